@@ -1,0 +1,13 @@
+//! AWS clients from explicit configuration.
+//!
+//! The default chain of `aws-config` looks for profiles, roles and metadata services that a function never has; it
+//! doubles a function's size and costs twenty times the instructions before the first poll. What a function needs
+//! stands in its environment: region, credentials and, on an emulator, the endpoint.
+
+pub mod calls;
+mod config;
+mod stage;
+
+pub use aws_types::SdkConfig;
+pub use config::{ConfigError, sdk_config};
+pub use stage::{Stage, StageError};

@@ -1,0 +1,70 @@
+//! The stage names everything a deployment owns, by one rule.
+
+use std::fmt;
+
+/// A deployment's name, such as `local` or `prod`: 1 to 20 lower-case letters, digits and hyphens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a stage has 1 to 20 lower-case letters, digits and hyphens, and begins with a letter")]
+pub struct StageError;
+
+impl Stage {
+    /// # Errors
+    /// [`StageError`] for a name that resources couldn't carry.
+    pub fn parse(text: &str) -> Result<Self, StageError> {
+        let letters =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+        if begins && text.len() <= 20 && text.chars().all(letters) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(StageError)
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A service's table.
+    #[must_use]
+    pub fn table(&self, service: &str) -> String {
+        format!("rialto-{}-{service}", self.0)
+    }
+
+    /// The bus that events travel on.
+    #[must_use]
+    pub fn event_bus(&self) -> String {
+        format!("rialto-{}", self.0)
+    }
+
+    /// A parameter's or a secret's full name.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> String {
+        format!("/rialto/{}/{name}", self.0)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_names_its_resources() {
+        let stage = Stage::parse("local").unwrap();
+        assert_eq!(stage.table("orders"), "rialto-local-orders");
+        assert_eq!(stage.parameter("auth/jwks"), "/rialto/local/auth/jwks");
+        assert!(Stage::parse("Prod").is_err());
+        assert!(Stage::parse("").is_err());
+        assert!(Stage::parse("1st").is_err());
+    }
+}

@@ -1,0 +1,22 @@
+//! What accounts announces. Nothing personal: who needs a name or an address asks accounts.
+
+use rialto_kernel::{SellerId, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserRegistered {
+    pub user_id: UserId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SellerRegistered {
+    pub seller_id: SellerId,
+}
+
+crate::source! {
+    Accounts = "rialto.accounts" {
+        UserRegistered v 1 subject user_id,
+        SellerRegistered v 1 subject seller_id,
+    }
+}

@@ -1,0 +1,57 @@
+//! What catalog announces.
+
+use rialto_kernel::{Amount, ItemId, ProductId, SellerId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What the seller chose for a product. Whether there is stock is another fact, which only inventory knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ProductStatus {
+    Registered,
+    Sell,
+    SoldOut,
+    Unregistered,
+}
+
+impl ProductStatus {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "REGISTERED",
+            Self::Sell => "SELL",
+            Self::SoldOut => "SOLD_OUT",
+            Self::Unregistered => "UNREGISTERED",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProductRegistered {
+    pub product_id: ProductId,
+    pub seller_id: SellerId,
+    pub item_id: ItemId,
+    pub title: String,
+    pub price: Amount,
+    pub initial_stock: u32,
+    /// Fixed from the start: such a product's stock lies in buckets.
+    pub flash_sale: bool,
+    pub status: ProductStatus,
+}
+
+/// The product as it now is: a consumer keeps the copy with the highest `sequence`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProductChanged {
+    pub product_id: ProductId,
+    pub seller_id: SellerId,
+    pub title: String,
+    pub price: Amount,
+    pub status: ProductStatus,
+}
+
+crate::source! {
+    Catalog = "rialto.catalog" {
+        ProductRegistered v 1 subject product_id,
+        ProductChanged v 1 subject product_id,
+    }
+}

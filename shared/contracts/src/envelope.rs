@@ -1,0 +1,118 @@
+//! A CloudEvent 1.0 in structured JSON, as it travels in EventBridge's `detail`.
+
+use rialto_kernel::{EventId, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// An event as it is stored in an outbox, published and consumed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub specversion: String,
+    /// Made with the write that the event tells of: published again, it is the same.
+    pub id: EventId,
+    /// Such as `rialto.orders`.
+    pub source: String,
+    /// Such as `OrderPlaced`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub time: Timestamp,
+    /// The aggregate's id.
+    pub subject: String,
+    /// Such as `urn:rialto:event:OrderPlaced:1`.
+    pub dataschema: String,
+    /// The aggregate's version. Events of one write share it.
+    pub sequence: u64,
+    /// What all of this belongs to; in a saga, the order.
+    pub correlationid: String,
+    /// The event that led to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub causationid: Option<EventId>,
+    /// The trace that the write belonged to (W3C).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+    pub data: Value,
+}
+
+/// The data of one type of event.
+pub trait Payload: Serialize + DeserializeOwned {
+    const SOURCE: &'static str;
+    const TYPE: &'static str;
+    const VERSION: u32;
+    /// The id of the aggregate that the event is about.
+    fn subject(&self) -> String;
+}
+
+/// What led to a write: handed from the entrypoint to the events that the write announces.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// What the work belongs to, when it is a part of something already.
+    pub correlationid: Option<String>,
+    /// The event being handled; none when a person asked.
+    pub causationid: Option<EventId>,
+    pub traceparent: Option<String>,
+}
+
+/// Data that isn't what the event's type promises.
+#[derive(Debug, thiserror::Error)]
+#[error("the data of {kind} can't be read: {source}")]
+pub struct DecodeError {
+    kind: String,
+    source: serde_json::Error,
+}
+
+impl Event {
+    /// The event that the write of version `sequence` announces as its `index`th.
+    ///
+    /// The correlation is the cause's, or else the aggregate itself.
+    #[must_use]
+    pub fn new<P: Payload>(payload: &P, sequence: u64, index: u8, now: Timestamp, cause: &Cause) -> Self {
+        let subject = payload.subject();
+        let id = EventId::derive_at(
+            now,
+            &[P::SOURCE.as_bytes(), subject.as_bytes(), &sequence.to_be_bytes(), P::TYPE.as_bytes(), &[index]],
+        );
+        Self {
+            specversion: "1.0".to_owned(),
+            id,
+            source: P::SOURCE.to_owned(),
+            kind: P::TYPE.to_owned(),
+            time: now,
+            dataschema: format!("urn:rialto:event:{}:{}", P::TYPE, P::VERSION),
+            sequence,
+            correlationid: cause.correlationid.clone().unwrap_or_else(|| subject.clone()),
+            causationid: cause.causationid,
+            traceparent: cause.traceparent.clone(),
+            // A payload is a struct of numbers, strings and lists: always JSON.
+            data: serde_json::to_value(payload).unwrap_or_default(),
+            subject,
+        }
+    }
+
+    /// # Errors
+    /// [`DecodeError`] when the data isn't a `P`.
+    pub fn payload<P: Payload>(&self) -> Result<P, DecodeError> {
+        P::deserialize(&self.data).map_err(|source| DecodeError { kind: self.kind.clone(), source })
+    }
+}
+
+/// A payload's JSON Schema (2020-12), with the schemas that it refers to beside it.
+#[derive(Debug)]
+pub struct Schema(pub Value);
+
+impl Schema {
+    #[must_use]
+    pub fn of<P: utoipa::ToSchema>() -> Self {
+        let mut parts = Vec::new();
+        P::schemas(&mut parts);
+        let mut schema = serde_json::to_value(P::schema()).unwrap_or_default();
+        let defs: serde_json::Map<String, Value> = parts
+            .into_iter()
+            .map(|(name, part)| (name, serde_json::to_value(part).unwrap_or_default()))
+            .collect();
+        if let (Value::Object(schema), false) = (&mut schema, defs.is_empty()) {
+            schema.insert("$defs".to_owned(), Value::Object(defs));
+        }
+        let text = schema.to_string().replace("#/components/schemas/", "#/$defs/");
+        Self(serde_json::from_str(&text).unwrap_or_default())
+    }
+}

@@ -1,0 +1,68 @@
+//! What inventory announces.
+
+use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Every line of the order is reserved. Carries what payments needs to charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StockReserved {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub total: Amount,
+    pub currency: Currency,
+    pub payment_method: String,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Shortage {
+    pub product_id: ProductId,
+    pub wanted: u32,
+    pub available: u32,
+}
+
+/// There isn't enough of at least one product, and nothing was reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StockRejected {
+    pub order_id: OrderId,
+    pub shortages: Vec<Shortage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReleasedLine {
+    pub line_no: u32,
+    pub product_id: ProductId,
+    pub quantity: Quantity,
+}
+
+/// These lines' stock is back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StockReleased {
+    pub order_id: OrderId,
+    pub lines: Vec<ReleasedLine>,
+}
+
+/// Nothing of the product is available any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StockDepleted {
+    pub product_id: ProductId,
+    pub seller_id: SellerId,
+}
+
+/// Some of the product is available again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StockReplenished {
+    pub product_id: ProductId,
+    pub seller_id: SellerId,
+}
+
+crate::source! {
+    Inventory = "rialto.inventory" {
+        StockReserved v 1 subject order_id,
+        StockRejected v 1 subject order_id,
+        StockReleased v 1 subject order_id,
+        StockDepleted v 1 subject product_id,
+        StockReplenished v 1 subject product_id,
+    }
+}

@@ -1,0 +1,63 @@
+//! What orders announces.
+
+use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A line as it was ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlacedLine {
+    /// From 1.
+    pub line_no: u32,
+    pub product_id: ProductId,
+    pub seller_id: SellerId,
+    pub title: String,
+    pub quantity: Quantity,
+    pub unit_price: Amount,
+    /// What the line cost with its part of the shipping fee: what giving it back is worth.
+    pub share: Amount,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrderPlaced {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub lines: Vec<PlacedLine>,
+    pub total: Amount,
+    pub currency: Currency,
+    pub payment_method: String,
+    /// After this no charge is begun.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrderConfirmed {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub lines: Vec<PlacedLine>,
+}
+
+/// Why an order was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CancelReason {
+    OutOfStock,
+    PaymentFailed,
+    Timeout,
+    Buyer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrderCancelled {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub reason: CancelReason,
+}
+
+crate::source! {
+    Orders = "rialto.orders" {
+        OrderPlaced v 1 subject order_id,
+        OrderConfirmed v 1 subject order_id,
+        OrderCancelled v 1 subject order_id,
+    }
+}

@@ -1,0 +1,49 @@
+//! What payments announces.
+
+use rialto_kernel::{Amount, OrderId, PaymentId, RefundId, UserId};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentCaptured {
+    pub order_id: OrderId,
+    pub payment_id: PaymentId,
+    pub amount: Amount,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentFailed {
+    pub order_id: OrderId,
+    /// The provider's code, such as `insufficient_funds`.
+    pub reason: String,
+}
+
+/// Money went back to the buyer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefundIssued {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    /// None when the refund isn't for one line.
+    pub line_no: Option<u32>,
+    pub amount: Amount,
+    pub refund_id: RefundId,
+}
+
+/// The provider refused a refund: a person has to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefundFailed {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub line_no: Option<u32>,
+    pub amount: Amount,
+    pub refund_id: RefundId,
+}
+
+crate::source! {
+    Payments = "rialto.payments" {
+        PaymentCaptured v 1 subject order_id,
+        PaymentFailed v 1 subject order_id,
+        RefundIssued v 1 subject order_id,
+        RefundFailed v 1 subject order_id,
+    }
+}

@@ -1,0 +1,68 @@
+//! Collects what is wrong with a request, so that an answer can name every bad field at once.
+
+use std::fmt::Display;
+
+/// One bad field: where it is (`lines[2].quantity`) and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// Where in the request, such as `lines[2].quantity`.
+    pub field: String,
+    pub message: String,
+}
+
+/// A request with at least one bad field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the request has bad fields")]
+pub struct Invalid(pub Vec<FieldError>);
+
+impl Invalid {
+    #[must_use]
+    pub fn field(field: impl Into<String>, message: impl Display) -> Self {
+        Self(vec![FieldError { field: field.into(), message: message.to_string() }])
+    }
+}
+
+/// The bad fields found so far.
+#[derive(Debug, Default)]
+pub struct Fields(Vec<FieldError>);
+
+impl Fields {
+    /// The value, or nothing and a note of what is wrong.
+    pub fn take<T, E: Display>(&mut self, field: impl Into<String>, parsed: Result<T, E>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.refuse(field, error);
+                None
+            }
+        }
+    }
+
+    pub fn refuse(&mut self, field: impl Into<String>, message: impl Display) {
+        self.0.push(FieldError { field: field.into(), message: message.to_string() });
+    }
+
+    /// # Errors
+    /// [`Invalid`] with every bad field. `whole` is `None` only after one was noted.
+    pub fn finish<T>(self, whole: Option<T>) -> Result<T, Invalid> {
+        match whole {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Invalid(self.0)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Quantity;
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let mut fields = Fields::default();
+        let a = fields.take("a", Quantity::new(0));
+        let b = fields.take("b", Quantity::new(1000));
+        let invalid = fields.finish(a.zip(b)).unwrap_err();
+        assert_eq!(invalid.0.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    }
+}

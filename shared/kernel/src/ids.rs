@@ -1,0 +1,162 @@
+//! Typed ids: a prefix, an underscore and 26 characters of Crockford's base 32, in lower case.
+//!
+//! A generated id begins with its time in milliseconds, so ids sort by age. A derived id (an order's, a
+//! payment's) is a digest of what it is derived from and sorts by nothing.
+
+use crate::{digest::sha256_128, time::Timestamp};
+use ulid::Ulid;
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not an id of the form {prefix}_ and 26 letters and digits")]
+pub struct IdError {
+    prefix: &'static str,
+}
+
+fn parse(prefix: &'static str, text: &str) -> Result<u128, IdError> {
+    let error = IdError { prefix };
+    let body = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(error)?;
+    let value = Ulid::from_string(body).map_err(|_| error)?.0;
+    // Crockford's alphabet reads several letters alike; only the canonical writing names the thing.
+    if write(prefix, value) == text { Ok(value) } else { Err(error) }
+}
+
+fn write(prefix: &str, value: u128) -> String {
+    format!("{prefix}_{}", Ulid(value).to_string().to_lowercase())
+}
+
+fn generate(now: Timestamp) -> u128 {
+    let mut random = [0; 16];
+    // Without the system's randomness no id is safe to give out, and nothing else can work either.
+    #[expect(clippy::expect_used, reason = "getrandom fails only where the system has no randomness")]
+    getrandom::fill(&mut random).expect("the system's randomness");
+    Ulid::from_parts(now.millis().unsigned_abs(), u128::from_be_bytes(random)).0
+}
+
+macro_rules! typed_ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// What every id of this kind begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id that sorts by `now`.
+            #[must_use]
+            pub fn generate(now: Timestamp) -> Self {
+                Self(generate(now))
+            }
+
+            /// The id that these parts always lead to.
+            #[must_use]
+            pub fn derive(parts: &[&[u8]]) -> Self {
+                Self(sha256_128(parts))
+            }
+
+            /// An id that sorts by `now` and that these parts always lead to at that time.
+            #[must_use]
+            pub fn derive_at(now: Timestamp, parts: &[&[u8]]) -> Self {
+                Self(Ulid::from_parts(now.millis().unsigned_abs(), sha256_128(parts)).0)
+            }
+
+            /// # Errors
+            /// [`IdError`] for anything but the one canonical writing.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                parse($prefix, text).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&write($prefix, self.0))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize<'de>>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some(concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$")))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )*};
+}
+
+typed_ids! {
+    /// A buyer's account.
+    UserId = "usr";
+    /// A seller's account.
+    SellerId = "sel";
+    /// A supervisor's account.
+    SupervisorId = "sup";
+    /// One login on one device.
+    SessionId = "ses";
+    CategoryId = "cat";
+    BrandId = "brd";
+    /// The smallest unit a product is made from.
+    ItemId = "itm";
+    ProductId = "prd";
+    /// Derived from the buyer and the Idempotency-Key: placing twice leads to the same order.
+    OrderId = "ord";
+    /// Derived from the order: an order has one payment.
+    PaymentId = "pay";
+    /// Derived from the order and the refund's key.
+    RefundId = "ref";
+    /// One change of a product's stock.
+    MovementId = "mov";
+    /// Derived from the aggregate and its version: an event published again keeps its id.
+    EventId = "evt";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back() {
+        let id = ProductId::generate(Timestamp::from_millis(1_700_000_000_000));
+        assert_eq!(ProductId::parse(&id.to_string()), Ok(id));
+        assert_eq!(serde_json::from_str::<ProductId>(&format!("\"{id}\"")).unwrap(), id);
+    }
+
+    #[test]
+    fn generated_ids_sort_by_time() {
+        let early = UserId::generate(Timestamp::from_millis(1));
+        let late = UserId::generate(Timestamp::from_millis(2));
+        assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn another_writing_of_an_id_is_refused() {
+        let id = OrderId::derive(&[b"a"]).to_string();
+        assert!(OrderId::parse(&id.to_uppercase()).is_err());
+        assert!(OrderId::parse(&id.replace("ord_", "usr_")).is_err());
+        assert!(OrderId::parse(&id[..29]).is_err());
+        assert!(OrderId::parse("").is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! Values that every service speaks in. Nothing here knows AWS, HTTP or the environment.
+
+pub mod digest;
+pub mod fields;
+pub mod ids;
+pub mod money;
+pub mod quantity;
+pub mod role;
+pub mod settings;
+pub mod text;
+pub mod time;
+
+pub use fields::{FieldError, Fields, Invalid};
+pub use ids::*;
+pub use money::{Amount, AmountError, Currency};
+pub use quantity::Quantity;
+pub use role::Role;
+pub use text::Text;
+pub use time::{Clock, SystemClock, Timestamp};

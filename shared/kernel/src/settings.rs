@@ -1,0 +1,126 @@
+//! Every setting: its name under `/rialto/<stage>/` in the parameter store, its type, range, default and meaning.
+
+use crate::{Amount, Currency};
+use std::time::Duration;
+
+/// One setting. `parse` refuses what is out of range and says why.
+#[derive(Debug)]
+pub struct Setting<T> {
+    /// Below `/rialto/<stage>/`.
+    pub name: &'static str,
+    pub default: &'static str,
+    /// What values it takes, for people.
+    pub range: &'static str,
+    pub doc: &'static str,
+    pub parse: fn(&str) -> Result<T, String>,
+}
+
+/// The one currency of the shop.
+pub const CURRENCY: Setting<Currency> = Setting {
+    name: "shop/currency",
+    default: "EUR",
+    range: "three upper-case letters (ISO 4217)",
+    doc: "The currency of every price. Don't change it once there are orders.",
+    parse: |text| Currency::parse(text).map_err(|error| error.to_string()),
+};
+
+pub const SHIPPING_FEE: Setting<Amount> = Setting {
+    name: "orders/shipping-fee",
+    default: "300",
+    range: "0 to 1000000 minor units",
+    doc: "The flat shipping fee of an order.",
+    parse: |text| amount(text, 1_000_000),
+};
+
+pub const FREE_SHIPPING_FROM: Setting<Amount> = Setting {
+    name: "orders/free-shipping-from",
+    default: "5000",
+    range: "0 to 1000000000000 minor units",
+    doc: "An order whose lines cost this much or more is shipped free.",
+    parse: |text| amount(text, Amount::MAX.minor_units()),
+};
+
+pub const PENDING_DEADLINE: Setting<Duration> = Setting {
+    name: "orders/pending-deadline",
+    default: "900",
+    range: "5 to 86400 seconds",
+    doc: "How long an order may stay PENDING before it is cancelled (TIMEOUT).",
+    parse: |text| seconds(text, 5, 86_400),
+};
+
+/// Origins that browsers may call from.
+pub const ALLOWED_ORIGINS: Setting<Vec<String>> = Setting {
+    name: "http/allowed-origins",
+    default: "http://localhost:3001",
+    range: "1 to 10 origins (scheme, host, port), separated by commas",
+    doc: "Which web pages may call the API with credentials (CORS).",
+    parse: origins,
+};
+
+/// The public keys that tokens are verified with, as a JWK set; kept by `rialto keys`.
+pub const JWKS: Setting<String> = Setting {
+    name: "auth/jwks",
+    default: "{\"keys\":[]}",
+    range: "a JWK set",
+    doc: "The public keys that access tokens are verified with. Kept by `rialto keys`, not by hand.",
+    parse: |text| {
+        if text.trim_start().starts_with('{') { Ok(text.to_owned()) } else { Err("is not a JWK set".to_owned()) }
+    },
+};
+
+fn amount(text: &str, max: i64) -> Result<Amount, String> {
+    let number: i64 = text.trim().parse().map_err(|_| "is not a whole number".to_owned())?;
+    if number > max {
+        return Err(format!("must be at most {max}"));
+    }
+    Amount::new(number).map_err(|error| error.to_string())
+}
+
+fn seconds(text: &str, min: u64, max: u64) -> Result<Duration, String> {
+    let number: u64 = text.trim().parse().map_err(|_| "is not a whole number of seconds".to_owned())?;
+    if (min..=max).contains(&number) {
+        Ok(Duration::from_secs(number))
+    } else {
+        Err(format!("must be {min} to {max} seconds"))
+    }
+}
+
+fn origins(text: &str) -> Result<Vec<String>, String> {
+    let origins: Vec<String> = text.split(',').map(|origin| origin.trim().to_owned()).collect();
+    if origins.len() > 10 {
+        return Err("must be 10 origins at most".to_owned());
+    }
+    for origin in &origins {
+        let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let plain = |rest: &str| !rest.is_empty() && !rest.contains(['/', '*', ' ', '"', '\'', '?', '#']);
+        if !rest.is_some_and(plain) {
+            return Err(format!("{origin:?} is not an origin such as https://shop.example"));
+        }
+    }
+    Ok(origins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_in_its_range() {
+        assert_eq!((CURRENCY.parse)(CURRENCY.default).unwrap().to_string(), "EUR");
+        assert_eq!((SHIPPING_FEE.parse)(SHIPPING_FEE.default).unwrap().minor_units(), 300);
+        assert_eq!((FREE_SHIPPING_FROM.parse)(FREE_SHIPPING_FROM.default).unwrap().minor_units(), 5000);
+        assert_eq!((PENDING_DEADLINE.parse)(PENDING_DEADLINE.default).unwrap().as_secs(), 900);
+        assert_eq!((ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap(), ["http://localhost:3001"]);
+        assert!((JWKS.parse)(JWKS.default).is_ok());
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        assert!((SHIPPING_FEE.parse)("-1").is_err());
+        assert!((SHIPPING_FEE.parse)("1000001").is_err());
+        assert!((PENDING_DEADLINE.parse)("4").is_err());
+        assert!((ALLOWED_ORIGINS.parse)("*").is_err());
+        assert!((ALLOWED_ORIGINS.parse)("https://a.example/path").is_err());
+        assert!((CURRENCY.parse)("euro").is_err());
+    }
+}

@@ -1,0 +1,90 @@
+//! Text from outside: UTF-8 in normal form C, without control characters, of a bounded length.
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+/// One line of text, of `MIN` to `MAX` characters after white space at both ends is cut off.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Text<const MIN: usize, const MAX: usize>(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    #[error("must have {min} to {max} characters")]
+    Length { min: usize, max: usize },
+    #[error("must not contain control characters")]
+    Control,
+}
+
+impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// # Errors
+    /// [`TextError`] for a wrong length or a control character.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        let text: String = text.trim().nfc().collect();
+        if text.chars().any(char::is_control) {
+            return Err(TextError::Control);
+        }
+        if !(MIN..=MAX).contains(&text.chars().count()) {
+            return Err(TextError::Length { min: MIN, max: MAX });
+        }
+        Ok(Self(text))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> std::fmt::Display for Text<MIN, MAX> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> utoipa::PartialSchema for Text<MIN, MAX> {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .min_length(Some(MIN))
+            .max_length(Some(MAX))
+            .into()
+    }
+}
+
+impl<const MIN: usize, const MAX: usize> utoipa::ToSchema for Text<MIN, MAX> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Owned(format!("Text{MIN}To{MAX}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Name = Text<1, 5>;
+
+    #[test]
+    fn text_is_composed_and_trimmed() {
+        assert_eq!(Name::parse(" e\u{301} ").unwrap().as_str(), "\u{e9}");
+    }
+
+    #[test]
+    fn control_characters_and_wrong_lengths_are_refused() {
+        assert_eq!(Name::parse("a\u{0}b"), Err(TextError::Control));
+        assert_eq!(Name::parse("a\nb"), Err(TextError::Control));
+        assert_eq!(Name::parse("  "), Err(TextError::Length { min: 1, max: 5 }));
+        assert_eq!(Name::parse("abcdef"), Err(TextError::Length { min: 1, max: 5 }));
+    }
+}

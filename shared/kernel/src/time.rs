@@ -1,0 +1,122 @@
+//! Times are UTC with milliseconds, written `2026-11-21T09:30:00.125Z`: fixed in width, so that text sorts as time.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
+
+const FORM: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// A moment, in milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a time of the form 2026-11-21T09:30:00.125Z")]
+pub struct TimestampError;
+
+impl Timestamp {
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, as tokens count.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// # Errors
+    /// [`TimestampError`] for any other form.
+    pub fn parse(text: &str) -> Result<Self, TimestampError> {
+        let moment = time::PrimitiveDateTime::parse(text, FORM).map_err(|_| TimestampError)?.assume_utc();
+        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(|_| TimestampError)
+    }
+
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; nothing if it isn't.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// The day, `2026-11-21`.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.to_string().chars().take(10).collect()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .map_err(|_| fmt::Error)?;
+        f.write_str(&moment.format(FORM).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Timestamp {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .format(Some(utoipa::openapi::schema::SchemaFormat::KnownFormat(
+                utoipa::openapi::schema::KnownFormat::DateTime,
+            )))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Timestamp {}
+
+/// What tells the time. Rules are handed a [`Timestamp`]; only the outermost code asks a clock.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_reads_back_and_sorts_as_text() {
+        let time = Timestamp::parse("2026-11-21T09:30:00.125Z").unwrap();
+        assert_eq!(time.to_string(), "2026-11-21T09:30:00.125Z");
+        assert_eq!(time.day(), "2026-11-21");
+        assert!(time.to_string() < time.plus(Duration::from_millis(1)).to_string());
+        assert!(Timestamp::parse("2026-11-21T09:30:00Z").is_err());
+        assert!(Timestamp::parse("yesterday").is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! The access table: every route of the API and who may call it.
+//!
+//! Functions look themselves up here, the API document and the template are checked against it, and a test walks it
+//! against a running system. A supervisor may call every route.
+
+use rialto_kernel::Role;
+
+/// Who may call a route, besides supervisors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody, without a token.
+    Anonymous,
+    /// Every account of these roles; the use case checks whose thing it is.
+    SignedIn(&'static [Role]),
+    /// The account of this role that the path names (`{user_id}`, `{seller_id}`).
+    Owner(Role),
+}
+
+/// One route: one function.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    pub function: &'static str,
+    pub method: &'static str,
+    pub path: &'static str,
+    pub who: Who,
+}
+
+const fn route(function: &'static str, method: &'static str, path: &'static str, who: Who) -> Route {
+    Route { function, method, path, who }
+}
+
+const SUPERVISOR: Who = Who::SignedIn(&[]);
+const SELLER: Who = Who::SignedIn(&[Role::Seller]);
+const BUYER: Who = Who::SignedIn(&[Role::User]);
+const BUYER_OR_SELLER: Who = Who::SignedIn(&[Role::User, Role::Seller]);
+const OWN_USER: Who = Who::Owner(Role::User);
+const OWN_SELLER: Who = Who::Owner(Role::Seller);
+
+pub const ROUTES: &[Route] = &[
+    route("accounts-register-user", "POST", "/users", Who::Anonymous),
+    route("accounts-register-seller", "POST", "/sellers", SUPERVISOR),
+    route("accounts-log-in", "POST", "/auth/login", Who::Anonymous),
+    route("catalog-register-product", "POST", "/products", SELLER),
+    route("catalog-list-products", "GET", "/products", Who::Anonymous),
+    route("catalog-get-product", "GET", "/products/{product_id}", Who::Anonymous),
+    route("catalog-change-product", "PATCH", "/products/{product_id}", SELLER),
+    route("catalog-set-product-status", "PUT", "/products/{product_id}/status", SELLER),
+    route("catalog-list-seller-products", "GET", "/sellers/{seller_id}/products", OWN_SELLER),
+    route("inventory-get-stock", "GET", "/products/{product_id}/stock", SELLER),
+    route("inventory-adjust-stock", "POST", "/products/{product_id}/stock/adjustments", SELLER),
+    route("inventory-list-movements", "GET", "/products/{product_id}/stock/movements", SELLER),
+    route("orders-place-order", "POST", "/users/{user_id}/orders", OWN_USER),
+    route("orders-list-user-orders", "GET", "/users/{user_id}/orders", OWN_USER),
+    route("orders-list-orders", "GET", "/orders", SUPERVISOR),
+    route("orders-get-order", "GET", "/orders/{order_id}", BUYER_OR_SELLER),
+    route("orders-get-timeline", "GET", "/orders/{order_id}/timeline", BUYER),
+    route("payments-get-payment", "GET", "/orders/{order_id}/payment", BUYER),
+    route("platform-get-health", "GET", "/health", Who::Anonymous),
+    route("platform-get-openapi", "GET", "/openapi.json", Who::Anonymous),
+    route("platform-get-docs", "GET", "/docs", Who::Anonymous),
+];
+
+/// The route that a function serves.
+#[must_use]
+pub fn of(function: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.function == function)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_named_by_the_path() {
+        for route in ROUTES {
+            match route.who {
+                Who::Owner(Role::User) => assert!(route.path.contains("{user_id}"), "{}", route.function),
+                Who::Owner(Role::Seller) => assert!(route.path.contains("{seller_id}"), "{}", route.function),
+                Who::Owner(Role::Supervisor) => panic!("{}: no path names a supervisor", route.function),
+                Who::Anonymous | Who::SignedIn(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_function_serves_one_route() {
+        for (at, route) in ROUTES.iter().enumerate() {
+            assert!(ROUTES[..at].iter().all(|other| other.function != route.function
+                && (other.method, other.path) != (route.method, route.path)));
+        }
+    }
+}

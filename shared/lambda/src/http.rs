@@ -1,0 +1,15 @@
+//! Serving one route of the API.
+
+mod cors;
+mod page;
+mod problem;
+mod reply;
+mod request;
+mod serve;
+
+pub use cors::preflight;
+pub use page::{Limit, Page, Pagination};
+pub use problem::{Code, Problem, ProblemBody};
+pub use reply::{Data, Reply};
+pub use request::Request;
+pub use serve::{Handler, serve, serve_preflight};

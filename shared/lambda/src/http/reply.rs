@@ -1,0 +1,64 @@
+use super::{Page, Pagination};
+use serde::Serialize;
+
+/// The form of every success with a body: `{"data": …}`, and `pagination` beside a list.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Data<T> {
+    pub data: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pagination: Option<Pagination>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
+
+impl Reply {
+    /// 200 with the thing as it now is.
+    #[must_use]
+    pub fn ok(data: &impl Serialize) -> Self {
+        Self::json(200, JSON, &Data { data, pagination: None })
+    }
+
+    /// 200 with a page of a list.
+    #[must_use]
+    pub fn page<T: Serialize>(page: &Page<T>) -> Self {
+        let pagination = Some(page.pagination.clone());
+        Self::json(200, JSON, &Data { data: &page.items, pagination })
+    }
+
+    /// 201 with the thing and where it is, relative to the request: right under every stage prefix and domain.
+    #[must_use]
+    pub fn created(location: String, data: &impl Serialize) -> Self {
+        Self::json(201, JSON, &Data { data, pagination: None }).header("Location", location)
+    }
+
+    /// A body that is complete already.
+    #[must_use]
+    pub fn raw(status: u16, content_type: &str, body: String) -> Self {
+        Self { status, headers: vec![("Content-Type", content_type.to_owned())], body }
+    }
+
+    /// 204.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self { status: 204, headers: Vec::new(), body: String::new() }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn json(status: u16, content_type: &str, body: &impl Serialize) -> Self {
+        // Answers are structs of numbers, strings and lists: always JSON.
+        Self::raw(status, content_type, serde_json::to_string(body).unwrap_or_default())
+    }
+}
+
+const JSON: &str = "application/json";

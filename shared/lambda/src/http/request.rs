@@ -1,0 +1,278 @@
+//! A request as a use case reads it: parts parsed on demand, each into a type or a clear refusal.
+
+use super::{Code, Limit, Problem, page};
+use crate::{caller::Caller, telemetry::Scope};
+use rialto_contracts::Cause;
+use rialto_kernel::{FieldError, Invalid, Timestamp};
+use serde::de::DeserializeOwned;
+use std::{collections::HashMap, fmt::Display, str::FromStr};
+
+/// The largest body.
+const MAX_BODY: usize = 64 * 1024;
+
+/// An HTTP request with its caller.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    pub method: String,
+    /// Path parameters by name.
+    pub path: HashMap<String, String>,
+    /// Query parameters in order, repeated ones included.
+    pub query: Vec<(String, String)>,
+    /// Names in lower case.
+    pub headers: HashMap<String, String>,
+    pub body: Vec<u8>,
+    pub(crate) caller: Option<Caller>,
+    pub(crate) received_at: Option<Timestamp>,
+}
+
+impl Request {
+    /// Who calls. Routes for everybody have no caller.
+    ///
+    /// # Errors
+    /// 401 on a route for everybody.
+    pub fn caller(&self) -> Result<Caller, Problem> {
+        self.caller.ok_or_else(|| Problem::new(Code::Unauthenticated))
+    }
+
+    /// When the request came.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.received_at.unwrap_or(Timestamp::from_millis(0))
+    }
+
+    /// What the request's writes are caused by.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        let traceparent = Some(Scope::current().trace.traceparent());
+        Cause { correlationid: None, causationid: None, traceparent }
+    }
+
+    /// A path parameter, parsed. One that can't be an id names nothing.
+    ///
+    /// # Errors
+    /// 404 for a text that isn't a `T`.
+    pub fn path<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
+        self.path.get(name).and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
+    }
+
+    #[must_use]
+    pub fn header(&self, lower_case_name: &str) -> Option<&str> {
+        self.headers.get(lower_case_name).map(String::as_str)
+    }
+
+    /// The `Idempotency-Key`: 1 to 255 printable ASCII characters.
+    ///
+    /// # Errors
+    /// 400 without one or with another form.
+    pub fn idempotency_key(&self) -> Result<&str, Problem> {
+        match self.header("idempotency-key") {
+            None => Err(Problem::field("Idempotency-Key", "is required")),
+            Some(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) => Ok(key),
+            Some(_) => Err(Problem::field("Idempotency-Key", "must be 1 to 255 printable ASCII characters")),
+        }
+    }
+
+    /// The JSON body. Unknown fields are refused by `T` itself.
+    ///
+    /// # Errors
+    /// 415 for another media type, 413 above 64 KiB, 400 with the field for anything that isn't a `T`.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let media_type = self.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+        if !media_type.trim().eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(Code::UnsupportedMediaType).detail("Send Content-Type: application/json."));
+        }
+        if self.body.len() > MAX_BODY {
+            return Err(Problem::new(Code::TooLarge).detail("A body has 64 KiB at most."));
+        }
+        let json = &mut serde_json::Deserializer::from_slice(&self.body);
+        let parsed = serde_path_to_error::deserialize(&mut *json).map_err(|error| unreadable(&error))?;
+        json.end().map_err(|_| Problem::field("body", "must be one JSON value"))?;
+        Ok(parsed)
+    }
+
+    /// The query parameters of a list: those in `names`, `limit` and `cursor`, each once.
+    ///
+    /// # Errors
+    /// 400 for an unknown or repeated one.
+    pub fn list_query(&self, names: &[&str]) -> Result<Query<'_>, Problem> {
+        let mut errors = Vec::new();
+        for (at, (name, _)) in self.query.iter().enumerate() {
+            if !names.contains(&name.as_str()) && name != "limit" && name != "cursor" {
+                errors.push(FieldError { field: name.clone(), message: "is unknown here".to_owned() });
+            } else if self.query[..at].iter().any(|(earlier, _)| earlier == name) {
+                errors.push(FieldError { field: name.clone(), message: "must be given once".to_owned() });
+            }
+        }
+        if errors.is_empty() { Ok(Query { request: self }) } else { Err(Invalid(errors).into()) }
+    }
+}
+
+/// The checked query of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    request: &'a Request,
+}
+
+impl Query<'_> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.request.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter, parsed, if it is given.
+    ///
+    /// # Errors
+    /// 400 for a text that isn't a `T`.
+    pub fn parse<T>(&self, name: &str) -> Result<Option<T>, Problem>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        self.get(name).map(str::parse).transpose().map_err(|error| Problem::field(name, error))
+    }
+
+    /// # Errors
+    /// 400 outside 1 to 100.
+    pub fn limit(&self) -> Result<Limit, Problem> {
+        Ok(Limit::parse(self.get("limit"))?)
+    }
+
+    /// Where to go on, from a cursor of the same list.
+    ///
+    /// # Errors
+    /// 400 for a cursor that was altered or belongs to another query.
+    pub fn position(&self) -> Result<Option<String>, Problem> {
+        self.get("cursor").map(|cursor| page::open(cursor, &self.identity())).transpose()
+    }
+
+    /// All that the list depends on: route, path and parameters, but for the page's size and place.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let mut path: Vec<_> = self.request.path.iter().collect();
+        path.sort();
+        let mut query: Vec<_> =
+            self.request.query.iter().filter(|(name, _)| name != "limit" && name != "cursor").collect();
+        query.sort();
+        format!("{path:?}{query:?}")
+    }
+}
+
+/// Names the field that isn't what the request's type says.
+fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let inner = error.inner();
+    if inner.is_syntax() || inner.is_eof() || inner.is_io() {
+        return Problem::field("body", "is not JSON");
+    }
+    let message = inner.to_string();
+    // serde_json ends its messages with a place in the text, which means nothing to a client.
+    let message = message.split(" at line ").next().unwrap_or_default();
+    let path = error.path().to_string();
+    let below = |name: &str| if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+    if let Some(name) = quoted(message, "missing field `") {
+        return Problem::field(below(name), "is required");
+    }
+    if let Some(name) = quoted(message, "unknown field `") {
+        // The path of an unknown field ends with the field itself.
+        let field = if path == "." || path.ends_with(name) { path.replace('.', "") } else { below(name) };
+        let field = if field.is_empty() { name.to_owned() } else if path == "." { name.to_owned() } else { path.clone() };
+        return Problem::field(field, "is unknown here");
+    }
+    if let Some(name) = quoted(message, "duplicate field `") {
+        return Problem::field(below(name), "must be given once");
+    }
+    let field = if path == "." { "body".to_owned() } else { path };
+    Problem::field(field, message)
+}
+
+fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
+    message.strip_prefix(before).and_then(|rest| rest.split('`').next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[expect(dead_code, reason = "only parsed")]
+        lines: Vec<Line>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        #[expect(dead_code, reason = "only parsed")]
+        quantity: i64,
+    }
+
+    fn refusal(body: &str) -> serde_json::Value {
+        let request = Request {
+            headers: HashMap::from([("content-type".to_owned(), "application/json; charset=utf-8".to_owned())]),
+            body: body.as_bytes().to_vec(),
+            ..Request::default()
+        };
+        let reply = request.json::<Body>().unwrap_err().into_reply();
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
+    #[test]
+    fn a_bad_body_names_its_field() {
+        for (body, field) in [
+            ("", "body"),
+            ("{", "body"),
+            ("[]", "body"),
+            ("{}", "lines"),
+            (r#"{"lines":3}"#, "lines"),
+            (r#"{"lines":[],"more":1}"#, "more"),
+            (r#"{"lines":[],"lines":[]}"#, "lines"),
+            (r#"{"lines":[{"quantity":"2"}]}"#, "lines[0].quantity"),
+            (r#"{"lines":[{"quantity":1},{}]}"#, "lines[1].quantity"),
+            (r#"{"lines":[{"quantity":1,"colour":2}]}"#, "lines[0].colour"),
+            (r#"{"lines":[]} x"#, "body"),
+        ] {
+            let problem = refusal(body);
+            assert_eq!(problem["code"], "invalid", "{body}");
+            assert_eq!(problem["errors"][0]["field"], field, "{body}: {problem}");
+        }
+    }
+
+    #[test]
+    fn the_media_type_and_the_size_are_checked() {
+        let request = Request { body: b"{}".to_vec(), ..Request::default() };
+        assert_eq!(request.json::<Body>().unwrap_err().code, Code::UnsupportedMediaType);
+        let request = Request {
+            headers: HashMap::from([("content-type".to_owned(), "application/json".to_owned())]),
+            body: vec![b' '; MAX_BODY + 1],
+            ..Request::default()
+        };
+        assert_eq!(request.json::<Body>().unwrap_err().code, Code::TooLarge);
+    }
+
+    #[test]
+    fn a_list_takes_only_its_own_parameters_once() {
+        let request = |query: &[(&str, &str)]| Request {
+            query: query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..Request::default()
+        };
+        assert!(request(&[("state", "PENDING"), ("limit", "5")]).list_query(&["state"]).is_ok());
+        assert!(request(&[("colour", "red")]).list_query(&["state"]).is_err());
+        assert!(request(&[("limit", "5"), ("limit", "6")]).list_query(&[]).is_err());
+    }
+
+    #[test]
+    fn a_key_is_required_and_printable() {
+        let request = |key: Option<&str>| Request {
+            headers: key.map(|key| ("idempotency-key".to_owned(), key.to_owned())).into_iter().collect(),
+            ..Request::default()
+        };
+        assert!(request(None).idempotency_key().is_err());
+        assert!(request(Some("")).idempotency_key().is_err());
+        assert!(request(Some("a b")).idempotency_key().is_err());
+        assert!(request(Some(&"x".repeat(256))).idempotency_key().is_err());
+        assert_eq!(request(Some("k-1")).idempotency_key().unwrap(), "k-1");
+        assert_eq!(json!(request(Some("k")).header("idempotency-key")), "k");
+    }
+}

@@ -1,0 +1,214 @@
+//! From the gateway's event to the use case and back.
+
+use super::{Code, Problem, Reply, Request, cors};
+use crate::{
+    App, BoxFuture,
+    access::{self, Route, Who},
+    app::StartError,
+    boot,
+    caller::{self, AuthMode, Caller, Refusal},
+    telemetry::{Scope, Trace, millis_since},
+};
+use lambda_http::{Body, RequestExt, Response, request::RequestContext, service_fn};
+use rialto_kernel::{
+    Role,
+    settings::{ALLOWED_ORIGINS, JWKS},
+};
+use std::{sync::Arc, time::Duration};
+
+/// Handles one request of one route.
+pub type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, Problem>> + Send + Sync>;
+
+/// What is kept of a function's time for the answer.
+const RESERVE: Duration = Duration::from_millis(300);
+
+/// Serves the route that the access table gives `function`.
+pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
+    boot::start(function, |app| {
+        let route = access::of(function).ok_or(StartError::NoRoute(function))?;
+        let auth_mode = auth_mode()?;
+        app.settings.want(&[ALLOWED_ORIGINS.name]);
+        if route.who != Who::Anonymous {
+            app.settings.want(&[JWKS.name]);
+        }
+        let server = Arc::new(Server { app: app.clone(), route, auth_mode, handler: build(app) });
+        Ok(serve_all(Arc::new(move |request| {
+            let server = Arc::clone(&server);
+            Box::pin(async move { server.answer(request).await })
+        })))
+    });
+}
+
+/// Serves preflight requests of every path.
+pub fn serve_preflight(function: &'static str) {
+    boot::start(function, |app| {
+        let app = app.clone();
+        Ok(serve_all(Arc::new(move |request| {
+            let app = app.clone();
+            Box::pin(async move {
+                let request = read(request);
+                let origins = app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default();
+                respond(cors::preflight(request.header("origin"), &origins))
+            })
+        })))
+    });
+}
+
+type Answer = Arc<dyn Fn(lambda_http::Request) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
+fn serve_all(answer: Answer) -> boot::Loop {
+    Box::pin(lambda_http::run(service_fn(move |request: lambda_http::Request| {
+        let answer = Arc::clone(&answer);
+        async move { Ok::<_, std::convert::Infallible>(answer(request).await) }
+    })))
+}
+
+fn auth_mode() -> Result<AuthMode, StartError> {
+    match std::env::var("AUTH_MODE").as_deref() {
+        Err(_) | Ok("" | "gateway") => Ok(AuthMode::Gateway),
+        Ok("token") if std::env::var("AWS_ENDPOINT_URL").is_ok() => Ok(AuthMode::Token),
+        Ok("token") => Err(StartError::TokenModeOnAws),
+        Ok(_) => Err(StartError::AuthMode),
+    }
+}
+
+struct Server {
+    app: App,
+    route: &'static Route,
+    auth_mode: AuthMode,
+    handler: Handler,
+}
+
+impl Server {
+    async fn answer(&self, request: lambda_http::Request) -> Response<Body> {
+        let scope = scope(&request);
+        let deadline = Duration::from_millis(request.lambda_context().deadline);
+        let authorized = authorized(&request);
+        let started = self.app.clock.now();
+        let request = Request { received_at: Some(started), ..read(request) };
+        let left = deadline.saturating_sub(Duration::from_millis(started.millis().unsigned_abs()));
+        scope
+            .run(async {
+                let origin = request.header("origin").map(str::to_owned);
+                let work = self.handle(request, authorized);
+                let work = tokio::time::timeout(left.saturating_sub(RESERVE), work);
+                let (result, calls) = rialto_aws::calls::counted(work).await;
+                let result = result.unwrap_or_else(|_| Err(Problem::new(Code::Timeout)));
+                let ms = millis_since(started);
+                let reply = match result {
+                    Ok(reply) => {
+                        tracing::info!(status = u64::from(reply.status), ms, calls, "answered");
+                        reply
+                    }
+                    Err(problem) => refused(problem, ms, calls),
+                };
+                let origins = self.app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default();
+                respond(cors::allow(reply, origin.as_deref(), &origins))
+            })
+            .await
+    }
+
+    async fn handle(&self, mut request: Request, authorized: Option<Authorized>) -> Result<Reply, Problem> {
+        if self.route.who != Who::Anonymous {
+            request.caller = Some(self.authenticate(&request, authorized).await?);
+        }
+        (self.handler)(request).await
+    }
+
+    /// The function's own check, beside the gateway's: token, authorizer's context, role, owner.
+    async fn authenticate(&self, request: &Request, authorized: Option<Authorized>) -> Result<Caller, Problem> {
+        let token = request.header("authorization").and_then(caller::bearer).ok_or(Refusal::Unauthenticated)?;
+        let (claims, account) =
+            caller::verify(&self.app.settings, &self.app.stage, token, self.app.clock.now()).await?;
+        if self.auth_mode == AuthMode::Gateway {
+            let expected = Authorized { sub: claims.sub, sid: claims.sid.to_string() };
+            if authorized != Some(expected) {
+                return Err(Refusal::Unauthenticated.into());
+            }
+        }
+        let owner = match self.route.who {
+            Who::Owner(Role::User) => request.path.get("user_id"),
+            Who::Owner(Role::Seller) => request.path.get("seller_id"),
+            _ => None,
+        };
+        caller::allow(self.route.who, account, owner.map(String::as_str))?;
+        tracing::info!(account = %account, "called by");
+        Ok(Caller { account, session: claims.sid })
+    }
+}
+
+/// What the gateway's authorizer passed on.
+#[derive(Debug, PartialEq, Eq)]
+struct Authorized {
+    sub: String,
+    sid: String,
+}
+
+fn authorized(request: &lambda_http::Request) -> Option<Authorized> {
+    let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
+    let field = |name: &str| context.authorizer.fields.get(name)?.as_str().map(str::to_owned);
+    Some(Authorized { sub: field("sub")?, sid: field("sid")? })
+}
+
+fn scope(request: &lambda_http::Request) -> Scope {
+    let context = request.lambda_context();
+    let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+    let trace = header
+        .and_then(Trace::below)
+        .or_else(|| context.xray_trace_id.as_deref().and_then(Trace::below_xray))
+        .unwrap_or_else(Trace::new);
+    Scope { request_id: context.request_id, correlation_id: None, trace }
+}
+
+fn read(request: lambda_http::Request) -> Request {
+    let path = request.path_parameters();
+    let query = request.query_string_parameters();
+    Request {
+        method: request.method().as_str().to_owned(),
+        path: path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        query: query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        headers: request
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_ascii_lowercase(), value.to_str().ok()?.to_owned())))
+            .collect(),
+        body: request.into_body().to_vec(),
+        caller: None,
+        received_at: None,
+    }
+}
+
+fn refused(problem: Problem, ms: u64, calls: u32) -> Reply {
+    let status = u64::from(problem.code.status());
+    let code = format!("{:?}", problem.code);
+    match &problem.cause {
+        Some(cause) => tracing::error!(status, code, ms, calls, cause, "failed"),
+        None => tracing::info!(status, code, ms, calls, "refused"),
+    }
+    problem.into_reply()
+}
+
+fn respond(reply: Reply) -> Response<Body> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    let body = if reply.body.is_empty() { Body::Empty } else { Body::Text(reply.body) };
+    response.body(body).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer's header is malformed");
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = lambda_http::http::StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthenticated => Self::new(Code::Unauthenticated),
+            Refusal::Expired => Self::new(Code::TokenExpired),
+            Refusal::Forbidden => Self::forbidden(),
+            Refusal::Settings(error) => Self::unavailable(error),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! How a function is served.
+//!
+//! A function's whole `main` is one call, [`http::serve`], [`sqs::consume`] or [`boot::run`], with its name and a
+//! plain `fn` that builds its handler. Handlers are boxed, so that the runtime is compiled once, here, and a
+//! binary costs a link.
+
+pub mod access;
+pub mod app;
+pub mod boot;
+pub mod caller;
+pub mod http;
+pub mod settings;
+pub mod sqs;
+pub mod telemetry;
+pub mod token;
+
+pub use app::App;
+
+/// A future without a name.
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,163 @@
+//! Settings as a running function sees them: read from the parameter store, kept for 60 seconds.
+
+use rialto_aws::{SdkConfig, Stage};
+use rialto_kernel::{Clock, SystemClock, Timestamp, settings::Setting};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+/// A change is seen within this time.
+const FRESH: Duration = Duration::from_secs(60);
+
+/// The parameter store's own limit.
+const NAMES_A_REQUEST: usize = 10;
+
+/// Parameters can't be read and no earlier value is known.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("settings can't be read: {0}")]
+pub struct SettingsError(String);
+
+/// The settings of this stage. A bad value is logged and the last good one kept.
+pub struct Settings {
+    source: Source,
+    known: Mutex<HashMap<&'static str, Known>>,
+    wanted: Mutex<Vec<&'static str>>,
+}
+
+enum Source {
+    ParameterStore { client: aws_sdk_ssm::Client, stage: Stage },
+    Fixed(HashMap<String, String>),
+}
+
+#[derive(Clone)]
+struct Known {
+    /// What the parameter store said; none when it has no such parameter.
+    value: Option<String>,
+    read_at: Timestamp,
+}
+
+impl Settings {
+    #[must_use]
+    pub fn from_parameter_store(aws: &SdkConfig, stage: Stage) -> Self {
+        let client = aws_sdk_ssm::Client::new(aws);
+        Self { source: Source::ParameterStore { client, stage }, known: Mutex::default(), wanted: Mutex::default() }
+    }
+
+    /// Settings that stand still, for tests: what isn't named has its default.
+    #[must_use]
+    pub fn fixed(values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { source: Source::Fixed(values), known: Mutex::default(), wanted: Mutex::default() }
+    }
+
+    /// The setting's value now: at most a minute old, or the last good one while the store can't be reached.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when the store can't be reached and the setting was never read.
+    pub async fn get<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
+        self.get_newer_than(setting, FRESH).await
+    }
+
+    /// As [`get`](Self::get), but reads the store again if what is known is older than `age`.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn get_newer_than<T>(&self, setting: &Setting<T>, age: Duration) -> Result<T, SettingsError> {
+        let known = self.known(setting.name);
+        let now = SystemClock.now();
+        let known = match known {
+            Some(known) if now.since(known.read_at) < age => known,
+            stale => self.refresh(setting.name, stale, now).await?,
+        };
+        if let Some(value) = &known.value {
+            match (setting.parse)(value) {
+                Ok(value) => return Ok(value),
+                Err(error) => tracing::error!(setting = setting.name, error, "a setting's value is bad"),
+            }
+        }
+        (setting.parse)(setting.default).map_err(SettingsError)
+    }
+
+    fn known(&self, name: &'static str) -> Option<Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Reads every setting that was ever asked for, in one request, so that a function pays for one a minute.
+    async fn refresh(&self, name: &'static str, stale: Option<Known>, now: Timestamp) -> Result<Known, SettingsError> {
+        self.want(&[name]);
+        let names = self.wanted();
+        match (self.read(&names).await, stale) {
+            (Ok(values), _) => {
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                for name in names {
+                    known.insert(name, Known { value: values.get(name).cloned(), read_at: now });
+                }
+                Ok(known.get(name).cloned().unwrap_or(Known { value: None, read_at: now }))
+            }
+            (Err(error), Some(stale)) => {
+                tracing::error!(setting = name, %error, "settings can't be read; the last values stay");
+                let stale = Known { read_at: now, ..stale };
+                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, stale.clone());
+                Ok(stale)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// Says which settings a function will ask for, so that the first request reads them all.
+    pub fn want(&self, names: &[&'static str]) {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in names {
+            if !wanted.contains(name) {
+                wanted.push(name);
+            }
+        }
+    }
+
+    fn wanted(&self) -> Vec<&'static str> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn read(&self, names: &[&'static str]) -> Result<HashMap<String, String>, SettingsError> {
+        match &self.source {
+            Source::Fixed(values) => Ok(values.clone()),
+            Source::ParameterStore { client, stage } => {
+                let prefix = stage.parameter("");
+                let mut values = HashMap::new();
+                for names in names.chunks(NAMES_A_REQUEST) {
+                    let full = names.iter().map(|name| stage.parameter(name)).collect();
+                    let request = client.get_parameters().set_names(Some(full)).with_decryption(true);
+                    let answer = request.send().await.map_err(|error| SettingsError(format!("{error:?}")))?;
+                    for parameter in answer.parameters.unwrap_or_default() {
+                        let name = parameter.name.as_deref().and_then(|name| name.strip_prefix(&prefix));
+                        if let (Some(name), Some(value)) = (name, parameter.value) {
+                            values.insert(name.to_owned(), value);
+                        }
+                    }
+                }
+                Ok(values)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_kernel::settings::SHIPPING_FEE;
+
+    #[tokio::test]
+    async fn a_setting_has_its_value_or_its_default() {
+        let set = Settings::fixed(&[("orders/shipping-fee", "250")]);
+        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
+        assert_eq!(Settings::fixed(&[]).get(&SHIPPING_FEE).await.unwrap().minor_units(), 300);
+    }
+
+    #[tokio::test]
+    async fn a_bad_value_is_not_used() {
+        let set = Settings::fixed(&[("orders/shipping-fee", "lots")]);
+        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 300);
+    }
+}

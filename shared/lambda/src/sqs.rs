@@ -1,0 +1,207 @@
+//! Consuming events from a queue that EventBridge feeds.
+
+use crate::{
+    App, BoxFuture, boot,
+    telemetry::{Scope, Trace, millis_since},
+};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::{StreamExt, stream};
+use lambda_runtime::{Context, LambdaEvent, service_fn};
+use rialto_contracts::{Cause, Event};
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Handled,
+    /// It was handled before, or something later overtook it: nothing changed.
+    Nothing,
+    /// This service has no use for it.
+    Ignored,
+}
+
+/// The event stays in the queue and comes again; after its last try it lies in the queue's dead-letter queue.
+pub type Failure = boot::Failure;
+
+/// Handles one event.
+pub type Handler = Arc<dyn Fn(Event, Cause) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
+
+/// What is kept of a function's time for telling which messages failed.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// Handles the events of a queue, `at_once` of a batch at a time. A message that fails comes again by itself; its
+/// neighbours don't.
+pub fn consume(function: &'static str, at_once: usize, build: fn(&App) -> Handler) {
+    boot::start(function, |app| {
+        let handler = build(app);
+        Ok(Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+            let handler = Arc::clone(&handler);
+            async move {
+                let failures = handle_batch(&handler, event.payload.records, &event.context, at_once).await;
+                let mut response = SqsBatchResponse::default();
+                response.batch_item_failures = failures;
+                Ok::<_, std::convert::Infallible>(response)
+            }
+        }))))
+    });
+}
+
+async fn handle_batch(
+    handler: &Handler,
+    messages: Vec<SqsMessage>,
+    context: &Context,
+    at_once: usize,
+) -> Vec<BatchItemFailure> {
+    let deadline = tokio::time::Instant::now() + time_left(context).saturating_sub(RESERVE);
+    stream::iter(messages)
+        .map(|message| async move {
+            let id = message.message_id.clone().unwrap_or_default();
+            let failed = !handle_message(handler, message, context, deadline).await;
+            failed.then(|| {
+                let mut failure = BatchItemFailure::default();
+                failure.item_identifier = id;
+                failure
+            })
+        })
+        .buffer_unordered(at_once)
+        .filter_map(std::future::ready)
+        .collect()
+        .await
+}
+
+fn time_left(context: &Context) -> Duration {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_millis(context.deadline).saturating_sub(now)
+}
+
+/// What EventBridge puts into the queue, as far as it matters here.
+#[derive(Deserialize)]
+struct Delivery {
+    detail: Event,
+}
+
+/// Tells whether the message is done with.
+async fn handle_message(
+    handler: &Handler,
+    message: SqsMessage,
+    context: &Context,
+    deadline: tokio::time::Instant,
+) -> bool {
+    let started = rialto_kernel::Clock::now(&rialto_kernel::SystemClock);
+    let receives = message.attributes.get("ApproximateReceiveCount").cloned().unwrap_or_default();
+    let event = match serde_json::from_str::<Delivery>(message.body.as_deref().unwrap_or_default()) {
+        Ok(delivery) => delivery.detail,
+        Err(error) => {
+            let scope = Scope { request_id: context.request_id.clone(), ..Scope::default() };
+            let message_id = message.message_id.unwrap_or_default();
+            scope
+                .run(async { tracing::error!(message_id, receives, %error, "a message is no event") })
+                .await;
+            return false;
+        }
+    };
+    let trace = event.traceparent.as_deref().and_then(Trace::below).unwrap_or_else(Trace::new);
+    let cause = Cause {
+        correlationid: Some(event.correlationid.clone()),
+        causationid: Some(event.id),
+        traceparent: Some(trace.traceparent()),
+    };
+    let scope = Scope {
+        request_id: context.request_id.clone(),
+        correlation_id: Some(event.correlationid.clone()),
+        trace,
+    };
+    let (kind, id) = (event.kind.clone(), event.id);
+    scope
+        .run(async {
+            let work = tokio::time::timeout_at(deadline, handler(event, cause));
+            let (result, calls) = rialto_aws::calls::counted(work).await;
+            let ms = millis_since(started);
+            match result {
+                Ok(Ok(outcome)) => {
+                    tracing::info!(event = %id, kind, outcome = ?outcome, receives, ms, calls, "consumed");
+                    true
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(event = %id, kind, receives, ms, calls, %error, "an event failed");
+                    false
+                }
+                Err(_) => {
+                    tracing::error!(event = %id, kind, receives, ms, calls, "an event ran out of time");
+                    false
+                }
+            }
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_contracts::orders::{CancelReason, OrderCancelled};
+    use rialto_kernel::{OrderId, Timestamp, UserId};
+
+    fn message(id: &str, body: String) -> SqsMessage {
+        let mut message = SqsMessage::default();
+        message.message_id = Some(id.to_owned());
+        message.body = Some(body);
+        message
+    }
+
+    fn event(order: &str) -> String {
+        let payload = OrderCancelled {
+            order_id: OrderId::derive(&[order.as_bytes()]),
+            user_id: UserId::derive(&[b"buyer"]),
+            reason: CancelReason::Buyer,
+        };
+        let event = Event::new(&payload, 2, 0, Timestamp::from_millis(1), &Cause::default());
+        serde_json::json!({"version": "0", "detail-type": "OrderCancelled", "detail": event}).to_string()
+    }
+
+    fn context() -> Context {
+        let mut context = Context::default();
+        context.deadline = u64::try_from(rialto_kernel::Clock::now(&rialto_kernel::SystemClock).millis()).unwrap() + 5_000;
+        context
+    }
+
+    async fn failed(handler: Handler, messages: Vec<SqsMessage>) -> Vec<String> {
+        let failures = handle_batch(&handler, messages, &context(), 4).await;
+        failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    #[tokio::test]
+    async fn a_message_no_code_can_read_fails_alone() {
+        let handler: Handler = Arc::new(|_, _| Box::pin(async { Ok(Outcome::Handled) }));
+        let batch = vec![message("1", event("a")), message("2", "no event".to_owned()), message("3", event("b"))];
+        assert_eq!(failed(handler, batch).await, ["2"]);
+    }
+
+    #[tokio::test]
+    async fn an_event_that_fails_fails_alone() {
+        let bad = OrderId::derive(&[b"bad"]).to_string();
+        let handler: Handler = Arc::new(move |event, cause| {
+            assert_eq!(cause.causationid, Some(event.id));
+            let result = if event.subject == bad { Err("no".into()) } else { Ok(Outcome::Handled) };
+            Box::pin(async { result })
+        });
+        let batch = vec![message("1", event("bad")), message("2", event("good"))];
+        assert_eq!(failed(handler, batch).await, ["1"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_fails_alone_and_in_time() {
+        let slow = OrderId::derive(&[b"slow"]).to_string();
+        let handler: Handler = Arc::new(move |event, _| {
+            let slow = event.subject == slow;
+            Box::pin(async move {
+                if slow {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Outcome::Handled)
+            })
+        });
+        let batch = vec![message("1", event("slow")), message("2", event("quick"))];
+        assert_eq!(failed(handler, batch).await, ["1"]);
+    }
+}

@@ -1,0 +1,218 @@
+//! One JSON object a line: when, how bad, which function, which request, what it belongs to.
+
+use crate::{BoxFuture, boot::Failure};
+use lambda_runtime::Context;
+use rialto_kernel::{Clock, SystemClock};
+use serde_json::{Map, Value, json};
+use std::{
+    fmt,
+    io::Write,
+    sync::{Arc, OnceLock},
+};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+};
+use tracing_subscriber::{Layer, layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+static FUNCTION: OnceLock<&'static str> = OnceLock::new();
+
+tokio::task_local! {
+    static SCOPE: Arc<Scope>;
+}
+
+/// What the work under way belongs to.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    pub request_id: String,
+    pub correlation_id: Option<String>,
+    pub trace: Trace,
+}
+
+impl Scope {
+    /// Runs `work` with this scope in each of its log lines.
+    pub async fn run<T>(self, work: impl Future<Output = T>) -> T {
+        SCOPE.scope(Arc::new(self), work).await
+    }
+
+    /// The scope of the work under way, or an empty one outside any.
+    #[must_use]
+    pub fn current() -> Arc<Self> {
+        SCOPE.try_with(Arc::clone).unwrap_or_default()
+    }
+}
+
+/// A place in a W3C trace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// 16 hexadecimal digits.
+    pub span_id: String,
+}
+
+impl Trace {
+    /// Reads `00-<trace id>-<parent id>-<flags>`, and goes one span deeper.
+    #[must_use]
+    pub fn below(traceparent: &str) -> Option<Self> {
+        let mut parts = traceparent.split('-');
+        let (version, trace_id, span_id) = (parts.next()?, parts.next()?, parts.next()?);
+        let hex = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let set = |text: &str| text.bytes().any(|b| b != b'0');
+        (hex(version, 2) && hex(trace_id, 32) && hex(span_id, 16) && set(trace_id))
+            .then(|| Self { trace_id: trace_id.to_ascii_lowercase(), span_id: random_hex(8) })
+    }
+
+    /// Reads Lambda's `Root=1-<8 digits>-<24 digits>;…`, and goes one span deeper.
+    #[must_use]
+    pub fn below_xray(header: &str) -> Option<Self> {
+        let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root=1-"))?;
+        Self::below(&format!("00-{}-{}-01", root.replace('-', ""), "0".repeat(16)))
+    }
+
+    #[must_use]
+    pub fn new() -> Self {
+        Self { trace_id: random_hex(16), span_id: random_hex(8) }
+    }
+
+    #[must_use]
+    pub fn traceparent(&self) -> String {
+        format!("00-{}-{}-01", self.trace_id, self.span_id)
+    }
+}
+
+fn random_hex(bytes: usize) -> String {
+    let mut random = [0; 16];
+    let random = &mut random[..bytes.min(16)];
+    // A trace id is a help, not a promise: without randomness it is all zeros.
+    if getrandom::fill(random).is_err() {
+        random.fill(0);
+    }
+    rialto_kernel::digest::hex(random)
+}
+
+/// Runs an invocation that is one piece of work, in its scope, and logs how it went.
+pub(crate) async fn invocation(
+    function: &'static str,
+    context: Context,
+    work: BoxFuture<'static, Result<Value, Failure>>,
+) -> Result<Value, Failure> {
+    let trace = context.xray_trace_id.as_deref().and_then(Trace::below_xray).unwrap_or_else(Trace::new);
+    let scope = Scope { request_id: context.request_id, correlation_id: None, trace };
+    let started = SystemClock.now();
+    scope
+        .run(async {
+            let (result, calls) = rialto_aws::calls::counted(work).await;
+            let ms = millis_since(started);
+            match &result {
+                Ok(_) => tracing::info!(ms, calls, "{function} done"),
+                Err(error) => tracing::error!(ms, calls, error = %error, "{function} failed"),
+            }
+            result
+        })
+        .await
+}
+
+pub(crate) fn millis_since(started: rialto_kernel::Timestamp) -> u64 {
+    u64::try_from(SystemClock.now().since(started).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Sends log lines to standard output from here on. `LOG_LEVEL` is `ERROR`, `WARN`, `INFO` (unless set) or `DEBUG`.
+pub fn install(function: &'static str) {
+    FUNCTION.get_or_init(|| function);
+    let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    // A second installation (a test in the same process) keeps the first.
+    tracing_subscriber::registry().with(JsonLines.with_filter(level)).try_init().ok();
+}
+
+struct JsonLines;
+
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
+        let metadata = event.metadata();
+        // What libraries say below a warning is theirs; and some of them print requests whole.
+        if *metadata.level() > Level::WARN && !metadata.target().starts_with("rialto") {
+            return;
+        }
+        let line = render(metadata.level(), metadata.target(), &Scope::current(), |fields| event.record(fields));
+        // A log line that can't be written has nobody to tell of it.
+        std::io::stdout().lock().write_all(line.as_bytes()).ok();
+    }
+}
+
+fn render(level: &Level, target: &str, scope: &Scope, record: impl FnOnce(&mut Fields)) -> String {
+    let mut fields = Fields::default();
+    record(&mut fields);
+    let mut line = Map::new();
+    line.insert("time".to_owned(), json!(SystemClock.now()));
+    line.insert("level".to_owned(), json!(level.as_str()));
+    line.insert("function".to_owned(), json!(FUNCTION.get().copied().unwrap_or(target)));
+    if !scope.request_id.is_empty() {
+        line.insert("request_id".to_owned(), json!(scope.request_id));
+        line.insert("correlation_id".to_owned(), json!(scope.correlation_id));
+        line.insert("trace_id".to_owned(), json!(scope.trace.trace_id));
+        line.insert("span_id".to_owned(), json!(scope.trace.span_id));
+    }
+    line.append(&mut fields.0);
+    let mut line = Value::Object(line).to_string();
+    line.push('\n');
+    line
+}
+
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.insert(field.name().to_owned(), json!(value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_goes_on_below_its_parent() {
+        let trace = Trace::below("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+        assert_eq!(trace.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_ne!(trace.span_id, "00f067aa0ba902b7");
+        assert!(trace.traceparent().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        let xray = Trace::below_xray("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
+        assert_eq!(xray.unwrap().trace_id, "5759e988bd862e3fe1be46a994272793");
+    }
+
+    #[test]
+    fn what_is_no_trace_is_refused() {
+        for bad in ["", "00-xyz", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "a-b-c-d"] {
+            assert_eq!(Trace::below(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_line_says_what_it_belongs_to() {
+        let scope = Scope {
+            request_id: "r-1".to_owned(),
+            correlation_id: Some("ord_1".to_owned()),
+            trace: Trace { trace_id: "t".to_owned(), span_id: "s".to_owned() },
+        };
+        let line: Value = serde_json::from_str(&render(&Level::INFO, "rialto", &scope, |_| ())).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["request_id"], "r-1");
+        assert_eq!(line["correlation_id"], "ord_1");
+        assert_eq!(line["trace_id"], "t");
+    }
+}

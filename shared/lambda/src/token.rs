@@ -1,0 +1,337 @@
+//! Access tokens: ES256, each role signed with that role's own key.
+//!
+//! jsonwebtoken's own providers bring RSA or a second cryptography library; this one is ring, which TLS uses already,
+//! and knows the one algorithm in use.
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation,
+    crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
+    errors::{Error as JwtError, ErrorKind},
+};
+use ring::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey},
+};
+use rialto_aws::Stage;
+use rialto_kernel::{Role, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+use signature::{Signer, Verifier};
+
+/// How long an access token is good.
+pub const ACCESS_SECONDS: i64 = 15 * 60;
+
+const ACCESS: &str = "access";
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// The account.
+    pub sub: String,
+    /// The session.
+    pub sid: SessionId,
+    pub role: Role,
+    pub iss: String,
+    pub aud: String,
+    pub iat: i64,
+    pub exp: i64,
+    /// Always `access`.
+    pub typ: String,
+}
+
+impl Claims {
+    #[must_use]
+    pub fn new(stage: &Stage, account: String, session: SessionId, role: Role, now: Timestamp) -> Self {
+        let iat = now.seconds();
+        Self {
+            sub: account,
+            sid: session,
+            role,
+            iss: issuer(stage),
+            aud: audience(stage),
+            iat,
+            exp: iat + ACCESS_SECONDS,
+            typ: ACCESS.to_owned(),
+        }
+    }
+}
+
+/// Who signs the stage's tokens.
+#[must_use]
+pub fn issuer(stage: &Stage) -> String {
+    format!("rialto:{stage}:accounts")
+}
+
+/// Whom the stage's tokens are for.
+#[must_use]
+pub fn audience(stage: &Stage) -> String {
+    format!("rialto:{stage}:api")
+}
+
+/// One public key of the set, as `/.well-known/jwks.json` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jwk {
+    pub kty: String,
+    pub crv: String,
+    pub x: String,
+    pub y: String,
+    pub kid: String,
+    pub alg: String,
+    #[serde(rename = "use")]
+    pub purpose: String,
+    /// The one role whose tokens this key signs.
+    pub role: Role,
+}
+
+/// The public keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jwks {
+    pub keys: Vec<Jwk>,
+}
+
+/// Why a token doesn't let anybody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    #[error("the token is not one of ours")]
+    Invalid,
+    #[error("the token was signed with an unknown key")]
+    UnknownKey,
+    #[error("the token has expired")]
+    Expired,
+}
+
+impl Jwks {
+    /// # Errors
+    /// [`TokenError`] unless the token is signed by its role's key for this stage and still good at `now`.
+    pub fn verify(&self, stage: &Stage, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        install_provider();
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        if header.alg != Algorithm::ES256 {
+            return Err(TokenError::Invalid);
+        }
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
+        let key = self.keys.iter().find(|key| key.kid == kid).ok_or(TokenError::UnknownKey)?;
+        let decoding = DecodingKey::from_ec_components(&key.x, &key.y).map_err(|_| TokenError::Invalid)?;
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_issuer(&[issuer(stage)]);
+        validation.set_audience(&[audience(stage)]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Expiry is checked below, against the caller's clock and without leeway.
+        validation.validate_exp = false;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, &decoding, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        if claims.role != key.role || claims.typ != ACCESS {
+            return Err(TokenError::Invalid);
+        }
+        if claims.exp <= now.seconds() {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+/// A private key that signs one role's tokens.
+#[derive(Clone)]
+pub struct SigningKey {
+    kid: String,
+    key: EncodingKey,
+}
+
+/// A private key that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the signing key can't be used")]
+pub struct KeyError;
+
+impl SigningKey {
+    /// From PKCS#8.
+    ///
+    /// # Errors
+    /// [`KeyError`] unless it is a P-256 key.
+    pub fn from_pkcs8(kid: String, pkcs8: &[u8]) -> Result<Self, KeyError> {
+        ecdsa(pkcs8).map_err(|_| KeyError)?;
+        Ok(Self { kid, key: EncodingKey::from_ec_der(pkcs8) })
+    }
+
+    /// # Errors
+    /// [`KeyError`] when signing fails.
+    pub fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+        install_provider();
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some("at+jwt".to_owned());
+        header.kid = Some(self.kid.clone());
+        jsonwebtoken::encode(&header, claims, &self.key).map_err(|_| KeyError)
+    }
+}
+
+/// Makes a private key (PKCS#8) and the public key that belongs to it.
+///
+/// # Errors
+/// [`KeyError`] without the system's randomness.
+pub fn generate_key(kid: String, role: Role) -> Result<(Vec<u8>, Jwk), KeyError> {
+    use base64::Engine;
+    let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+        .map_err(|_| KeyError)?;
+    let pair = ecdsa(pkcs8.as_ref()).map_err(|_| KeyError)?;
+    // An uncompressed point: 4, x, y.
+    let point = ring::signature::KeyPair::public_key(&pair).as_ref();
+    let (x, y) = point.get(1..).ok_or(KeyError)?.split_at_checked(32).ok_or(KeyError)?;
+    let jwk = Jwk {
+        kty: "EC".to_owned(),
+        crv: "P-256".to_owned(),
+        x: url.encode(x),
+        y: url.encode(y),
+        kid,
+        alg: "ES256".to_owned(),
+        purpose: "sig".to_owned(),
+        role,
+    };
+    Ok((pkcs8.as_ref().to_vec(), jwk))
+}
+
+fn ecdsa(pkcs8: &[u8]) -> Result<EcdsaKeyPair, ring::error::KeyRejected> {
+    EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &SystemRandom::new())
+}
+
+static PROVIDER: CryptoProvider = CryptoProvider {
+    signer_factory: |algorithm, key| {
+        only_es256(*algorithm)?;
+        Ok(Box::new(RingSigner(ecdsa(key.as_bytes()).map_err(|_| JwtError::from(ErrorKind::InvalidEcdsaKey))?)))
+    },
+    verifier_factory: |algorithm, key| {
+        only_es256(*algorithm)?;
+        Ok(Box::new(RingVerifier(UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.try_get_as_bytes()?.to_vec()))))
+    },
+    key_utils: KeyUtils::new_unimplemented(),
+};
+
+fn install_provider() {
+    // The second time it is installed already.
+    PROVIDER.install_default().ok();
+}
+
+fn only_es256(algorithm: Algorithm) -> Result<(), JwtError> {
+    if algorithm == Algorithm::ES256 { Ok(()) } else { Err(ErrorKind::InvalidAlgorithm.into()) }
+}
+
+struct RingSigner(EcdsaKeyPair);
+
+impl Signer<Vec<u8>> for RingSigner {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let signed = self.0.sign(&SystemRandom::new(), message).map_err(|_| signature::Error::new())?;
+        Ok(signed.as_ref().to_vec())
+    }
+}
+
+impl JwtSigner for RingSigner {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::ES256
+    }
+}
+
+struct RingVerifier(UnparsedPublicKey<Vec<u8>>);
+
+impl Verifier<Vec<u8>> for RingVerifier {
+    fn verify(&self, message: &[u8], signed: &Vec<u8>) -> Result<(), signature::Error> {
+        self.0.verify(message, signed).map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtVerifier for RingVerifier {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::ES256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine;
+    use rialto_kernel::{Clock, SystemClock};
+
+    struct Shop {
+        stage: Stage,
+        jwks: Jwks,
+        user: SigningKey,
+        seller: SigningKey,
+        now: Timestamp,
+    }
+
+    impl Shop {
+        fn new() -> Self {
+            let (user, user_jwk) = generate_key("u1".to_owned(), Role::User).unwrap();
+            let (seller, seller_jwk) = generate_key("s1".to_owned(), Role::Seller).unwrap();
+            Self {
+                stage: Stage::parse("test").unwrap(),
+                jwks: Jwks { keys: vec![user_jwk, seller_jwk] },
+                user: SigningKey::from_pkcs8("u1".to_owned(), &user).unwrap(),
+                seller: SigningKey::from_pkcs8("s1".to_owned(), &seller).unwrap(),
+                now: SystemClock.now(),
+            }
+        }
+
+        fn claims(&self, role: Role) -> Claims {
+            Claims::new(&self.stage, "usr_1".to_owned(), SessionId::generate(self.now), role, self.now)
+        }
+
+        fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+            self.jwks.verify(&self.stage, token, self.now)
+        }
+    }
+
+    #[test]
+    fn a_signed_token_verifies() {
+        let shop = Shop::new();
+        let claims = shop.claims(Role::User);
+        assert_eq!(shop.verify(&shop.user.sign(&claims).unwrap()), Ok(claims));
+    }
+
+    #[test]
+    fn another_roles_key_does_not_sign_for_this_role() {
+        let shop = Shop::new();
+        let token = shop.seller.sign(&shop.claims(Role::User)).unwrap();
+        assert_eq!(shop.verify(&token), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn an_expired_token_is_told_apart() {
+        let shop = Shop::new();
+        let token = shop.user.sign(&shop.claims(Role::User)).unwrap();
+        let later = shop.now.plus(std::time::Duration::from_secs(15 * 60));
+        assert_eq!(shop.jwks.verify(&shop.stage, &token, later), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn wrong_issuer_audience_type_key_and_algorithm_are_refused() {
+        let shop = Shop::new();
+        let forged = |change: fn(&mut Claims)| {
+            let mut claims = shop.claims(Role::User);
+            change(&mut claims);
+            shop.verify(&shop.user.sign(&claims).unwrap())
+        };
+        assert_eq!(forged(|claims| claims.iss = "rialto:prod:accounts".to_owned()), Err(TokenError::Invalid));
+        assert_eq!(forged(|claims| claims.aud = "somebody".to_owned()), Err(TokenError::Invalid));
+        assert_eq!(forged(|claims| claims.typ = "refresh".to_owned()), Err(TokenError::Invalid));
+
+        let token = shop.user.sign(&shop.claims(Role::User)).unwrap();
+        let empty = Jwks::default();
+        assert_eq!(empty.verify(&shop.stage, &token, shop.now), Err(TokenError::UnknownKey));
+
+        let (_, rest) = token.split_once('.').unwrap();
+        let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        for header in [r#"{"alg":"none","kid":"u1"}"#, r#"{"alg":"HS256","kid":"u1"}"#, r#"{"alg":"ES256"}"#] {
+            let forged = format!("{}.{rest}", url.encode(header));
+            assert_eq!(shop.verify(&forged), Err(TokenError::Invalid), "{header}");
+        }
+    }
+
+    #[test]
+    fn an_altered_payload_is_refused() {
+        let shop = Shop::new();
+        let token = shop.user.sign(&shop.claims(Role::User)).unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let payload = String::from_utf8(url.decode(parts[1]).unwrap()).unwrap().replace("USER", "SUPERVISOR");
+        let forged = format!("{}.{}.{}", parts[0], url.encode(payload), parts[2]);
+        assert_eq!(shop.verify(&forged), Err(TokenError::Invalid));
+    }
+}
