@@ -21,7 +21,8 @@ pub struct ConfigError(&'static str);
 /// [`ConfigError`] names the variable that is missing.
 pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).ok_or(ConfigError("AWS_REGION"))?;
+    let region =
+        variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).ok_or(ConfigError("AWS_REGION"))?;
     let credentials = Credentials::new(
         variable("AWS_ACCESS_KEY_ID").ok_or(ConfigError("AWS_ACCESS_KEY_ID"))?,
         variable("AWS_SECRET_ACCESS_KEY").ok_or(ConfigError("AWS_SECRET_ACCESS_KEY"))?,
@@ -29,10 +30,27 @@ pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
         None,
         "environment",
     );
-    let mut builder = SdkConfig::builder()
+    let mut builder = builder(SharedCredentialsProvider::new(credentials), region);
+    if let Some(endpoint) = variable("AWS_ENDPOINT_URL") {
+        builder = builder.endpoint_url(endpoint);
+    }
+    Ok(builder.build())
+}
+
+/// Configuration of an emulator, which takes any credentials.
+#[must_use]
+pub fn emulator_config(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "emulator");
+    builder(SharedCredentialsProvider::new(credentials), "eu-central-1".to_owned())
+        .endpoint_url(endpoint)
+        .build()
+}
+
+fn builder(credentials: SharedCredentialsProvider, region: String) -> aws_types::sdk_config::Builder {
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .credentials_provider(credentials)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(aws_smithy_async::time::SystemTimeSource::new())
         .http_client(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https())
@@ -42,9 +60,5 @@ pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
                 .connect_timeout(Duration::from_secs(1))
                 .operation_attempt_timeout(Duration::from_secs(5))
                 .build(),
-        );
-    if let Some(endpoint) = variable("AWS_ENDPOINT_URL") {
-        builder = builder.endpoint_url(endpoint);
-    }
-    Ok(builder.build())
+        )
 }

@@ -9,5 +9,5 @@ mod config;
 mod stage;
 
 pub use aws_types::SdkConfig;
-pub use config::{ConfigError, sdk_config};
+pub use config::{ConfigError, emulator_config, sdk_config};
 pub use stage::{Stage, StageError};

@@ -14,8 +14,7 @@ impl Stage {
     /// # Errors
     /// [`StageError`] for a name that resources couldn't carry.
     pub fn parse(text: &str) -> Result<Self, StageError> {
-        let letters =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
         if begins && text.len() <= 20 && text.chars().all(letters) {
             Ok(Self(text.to_owned()))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// An event as it is stored in an outbox, published and consumed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub specversion: String,
     /// Made with the write that the event tells of: published again, it is the same.
@@ -43,12 +43,15 @@ pub trait Payload: Serialize + DeserializeOwned {
 }
 
 /// What led to a write: handed from the entrypoint to the events that the write announces.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
     /// What the work belongs to, when it is a part of something already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlationid: Option<String>,
     /// The event being handled; none when a person asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causationid: Option<EventId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
@@ -69,7 +72,13 @@ impl Event {
         let subject = payload.subject();
         let id = EventId::derive_at(
             now,
-            &[P::SOURCE.as_bytes(), subject.as_bytes(), &sequence.to_be_bytes(), P::TYPE.as_bytes(), &[index]],
+            &[
+                P::SOURCE.as_bytes(),
+                subject.as_bytes(),
+                &sequence.to_be_bytes(),
+                P::TYPE.as_bytes(),
+                &[index],
+            ],
         );
         Self {
             specversion: "1.0".to_owned(),

@@ -1,1 +1,15 @@
-//! x
+//! DynamoDB as every service uses it: one table a service, keys `pk` and `sk`, conditional writes, and the events of an
+//! item's last change in its `outbox` attribute.
+
+mod item;
+mod list;
+mod table;
+mod transaction;
+
+pub use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update,
+};
+pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
+pub use list::{Listing, Position};
+pub use table::{Expect, PutOutcome, Table};
+pub use transaction::{Refusal, Transacted};

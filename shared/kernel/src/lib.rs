@@ -7,6 +7,7 @@ pub mod money;
 pub mod quantity;
 pub mod role;
 pub mod settings;
+pub mod store;
 pub mod text;
 pub mod time;
 
@@ -15,5 +16,6 @@ pub use ids::*;
 pub use money::{Amount, AmountError, Currency};
 pub use quantity::Quantity;
 pub use role::Role;
+pub use store::{StoreError, Write};
 pub use text::Text;
 pub use time::{Clock, SystemClock, Timestamp};

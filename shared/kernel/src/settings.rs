@@ -64,7 +64,11 @@ pub const JWKS: Setting<String> = Setting {
     range: "a JWK set",
     doc: "The public keys that access tokens are verified with. Kept by `rialto keys`, not by hand.",
     parse: |text| {
-        if text.trim_start().starts_with('{') { Ok(text.to_owned()) } else { Err("is not a JWK set".to_owned()) }
+        if text.trim_start().starts_with('{') {
+            Ok(text.to_owned())
+        } else {
+            Err("is not a JWK set".to_owned())
+        }
     },
 };
 

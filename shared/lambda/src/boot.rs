@@ -12,14 +12,15 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub type Handler = Arc<dyn Fn(Value, Context) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
 /// Serves a function that takes an event and is neither a route nor a consumer of a queue.
-pub fn run(function: &'static str, build: fn(&App) -> Handler) {
-    start(function, |app| {
-        let handler = build(app);
-        Ok(Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-            let work = handler(event.payload, event.context.clone());
-            telemetry::invocation(function, event.context, work)
-        }))))
-    });
+pub fn run(function: &'static str, build: impl FnOnce(&App) -> Handler) {
+    start(function, |app| Ok(serve_all(function, build(app))));
+}
+
+fn serve_all(function: &'static str, handler: Handler) -> Loop {
+    Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let work = handler(event.payload, event.context.clone());
+        telemetry::invocation(function, event.context, work)
+    })))
 }
 
 /// The runtime's loop, which ends only when it can't go on.

@@ -42,7 +42,11 @@ impl Settings {
     #[must_use]
     pub fn from_parameter_store(aws: &SdkConfig, stage: Stage) -> Self {
         let client = aws_sdk_ssm::Client::new(aws);
-        Self { source: Source::ParameterStore { client, stage }, known: Mutex::default(), wanted: Mutex::default() }
+        Self {
+            source: Source::ParameterStore { client, stage },
+            known: Mutex::default(),
+            wanted: Mutex::default(),
+        }
     }
 
     /// Settings that stand still, for tests: what isn't named has its default.
@@ -85,7 +89,12 @@ impl Settings {
     }
 
     /// Reads every setting that was ever asked for, in one request, so that a function pays for one a minute.
-    async fn refresh(&self, name: &'static str, stale: Option<Known>, now: Timestamp) -> Result<Known, SettingsError> {
+    async fn refresh(
+        &self,
+        name: &'static str,
+        stale: Option<Known>,
+        now: Timestamp,
+    ) -> Result<Known, SettingsError> {
         self.want(&[name]);
         let names = self.wanted();
         match (self.read(&names).await, stale) {

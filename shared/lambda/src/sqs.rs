@@ -8,6 +8,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use rialto_contracts::{Cause, Event};
+use rialto_kernel::Write;
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +20,15 @@ pub enum Outcome {
     Nothing,
     /// This service has no use for it.
     Ignored,
+}
+
+impl From<Write> for Outcome {
+    fn from(write: Write) -> Self {
+        match write {
+            Write::Done => Self::Handled,
+            Write::Conflict => Self::Nothing,
+        }
+    }
 }
 
 /// The event stays in the queue and comes again; after its last try it lies in the queue's dead-letter queue.
@@ -95,9 +105,7 @@ async fn handle_message(
         Err(error) => {
             let scope = Scope { request_id: context.request_id.clone(), ..Scope::default() };
             let message_id = message.message_id.unwrap_or_default();
-            scope
-                .run(async { tracing::error!(message_id, receives, %error, "a message is no event") })
-                .await;
+            scope.run(async { tracing::error!(message_id, receives, %error, "a message is no event") }).await;
             return false;
         }
     };
@@ -161,7 +169,8 @@ mod tests {
 
     fn context() -> Context {
         let mut context = Context::default();
-        context.deadline = u64::try_from(rialto_kernel::Clock::now(&rialto_kernel::SystemClock).millis()).unwrap() + 5_000;
+        context.deadline =
+            u64::try_from(rialto_kernel::Clock::now(&rialto_kernel::SystemClock).millis()).unwrap() + 5_000;
         context
     }
 
@@ -173,7 +182,8 @@ mod tests {
     #[tokio::test]
     async fn a_message_no_code_can_read_fails_alone() {
         let handler: Handler = Arc::new(|_, _| Box::pin(async { Ok(Outcome::Handled) }));
-        let batch = vec![message("1", event("a")), message("2", "no event".to_owned()), message("3", event("b"))];
+        let batch =
+            vec![message("1", event("a")), message("2", "no event".to_owned()), message("3", event("b"))];
         assert_eq!(failed(handler, batch).await, ["2"]);
     }
 

@@ -121,7 +121,8 @@ pub(crate) fn millis_since(started: rialto_kernel::Timestamp) -> u64 {
 /// Sends log lines to standard output from here on. `LOG_LEVEL` is `ERROR`, `WARN`, `INFO` (unless set) or `DEBUG`.
 pub fn install(function: &'static str) {
     FUNCTION.get_or_init(|| function);
-    let level = std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let level =
+        std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
     // A second installation (a test in the same process) keeps the first.
     tracing_subscriber::registry().with(JsonLines.with_filter(level)).try_init().ok();
 }
@@ -135,7 +136,8 @@ impl<S: Subscriber> Layer<S> for JsonLines {
         if *metadata.level() > Level::WARN && !metadata.target().starts_with("rialto") {
             return;
         }
-        let line = render(metadata.level(), metadata.target(), &Scope::current(), |fields| event.record(fields));
+        let line =
+            render(metadata.level(), metadata.target(), &Scope::current(), |fields| event.record(fields));
         // A log line that can't be written has nobody to tell of it.
         std::io::stdout().lock().write_all(line.as_bytes()).ok();
     }
@@ -191,7 +193,8 @@ mod tests {
         assert_eq!(trace.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(trace.span_id, "00f067aa0ba902b7");
         assert!(trace.traceparent().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
-        let xray = Trace::below_xray("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
+        let xray =
+            Trace::below_xray("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
         assert_eq!(xray.unwrap().trace_id, "5759e988bd862e3fe1be46a994272793");
     }
 

@@ -8,12 +8,12 @@ use jsonwebtoken::{
     crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils},
     errors::{Error as JwtError, ErrorKind},
 };
+use rialto_aws::Stage;
+use rialto_kernel::{Role, SessionId, Timestamp};
 use ring::{
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey},
 };
-use rialto_aws::Stage;
-use rialto_kernel::{Role, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use signature::{Signer, Verifier};
 
@@ -117,8 +117,9 @@ impl Jwks {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Expiry is checked below, against the caller's clock and without leeway.
         validation.validate_exp = false;
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, &decoding, &validation).map_err(|_| TokenError::Invalid)?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &decoding, &validation)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
         if claims.role != key.role || claims.typ != ACCESS {
             return Err(TokenError::Invalid);
         }
@@ -195,11 +196,16 @@ fn ecdsa(pkcs8: &[u8]) -> Result<EcdsaKeyPair, ring::error::KeyRejected> {
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| {
         only_es256(*algorithm)?;
-        Ok(Box::new(RingSigner(ecdsa(key.as_bytes()).map_err(|_| JwtError::from(ErrorKind::InvalidEcdsaKey))?)))
+        Ok(Box::new(RingSigner(
+            ecdsa(key.as_bytes()).map_err(|_| JwtError::from(ErrorKind::InvalidEcdsaKey))?,
+        )))
     },
     verifier_factory: |algorithm, key| {
         only_es256(*algorithm)?;
-        Ok(Box::new(RingVerifier(UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.try_get_as_bytes()?.to_vec()))))
+        Ok(Box::new(RingVerifier(UnparsedPublicKey::new(
+            &ECDSA_P256_SHA256_FIXED,
+            key.try_get_as_bytes()?.to_vec(),
+        ))))
     },
     key_utils: KeyUtils::new_unimplemented(),
 };
@@ -318,7 +324,8 @@ mod tests {
 
         let (_, rest) = token.split_once('.').unwrap();
         let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        for header in [r#"{"alg":"none","kid":"u1"}"#, r#"{"alg":"HS256","kid":"u1"}"#, r#"{"alg":"ES256"}"#] {
+        for header in [r#"{"alg":"none","kid":"u1"}"#, r#"{"alg":"HS256","kid":"u1"}"#, r#"{"alg":"ES256"}"#]
+        {
             let forged = format!("{}.{rest}", url.encode(header));
             assert_eq!(shop.verify(&forged), Err(TokenError::Invalid), "{header}");
         }

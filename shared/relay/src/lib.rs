@@ -1,1 +1,104 @@
-//! x
+//! Publishes what a table's outbox announces: the table's stream in, the event bus out.
+//!
+//! An event is published at least once and always with the id that its write gave it. What the bus refuses goes whole
+//! into the outbox's dead-letter queue, and the stream goes on; when the bus can't be reached at all, the stream waits.
+
+mod image;
+mod publish;
+
+pub use image::Image;
+
+use image::StreamEvent;
+use publish::Bus;
+use rialto_contracts::Event;
+use rialto_lambda::{App, boot};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Events that only the result of a write can tell of: from the item before and after it.
+pub type Derive = fn(before: &Image, after: &Image) -> Vec<Event>;
+
+/// Serves `<service>-relay`. `derive` adds what the images of a change tell beside its outbox.
+pub fn serve(function: &'static str, derive: Option<Derive>) {
+    boot::run(function, |app| handler(app, derive));
+}
+
+fn handler(app: &App, derive: Option<Derive>) -> boot::Handler {
+    let bus = Arc::new(Bus::from_environment(app));
+    Arc::new(move |payload, _| {
+        let bus = Arc::clone(&bus);
+        Box::pin(async move {
+            let stream: StreamEvent = serde_json::from_value(payload)?;
+            let mut events = Vec::new();
+            let mut unreadable = Vec::new();
+            for record in &stream.records {
+                match announced(&record.before(), &record.after(), derive) {
+                    Ok(announced) => events.extend(announced),
+                    Err(outbox) => unreadable.push(outbox),
+                }
+            }
+            bus.put_aside(&unreadable).await?;
+            bus.publish(events).await?;
+            Ok(json!({}))
+        })
+    })
+}
+
+/// The events of a change: what its outbox carries that the item didn't carry before, and what its images tell.
+fn announced(before: &Image, after: &Image, derive: Option<Derive>) -> Result<Vec<Event>, String> {
+    let read = |image: &Image| match image.string("outbox") {
+        None => Ok(Vec::new()),
+        Some(text) => serde_json::from_str::<Vec<Event>>(text).map_err(|_| text.to_owned()),
+    };
+    let published: Vec<_> = read(before).unwrap_or_default().into_iter().map(|event| event.id).collect();
+    let mut events = read(after)?;
+    events.retain(|event| !published.contains(&event.id));
+    if let Some(derive) = derive {
+        events.extend(derive(before, after));
+    }
+    Ok(events)
+}
+
+/// One event as the bus takes it.
+fn detail(event: &Event) -> String {
+    serde_json::to_value(event).unwrap_or(Value::Null).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_contracts::{
+        Cause,
+        accounts::{SellerRegistered, UserRegistered},
+    };
+    use rialto_kernel::{SellerId, Timestamp, UserId};
+
+    fn image(events: &[Event]) -> Image {
+        Image::from(json!({"outbox": {"S": serde_json::to_string(events).unwrap()}}))
+    }
+
+    fn events() -> (Event, Event) {
+        let now = Timestamp::from_millis(1);
+        let user = UserRegistered { user_id: UserId::derive(&[b"u"]) };
+        let seller = SellerRegistered { seller_id: SellerId::derive(&[b"s"]) };
+        let cause = Cause::default();
+        (Event::new(&user, 1, 0, now, &cause), Event::new(&seller, 2, 0, now, &cause))
+    }
+
+    #[test]
+    fn a_new_outbox_is_announced_once() {
+        let (first, second) = events();
+        let nothing = Image::default();
+        assert_eq!(announced(&nothing, &image(std::slice::from_ref(&first)), None).unwrap(), [first.clone()]);
+        let unchanged = image(std::slice::from_ref(&first));
+        assert!(announced(&unchanged, &image(std::slice::from_ref(&first)), None).unwrap().is_empty());
+        assert_eq!(announced(&unchanged, &image(std::slice::from_ref(&second)), None).unwrap(), [second]);
+        assert!(announced(&unchanged, &nothing, None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_outbox_that_no_code_can_read_is_handed_on_whole() {
+        let broken = Image::from(json!({"outbox": {"S": "[{]"}}));
+        assert_eq!(announced(&Image::default(), &broken, None), Err("[{]".to_owned()));
+    }
+}

@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 has them: `application/problem+json` with a stable `code`.
 
 use super::Reply;
-use rialto_kernel::{FieldError, Invalid};
+use rialto_kernel::{FieldError, Invalid, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -157,6 +157,15 @@ impl Problem {
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
         Self { errors: invalid.0, ..Self::new(Code::Invalid) }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::unavailable(error),
+            StoreError::Corrupt(_) => Self::internal(error),
+        }
     }
 }
 

@@ -67,7 +67,11 @@ impl Request {
     pub fn idempotency_key(&self) -> Result<&str, Problem> {
         match self.header("idempotency-key") {
             None => Err(Problem::field("Idempotency-Key", "is required")),
-            Some(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) => Ok(key),
+            Some(key)
+                if (1..=255).contains(&key.len()) && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) =>
+            {
+                Ok(key)
+            }
             Some(_) => Err(Problem::field("Idempotency-Key", "must be 1 to 255 printable ASCII characters")),
         }
     }
@@ -77,9 +81,12 @@ impl Request {
     /// # Errors
     /// 415 for another media type, 413 above 64 KiB, 400 with the field for anything that isn't a `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let media_type = self.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+        let media_type =
+            self.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
         if !media_type.trim().eq_ignore_ascii_case("application/json") {
-            return Err(Problem::new(Code::UnsupportedMediaType).detail("Send Content-Type: application/json."));
+            return Err(
+                Problem::new(Code::UnsupportedMediaType).detail("Send Content-Type: application/json.")
+            );
         }
         if self.body.len() > MAX_BODY {
             return Err(Problem::new(Code::TooLarge).detail("A body has 64 KiB at most."));
@@ -174,7 +181,13 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem 
     if let Some(name) = quoted(message, "unknown field `") {
         // The path of an unknown field ends with the field itself.
         let field = if path == "." || path.ends_with(name) { path.replace('.', "") } else { below(name) };
-        let field = if field.is_empty() { name.to_owned() } else if path == "." { name.to_owned() } else { path.clone() };
+        let field = if field.is_empty() {
+            name.to_owned()
+        } else if path == "." {
+            name.to_owned()
+        } else {
+            path.clone()
+        };
         return Problem::field(field, "is unknown here");
     }
     if let Some(name) = quoted(message, "duplicate field `") {
@@ -210,7 +223,10 @@ mod tests {
 
     fn refusal(body: &str) -> serde_json::Value {
         let request = Request {
-            headers: HashMap::from([("content-type".to_owned(), "application/json; charset=utf-8".to_owned())]),
+            headers: HashMap::from([(
+                "content-type".to_owned(),
+                "application/json; charset=utf-8".to_owned(),
+            )]),
             body: body.as_bytes().to_vec(),
             ..Request::default()
         };

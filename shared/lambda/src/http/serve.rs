@@ -116,8 +116,13 @@ impl Server {
     }
 
     /// The function's own check, beside the gateway's: token, authorizer's context, role, owner.
-    async fn authenticate(&self, request: &Request, authorized: Option<Authorized>) -> Result<Caller, Problem> {
-        let token = request.header("authorization").and_then(caller::bearer).ok_or(Refusal::Unauthenticated)?;
+    async fn authenticate(
+        &self,
+        request: &Request,
+        authorized: Option<Authorized>,
+    ) -> Result<Caller, Problem> {
+        let token =
+            request.header("authorization").and_then(caller::bearer).ok_or(Refusal::Unauthenticated)?;
         let (claims, account) =
             caller::verify(&self.app.settings, &self.app.stage, token, self.app.clock.now()).await?;
         if self.auth_mode == AuthMode::Gateway {
@@ -170,7 +175,9 @@ fn read(request: lambda_http::Request) -> Request {
         headers: request
             .headers()
             .iter()
-            .filter_map(|(name, value)| Some((name.as_str().to_ascii_lowercase(), value.to_str().ok()?.to_owned())))
+            .filter_map(|(name, value)| {
+                Some((name.as_str().to_ascii_lowercase(), value.to_str().ok()?.to_owned()))
+            })
             .collect(),
         body: request.into_body().to_vec(),
         caller: None,

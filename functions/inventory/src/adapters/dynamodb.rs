@@ -1,0 +1,260 @@
+//! Items: `PRODUCT#<id>` holds `STOCK`, `MOVEMENT#<id>` and `ADJUSTMENT#<hash of the key>`; `ORDER#<id>` holds
+//! `RESERVATION`.
+
+use crate::{
+    domain::{
+        movement::Movement,
+        reservation::{Change, Reservation},
+        stock::Stock,
+    },
+    ports::{
+        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster, StockReader,
+        StockRegistrar,
+    },
+};
+use rialto_contracts::inventory::Shortage;
+use rialto_dynamo::{
+    AttributeValue, Expect, Item, Key, Listing, OnRefusal, Put, Refusal, Table, TransactWriteItem,
+    Transacted, Update, number, read_item, write_item,
+};
+use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
+use rialto_lambda::App;
+
+/// The ports on the service's table.
+#[derive(Debug, Clone)]
+pub struct DynamoInventory {
+    table: Table,
+}
+
+fn stock_key(product: ProductId) -> Key {
+    Key::new(format!("PRODUCT#{product}"), "STOCK")
+}
+
+fn adjustment_key(product: ProductId, key: &str) -> Key {
+    Key::new(format!("PRODUCT#{product}"), format!("ADJUSTMENT#{key}"))
+}
+
+fn reservation_key(order: OrderId) -> Key {
+    Key::new(format!("ORDER#{order}"), "RESERVATION")
+}
+
+impl DynamoInventory {
+    #[must_use]
+    pub fn open(app: &App) -> Self {
+        Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
+    }
+
+    #[must_use]
+    pub const fn on(table: Table) -> Self {
+        Self { table }
+    }
+
+    fn put(&self, item: Item, expect: Option<Expect>) -> Result<TransactWriteItem, StoreError> {
+        let mut put = Put::builder().table_name(&self.table.name).set_item(Some(item));
+        if let Some(expect) = expect {
+            put = put.condition_expression(expect.condition());
+            for (name, value) in expect.values() {
+                put = put.expression_attribute_values(name, value);
+            }
+        }
+        Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
+    }
+
+    fn put_movement(&self, movement: &Movement) -> Result<TransactWriteItem, StoreError> {
+        let key = Key::new(
+            format!("PRODUCT#{}", movement.product_id),
+            format!("MOVEMENT#{}", movement.movement_id),
+        );
+        self.put(write_item(&key, movement, &[])?, None)
+    }
+
+    /// Adds to the stock's numbers without reading them, if none goes below zero.
+    fn move_stock(&self, movement: &Movement, change: &Change) -> Result<TransactWriteItem, StoreError> {
+        let mut condition = "attribute_exists(pk)".to_owned();
+        let mut update = Update::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(stock_key(movement.product_id).item()))
+            .update_expression(
+                "SET changed_at = :now, cause = :cause \
+                 ADD available :available, reserved :reserved, sold :sold, version :one",
+            )
+            .expression_attribute_values(":now", AttributeValue::S(movement.at.to_string()))
+            .expression_attribute_values(":cause", cause(change)?)
+            .expression_attribute_values(":one", number(1))
+            .return_values_on_condition_check_failure(OnRefusal::AllOld);
+        for (name, delta) in
+            [("available", movement.available), ("reserved", movement.reserved), ("sold", movement.sold)]
+        {
+            update = update.expression_attribute_values(format!(":{name}"), number(delta));
+            if delta < 0 {
+                condition.push_str(&format!(" AND {name} >= :least_{name}"));
+                update = update.expression_attribute_values(format!(":least_{name}"), number(-delta));
+            }
+        }
+        let update = update.condition_expression(condition).build().map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+/// What led to the change, for the events that the stream's images tell.
+fn cause(change: &Change) -> Result<AttributeValue, StoreError> {
+    serde_json::to_string(&change.cause)
+        .map(AttributeValue::S)
+        .map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn incomplete(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
+
+impl StockReader for DynamoInventory {
+    async fn stock(&self, product: ProductId) -> Result<Option<Stock>, StoreError> {
+        self.table.get(&stock_key(product)).await?.map(read_item).transpose()
+    }
+}
+
+impl StockRegistrar for DynamoInventory {
+    async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
+        let item = write_item(&stock_key(stock.product_id), stock, &[])?;
+        let writes = vec![self.put(item, Some(Expect::Absent))?, self.put_movement(movement)?];
+        self.table.transact(writes).await.map(written)
+    }
+}
+
+impl StockAdjuster for DynamoInventory {
+    async fn load(
+        &self,
+        product: ProductId,
+        key: &str,
+    ) -> Result<(Option<Stock>, Option<AdjustmentRecord>), StoreError> {
+        let (stock, adjustment) = (stock_key(product), adjustment_key(product, key));
+        let mut items = self.table.get_all(&[stock.clone(), adjustment.clone()]).await?;
+        let stock = items.remove(&stock).map(read_item).transpose()?;
+        Ok((stock, items.remove(&adjustment).map(read_item).transpose()?))
+    }
+
+    async fn adjust(
+        &self,
+        stock: &Stock,
+        movement: &Movement,
+        record: &AdjustmentRecord,
+    ) -> Result<Write, StoreError> {
+        let mut item = write_item(&stock_key(stock.product_id), stock, &[])?;
+        item.insert("changed_at".to_owned(), AttributeValue::S(movement.at.to_string()));
+        let key = adjustment_key(stock.product_id, &record.key);
+        let writes = vec![
+            self.put(item, Some(Expect::Version(stock.version - 1)))?,
+            self.put_movement(movement)?,
+            self.put(write_item(&key, record, &[])?, Some(Expect::Absent))?,
+        ];
+        self.table.transact(writes).await.map(written)
+    }
+}
+
+fn written(transacted: Transacted) -> Write {
+    match transacted {
+        Transacted::Done => Write::Done,
+        Transacted::Refused(_) => Write::Conflict,
+    }
+}
+
+impl MovementReader for DynamoInventory {
+    async fn movements(
+        &self,
+        product: ProductId,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<MovementPage, StoreError> {
+        let listing = Listing {
+            index: None,
+            partition: ("pk", format!("PRODUCT#{product}")),
+            begins: Some(("sk", "MOVEMENT#".to_owned())),
+            newest_first: true,
+        };
+        let (items, next) = self.table.list(&listing, limit, position).await?;
+        let movements = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
+        Ok((movements, next.map(|next| next.as_str().to_owned())))
+    }
+}
+
+impl Reservations for DynamoInventory {
+    async fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StoreError> {
+        self.table.get(&reservation_key(order)).await?.map(read_item).transpose()
+    }
+
+    async fn apply(&self, change: &Change) -> Result<Applied, StoreError> {
+        let reservation = &change.reservation;
+        let item = write_item(&reservation_key(reservation.order_id), reservation, &change.events)?;
+        let expect = change.expected.map_or(Expect::Absent, Expect::Version);
+        if change.moves.is_empty() {
+            return Ok(match self.table.put(item, expect).await? {
+                rialto_dynamo::PutOutcome::Done => Applied::Done,
+                rialto_dynamo::PutOutcome::Refused(_) => Applied::Conflict,
+            });
+        }
+        let mut writes = vec![self.put(item, Some(expect))?];
+        for movement in &change.moves {
+            writes.push(self.move_stock(movement, change)?);
+        }
+        for movement in &change.moves {
+            writes.push(self.put_movement(movement)?);
+        }
+        match self.table.transact(writes).await? {
+            Transacted::Done => Ok(Applied::Done),
+            Transacted::Refused(refusals) => refused(&change.moves, refusals),
+        }
+    }
+}
+
+/// Reads from the refused writes what stood in the way: the reservation first, then the stock.
+fn refused(moves: &[Movement], mut refusals: Vec<Option<Refusal>>) -> Result<Applied, StoreError> {
+    let mut refusals = refusals.drain(..);
+    if refusals.next().flatten().is_some() {
+        return Ok(Applied::Conflict);
+    }
+    let mut shortages = Vec::new();
+    for (movement, refusal) in moves.iter().zip(refusals) {
+        let Some(refusal) = refusal else { continue };
+        if refusal.item.is_empty() {
+            return Ok(Applied::Unknown(movement.product_id));
+        }
+        shortages.push(Shortage {
+            product_id: movement.product_id,
+            wanted: u32::try_from(-movement.available).unwrap_or(0),
+            available: u32::try_from(read_item::<Stock>(refusal.item)?.available).unwrap_or(u32::MAX),
+        });
+    }
+    Ok(Applied::Short(shortages))
+}
+
+/// The events that only the result of a change of stock can tell: that nothing is left, and that something is again.
+#[must_use]
+pub fn depleted_or_replenished(
+    before: &rialto_relay::Image,
+    after: &rialto_relay::Image,
+) -> Vec<rialto_contracts::Event> {
+    use rialto_contracts::{
+        Event,
+        inventory::{StockDepleted, StockReplenished},
+    };
+    let (Some(was), Some(is)) = (before.number("available"), after.number("available")) else {
+        return Vec::new();
+    };
+    if (was == 0) == (is == 0) {
+        return Vec::new();
+    }
+    let read = || {
+        let product_id = ProductId::parse(after.string("product_id")?).ok()?;
+        let seller_id = rialto_kernel::SellerId::parse(after.string("seller_id")?).ok()?;
+        let at = Timestamp::parse(after.string("changed_at")?).ok()?;
+        let cause =
+            after.string("cause").and_then(|cause| serde_json::from_str(cause).ok()).unwrap_or_default();
+        let version = after.number("version")?;
+        Some(if is == 0 {
+            Event::new(&StockDepleted { product_id, seller_id }, version, 0, at, &cause)
+        } else {
+            Event::new(&StockReplenished { product_id, seller_id }, version, 0, at, &cause)
+        })
+    };
+    read().into_iter().collect()
+}

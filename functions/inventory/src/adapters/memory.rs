@@ -1,0 +1,162 @@
+//! The ports in memory, for speed and simulation.
+
+use crate::{
+    domain::{
+        movement::Movement,
+        reservation::{Change, Reservation},
+        stock::Stock,
+    },
+    ports::{
+        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster, StockReader,
+        StockRegistrar,
+    },
+};
+use rialto_contracts::{Event, inventory::Shortage};
+use rialto_kernel::{OrderId, ProductId, StoreError, Write};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The ports in memory. Clones share what they hold.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryInventory {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stocks: BTreeMap<ProductId, Stock>,
+    movements: Vec<Movement>,
+    adjustments: BTreeMap<(ProductId, String), AdjustmentRecord>,
+    reservations: BTreeMap<OrderId, Reservation>,
+    announced: Vec<Event>,
+}
+
+impl MemoryInventory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every event that a write announced, in order.
+    #[must_use]
+    pub fn announced(&self) -> Vec<Event> {
+        self.state().announced.clone()
+    }
+}
+
+impl StockReader for MemoryInventory {
+    async fn stock(&self, product: ProductId) -> Result<Option<Stock>, StoreError> {
+        Ok(self.state().stocks.get(&product).cloned())
+    }
+}
+
+impl StockRegistrar for MemoryInventory {
+    async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        if state.stocks.contains_key(&stock.product_id) {
+            return Ok(Write::Conflict);
+        }
+        state.stocks.insert(stock.product_id, stock.clone());
+        state.movements.push(movement.clone());
+        Ok(Write::Done)
+    }
+}
+
+impl StockAdjuster for MemoryInventory {
+    async fn load(
+        &self,
+        product: ProductId,
+        key: &str,
+    ) -> Result<(Option<Stock>, Option<AdjustmentRecord>), StoreError> {
+        let state = self.state();
+        let record = state.adjustments.get(&(product, key.to_owned())).cloned();
+        Ok((state.stocks.get(&product).cloned(), record))
+    }
+
+    async fn adjust(
+        &self,
+        stock: &Stock,
+        movement: &Movement,
+        record: &AdjustmentRecord,
+    ) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let key = (stock.product_id, record.key.clone());
+        let version = state.stocks.get(&stock.product_id).map(|stock| stock.version);
+        if version != Some(stock.version - 1) || state.adjustments.contains_key(&key) {
+            return Ok(Write::Conflict);
+        }
+        state.stocks.insert(stock.product_id, stock.clone());
+        state.movements.push(movement.clone());
+        state.adjustments.insert(key, record.clone());
+        Ok(Write::Done)
+    }
+}
+
+impl MovementReader for MemoryInventory {
+    async fn movements(
+        &self,
+        product: ProductId,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<MovementPage, StoreError> {
+        let state = self.state();
+        let mut movements: Vec<_> =
+            state.movements.iter().filter(|movement| movement.product_id == product).cloned().collect();
+        movements.sort_by_key(|movement| std::cmp::Reverse(movement.movement_id));
+        movements
+            .retain(|movement| position.is_none_or(|last| movement.movement_id.to_string().as_str() < last));
+        let more = movements.len() > limit as usize;
+        movements.truncate(limit as usize);
+        let next = movements.last().filter(|_| more).map(|movement| movement.movement_id.to_string());
+        Ok((movements, next))
+    }
+}
+
+impl Reservations for MemoryInventory {
+    async fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StoreError> {
+        Ok(self.state().reservations.get(&order).cloned())
+    }
+
+    async fn apply(&self, change: &Change) -> Result<Applied, StoreError> {
+        let mut state = self.state();
+        let order = change.reservation.order_id;
+        if state.reservations.get(&order).map(|reservation| reservation.version) != change.expected {
+            return Ok(Applied::Conflict);
+        }
+        let mut stocks = state.stocks.clone();
+        let mut shortages = Vec::new();
+        for movement in &change.moves {
+            let Some(stock) = stocks.get_mut(&movement.product_id) else {
+                return Ok(Applied::Unknown(movement.product_id));
+            };
+            match moved(stock, movement) {
+                Some(moved) => *stock = moved,
+                None => shortages.push(Shortage {
+                    product_id: movement.product_id,
+                    wanted: u32::try_from(-movement.available).unwrap_or(0),
+                    available: u32::try_from(stock.available).unwrap_or(u32::MAX),
+                }),
+            }
+        }
+        if !shortages.is_empty() {
+            return Ok(Applied::Short(shortages));
+        }
+        state.stocks = stocks;
+        state.movements.extend(change.moves.iter().cloned());
+        state.announced.extend(change.events.iter().cloned());
+        state.reservations.insert(order, change.reservation.clone());
+        Ok(Applied::Done)
+    }
+}
+
+/// The stock after a movement; none if a number would go below zero.
+fn moved(stock: &Stock, movement: &Movement) -> Option<Stock> {
+    Some(Stock {
+        available: stock.available.checked_add_signed(movement.available)?,
+        reserved: stock.reserved.checked_add_signed(movement.reserved)?,
+        sold: stock.sold.checked_add_signed(movement.sold)?,
+        version: stock.version + 1,
+        ..stock.clone()
+    })
+}

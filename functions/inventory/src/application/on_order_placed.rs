@@ -1,0 +1,37 @@
+use crate::{
+    domain::reservation::Reservation,
+    ports::{Applied, Reservations},
+};
+use rialto_contracts::{Cause, orders::OrderPlaced};
+use rialto_kernel::{ProductId, StoreError, Timestamp, Write};
+
+/// Why the order is left to the queue's retry.
+#[derive(Debug, thiserror::Error)]
+pub enum OnOrderPlacedError {
+    #[error("the registration of {0} wasn't heard of yet")]
+    UnknownProduct(ProductId),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reserves every line or none. An order that was reserved, refused or cancelled before changes nothing.
+///
+/// # Errors
+/// [`OnOrderPlacedError`]: the event has to come again.
+pub async fn on_order_placed(
+    store: &impl Reservations,
+    event: &OrderPlaced,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Write, OnOrderPlacedError> {
+    let shortages = match store.apply(&Reservation::reserve(event, now, cause)).await? {
+        Applied::Done => return Ok(Write::Done),
+        Applied::Conflict => return Ok(Write::Conflict),
+        Applied::Unknown(product) => return Err(OnOrderPlacedError::UnknownProduct(product)),
+        Applied::Short(shortages) => shortages,
+    };
+    match store.apply(&Reservation::reject(event, shortages, now, cause)).await? {
+        Applied::Done => Ok(Write::Done),
+        _ => Ok(Write::Conflict),
+    }
+}

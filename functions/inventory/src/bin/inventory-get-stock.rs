@@ -1,0 +1,3 @@
+fn main() {
+    rialto_inventory::entrypoints::get_stock::main();
+}

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_inventory::entrypoints::on_orders::main();
+}

@@ -1,0 +1,6 @@
+//! Types and rules, without any outside world.
+
+pub mod adjustment;
+pub mod movement;
+pub mod reservation;
+pub mod stock;

@@ -1,0 +1,36 @@
+use rialto_kernel::{MovementId, OrderId, ProductId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Why stock moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MovementCause {
+    /// The product was registered.
+    Initial,
+    /// The seller counted.
+    Adjusted,
+    /// An order was placed.
+    Reserved,
+    /// An order was confirmed.
+    Sold,
+    /// An order was cancelled before it was confirmed.
+    Released,
+    /// Something sold came back.
+    Returned,
+}
+
+/// One change of a product's stock. The movements of a product sum to its stock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Movement {
+    pub movement_id: MovementId,
+    pub product_id: ProductId,
+    pub at: Timestamp,
+    pub cause: MovementCause,
+    /// The order that caused it, if one did.
+    pub order_id: Option<OrderId>,
+    /// What the seller said, if the seller adjusted.
+    pub reason: Option<String>,
+    pub available: i64,
+    pub reserved: i64,
+    pub sold: i64,
+}

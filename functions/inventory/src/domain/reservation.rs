@@ -1,0 +1,268 @@
+//! What an order holds of the stock, line by line.
+
+use super::movement::{Movement, MovementCause};
+use rialto_contracts::{
+    Cause, Event,
+    inventory::{ReleasedLine, Shortage, StockRejected, StockReleased, StockReserved},
+    orders::OrderPlaced,
+};
+use rialto_kernel::{MovementId, OrderId, ProductId, Quantity, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An order's hold on the stock. Quantities come from here, never from a later event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    pub order_id: OrderId,
+    pub outcome: Outcome,
+    pub lines: Vec<ReservedLine>,
+    pub version: u64,
+}
+
+/// What came of the attempt to reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
+    /// Every line was reserved; what became of each stands with the line.
+    Reserved,
+    /// There wasn't enough of something, and nothing was reserved.
+    Rejected,
+    /// The cancellation was heard before the order: nothing will be reserved.
+    Overtaken,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservedLine {
+    pub line_no: u32,
+    pub product_id: ProductId,
+    pub quantity: Quantity,
+    pub state: LineState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LineState {
+    Reserved,
+    Sold,
+    Released,
+    Returned,
+}
+
+/// A write: the reservation as it will be, what moves in the stock, and what is announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub reservation: Reservation,
+    /// The version that is there now; none if there is no reservation yet.
+    pub expected: Option<u64>,
+    /// One a product.
+    pub moves: Vec<Movement>,
+    pub events: Vec<Event>,
+    pub cause: Cause,
+}
+
+impl Reservation {
+    /// Reserves every line of an order, all lines of a product summed.
+    #[must_use]
+    pub fn reserve(order: &OrderPlaced, now: Timestamp, cause: &Cause) -> Change {
+        let lines = order
+            .lines
+            .iter()
+            .map(|line| ReservedLine {
+                line_no: line.line_no,
+                product_id: line.product_id,
+                quantity: line.quantity,
+                state: LineState::Reserved,
+            })
+            .collect();
+        let reservation = Self { order_id: order.order_id, outcome: Outcome::Reserved, lines, version: 1 };
+        let announced = StockReserved {
+            order_id: order.order_id,
+            user_id: order.user_id,
+            total: order.total,
+            currency: order.currency,
+            payment_method: order.payment_method.clone(),
+            expires_at: order.expires_at,
+        };
+        Change {
+            moves: reservation.moves(&reservation.lines, MovementCause::Reserved, now),
+            events: vec![Event::new(&announced, 1, 0, now, cause)],
+            expected: None,
+            cause: cause.clone(),
+            reservation,
+        }
+    }
+
+    /// Records that an order can't be had.
+    #[must_use]
+    pub fn reject(order: &OrderPlaced, shortages: Vec<Shortage>, now: Timestamp, cause: &Cause) -> Change {
+        let reservation =
+            Self { order_id: order.order_id, outcome: Outcome::Rejected, lines: Vec::new(), version: 1 };
+        let announced = StockRejected { order_id: order.order_id, shortages };
+        let events = vec![Event::new(&announced, 1, 0, now, cause)];
+        Change { reservation, expected: None, moves: Vec::new(), events, cause: cause.clone() }
+    }
+
+    /// Records a cancellation that was heard before its order.
+    #[must_use]
+    pub fn overtaken(order_id: OrderId, cause: &Cause) -> Change {
+        let reservation = Self { order_id, outcome: Outcome::Overtaken, lines: Vec::new(), version: 1 };
+        Change { reservation, expected: None, moves: Vec::new(), events: Vec::new(), cause: cause.clone() }
+    }
+
+    /// Sells what is still reserved; nothing if nothing is.
+    #[must_use]
+    pub fn sell(&self, now: Timestamp, cause: &Cause) -> Option<Change> {
+        self.advance(now, cause, |state| match state {
+            LineState::Reserved => Some((LineState::Sold, MovementCause::Sold)),
+            _ => None,
+        })
+    }
+
+    /// Gives back what is reserved or sold; nothing if nothing is.
+    #[must_use]
+    pub fn release(&self, now: Timestamp, cause: &Cause) -> Option<Change> {
+        self.advance(now, cause, |state| match state {
+            LineState::Reserved => Some((LineState::Released, MovementCause::Released)),
+            LineState::Sold => Some((LineState::Returned, MovementCause::Returned)),
+            LineState::Released | LineState::Returned => None,
+        })
+    }
+
+    fn advance(
+        &self,
+        now: Timestamp,
+        cause: &Cause,
+        step: fn(LineState) -> Option<(LineState, MovementCause)>,
+    ) -> Option<Change> {
+        let mut reservation = Self { version: self.version + 1, ..self.clone() };
+        let mut moved: BTreeMap<u8, (MovementCause, Vec<ReservedLine>)> = BTreeMap::new();
+        for line in &mut reservation.lines {
+            if let Some((state, movement)) = step(line.state) {
+                moved.entry(movement as u8).or_insert_with(|| (movement, Vec::new())).1.push(line.clone());
+                line.state = state;
+            }
+        }
+        if moved.is_empty() {
+            return None;
+        }
+        let back: Vec<ReleasedLine> = moved
+            .values()
+            .filter(|(movement, _)| *movement != MovementCause::Sold)
+            .flat_map(|(_, lines)| lines)
+            .map(|line| ReleasedLine {
+                line_no: line.line_no,
+                product_id: line.product_id,
+                quantity: line.quantity,
+            })
+            .collect();
+        let events = if back.is_empty() {
+            Vec::new()
+        } else {
+            let announced = StockReleased { order_id: self.order_id, lines: back };
+            vec![Event::new(&announced, reservation.version, 0, now, cause)]
+        };
+        let moves =
+            moved.values().flat_map(|(movement, lines)| reservation.moves(lines, *movement, now)).collect();
+        Some(Change { reservation, expected: Some(self.version), moves, events, cause: cause.clone() })
+    }
+
+    /// The movements of these lines, one a product.
+    fn moves(&self, lines: &[ReservedLine], cause: MovementCause, now: Timestamp) -> Vec<Movement> {
+        let mut pieces: BTreeMap<ProductId, i64> = BTreeMap::new();
+        for line in lines {
+            *pieces.entry(line.product_id).or_default() += i64::from(line.quantity.get());
+        }
+        let movement = |(product_id, n): (ProductId, i64)| {
+            let (available, reserved, sold) = match cause {
+                MovementCause::Initial | MovementCause::Adjusted => (n, 0, 0),
+                MovementCause::Reserved => (-n, n, 0),
+                MovementCause::Sold => (0, -n, n),
+                MovementCause::Released => (n, -n, 0),
+                MovementCause::Returned => (n, 0, -n),
+            };
+            let id = [
+                self.order_id.to_string().into_bytes(),
+                product_id.to_string().into_bytes(),
+                self.version.to_be_bytes().to_vec(),
+                vec![cause as u8],
+            ];
+            Movement {
+                movement_id: MovementId::derive_at(now, &id.each_ref().map(Vec::as_slice)),
+                product_id,
+                at: now,
+                cause,
+                order_id: Some(self.order_id),
+                reason: None,
+                available,
+                reserved,
+                sold,
+            }
+        };
+        pieces.into_iter().map(movement).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_contracts::orders::PlacedLine;
+    use rialto_kernel::{Amount, Currency, SellerId, UserId};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn order(lines: &[(&str, i64)]) -> OrderPlaced {
+        let lines = lines.iter().enumerate().map(|(at, (product, quantity))| PlacedLine {
+            line_no: u32::try_from(at).unwrap() + 1,
+            product_id: ProductId::derive(&[product.as_bytes()]),
+            seller_id: SellerId::derive(&[b"s"]),
+            title: "thing".to_owned(),
+            quantity: Quantity::new(*quantity).unwrap(),
+            unit_price: Amount::new(100).unwrap(),
+            share: Amount::new(100).unwrap(),
+        });
+        OrderPlaced {
+            order_id: OrderId::derive(&[b"o"]),
+            user_id: UserId::derive(&[b"u"]),
+            lines: lines.collect(),
+            total: Amount::new(100).unwrap(),
+            currency: Currency::parse("EUR").unwrap(),
+            payment_method: "pm_card_visa".to_owned(),
+            expires_at: NOW,
+        }
+    }
+
+    #[test]
+    fn two_lines_of_one_product_are_one_movement() {
+        let change = Reservation::reserve(&order(&[("a", 2), ("a", 3), ("b", 1)]), NOW, &Cause::default());
+        let mut moved: Vec<_> =
+            change.moves.iter().map(|movement| (movement.available, movement.reserved)).collect();
+        moved.sort_unstable();
+        assert_eq!(moved, [(-5, 5), (-1, 1)]);
+        assert_eq!(change.events[0].kind, "StockReserved");
+    }
+
+    #[test]
+    fn selling_and_giving_back_happen_once() {
+        let cause = Cause::default();
+        let reserved = Reservation::reserve(&order(&[("a", 2)]), NOW, &cause).reservation;
+        let sold = reserved.sell(NOW, &cause).unwrap();
+        assert!(sold.events.is_empty());
+        assert_eq!((sold.moves[0].reserved, sold.moves[0].sold), (-2, 2));
+        assert_eq!(sold.reservation.sell(NOW, &cause), None);
+
+        let back = sold.reservation.release(NOW, &cause).unwrap();
+        assert_eq!((back.moves[0].available, back.moves[0].sold), (2, -2));
+        assert_eq!(back.events[0].kind, "StockReleased");
+        assert_eq!(back.reservation.release(NOW, &cause), None);
+        assert_eq!(back.reservation.sell(NOW, &cause), None);
+    }
+
+    #[test]
+    fn what_was_only_reserved_is_released() {
+        let cause = Cause::default();
+        let reserved = Reservation::reserve(&order(&[("a", 2)]), NOW, &cause).reservation;
+        let back = reserved.release(NOW, &cause).unwrap();
+        assert_eq!((back.moves[0].available, back.moves[0].reserved), (2, -2));
+        assert_eq!(back.reservation.sell(NOW, &cause), None);
+    }
+}

@@ -1,0 +1,8 @@
+//! One file a function: request or event in, use case, response out, and its `main`.
+
+pub mod adjust_stock;
+pub mod get_stock;
+pub mod list_movements;
+pub mod on_catalog;
+pub mod on_orders;
+pub mod relay;

@@ -1,0 +1,95 @@
+use super::get_stock::StockBody;
+use crate::{
+    adapters::dynamodb::DynamoInventory,
+    application::adjust_stock::{AdjustStock, AdjustStockError, adjust_stock},
+    domain::adjustment::{Adjustment, AdjustmentError},
+};
+use rialto_kernel::{Fields, Invalid, ProductId, Text};
+use rialto_lambda::{
+    App,
+    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("inventory-adjust-stock", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoInventory::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdjustStockRequest {
+    /// Pieces to add, or to take when below zero.
+    #[schema(minimum = -10_000_000, maximum = 10_000_000)]
+    quantity: i64,
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+impl AdjustStockRequest {
+    fn parse(self) -> Result<Adjustment, Invalid> {
+        let mut fields = Fields::default();
+        let quantity =
+            fields.take("quantity", Adjustment::quantity(self.quantity).map_err(|error| error.message));
+        let reason = fields.take("reason", Text::parse(&self.reason));
+        fields.finish(quantity.zip(reason).map(|(quantity, reason)| Adjustment { quantity, reason }))
+    }
+}
+
+/// Adjust a product's stock
+///
+/// Adds or takes pieces, with a reason; never below zero. The same key does it once.
+#[utoipa::path(
+    post, path = "/products/{product_id}/stock/adjustments", operation_id = "inventoryAdjustStock",
+    tag = "inventory",
+    params(
+        ("product_id" = ProductId, Path),
+        ("Idempotency-Key" = String, Header, min_length = 1, max_length = 255),
+    ),
+    request_body = AdjustStockRequest,
+    responses(
+        (status = 200, body = Data<StockBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result<Reply, Problem> {
+    let caller = request.caller()?;
+    let command = AdjustStock {
+        product: request.path("product_id")?,
+        idempotency_key: request.idempotency_key()?,
+        adjustment: request.json::<AdjustStockRequest>()?.parse()?,
+    };
+    let may_adjust = |seller| caller.acts_for_seller(seller);
+    let answer = |stock: &_| Reply::ok(&StockBody::from(stock)).body;
+    let adjusted = adjust_stock(store, &command, may_adjust, answer, request.now()).await?;
+    let reply = Reply::raw(200, "application/json", adjusted.answer);
+    Ok(if adjusted.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
+}
+
+impl From<AdjustStockError> for Problem {
+    fn from(error: AdjustStockError) -> Self {
+        match error {
+            AdjustStockError::NotFound => Self::not_found(),
+            AdjustStockError::Forbidden => Self::forbidden(),
+            AdjustStockError::KeyReused => Self::new(Code::KeyReused),
+            AdjustStockError::Refused(AdjustmentError::BelowZero { available }) => {
+                Self::new(Code::InsufficientStock).with("available", available)
+            }
+            AdjustStockError::Refused(AdjustmentError::TooMany) => {
+                Self::new(Code::LimitReached).detail(AdjustmentError::TooMany.to_string())
+            }
+            AdjustStockError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+use crate::{
+    adapters::dynamodb::DynamoInventory,
+    application::get_stock::{GetStockError, get_stock},
+    domain::stock::Stock,
+};
+use rialto_kernel::ProductId;
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("inventory-get-stock", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoInventory::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// A product's stock, in pieces.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stock)]
+pub struct StockBody {
+    pub product_id: ProductId,
+    /// Free to be ordered.
+    pub available: u64,
+    /// Held for orders that aren't confirmed yet.
+    pub reserved: u64,
+    /// Gone with confirmed orders.
+    pub sold: u64,
+}
+
+impl From<&Stock> for StockBody {
+    fn from(stock: &Stock) -> Self {
+        Self {
+            product_id: stock.product_id,
+            available: stock.available,
+            reserved: stock.reserved,
+            sold: stock.sold,
+        }
+    }
+}
+
+/// Read a product's stock
+///
+/// For the product's seller and supervisors.
+#[utoipa::path(
+    get, path = "/products/{product_id}/stock", operation_id = "inventoryGetStock", tag = "inventory",
+    params(("product_id" = ProductId, Path)),
+    responses(
+        (status = 200, body = Data<StockBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result<Reply, Problem> {
+    let caller = request.caller()?;
+    let product = request.path("product_id")?;
+    let stock = get_stock(store, product, |seller| caller.acts_for_seller(seller)).await?;
+    Ok(Reply::ok(&StockBody::from(&stock)))
+}
+
+impl From<GetStockError> for Problem {
+    fn from(error: GetStockError) -> Self {
+        match error {
+            GetStockError::NotFound => Self::not_found(),
+            GetStockError::Forbidden => Self::forbidden(),
+            GetStockError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+use crate::{
+    adapters::dynamodb::DynamoInventory,
+    application::list_movements::list_movements,
+    domain::movement::{Movement, MovementCause},
+};
+use rialto_kernel::{MovementId, OrderId, ProductId, Timestamp};
+use rialto_lambda::{
+    App,
+    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("inventory-list-movements", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoInventory::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// One change of a product's stock, in pieces added (or taken, below zero).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Movement)]
+pub struct MovementBody {
+    pub movement_id: MovementId,
+    pub at: Timestamp,
+    pub cause: MovementCause,
+    /// The order that caused it, if one did.
+    pub order_id: Option<OrderId>,
+    /// What the seller said, if the seller adjusted.
+    pub reason: Option<String>,
+    pub available: i64,
+    pub reserved: i64,
+    pub sold: i64,
+}
+
+impl From<Movement> for MovementBody {
+    fn from(movement: Movement) -> Self {
+        Self {
+            movement_id: movement.movement_id,
+            at: movement.at,
+            cause: movement.cause,
+            order_id: movement.order_id,
+            reason: movement.reason,
+            available: movement.available,
+            reserved: movement.reserved,
+            sold: movement.sold,
+        }
+    }
+}
+
+/// List a product's stock movements
+///
+/// Newest first; they sum to the stock. For the product's seller and supervisors.
+#[utoipa::path(
+    get, path = "/products/{product_id}/stock/movements", operation_id = "inventoryListMovements",
+    tag = "inventory",
+    params(
+        ("product_id" = ProductId, Path),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query),
+    ),
+    responses(
+        (status = 200, body = Data<Vec<MovementBody>>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result<Reply, Problem> {
+    let caller = request.caller()?;
+    let product = request.path("product_id")?;
+    let query = request.list_query(&[])?;
+    let (limit, position) = (query.limit()?, query.position()?);
+    let may_see = |seller| caller.acts_for_seller(seller);
+    let (movements, next) = list_movements(store, product, may_see, limit.get(), position.as_deref()).await?;
+    let items: Vec<_> = movements.into_iter().map(MovementBody::from).collect();
+    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+}

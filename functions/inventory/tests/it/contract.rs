@@ -1,0 +1,203 @@
+//! What every adapter of inventory's ports must do.
+
+use rialto_contracts::{
+    Cause,
+    inventory::Shortage,
+    orders::{OrderPlaced, PlacedLine},
+};
+use rialto_inventory::{
+    SERVICE,
+    adapters::{dynamodb::DynamoInventory, memory::MemoryInventory},
+    domain::{
+        adjustment::Adjustment,
+        reservation::{LineState, Reservation},
+        stock::Stock,
+    },
+    ports::{
+        AdjustmentRecord, Applied, MovementReader, Reservations, StockAdjuster, StockReader, StockRegistrar,
+    },
+};
+use rialto_kernel::{
+    Amount, Clock, Currency, OrderId, ProductId, Quantity, SellerId, SystemClock, Text, UserId, Write,
+};
+
+trait Store: StockReader + StockRegistrar + StockAdjuster + MovementReader + Reservations {}
+impl<S: StockReader + StockRegistrar + StockAdjuster + MovementReader + Reservations> Store for S {}
+
+/// Runs each rule on each adapter, on a store of its own.
+macro_rules! contract {
+    ($($rule:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryInventory::default()).await; })*
+        }
+        mod dynamodb {
+            $(#[tokio::test] async fn $rule() {
+                let table = rialto_testkit::new_table(super::SERVICE).await;
+                super::$rule(super::DynamoInventory::on(table)).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    stock_opens_once,
+    an_order_reserves_every_line_or_none,
+    two_lines_of_one_product_want_both,
+    an_unknown_product_is_told_apart,
+    a_reservation_is_made_once,
+    a_cancellation_before_its_order_leaves_nothing_to_reserve,
+    what_is_sold_comes_back_once,
+    an_adjustment_is_made_once_and_over_its_version,
+    movements_sum_to_the_stock_page_by_page,
+}
+
+async fn open(store: &impl Store, initial: u32) -> ProductId {
+    let product = ProductId::generate(SystemClock.now());
+    let (stock, movement) = Stock::open(product, SellerId::derive(&[b"s"]), initial, SystemClock.now());
+    assert_eq!(store.open(&stock, &movement).await.unwrap(), Write::Done);
+    product
+}
+
+fn order(lines: &[(ProductId, i64)]) -> OrderPlaced {
+    let lines = lines.iter().zip(1..).map(|(&(product_id, quantity), line_no)| PlacedLine {
+        line_no,
+        product_id,
+        seller_id: SellerId::derive(&[b"s"]),
+        title: "thing".to_owned(),
+        quantity: Quantity::new(quantity).unwrap(),
+        unit_price: Amount::new(100).unwrap(),
+        share: Amount::new(100).unwrap(),
+    });
+    OrderPlaced {
+        order_id: OrderId::generate(SystemClock.now()),
+        user_id: UserId::derive(&[b"u"]),
+        lines: lines.collect(),
+        total: Amount::new(100).unwrap(),
+        currency: Currency::parse("EUR").unwrap(),
+        payment_method: "pm_card_visa".to_owned(),
+        expires_at: SystemClock.now(),
+    }
+}
+
+async fn reserve(store: &impl Store, order: &OrderPlaced) -> Applied {
+    store.apply(&Reservation::reserve(order, SystemClock.now(), &Cause::default())).await.unwrap()
+}
+
+async fn stands(store: &impl Store, product: ProductId) -> (u64, u64, u64) {
+    let stock = store.stock(product).await.unwrap().unwrap();
+    (stock.available, stock.reserved, stock.sold)
+}
+
+async fn stock_opens_once(store: impl Store) {
+    let product = open(&store, 5).await;
+    let (again, movement) = Stock::open(product, SellerId::derive(&[b"s"]), 9, SystemClock.now());
+    assert_eq!(store.open(&again, &movement).await.unwrap(), Write::Conflict);
+    assert_eq!(stands(&store, product).await, (5, 0, 0));
+    assert_eq!(store.movements(product, 10, None).await.unwrap().0.len(), 1);
+    assert_eq!(store.stock(ProductId::derive(&[b"none"])).await.unwrap(), None);
+}
+
+async fn an_order_reserves_every_line_or_none(store: impl Store) {
+    let (a, b) = (open(&store, 5).await, open(&store, 1).await);
+    assert_eq!(reserve(&store, &order(&[(a, 3), (b, 1)])).await, Applied::Done);
+    assert_eq!((stands(&store, a).await, stands(&store, b).await), ((2, 3, 0), (0, 1, 0)));
+
+    let short = Applied::Short(vec![Shortage { product_id: b, wanted: 1, available: 0 }]);
+    let refused = order(&[(a, 1), (b, 1)]);
+    assert_eq!(reserve(&store, &refused).await, short);
+    assert_eq!((stands(&store, a).await, stands(&store, b).await), ((2, 3, 0), (0, 1, 0)));
+    assert_eq!(store.reservation(refused.order_id).await.unwrap(), None);
+}
+
+async fn two_lines_of_one_product_want_both(store: impl Store) {
+    let a = open(&store, 5).await;
+    let short = Applied::Short(vec![Shortage { product_id: a, wanted: 6, available: 5 }]);
+    assert_eq!(reserve(&store, &order(&[(a, 3), (a, 3)])).await, short);
+    assert_eq!(reserve(&store, &order(&[(a, 3), (a, 2)])).await, Applied::Done);
+    assert_eq!(stands(&store, a).await, (0, 5, 0));
+}
+
+async fn an_unknown_product_is_told_apart(store: impl Store) {
+    let (known, unknown) = (open(&store, 5).await, ProductId::derive(&[b"unknown"]));
+    assert_eq!(reserve(&store, &order(&[(known, 1), (unknown, 1)])).await, Applied::Unknown(unknown));
+    assert_eq!(stands(&store, known).await, (5, 0, 0));
+}
+
+async fn a_reservation_is_made_once(store: impl Store) {
+    let a = open(&store, 5).await;
+    let order = order(&[(a, 5)]);
+    assert_eq!(reserve(&store, &order).await, Applied::Done);
+    assert_eq!(reserve(&store, &order).await, Applied::Conflict);
+    assert_eq!(stands(&store, a).await, (0, 5, 0));
+}
+
+async fn a_cancellation_before_its_order_leaves_nothing_to_reserve(store: impl Store) {
+    let a = open(&store, 5).await;
+    let order = order(&[(a, 1)]);
+    let overtaken = Reservation::overtaken(order.order_id, &Cause::default());
+    assert_eq!(store.apply(&overtaken).await.unwrap(), Applied::Done);
+    assert_eq!(reserve(&store, &order).await, Applied::Conflict);
+    assert_eq!(stands(&store, a).await, (5, 0, 0));
+}
+
+async fn what_is_sold_comes_back_once(store: impl Store) {
+    let a = open(&store, 5).await;
+    let order = order(&[(a, 2)]);
+    reserve(&store, &order).await;
+    let cause = Cause::default();
+    let reservation = store.reservation(order.order_id).await.unwrap().unwrap();
+    let sell = reservation.sell(SystemClock.now(), &cause).unwrap();
+    assert_eq!(store.apply(&sell).await.unwrap(), Applied::Done);
+    assert_eq!(stands(&store, a).await, (3, 0, 2));
+    assert_eq!(store.apply(&sell).await.unwrap(), Applied::Conflict);
+
+    let sold = store.reservation(order.order_id).await.unwrap().unwrap();
+    assert_eq!(sold, sell.reservation);
+    let release = sold.release(SystemClock.now(), &cause).unwrap();
+    assert_eq!(store.apply(&release).await.unwrap(), Applied::Done);
+    assert_eq!(store.apply(&release).await.unwrap(), Applied::Conflict);
+    assert_eq!(stands(&store, a).await, (5, 0, 0));
+    let returned = store.reservation(order.order_id).await.unwrap().unwrap();
+    assert_eq!(returned.lines[0].state, LineState::Returned);
+}
+
+async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
+    let a = open(&store, 5).await;
+    let (before, none) = store.load(a, "k").await.unwrap();
+    assert_eq!(none, None);
+    let adjustment = Adjustment { quantity: 3, reason: Text::parse("found").unwrap() };
+    let (after, movement) = adjustment.apply(&before.unwrap(), "k", SystemClock.now()).unwrap();
+    let record = AdjustmentRecord { key: "k".to_owned(), body_hash: "h".to_owned(), answer: "{}".to_owned() };
+    assert_eq!(store.adjust(&after, &movement, &record).await.unwrap(), Write::Done);
+    assert_eq!(store.adjust(&after, &movement, &record).await.unwrap(), Write::Conflict);
+    assert_eq!(store.load(a, "k").await.unwrap(), (Some(after), Some(record)));
+    assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 2);
+}
+
+async fn movements_sum_to_the_stock_page_by_page(store: impl Store) {
+    let a = open(&store, 50).await;
+    for _ in 0..4 {
+        assert_eq!(reserve(&store, &order(&[(a, 3)])).await, Applied::Done);
+    }
+    let mut sum = (0, 0, 0);
+    let mut seen = Vec::new();
+    let mut position = None;
+    loop {
+        let (movements, next) = store.movements(a, 2, position.as_deref()).await.unwrap();
+        assert!(movements.len() <= 2);
+        for movement in movements {
+            sum = (sum.0 + movement.available, sum.1 + movement.reserved, sum.2 + movement.sold);
+            seen.push(movement.movement_id);
+        }
+        position = next;
+        if position.is_none() {
+            break;
+        }
+    }
+    assert_eq!(sum, (38, 12, 0));
+    assert_eq!(stands(&store, a).await, (38, 12, 0));
+    let mut newest_first = seen.clone();
+    newest_first.sort_unstable_by(|a, b| b.cmp(a));
+    newest_first.dedup();
+    assert_eq!(seen, newest_first);
+}

@@ -1,0 +1,83 @@
+use aws_sdk_dynamodb::types::AttributeValue;
+use rialto_contracts::Event;
+use rialto_kernel::StoreError;
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::HashMap;
+
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The attribute that carries the events of an item's last change. The relay publishes what it finds there; a write
+/// that announces nothing leaves it out.
+pub const OUTBOX: &str = "outbox";
+
+/// An item's primary key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub pk: String,
+    pub sk: String,
+}
+
+impl Key {
+    #[must_use]
+    pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    #[must_use]
+    pub fn item(&self) -> Item {
+        HashMap::from([
+            ("pk".to_owned(), AttributeValue::S(self.pk.clone())),
+            ("sk".to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+}
+
+/// The key of an item that was read.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] without one.
+pub fn item_key(item: &Item) -> Result<Key, StoreError> {
+    let part = |name: &str| {
+        item.get(name)
+            .and_then(|value| value.as_s().ok())
+            .cloned()
+            .ok_or_else(|| StoreError::Corrupt(format!("no {name}")))
+    };
+    Ok(Key { pk: part("pk")?, sk: part("sk")? })
+}
+
+/// `record` as an item under `key`, with the events that the write announces.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if the record can't be written as an item.
+pub fn write_item<T: Serialize>(key: &Key, record: &T, events: &[Event]) -> Result<Item, StoreError> {
+    let mut item: Item =
+        serde_dynamo::to_item(record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    item.extend(key.item());
+    if !events.is_empty() {
+        item.insert(OUTBOX.to_owned(), outbox(events)?);
+    }
+    Ok(item)
+}
+
+/// # Errors
+/// [`StoreError::Corrupt`] unless the item is a `T`.
+pub fn read_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// The outbox attribute's value: one JSON string.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if an event can't be written as JSON.
+pub fn outbox(events: &[Event]) -> Result<AttributeValue, StoreError> {
+    serde_json::to_string(events)
+        .map(AttributeValue::S)
+        .map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// A number attribute.
+#[must_use]
+pub fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}

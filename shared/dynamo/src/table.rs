@@ -1,0 +1,147 @@
+use crate::item::{Item, Key, item_key, number};
+use aws_sdk_dynamodb::{
+    Client, config,
+    error::{DisplayErrorContext, SdkError},
+    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+};
+use rialto_aws::{SdkConfig, Stage, calls::CountCalls};
+use rialto_kernel::StoreError;
+use std::{collections::HashMap, time::Duration};
+
+/// A service's table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub client: Client,
+    pub name: String,
+}
+
+/// What a write expects to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// No item with this key.
+    Absent,
+    /// The item at this `version`.
+    Version(u64),
+}
+
+/// What became of a conditional put.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PutOutcome {
+    Done,
+    /// The item that was there instead; empty if there was none.
+    Refused(Item),
+}
+
+impl Table {
+    /// The table of `service` on this stage.
+    #[must_use]
+    pub fn open(aws: &SdkConfig, stage: &Stage, service: &str) -> Self {
+        Self::named(aws, stage.table(service))
+    }
+
+    #[must_use]
+    pub fn named(aws: &SdkConfig, name: String) -> Self {
+        let config = config::Builder::from(aws).interceptor(CountCalls).build();
+        Self { client: Client::from_conf(config), name }
+    }
+
+    /// The item as it is now (a consistent read).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the table can't be read.
+    pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key.item()));
+        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
+        Ok(answer.item)
+    }
+
+    /// The items with these keys as they are now, those that exist, in no order. 100 at most in one request; keys that
+    /// the table left for later are asked for again.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the table can't be read.
+    pub async fn get_all(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
+        let mut found = HashMap::new();
+        for keys in keys.chunks(100) {
+            let mut left: Vec<Item> = keys.iter().map(Key::item).collect();
+            let mut tries = 0;
+            while !left.is_empty() {
+                if tries > 5 {
+                    return Err(StoreError::Unavailable("keys were left unprocessed".to_owned()));
+                }
+                if tries > 0 {
+                    tokio::time::sleep(Duration::from_millis(20 << tries)).await;
+                }
+                tries += 1;
+                let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
+                let wanted = wanted.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let request = self.client.batch_get_item().request_items(&self.name, wanted);
+                let answer = request.send().await.map_err(|error| unavailable(&error))?;
+                for item in answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default() {
+                    found.insert(item_key(&item)?, item);
+                }
+                let unprocessed = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
+                left = unprocessed.map(|unprocessed| unprocessed.keys).unwrap_or_default();
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes an item if the table holds what the write expects.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether the item was written.
+    pub async fn put(&self, item: Item, expect: Expect) -> Result<PutOutcome, StoreError> {
+        let mut request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(expect.condition())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (name, value) in expect.values() {
+            request = request.expression_attribute_values(name, value);
+        }
+        match request.send().await {
+            Ok(_) => Ok(PutOutcome::Done),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                let old = match error.into_err() {
+                    aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
+                        failed,
+                    ) => failed.item,
+                    _ => None,
+                };
+                Ok(PutOutcome::Refused(old.unwrap_or_default()))
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+}
+
+impl Expect {
+    /// The condition in DynamoDB's words; its values are in [`Expect::values`].
+    #[must_use]
+    pub const fn condition(self) -> &'static str {
+        match self {
+            Self::Absent => "attribute_not_exists(pk)",
+            Self::Version(_) => "version = :expected_version",
+        }
+    }
+
+    #[must_use]
+    pub fn values(self) -> Vec<(&'static str, AttributeValue)> {
+        match self {
+            Self::Absent => Vec::new(),
+            Self::Version(version) => vec![(":expected_version", number(version))],
+        }
+    }
+}
+
+/// What the SDK couldn't do, with its causes, for the log.
+pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StoreError
+where
+    E: std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    StoreError::Unavailable(DisplayErrorContext(error).to_string())
+}

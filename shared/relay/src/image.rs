@@ -1,0 +1,55 @@
+//! A change of an item as the table's stream tells it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamEvent {
+    #[serde(rename = "Records")]
+    pub(crate) records: Vec<Record>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Record {
+    dynamodb: Change,
+}
+
+#[derive(Debug, Deserialize)]
+struct Change {
+    #[serde(rename = "OldImage", default)]
+    old: Value,
+    #[serde(rename = "NewImage", default)]
+    new: Value,
+}
+
+impl Record {
+    pub(crate) fn before(&self) -> Image {
+        Image(self.dynamodb.old.clone())
+    }
+
+    pub(crate) fn after(&self) -> Image {
+        Image(self.dynamodb.new.clone())
+    }
+}
+
+/// An item in DynamoDB's JSON; empty if there was none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image(Value);
+
+impl From<Value> for Image {
+    fn from(item: Value) -> Self {
+        Self(item)
+    }
+}
+
+impl Image {
+    #[must_use]
+    pub fn string(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.get("S")?.as_str()
+    }
+
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.0.get(name)?.get("N")?.as_str()?.parse().ok()
+    }
+}

@@ -1,0 +1,45 @@
+//! For tests: tables on a real engine, made exactly as `template.yaml` describes them.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that can't be set up should fail loudly"
+)]
+
+mod template;
+
+use aws_sdk_dynamodb::types::BillingMode;
+use rialto_dynamo::Table;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub use template::{Template, template};
+
+/// Where the tests' DynamoDB listens.
+pub const ENDPOINT: &str = "RIALTO_TEST_DYNAMODB";
+
+/// A new, empty table, made as the template makes `service`'s.
+///
+/// # Panics
+/// Without the endpoint: run the tests with `scripts/test`, which starts one.
+pub async fn new_table(service: &str) -> Table {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let endpoint = std::env::var(ENDPOINT).unwrap_or_else(|_| {
+        panic!("{ENDPOINT} is not set: run scripts/test, or scripts/test --engine to start one")
+    });
+    let aws = rialto_aws::emulator_config(&endpoint);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let table = Table::named(&aws, format!("{service}-{}-{number}", std::process::id()));
+    let definition = template().table(service);
+    table
+        .client
+        .create_table()
+        .table_name(&table.name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .set_attribute_definitions(Some(definition.attributes))
+        .set_key_schema(Some(definition.keys))
+        .set_global_secondary_indexes(Some(definition.indexes).filter(|indexes| !indexes.is_empty()))
+        .send()
+        .await
+        .expect("the table is made");
+    table
+}
