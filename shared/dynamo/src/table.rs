@@ -22,6 +22,8 @@ pub enum Expect {
     Absent,
     /// The item at this `version`.
     Version(u64),
+    /// No item, or one of a lower `version`: a copy of something whose owner counts the versions.
+    Older(u64),
 }
 
 /// What became of a conditional put.
@@ -125,6 +127,7 @@ impl Expect {
         match self {
             Self::Absent => "attribute_not_exists(pk)",
             Self::Version(_) => "version = :expected_version",
+            Self::Older(_) => "attribute_not_exists(pk) OR version < :expected_version",
         }
     }
 
@@ -132,7 +135,7 @@ impl Expect {
     pub fn values(self) -> Vec<(&'static str, AttributeValue)> {
         match self {
             Self::Absent => Vec::new(),
-            Self::Version(version) => vec![(":expected_version", number(version))],
+            Self::Version(version) | Self::Older(version) => vec![(":expected_version", number(version))],
         }
     }
 }

@@ -51,7 +51,6 @@ pub const ROUTES: &[Route] = &[
     route("inventory-list-movements", "GET", "/products/{product_id}/stock/movements", SELLER),
     route("orders-place-order", "POST", "/users/{user_id}/orders", OWN_USER),
     route("orders-list-user-orders", "GET", "/users/{user_id}/orders", OWN_USER),
-    route("orders-list-orders", "GET", "/orders", SUPERVISOR),
     route("orders-get-order", "GET", "/orders/{order_id}", BUYER_OR_SELLER),
     route("orders-get-timeline", "GET", "/orders/{order_id}/timeline", BUYER),
     route("payments-get-payment", "GET", "/orders/{order_id}/payment", BUYER),
