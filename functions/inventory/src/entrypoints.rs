@@ -6,3 +6,8 @@ pub mod list_movements;
 pub mod on_catalog;
 pub mod on_orders;
 pub mod relay;
+
+/// This service's part of the API document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(adjust_stock::handle, get_stock::handle, list_movements::handle))]
+pub struct ApiDocument;

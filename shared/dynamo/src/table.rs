@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
 use rialto_aws::{SdkConfig, Stage, calls::CountCalls};
-use rialto_kernel::StoreError;
+use rialto_kernel::{StoreError, Write};
 use std::{collections::HashMap, time::Duration};
 
 /// A service's table.
@@ -114,6 +114,47 @@ impl Table {
                     _ => None,
                 };
                 Ok(PutOutcome::Refused(old.unwrap_or_default()))
+            }
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Sets attributes of an item and removes others, if the table holds what the write expects.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether the item was written.
+    pub async fn update(
+        &self,
+        key: &Key,
+        set: Item,
+        remove: &[&str],
+        expect: Expect,
+    ) -> Result<Write, StoreError> {
+        let mut request = self.client.update_item().table_name(&self.name).set_key(Some(key.item()));
+        let mut assignments = Vec::new();
+        for (at, (name, value)) in set.into_iter().enumerate() {
+            assignments.push(format!("#s{at} = :s{at}"));
+            request = request
+                .expression_attribute_names(format!("#s{at}"), name)
+                .expression_attribute_values(format!(":s{at}"), value);
+        }
+        let mut removals = Vec::new();
+        for (at, name) in remove.iter().enumerate() {
+            removals.push(format!("#r{at}"));
+            request = request.expression_attribute_names(format!("#r{at}"), *name);
+        }
+        let mut expression = format!("SET {}", assignments.join(", "));
+        if !removals.is_empty() {
+            expression.push_str(&format!(" REMOVE {}", removals.join(", ")));
+        }
+        for (name, value) in expect.values() {
+            request = request.expression_attribute_values(name, value);
+        }
+        let request = request.update_expression(expression).condition_expression(expect.condition());
+        match request.send().await {
+            Ok(_) => Ok(Write::Done),
+            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+                Ok(Write::Conflict)
             }
             Err(error) => Err(unavailable(&error)),
         }

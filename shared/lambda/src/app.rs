@@ -27,6 +27,8 @@ pub enum StartError {
     AuthMode,
     #[error("AUTH_MODE=token is only for emulators (AWS_ENDPOINT_URL is not set)")]
     TokenModeOnAws,
+    #[error("{0} is not for the stage prod")]
+    NotForProd(&'static str),
     #[error("{0} stands in no route")]
     NoRoute(&'static str),
 }

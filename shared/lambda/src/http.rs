@@ -12,4 +12,4 @@ pub use page::{Limit, Page, Pagination};
 pub use problem::{Code, Problem, ProblemBody};
 pub use reply::{Data, Reply};
 pub use request::Request;
-pub use serve::{Handler, serve, serve_preflight};
+pub use serve::{Handler, RawHandler, serve, serve_preflight, serve_raw};

@@ -109,7 +109,7 @@ async fn handle_message(
             return false;
         }
     };
-    let trace = event.traceparent.as_deref().and_then(Trace::below).unwrap_or_else(Trace::new);
+    let trace = event.traceparent.as_deref().and_then(Trace::below).unwrap_or_else(Trace::start);
     let cause = Cause {
         correlationid: Some(event.correlationid.clone()),
         causationid: Some(event.id),

@@ -71,8 +71,9 @@ impl Trace {
         Self::below(&format!("00-{}-{}-01", root.replace('-', ""), "0".repeat(16)))
     }
 
+    /// The beginning of a new trace.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         Self { trace_id: random_hex(16), span_id: random_hex(8) }
     }
 
@@ -98,7 +99,7 @@ pub(crate) async fn invocation(
     context: Context,
     work: BoxFuture<'static, Result<Value, Failure>>,
 ) -> Result<Value, Failure> {
-    let trace = context.xray_trace_id.as_deref().and_then(Trace::below_xray).unwrap_or_else(Trace::new);
+    let trace = context.xray_trace_id.as_deref().and_then(Trace::below_xray).unwrap_or_else(Trace::start);
     let scope = Scope { request_id: context.request_id, correlation_id: None, trace };
     let started = SystemClock.now();
     scope

@@ -179,15 +179,8 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem 
         return Problem::field(below(name), "is required");
     }
     if let Some(name) = quoted(message, "unknown field `") {
-        // The path of an unknown field ends with the field itself.
-        let field = if path == "." || path.ends_with(name) { path.replace('.', "") } else { below(name) };
-        let field = if field.is_empty() {
-            name.to_owned()
-        } else if path == "." {
-            name.to_owned()
-        } else {
-            path.clone()
-        };
+        // The path of an unknown field ends with the field itself, but for one at the top.
+        let field = if path == "." { name.to_owned() } else { path };
         return Problem::field(field, "is unknown here");
     }
     if let Some(name) = quoted(message, "duplicate field `") {

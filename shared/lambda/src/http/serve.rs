@@ -34,7 +34,39 @@ pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
         let server = Arc::new(Server { app: app.clone(), route, auth_mode, handler: build(app) });
         Ok(serve_all(Arc::new(move |request| {
             let server = Arc::clone(&server);
-            Box::pin(async move { server.answer(request).await })
+            Box::pin(async move { Ok(server.answer(request).await) })
+        })))
+    });
+}
+
+/// Handles one request of an API that isn't this one. A failure fails the invocation, as a crash would.
+pub type RawHandler =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, boot::Failure>> + Send + Sync>;
+
+/// Serves every path of an API of its own, which has its own errors and its own way of knowing its callers.
+pub fn serve_raw(function: &'static str, build: fn(&App) -> Result<RawHandler, StartError>) {
+    boot::start(function, |app| {
+        let (clock, handler) = (Arc::clone(&app.clock), build(app)?);
+        Ok(serve_all(Arc::new(move |request| {
+            let (clock, handler) = (Arc::clone(&clock), Arc::clone(&handler));
+            Box::pin(async move {
+                let scope = scope(&request);
+                let started = clock.now();
+                let request = Request { received_at: Some(started), ..read(request) };
+                scope
+                    .run(async {
+                        let (result, calls) = rialto_aws::calls::counted(handler(request)).await;
+                        let ms = millis_since(started);
+                        match &result {
+                            Ok(reply) => {
+                                tracing::info!(status = u64::from(reply.status), ms, calls, "answered");
+                            }
+                            Err(error) => tracing::error!(ms, calls, error = %error, "failed"),
+                        }
+                        result.map(respond)
+                    })
+                    .await
+            })
         })))
     });
 }
@@ -48,19 +80,18 @@ pub fn serve_preflight(function: &'static str) {
             Box::pin(async move {
                 let request = read(request);
                 let origins = app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default();
-                respond(cors::preflight(request.header("origin"), &origins))
+                Ok(respond(cors::preflight(request.header("origin"), &origins)))
             })
         })))
     });
 }
 
-type Answer = Arc<dyn Fn(lambda_http::Request) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+type Answer = Arc<
+    dyn Fn(lambda_http::Request) -> BoxFuture<'static, Result<Response<Body>, boot::Failure>> + Send + Sync,
+>;
 
 fn serve_all(answer: Answer) -> boot::Loop {
-    Box::pin(lambda_http::run(service_fn(move |request: lambda_http::Request| {
-        let answer = Arc::clone(&answer);
-        async move { Ok::<_, std::convert::Infallible>(answer(request).await) }
-    })))
+    Box::pin(lambda_http::run(service_fn(move |request: lambda_http::Request| answer(request))))
 }
 
 fn auth_mode() -> Result<AuthMode, StartError> {
@@ -161,7 +192,7 @@ fn scope(request: &lambda_http::Request) -> Scope {
     let trace = header
         .and_then(Trace::below)
         .or_else(|| context.xray_trace_id.as_deref().and_then(Trace::below_xray))
-        .unwrap_or_else(Trace::new);
+        .unwrap_or_else(Trace::start);
     Scope { request_id: context.request_id, correlation_id: None, trace }
 }
 

@@ -1,0 +1,185 @@
+//! Items: `ORDER#<id>` holds `ORDER`; `PRODUCT#<id>` holds `PRODUCT`. Index `by_buyer` lists a buyer's orders by time;
+//! `by_deadline` those that are PENDING, by when they expire.
+
+use crate::{
+    domain::{
+        order::{Change, Line, Order, OrderState},
+        product::Product,
+        timeline::Entry,
+    },
+    ports::{
+        FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
+    },
+};
+use rialto_contracts::orders::CancelReason;
+use rialto_dynamo::{
+    AttributeValue, Expect, Item, Key, Listing, OUTBOX, Position, PutOutcome, Table, item_key, outbox,
+    read_item, write_item,
+};
+use rialto_kernel::{OrderId, ProductId, StoreError, UserId, Write, digest};
+use rialto_lambda::App;
+use serde::Serialize;
+
+/// The ports on the service's table.
+#[derive(Debug, Clone)]
+pub struct DynamoOrders {
+    table: Table,
+}
+
+/// How many orders are read for one page at most, when a state is asked for.
+const READ_AT_MOST: u32 = 1_000;
+
+/// Over how many partitions the PENDING orders are spread, so that no partition of the index caps placing.
+pub const DEADLINE_SHARDS: u8 = 8;
+
+fn order_key(order: OrderId) -> Key {
+    Key::new(format!("ORDER#{order}"), "ORDER")
+}
+
+fn product_key(product: ProductId) -> Key {
+    Key::new(format!("PRODUCT#{product}"), "PRODUCT")
+}
+
+impl DynamoOrders {
+    #[must_use]
+    pub fn open(app: &App) -> Self {
+        Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
+    }
+
+    #[must_use]
+    pub const fn on(table: Table) -> Self {
+        Self { table }
+    }
+}
+
+impl OrderPlacer for DynamoOrders {
+    async fn known(&self, order: OrderId, products: &[ProductId]) -> Result<Known, StoreError> {
+        let order = order_key(order);
+        let mut keys = vec![order.clone()];
+        keys.extend(products.iter().map(|product| product_key(*product)));
+        let mut items = self.table.get_all(&keys).await?;
+        let placed = items.remove(&order).map(read_item).transpose()?;
+        let products = items
+            .into_values()
+            .map(|item| read_item::<Product>(item).map(|product| (product.product_id, product)))
+            .collect::<Result<_, _>>()?;
+        Ok(Known { placed, products })
+    }
+
+    async fn insert(&self, change: &Change, placing: &FirstPlacing) -> Result<Write, StoreError> {
+        let order = &change.order;
+        let key = order_key(order.order_id);
+        let mut item = write_item(&key, order, &change.events)?;
+        item.extend(write_item(&key, placing, &[])?);
+        let by_time = format!("{}#{}", order.created_at, order.order_id);
+        item.insert("by_buyer_pk".to_owned(), AttributeValue::S(format!("BUYER#{}", order.user_id)));
+        item.insert("by_buyer_sk".to_owned(), AttributeValue::S(by_time));
+        let shard = digest::sha256(&[order.order_id.to_string().as_bytes()])[0] % DEADLINE_SHARDS;
+        item.insert("by_deadline_pk".to_owned(), AttributeValue::S(format!("PENDING#{shard}")));
+        let expires = format!("{}#{}", order.expires_at, order.order_id);
+        item.insert("by_deadline_sk".to_owned(), AttributeValue::S(expires));
+        match self.table.put(item, Expect::Absent).await? {
+            PutOutcome::Done => Ok(Write::Done),
+            PutOutcome::Refused(_) => Ok(Write::Conflict),
+        }
+    }
+}
+
+impl OrderReader for DynamoOrders {
+    async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
+        self.table.get(&order_key(order)).await?.map(read_item).transpose()
+    }
+}
+
+/// What a change of an order may change; the rest stays as it was placed.
+#[derive(Serialize)]
+struct Moved<'a> {
+    state: OrderState,
+    reason: Option<CancelReason>,
+    lines: &'a [Line],
+    timeline: &'a [Entry],
+    version: u64,
+}
+
+impl OrderWriter for DynamoOrders {
+    async fn save(&self, change: &Change) -> Result<Write, StoreError> {
+        let order = &change.order;
+        let key = order_key(order.order_id);
+        let moved = Moved {
+            state: order.state,
+            reason: order.reason,
+            lines: &order.lines,
+            timeline: &order.timeline,
+            version: order.version,
+        };
+        let mut set = write_item(&key, &moved, &[])?;
+        set.retain(|name, _| name != "pk" && name != "sk");
+        let mut remove = Vec::new();
+        if change.events.is_empty() {
+            remove.push(OUTBOX);
+        } else {
+            set.insert(OUTBOX.to_owned(), outbox(&change.events)?);
+        }
+        if order.state != OrderState::Pending {
+            remove.extend(["by_deadline_pk", "by_deadline_sk"]);
+        }
+        self.table.update(&key, set, &remove, Expect::Version(order.version - 1)).await
+    }
+}
+
+impl OrderLister for DynamoOrders {
+    async fn orders_of(
+        &self,
+        user: UserId,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<OrderPage, StoreError> {
+        let listing = Listing {
+            index: Some("by_buyer"),
+            partition: ("by_buyer_pk", format!("BUYER#{user}")),
+            begins: None,
+            newest_first: true,
+        };
+        let mut found = Vec::new();
+        let mut position = position.map(str::to_owned);
+        let mut read = 0;
+        loop {
+            let wanted = limit - u32::try_from(found.len()).unwrap_or(limit);
+            let (keys, next) = self.table.list(&listing, wanted, position.as_deref()).await?;
+            read += wanted;
+            found.extend(self.whole(keys, state).await?);
+            position = next.as_ref().map(Position::as_str).map(str::to_owned);
+            let full = found.len() >= limit as usize || read >= READ_AT_MOST;
+            if full || position.is_none() {
+                return Ok((found, position));
+            }
+        }
+    }
+}
+
+impl DynamoOrders {
+    /// The orders behind the index's keys, in their order, in `state` if one is given.
+    async fn whole(&self, keys: Vec<Item>, state: Option<OrderState>) -> Result<Vec<Order>, StoreError> {
+        let keys = keys.iter().map(item_key).collect::<Result<Vec<_>, _>>()?;
+        let mut items = self.table.get_all(&keys).await?;
+        let mut orders = Vec::new();
+        for item in keys.iter().filter_map(|key| items.remove(key)) {
+            let order: Order = read_item(item)?;
+            if state.is_none_or(|state| state == order.state) {
+                orders.push(order);
+            }
+        }
+        Ok(orders)
+    }
+}
+
+impl ProductKeeper for DynamoOrders {
+    async fn keep(&self, product: &Product) -> Result<Write, StoreError> {
+        let item = write_item(&product_key(product.product_id), product, &[])?;
+        match self.table.put(item, Expect::Older(product.version)).await? {
+            PutOutcome::Done => Ok(Write::Done),
+            PutOutcome::Refused(_) => Ok(Write::Conflict),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The ports in memory, for speed and simulation.
+
+use crate::{
+    domain::{
+        order::{Change, Order, OrderState},
+        product::Product,
+    },
+    ports::{
+        FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
+    },
+};
+use rialto_contracts::Event;
+use rialto_kernel::{OrderId, ProductId, StoreError, UserId, Write};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The ports in memory. Clones share what they hold.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryOrders {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    orders: BTreeMap<OrderId, (Order, FirstPlacing)>,
+    products: BTreeMap<ProductId, Product>,
+    announced: Vec<Event>,
+}
+
+impl MemoryOrders {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every event that a write announced, in order.
+    #[must_use]
+    pub fn announced(&self) -> Vec<Event> {
+        self.state().announced.clone()
+    }
+}
+
+impl OrderPlacer for MemoryOrders {
+    async fn known(&self, order: OrderId, products: &[ProductId]) -> Result<Known, StoreError> {
+        let state = self.state();
+        let known = |id: &ProductId| state.products.get(id).map(|product| (*id, product.clone()));
+        Ok(Known {
+            placed: state.orders.get(&order).map(|(_, placing)| placing.clone()),
+            products: products.iter().filter_map(known).collect(),
+        })
+    }
+
+    async fn insert(&self, change: &Change, placing: &FirstPlacing) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let id = change.order.order_id;
+        if state.orders.contains_key(&id) {
+            return Ok(Write::Conflict);
+        }
+        state.orders.insert(id, (change.order.clone(), placing.clone()));
+        state.announced.extend(change.events.iter().cloned());
+        Ok(Write::Done)
+    }
+}
+
+impl OrderReader for MemoryOrders {
+    async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
+        Ok(self.state().orders.get(&order).map(|(order, _)| order.clone()))
+    }
+}
+
+impl OrderWriter for MemoryOrders {
+    async fn save(&self, change: &Change) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let state = &mut *state;
+        match state.orders.get_mut(&change.order.order_id) {
+            Some((order, _)) if order.version + 1 == change.order.version => {
+                *order = change.order.clone();
+                state.announced.extend(change.events.iter().cloned());
+                Ok(Write::Done)
+            }
+            _ => Ok(Write::Conflict),
+        }
+    }
+}
+
+impl OrderLister for MemoryOrders {
+    async fn orders_of(
+        &self,
+        user: UserId,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<OrderPage, StoreError> {
+        let place = |order: &Order| format!("{}#{}", order.created_at, order.order_id);
+        let mut orders: Vec<Order> = self
+            .state()
+            .orders
+            .values()
+            .map(|(order, _)| order)
+            .filter(|order| order.user_id == user && state.is_none_or(|state| state == order.state))
+            .filter(|order| position.is_none_or(|last| place(order).as_str() < last))
+            .cloned()
+            .collect();
+        orders.sort_by_key(|order| std::cmp::Reverse(place(order)));
+        let more = orders.len() > limit as usize;
+        orders.truncate(limit as usize);
+        let next = orders.last().filter(|_| more).map(place);
+        Ok((orders, next))
+    }
+}
+
+impl ProductKeeper for MemoryOrders {
+    async fn keep(&self, product: &Product) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let newest =
+            state.products.get(&product.product_id).is_none_or(|known| known.version < product.version);
+        if newest {
+            state.products.insert(product.product_id, product.clone());
+        }
+        Ok(if newest { Write::Done } else { Write::Conflict })
+    }
+}

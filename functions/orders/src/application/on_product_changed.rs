@@ -1,0 +1,42 @@
+use crate::{domain::product::Product, ports::ProductKeeper};
+use rialto_contracts::catalog::{ProductChanged, ProductRegistered};
+use rialto_kernel::{StoreError, Write};
+
+/// Keeps a copy of the product as the event tells it, unless a newer one is known.
+///
+/// # Errors
+/// [`StoreError`]: the event has to come again.
+pub async fn on_product_changed(
+    store: &impl ProductKeeper,
+    event: &ProductChanged,
+    sequence: u64,
+) -> Result<Write, StoreError> {
+    let product = Product {
+        product_id: event.product_id,
+        seller_id: event.seller_id,
+        title: event.title.clone(),
+        price: event.price,
+        status: event.status,
+        version: sequence,
+    };
+    store.keep(&product).await
+}
+
+/// A registration tells a product as a change does.
+///
+/// # Errors
+/// [`StoreError`]: the event has to come again.
+pub async fn on_product_registered(
+    store: &impl ProductKeeper,
+    event: &ProductRegistered,
+    sequence: u64,
+) -> Result<Write, StoreError> {
+    let as_changed = ProductChanged {
+        product_id: event.product_id,
+        seller_id: event.seller_id,
+        title: event.title.clone(),
+        price: event.price,
+        status: event.status,
+    };
+    on_product_changed(store, &as_changed, sequence).await
+}

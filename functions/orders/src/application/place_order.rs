@@ -1,0 +1,174 @@
+use crate::{
+    domain::{
+        order::Order,
+        quote::{Quote, QuoteError, Terms},
+        request::{OrderRequest, order_id},
+    },
+    ports::{FirstPlacing, Known, OrderPlacer},
+};
+use rialto_contracts::Cause;
+use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
+
+/// Who orders what, under which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceOrder<'a> {
+    pub user_id: UserId,
+    pub idempotency_key: &'a str,
+    pub request: OrderRequest,
+}
+
+/// The answer: made now, or the one that was given the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    pub order_id: OrderId,
+    pub answer: String,
+    pub replayed: bool,
+}
+
+/// Why no order is placed. Nothing is stored, and the key is free.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceOrderError {
+    #[error("the key belongs to another request")]
+    KeyReused,
+    #[error("some products can't be ordered")]
+    NotOrderable(Vec<ProductId>),
+    #[error("the total is too large")]
+    TooLarge,
+    #[error("the order costs something else now")]
+    PriceChanged(Quote),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<QuoteError> for PlaceOrderError {
+    fn from(error: QuoteError) -> Self {
+        match error {
+            QuoteError::NotOrderable(products) => Self::NotOrderable(products),
+            QuoteError::TooLarge => Self::TooLarge,
+        }
+    }
+}
+
+/// Places an order, once for each key: one read, one write. `answer` writes the order as the client will see it.
+///
+/// A key that was used before gets its first answer again, before anything is checked, whatever became of the order.
+///
+/// # Errors
+/// [`PlaceOrderError`]; nothing is stored then.
+pub async fn place_order(
+    store: &impl OrderPlacer,
+    command: &PlaceOrder<'_>,
+    terms: &Terms,
+    answer: impl Fn(&Order) -> String,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Placed, PlaceOrderError> {
+    let order_id = order_id(command.user_id, command.idempotency_key);
+    let body_hash = command.request.body_hash();
+    let mut products: Vec<ProductId> = command.request.lines.iter().map(|line| line.product_id).collect();
+    products.sort_unstable();
+    products.dedup();
+
+    let Known { placed, products } = store.known(order_id, &products).await?;
+    if let Some(placed) = placed {
+        return replay(order_id, placed, &body_hash);
+    }
+    let quote = Quote::new(&command.request.lines, &products, terms)?;
+    if command.request.expected_total.is_some_and(|expected| expected != quote.total) {
+        return Err(PlaceOrderError::PriceChanged(quote));
+    }
+    let cause = Cause { correlationid: Some(order_id.to_string()), ..cause.clone() };
+    let change = Order::place(order_id, command.user_id, &command.request, quote, terms, now, &cause);
+    let placing = FirstPlacing { body_hash, answer: answer(&change.order) };
+    match store.insert(&change, &placing).await? {
+        Write::Done => Ok(Placed { order_id, answer: placing.answer, replayed: false }),
+        // Another request with the same key was quicker.
+        Write::Conflict => {
+            let winner = store.known(order_id, &[]).await?.placed;
+            let vanished = || StoreError::Corrupt("an order vanished while it was placed".to_owned());
+            replay(order_id, winner.ok_or_else(vanished)?, &placing.body_hash)
+        }
+    }
+}
+
+fn replay(order_id: OrderId, placed: FirstPlacing, body_hash: &str) -> Result<Placed, PlaceOrderError> {
+    if placed.body_hash != body_hash {
+        return Err(PlaceOrderError::KeyReused);
+    }
+    Ok(Placed { order_id, answer: placed.answer, replayed: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::MemoryOrders,
+        domain::{order::Effect, product::Product},
+        ports::{OrderReader, OrderWriter, ProductKeeper},
+        testing,
+    };
+    use rialto_contracts::{Event, orders::CancelReason, payments::PaymentFailed};
+    use rialto_kernel::Amount;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    async fn shop() -> MemoryOrders {
+        let store = MemoryOrders::default();
+        assert_eq!(store.keep(&testing::product()).await.unwrap(), Write::Done);
+        store
+    }
+
+    async fn place(store: &MemoryOrders, request: OrderRequest) -> Result<Placed, PlaceOrderError> {
+        let command = PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: "k", request };
+        let answer = |order: &Order| format!("{} {:?} {}", order.order_id, order.state, order.total);
+        place_order(store, &command, &testing::terms(), answer, NOW, &Cause::default()).await
+    }
+
+    #[tokio::test]
+    async fn the_same_key_gets_the_first_answer_after_the_price_changed_and_the_order_ended() {
+        let store = shop().await;
+        let first = place(&store, testing::request(2)).await.unwrap();
+        assert!(!first.replayed);
+
+        let dearer = Product { price: Amount::new(9_999).unwrap(), version: 2, ..testing::product() };
+        assert_eq!(store.keep(&dearer).await.unwrap(), Write::Done);
+        let order = store.order(first.order_id).await.unwrap().unwrap();
+        let failed = PaymentFailed { order_id: first.order_id, reason: "card_declined".to_owned() };
+        let failed = Event::new(&failed, 1, 0, NOW, &Cause::default());
+        let effect = Effect::Cancels(CancelReason::PaymentFailed);
+        let cancelled = order.hear(&failed, effect, NOW, &Cause::default()).unwrap();
+        assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
+
+        let second = place(&store, testing::request(2)).await.unwrap();
+        assert_eq!((second.answer, second.replayed), (first.answer, true));
+        assert_eq!(store.announced().iter().filter(|event| event.kind == "OrderPlaced").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn another_body_under_the_same_key_is_refused() {
+        let store = shop().await;
+        place(&store, testing::request(2)).await.unwrap();
+        assert!(matches!(place(&store, testing::request(3)).await, Err(PlaceOrderError::KeyReused)));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_stores_nothing_and_leaves_the_key_free() {
+        let store = shop().await;
+        let expects_less =
+            OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..testing::request(2) };
+        let Err(PlaceOrderError::PriceChanged(quote)) = place(&store, expects_less).await else {
+            panic!("the price has changed");
+        };
+        assert_eq!(quote.total.minor_units(), 2_300);
+        assert!(store.announced().is_empty());
+        let expects = OrderRequest { expected_total: Some(quote.total), ..testing::request(2) };
+        assert!(!place(&store, expects).await.unwrap().replayed);
+    }
+
+    #[tokio::test]
+    async fn a_product_that_is_not_known_cannot_be_ordered() {
+        let store = MemoryOrders::default();
+        let refused = place(&store, testing::request(1)).await;
+        assert!(matches!(refused, Err(PlaceOrderError::NotOrderable(products)) if products.len() == 1));
+    }
+}

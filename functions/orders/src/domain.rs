@@ -1,0 +1,8 @@
+//! Types and rules, without any outside world.
+
+pub mod address;
+pub mod order;
+pub mod product;
+pub mod quote;
+pub mod request;
+pub mod timeline;

@@ -1,0 +1,273 @@
+//! An order: placed once, then moved by what it hears.
+
+use super::{
+    address::Address,
+    quote::{Quote, Terms},
+    request::OrderRequest,
+    timeline::Entry,
+};
+use rialto_contracts::{
+    Cause, Event, Payload,
+    orders::{CancelReason, OrderCancelled, OrderConfirmed, OrderPlaced, PlacedLine},
+};
+use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub state: OrderState,
+    /// Why it was cancelled, if it was.
+    pub reason: Option<CancelReason>,
+    pub lines: Vec<Line>,
+    pub shipping_fee: Amount,
+    pub total: Amount,
+    pub currency: Currency,
+    pub payment_method: String,
+    pub address: Address,
+    pub created_at: Timestamp,
+    /// After this no charge is begun, and a PENDING order is cancelled.
+    pub expires_at: Timestamp,
+    pub timeline: Vec<Entry>,
+    pub version: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OrderState {
+    Pending,
+    Confirmed,
+    Cancelled,
+}
+
+/// Why a text is no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be PENDING, CONFIRMED or CANCELLED")]
+pub struct OrderStateError;
+
+impl std::str::FromStr for OrderState {
+    type Err = OrderStateError;
+    fn from_str(text: &str) -> Result<Self, OrderStateError> {
+        match text {
+            "PENDING" => Ok(Self::Pending),
+            "CONFIRMED" => Ok(Self::Confirmed),
+            "CANCELLED" => Ok(Self::Cancelled),
+            _ => Err(OrderStateError),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// From 1.
+    pub line_no: u32,
+    pub product_id: ProductId,
+    pub seller_id: SellerId,
+    pub title: String,
+    pub quantity: Quantity,
+    pub unit_price: Amount,
+    /// The line's price with its part of the shipping fee.
+    pub share: Amount,
+    pub state: LineState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LineState {
+    Ordered,
+    Cancelled,
+}
+
+/// A write: the order as it will be, and what is announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub order: Order,
+    pub events: Vec<Event>,
+}
+
+/// What an event of another service does to a PENDING order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It is only told in the timeline.
+    Told,
+    Confirms,
+    Cancels(CancelReason),
+}
+
+impl Order {
+    /// A new order, PENDING, at the quoted price.
+    #[must_use]
+    pub fn place(
+        order_id: OrderId,
+        user_id: UserId,
+        request: &OrderRequest,
+        quote: Quote,
+        terms: &Terms,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Change {
+        let lines = quote.lines.into_iter().zip(1..).map(|(line, line_no)| Line {
+            line_no,
+            product_id: line.product_id,
+            seller_id: line.seller_id,
+            title: line.title,
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            share: line.share,
+            state: LineState::Ordered,
+        });
+        let order = Self {
+            order_id,
+            user_id,
+            state: OrderState::Pending,
+            reason: None,
+            lines: lines.collect(),
+            shipping_fee: quote.shipping_fee,
+            total: quote.total,
+            currency: quote.currency,
+            payment_method: request.payment_method.as_str().to_owned(),
+            address: request.address.clone(),
+            created_at: now,
+            expires_at: now.plus(terms.pending_deadline),
+            timeline: Vec::new(),
+            version: 1,
+        };
+        let placed = OrderPlaced {
+            order_id,
+            user_id,
+            lines: order.placed_lines(),
+            total: order.total,
+            currency: order.currency,
+            payment_method: order.payment_method.clone(),
+            expires_at: order.expires_at,
+        };
+        Change { order, events: Vec::new() }.announce(&placed, now, cause)
+    }
+
+    /// What hearing `event` leads to; nothing if it was heard before. Only a PENDING order is moved: on any other the
+    /// event is late, and only told.
+    #[must_use]
+    pub fn hear(&self, event: &Event, effect: Effect, now: Timestamp, cause: &Cause) -> Option<Change> {
+        if self.timeline.iter().any(|entry| entry.id == event.id) {
+            return None;
+        }
+        let mut order = Self { version: self.version + 1, ..self.clone() };
+        order.timeline.push(event.into());
+        let change = Change { order, events: Vec::new() };
+        if self.state != OrderState::Pending {
+            return Some(change);
+        }
+        Some(match effect {
+            Effect::Told => change,
+            Effect::Confirms => change.confirm(now, cause),
+            Effect::Cancels(reason) => change.cancel(reason, now, cause),
+        })
+    }
+
+    fn placed_lines(&self) -> Vec<PlacedLine> {
+        let placed = |line: &Line| PlacedLine {
+            line_no: line.line_no,
+            product_id: line.product_id,
+            seller_id: line.seller_id,
+            title: line.title.clone(),
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            share: line.share,
+        };
+        self.lines.iter().map(placed).collect()
+    }
+}
+
+impl Change {
+    fn confirm(mut self, now: Timestamp, cause: &Cause) -> Self {
+        self.order.state = OrderState::Confirmed;
+        let confirmed = OrderConfirmed {
+            order_id: self.order.order_id,
+            user_id: self.order.user_id,
+            lines: self.order.placed_lines(),
+        };
+        self.announce(&confirmed, now, cause)
+    }
+
+    fn cancel(mut self, reason: CancelReason, now: Timestamp, cause: &Cause) -> Self {
+        self.order.state = OrderState::Cancelled;
+        self.order.reason = Some(reason);
+        for line in &mut self.order.lines {
+            line.state = LineState::Cancelled;
+        }
+        let cancelled = OrderCancelled { order_id: self.order.order_id, user_id: self.order.user_id, reason };
+        self.announce(&cancelled, now, cause)
+    }
+
+    /// Adds an event to what the write announces, and to the order's own timeline.
+    fn announce<P: Payload>(mut self, payload: &P, now: Timestamp, cause: &Cause) -> Self {
+        let index = u8::try_from(self.events.len()).unwrap_or(u8::MAX);
+        let event = Event::new(payload, self.order.version, index, now, cause);
+        self.order.timeline.push((&event).into());
+        self.events.push(event);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+    use rialto_contracts::payments::{PaymentCaptured, PaymentFailed};
+    use rialto_kernel::PaymentId;
+
+    const LATER: Timestamp = Timestamp::from_millis(2_000);
+
+    fn captured(order: &Order) -> Event {
+        let payload = PaymentCaptured {
+            order_id: order.order_id,
+            payment_id: PaymentId::derive(&[b"p"]),
+            amount: order.total,
+        };
+        Event::new(&payload, 3, 0, LATER, &Cause::default())
+    }
+
+    fn failed(order: &Order) -> Event {
+        let payload = PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
+        Event::new(&payload, 3, 0, LATER, &Cause::default())
+    }
+
+    #[test]
+    fn a_payment_confirms_a_pending_order_once() {
+        let order = testing::order().order;
+        let event = captured(&order);
+        let cause = Cause { causationid: Some(event.id), ..Cause::default() };
+        let change = order.hear(&event, Effect::Confirms, LATER, &cause).unwrap();
+        assert_eq!(change.order.state, OrderState::Confirmed);
+        assert_eq!(change.events[0].kind, "OrderConfirmed");
+        assert_eq!(change.events[0].causationid, Some(event.id));
+        assert_eq!(change.order.timeline.len(), 3);
+        assert_eq!(change.order.hear(&event, Effect::Confirms, LATER, &cause), None);
+    }
+
+    #[test]
+    fn a_late_event_is_told_and_moves_nothing() {
+        let order = testing::order().order;
+        let cause = Cause::default();
+        let reason = CancelReason::PaymentFailed;
+        let cancelled = order.hear(&failed(&order), Effect::Cancels(reason), LATER, &cause).unwrap().order;
+        assert_eq!((cancelled.state, cancelled.reason), (OrderState::Cancelled, Some(reason)));
+        assert!(cancelled.lines.iter().all(|line| line.state == LineState::Cancelled));
+
+        let late = cancelled.hear(&captured(&order), Effect::Confirms, LATER, &cause).unwrap();
+        assert_eq!(late.order.state, OrderState::Cancelled);
+        assert!(late.events.is_empty());
+        assert_eq!(late.order.timeline.last().unwrap().kind, "PaymentCaptured");
+    }
+
+    #[test]
+    fn a_placed_order_announces_its_lines_without_anything_personal() {
+        let change = testing::order();
+        assert_eq!(change.events.len(), 1);
+        let published = change.events[0].data.to_string();
+        for personal in ["Kim Example", "1 Test Street", "12345", "+491701234567"] {
+            assert!(!published.contains(personal), "{personal}");
+        }
+    }
+}

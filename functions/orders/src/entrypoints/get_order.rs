@@ -1,0 +1,184 @@
+use crate::{
+    adapters::dynamodb::DynamoOrders,
+    application::get_order::{GetOrderError, Viewer, Visible, get_order},
+    domain::{
+        address::{Address, DropOff},
+        order::{Line, LineState, Order, OrderState},
+    },
+};
+use rialto_contracts::orders::CancelReason;
+use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
+use rialto_lambda::{
+    App,
+    caller::{Account, Caller},
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("orders-get-order", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoOrders::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// An order. Money is in minor units of `currency`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
+pub struct OrderBody {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub state: OrderState,
+    /// Why it was cancelled, if it was.
+    pub reason: Option<CancelReason>,
+    /// To a seller, only that seller's.
+    pub lines: Vec<LineBody>,
+    /// Not shown to sellers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_fee: Option<Amount>,
+    /// Not shown to sellers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Amount>,
+    pub currency: Currency,
+    /// Not shown to sellers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<String>,
+    /// Not shown to sellers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<AddressBody>,
+    pub created_at: Timestamp,
+    /// A PENDING order is cancelled then.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Line)]
+pub struct LineBody {
+    /// From 1.
+    pub line_no: u32,
+    pub product_id: ProductId,
+    pub seller_id: SellerId,
+    pub title: String,
+    pub quantity: Quantity,
+    pub unit_price: Amount,
+    /// The line's price with its part of the shipping fee.
+    pub share: Amount,
+    pub state: LineState,
+    /// The buyer's review of it, once there is one.
+    pub review_id: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Address)]
+pub struct AddressBody {
+    pub receiver: String,
+    pub line1: String,
+    pub line2: Option<String>,
+    pub zipcode: String,
+    pub phone: String,
+    pub drop_off: DropOff,
+    pub note: Option<String>,
+}
+
+impl From<&Address> for AddressBody {
+    fn from(address: &Address) -> Self {
+        Self {
+            receiver: address.receiver.to_string(),
+            line1: address.line1.to_string(),
+            line2: address.line2.as_ref().map(ToString::to_string),
+            zipcode: address.zipcode.to_string(),
+            phone: address.phone.as_str().to_owned(),
+            drop_off: address.drop_off,
+            note: address.note.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl From<&Line> for LineBody {
+    fn from(line: &Line) -> Self {
+        Self {
+            line_no: line.line_no,
+            product_id: line.product_id,
+            seller_id: line.seller_id,
+            title: line.title.clone(),
+            quantity: line.quantity,
+            unit_price: line.unit_price,
+            share: line.share,
+            state: line.state,
+            review_id: None,
+        }
+    }
+}
+
+impl From<&Order> for OrderBody {
+    fn from(order: &Order) -> Self {
+        Self {
+            order_id: order.order_id,
+            user_id: order.user_id,
+            state: order.state,
+            reason: order.reason,
+            lines: order.lines.iter().map(LineBody::from).collect(),
+            shipping_fee: Some(order.shipping_fee),
+            total: Some(order.total),
+            currency: order.currency,
+            payment_method: Some(order.payment_method.clone()),
+            address: Some((&order.address).into()),
+            created_at: order.created_at,
+            expires_at: order.expires_at,
+        }
+    }
+}
+
+impl From<&Visible> for OrderBody {
+    fn from(visible: &Visible) -> Self {
+        match visible {
+            Visible::Whole(order) => order.into(),
+            Visible::Lines(order) => {
+                Self { shipping_fee: None, total: None, payment_method: None, address: None, ..order.into() }
+            }
+        }
+    }
+}
+
+/// Read an order
+///
+/// For its buyer; for a seller in it (own lines only, from CONFIRMED on); for supervisors.
+#[utoipa::path(
+    get, path = "/orders/{order_id}", operation_id = "ordersGetOrder", tag = "orders",
+    params(("order_id" = OrderId, Path)),
+    responses(
+        (status = 200, body = Data<OrderBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Reply, Problem> {
+    let viewer = viewer(request.caller()?);
+    let visible = get_order(store, request.path("order_id")?, viewer).await?;
+    Ok(Reply::ok(&OrderBody::from(&visible)))
+}
+
+pub(crate) fn viewer(caller: Caller) -> Viewer {
+    match caller.account {
+        Account::User(user) => Viewer::Buyer(user),
+        Account::Seller(seller) => Viewer::Seller(seller),
+        Account::Supervisor(_) => Viewer::Supervisor,
+    }
+}
+
+impl From<GetOrderError> for Problem {
+    fn from(error: GetOrderError) -> Self {
+        match error {
+            GetOrderError::NotFound => Self::not_found(),
+            GetOrderError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What lies outside: the service's table, in the pieces that each use case needs.
+
+use crate::domain::{
+    order::{Change, Order, OrderState},
+    product::Product,
+};
+use rialto_kernel::{OrderId, ProductId, StoreError, UserId, Write};
+use std::collections::HashMap;
+
+/// What the first placing of an order left for its repetitions.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FirstPlacing {
+    pub body_hash: String,
+    /// The answer that was given, to the byte.
+    pub answer: String,
+}
+
+/// All that placing an order depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The order of this id, if it was placed before.
+    pub placed: Option<FirstPlacing>,
+    /// Those of the products that orders knows.
+    pub products: HashMap<ProductId, Product>,
+}
+
+pub trait OrderPlacer {
+    /// One read of the order's id and all products together.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn known(
+        &self,
+        order: OrderId,
+        products: &[ProductId],
+    ) -> impl Future<Output = Result<Known, StoreError>> + Send;
+
+    /// Writes a new order with its events; [`Write::Conflict`] if its id is taken.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn insert(
+        &self,
+        change: &Change,
+        placing: &FirstPlacing,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+pub trait OrderReader {
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn order(&self, order: OrderId) -> impl Future<Output = Result<Option<Order>, StoreError>> + Send;
+}
+
+pub trait OrderWriter: OrderReader {
+    /// Writes the order over its version before; [`Write::Conflict`] if that isn't what is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn save(&self, change: &Change) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+/// Orders, and where to go on.
+pub type OrderPage = (Vec<Order>, Option<String>);
+
+pub trait OrderLister {
+    /// A buyer's orders, newest first; those in `state`, if one is given. A page may be short though there is more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn orders_of(
+        &self,
+        user: UserId,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
+}
+
+pub trait ProductKeeper {
+    /// Keeps this copy of a product; [`Write::Conflict`] if a copy as new or newer is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn keep(&self, product: &Product) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}

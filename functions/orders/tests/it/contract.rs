@@ -1,0 +1,190 @@
+//! What every adapter of orders' ports must do.
+
+use rialto_contracts::{Cause, Event, catalog::ProductStatus, orders::CancelReason, payments::PaymentFailed};
+use rialto_kernel::{
+    Amount, Clock, Currency, OrderId, ProductId, Quantity, SellerId, SystemClock, Text, Timestamp, UserId,
+    Write,
+};
+use rialto_orders::{
+    SERVICE,
+    adapters::{dynamodb::DynamoOrders, memory::MemoryOrders},
+    domain::{
+        address::{Address, DropOff, Phone},
+        order::{Change, Effect, Order, OrderState},
+        product::Product,
+        quote::{Quote, Terms},
+        request::{OrderRequest, PaymentMethod, RequestedLine},
+    },
+    ports::{FirstPlacing, OrderLister, OrderPlacer, OrderReader, OrderWriter, ProductKeeper},
+};
+use std::{collections::HashMap, time::Duration};
+
+trait Store: OrderPlacer + OrderReader + OrderWriter + OrderLister + ProductKeeper {}
+impl<S: OrderPlacer + OrderReader + OrderWriter + OrderLister + ProductKeeper> Store for S {}
+
+/// Runs each rule on each adapter, on a store of its own.
+macro_rules! contract {
+    ($($rule:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryOrders::default()).await; })*
+        }
+        mod dynamodb {
+            $(#[tokio::test] async fn $rule() {
+                let table = rialto_testkit::new_table(super::SERVICE).await;
+                super::$rule(super::DynamoOrders::on(table)).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    an_order_reads_back_as_it_was_placed,
+    an_order_is_placed_once,
+    the_first_answer_stays_when_the_order_moves,
+    an_order_is_saved_over_its_version_only,
+    a_buyers_orders_are_listed_newest_first_page_by_page,
+    a_list_by_state_finds_all_of_them,
+    the_newest_copy_of_a_product_is_kept,
+}
+
+fn product(name: &str, version: u64) -> Product {
+    Product {
+        product_id: ProductId::derive(&[name.as_bytes()]),
+        seller_id: SellerId::derive(&[b"s"]),
+        title: format!("{name} {version}"),
+        price: Amount::new(1_000).unwrap(),
+        status: ProductStatus::Sell,
+        version,
+    }
+}
+
+fn placed(user: UserId, key: &str, now: Timestamp) -> Change {
+    let product = product("p", 1);
+    let request = OrderRequest {
+        lines: vec![RequestedLine { product_id: product.product_id, quantity: Quantity::new(2).unwrap() }],
+        address: Address {
+            receiver: Text::parse("Kim Example").unwrap(),
+            line1: Text::parse("1 Test Street").unwrap(),
+            line2: None,
+            zipcode: Text::parse("12345").unwrap(),
+            phone: Phone::parse("+491701234567").unwrap(),
+            drop_off: DropOff::Own,
+            note: Some(Text::parse("ring twice").unwrap()),
+        },
+        payment_method: PaymentMethod::parse("pm_card_visa").unwrap(),
+        expected_total: None,
+    };
+    let terms = Terms {
+        currency: Currency::parse("EUR").unwrap(),
+        shipping_fee: Amount::new(300).unwrap(),
+        free_shipping_from: Amount::new(5_000).unwrap(),
+        pending_deadline: Duration::from_secs(900),
+    };
+    let products = HashMap::from([(product.product_id, product)]);
+    let quote = Quote::new(&request.lines, &products, &terms).unwrap();
+    Order::place(OrderId::derive(&[key.as_bytes()]), user, &request, quote, &terms, now, &Cause::default())
+}
+
+fn placing(answer: &str) -> FirstPlacing {
+    FirstPlacing { body_hash: "hash".to_owned(), answer: answer.to_owned() }
+}
+
+fn cancelled(order: &Order) -> Change {
+    let failed = PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
+    let event = Event::new(&failed, 2, 0, SystemClock.now(), &Cause::default());
+    let effect = Effect::Cancels(CancelReason::PaymentFailed);
+    order.hear(&event, effect, SystemClock.now(), &Cause::default()).unwrap()
+}
+
+async fn insert(store: &impl Store, change: &Change) {
+    assert_eq!(store.insert(change, &placing("answer")).await.unwrap(), Write::Done);
+}
+
+async fn an_order_reads_back_as_it_was_placed(store: impl Store) {
+    let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    insert(&store, &change).await;
+    assert_eq!(store.order(change.order.order_id).await.unwrap(), Some(change.order));
+    assert_eq!(store.order(OrderId::derive(&[b"none"])).await.unwrap(), None);
+}
+
+async fn an_order_is_placed_once(store: impl Store) {
+    let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    insert(&store, &change).await;
+    assert_eq!(store.insert(&change, &placing("another")).await.unwrap(), Write::Conflict);
+    let known = store.known(change.order.order_id, &[]).await.unwrap();
+    assert_eq!(known.placed, Some(placing("answer")));
+}
+
+async fn the_first_answer_stays_when_the_order_moves(store: impl Store) {
+    let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    insert(&store, &change).await;
+    let cancelled = cancelled(&change.order);
+    assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
+    assert_eq!(store.order(change.order.order_id).await.unwrap(), Some(cancelled.order));
+    let known = store.known(change.order.order_id, &[]).await.unwrap();
+    assert_eq!(known.placed, Some(placing("answer")));
+}
+
+async fn an_order_is_saved_over_its_version_only(store: impl Store) {
+    let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    let moved = cancelled(&change.order);
+    assert_eq!(store.save(&moved).await.unwrap(), Write::Conflict);
+    insert(&store, &change).await;
+    assert_eq!(store.save(&moved).await.unwrap(), Write::Done);
+    assert_eq!(store.save(&moved).await.unwrap(), Write::Conflict);
+}
+
+async fn pages(store: &impl Store, user: UserId, state: Option<OrderState>, limit: u32) -> Vec<OrderId> {
+    let mut ids = Vec::new();
+    let mut position = None;
+    loop {
+        let (orders, next) = store.orders_of(user, state, limit, position.as_deref()).await.unwrap();
+        assert!(orders.len() <= limit as usize);
+        ids.extend(orders.into_iter().map(|order| order.order_id));
+        position = next;
+        if position.is_none() {
+            return ids;
+        }
+    }
+}
+
+async fn a_buyers_orders_are_listed_newest_first_page_by_page(store: impl Store) {
+    let (mine, other) = (UserId::derive(&[b"u"]), UserId::derive(&[b"v"]));
+    let mut expected = Vec::new();
+    for at in 0..7 {
+        let change = placed(mine, &format!("k{at}"), Timestamp::from_millis(1_000 + at));
+        expected.insert(0, change.order.order_id);
+        insert(&store, &change).await;
+    }
+    insert(&store, &placed(other, "other", Timestamp::from_millis(1_003))).await;
+    for limit in [1, 3, 7, 100] {
+        assert_eq!(pages(&store, mine, None, limit).await, expected, "{limit} a page");
+    }
+}
+
+async fn a_list_by_state_finds_all_of_them(store: impl Store) {
+    let user = UserId::derive(&[b"u"]);
+    let mut expected = Vec::new();
+    for at in 0..6 {
+        let change = placed(user, &format!("k{at}"), Timestamp::from_millis(1_000 + at));
+        insert(&store, &change).await;
+        if at % 3 == 0 {
+            expected.insert(0, change.order.order_id);
+            assert_eq!(store.save(&cancelled(&change.order)).await.unwrap(), Write::Done);
+        }
+    }
+    assert_eq!(pages(&store, user, Some(OrderState::Cancelled), 2).await, expected);
+    assert_eq!(pages(&store, user, Some(OrderState::Pending), 100).await.len(), 4);
+    assert!(pages(&store, user, Some(OrderState::Confirmed), 10).await.is_empty());
+}
+
+async fn the_newest_copy_of_a_product_is_kept(store: impl Store) {
+    let (second, first) = (product("p", 2), product("p", 1));
+    assert_eq!(store.keep(&second).await.unwrap(), Write::Done);
+    assert_eq!(store.keep(&first).await.unwrap(), Write::Conflict);
+    assert_eq!(store.keep(&second).await.unwrap(), Write::Conflict);
+    let unknown = ProductId::derive(&[b"unknown"]);
+    let known = store.known(OrderId::derive(&[b"o"]), &[second.product_id, unknown]).await.unwrap();
+    assert_eq!(known.placed, None);
+    assert_eq!(known.products, HashMap::from([(second.product_id, second)]));
+}
