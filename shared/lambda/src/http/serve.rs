@@ -133,7 +133,11 @@ impl Server {
                     }
                     Err(problem) => refused(problem, ms, calls),
                 };
-                let origins = self.app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default();
+                // Only a browser's answer waits for the setting.
+                let origins = match origin {
+                    Some(_) => self.app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default(),
+                    None => Vec::new(),
+                };
                 respond(cors::allow(reply, origin.as_deref(), &origins))
             })
             .await
