@@ -40,10 +40,16 @@ impl Stage {
         format!("rialto-{}", self.0)
     }
 
-    /// A parameter's or a secret's full name.
+    /// A parameter's full name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> String {
         format!("/rialto/{}/{name}", self.0)
+    }
+
+    /// A secret's full name.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> String {
+        format!("rialto/{}/{name}", self.0)
     }
 }
 
@@ -62,6 +68,7 @@ mod tests {
         let stage = Stage::parse("local").unwrap();
         assert_eq!(stage.table("orders"), "rialto-local-orders");
         assert_eq!(stage.parameter("auth/jwks"), "/rialto/local/auth/jwks");
+        assert_eq!(stage.secret("auth/refresh-key"), "rialto/local/auth/refresh-key");
         assert!(Stage::parse("Prod").is_err());
         assert!(Stage::parse("").is_err());
         assert!(Stage::parse("1st").is_err());

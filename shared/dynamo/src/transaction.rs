@@ -1,11 +1,13 @@
 //! Several items in one write.
 
 use crate::{
-    item::Item,
-    table::{Table, unavailable},
+    item::{Item, Key},
+    table::{Expect, Table, unavailable},
 };
 use aws_sdk_dynamodb::{
-    error::SdkError, operation::transact_write_items::TransactWriteItemsError, types::TransactWriteItem,
+    error::{BuildError, SdkError},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{ConditionCheck, Put, TransactWriteItem},
 };
 use rialto_kernel::StoreError;
 use std::time::Duration;
@@ -29,6 +31,36 @@ pub struct Refusal {
 const TRIES: u32 = 6;
 
 impl Table {
+    /// A conditional put as a part of a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the request can't be put together.
+    pub fn put_part(&self, item: Item, expect: Expect) -> Result<TransactWriteItem, StoreError> {
+        let mut put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(expect.condition());
+        for (name, value) in expect.values() {
+            put = put.expression_attribute_values(name, value);
+        }
+        Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
+    }
+
+    /// A part of a transaction that only looks: the whole is refused unless the table holds what is expected.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the request can't be put together.
+    pub fn check_part(&self, key: &Key, expect: Expect) -> Result<TransactWriteItem, StoreError> {
+        let mut check = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(key.item()))
+            .condition_expression(expect.condition());
+        for (name, value) in expect.values() {
+            check = check.expression_attribute_values(name, value);
+        }
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
+    }
+
     /// Writes all or nothing. Contention is waited out with jitter, for half a second or so.
     ///
     /// # Errors
@@ -49,6 +81,10 @@ impl Table {
             }
         }
     }
+}
+
+fn incomplete(error: BuildError) -> StoreError {
+    StoreError::Corrupt(error.to_string())
 }
 
 enum Cancelled {

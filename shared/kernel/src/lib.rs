@@ -1,5 +1,6 @@
 //! Values that every service speaks in. Nothing here knows AWS, HTTP or the environment.
 
+pub mod account;
 pub mod digest;
 pub mod fields;
 pub mod ids;
@@ -11,6 +12,7 @@ pub mod store;
 pub mod text;
 pub mod time;
 
+pub use account::AccountId;
 pub use fields::{FieldError, Fields, Invalid};
 pub use ids::*;
 pub use money::{Amount, AmountError, Currency};

@@ -6,66 +6,30 @@ use crate::{
     token::{Claims, Jwks, TokenError},
 };
 use rialto_aws::Stage;
-use rialto_kernel::{Role, SellerId, SessionId, SupervisorId, Timestamp, UserId, settings::JWKS};
-use std::{fmt, time::Duration};
+use rialto_kernel::{AccountId, Role, SellerId, SessionId, Timestamp, UserId, settings::JWKS};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+pub use rialto_kernel::AccountId as Account;
 
 /// The account behind a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
-    pub account: Account,
+    pub account: AccountId,
     pub session: SessionId,
-}
-
-/// An account's id, by role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Account {
-    User(UserId),
-    Seller(SellerId),
-    Supervisor(SupervisorId),
-}
-
-impl Account {
-    /// The account of this role with this id, if the id is one of that role's.
-    #[must_use]
-    pub fn parse(role: Role, id: &str) -> Option<Self> {
-        match role {
-            Role::User => UserId::parse(id).ok().map(Self::User),
-            Role::Seller => SellerId::parse(id).ok().map(Self::Seller),
-            Role::Supervisor => SupervisorId::parse(id).ok().map(Self::Supervisor),
-        }
-    }
-
-    #[must_use]
-    pub const fn role(self) -> Role {
-        match self {
-            Self::User(_) => Role::User,
-            Self::Seller(_) => Role::Seller,
-            Self::Supervisor(_) => Role::Supervisor,
-        }
-    }
-}
-
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User(id) => id.fmt(f),
-            Self::Seller(id) => id.fmt(f),
-            Self::Supervisor(id) => id.fmt(f),
-        }
-    }
 }
 
 impl Caller {
     /// Whether the caller may act as this seller.
     #[must_use]
     pub fn acts_for_seller(&self, seller: SellerId) -> bool {
-        matches!(self.account, Account::Supervisor(_)) || self.account == Account::Seller(seller)
+        matches!(self.account, AccountId::Supervisor(_)) || self.account == AccountId::Seller(seller)
     }
 
     /// Whether the caller may act as this buyer.
     #[must_use]
     pub fn acts_for_user(&self, user: UserId) -> bool {
-        matches!(self.account, Account::Supervisor(_)) || self.account == Account::User(user)
+        matches!(self.account, AccountId::Supervisor(_)) || self.account == AccountId::User(user)
     }
 }
 
@@ -76,6 +40,38 @@ pub enum AuthMode {
     Gateway,
     /// Behind something that runs no authorizer: everything but the session is checked.
     Token,
+}
+
+/// What the gateway's authorizer tells a function of its caller, as the context of its answer.
+///
+/// The gateway has one fixed text for everybody whom it turns away itself, and that is `unauthenticated`. Whoever shows a
+/// token of ours that has expired, or whose session has ended, gets `token_expired` instead, and only a function can
+/// answer that. So such a call passes the gateway, marked as [`Ended`](Self::Ended), and the function refuses it before
+/// it does anything. Nothing but [`Active`](Self::Active), for this very token, lets a call in: a context that is
+/// missing, or says anything else, is a refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "session", rename_all = "snake_case")]
+pub enum Authorized {
+    /// The token is good, and its session goes on.
+    Active { sub: String, sid: SessionId, role: Role },
+    /// The token was good once.
+    Ended,
+}
+
+/// Whether the authorizer lets in the call that shows these claims.
+///
+/// # Errors
+/// [`Refusal`] unless it says so of this very token.
+pub(crate) fn let_in(authorized: Option<&Authorized>, claims: &Claims) -> Result<(), Refusal> {
+    match authorized {
+        Some(Authorized::Active { sub, sid, role })
+            if (sub, sid, role) == (&claims.sub, &claims.sid, &claims.role) =>
+        {
+            Ok(())
+        }
+        Some(Authorized::Ended) => Err(Refusal::Expired),
+        Some(Authorized::Active { .. }) | None => Err(Refusal::Unauthenticated),
+    }
 }
 
 /// Why a caller is turned away.
@@ -116,7 +112,7 @@ pub async fn verify(
     stage: &Stage,
     token: &str,
     now: Timestamp,
-) -> Result<(Claims, Account), Refusal> {
+) -> Result<(Claims, AccountId), Refusal> {
     let jwks = keys(settings.get(&JWKS).await?)?;
     let claims = match jwks.verify(stage, token, now) {
         Err(TokenError::UnknownKey) => {
@@ -124,7 +120,7 @@ pub async fn verify(
         }
         verified => verified?,
     };
-    let account = Account::parse(claims.role, &claims.sub).ok_or(Refusal::Unauthenticated)?;
+    let account = AccountId::parse(claims.role, &claims.sub).ok_or(Refusal::Unauthenticated)?;
     Ok((claims, account))
 }
 
@@ -139,7 +135,7 @@ fn keys(jwks: String) -> Result<Jwks, Refusal> {
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] for the wrong role or somebody else's account.
-pub fn allow(who: Who, account: Account, owner: Option<&str>) -> Result<(), Refusal> {
+pub fn allow(who: Who, account: AccountId, owner: Option<&str>) -> Result<(), Refusal> {
     let allowed = match who {
         _ if account.role() == Role::Supervisor => true,
         Who::Anonymous => true,
@@ -152,6 +148,8 @@ pub fn allow(who: Who, account: Account, owner: Option<&str>) -> Result<(), Refu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rialto_kernel::SupervisorId;
+    use serde_json::{Value, json};
 
     #[test]
     fn only_the_account_itself_or_a_supervisor_is_the_owner() {
@@ -159,10 +157,10 @@ mod tests {
         let mine = UserId::generate(now);
         let owner = mine.to_string();
         let allowed = |account| allow(Who::Owner(Role::User), account, Some(&owner)).is_ok();
-        assert!(allowed(Account::User(mine)));
-        assert!(allowed(Account::Supervisor(SupervisorId::generate(now))));
-        assert!(!allowed(Account::User(UserId::generate(now))));
-        assert!(!allowed(Account::Seller(SellerId::generate(now))));
+        assert!(allowed(AccountId::User(mine)));
+        assert!(allowed(AccountId::Supervisor(SupervisorId::generate(now))));
+        assert!(!allowed(AccountId::User(UserId::generate(now))));
+        assert!(!allowed(AccountId::Seller(SellerId::generate(now))));
     }
 
     #[test]
@@ -171,5 +169,36 @@ mod tests {
         assert_eq!(bearer("bearer abc"), Some("abc"));
         assert_eq!(bearer("Basic abc"), None);
         assert_eq!(bearer("Bearer "), None);
+    }
+
+    #[test]
+    fn only_an_active_session_of_the_same_token_is_let_in() {
+        let now = Timestamp::from_millis(1);
+        let stage = Stage::parse("test").unwrap();
+        let claims = Claims::new(&stage, "usr_1".to_owned(), SessionId::generate(now), Role::User, now);
+        let active = |sub: &str, sid: SessionId, role: &str| json!({"session": "active", "sub": sub, "sid": sid, "role": role, "principalId": sub});
+        let said = |context: &Value| {
+            let authorized = Authorized::deserialize(context).ok();
+            match let_in(authorized.as_ref(), &claims) {
+                Ok(()) => "let in",
+                Err(Refusal::Expired) => "expired",
+                Err(_) => "unauthenticated",
+            }
+        };
+        assert_eq!(said(&active("usr_1", claims.sid, "USER")), "let in");
+        assert_eq!(said(&active("usr_2", claims.sid, "USER")), "unauthenticated");
+        assert_eq!(said(&active("usr_1", SessionId::generate(now), "USER")), "unauthenticated");
+        assert_eq!(said(&active("usr_1", claims.sid, "SUPERVISOR")), "unauthenticated");
+        assert_eq!(said(&json!({"session": "ended", "principalId": "ended"})), "expired");
+        for context in [
+            json!({}),
+            json!({"sub": "usr_1", "sid": claims.sid, "role": "USER"}),
+            json!({"session": "", "sub": "usr_1", "sid": claims.sid, "role": "USER"}),
+            json!({"session": "Active", "sub": "usr_1", "sid": claims.sid, "role": "USER"}),
+            json!({"session": "active"}),
+            json!({"session": "active", "sub": "usr_1", "sid": claims.sid}),
+        ] {
+            assert_eq!(said(&context), "unauthenticated", "{context}");
+        }
     }
 }

@@ -168,15 +168,24 @@ impl SigningKey {
 /// # Errors
 /// [`KeyError`] without the system's randomness.
 pub fn generate_key(kid: String, role: Role) -> Result<(Vec<u8>, Jwk), KeyError> {
-    use base64::Engine;
-    let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map_err(|_| KeyError)?;
-    let pair = ecdsa(pkcs8.as_ref()).map_err(|_| KeyError)?;
+    let jwk = public_key(kid, role, pkcs8.as_ref())?;
+    Ok((pkcs8.as_ref().to_vec(), jwk))
+}
+
+/// The public key that belongs to a private one (PKCS#8).
+///
+/// # Errors
+/// [`KeyError`] unless it is a P-256 key.
+pub fn public_key(kid: String, role: Role, pkcs8: &[u8]) -> Result<Jwk, KeyError> {
+    use base64::Engine;
+    let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let pair = ecdsa(pkcs8).map_err(|_| KeyError)?;
     // An uncompressed point: 4, x, y.
     let point = ring::signature::KeyPair::public_key(&pair).as_ref();
     let (x, y) = point.get(1..).ok_or(KeyError)?.split_at_checked(32).ok_or(KeyError)?;
-    let jwk = Jwk {
+    Ok(Jwk {
         kty: "EC".to_owned(),
         crv: "P-256".to_owned(),
         x: url.encode(x),
@@ -185,8 +194,7 @@ pub fn generate_key(kid: String, role: Role) -> Result<(Vec<u8>, Jwk), KeyError>
         alg: "ES256".to_owned(),
         purpose: "sig".to_owned(),
         role,
-    };
-    Ok((pkcs8.as_ref().to_vec(), jwk))
+    })
 }
 
 fn ecdsa(pkcs8: &[u8]) -> Result<EcdsaKeyPair, ring::error::KeyRejected> {

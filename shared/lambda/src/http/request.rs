@@ -14,6 +14,8 @@ const MAX_BODY: usize = 64 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub method: String,
+    /// What comes before the API's own paths: `/prod` at a stage's address, often nothing behind a domain of its own.
+    pub base: String,
     /// Path parameters by name.
     pub path: HashMap<String, String>,
     /// Query parameters in order, repeated ones included.

@@ -6,7 +6,7 @@ use crate::{
     access::{self, Route, Who},
     app::StartError,
     boot,
-    caller::{self, AuthMode, Caller, Refusal},
+    caller::{self, AuthMode, Authorized, Caller, Refusal},
     telemetry::{Scope, Trace, millis_since},
 };
 use lambda_http::{Body, RequestExt, Response, request::RequestContext, service_fn};
@@ -14,6 +14,7 @@ use rialto_kernel::{
     Role,
     settings::{ALLOWED_ORIGINS, JWKS},
 };
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
 /// Handles one request of one route.
@@ -40,8 +41,7 @@ pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
 }
 
 /// Handles one request of an API that isn't this one. A failure fails the invocation, as a crash would.
-pub type RawHandler =
-    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, boot::Failure>> + Send + Sync>;
+pub type RawHandler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, boot::Failure>> + Send + Sync>;
 
 /// Serves every path of an API of its own, which has its own errors and its own way of knowing its callers.
 pub fn serve_raw(function: &'static str, build: fn(&App) -> Result<RawHandler, StartError>) {
@@ -161,10 +161,7 @@ impl Server {
         let (claims, account) =
             caller::verify(&self.app.settings, &self.app.stage, token, self.app.clock.now()).await?;
         if self.auth_mode == AuthMode::Gateway {
-            let expected = Authorized { sub: claims.sub, sid: claims.sid.to_string() };
-            if authorized != Some(expected) {
-                return Err(Refusal::Unauthenticated.into());
-            }
+            caller::let_in(authorized.as_ref(), &claims)?;
         }
         let owner = match self.route.who {
             Who::Owner(Role::User) => request.path.get("user_id"),
@@ -177,17 +174,24 @@ impl Server {
     }
 }
 
-/// What the gateway's authorizer passed on.
-#[derive(Debug, PartialEq, Eq)]
-struct Authorized {
-    sub: String,
-    sid: String,
-}
-
+/// What the gateway's authorizer passed on; none unless it is whole.
 fn authorized(request: &lambda_http::Request) -> Option<Authorized> {
     let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
-    let field = |name: &str| context.authorizer.fields.get(name)?.as_str().map(str::to_owned);
-    Some(Authorized { sub: field("sub")?, sid: field("sid")? })
+    let fields = context.authorizer.fields.clone().into_iter().collect();
+    serde_json::from_value(Value::Object(fields)).ok()
+}
+
+/// What comes before the route's own path in the path that the client called.
+fn base(request: &lambda_http::Request) -> String {
+    let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() else {
+        return String::new();
+    };
+    let segments = |path: &Option<String>| -> Vec<String> {
+        let path = path.as_deref().unwrap_or_default();
+        path.split('/').filter(|segment| !segment.is_empty()).map(|segment| format!("/{segment}")).collect()
+    };
+    let (called, route) = (segments(&context.path), segments(&context.resource_path));
+    called[..called.len().saturating_sub(route.len())].concat()
 }
 
 fn scope(request: &lambda_http::Request) -> Scope {
@@ -205,6 +209,7 @@ fn read(request: lambda_http::Request) -> Request {
     let query = request.query_string_parameters();
     Request {
         method: request.method().as_str().to_owned(),
+        base: base(&request),
         path: path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         query: query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         headers: request
@@ -252,5 +257,136 @@ impl From<Refusal> for Problem {
             Refusal::Forbidden => Self::forbidden(),
             Refusal::Settings(error) => Self::unavailable(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        settings::Settings,
+        token::{Claims, Jwks, SigningKey, generate_key},
+    };
+    use lambda_http::Context;
+    use rialto_aws::{Stage, emulator_config};
+    use rialto_kernel::{AccountId, Clock, SessionId, SupervisorId, SystemClock, Timestamp, UserId};
+    use serde_json::json;
+
+    /// A served route whose handler answers 204, and the key that signs its callers' tokens.
+    struct Served {
+        server: Server,
+        key: SigningKey,
+    }
+
+    impl Served {
+        fn new(function: &'static str, role: Role, auth_mode: AuthMode) -> Self {
+            let (pkcs8, jwk) = generate_key("k".to_owned(), role).unwrap();
+            let jwks = json!(Jwks { keys: vec![jwk] }).to_string();
+            let app = App {
+                function,
+                stage: Stage::parse("test").unwrap(),
+                aws: emulator_config("http://127.0.0.1:1"),
+                settings: Arc::new(Settings::fixed(&[(JWKS.name, &jwks)])),
+                clock: Arc::new(SystemClock),
+            };
+            let handler: Handler = Arc::new(|_| Box::pin(async { Ok(Reply::no_content()) }));
+            let server = Server { app, route: access::of(function).unwrap(), auth_mode, handler };
+            Self { server, key: SigningKey::from_pkcs8("k".to_owned(), &pkcs8).unwrap() }
+        }
+
+        fn token(&self, account: AccountId, now: Timestamp) -> (Claims, String) {
+            let session = SessionId::generate(now);
+            let stage = &self.server.app.stage;
+            let claims = Claims::new(stage, account.to_string(), session, account.role(), now);
+            let token = self.key.sign(&claims).unwrap();
+            (claims, token)
+        }
+
+        /// The status, and the problem's code if it is one.
+        async fn call(&self, token: &str, authorizer: Value, user: &str) -> (u16, String) {
+            let event = json!({
+                "resource": "/users/{user_id}/orders", "path": format!("/users/{user}/orders"),
+                "httpMethod": "GET", "headers": {"Authorization": format!("Bearer {token}")},
+                "pathParameters": {"user_id": user}, "isBase64Encoded": false,
+                "requestContext": {"httpMethod": "GET", "authorizer": authorizer},
+            });
+            let mut context = Context::default();
+            context.deadline = u64::try_from(SystemClock.now().millis()).unwrap() + 10_000;
+            let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+            let response = self.server.answer(request.with_lambda_context(context)).await;
+            let body: Value = serde_json::from_slice(response.body().as_ref()).unwrap_or_default();
+            (response.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
+        }
+    }
+
+    fn active(claims: &Claims) -> Value {
+        json!({"session": "active", "sub": claims.sub, "sid": claims.sid, "role": claims.role})
+    }
+
+    const ROUTE: &str = "orders-list-user-orders";
+
+    #[tokio::test]
+    async fn nobody_passes_without_the_authorizers_word_for_this_token() {
+        let served = Served::new(ROUTE, Role::User, AuthMode::Gateway);
+        let now = SystemClock.now();
+        let user = UserId::generate(now);
+        let (id, account) = (user.to_string(), AccountId::User(user));
+        let (claims, token) = served.token(account, now);
+        let (other, _) = served.token(account, now);
+        let refused = |code: &str| (401, code.to_owned());
+        assert_eq!(served.call(&token, active(&claims), &id).await, (204, String::new()));
+        assert_eq!(served.call(&token, json!({}), &id).await, refused("unauthenticated"));
+        assert_eq!(served.call(&token, active(&other), &id).await, refused("unauthenticated"));
+        assert_eq!(served.call(&token, json!({"session": "ended"}), &id).await, refused("token_expired"));
+        assert_eq!(served.call("no-token", active(&claims), &id).await, refused("unauthenticated"));
+    }
+
+    #[tokio::test]
+    async fn an_expired_token_is_refused_whatever_the_authorizer_says() {
+        for mode in [AuthMode::Gateway, AuthMode::Token] {
+            let served = Served::new(ROUTE, Role::User, mode);
+            let user = UserId::generate(SystemClock.now());
+            let (claims, token) = served.token(AccountId::User(user), Timestamp::from_millis(0));
+            let answer = served.call(&token, active(&claims), &user.to_string()).await;
+            assert_eq!(answer, (401, "token_expired".to_owned()), "{mode:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_an_authorizer_token_mode_checks_all_but_the_session() {
+        let served = Served::new(ROUTE, Role::User, AuthMode::Token);
+        let now = SystemClock.now();
+        let (mine, theirs) = (UserId::generate(now), UserId::generate(now));
+        let (_, token) = served.token(AccountId::User(mine), now);
+        assert_eq!(served.call(&token, json!(null), &mine.to_string()).await, (204, String::new()));
+        let forbidden = (403, "forbidden".to_owned());
+        assert_eq!(served.call(&token, json!(null), &theirs.to_string()).await, forbidden);
+    }
+
+    #[tokio::test]
+    async fn a_supervisor_acts_on_every_path() {
+        let served = Served::new(ROUTE, Role::Supervisor, AuthMode::Gateway);
+        let now = SystemClock.now();
+        let (claims, token) = served.token(AccountId::Supervisor(SupervisorId::generate(now)), now);
+        let answer = served.call(&token, active(&claims), &UserId::generate(now).to_string()).await;
+        assert_eq!(answer, (204, String::new()));
+    }
+
+    #[test]
+    fn the_base_is_what_comes_before_the_routes_path() {
+        let of = |called: &str| {
+            let event = json!({
+                "resource": "/users/{user_id}/orders", "path": "/users/u/orders", "httpMethod": "GET",
+                "headers": {}, "isBase64Encoded": false,
+                "requestContext": {
+                    "httpMethod": "GET", "path": called, "resourcePath": "/users/{user_id}/orders",
+                },
+            });
+            base(&lambda_http::request::from_str(&event.to_string()).unwrap())
+        };
+        assert_eq!(of("/prod/users/u/orders"), "/prod");
+        assert_eq!(of("/shop/v1/users/u/orders/"), "/shop/v1");
+        assert_eq!(of("/users/u/orders"), "");
+        assert_eq!(of("/"), "");
     }
 }
