@@ -7,9 +7,9 @@ mod table;
 mod transaction;
 
 pub use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update,
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update,
 };
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
-pub use list::{Listing, Position};
+pub use list::{Listing, Position, Stretch};
 pub use table::{Expect, PutOutcome, Table};
 pub use transaction::{Refusal, Transacted};

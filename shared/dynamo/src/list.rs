@@ -20,6 +20,20 @@ pub struct Listing<'a> {
     pub newest_first: bool,
 }
 
+/// A partition read in the order of its sort key, from a place that needn't be anything's any more.
+#[derive(Debug, Clone)]
+pub struct Stretch<'a> {
+    /// None reads the table itself, consistently.
+    pub index: Option<&'a str>,
+    /// The partition key's attribute and value.
+    pub partition: (&'a str, String),
+    /// The sort key's attribute.
+    pub sort: &'a str,
+    /// Only sort keys behind this one.
+    pub after: Option<String>,
+    pub descending: bool,
+}
+
 /// Where a listing goes on: the key after which it was left, as a cursor carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position(String);
@@ -81,5 +95,37 @@ impl Table {
             Position::of(&key, &names)
         });
         Ok((answer.items.unwrap_or_default(), next))
+    }
+
+    /// Up to `limit` items, and whether there may be more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the table can't be read.
+    pub async fn stretch(&self, stretch: &Stretch<'_>, limit: u32) -> Result<(Vec<Item>, bool), StoreError> {
+        let (attribute, value) = &stretch.partition;
+        let mut condition = "#partition = :partition".to_owned();
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .set_index_name(stretch.index.map(str::to_owned))
+            .consistent_read(stretch.index.is_none())
+            .expression_attribute_names("#partition", *attribute)
+            .expression_attribute_values(":partition", AttributeValue::S(value.clone()))
+            .scan_index_forward(!stretch.descending)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        if let Some(after) = &stretch.after {
+            condition.push_str(if stretch.descending {
+                " AND #sort < :after"
+            } else {
+                " AND #sort > :after"
+            });
+            request = request
+                .expression_attribute_names("#sort", stretch.sort)
+                .expression_attribute_values(":after", AttributeValue::S(after.clone()));
+        }
+        let answer =
+            request.key_condition_expression(condition).send().await.map_err(|error| unavailable(&error))?;
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.is_some()))
     }
 }

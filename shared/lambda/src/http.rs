@@ -11,5 +11,5 @@ pub use cors::preflight;
 pub use page::{Limit, Page, Pagination};
 pub use problem::{Code, Problem, ProblemBody};
 pub use reply::{Data, Reply};
-pub use request::Request;
+pub use request::{Query, Request};
 pub use serve::{Handler, RawHandler, serve, serve_preflight, serve_raw};

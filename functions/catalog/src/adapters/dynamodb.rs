@@ -1,0 +1,260 @@
+//! Items: `CATEGORY#<id>`, `BRAND#<id>`, `ITEM#<id>`, `SELLER#<id>` and `PRODUCT#<id>` hold one each; `LIST#<list>` holds
+//! an entry for each public product in that list, under the product's id.
+
+use crate::{
+    domain::{
+        item::{Brand, Category, Item},
+        listing::{Entry, List, Relisting, Sort},
+        product::{Change, Product},
+        search::Chunk,
+    },
+    ports::{
+        AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
+        SellerProductReader, SellerWriter,
+    },
+};
+use rialto_dynamo::{
+    AttributeValue, Delete, Expect, Key, Listing, Put, PutOutcome, Stretch, Table, TransactWriteItem,
+    Transacted, read_item, write_item,
+};
+use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
+use rialto_lambda::App;
+use serde::{Serialize, de::DeserializeOwned};
+
+type Attributes = rialto_dynamo::Item;
+
+/// The ports on the service's table.
+#[derive(Debug, Clone)]
+pub struct DynamoCatalog {
+    table: Table,
+}
+
+fn category_key(category: CategoryId) -> Key {
+    Key::new(format!("CATEGORY#{category}"), "CATEGORY")
+}
+
+fn brand_key(brand: BrandId) -> Key {
+    Key::new(format!("BRAND#{brand}"), "BRAND")
+}
+
+fn item_key(item: ItemId) -> Key {
+    Key::new(format!("ITEM#{item}"), "ITEM")
+}
+
+fn seller_key(seller: SellerId) -> Key {
+    Key::new(format!("SELLER#{seller}"), "SELLER")
+}
+
+fn product_key(product: ProductId) -> Key {
+    Key::new(format!("PRODUCT#{product}"), "PRODUCT")
+}
+
+/// The partition of a list, in the table and in its indexes.
+fn partition(list: &List) -> String {
+    match list {
+        List::All => "LIST#ALL".to_owned(),
+        List::Seller(seller) => format!("LIST#SELLER#{seller}"),
+        List::Brand(brand) => format!("LIST#BRAND#{brand}"),
+        List::Category(category) => format!("LIST#CATEGORY#{category}"),
+        List::Word(word) => format!("LIST#WORD#{word}"),
+    }
+}
+
+fn entry_key(list: &List, product: ProductId) -> Key {
+    Key::new(partition(list), product.to_string())
+}
+
+impl DynamoCatalog {
+    #[must_use]
+    pub fn open(app: &App) -> Self {
+        Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
+    }
+
+    #[must_use]
+    pub const fn on(table: Table) -> Self {
+        Self { table }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        self.table.get(key).await?.map(read_item).transpose()
+    }
+
+    async fn put_new<T: Serialize>(&self, key: &Key, record: &T) -> Result<Write, StoreError> {
+        self.table.put(write_item(key, record, &[])?, Expect::Absent).await.map(put)
+    }
+
+    /// The product's own write, then its entries.
+    fn writes(
+        &self,
+        item: Attributes,
+        expect: Expect,
+        product: &Product,
+        relisting: &Relisting,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let mut write = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .condition_expression(expect.condition());
+        for (name, value) in expect.values() {
+            write = write.expression_attribute_values(name, value);
+        }
+        let mut writes = vec![TransactWriteItem::builder().put(write.build().map_err(incomplete)?).build()];
+        if let Some(entry) = product.entry() {
+            for list in &relisting.write {
+                let item = listed(list, &entry)?;
+                let put = Put::builder().table_name(&self.table.name).set_item(Some(item));
+                writes.push(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build());
+            }
+        }
+        for list in &relisting.remove {
+            let key = entry_key(list, product.product_id).item();
+            let delete = Delete::builder().table_name(&self.table.name).set_key(Some(key));
+            writes.push(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build());
+        }
+        Ok(writes)
+    }
+}
+
+/// An entry as a list holds it, with its place in the orders that aren't the key's.
+fn listed(list: &List, entry: &Entry) -> Result<Attributes, StoreError> {
+    let mut item = write_item(&entry_key(list, entry.product_id), entry, &[])?;
+    for (name, value) in [
+        ("by_price_pk", partition(list)),
+        ("by_price_sk", Sort::Price.place(entry)),
+        ("by_rating_pk", partition(list)),
+        ("by_rating_sk", Sort::Rating.place(entry)),
+    ] {
+        item.insert(name.to_owned(), AttributeValue::S(value));
+    }
+    Ok(item)
+}
+
+fn put(outcome: PutOutcome) -> Write {
+    match outcome {
+        PutOutcome::Done => Write::Done,
+        PutOutcome::Refused(_) => Write::Conflict,
+    }
+}
+
+fn incomplete(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
+
+impl ProductReader for DynamoCatalog {
+    async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
+        self.read(&product_key(product)).await
+    }
+}
+
+impl ProductWriter for DynamoCatalog {
+    async fn store(&self, change: &Change) -> Result<Write, StoreError> {
+        let (before, product) = (change.before.as_ref(), &change.product);
+        let mut item = write_item(&product_key(product.product_id), product, &change.events)?;
+        item.insert("by_seller_pk".to_owned(), AttributeValue::S(format!("SELLER#{}", product.seller_id)));
+        item.insert("by_seller_sk".to_owned(), AttributeValue::S(product.product_id.to_string()));
+        let expect = before.map_or(Expect::Absent, |before| Expect::Version(before.version));
+        let was = before.and_then(Product::entry);
+        let relisting = Relisting::between(was.as_ref(), product.entry().as_ref());
+        if relisting.is_empty() {
+            return self.table.put(item, expect).await.map(put);
+        }
+        match self.table.transact(self.writes(item, expect, product, &relisting)?).await? {
+            Transacted::Done => Ok(Write::Done),
+            Transacted::Refused(_) => Ok(Write::Conflict),
+        }
+    }
+}
+
+impl OriginReader for DynamoCatalog {
+    async fn origin(&self, item: ItemId, seller: SellerId) -> Result<(Option<Item>, bool), StoreError> {
+        let (item, seller) = (item_key(item), seller_key(seller));
+        let mut items = self.table.get_all(&[item.clone(), seller.clone()]).await?;
+        Ok((items.remove(&item).map(read_item).transpose()?, items.contains_key(&seller)))
+    }
+}
+
+impl ListReader for DynamoCatalog {
+    async fn entries(
+        &self,
+        list: &List,
+        sort: Sort,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Chunk, StoreError> {
+        let (index, partition_name, sort_name) = match sort {
+            Sort::Newest => (None, "pk", "sk"),
+            Sort::Price => (Some("by_price"), "by_price_pk", "by_price_sk"),
+            Sort::Rating => (Some("by_rating"), "by_rating_pk", "by_rating_sk"),
+        };
+        let stretch = Stretch {
+            index,
+            partition: (partition_name, partition(list)),
+            sort: sort_name,
+            after: after.map(str::to_owned),
+            descending: sort.descends(),
+        };
+        let (items, more) = self.table.stretch(&stretch, limit).await?;
+        let entries = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
+        Ok(Chunk { entries, more })
+    }
+
+    async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let keys: Vec<Key> = ids.iter().copied().map(product_key).collect();
+        let mut items = self.table.get_all(&keys).await?;
+        keys.iter().filter_map(|key| items.remove(key)).map(read_item).collect()
+    }
+}
+
+impl SellerProductReader for DynamoCatalog {
+    async fn seller_products(
+        &self,
+        seller: SellerId,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<ProductPage, StoreError> {
+        let listing = Listing {
+            index: Some("by_seller"),
+            partition: ("by_seller_pk", format!("SELLER#{seller}")),
+            begins: None,
+            newest_first: true,
+        };
+        let (items, next) = self.table.list(&listing, limit, position).await?;
+        let keys = items.iter().map(rialto_dynamo::item_key).collect::<Result<Vec<_>, _>>()?;
+        let mut items = self.table.get_all(&keys).await?;
+        let products = keys.iter().filter_map(|key| items.remove(key)).map(read_item);
+        Ok((products.collect::<Result<_, _>>()?, next.map(|next| next.as_str().to_owned())))
+    }
+}
+
+/// A seller whose registration was heard of.
+#[derive(Serialize)]
+struct SellerRecord {
+    seller_id: SellerId,
+    version: u64,
+}
+
+impl SellerWriter for DynamoCatalog {
+    async fn keep_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
+        self.put_new(&seller_key(seller_id), &SellerRecord { seller_id, version: 1 }).await
+    }
+}
+
+impl AssortmentWriter for DynamoCatalog {
+    async fn put_category(&self, category: &Category) -> Result<Write, StoreError> {
+        self.put_new(&category_key(category.category_id), category).await
+    }
+
+    async fn put_brand(&self, brand: &Brand) -> Result<Write, StoreError> {
+        self.put_new(&brand_key(brand.brand_id), brand).await
+    }
+
+    async fn classes(&self, category: CategoryId, brand: BrandId) -> Result<(bool, bool), StoreError> {
+        let (category, brand) = (category_key(category), brand_key(brand));
+        let items = self.table.get_all(&[category.clone(), brand.clone()]).await?;
+        Ok((items.contains_key(&category), items.contains_key(&brand)))
+    }
+
+    async fn put_item(&self, item: &Item) -> Result<Write, StoreError> {
+        self.put_new(&item_key(item.item_id), item).await
+    }
+}

@@ -1,0 +1,157 @@
+//! The ports in memory, for speed and simulation.
+
+use crate::{
+    domain::{
+        item::{Brand, Category, Item},
+        listing::{Entry, List, Sort},
+        product::{Change, Product},
+        search::Chunk,
+    },
+    ports::{
+        AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
+        SellerProductReader, SellerWriter,
+    },
+};
+use rialto_contracts::Event;
+use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
+use std::{
+    collections::{BTreeMap, BTreeSet, btree_map},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The ports in memory. Clones share what they hold.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryCatalog {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    categories: BTreeMap<CategoryId, Category>,
+    brands: BTreeMap<BrandId, Brand>,
+    items: BTreeMap<ItemId, Item>,
+    sellers: BTreeSet<SellerId>,
+    products: BTreeMap<ProductId, Product>,
+    announced: Vec<Event>,
+}
+
+impl MemoryCatalog {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every event that a write announced, in order.
+    #[must_use]
+    pub fn announced(&self) -> Vec<Event> {
+        self.state().announced.clone()
+    }
+}
+
+impl ProductReader for MemoryCatalog {
+    async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
+        Ok(self.state().products.get(&product).cloned())
+    }
+}
+
+impl ProductWriter for MemoryCatalog {
+    async fn store(&self, change: &Change) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let product = &change.product;
+        let there = state.products.get(&product.product_id).map(|product| product.version);
+        if there != change.before.as_ref().map(|before| before.version) {
+            return Ok(Write::Conflict);
+        }
+        state.products.insert(product.product_id, product.clone());
+        state.announced.extend(change.events.iter().cloned());
+        Ok(Write::Done)
+    }
+}
+
+impl OriginReader for MemoryCatalog {
+    async fn origin(&self, item: ItemId, seller: SellerId) -> Result<(Option<Item>, bool), StoreError> {
+        let state = self.state();
+        Ok((state.items.get(&item).cloned(), state.sellers.contains(&seller)))
+    }
+}
+
+impl ListReader for MemoryCatalog {
+    async fn entries(
+        &self,
+        list: &List,
+        sort: Sort,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Chunk, StoreError> {
+        let state = self.state();
+        let entries = state.products.values().filter_map(Product::entry);
+        let mut entries: Vec<(String, Entry)> = entries
+            .filter(|entry| entry.lists().contains(list))
+            .map(|entry| (sort.place(&entry), entry))
+            .filter(|(place, _)| {
+                after.is_none_or(|after| if sort.descends() { &**place < after } else { &**place > after })
+            })
+            .collect();
+        entries.sort_by(|(a, _), (b, _)| if sort.descends() { b.cmp(a) } else { a.cmp(b) });
+        let more = entries.len() > limit as usize;
+        entries.truncate(limit as usize);
+        Ok(Chunk { entries: entries.into_iter().map(|(_, entry)| entry).collect(), more })
+    }
+
+    async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|id| state.products.get(id).cloned()).collect())
+    }
+}
+
+impl SellerProductReader for MemoryCatalog {
+    async fn seller_products(
+        &self,
+        seller: SellerId,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<ProductPage, StoreError> {
+        let state = self.state();
+        let before = |product: &&Product| position.is_none_or(|last| &*product.product_id.to_string() < last);
+        let own = state.products.values().rev().filter(|product| product.seller_id == seller);
+        let mut products: Vec<Product> = own.filter(before).cloned().collect();
+        let more = products.len() > limit as usize;
+        products.truncate(limit as usize);
+        let next = products.last().filter(|_| more).map(|product| product.product_id.to_string());
+        Ok((products, next))
+    }
+}
+
+impl SellerWriter for MemoryCatalog {
+    async fn keep_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
+        Ok(if self.state().sellers.insert(seller) { Write::Done } else { Write::Conflict })
+    }
+}
+
+impl AssortmentWriter for MemoryCatalog {
+    async fn put_category(&self, category: &Category) -> Result<Write, StoreError> {
+        Ok(put_new(self.state().categories.entry(category.category_id), category))
+    }
+
+    async fn put_brand(&self, brand: &Brand) -> Result<Write, StoreError> {
+        Ok(put_new(self.state().brands.entry(brand.brand_id), brand))
+    }
+
+    async fn classes(&self, category: CategoryId, brand: BrandId) -> Result<(bool, bool), StoreError> {
+        let state = self.state();
+        Ok((state.categories.contains_key(&category), state.brands.contains_key(&brand)))
+    }
+
+    async fn put_item(&self, item: &Item) -> Result<Write, StoreError> {
+        Ok(put_new(self.state().items.entry(item.item_id), item))
+    }
+}
+
+fn put_new<K: Ord, T: Clone>(entry: btree_map::Entry<'_, K, T>, value: &T) -> Write {
+    match entry {
+        btree_map::Entry::Vacant(vacant) => {
+            vacant.insert(value.clone());
+            Write::Done
+        }
+        btree_map::Entry::Occupied(_) => Write::Conflict,
+    }
+}

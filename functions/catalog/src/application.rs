@@ -1,0 +1,13 @@
+//! One use case a file, named as the route or the event that it serves.
+
+pub mod change_product;
+pub mod get_product;
+pub mod list_products;
+pub mod list_seller_products;
+pub mod on_seller_registered;
+pub mod on_stock_changed;
+pub mod put_brand;
+pub mod put_category;
+pub mod put_item;
+pub mod register_product;
+pub mod set_product_status;

@@ -1,0 +1,240 @@
+use crate::{
+    domain::search::{Chunk, Position, PositionError, Search},
+    ports::{ListReader, ProductPage},
+};
+use futures_util::future::try_join_all;
+use rialto_kernel::StoreError;
+
+/// How many entries a page reads at most, those of the first look included.
+pub const READS_A_PAGE: u32 = 1_000;
+
+/// How many entries of each list a first look reads. There are 15 lists at most: 12 words, a seller, a brand, a category.
+const FIRST_LOOK: u32 = 40;
+
+/// How many entries are read at once where some may not match.
+const CHUNK: u32 = 250;
+
+/// Why products aren't listed.
+#[derive(Debug, thiserror::Error)]
+pub enum ListProductsError {
+    #[error(transparent)]
+    Position(#[from] PositionError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Up to `limit` public products that match, in order, and where to go on. The most selective list is read and the rest
+/// filters; a page that read enough ends, however few it found.
+///
+/// # Errors
+/// [`ListProductsError`] for a position that isn't one of this search, or when the store can't answer.
+pub async fn list_products(
+    store: &impl ListReader,
+    search: &Search,
+    limit: u32,
+    position: Option<&str>,
+) -> Result<ProductPage, ListProductsError> {
+    let mut reading = Reading::begin(store, search, position).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    loop {
+        let room = limit - found.len();
+        let chunk = reading.chunk(room).await?;
+        let taken = search.take(&chunk, room);
+        let products = store.products(&taken.products).await?;
+        // What was found in a list may have changed since.
+        found.extend(products.into_iter().filter(|product| search.finds(product)));
+        if taken.ended {
+            return Ok((found, None));
+        }
+        reading.last = taken.last;
+        if found.len() >= limit || reading.left == 0 {
+            return Ok((found, reading.position()));
+        }
+    }
+}
+
+/// One list as it is read for one page.
+struct Reading<'a, S> {
+    store: &'a S,
+    search: &'a Search,
+    /// Which of the search's lists.
+    list: usize,
+    last: Option<String>,
+    /// What a first look has read of it already.
+    first: Option<Chunk>,
+    /// How many entries may still be read.
+    left: u32,
+}
+
+impl<'a, S: ListReader> Reading<'a, S> {
+    /// Goes on where a page ended, or looks into every list and chooses one.
+    async fn begin(
+        store: &'a S,
+        search: &'a Search,
+        position: Option<&str>,
+    ) -> Result<Self, ListProductsError> {
+        let lists = search.lists();
+        let start = search.start();
+        let mut reading = Self { store, search, list: 0, last: None, first: None, left: READS_A_PAGE };
+        if let Some(position) = position {
+            let position = Position::parse(position, lists.len())?;
+            return Ok(Self { list: position.list, last: Some(position.last), ..reading });
+        }
+        if lists.len() > 1 {
+            let look = |list| store.entries(list, search.sort, start.as_deref(), FIRST_LOOK);
+            let mut chunks = try_join_all(lists.iter().map(look)).await?;
+            let read = chunks.iter().map(|chunk| chunk.entries.len()).sum::<usize>();
+            reading.left = reading.left.saturating_sub(u32::try_from(read).unwrap_or(u32::MAX));
+            reading.list = search.most_selective(&chunks);
+            reading.first = Some(chunks.swap_remove(reading.list));
+        }
+        reading.last = start;
+        Ok(reading)
+    }
+
+    async fn chunk(&mut self, room: usize) -> Result<Chunk, StoreError> {
+        if let Some(chunk) = self.first.take() {
+            return Ok(chunk);
+        }
+        // One more than there is room for tells whether anything follows.
+        let wanted = u32::try_from(room + 1).unwrap_or(u32::MAX);
+        let wanted = if self.search.filters() { CHUNK } else { wanted }.min(self.left);
+        let list = &self.search.lists()[self.list];
+        let chunk = self.store.entries(list, self.search.sort, self.last.as_deref(), wanted).await?;
+        self.left -= wanted;
+        Ok(chunk)
+    }
+
+    fn position(&self) -> Option<String> {
+        let last = self.last.clone()?;
+        Some(Position { list: self.list, last }.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::MemoryCatalog,
+        domain::{
+            listing::{List, Sort},
+            product::Product,
+            words::Words,
+        },
+        testing::sell,
+    };
+    use rialto_kernel::{Amount, ProductId, SellerId};
+    use std::sync::Mutex;
+
+    /// The store in memory, with a note of every list read: which, and how many entries of it.
+    #[derive(Default)]
+    struct Noted {
+        store: MemoryCatalog,
+        read: Mutex<Vec<(List, usize)>>,
+    }
+
+    impl ListReader for Noted {
+        async fn entries(
+            &self,
+            list: &List,
+            sort: Sort,
+            after: Option<&str>,
+            limit: u32,
+        ) -> Result<Chunk, StoreError> {
+            let chunk = self.store.entries(list, sort, after, limit).await?;
+            self.read.lock().unwrap().push((list.clone(), chunk.entries.len()));
+            Ok(chunk)
+        }
+
+        async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+            self.store.products(ids).await
+        }
+    }
+
+    impl Noted {
+        async fn add(&self, millis: i64, seller: &str, title: &str) -> ProductId {
+            sell(&self.store, millis, seller, title).await
+        }
+
+        fn reads(&self) -> Vec<(List, usize)> {
+            std::mem::take(&mut self.read.lock().unwrap())
+        }
+    }
+
+    fn word(word: &str) -> List {
+        List::Word(word.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_page_reads_a_thousand_entries_and_goes_on_from_there() {
+        let store = Noted::default();
+        let wanted = store.add(1, "b", "red shoe").await;
+        for millis in 2..=1_300 {
+            // Red things of one seller, shoes of another: neither list is selective.
+            let (seller, title) = if millis % 2 == 0 { ("a", "red hat") } else { ("b", "blue shoe") };
+            store.add(millis, seller, title).await;
+        }
+        let search = Search { price_max: Some(Amount::new(1).unwrap()), ..Search::default() };
+        let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
+        assert_eq!(found, []);
+        assert_eq!(store.reads().iter().map(|(_, read)| read).sum::<usize>(), 1_000);
+        let (found, next) = list_products(&store, &search, 20, next.as_deref()).await.unwrap();
+        assert_eq!(found.iter().map(|product| product.product_id).collect::<Vec<_>>(), [wanted]);
+        assert_eq!(next, None);
+
+        let search = Search { words: Words::of("red shoe"), ..Search::default() };
+        let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
+        assert_eq!((found.len(), next), (1, None));
+        assert!(store.reads().iter().map(|(_, read)| read).sum::<usize>() <= 1_000);
+    }
+
+    #[tokio::test]
+    async fn the_rarest_is_read_and_the_next_page_reads_it_too() {
+        let store = Noted::default();
+        for millis in 1..=200 {
+            let title = if millis % 4 == 0 { "rare red shoe" } else { "red shoe" };
+            store.add(millis, "a", title).await;
+        }
+        let seller = Some(SellerId::derive(&[b"a"]));
+        let search = Search { words: Words::of("shoe rare red"), seller, ..Search::default() };
+        let (found, next) = list_products(&store, &search, 30, None).await.unwrap();
+        assert_eq!((found.len(), store.reads().len()), (30, 4));
+        let (found, next) = list_products(&store, &search, 30, next.as_deref()).await.unwrap();
+        assert_eq!((found.len(), next), (20, None));
+        assert_eq!(store.reads(), [(word("rare"), 20)]);
+    }
+
+    #[tokio::test]
+    async fn without_filters_a_page_reads_one_entry_more_than_it_holds() {
+        let store = Noted::default();
+        for millis in 1..=10 {
+            store.add(millis, "a", "thing").await;
+        }
+        let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
+        assert_eq!((found.len(), store.reads()), (4, vec![(List::All, 5)]));
+        let (found, next) = list_products(&store, &Search::default(), 4, next.as_deref()).await.unwrap();
+        assert_eq!((found.len(), next.is_some()), (4, true));
+        let (found, next) = list_products(&store, &Search::default(), 4, next.as_deref()).await.unwrap();
+        assert_eq!((found.len(), next), (2, None));
+    }
+
+    #[tokio::test]
+    async fn the_last_page_knows_that_it_is_the_last() {
+        let store = Noted::default();
+        for millis in 1..=4 {
+            store.add(millis, "a", "thing").await;
+        }
+        let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
+        assert_eq!((found.len(), next), (4, None));
+    }
+
+    #[tokio::test]
+    async fn a_position_of_no_list_is_refused() {
+        let search = Search::default();
+        for bad in ["", "1@x", "0@"] {
+            let refused = list_products(&Noted::default(), &search, 4, Some(bad)).await;
+            assert!(matches!(refused, Err(ListProductsError::Position(_))), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+use crate::{domain::item::Category, ports::AssortmentWriter};
+use rialto_kernel::{StoreError, Write};
+
+/// Puts a new category; one that is there stays as it is.
+///
+/// # Errors
+/// [`StoreError`] when it isn't known whether it was written: try again.
+pub async fn put_category(store: &impl AssortmentWriter, category: &Category) -> Result<Write, StoreError> {
+    store.put_category(category).await
+}

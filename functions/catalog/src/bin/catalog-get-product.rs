@@ -1,0 +1,3 @@
+fn main() {
+    rialto_catalog::entrypoints::get_product::main();
+}

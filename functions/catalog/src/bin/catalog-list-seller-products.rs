@@ -1,0 +1,3 @@
+fn main() {
+    rialto_catalog::entrypoints::list_seller_products::main();
+}

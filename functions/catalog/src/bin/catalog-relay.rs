@@ -1,0 +1,3 @@
+fn main() {
+    rialto_catalog::entrypoints::relay::main();
+}

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_catalog::entrypoints::set_product_status::main();
+}

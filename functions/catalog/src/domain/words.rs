@@ -1,0 +1,75 @@
+use serde::{Deserialize, Serialize};
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+/// The words that a text is found by: its first 12 distinct ones, in lower case and normal form C.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Words(Vec<String>);
+
+impl Words {
+    pub const MAX: usize = 12;
+
+    /// A word is a run of letters, digits and their marks; everything else parts words.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let text: String = text.to_lowercase().nfc().collect();
+        let mut words: Vec<String> = Vec::new();
+        let parts = text.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
+        for word in parts.filter(|word| !word.is_empty()) {
+            if words.len() == Self::MAX {
+                break;
+            }
+            if !words.iter().any(|known| known == word) {
+                words.push(word.to_owned());
+            }
+        }
+        Self(words)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether every word of `wanted` is among these.
+    #[must_use]
+    pub fn contain(&self, wanted: &Self) -> bool {
+        wanted.0.iter().all(|word| self.0.contains(word))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        Words::of(text).iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn words_are_distinct_and_in_lower_case() {
+        assert_eq!(words("Red SHOE, red/blue (42)"), ["red", "shoe", "blue", "42"]);
+        assert_eq!(words("E\u{301}te\u{301} ÉTÉ"), ["été"]);
+        assert_eq!(words("İstanbul"), ["i\u{307}stanbul"]);
+        assert_eq!(words("!?"), [""; 0]);
+    }
+
+    #[test]
+    fn only_the_first_twelve_words_count() {
+        let text: Vec<String> =
+            (0..20).map(|at| format!("w{}", at / 2)).chain(["x".into(), "y".into()]).collect();
+        assert_eq!(words(&text.join(" ")).len(), 12);
+        assert_eq!(words(&(0..20).map(|at| format!("w{at} ")).collect::<String>()).last().unwrap(), "w11");
+    }
+
+    #[test]
+    fn all_wanted_words_have_to_be_there() {
+        assert!(Words::of("red running shoe").contain(&Words::of("SHOE red")));
+        assert!(!Words::of("red running shoe").contain(&Words::of("red boot")));
+        assert!(!Words::of("red shoes").contain(&Words::of("shoe")));
+    }
+}

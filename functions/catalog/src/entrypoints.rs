@@ -1,0 +1,23 @@
+//! One file a function: request or event in, use case, response out, and its `main`.
+
+pub mod change_product;
+pub mod get_product;
+pub mod list_products;
+pub mod list_seller_products;
+pub mod on_accounts;
+pub mod on_inventory;
+pub mod register_product;
+pub mod relay;
+pub mod set_product_status;
+
+/// This service's part of the API document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(
+    change_product::handle,
+    get_product::handle,
+    list_products::handle,
+    list_seller_products::handle,
+    register_product::handle,
+    set_product_status::handle
+))]
+pub struct ApiDocument;

@@ -1,0 +1,107 @@
+//! What lies outside: the service's table, in the pieces that each use case needs.
+
+use crate::domain::{
+    item::{Brand, Category, Item},
+    listing::{List, Sort},
+    product::{Change, Product},
+    search::Chunk,
+};
+use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
+
+pub trait ProductReader {
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn product(&self, product: ProductId)
+    -> impl Future<Output = Result<Option<Product>, StoreError>> + Send;
+}
+
+pub trait ProductWriter {
+    /// Writes a product, what it announces and its place in every list, or nothing: [`Write::Conflict`] unless the
+    /// product is as it was before the change.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn store(&self, change: &Change) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+pub trait OriginReader {
+    /// What a product is made from, and whether the seller's registration was heard of.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn origin(
+        &self,
+        item: ItemId,
+        seller: SellerId,
+    ) -> impl Future<Output = Result<(Option<Item>, bool), StoreError>> + Send;
+}
+
+pub trait ListReader {
+    /// Up to `limit` entries of a list in order, behind a place that needn't be anything's any more. They may lag behind
+    /// the products, but for the order of newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn entries(
+        &self,
+        list: &List,
+        sort: Sort,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Chunk, StoreError>> + Send;
+
+    /// These products as they are now, those that exist, in the order asked for.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn products(&self, ids: &[ProductId]) -> impl Future<Output = Result<Vec<Product>, StoreError>> + Send;
+}
+
+/// Products in order, and where to go on.
+pub type ProductPage = (Vec<Product>, Option<String>);
+
+pub trait SellerProductReader {
+    /// A seller's products of every status, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn seller_products(
+        &self,
+        seller: SellerId,
+        limit: u32,
+        position: Option<&str>,
+    ) -> impl Future<Output = Result<ProductPage, StoreError>> + Send;
+}
+
+pub trait SellerWriter {
+    /// Keeps a seller; [`Write::Conflict`] if it is known already.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn keep_seller(&self, seller: SellerId) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+/// Categories, brands and items. Each write is of a new thing: [`Write::Conflict`] if its id is taken.
+pub trait AssortmentWriter {
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn put_category(&self, category: &Category) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn put_brand(&self, brand: &Brand) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Whether there are such a category and such a brand.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn classes(
+        &self,
+        category: CategoryId,
+        brand: BrandId,
+    ) -> impl Future<Output = Result<(bool, bool), StoreError>> + Send;
+
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn put_item(&self, item: &Item) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}

@@ -1,0 +1,46 @@
+//! What the unit tests of several modules begin with.
+
+use crate::{
+    adapters::memory::MemoryCatalog,
+    domain::{
+        details::Description,
+        item::{Attributes, Item},
+        product::{Change, Product, Registration},
+    },
+    ports::ProductWriter,
+};
+use rialto_contracts::{Cause, catalog::ProductStatus};
+use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Text, Timestamp, Write};
+
+/// A registration at this time, which is its price too.
+pub(crate) fn registered(millis: i64, seller: &str, title: &str, initial_stock: u32) -> Change {
+    let item = Item {
+        item_id: ItemId::derive(&[b"i"]),
+        name: Text::parse("thing").unwrap(),
+        category_id: CategoryId::derive(&[b"c"]),
+        brand_id: BrandId::derive(&[b"b"]),
+        attributes: Attributes::default(),
+        version: 1,
+    };
+    let registration = Registration {
+        title: Text::parse(title).unwrap(),
+        description: Description::default(),
+        images: Vec::new(),
+        price: Amount::new(millis).unwrap(),
+        initial_stock,
+        flash_sale: false,
+    };
+    let now = Timestamp::from_millis(millis);
+    let (id, seller) = (ProductId::generate(now), SellerId::derive(&[seller.as_bytes()]));
+    Product::register(id, seller, &item, registration, now, &Cause::default())
+}
+
+/// A product that its seller sells, in a store.
+pub(crate) async fn sell(store: &MemoryCatalog, millis: i64, seller: &str, title: &str) -> ProductId {
+    let registered = registered(millis, seller, title, 1);
+    let now = Timestamp::from_millis(millis);
+    let shown = registered.product.choose(ProductStatus::Sell, now, &Cause::default()).unwrap();
+    assert_eq!(store.store(&registered).await.unwrap(), Write::Done);
+    assert_eq!(store.store(&shown).await.unwrap(), Write::Done);
+    shown.product.product_id
+}
