@@ -1,0 +1,5 @@
+//! The ports on AWS and in memory; one contract suite runs on both.
+
+pub mod aws;
+pub mod dynamodb;
+pub mod memory;

@@ -1,0 +1,93 @@
+//! Items of the simulator's table: `INTENT#<id>` holds `INTENT`; `KEY#<hash of the key>` holds `ANSWER`.
+
+use crate::{
+    domain::{intent::Intent, saved::Saved},
+    ports::Intents,
+};
+use rialto_dynamo::{
+    Expect, Item, Key, Put, PutOutcome, Table, TransactWriteItem, Transacted, read_item, write_item,
+};
+use rialto_kernel::{StoreError, Write};
+use rialto_lambda::App;
+
+/// The simulator's port on its table.
+#[derive(Debug, Clone)]
+pub struct DynamoIntents {
+    table: Table,
+}
+
+fn intent_key(id: &str) -> Key {
+    Key::new(format!("INTENT#{id}"), "INTENT")
+}
+
+fn answer_key(key: &str) -> Key {
+    Key::new(format!("KEY#{key}"), "ANSWER")
+}
+
+impl DynamoIntents {
+    #[must_use]
+    pub fn open(app: &App) -> Self {
+        Self::on(Table::open(&app.aws, &app.stage, crate::SIMULATOR))
+    }
+
+    #[must_use]
+    pub const fn on(table: Table) -> Self {
+        Self { table }
+    }
+
+    fn put(&self, item: Item, expect: Expect) -> Result<TransactWriteItem, StoreError> {
+        let mut put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .condition_expression(expect.condition());
+        for (name, value) in expect.values() {
+            put = put.expression_attribute_values(name, value);
+        }
+        let put = put.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// What is there before the write of this version.
+const fn before(version: u64) -> Expect {
+    if version == 1 { Expect::Absent } else { Expect::Version(version - 1) }
+}
+
+impl Intents for DynamoIntents {
+    async fn intent(&self, id: &str) -> Result<Option<Intent>, StoreError> {
+        self.table.get(&intent_key(id)).await?.map(read_item).transpose()
+    }
+
+    async fn load(&self, id: &str, key: Option<&str>) -> Result<(Option<Intent>, Option<Saved>), StoreError> {
+        let Some(key) = key else { return Ok((self.intent(id).await?, None)) };
+        let (intent, answer) = (intent_key(id), answer_key(key));
+        let mut items = self.table.get_all(&[intent.clone(), answer.clone()]).await?;
+        let known = items.remove(&intent).map(read_item).transpose()?;
+        Ok((known, items.remove(&answer).map(read_item).transpose()?))
+    }
+
+    async fn write(&self, intent: Option<&Intent>, saved: Option<&Saved>) -> Result<Write, StoreError> {
+        let mut items = Vec::new();
+        if let Some(intent) = intent {
+            items.push((write_item(&intent_key(&intent.id), intent, &[])?, before(intent.version)));
+        }
+        if let Some(saved) = saved {
+            items.push((write_item(&answer_key(&saved.key), saved, &[])?, before(saved.version)));
+        }
+        if items.len() > 1 {
+            let writes: Result<_, _> =
+                items.into_iter().map(|(item, expect)| self.put(item, expect)).collect();
+            return Ok(match self.table.transact(writes?).await? {
+                Transacted::Done => Write::Done,
+                Transacted::Refused(_) => Write::Conflict,
+            });
+        }
+        match items.pop() {
+            None => Ok(Write::Done),
+            Some((item, expect)) => Ok(match self.table.put(item, expect).await? {
+                PutOutcome::Done => Write::Done,
+                PutOutcome::Refused(_) => Write::Conflict,
+            }),
+        }
+    }
+}

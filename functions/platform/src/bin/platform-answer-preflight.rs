@@ -1,0 +1,3 @@
+fn main() {
+    rialto_platform::entrypoints::answer_preflight::main();
+}

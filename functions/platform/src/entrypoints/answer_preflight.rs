@@ -1,0 +1,3 @@
+pub fn main() {
+    rialto_lambda::http::serve_preflight("platform-answer-preflight");
+}

@@ -1,0 +1,31 @@
+use rialto_lambda::{
+    App,
+    http::{self, Problem, ProblemBody, Reply},
+};
+use std::sync::Arc;
+
+/// Its server is `.`: relative to the document itself, and so right under every stage prefix and domain.
+const DOCUMENT: &str = include_str!("../../../../openapi.json");
+
+pub fn main() {
+    http::serve("platform-get-openapi", build);
+}
+
+fn build(_: &App) -> http::Handler {
+    Arc::new(|_| Box::pin(handle()))
+}
+
+/// Read this document
+///
+/// The OpenAPI document of every route.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "platformGetOpenapi", tag = "platform",
+    responses(
+        (status = 200, body = Object, content_type = "application/json"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handle() -> Result<Reply, Problem> {
+    Ok(Reply::raw(200, "application/json", DOCUMENT.to_owned()))
+}

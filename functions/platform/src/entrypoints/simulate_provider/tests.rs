@@ -1,0 +1,180 @@
+use super::*;
+use crate::adapters::memory::MemoryIntents;
+use serde_json::Value;
+use std::collections::HashMap;
+
+const KEY: &str = "sk_test_1";
+
+fn request(method: &str, path: &str, body: &str) -> Request {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let headers =
+        [("authorization", "Bearer sk_test_1"), ("content-type", "application/x-www-form-urlencoded")];
+    let mut request = Request::default();
+    request.method = method.to_owned();
+    request.path = HashMap::from([("proxy".to_owned(), path.to_owned())]);
+    request.query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    request.headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    request.body = body.as_bytes().to_vec();
+    request
+}
+
+async fn answer_to(store: &MemoryIntents, request: &Request) -> (u16, Value) {
+    let (reply, _) = handle(store, KEY, request).await.unwrap();
+    (reply.status, serde_json::from_str(&reply.body).unwrap())
+}
+
+async fn send(store: &MemoryIntents, method: &str, path: &str, body: &str) -> (u16, Value) {
+    answer_to(store, &request(method, path, body)).await
+}
+
+async fn created(store: &MemoryIntents, method: &str) -> String {
+    let body = format!("amount=1000&currency=eur&payment_method={method}&metadata[order_id]=ord_1");
+    let (status, intent) = send(store, "POST", "v1/payment_intents", &body).await;
+    assert_eq!((status, &intent["status"]), (200, &"requires_confirmation".into()));
+    intent["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_payment_goes_from_its_creation_to_its_refund() {
+    let store = MemoryIntents::default();
+    let id = created(&store, "pm_card_visa").await;
+    let (status, paid) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
+    assert_eq!((status, &paid["status"], &paid["amount_received"]), (200, &"succeeded".into(), &1000.into()));
+    assert_eq!(paid["metadata"]["order_id"], "ord_1");
+    assert_eq!(send(&store, "GET", &format!("v1/payment_intents/{id}"), "").await, (200, paid));
+
+    let body = format!("payment_intent={id}&amount=400&metadata%5Brefund%5D=order%231");
+    let (status, refund) = send(&store, "POST", "v1/refunds", &body).await;
+    assert_eq!((status, &refund["status"], &refund["amount"]), (200, &"succeeded".into(), &400.into()));
+    assert_eq!(refund["metadata"]["refund"], "order#1");
+    let (status, too_much) =
+        send(&store, "POST", "v1/refunds", &format!("payment_intent={id}&amount=601")).await;
+    assert_eq!((status, &too_much["error"]["param"]), (400, &"amount".into()));
+    send(&store, "POST", "v1/refunds", &format!("payment_intent={id}")).await;
+    let (status, nothing_left) = send(&store, "POST", "v1/refunds", &format!("payment_intent={id}")).await;
+    assert_eq!((status, &nothing_left["error"]["code"]), (400, &"charge_already_refunded".into()));
+
+    let (_, page) = send(&store, "GET", &format!("v1/refunds?payment_intent={id}&limit=1"), "").await;
+    assert_eq!((&page["data"][0]["amount"], &page["has_more"]), (&600.into(), &true.into()));
+    let last = page["data"][0]["id"].as_str().unwrap();
+    let path = format!("v1/refunds?payment_intent={id}&starting_after={last}");
+    let (_, rest) = send(&store, "GET", &path, "").await;
+    assert_eq!((&rest["data"][0]["amount"], &rest["has_more"]), (&400.into(), &false.into()));
+}
+
+#[tokio::test]
+async fn a_declined_card_is_told_in_the_answer_and_in_the_intent() {
+    let store = MemoryIntents::default();
+    let id = created(&store, "pm_card_chargeDeclinedInsufficientFunds").await;
+    let (status, answer) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
+    let error = &answer["error"];
+    assert_eq!(
+        (status, &error["type"], &error["code"]),
+        (402, &"card_error".into(), &"card_declined".into())
+    );
+    assert_eq!(error["decline_code"], "insufficient_funds");
+    let (_, intent) = send(&store, "GET", &format!("v1/payment_intents/{id}"), "").await;
+    assert_eq!(intent["status"], "requires_payment_method");
+    assert_eq!(intent["last_payment_error"]["decline_code"], "insufficient_funds");
+    assert_eq!(error["payment_intent"], intent);
+}
+
+#[tokio::test]
+async fn an_answer_is_replayed_to_its_key_and_says_so() {
+    let store = MemoryIntents::default();
+    let keyed = |body: &str| {
+        let mut request = request("POST", "v1/payment_intents", body);
+        request.headers.insert("idempotency-key".to_owned(), "order-1".to_owned());
+        request
+    };
+    let first = keyed("amount=1000&currency=eur");
+    let (reply, _) = handle(&store, KEY, &first).await.unwrap();
+    let (again, _) = handle(&store, KEY, &first).await.unwrap();
+    assert_eq!(again.body, reply.body);
+    assert!(again.headers.contains(&("Idempotent-Replayed", "true".to_owned())));
+    let (status, answer) = answer_to(&store, &keyed("amount=1001&currency=eur")).await;
+    assert_eq!((status, &answer["error"]["type"]), (400, &"idempotency_error".into()));
+}
+
+#[tokio::test]
+async fn a_bad_request_leaves_its_key_free() {
+    let store = MemoryIntents::default();
+    for (body, status) in [("amount=0&currency=eur", 400), ("amount=5&currency=eur", 200)] {
+        let mut request = request("POST", "v1/payment_intents", body);
+        request.headers.insert("idempotency-key".to_owned(), "order-1".to_owned());
+        assert_eq!(answer_to(&store, &request).await.0, status);
+    }
+}
+
+#[tokio::test]
+async fn each_trouble_has_its_own_form() {
+    let store = MemoryIntents::default();
+    let id = created(&store, "pm_sim_flaky").await;
+    let confirm = request("POST", &format!("v1/payment_intents/{id}/confirm"), "");
+    assert_eq!(answer_to(&store, &confirm).await.0, 429);
+    assert!(handle(&store, KEY, &confirm).await.is_err());
+    assert_eq!(answer_to(&store, &confirm).await.0, 503);
+    assert_eq!(answer_to(&store, &confirm).await.0, 200);
+
+    let id = created(&store, "pm_sim_lost").await;
+    let confirm = format!("v1/payment_intents/{id}/confirm");
+    assert_eq!(send(&store, "POST", &confirm, "").await.0, 500);
+    assert_eq!(send(&store, "GET", &format!("v1/payment_intents/{id}"), "").await.1["status"], "succeeded");
+
+    let id = created(&store, "pm_sim_slow").await;
+    let confirm = request("POST", &format!("v1/payment_intents/{id}/confirm"), "");
+    assert_eq!(handle(&store, KEY, &confirm).await.unwrap().1, Pace::Slow);
+
+    let id = created(&store, "pm_sim_async").await;
+    let (_, intent) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
+    assert_eq!(intent["status"], "processing");
+    let (_, intent) = send(&store, "POST", &format!("v1/payment_intents/{id}/cancel"), "").await;
+    assert_eq!(intent["status"], "canceled");
+}
+
+#[tokio::test]
+async fn a_bad_request_names_its_parameter() {
+    let store = MemoryIntents::default();
+    let id = created(&store, "pm_card_visa").await;
+    for (path, body, status, param) in [
+        ("v1/payment_intents", "currency=eur", 400, "amount"),
+        ("v1/payment_intents", "amount=0&currency=eur", 400, "amount"),
+        ("v1/payment_intents", "amount=100000000&currency=eur", 400, "amount"),
+        ("v1/payment_intents", "amount=1.5&currency=eur", 400, "amount"),
+        ("v1/payment_intents", "amount=5", 400, "currency"),
+        ("v1/payment_intents", "amount=5&currency=EUR", 400, "currency"),
+        ("v1/payment_intents", "amount=5&currency=eur&payment_method=pm_none", 400, "payment_method"),
+        ("v1/payment_intents", "amount=5&currency=eur&confirm=yes", 400, "confirm"),
+        ("v1/payment_intents", "amount=5&currency=eur&colour=red", 400, "colour"),
+        ("v1/payment_intents/pi_none/confirm", "", 404, "intent"),
+        ("v1/refunds", "amount=5", 400, "payment_intent"),
+        (&format!("v1/payment_intents/{id}/cancel"), "amount=5", 400, "amount"),
+    ] {
+        let (found, answer) = send(&store, "POST", path, body).await;
+        assert_eq!((found, &answer["error"]["param"]), (status, &param.into()), "{path} {body}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn only_who_has_the_key_is_answered() {
+    let store = MemoryIntents::default();
+    let mut stranger = request("GET", "v1/payment_intents/pi_1", "");
+    stranger.headers.insert("authorization".to_owned(), "Bearer sk_test_2".to_owned());
+    assert_eq!(answer_to(&store, &stranger).await.0, 401);
+    stranger.headers.remove("authorization");
+    assert_eq!(answer_to(&store, &stranger).await.0, 401);
+    // Where no key is set, an empty one opens nothing either.
+    stranger.headers.insert("authorization".to_owned(), "Bearer ".to_owned());
+    let (reply, _) = handle(&store, "", &stranger).await.unwrap();
+    assert_eq!(reply.status, 401);
+}
+
+#[tokio::test]
+async fn an_unknown_path_and_a_body_that_is_no_form_are_refused() {
+    let store = MemoryIntents::default();
+    assert_eq!(send(&store, "GET", "v1/customers", "").await.0, 404);
+    assert_eq!(send(&store, "DELETE", "v1/payment_intents/pi_1", "").await.0, 404);
+    let mut json = request("POST", "v1/payment_intents", "{}");
+    json.headers.insert("content-type".to_owned(), "application/json".to_owned());
+    assert_eq!(answer_to(&store, &json).await.0, 400);
+}

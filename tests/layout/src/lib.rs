@@ -1,0 +1,32 @@
+//! This checkout as the checks read it: its crates, its files and its template.
+
+#![expect(clippy::expect_used, reason = "a check that can't read the repository should fail loudly")]
+
+mod repository;
+mod template;
+
+pub use repository::{Bin, Repository, Service};
+pub use template::{Function, Resource, Statement, Template, reference, statements, text};
+
+/// Fails with everything that was found, and what to do about it.
+///
+/// # Panics
+/// Unless nothing was found.
+pub fn refuse(found: impl IntoIterator<Item = String>, remedy: &str) {
+    let found: Vec<_> = found.into_iter().collect();
+    assert!(found.is_empty(), "{}\n\nWhat to do: {remedy}\n", found.join("\n"));
+}
+
+/// `orders-place-order` as the template writes it: `OrdersPlaceOrder`.
+#[must_use]
+pub fn pascal_case(name: &str) -> String {
+    let mut upper = true;
+    let letters = name.chars().filter_map(|letter| {
+        if letter == '-' {
+            upper = true;
+            return None;
+        }
+        Some(if std::mem::take(&mut upper) { letter.to_ascii_uppercase() } else { letter })
+    });
+    letters.collect()
+}

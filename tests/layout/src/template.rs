@@ -1,0 +1,174 @@
+//! `template.yaml` with its short forms written out: `!Ref X` is `{"Ref": "X"}`, `!Sub X` is `{"Fn::Sub": "X"}`.
+
+use crate::repository::Repository;
+use serde_json::{Map, Value, json};
+
+/// The deployment's template.
+#[derive(Debug)]
+pub struct Template {
+    pub document: Value,
+}
+
+/// One resource of the template.
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'a> {
+    pub id: &'a str,
+    pub kind: &'a str,
+    pub properties: &'a Value,
+}
+
+/// A function of the template.
+#[derive(Debug, Clone, Copy)]
+pub struct Function<'a> {
+    pub id: &'a str,
+    pub properties: &'a Value,
+    /// In seconds.
+    pub timeout: u64,
+}
+
+/// What a policy allows.
+#[derive(Debug, Clone)]
+pub struct Statement<'a> {
+    pub actions: Vec<&'a str>,
+    /// Each as it is written, functions included.
+    pub resources: Vec<&'a Value>,
+}
+
+static NOTHING: Value = Value::Null;
+
+impl Template {
+    /// # Panics
+    /// When it isn't there, or isn't YAML.
+    #[must_use]
+    pub fn read(repository: &Repository) -> Self {
+        let file = std::fs::read_to_string(repository.root.join("template.yaml"));
+        let yaml = yaml_serde::from_str(&file.expect("template.yaml is there"));
+        Self { document: written_out(yaml.expect("template.yaml is YAML")) }
+    }
+
+    /// Every resource.
+    ///
+    /// # Panics
+    /// When the template has no resources, or one without a type.
+    pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
+        self.document["Resources"].as_object().expect("Resources").iter().map(|(id, resource)| Resource {
+            id,
+            kind: resource["Type"].as_str().expect("a Type"),
+            properties: resource.get("Properties").unwrap_or(&NOTHING),
+        })
+    }
+
+    /// The resources of one type.
+    pub fn of(&self, kind: &str) -> impl Iterator<Item = Resource<'_>> {
+        self.resources().filter(move |resource| resource.kind == kind)
+    }
+
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<Resource<'_>> {
+        self.resources().find(|resource| resource.id == id)
+    }
+
+    /// Every function, with what the template says for all of them.
+    pub fn functions(&self) -> impl Iterator<Item = Function<'_>> {
+        let globals = &self.document["Globals"]["Function"];
+        self.of("AWS::Serverless::Function").map(|resource| {
+            let own = resource.properties["Timeout"].as_u64();
+            let timeout = own.or_else(|| globals["Timeout"].as_u64()).unwrap_or(3);
+            Function { id: resource.id, properties: resource.properties, timeout }
+        })
+    }
+}
+
+impl<'a> Function<'a> {
+    /// The statements of its own role. A managed policy, or one of SAM's, is none: see `unwritten_policies`.
+    #[must_use]
+    pub fn statements(&self) -> Vec<Statement<'a>> {
+        let policies = self.properties["Policies"].as_array().map_or(&[][..], Vec::as_slice);
+        policies.iter().flat_map(|policy| statements(&policy["Statement"])).collect()
+    }
+
+    /// The policies that don't say themselves what they allow.
+    #[must_use]
+    pub fn unwritten_policies(&self) -> Vec<&'a Value> {
+        match &self.properties["Policies"] {
+            Value::Null => Vec::new(),
+            Value::Array(policies) => {
+                policies.iter().filter(|policy| policy["Statement"].is_null()).collect()
+            }
+            other => vec![other],
+        }
+    }
+}
+
+impl<'a> Statement<'a> {
+    fn read(statement: &'a Value) -> Self {
+        Self {
+            actions: one_or_more(&statement["Action"]).filter_map(Value::as_str).collect(),
+            resources: one_or_more(&statement["Resource"]).collect(),
+        }
+    }
+}
+
+/// The statements of a policy document.
+#[must_use]
+pub fn statements(list: &Value) -> Vec<Statement<'_>> {
+    one_or_more(list).map(Statement::read).collect()
+}
+
+fn one_or_more(value: &Value) -> impl Iterator<Item = &Value> {
+    match value {
+        Value::Array(list) => list.as_slice(),
+        Value::Null => &[],
+        one => std::slice::from_ref(one),
+    }
+    .iter()
+}
+
+/// The logical id that a `Ref` or a `GetAtt` names.
+#[must_use]
+pub fn reference(value: &Value) -> Option<&str> {
+    if let Some(id) = value["Ref"].as_str() {
+        return Some(id);
+    }
+    match &value["Fn::GetAtt"] {
+        Value::String(path) => path.split('.').next(),
+        Value::Array(path) => path.first()?.as_str(),
+        _ => None,
+    }
+}
+
+/// A text as it is written, `${…}` included.
+#[must_use]
+pub fn text(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value["Fn::Sub"].as_str()).or_else(|| value["Fn::Sub"][0].as_str())
+}
+
+fn written_out(value: yaml_serde::Value) -> Value {
+    match value {
+        yaml_serde::Value::Null => Value::Null,
+        yaml_serde::Value::Bool(value) => json!(value),
+        yaml_serde::Value::Number(number) => number
+            .as_i64()
+            .map(Value::from)
+            .or_else(|| number.as_f64().map(Value::from))
+            .unwrap_or_default(),
+        yaml_serde::Value::String(text) => Value::String(text),
+        yaml_serde::Value::Sequence(list) => list.into_iter().map(written_out).collect(),
+        yaml_serde::Value::Mapping(mapping) => {
+            let entry = |(key, value)| {
+                let key = match written_out(key) {
+                    Value::String(key) => key,
+                    other => other.to_string(),
+                };
+                (key, written_out(value))
+            };
+            Value::Object(mapping.into_iter().map(entry).collect())
+        }
+        yaml_serde::Value::Tagged(tagged) => {
+            let tag = tagged.tag.to_string();
+            let tag = tag.trim_start_matches('!');
+            let name = if tag == "Ref" || tag == "Condition" { tag.to_owned() } else { format!("Fn::{tag}") };
+            Value::Object(Map::from_iter([(name, written_out(tagged.value))]))
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What may name what.
+
+use rialto_layout::{Repository, refuse};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The lines of code of a file: without what stands behind `//`.
+fn code(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default().trim_end().to_owned()).collect()
+}
+
+/// The files of a part of a service: `domain` is `domain.rs` and what lies in `domain/`.
+fn part(repository: &Repository, service: &Path, part: &str) -> Vec<PathBuf> {
+    let mut files = repository.files(service.join("src").join(part));
+    files.push(service.join("src").join(part).with_extension("rs"));
+    files.retain(|file| file.exists());
+    files
+}
+
+#[test]
+fn domain_and_application_name_neither_aws_nor_lambda_nor_the_environment() {
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for service in repository.services() {
+        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name)) {
+            for (at, line) in code(&file).iter().enumerate() {
+                for name in ["aws_", "lambda_", "rialto_lambda", "rialto_dynamo", "std::env", "env::var"] {
+                    if line.contains(name) {
+                        found.push(format!("{}:{}: {name}", repository.short(&file), at + 1));
+                    }
+                }
+            }
+        }
+    }
+    refuse(
+        found,
+        "domain and application know nothing of what runs them. Take what you need as a parameter, or through a trait \
+         in ports.rs with an adapter behind it.",
+    );
+}
+
+#[test]
+fn domain_and_application_have_no_clock_of_their_own() {
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for service in repository.services() {
+        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name)) {
+            // What stands in a file's tests may ask the clock.
+            let before_tests = code(&file).into_iter().take_while(|line| line != "#[cfg(test)]");
+            for (at, line) in before_tests.enumerate() {
+                if ["SystemClock", "SystemTime", "Instant::now"].iter().any(|name| line.contains(name)) {
+                    found.push(format!("{}:{}: {}", repository.short(&file), at + 1, line.trim()));
+                }
+            }
+        }
+    }
+    refuse(found, "take the time as a parameter (`now: Timestamp`); only entrypoints ask a clock.");
+}
+
+#[test]
+fn no_service_depends_on_another_and_nothing_shared_depends_on_a_service() {
+    let repository = Repository::open();
+    let functions = repository.root.join("functions");
+    let shared = repository.root.join("shared");
+    let mut found = Vec::new();
+    for package in &repository.metadata.packages {
+        let manifest = package.manifest_path.as_std_path();
+        if !manifest.starts_with(&functions) && !manifest.starts_with(&shared) {
+            continue;
+        }
+        for dependency in &package.dependencies {
+            if dependency.path.as_ref().is_some_and(|path| path.as_std_path().starts_with(&functions)) {
+                found.push(format!("{} depends on {}", package.name, dependency.name));
+            }
+        }
+    }
+    refuse(
+        found,
+        "a service keeps its own copy of what it needs, fed by events; what two services share moves to shared/.",
+    );
+}
+
+#[test]
+fn a_bin_only_calls_its_entrypoints_main() {
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for bin in repository.bins() {
+        let lines: Vec<_> = code(&bin.source).into_iter().filter(|line| !line.is_empty()).collect();
+        if lines.len() > 5 {
+            found.push(format!("{} has {} lines of code, at most 5 are allowed", bin.name, lines.len()));
+        }
+        let call = format!("rialto_{}::entrypoints::{}::main();", bin.service, bin.work().replace('-', "_"));
+        if !lines.concat().contains(&call) {
+            found.push(format!("{} doesn't call {call}", bin.name));
+        }
+    }
+    refuse(found, "write `fn main() { rialto_<service>::entrypoints::<work>::main(); }` and move the rest there.");
+}
+
+#[test]
+fn an_entrypoint_gives_its_function_the_bins_name() {
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for service in repository.services() {
+        for bin in repository.bins().into_iter().filter(|bin| bin.service == service.name) {
+            let file =
+                service.folder.join("src/entrypoints").join(bin.work().replace('-', "_")).with_extension("rs");
+            match fs::read_to_string(&file) {
+                Err(_) => found.push(format!("{} isn't there", repository.short(&file))),
+                Ok(text) if !text.contains(&format!("\"{}\"", bin.name)) => {
+                    found.push(format!("{} doesn't name {:?}", repository.short(&file), bin.name));
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+    refuse(found, "one file a function, named as its bin; its main serves the function by the bin's name.");
+}
+
+#[test]
+fn every_service_has_the_same_shape() {
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for service in repository.services() {
+        for part in [
+            "README.md",
+            "src/lib.rs",
+            "src/domain.rs",
+            "src/ports.rs",
+            "src/application.rs",
+            "src/adapters.rs",
+            "src/adapters/dynamodb.rs",
+            "src/adapters/memory.rs",
+            "src/entrypoints.rs",
+            "src/bin",
+            "tests/it/main.rs",
+            "tests/it/contract.rs",
+        ] {
+            if !service.folder.join(part).exists() {
+                found.push(format!("functions/{} has no {part}", service.name));
+            }
+        }
+        if service.package.name.as_str() != format!("rialto-{}", service.name) {
+            found.push(format!("functions/{} is the crate {}", service.name, service.package.name));
+        }
+    }
+    refuse(found, "whoever has read one service must know them all: functions/inventory is the model.");
+}
+
+#[test]
+fn every_crate_keeps_to_the_workspaces_lints() {
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for package in &repository.metadata.packages {
+        let manifest = fs::read_to_string(&package.manifest_path).unwrap();
+        let mut lints = manifest.lines().skip_while(|line| line.trim() != "[lints]").skip(1);
+        if lints.next().map(str::trim) != Some("workspace = true") {
+            found.push(package.name.to_string());
+        }
+    }
+    refuse(found, "write `[lints]` and `workspace = true` at the end of its Cargo.toml.");
+}
+
+#[test]
+fn nothing_names_the_folder_that_is_no_part_of_the_project() {
+    let repository = Repository::open();
+    // In two pieces, or this file would be found.
+    let names = [["../shared", "/spec"].concat(), ["/work", "/shared"].concat()];
+    let names_it = |file: &PathBuf| {
+        let text = fs::read(file).unwrap();
+        names.iter().any(|name| text.windows(name.len()).any(|window| window == name.as_bytes()))
+    };
+    let found = repository.files("").into_iter().filter(names_it);
+    refuse(
+        found.map(|file| repository.short(&file).to_string()),
+        "say it in the project's own words, where it belongs: a checkout has to stand alone.",
+    );
+}

@@ -1,0 +1,348 @@
+//! From a table's stream to the bus, and from the bus to each consumer's queue.
+
+use rialto_contracts::{accounts::Accounts, catalog::Catalog, inventory::Inventory, orders::Orders, payments::Payments};
+use rialto_layout::{Bin, Repository, Resource, Template, pascal_case, reference, refuse};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+/// Every source with its events.
+const SOURCES: [(&str, &[(&str, u32)]); 5] = [
+    (Accounts::NAME, Accounts::EVENTS),
+    (Catalog::NAME, Catalog::EVENTS),
+    (Inventory::NAME, Inventory::EVENTS),
+    (Orders::NAME, Orders::EVENTS),
+    (Payments::NAME, Payments::EVENTS),
+];
+
+/// Two weeks, in seconds: the longest that a queue keeps anything.
+const FOURTEEN_DAYS: u64 = 1_209_600;
+
+fn consumers(repository: &Repository) -> Vec<Bin> {
+    repository.bins().into_iter().filter(|bin| bin.hears().is_some()).collect()
+}
+
+fn relays(repository: &Repository) -> Vec<Bin> {
+    repository.bins().into_iter().filter(|bin| bin.work() == "relay").collect()
+}
+
+fn strings(list: &Value) -> BTreeSet<String> {
+    let list = list.as_array().map_or(&[][..], Vec::as_slice);
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The mappings that feed functions, by the function's logical id.
+fn mappings(template: &Template) -> BTreeMap<&str, Resource<'_>> {
+    let mappings = template.of("AWS::Lambda::EventSourceMapping");
+    mappings.filter_map(|mapping| Some((reference(&mapping.properties["FunctionName"])?, mapping))).collect()
+}
+
+/// The events that a consumer's code takes: those whose data its `match` gives a name.
+fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
+    let file = format!("functions/{}/src/entrypoints/{}.rs", consumer.service, consumer.work().replace('-', "_"));
+    let code = fs::read_to_string(repository.root.join(file)).unwrap();
+    let source = format!("{}::", pascal_case(consumer.hears().unwrap()));
+    let events = code.split(&source).skip(1).filter_map(|rest| {
+        let (event, data) = rest.split_once('(')?;
+        let named = event.chars().all(char::is_alphanumeric) && event != "decode" && !data.starts_with("_)");
+        named.then(|| event.to_owned())
+    });
+    events.collect()
+}
+
+#[test]
+fn every_consumer_has_its_queue_its_dead_letters_its_rule_and_its_source() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mappings = mappings(&template);
+    let mut found = Vec::new();
+    for bin in consumers(&repository) {
+        let id = pascal_case(&bin.name);
+        let queue = format!("{id}Queue");
+        for (id, kind) in [
+            (queue.clone(), "AWS::SQS::Queue"),
+            (format!("{id}DeadLetters"), "AWS::SQS::Queue"),
+            (format!("{id}Rule"), "AWS::Events::Rule"),
+        ] {
+            if template.get(&id).is_none_or(|resource| resource.kind != kind) {
+                found.push(format!("{}: there is no {id} of type {kind}", bin.name));
+            }
+        }
+        let source = mappings.get(format!("{id}Function").as_str());
+        if source.and_then(|source| reference(&source.properties["EventSourceArn"])) != Some(&queue) {
+            found.push(format!("{}: {queue} doesn't feed {id}Function", bin.name));
+        }
+    }
+    refuse(found, "one queue and one consumer function for each pair of consuming service and source service.");
+}
+
+#[test]
+fn a_rule_hands_on_exactly_what_its_consumer_takes() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mut found = Vec::new();
+    for bin in consumers(&repository) {
+        let Some(rule) = template.get(&format!("{}Rule", pascal_case(&bin.name))) else { continue };
+        let pattern = &rule.properties["EventPattern"];
+        let source = format!("rialto.{}", bin.hears().unwrap());
+        if strings(&pattern["source"]) != BTreeSet::from([source.clone()]) {
+            found.push(format!("{}: its source isn't {source}", rule.id));
+        }
+        let (wanted, given) = (taken(&repository, &bin), strings(&pattern["detail-type"]));
+        for event in wanted.difference(&given) {
+            found.push(format!("{}: {} takes {event}, which the rule doesn't hand on", rule.id, bin.name));
+        }
+        for event in given.difference(&wanted) {
+            found.push(format!("{}: {} has no use for {event}", rule.id, bin.name));
+        }
+    }
+    refuse(found, "make the rule's detail-type the events that the consumer's entrypoint matches by name.");
+}
+
+#[test]
+fn every_event_that_a_rule_names_exists() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for rule in template.of("AWS::Events::Rule") {
+        let pattern = &rule.properties["EventPattern"];
+        for source in strings(&pattern["source"]) {
+            let Some((_, events)) = SOURCES.iter().find(|(name, _)| *name == source) else {
+                found.push(format!("{}: there is no source {source}", rule.id));
+                continue;
+            };
+            for event in strings(&pattern["detail-type"]) {
+                if events.iter().all(|(name, _)| *name != event) {
+                    found.push(format!("{}: {source} has no event {event}", rule.id));
+                }
+            }
+        }
+    }
+    refuse(found, "a name that differs by one letter matches nothing, ever: write it as shared/contracts has it.");
+}
+
+#[test]
+fn a_rule_belongs_to_the_bus_and_what_it_cant_deliver_is_kept() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for rule in template.of("AWS::Events::Rule") {
+        let scheduled = !rule.properties["ScheduleExpression"].is_null();
+        if !scheduled && reference(&rule.properties["EventBusName"]) != Some("EventBus") {
+            found.push(format!("{} isn't on EventBus", rule.id));
+        }
+        for target in rule.properties["Targets"].as_array().unwrap() {
+            let dead_letters = reference(&target["DeadLetterConfig"]["Arn"]);
+            if dead_letters.and_then(|id| template.get(id)).is_none_or(|queue| queue.kind != "AWS::SQS::Queue") {
+                found.push(format!("{}: the target {} has no dead-letter queue", rule.id, target["Id"]));
+            }
+        }
+    }
+    refuse(found, "each target has `DeadLetterConfig: { Arn: !GetAtt RuleDeadLetters.Arn }`.");
+}
+
+#[test]
+fn the_bus_may_send_to_every_queue_that_a_rule_names() {
+    let template = Template::read(&Repository::open());
+    let allowed: BTreeSet<_> = template
+        .of("AWS::SQS::QueuePolicy")
+        .flat_map(|policy| policy.properties["Queues"].as_array().unwrap())
+        .filter_map(reference)
+        .collect();
+    let mut found = BTreeSet::new();
+    for rule in template.of("AWS::Events::Rule") {
+        for target in rule.properties["Targets"].as_array().unwrap() {
+            for queue in [&target["Arn"], &target["DeadLetterConfig"]["Arn"]].into_iter().filter_map(reference) {
+                let is_queue = template.get(queue).is_some_and(|queue| queue.kind == "AWS::SQS::Queue");
+                if is_queue && !allowed.contains(queue) {
+                    found.insert(queue.to_owned());
+                }
+            }
+        }
+    }
+    refuse(found, "name the queue in QueuePolicy; without it EventBridge is refused, and no emulator tells.");
+}
+
+#[test]
+fn a_queue_gives_its_function_time_and_several_tries() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let timeouts: BTreeMap<_, _> = template.functions().map(|function| (function.id, function.timeout)).collect();
+    let mut found = Vec::new();
+    for (function, mapping) in mappings(&template) {
+        let Some(queue) = reference(&mapping.properties["EventSourceArn"]).and_then(|id| template.get(id)) else {
+            continue;
+        };
+        if queue.kind != "AWS::SQS::Queue" {
+            continue;
+        }
+        let least = timeouts.get(function).copied().unwrap_or(3) * 6;
+        let visibility = queue.properties["VisibilityTimeout"].as_u64().unwrap_or(30);
+        if visibility < least {
+            found.push(format!("{} hides a message for {visibility} s, not {least} s or more", queue.id));
+        }
+        let tries = queue.properties["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap_or(0);
+        if tries < 5 {
+            found.push(format!("{} tries a message {tries} times, not 5 or more", queue.id));
+        }
+        if !queue.properties["FifoQueue"].is_null() {
+            found.push(format!("{} isn't a standard queue", queue.id));
+        }
+        if !strings(&mapping.properties["FunctionResponseTypes"]).contains("ReportBatchItemFailures") {
+            found.push(format!("{} doesn't report failures one by one", mapping.id));
+        }
+    }
+    refuse(
+        found,
+        "VisibilityTimeout: 6 × the function's Timeout; maxReceiveCount: 5; no FifoQueue; \
+         FunctionResponseTypes: [ReportBatchItemFailures].",
+    );
+}
+
+#[test]
+fn what_fails_for_good_is_kept_for_14_days() {
+    let template = Template::read(&Repository::open());
+    let mut kept: BTreeSet<&str> = BTreeSet::from(["RuleDeadLetters"]);
+    let mut found = Vec::new();
+    for queue in template.of("AWS::SQS::Queue") {
+        match reference(&queue.properties["RedrivePolicy"]["deadLetterTargetArn"]) {
+            Some(dead_letters) => {
+                if dead_letters != queue.id.replace("Queue", "DeadLetters") {
+                    found.push(format!("{} shares {dead_letters} with others", queue.id));
+                }
+                kept.insert(dead_letters);
+            }
+            None if queue.id.ends_with("DeadLetters") => {
+                kept.insert(queue.id);
+            }
+            None => found.push(format!("{} has no dead-letter queue", queue.id)),
+        }
+    }
+    for id in kept {
+        let queue = template.get(id);
+        let retention = queue.and_then(|queue| queue.properties["MessageRetentionPeriod"].as_u64());
+        if retention != Some(FOURTEEN_DAYS) {
+            found.push(format!("{id} keeps messages for {retention:?} s, not for {FOURTEEN_DAYS}"));
+        }
+    }
+    refuse(found, "each queue has a dead-letter queue of its own with `MessageRetentionPeriod: 1209600`.");
+}
+
+#[test]
+fn inventorys_queues_have_a_maximum_concurrency() {
+    let template = Template::read(&Repository::open());
+    let found = mappings(&template).into_iter().filter(|(function, mapping)| {
+        let bounded = mapping.properties["ScalingConfig"]["MaximumConcurrency"].as_u64();
+        function.starts_with("InventoryOn") && bounded.is_none_or(|bound| !(2..=1000).contains(&bound))
+    });
+    refuse(
+        found.map(|(_, mapping)| mapping.id.to_owned()),
+        "orders for a hot product would only collide: `ScalingConfig: { MaximumConcurrency: 20 }`.",
+    );
+}
+
+#[test]
+fn every_relay_reads_its_tables_whole_stream_and_goes_on_past_what_fails() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mappings = mappings(&template);
+    let mut found = Vec::new();
+    for bin in relays(&repository) {
+        let service = pascal_case(&bin.service);
+        let Some(mapping) = mappings.get(format!("{service}RelayFunction").as_str()) else {
+            found.push(format!("nothing feeds {}", bin.name));
+            continue;
+        };
+        let properties = mapping.properties;
+        if reference(&properties["EventSourceArn"]) != Some(&format!("{service}Table")) {
+            found.push(format!("{} doesn't read the stream of {service}Table", mapping.id));
+        }
+        for (name, wanted) in
+            [("StartingPosition", Value::from("TRIM_HORIZON")), ("BisectBatchOnFunctionError", Value::from(true))]
+        {
+            if properties[name] != wanted {
+                found.push(format!("{}: {name} is {}, not {wanted}", mapping.id, properties[name]));
+            }
+        }
+        let outbox = r#"{"dynamodb":{"NewImage":{"outbox":{"S":[{"exists":true}]}}}}"#;
+        let filters = properties["FilterCriteria"]["Filters"].as_array().map_or(&[][..], Vec::as_slice);
+        if filters.iter().all(|filter| filter["Pattern"] != outbox) {
+            found.push(format!("{} doesn't filter on {outbox}", mapping.id));
+        }
+        let dead_letters = format!("{service}OutboxDeadLetters");
+        let function = template.get(&format!("{service}RelayFunction")).unwrap();
+        let given = &function.properties["Environment"]["Variables"]["OUTBOX_DEAD_LETTERS"];
+        if reference(given) != Some(&dead_letters) || template.get(&dead_letters).is_none() {
+            found.push(format!("{} isn't given {dead_letters}", bin.name));
+        }
+        let table = template.get(&format!("{service}Table"));
+        let stream = table.map(|table| &table.properties["StreamSpecification"]["StreamViewType"]);
+        if stream != Some(&Value::from("NEW_AND_OLD_IMAGES")) {
+            found.push(format!("{service}Table doesn't stream NEW_AND_OLD_IMAGES"));
+        }
+    }
+    refuse(found, "see InventoryStream in template.yaml.");
+}
+
+/// The paths in a filter pattern at which `exists` stands on something that is no leaf of an image.
+fn exists_on_branches(pattern: &Value, path: &[&str], found: &mut Vec<String>) {
+    let Some(pattern) = pattern.as_object() else { return };
+    for (name, value) in pattern {
+        let path = [path, &[name.as_str()]].concat();
+        let asks = value.as_array().is_some_and(|list| list.iter().any(|item| item.get("exists").is_some()));
+        let in_image = path.iter().any(|part| *part == "NewImage" || *part == "OldImage");
+        if asks && in_image && !["S", "N", "B", "BOOL", "NULL"].contains(&name.as_str()) {
+            found.push(path.join("."));
+        }
+        exists_on_branches(value, &path, found);
+    }
+}
+
+#[test]
+fn no_stream_filter_asks_whether_anything_but_a_leaf_exists() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for mapping in template.of("AWS::Lambda::EventSourceMapping") {
+        let filters = mapping.properties["FilterCriteria"]["Filters"].as_array().map_or(&[][..], Vec::as_slice);
+        for filter in filters {
+            let text = filter["Pattern"].as_str().unwrap_or_default();
+            match serde_json::from_str::<Value>(text) {
+                Err(error) => found.push(format!("{}: {text} is not JSON: {error}", mapping.id)),
+                Ok(pattern) => {
+                    let mut paths = Vec::new();
+                    exists_on_branches(&pattern, &[], &mut paths);
+                    found.extend(paths.into_iter().map(|path| format!("{}: {path}", mapping.id)));
+                }
+            }
+        }
+    }
+    refuse(found, "AWS never matches it, though an emulator may: ask for the value itself, `outbox.S`.");
+}
+
+#[test]
+fn a_filter_that_asks_for_a_branch_is_found() {
+    let branch: Value =
+        serde_json::from_str(r#"{"dynamodb":{"NewImage":{"outbox":[{"exists":true}]}}}"#).unwrap();
+    let leaf: Value =
+        serde_json::from_str(r#"{"dynamodb":{"NewImage":{"outbox":{"S":[{"exists":true}]}}}}"#).unwrap();
+    let mut found = Vec::new();
+    exists_on_branches(&leaf, &[], &mut found);
+    assert!(found.is_empty(), "{found:?}");
+    exists_on_branches(&branch, &[], &mut found);
+    assert_eq!(found, ["dynamodb.NewImage.outbox"]);
+}
+
+#[test]
+fn every_service_that_announces_something_has_a_relay_and_a_source() {
+    let repository = Repository::open();
+    let announcing: BTreeSet<_> = SOURCES.iter().map(|(name, _)| name.trim_start_matches("rialto.")).collect();
+    let relays = relays(&repository);
+    let mut found: Vec<_> = relays
+        .iter()
+        .filter(|relay| !announcing.contains(relay.service.as_str()))
+        .map(|relay| format!("{} has no source in shared/contracts (or it isn't named in this test)", relay.name))
+        .collect();
+    let relayed: BTreeSet<_> = relays.iter().map(|relay| relay.service.as_str()).collect();
+    found.extend(announcing.difference(&relayed).map(|service| format!("{service} has no relay")));
+    refuse(found, "an event without a relay never leaves its table.");
+}

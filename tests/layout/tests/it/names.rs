@@ -1,0 +1,120 @@
+//! One word for one thing: bins, the template's functions and samples.
+
+use rialto_lambda::access;
+use rialto_layout::{Repository, Template, pascal_case, refuse, text};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What stands in one of two sets only.
+fn differences(a: &BTreeSet<String>, in_a: &str, b: &BTreeSet<String>, in_b: &str) -> Vec<String> {
+    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>, has: &str, lacks: &str| {
+        one.difference(other).map(|name| format!("{name}: {has}, but {lacks}")).collect::<Vec<_>>()
+    };
+    let mut found = only(a, b, &format!("has {in_a}"), &format!("no {in_b}"));
+    found.extend(only(b, a, &format!("has {in_b}"), &format!("no {in_a}")));
+    found
+}
+
+fn bins(repository: &Repository) -> BTreeSet<String> {
+    repository.bins().into_iter().map(|bin| bin.name).collect()
+}
+
+#[test]
+fn a_bins_name_begins_with_its_service_and_is_unique() {
+    let repository = Repository::open();
+    let mut seen = BTreeMap::new();
+    let mut found = Vec::new();
+    for bin in repository.bins() {
+        if !bin.name.starts_with(&format!("{}-", bin.service)) {
+            found.push(format!("{} of {}", bin.name, bin.service));
+        }
+        // A function's name has 64 characters at most, a stage's 20.
+        if "rialto-".len() + 20 + "-".len() + bin.name.len() > 64 {
+            found.push(format!("{} is too long: 36 characters at most", bin.name));
+        }
+        if let Some(other) = seen.insert(bin.name.clone(), bin.service.clone()) {
+            found.push(format!("{} stands in {other} and in {}", bin.name, bin.service));
+        }
+    }
+    refuse(found, "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay or <service>-sweep.");
+}
+
+#[test]
+fn bins_and_the_templates_functions_match_one_to_one() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let functions = template.functions().map(|function| {
+        let folder = function.properties["CodeUri"].as_str().unwrap_or_default();
+        folder.trim_start_matches("target/lambda/").trim_end_matches('/').to_owned()
+    });
+    refuse(
+        differences(&bins(&repository), "a bin", &functions.collect(), "function in template.yaml"),
+        "each bin in functions/*/src/bin is one AWS::Serverless::Function with CodeUri target/lambda/<bin>/.",
+    );
+}
+
+#[test]
+fn a_function_of_the_template_bears_its_bins_name() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mut found = Vec::new();
+    for bin in bins(&repository) {
+        let id = format!("{}Function", pascal_case(&bin));
+        let Some(function) = template.get(&id) else {
+            found.push(format!("{bin} isn't {id}"));
+            continue;
+        };
+        if text(&function.properties["FunctionName"]) != Some(&format!("rialto-${{Stage}}-{bin}")) {
+            found.push(format!("{id} has another FunctionName than rialto-${{Stage}}-{bin}"));
+        }
+        if function.properties["CodeUri"] != format!("target/lambda/{bin}/") {
+            found.push(format!("{id} has another CodeUri than target/lambda/{bin}/"));
+        }
+    }
+    refuse(found, "the bin orders-place-order is OrdersPlaceOrderFunction in template.yaml.");
+}
+
+#[test]
+fn bins_and_samples_match_one_to_one() {
+    let repository = Repository::open();
+    let samples = repository.files("events/samples");
+    let samples = samples.iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned());
+    refuse(
+        differences(&bins(&repository), "a bin", &samples.collect(), "sample in events/samples"),
+        "keep one payload a function: events/samples/<bin>.json.",
+    );
+}
+
+#[test]
+fn every_route_is_served_by_a_bin_of_its_name() {
+    let repository = Repository::open();
+    let bins = bins(&repository);
+    let missing = access::ROUTES.iter().filter(|route| !bins.contains(route.function));
+    refuse(
+        missing.map(|route| format!("{} {}: no bin {}", route.method, route.path, route.function)),
+        "write the function, or take its route out of shared/lambda/src/access.rs.",
+    );
+}
+
+#[test]
+fn every_bin_is_a_route_or_something_that_needs_none() {
+    let repository = Repository::open();
+    let routes: BTreeSet<_> = access::ROUTES.iter().map(|route| route.function).collect();
+    // What other functions, the gateway or the operator's command invoke.
+    let internal = ["accounts-authorizer", "platform-answer-preflight", "platform-simulate-provider"];
+    let found = repository.bins().into_iter().filter(|bin| {
+        let needs_none = bin.hears().is_some() || ["relay", "sweep"].contains(&bin.work());
+        !routes.contains(bin.name.as_str()) && !needs_none && !internal.contains(&bin.name.as_str())
+    });
+    refuse(
+        found.map(|bin| bin.name),
+        "give it its route and who may call it in shared/lambda/src/access.rs, or name it here as an internal one.",
+    );
+}
+
+#[test]
+fn a_consumer_hears_a_service_that_exists() {
+    let repository = Repository::open();
+    let services: BTreeSet<_> = repository.services().into_iter().map(|service| service.name).collect();
+    let found = repository.bins().into_iter().filter(|bin| bin.hears().is_some_and(|it| !services.contains(it)));
+    refuse(found.map(|bin| bin.name), "name it <service>-on-<source service>.");
+}

@@ -1,0 +1,203 @@
+//! Each function may do what it does, and nothing else.
+
+use rialto_layout::{Function, Repository, Statement, Template, pascal_case, reference, refuse, statements, text};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What may be allowed with a wildcard, and why: the resource's id, the action, the end of what is named.
+const WILDCARDS: &[(&str, &str, &str, &str)] = &[
+    ("GatewayRole", "lambda:InvokeFunction", ":function:rialto-${Stage}-*", "eighty ARNs don't fit into one policy"),
+    ("QueuePolicy", "sqs:SendMessage", ":rialto-${Stage}-*", "one policy for all queues that it names already"),
+];
+
+/// What a resource is written as, whichever way.
+fn written(resource: &Value) -> String {
+    match (text(resource), reference(resource)) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(id)) => id.to_owned(),
+        (None, None) => resource.to_string(),
+    }
+}
+
+/// Every statement of the template with the id of what carries it.
+fn all_statements(template: &Template) -> Vec<(&str, Statement<'_>)> {
+    let mut all = Vec::new();
+    for function in template.functions() {
+        all.extend(function.statements().into_iter().map(|statement| (function.id, statement)));
+    }
+    for role in template.of("AWS::IAM::Role") {
+        for policy in role.properties["Policies"].as_array().into_iter().flatten() {
+            let document = &policy["PolicyDocument"]["Statement"];
+            all.extend(statements(document).into_iter().map(|statement| (role.id, statement)));
+        }
+    }
+    for policy in template.resources().filter(|resource| resource.kind.ends_with("Policy")) {
+        let document = &policy.properties["PolicyDocument"]["Statement"];
+        all.extend(statements(document).into_iter().map(|statement| (policy.id, statement)));
+    }
+    all
+}
+
+/// The actions that a function may do on a resource, by its logical id.
+fn allowed<'a>(function: &Function<'a>, id: &str) -> BTreeSet<&'a str> {
+    let on_it = |statement: &Statement<'_>| {
+        statement.resources.iter().any(|resource| reference(resource) == Some(id) || written(resource).contains(id))
+    };
+    function.statements().into_iter().filter(on_it).flat_map(|statement| statement.actions).collect()
+}
+
+#[test]
+fn no_statement_names_more_resources_than_it_has_to() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for (id, statement) in all_statements(&template) {
+        for resource in statement.resources {
+            let name = written(resource);
+            let excepted = WILDCARDS.iter().any(|(owner, action, end, _)| {
+                *owner == id && statement.actions == [*action] && name.ends_with(end)
+            });
+            // Secrets Manager puts six characters of its own behind a secret's name.
+            if name.trim_end_matches("-??????").contains(['*', '?']) && !excepted {
+                found.push(format!("{id}: {:?} on {name}", statement.actions));
+            }
+        }
+    }
+    refuse(found, "name the resource; where the service allows none, put the statement into WILDCARDS with its reason.");
+}
+
+#[test]
+fn no_statement_allows_every_action() {
+    let template = Template::read(&Repository::open());
+    let found = all_statements(&template).into_iter().flat_map(|(id, statement)| {
+        let actions = statement.actions.into_iter().filter(|action| action.contains('*'));
+        actions.map(|action| format!("{id}: {action}")).collect::<Vec<_>>()
+    });
+    refuse(found, "list the actions that the function uses.");
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own_with_statements_written_out() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for function in template.functions() {
+        if !function.properties["Role"].is_null() {
+            found.push(format!("{} uses a role that isn't its own", function.id));
+        }
+        for policy in function.unwritten_policies() {
+            found.push(format!("{}: {policy} doesn't say what it allows", function.id));
+        }
+        if function.statements().iter().any(|statement| statement.actions.is_empty() || statement.resources.is_empty())
+        {
+            found.push(format!("{} has a statement without an Action or a Resource", function.id));
+        }
+    }
+    refuse(found, "write `Policies: [{ Statement: […] }]` with actions and resources.");
+}
+
+#[test]
+fn a_function_reaches_its_own_services_table_only() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mut found = Vec::new();
+    for function in template.functions() {
+        // Health asks every table for an item that never exists.
+        if function.id == "PlatformGetHealthFunction" {
+            continue;
+        }
+        let service = repository.services().into_iter().find(|service| {
+            function.id.starts_with(&pascal_case(&service.name))
+        });
+        let own = match service.map(|service| service.name).as_deref() {
+            Some("platform") => "SimulatorTable".to_owned(),
+            Some(service) => format!("{}Table", pascal_case(service)),
+            None => String::new(),
+        };
+        for statement in function.statements() {
+            let on_table = statement.actions.iter().any(|action| action.starts_with("dynamodb:"));
+            for resource in statement.resources.iter().filter(|_| on_table) {
+                let name = written(resource);
+                if name != own && !name.starts_with(&format!("${{{own}.Arn}}/index/by_")) {
+                    found.push(format!("{}: {:?} on {name}", function.id, statement.actions));
+                }
+            }
+        }
+    }
+    refuse(found, "a service never reads another's table: hear its events, or ask its owner.");
+}
+
+#[test]
+fn health_may_read_nothing_that_exists() {
+    let template = Template::read(&Repository::open());
+    let health = template.get("PlatformGetHealthFunction").unwrap();
+    let policies = health.properties["Policies"].as_array().unwrap();
+    let statements = policies.iter().flat_map(|policy| policy["Statement"].as_array().unwrap());
+    let found = statements.filter(|statement| {
+        let action = statement["Action"].as_str().unwrap_or_default();
+        let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+        action.starts_with("dynamodb:") && (action != "dynamodb:GetItem" || *keys != serde_json::json!(["HEALTH"]))
+    });
+    refuse(
+        found.map(Value::to_string),
+        "dynamodb:GetItem, with `Condition: { \"ForAllValues:StringEquals\": { \"dynamodb:LeadingKeys\": [HEALTH] } }`.",
+    );
+}
+
+#[test]
+fn a_consumer_may_take_from_its_queue_and_a_relay_may_read_its_stream_and_publish() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mut found = Vec::new();
+    for bin in repository.bins() {
+        let id = pascal_case(&bin.name);
+        let function = template.functions().find(|function| function.id == format!("{id}Function"));
+        let Some(function) = function else { continue };
+        let service = pascal_case(&bin.service);
+        let needed: &[(String, &[&str])] = if bin.hears().is_some() {
+            let actions = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+            &[(format!("{id}Queue"), actions)]
+        } else if bin.work() == "relay" {
+            let stream = &[
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+                "dynamodb:ListStreams",
+            ];
+            &[
+                (format!("{service}Table"), stream),
+                ("EventBus".to_owned(), &["events:PutEvents"]),
+                (format!("{service}OutboxDeadLetters"), &["sqs:SendMessage"]),
+            ]
+        } else {
+            &[]
+        };
+        for (resource, actions) in needed {
+            let allowed = allowed(&function, resource);
+            for action in actions.iter().filter(|action| !allowed.contains(**action)) {
+                found.push(format!("{} may not {action} on {resource}", function.id));
+            }
+        }
+    }
+    refuse(found, "AWS refuses to make the event source mapping without them; emulators don't look.");
+}
+
+#[test]
+fn no_function_is_given_a_secret_in_its_environment() {
+    let template = Template::read(&Repository::open());
+    let globals = &template.document["Globals"]["Function"]["Environment"]["Variables"];
+    let everywhere = globals.as_object().into_iter().flatten().map(|(name, value)| ("Globals", name, value));
+    let own = template.functions().flat_map(|function| {
+        let variables = function.properties["Environment"]["Variables"].as_object();
+        variables.into_iter().flatten().map(move |(name, value)| (function.id, name, value))
+    });
+    let mut found = Vec::new();
+    for (owner, name, value) in everywhere.chain(own) {
+        let secret = ["SECRET", "PASSWORD", "KEY", "TOKEN", "CREDENTIAL", "PEPPER", "SALT"];
+        if secret.iter().any(|word| name.to_uppercase().contains(word)) {
+            found.push(format!("{owner}: {name}"));
+        }
+        if value.to_string().contains("{{resolve:") {
+            found.push(format!("{owner}: {name} is resolved into the environment"));
+        }
+    }
+    refuse(found, "let the function read it at its start, by IAM, from the parameter store or Secrets Manager.");
+}

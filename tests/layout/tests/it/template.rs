@@ -1,0 +1,131 @@
+//! What every resource of the template has, and how many there are.
+
+use rialto_layout::{Repository, Resource, Template, pascal_case, reference, refuse};
+use serde_json::Value;
+
+/// Of CloudFormation's 500: beyond this the template is split by service.
+const MOST_RESOURCES: usize = 400;
+
+#[test]
+fn every_function_logs_to_its_services_group_which_forgets() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let services: Vec<_> = repository.services().into_iter().map(|service| pascal_case(&service.name)).collect();
+    let mut found = Vec::new();
+    for function in template.functions() {
+        let service = services.iter().find(|service| function.id.starts_with(service.as_str()));
+        let wanted = service.map(|service| format!("{service}Logs"));
+        let group = reference(&function.properties["LoggingConfig"]["LogGroup"]);
+        if group != wanted.as_deref() {
+            found.push(format!("{} logs to {group:?}, not to {wanted:?}", function.id));
+        }
+    }
+    for group in template.of("AWS::Logs::LogGroup") {
+        if group.properties["RetentionInDays"].is_null() {
+            found.push(format!("{} never forgets", group.id));
+        }
+    }
+    for api in template.of("AWS::Serverless::Function").filter(|function| {
+        let group = reference(&function.properties["LoggingConfig"]["LogGroup"]);
+        group.and_then(|id| template.get(id)).is_none_or(|group| group.kind != "AWS::Logs::LogGroup")
+    }) {
+        found.push(format!("{} logs to a group that isn't in the template", api.id));
+    }
+    refuse(found, "`LoggingConfig: { LogGroup: !Ref OrdersLogs }`, and a RetentionInDays on the group.");
+}
+
+#[test]
+fn every_table_is_keyed_and_billed_alike() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for table in template.of("AWS::DynamoDB::Table") {
+        let keys = |schema: &Value| {
+            let schema = schema.as_array().map_or(&[][..], Vec::as_slice);
+            let names = schema.iter().filter_map(|key| key["AttributeName"].as_str());
+            names.map(str::to_owned).collect::<Vec<_>>()
+        };
+        if keys(&table.properties["KeySchema"]) != ["pk", "sk"] {
+            found.push(format!("{} isn't keyed by pk and sk", table.id));
+        }
+        if table.properties["BillingMode"] != "PAY_PER_REQUEST" {
+            found.push(format!("{} isn't PAY_PER_REQUEST", table.id));
+        }
+        let indexes = table.properties["GlobalSecondaryIndexes"].as_array().map_or(&[][..], Vec::as_slice);
+        for index in indexes {
+            let name = index["IndexName"].as_str().unwrap_or_default();
+            let wanted = [format!("{name}_pk"), format!("{name}_sk")];
+            if !name.starts_with("by_") || keys(&index["KeySchema"]) != wanted {
+                found.push(format!("{}: the index {name} isn't by_<what>, keyed by {wanted:?}", table.id));
+            }
+        }
+    }
+    refuse(found, "see shared/dynamo: one table a service, keys pk and sk, indexes by_<what>.");
+}
+
+#[test]
+fn every_service_names_its_table_by_one_rule() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for table in template.of("AWS::DynamoDB::Table") {
+        let service = table.id.trim_end_matches("Table").to_lowercase();
+        if rialto_layout::text(&table.properties["TableName"]) != Some(&format!("rialto-${{Stage}}-{service}")) {
+            found.push(table.id.to_owned());
+        }
+    }
+    refuse(found, "`TableName: !Sub rialto-${Stage}-orders`, as rialto_aws::Stage::table says it.");
+}
+
+#[test]
+fn what_only_tests_need_is_not_in_prod() {
+    let template = Template::read(&Repository::open());
+    let resources = template.document["Resources"].as_object().unwrap();
+    let found = resources.iter().filter(|(id, resource)| {
+        (id.starts_with("Simulator") || id.starts_with("PlatformSimulate")) && resource["Condition"] != "Simulated"
+    });
+    refuse(found.map(|(id, _)| id.clone()), "`Condition: Simulated`, which is false on the stage prod.");
+}
+
+/// How many resources CloudFormation makes of one, after SAM.
+fn expanded(template: &Template, resource: &Resource<'_>) -> usize {
+    let properties = resource.properties;
+    match resource.kind {
+        "AWS::Serverless::Function" => {
+            let role = usize::from(properties["Role"].is_null());
+            // A version and an alias.
+            let alias = if properties["AutoPublishAlias"].is_null() { 0 } else { 2 };
+            let url = if properties["FunctionUrlConfig"].is_null() { 0 } else { 2 };
+            let events = properties["Events"].as_object().map_or(0, |events| {
+                let event = |event: &Value| match event["Type"].as_str() {
+                    // A rule or a route, and a permission.
+                    Some("Schedule" | "EventBridgeRule" | "CloudWatchEvent" | "ScheduleV2" | "SNS") => 2,
+                    _ => 1,
+                };
+                events.values().map(event).sum()
+            });
+            1 + role + alias + url + events
+        }
+        "AWS::Serverless::Api" => {
+            let permissions = authorizers(template, resource.id);
+            // The API, its deployment and its stage.
+            3 + permissions
+        }
+        "AWS::Serverless::StateMachine" => 2,
+        _ => 1,
+    }
+}
+
+/// SAM adds a permission for each authorizer that it is told of (none for those in a definition).
+fn authorizers(template: &Template, api: &str) -> usize {
+    let api = template.get(api);
+    api.and_then(|api| api.properties["Auth"]["Authorizers"].as_object().map(serde_json::Map::len)).unwrap_or(0)
+}
+
+#[test]
+fn the_template_stays_well_below_cloudformations_500_resources() {
+    let template = Template::read(&Repository::open());
+    let count: usize = template.resources().map(|resource| expanded(&template, &resource)).sum();
+    assert!(
+        count < MOST_RESOURCES,
+        "{count} resources, fewer than {MOST_RESOURCES} are allowed\n\nWhat to do: split the template by service."
+    );
+}
