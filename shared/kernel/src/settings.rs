@@ -72,6 +72,71 @@ pub const JWKS: Setting<String> = Setting {
     },
 };
 
+/// What proves to the payment provider who asks. A secret.
+pub const PROVIDER_KEY: Setting<String> = Setting {
+    name: "payments/provider-key",
+    default: "",
+    range: "8 to 255 printable ASCII characters without spaces; empty while there is none",
+    doc: "The payment provider's secret key; its simulator takes the same. Kept as a SecureString.",
+    parse: |text| match text.trim() {
+        "" => Ok(String::new()),
+        key if (8..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
+            Ok(key.to_owned())
+        }
+        _ => Err("must be 8 to 255 printable ASCII characters".to_owned()),
+    },
+};
+
+/// Where the payment provider is: all of a URL before `/v1/…`.
+pub const PROVIDER_URL: Setting<String> = Setting {
+    name: "payments/provider-url",
+    default: "https://api.stripe.com",
+    range: "an https URL without a query; http only to this machine",
+    doc: "Where the payment provider, or its simulator, is spoken to in Stripe's form.",
+    parse: provider_url,
+};
+
+/// A setting without its type: what lists and checks settings of every kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Description {
+    /// Below `/rialto/<stage>/`.
+    pub name: &'static str,
+    pub default: &'static str,
+    pub range: &'static str,
+    pub doc: &'static str,
+    /// Kept as a SecureString, and shown to nobody unasked.
+    pub secret: bool,
+    /// Refuses what is out of range and says why.
+    pub check: fn(&str) -> Result<(), String>,
+}
+
+macro_rules! describe {
+    ($($setting:ident $(($kind:ident))?),* $(,)?) => {
+        &[$(Description {
+            name: $setting.name,
+            default: $setting.default,
+            range: $setting.range,
+            doc: $setting.doc,
+            secret: describe!(@ $($kind)?),
+            check: |text| ($setting.parse)(text).map(drop),
+        }),*]
+    };
+    (@ secret) => { true };
+    (@) => { false };
+}
+
+/// Every setting, by name.
+pub const ALL: &[Description] = describe![
+    JWKS,
+    ALLOWED_ORIGINS,
+    FREE_SHIPPING_FROM,
+    PENDING_DEADLINE,
+    SHIPPING_FEE,
+    PROVIDER_KEY(secret),
+    PROVIDER_URL,
+    CURRENCY,
+];
+
 fn amount(text: &str, max: i64) -> Result<Amount, String> {
     let number: i64 = text.trim().parse().map_err(|_| "is not a whole number".to_owned())?;
     if number > max {
@@ -104,6 +169,26 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
     Ok(origins)
 }
 
+/// The provider's key travels with each request, so in the clear only to where it is.
+fn provider_url(text: &str) -> Result<String, String> {
+    let url = text.trim().trim_end_matches('/');
+    let here = |host: &str| {
+        matches!(host, "localhost" | "127.0.0.1") || host.ends_with(".localhost.localstack.cloud")
+    };
+    let rest = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => rest,
+        (_, Some(rest)) if rest.split(['/', ':']).next().is_some_and(here) => rest,
+        (_, Some(_)) => return Err("must be https, except to this machine".to_owned()),
+        (None, None) => return Err("is not an https URL".to_owned()),
+    };
+    let plain = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:".contains(&b));
+    if plain && rest.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        Ok(url.to_owned())
+    } else {
+        Err("must be a host and perhaps a path, without a query".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +201,7 @@ mod tests {
         assert_eq!((PENDING_DEADLINE.parse)(PENDING_DEADLINE.default).unwrap().as_secs(), 900);
         assert_eq!((ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap(), ["http://localhost:3001"]);
         assert!((JWKS.parse)(JWKS.default).is_ok());
+        assert_eq!((PROVIDER_KEY.parse)(PROVIDER_KEY.default).unwrap(), "");
     }
 
     #[test]
@@ -126,5 +212,39 @@ mod tests {
         assert!((ALLOWED_ORIGINS.parse)("*").is_err());
         assert!((ALLOWED_ORIGINS.parse)("https://a.example/path").is_err());
         assert!((CURRENCY.parse)("euro").is_err());
+        assert!((PROVIDER_KEY.parse)("short").is_err());
+        assert!((PROVIDER_KEY.parse)("sk_test with space").is_err());
+        assert!((PROVIDER_URL.parse)("api.stripe.com").is_err());
+        assert!((PROVIDER_URL.parse)("http://api.stripe.com").is_err());
+        assert!((PROVIDER_URL.parse)("https://").is_err());
+        assert!((PROVIDER_URL.parse)("https://user@evil.example").is_err());
+        assert!((PROVIDER_URL.parse)("https://api.stripe.com?x=1").is_err());
+    }
+
+    #[test]
+    fn a_providers_url_has_no_slash_at_its_end_and_may_be_near() {
+        let local = "http://localhost:4566/_aws/execute-api/a1b2/local";
+        assert_eq!((PROVIDER_URL.parse)(local).unwrap(), local);
+        assert_eq!((PROVIDER_URL.parse)("https://api.stripe.com/").unwrap(), PROVIDER_URL.default);
+    }
+
+    #[test]
+    fn every_setting_is_described_once_and_in_order() {
+        let declared = include_str!("settings.rs")
+            .lines()
+            .filter(|line| line.starts_with("pub const ") && line.contains(": Setting<"));
+        assert_eq!(declared.count(), ALL.len());
+        assert!(ALL.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
+    fn a_description_checks_as_its_setting_parses() {
+        for setting in ALL {
+            assert_eq!((setting.check)(setting.default), Ok(()), "{}", setting.name);
+        }
+        let fee = ALL.iter().find(|setting| setting.name == SHIPPING_FEE.name).unwrap();
+        assert!((fee.check)("lots").is_err());
+        assert!(!fee.secret);
+        assert!(ALL.iter().any(|setting| setting.name == PROVIDER_KEY.name && setting.secret));
     }
 }

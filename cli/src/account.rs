@@ -1,0 +1,166 @@
+//! The demo shop's accounts: found where the stage's file says, else made.
+
+use crate::{
+    api::{Api, ApiError, Session},
+    failure::Failure,
+    local::{Account, Accounts, LocalFile},
+    password,
+    shop::Person,
+};
+
+/// Which of the file's accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Supervisor,
+    Seller(usize),
+    Buyer(usize),
+}
+
+/// What became of an attempt to make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registered {
+    Done,
+    EmailTaken,
+}
+
+/// Under how many addresses an account is tried before something must be wrong.
+const ADDRESSES: u32 = 20;
+
+impl Slot {
+    fn of(self, accounts: &Accounts) -> Option<&Account> {
+        match self {
+            Self::Supervisor => accounts.supervisor.as_ref(),
+            Self::Seller(at) => accounts.sellers.get(at),
+            Self::Buyer(at) => accounts.buyers.get(at),
+        }
+    }
+
+    /// Slots of one kind are filled in order.
+    fn fill(self, accounts: &mut Accounts, account: Account) {
+        let (list, at) = match self {
+            Self::Supervisor => {
+                accounts.supervisor = Some(account);
+                return;
+            }
+            Self::Seller(at) => (&mut accounts.sellers, at),
+            Self::Buyer(at) => (&mut accounts.buyers, at),
+        };
+        match list.get_mut(at) {
+            Some(old) => *old = account,
+            None => list.push(account),
+        }
+    }
+
+    /// The account with the id that logging in told.
+    fn identified(self, mut account: Account, session: &Session) -> Account {
+        let id = Some(session.account_id.clone());
+        match self {
+            Self::Supervisor => {}
+            Self::Seller(_) => account.seller_id = id,
+            Self::Buyer(_) => account.user_id = id,
+        }
+        account
+    }
+}
+
+/// Logs in with what the file says, and makes the account first if that doesn't work. Whether it is new is told, too.
+///
+/// An address that somebody has already, whose password the file doesn't say, is given a number.
+///
+/// # Errors
+/// [`Failure`] of the API, of the file or of `register`.
+pub(crate) async fn ensure(
+    file: &mut LocalFile,
+    api: &Api,
+    slot: Slot,
+    person: &Person,
+    register: impl AsyncFn(&Account) -> Result<Registered, Failure>,
+) -> Result<(Session, bool), Failure> {
+    let noted = slot.of(&file.content.accounts).cloned();
+    if let Some(account) = &noted
+        && let Some(session) = log_in(api, account).await?
+    {
+        note(file, slot, slot.identified(account.clone(), &session))?;
+        return Ok((session, false));
+    }
+    let mut next = noted;
+    for number in 1..=ADDRESSES {
+        let account = match next.take() {
+            Some(account) => account,
+            None => Account::new(numbered(person.email, number), password::generate()?),
+        };
+        note(file, slot, account.clone())?;
+        if register(&account).await? == Registered::Done {
+            let session = api.log_in(&account.email, &account.password).await?;
+            note(file, slot, slot.identified(account, &session))?;
+            return Ok((session, true));
+        }
+    }
+    Err(Failure::new(
+        format!("{} and {ADDRESSES} addresses like it are taken.", person.email),
+        "Use the stage's file of the earlier runs (--file), or begin with an empty stage.",
+    ))
+}
+
+/// Nobody, if there is no such account or its password is another.
+async fn log_in(api: &Api, account: &Account) -> Result<Option<Session>, ApiError> {
+    match api.log_in(&account.email, &account.password).await {
+        Ok(session) => Ok(Some(session)),
+        Err(error) if error.is("unauthenticated") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn note(file: &mut LocalFile, slot: Slot, account: Account) -> Result<(), Failure> {
+    if slot.of(&file.content.accounts) == Some(&account) {
+        return Ok(());
+    }
+    slot.fill(&mut file.content.accounts, account);
+    file.save()
+}
+
+/// `nora@rialto.example`, `nora+2@rialto.example`, …
+fn numbered(email: &str, number: u32) -> String {
+    match email.split_once('@') {
+        Some((local, domain)) if number > 1 => format!("{local}+{number}@{domain}"),
+        _ => email.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(email: &str) -> Account {
+        Account::new(email.to_owned(), "p".to_owned())
+    }
+
+    #[test]
+    fn an_address_that_is_taken_gets_a_number() {
+        assert_eq!(numbered("nora@rialto.example", 1), "nora@rialto.example");
+        assert_eq!(numbered("nora@rialto.example", 2), "nora+2@rialto.example");
+    }
+
+    #[test]
+    fn each_slot_keeps_its_own_account() {
+        let mut accounts = Accounts::default();
+        let slots = [Slot::Supervisor, Slot::Seller(0), Slot::Seller(1), Slot::Buyer(0)];
+        for (at, slot) in slots.into_iter().enumerate() {
+            slot.fill(&mut accounts, account(&at.to_string()));
+        }
+        Slot::Seller(0).fill(&mut accounts, account("new"));
+        let emails = slots.map(|slot| slot.of(&accounts).unwrap().email.clone());
+        assert_eq!(emails, ["0", "new", "2", "3"]);
+        assert_eq!(Slot::Buyer(1).of(&accounts), None);
+    }
+
+    #[test]
+    fn an_account_is_told_by_the_id_of_its_kind() {
+        let session = Session { access_token: "t".to_owned(), account_id: "sel_1".to_owned() };
+        let seller = Slot::Seller(0).identified(account("a"), &session);
+        assert_eq!((seller.seller_id.as_deref(), seller.user_id), (Some("sel_1"), None));
+        let buyer = Slot::Buyer(0).identified(account("a"), &session);
+        assert_eq!((buyer.seller_id, buyer.user_id.as_deref()), (None, Some("sel_1")));
+        assert_eq!(Slot::Supervisor.identified(account("a"), &session), account("a"));
+    }
+}

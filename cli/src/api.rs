@@ -1,0 +1,396 @@
+//! The stage's HTTP API, spoken to with the client that the AWS SDKs bring along.
+
+use crate::failure::Failure;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorSettings},
+        orchestrator::HttpRequest,
+    },
+    http::HttpError,
+};
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use std::{error::Error, fmt::Write, time::Duration};
+
+/// A gateway answers within 29 seconds or not at all.
+const ANSWER: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(5);
+/// How often a call is made that was refused only for the moment.
+const ATTEMPTS: u32 = 5;
+
+pub(crate) struct Api {
+    /// Without a slash at its end.
+    url: String,
+    connector: Connector,
+}
+
+/// Somebody who is logged in.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) access_token: String,
+    pub(crate) account_id: String,
+}
+
+/// A call that is being put together.
+pub(crate) struct Call<'a> {
+    api: &'a Api,
+    method: &'static str,
+    path: String,
+    token: Option<&'a str>,
+    key: Option<&'a str>,
+    body: Option<Value>,
+}
+
+/// Why a call didn't succeed.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// It isn't known whether the API heard of it.
+    Unreachable {
+        url: String,
+        cause: String,
+    },
+    Refused(Refusal),
+}
+
+/// What the API answered instead, as RFC 9457 has it; anything else that spoke for it has no code.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Refusal {
+    #[serde(skip)]
+    call: String,
+    #[serde(skip)]
+    url: String,
+    status: u16,
+    code: String,
+    title: String,
+    detail: Option<String>,
+    errors: Vec<BadField>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BadField {
+    field: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Value,
+    pagination: Option<Pagination>,
+}
+
+#[derive(Deserialize)]
+struct Pagination {
+    next_cursor: Option<String>,
+}
+
+/// An answer as it came.
+struct Raw {
+    status: u16,
+    retry_after: Option<u64>,
+    body: Vec<u8>,
+}
+
+impl Api {
+    /// # Errors
+    /// [`Failure`] for a text that is no URL of an API.
+    pub(crate) fn new(url: &str) -> Result<Self, Failure> {
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(Failure::new(
+                format!("{url:?} is not the URL of an API."),
+                "Name it as in --api-url https://abc123.execute-api.eu-central-1.amazonaws.com/dev.",
+            ));
+        }
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
+        let connector = Connector::builder()
+            .connector_settings(settings)
+            .sleep_impl(TokioSleep::new())
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build();
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), connector })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn get(&self, path: impl Into<String>) -> Call<'_> {
+        self.call("GET", path)
+    }
+
+    pub(crate) fn post(&self, path: impl Into<String>, body: Value) -> Call<'_> {
+        Call { body: Some(body), ..self.call("POST", path) }
+    }
+
+    pub(crate) fn put(&self, path: impl Into<String>, body: Value) -> Call<'_> {
+        Call { body: Some(body), ..self.call("PUT", path) }
+    }
+
+    fn call(&self, method: &'static str, path: impl Into<String>) -> Call<'_> {
+        Call { api: self, method, path: path.into(), token: None, key: None, body: None }
+    }
+
+    /// # Errors
+    /// [`ApiError`]; code `unauthenticated` for an unknown email or another password.
+    pub(crate) async fn log_in(&self, email: &str, password: &str) -> Result<Session, ApiError> {
+        self.post("/auth/login", json!({ "email": email, "password": password })).read().await
+    }
+}
+
+impl<'a> Call<'a> {
+    /// Calls as somebody who is logged in.
+    pub(crate) fn by(self, session: &'a Session) -> Self {
+        Self { token: Some(&session.access_token), ..self }
+    }
+
+    /// With an Idempotency-Key.
+    pub(crate) fn key(self, key: &'a str) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The answer's data.
+    ///
+    /// # Errors
+    /// [`ApiError`] without a success, or when the data isn't a `T`.
+    pub(crate) async fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        let answer = self.answer().await?;
+        T::deserialize(answer.data).map_err(|error| self.strange(&error))
+    }
+
+    /// Every page of a list, one after the other. The path has no query.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub(crate) async fn read_all<T: DeserializeOwned>(mut self) -> Result<Vec<T>, ApiError> {
+        let list = format!("{}?limit=100", self.path);
+        self.path.clone_from(&list);
+        let mut all = Vec::new();
+        loop {
+            let answer = self.answer().await?;
+            let page: Vec<T> = Vec::deserialize(answer.data).map_err(|error| self.strange(&error))?;
+            all.extend(page);
+            match answer.pagination.and_then(|pagination| pagination.next_cursor) {
+                Some(cursor) => self.path = format!("{list}&cursor={cursor}"),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    async fn answer(&self) -> Result<Answer, ApiError> {
+        let raw = self.insist().await?;
+        if !(200..300).contains(&raw.status) {
+            return Err(ApiError::Refused(self.refusal(&raw)));
+        }
+        serde_json::from_slice(&raw.body).map_err(|error| self.strange(&error))
+    }
+
+    /// Calls again for as long as the answer only says "not now".
+    async fn insist(&self) -> Result<Raw, ApiError> {
+        let mut attempt = 1;
+        loop {
+            let raw = self.send().await?;
+            if attempt == ATTEMPTS || !self.may_repeat(raw.status) {
+                return Ok(raw);
+            }
+            let wait = raw.retry_after.map_or(Duration::from_millis(100 << attempt), Duration::from_secs);
+            tokio::time::sleep(wait.min(Duration::from_secs(5))).await;
+            attempt += 1;
+        }
+    }
+
+    /// Whether the same call can do no harm: a throttled one did nothing, and others only if twice is once.
+    fn may_repeat(&self, status: u16) -> bool {
+        let twice_is_once = self.method != "POST" || self.key.is_some();
+        status == 429 || (twice_is_once && matches!(status, 503 | 504))
+    }
+
+    async fn send(&self) -> Result<Raw, ApiError> {
+        let unreachable = |cause| ApiError::Unreachable { url: self.api.url.clone(), cause };
+        let request = self.request().map_err(|error| unreachable(innermost(&error)))?;
+        let response =
+            self.api.connector.call(request).await.map_err(|error| unreachable(innermost(&error)))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
+        let body = ByteStream::new(response.into_body()).collect().await;
+        let body = body.map_err(|error| unreachable(innermost(&error)))?.to_vec();
+        Ok(Raw { status, retry_after, body })
+    }
+
+    fn request(&self) -> Result<HttpRequest, HttpError> {
+        let body = self.body.as_ref().map(Value::to_string);
+        let mut request = HttpRequest::new(body.map_or_else(SdkBody::empty, SdkBody::from));
+        request.set_method(self.method)?;
+        request.set_uri(format!("{}{}", self.api.url, self.path))?;
+        let headers = request.headers_mut();
+        headers.try_insert("accept", "application/json")?;
+        if self.body.is_some() {
+            headers.try_insert("content-type", "application/json")?;
+        }
+        if let Some(token) = self.token {
+            headers.try_insert("authorization", format!("Bearer {token}"))?;
+        }
+        if let Some(key) = self.key {
+            headers.try_insert("idempotency-key", key.to_owned())?;
+        }
+        Ok(request)
+    }
+
+    fn refusal(&self, raw: &Raw) -> Refusal {
+        let problem = serde_json::from_slice::<Map<String, Value>>(&raw.body).ok();
+        let problem = problem.filter(|problem| problem.contains_key("code"));
+        let refusal = problem.and_then(|problem| serde_json::from_value(Value::Object(problem)).ok());
+        let refusal = refusal.unwrap_or_else(|| Refusal {
+            title: String::from_utf8_lossy(&raw.body).chars().take(200).collect(),
+            ..Refusal::default()
+        });
+        Refusal { status: raw.status, call: self.name(), url: self.api.url.clone(), ..refusal }
+    }
+
+    /// A success that isn't what the API promises.
+    fn strange(&self, error: &serde_json::Error) -> ApiError {
+        ApiError::Refused(Refusal {
+            call: self.name(),
+            url: self.api.url.clone(),
+            title: format!("the answer can't be understood: {error}"),
+            ..Refusal::default()
+        })
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+impl ApiError {
+    /// Whether the API refused with this code.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == code)
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Unreachable { url, cause } => Self::new(
+                format!("{url} doesn't answer: {cause}."),
+                "Run scripts/up for the stage local; else check the network and --api-url.",
+            ),
+            ApiError::Refused(refusal) => Self::new(refusal.told(), refusal.advice()),
+        }
+    }
+}
+
+impl Refusal {
+    fn told(&self) -> String {
+        let mut told = format!("{} answered {}", self.call, self.status);
+        for part in [self.code.as_str(), self.title.as_str(), self.detail.as_deref().unwrap_or_default()] {
+            if !part.is_empty() {
+                // Writing to a string can't fail.
+                write!(told, ": {part}").ok();
+            }
+        }
+        for bad in &self.errors {
+            write!(told, "\n    {} {}", bad.field, bad.message).ok();
+        }
+        told
+    }
+
+    fn advice(&self) -> String {
+        let advice = match (self.status, self.code.as_str()) {
+            (_, "") => {
+                return format!(
+                    "Check that {} is the URL of a Rialto API (--api-url), of the same release.",
+                    self.url
+                );
+            }
+            (_, "not_orderable") => "Choose a product that is for sale: see GET /products.",
+            (_, "invalid") => "Correct what is named above.",
+            (401, _) => {
+                "Run rialto keys init once for a new stage; then rialto seed, which makes the accounts anew."
+            }
+            (403, _) => "Use the account that it belongs to, or a supervisor.",
+            (404, _) => "Check the id and the stage.",
+            (409 | 422, _) => "See how it stands now, then decide anew.",
+            (429 | 503 | 504, _) => "Try again in a moment; GET /health tells what is missing.",
+            _ => "See the function's log for the cause, then try again.",
+        };
+        advice.to_owned()
+    }
+}
+
+/// What went wrong at the bottom of it, such as `Connection refused`.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, body: &str) -> String {
+        let api = Api::new("http://127.0.0.1:1/x/").unwrap();
+        let call = api.post("/orders", json!({}));
+        let raw = Raw { status, retry_after: None, body: body.as_bytes().to_vec() };
+        Failure::from(ApiError::Refused(call.refusal(&raw))).to_string()
+    }
+
+    #[test]
+    fn a_problem_is_told_with_its_bad_fields() {
+        let text = refusal(
+            400,
+            r#"{"type":"urn:rialto:problem:invalid","title":"The request is invalid","status":400,"code":"invalid",
+                "errors":[{"field":"lines[0].quantity","message":"must be 1 to 999"}]}"#,
+        );
+        assert_eq!(
+            text,
+            "POST /orders answered 400: invalid: The request is invalid\n    lines[0].quantity must be 1 to 999\n  \
+             Correct what is named above."
+        );
+    }
+
+    #[test]
+    fn an_answer_of_something_else_leads_to_the_url() {
+        let text = refusal(404, "<html>nothing here");
+        assert!(text.contains("answered 404: <html>nothing here"), "{text}");
+        assert!(text.contains("Check that http://127.0.0.1:1/x is the URL"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_api_that_is_not_there_is_told() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = Api::new(&url).unwrap().get("/health").read::<Value>().await.unwrap_err();
+        let text = Failure::from(error).to_string();
+        assert!(text.contains("doesn't answer: Connection refused"), "{text}");
+        assert!(text.contains("Run scripts/up"), "{text}");
+    }
+
+    #[test]
+    fn only_harmless_calls_are_repeated() {
+        let api = Api::new("http://127.0.0.1:1").unwrap();
+        let post = || api.post("/x", json!({}));
+        assert!(post().may_repeat(429));
+        assert!(!post().may_repeat(503));
+        assert!(post().key("k").may_repeat(503));
+        assert!(api.get("/x").may_repeat(504));
+        assert!(!api.get("/x").may_repeat(500));
+        assert!(!api.put("/x", json!({})).may_repeat(409));
+    }
+
+    #[test]
+    fn only_urls_are_taken_for_one() {
+        assert!(Api::new("abc123.execute-api.eu-central-1.amazonaws.com/dev").is_err());
+        assert_eq!(Api::new("https://a.example/dev/").unwrap().url(), "https://a.example/dev");
+    }
+}

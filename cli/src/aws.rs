@@ -1,0 +1,152 @@
+//! AWS as a person's machine reaches it, and its errors in words that say what to do.
+
+use crate::failure::Failure;
+use aws_config::BehaviorVersion;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use rialto_aws::{SdkConfig, Stage};
+use rialto_kernel::StoreError;
+
+/// Where configuration comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Source<'a> {
+    /// The emulator that the stage's file names.
+    Emulator(&'a str),
+    /// The default chain: environment, profiles, SSO, metadata services.
+    Chain,
+}
+
+/// The environment's endpoint, which the chain reads itself, goes before the file's. The stage `local` never means AWS.
+fn source<'a>(
+    stage: &Stage,
+    endpoint_in_environment: Option<&str>,
+    endpoint_in_file: Option<&'a str>,
+) -> Result<Source<'a>, Failure> {
+    let given = endpoint_in_environment.is_some_and(|endpoint| !endpoint.is_empty());
+    match endpoint_in_file {
+        _ if given => Ok(Source::Chain),
+        Some(endpoint) => Ok(Source::Emulator(endpoint)),
+        None if stage.as_str() == "local" => Err(Failure::new(
+            "The stage local runs on an emulator, and no emulator is known.",
+            "Run scripts/up first, set AWS_ENDPOINT_URL, or name another stage with --stage.",
+        )),
+        None => Ok(Source::Chain),
+    }
+}
+
+/// # Errors
+/// [`Failure`] without an endpoint for the stage `local`, a region or credentials.
+pub(crate) async fn config(stage: &Stage, endpoint_in_file: Option<&str>) -> Result<SdkConfig, Failure> {
+    let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
+    match source(stage, endpoint.as_deref(), endpoint_in_file)? {
+        Source::Emulator(endpoint) => Ok(rialto_aws::emulator_config(endpoint)),
+        Source::Chain => chain().await,
+    }
+}
+
+async fn chain() -> Result<SdkConfig, Failure> {
+    // Named here, so that no other cryptography comes in beside rustls on ring.
+    let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    if config.region().is_none() {
+        return Err(Failure::new(
+            "No AWS region is set.",
+            "Set AWS_REGION, or choose a profile that has one with AWS_PROFILE.",
+        ));
+    }
+    let credentials = match config.credentials_provider() {
+        Some(provider) => provider.provide_credentials().await.map(drop).map_err(|error| error.to_string()),
+        None => Err("no provider".to_owned()),
+    };
+    credentials.map_err(|error| {
+        Failure::new(
+            format!("No AWS credentials were found: {error}."),
+            "Choose a profile with AWS_PROFILE (after `aws sso login`, if it needs that), or set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY.",
+        )
+    })?;
+    Ok(config)
+}
+
+/// What an SDK's call couldn't do. `doing` completes "… failed", such as `Reading the settings`.
+pub(crate) fn failure<E, R>(doing: &str, error: &SdkError<E, R>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+        Some(code) => {
+            let message =
+                error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
+            Failure::new(format!("{doing} failed: {code}: {message}"), advice(code))
+        }
+        None => {
+            let text = DisplayErrorContext(error).to_string();
+            Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
+        }
+    }
+}
+
+/// What a service's table couldn't do.
+pub(crate) fn store_failure(doing: &str, error: &StoreError) -> Failure {
+    let text = error.to_string();
+    Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
+}
+
+/// What to do about an error that says this somewhere.
+fn advice(text: &str) -> &'static str {
+    const ADVICE: &[(&str, &str)] = &[
+        ("AccessDenied", "The credentials may not do this: use a role that may."),
+        ("UnrecognizedClient", "AWS doesn't know these credentials: choose others with AWS_PROFILE."),
+        ("InvalidClientTokenId", "AWS doesn't know these credentials: choose others with AWS_PROFILE."),
+        ("ExpiredToken", "The credentials have expired: sign in again (such as `aws sso login`)."),
+        (
+            "ResourceNotFound",
+            "The stage isn't deployed there: deploy it (scripts/up or scripts/deploy), or check --stage and the region.",
+        ),
+        (
+            "dispatch failure",
+            "Nothing answers there: run scripts/up for the stage local, else check the network, the region and AWS_ENDPOINT_URL.",
+        ),
+        ("timeout", "It took too long: try again."),
+        ("Throttl", "Too many requests at once: try again in a moment."),
+    ];
+    let found = ADVICE.iter().find(|(sign, _)| text.contains(sign));
+    found.map_or("Check --stage, the region and the credentials, then try again.", |(_, advice)| advice)
+}
+
+/// The first part of what the SDK says; the rest is for its developers.
+fn short(text: &str) -> String {
+    let text = text.split(" (").next().unwrap_or_default();
+    text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stage_local_never_means_aws() {
+        let (local, dev) = (Stage::parse("local").unwrap(), Stage::parse("dev").unwrap());
+        assert!(source(&local, None, None).is_err());
+        assert!(source(&local, Some(""), None).is_err());
+        assert_eq!(source(&local, None, Some("http://file")).unwrap(), Source::Emulator("http://file"));
+        assert_eq!(source(&local, Some("http://env"), Some("http://file")).unwrap(), Source::Chain);
+        assert_eq!(source(&dev, None, None).unwrap(), Source::Chain);
+        assert_eq!(source(&dev, None, Some("http://file")).unwrap(), Source::Emulator("http://file"));
+    }
+
+    #[test]
+    fn an_error_gets_the_advice_that_fits() {
+        let error = StoreError::Unavailable("service error: ResourceNotFoundException: no table".to_owned());
+        assert!(store_failure("Writing", &error).to_string().contains("isn't deployed"));
+        let error = StoreError::Unavailable("something else (SdkError { … })".to_owned());
+        let text = store_failure("Writing", &error).to_string();
+        assert!(text.contains("something else\n") && text.contains("Check --stage"), "{text}");
+    }
+}

@@ -1,0 +1,70 @@
+//! One file a command.
+
+mod config_get;
+mod config_list;
+mod config_set;
+mod keys_init;
+mod order_place;
+mod order_timeline;
+mod seed;
+mod supervisor_create;
+
+use crate::{context::Context, failure::Failure};
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The keys that access tokens are signed with.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// The accounts that may do everything.
+    #[command(subcommand)]
+    Supervisor(Supervisor),
+    /// The settings of a stage, kept in the parameter store.
+    #[command(subcommand)]
+    Config(Config),
+    Seed(seed::Seed),
+    /// Orders of the demo shop, and what happened to any order.
+    #[command(subcommand)]
+    Order(Order),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    Init(keys_init::KeysInit),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Supervisor {
+    Create(supervisor_create::SupervisorCreate),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    Get(config_get::ConfigGet),
+    Set(config_set::ConfigSet),
+    List(config_list::ConfigList),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Order {
+    Place(order_place::OrderPlace),
+    Timeline(order_timeline::OrderTimeline),
+}
+
+impl Command {
+    /// # Errors
+    /// [`Failure`] says what went wrong and what to do.
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Keys(Keys::Init(command)) => command.run(context).await,
+            Self::Supervisor(Supervisor::Create(command)) => command.run(context).await,
+            Self::Config(Config::Get(command)) => command.run(context).await,
+            Self::Config(Config::Set(command)) => command.run(context).await,
+            Self::Config(Config::List(command)) => command.run(context).await,
+            Self::Seed(command) => command.run(context).await,
+            Self::Order(Order::Place(command)) => command.run(context).await,
+            Self::Order(Order::Timeline(command)) => command.run(context).await,
+        }
+    }
+}

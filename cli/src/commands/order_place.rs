@@ -1,0 +1,149 @@
+use super::order_timeline;
+use crate::{
+    api::{Api, ApiError, Session},
+    context::Context,
+    failure::Failure,
+    output::{print, progress},
+    password,
+    shop::BUYERS,
+};
+use clap::{Args, value_parser};
+use rialto_kernel::ProductId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Place an order as a buyer of the demo shop.
+///
+/// Prints the order's id alone on standard output. It needs the accounts that rialto seed made.
+#[derive(Debug, Args)]
+pub(crate) struct OrderPlace {
+    /// Which of the demo shop's buyers orders.
+    #[arg(long, value_name = "1-3", default_value_t = 1, value_parser = value_parser!(u8).range(1..=3), hide_possible_values = true)]
+    buyer: u8,
+    /// What is ordered; may be given several times. Otherwise a product that is in stock.
+    #[arg(long = "product", value_name = "PRODUCT_ID", value_parser = ProductId::parse)]
+    products: Vec<ProductId>,
+    /// How many of each.
+    #[arg(long, value_name = "1-999", default_value_t = 1, value_parser = value_parser!(u16).range(1..=999))]
+    quantity: u16,
+    /// The means of payment, as the provider names it. The simulator pays pm_card_visa, declines pm_card_chargeDeclined
+    /// and pm_card_chargeDeclinedInsufficientFunds, and has its troubles with pm_sim_slow, pm_sim_flaky, pm_sim_lost and
+    /// pm_sim_async.
+    #[arg(long, value_name = "METHOD", default_value = "pm_card_visa")]
+    method: String,
+    /// Show what happens to the order until it is settled, as rialto order timeline --follow does.
+    #[arg(long)]
+    follow: bool,
+}
+
+/// How long orders may take to hear that a product is for sale.
+const ORDERABLE_DEADLINE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(250);
+
+#[derive(Deserialize)]
+struct Product {
+    product_id: ProductId,
+    title: String,
+    status: String,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    order_id: String,
+    total: i64,
+    currency: String,
+    lines: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    title: String,
+    quantity: u32,
+}
+
+impl OrderPlace {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let api = context.api()?;
+        let at = usize::from(self.buyer) - 1;
+        let account = context.local.content.accounts.buyers.get(at);
+        let account = account.ok_or_else(|| {
+            Failure::new(
+                format!("{} names no such buyer.", context.local.path.display()),
+                "Run rialto seed first; it makes the demo shop and its buyers.",
+            )
+        })?;
+        let session = api.log_in(&account.email, &account.password).await?;
+        let products = match self.products.as_slice() {
+            [] => vec![in_stock(&api).await?],
+            products => products.to_vec(),
+        };
+        let lines: Vec<Value> = products
+            .iter()
+            .map(|product| json!({ "product_id": product, "quantity": self.quantity }))
+            .collect();
+        let body = json!({
+            "lines": lines,
+            "address": BUYERS[at].address(),
+            "payment_method": self.method,
+        });
+        let order = place(&api, &session, &body).await?;
+        for line in &order.lines {
+            progress(format!("{} × {}", line.quantity, line.title));
+        }
+        progress(format!("{} together, paid with {}", money(order.total, &order.currency), self.method));
+        print(&order.order_id)?;
+        if self.follow {
+            order_timeline::follow(&api, &session, &order.order_id, order_timeline::DEADLINE).await
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The newest product that is for sale.
+async fn in_stock(api: &Api) -> Result<ProductId, Failure> {
+    let products: Vec<Product> = api.get("/products?limit=100").read().await?;
+    let product = products.into_iter().find(|product| product.status == "SELL").ok_or_else(|| {
+        Failure::new("Nothing is for sale.", "Run rialto seed, or name a product with --product.")
+    })?;
+    progress(format!("chosen, being in stock: {}", product.title));
+    Ok(product.product_id)
+}
+
+/// Orders hears of a product a moment after the catalog; until then it refuses. The key stays free meanwhile, and makes a
+/// repeated call harmless.
+async fn place(api: &Api, buyer: &Session, body: &Value) -> Result<Order, Failure> {
+    let key = password::generate()?;
+    let path = format!("/users/{}/orders", buyer.account_id);
+    let started = Instant::now();
+    let mut told = false;
+    loop {
+        match api.post(&path, body.clone()).by(buyer).key(&key).read().await {
+            Err(error) if error.is("not_orderable") && started.elapsed() < ORDERABLE_DEADLINE => {
+                if !told {
+                    progress("not orderable yet: waiting for orders to hear of it");
+                    told = true;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+            answer => return answer.map_err(ApiError::into),
+        }
+    }
+}
+
+/// `42.90 EUR`, as most currencies are written.
+fn money(minor_units: i64, currency: &str) -> String {
+    format!("{}.{:02} {currency}", minor_units / 100, minor_units % 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_has_two_decimals() {
+        assert_eq!(money(4290, "EUR"), "42.90 EUR");
+        assert_eq!(money(5, "EUR"), "0.05 EUR");
+    }
+}

@@ -1,0 +1,121 @@
+use crate::{
+    api::{Api, Session},
+    context::Context,
+    failure::Failure,
+    output::print,
+    timeline::{Entry, Standing, Timeline},
+};
+use clap::{Args, value_parser};
+use rialto_kernel::OrderId;
+use std::time::{Duration, Instant};
+
+/// Show what happened to an order, event by event.
+///
+/// Each event comes with the milliseconds since the order was placed and since the event before it. The last line tells
+/// how the order stands.
+#[derive(Debug, Args)]
+pub(crate) struct OrderTimeline {
+    /// The order.
+    #[arg(value_name = "ORDER_ID", value_parser = OrderId::parse)]
+    order: OrderId,
+    /// Go on until the order is confirmed, cancelled or completed and nothing more happens.
+    #[arg(long)]
+    follow: bool,
+    /// How long to follow.
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE.as_secs(), value_parser = value_parser!(u64).range(1..=600))]
+    timeout: u64,
+    /// Log in as the order's buyer or a supervisor, with the password in RIALTO_PASSWORD. Otherwise as the demo shop's
+    /// supervisor.
+    #[arg(long, env = "RIALTO_EMAIL", hide_env_values = true)]
+    email: Option<String>,
+}
+
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+/// What follows from a settled order, such as a refund, has begun to arrive by then.
+const QUIET: Duration = Duration::from_millis(1500);
+
+impl OrderTimeline {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let api = context.api()?;
+        let (email, password) = self.account(context)?;
+        let session = api.log_in(&email, &password).await?;
+        let order = self.order.to_string();
+        if self.follow {
+            return follow(&api, &session, &order, Duration::from_secs(self.timeout)).await;
+        }
+        let mut timeline = Timeline::default();
+        let standing = look(&api, &session, &order, &mut timeline).await?.0;
+        print(timeline.ending(&standing))
+    }
+
+    /// Whom to ask as.
+    fn account(&self, context: &Context) -> Result<(String, String), Failure> {
+        if let Some(email) = self.email.clone().filter(|email| !email.is_empty()) {
+            let password = std::env::var("RIALTO_PASSWORD").map_err(|_| {
+                Failure::new(format!("The password of {email} is missing."), "Set RIALTO_PASSWORD.")
+            })?;
+            return Ok((email, password));
+        }
+        match &context.local.content.accounts.supervisor {
+            Some(account) => Ok((account.email.clone(), account.password.clone())),
+            None => Err(Failure::new(
+                format!("{} names no supervisor to ask as.", context.local.path.display()),
+                "Run rialto seed, or give --email and RIALTO_PASSWORD of a supervisor or the order's buyer.",
+            )),
+        }
+    }
+}
+
+/// Tells each event as it happens, until the order is settled and no event came for a moment.
+///
+/// # Errors
+/// [`Failure`] of the API, or when the order isn't settled in time.
+pub(super) async fn follow(
+    api: &Api,
+    session: &Session,
+    order: &str,
+    deadline: Duration,
+) -> Result<(), Failure> {
+    let mut timeline = Timeline::default();
+    let started = Instant::now();
+    let mut last_news = started;
+    loop {
+        let (standing, news) = look(api, session, order, &mut timeline).await?;
+        if news {
+            last_news = Instant::now();
+        }
+        if standing.is_settled() && last_news.elapsed() >= QUIET {
+            return print(timeline.ending(&standing));
+        }
+        if started.elapsed() > deadline {
+            return match standing.is_settled() {
+                true => print(timeline.ending(&standing)),
+                false => Err(Failure::new(
+                    format!("{order} is still {} after {} s.", standing.state, deadline.as_secs()),
+                    "Follow it longer with --timeout. If nothing more comes, the last event above names the service; see \
+                     the log of the one that comes next, and its dead-letter queue.",
+                )),
+            };
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Tells what is new; how the order stands, and whether anything was new.
+async fn look(
+    api: &Api,
+    session: &Session,
+    order: &str,
+    timeline: &mut Timeline,
+) -> Result<(Standing, bool), Failure> {
+    // In this order: what led to the state that is told has been told, too.
+    let standing = api.get(format!("/orders/{order}")).by(session).read().await?;
+    let entries: Vec<Entry> = api.get(format!("/orders/{order}/timeline")).by(session).read().await?;
+    if timeline.is_empty() && !entries.is_empty() {
+        print(Timeline::HEADING)?;
+    }
+    let lines = timeline.tell(&entries);
+    lines.iter().try_for_each(print)?;
+    Ok((standing, !lines.is_empty()))
+}

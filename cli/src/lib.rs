@@ -1,0 +1,122 @@
+//! `rialto`, the operator's command. Results go to standard output, progress and errors to standard error.
+
+mod account;
+mod api;
+mod aws;
+mod commands;
+mod context;
+mod failure;
+mod local;
+mod output;
+mod parameters;
+mod password;
+mod shop;
+mod timeline;
+
+use clap::Parser;
+use commands::Command;
+use context::{Context, Global};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// Runs a Rialto deployment: keys, supervisors, settings, a demo shop, orders and their timelines.
+#[derive(Debug, Parser)]
+#[command(name = "rialto", version, after_long_help = ENVIRONMENT, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const ENVIRONMENT: &str = "\
+AWS:
+  A stage whose file names an emulator's endpoint (aws_endpoint, written by scripts/up) is worked on there. For every
+  other stage credentials and region come from where the AWS tools look: AWS_PROFILE and ~/.aws (SSO included),
+  AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. AWS_ENDPOINT_URL overrides the endpoint.
+
+Exit status: 0 when it worked, 1 when it didn't, 2 for a command line that can't be read.";
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        // Whoever read the output has seen enough of it.
+        Ok(()) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("The command can't start: {error}"), "Try again."))?;
+    runtime.block_on(async { cli.command.run(&Context::open(cli.global)?).await })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_is_explained() {
+        fn explained(command: &clap::Command) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(explained);
+        }
+        explained(&Cli::command());
+    }
+
+    #[test]
+    fn the_documented_commands_are_read() {
+        for line in [
+            "rialto keys init",
+            "rialto --stage dev keys init",
+            "rialto supervisor create --email a@b.example --name Ada",
+            "rialto supervisor create --email a@b.example --name Ada --password-stdin",
+            "rialto config get orders/shipping-fee",
+            "rialto config get payments/provider-key --reveal",
+            "rialto config set orders/shipping-fee 250",
+            "rialto config set payments/provider-key --stdin",
+            "rialto config list --stage dev",
+            "rialto seed --file .rialto/local.json --api-url http://127.0.0.1:4566/x",
+            "rialto order place",
+            "rialto order place --buyer 2 --product prd_00000000000000000000000000 --product prd_00000000000000000000000001 --quantity 3 --method pm_sim_slow --follow",
+            "rialto order timeline ord_00000000000000000000000000 --follow",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn bad_arguments_are_refused() {
+        for line in [
+            "rialto",
+            "rialto --stage Prod keys init",
+            "rialto config set orders/shipping-fee",
+            "rialto config set orders/shipping-fee 250 --stdin",
+            "rialto order place --quantity 0",
+            "rialto order place --quantity 1000",
+            "rialto order place --buyer 0",
+            "rialto order place --product usr_00000000000000000000000000",
+            "rialto order timeline",
+            "rialto order timeline 17",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A stage's settings as they stand in the parameter store.
+
+use crate::{aws, failure::Failure};
+use aws_sdk_ssm::{Client, types::ParameterType};
+use rialto_aws::{SdkConfig, Stage};
+use rialto_kernel::settings::{ALL, Description};
+use std::collections::HashMap;
+
+/// How many parameters one request may ask for.
+const NAMES_A_REQUEST: usize = 10;
+
+pub(crate) struct Parameters<'a> {
+    client: Client,
+    stage: &'a Stage,
+}
+
+/// The setting of this name.
+///
+/// # Errors
+/// [`Failure`] that names the one that was perhaps meant.
+pub(crate) fn setting(name: &str) -> Result<&'static Description, Failure> {
+    ALL.iter().find(|setting| setting.name == name).ok_or_else(|| {
+        let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+        let meant = ALL.iter().find(|setting| last(setting.name) == name || setting.name.contains(name));
+        let todo = match meant {
+            Some(meant) if !name.is_empty() => {
+                format!("Did you mean {}? rialto config list shows all.", meant.name)
+            }
+            _ => "rialto config list shows all.".to_owned(),
+        };
+        Failure::new(format!("There is no setting {name:?}."), todo)
+    })
+}
+
+impl<'a> Parameters<'a> {
+    pub(crate) fn open(aws: &SdkConfig, stage: &'a Stage) -> Self {
+        Self { client: Client::new(aws), stage }
+    }
+
+    /// The values that were set, by setting. Those of secrets are asked for only in the clear with `reveal`.
+    ///
+    /// # Errors
+    /// [`Failure`] when the parameter store doesn't tell.
+    pub(crate) async fn read(
+        &self,
+        settings: &[Description],
+        reveal: bool,
+    ) -> Result<HashMap<&'static str, String>, Failure> {
+        let mut values = HashMap::new();
+        for settings in settings.chunks(NAMES_A_REQUEST) {
+            let names = settings.iter().map(|setting| self.stage.parameter(setting.name)).collect();
+            let request = self.client.get_parameters().set_names(Some(names)).with_decryption(reveal);
+            let answer =
+                request.send().await.map_err(|error| aws::failure("Reading the settings", &error))?;
+            for parameter in answer.parameters.unwrap_or_default() {
+                let named = |setting: &&Description| {
+                    parameter.name.as_deref() == Some(&self.stage.parameter(setting.name))
+                };
+                if let (Some(setting), Some(value)) = (settings.iter().find(named), parameter.value) {
+                    values.insert(setting.name, value);
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    /// # Errors
+    /// [`Failure`] for a value that is out of range, or when the parameter store doesn't take it.
+    pub(crate) async fn write(&self, setting: &Description, value: &str) -> Result<(), Failure> {
+        check(setting, value)?;
+        let kind = if setting.secret { ParameterType::SecureString } else { ParameterType::String };
+        let request = self
+            .client
+            .put_parameter()
+            .name(self.stage.parameter(setting.name))
+            .value(value)
+            .r#type(kind)
+            .overwrite(true);
+        request.send().await.map(drop).map_err(|error| aws::failure("Writing the setting", &error))
+    }
+}
+
+fn check(setting: &Description, value: &str) -> Result<(), Failure> {
+    let refused = match (setting.check)(value) {
+        Err(refused) => refused,
+        Ok(()) if value.is_empty() => "can't be empty: the parameter store keeps no empty text".to_owned(),
+        Ok(()) => return Ok(()),
+    };
+    Err(Failure::new(format!("{} {refused}.", setting.name), format!("It takes {}.", setting.range)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_found_by_its_name() {
+        for described in ALL {
+            assert_eq!(setting(described.name).unwrap().name, described.name);
+        }
+    }
+
+    #[test]
+    fn the_setting_that_was_meant_is_named() {
+        let failure = setting("shipping-fee").unwrap_err().to_string();
+        assert!(failure.contains("Did you mean orders/shipping-fee?"), "{failure}");
+        assert!(!setting("colour").unwrap_err().to_string().contains("Did you mean"));
+        assert!(!setting("").unwrap_err().to_string().contains("Did you mean"));
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_what_is_taken() {
+        let fee = setting("orders/shipping-fee").unwrap();
+        assert!(check(fee, "250").is_ok());
+        let failure = check(fee, "lots").unwrap_err().to_string();
+        assert_eq!(
+            failure,
+            "orders/shipping-fee is not a whole number.\n  It takes 0 to 1000000 minor units."
+        );
+        assert!(check(setting("payments/provider-key").unwrap(), "").is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! An order's timeline as lines of text.
+
+use rialto_kernel::Timestamp;
+use serde::Deserialize;
+use std::collections::HashSet;
+
+/// One event, as the API tells it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Entry {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    source: String,
+    time: Timestamp,
+}
+
+/// How an order stands.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Standing {
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+}
+
+impl Standing {
+    /// Whether its saga is over, but for what follows from that.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled_by().is_some()
+    }
+
+    /// The event that led to this state.
+    fn settled_by(&self) -> Option<&'static str> {
+        match self.state.as_str() {
+            "CONFIRMED" => Some("OrderConfirmed"),
+            "CANCELLED" => Some("OrderCancelled"),
+            "COMPLETED" => Some("OrderCompleted"),
+            _ => None,
+        }
+    }
+}
+
+/// What was told so far.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    told: HashSet<String>,
+    placed_at: Option<Timestamp>,
+    previous: Option<Timestamp>,
+    /// When an event of each kind last happened.
+    settled: Vec<(String, Timestamp)>,
+}
+
+impl Timeline {
+    pub(crate) const HEADING: &'static str = "since placed  since last  event                     from";
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// A line for each entry that wasn't told yet. Their order is the API's: causes before effects.
+    pub(crate) fn tell(&mut self, entries: &[Entry]) -> Vec<String> {
+        let placed = entries.iter().find(|entry| entry.kind == "OrderPlaced").or(entries.first());
+        self.placed_at = self.placed_at.or(placed.map(|entry| entry.time));
+        entries.iter().filter_map(|entry| self.tell_one(entry)).collect()
+    }
+
+    fn tell_one(&mut self, entry: &Entry) -> Option<String> {
+        if !self.told.insert(entry.id.clone()) {
+            return None;
+        }
+        let since = |earlier: Option<Timestamp>| earlier.map_or_else(String::new, |at| step(at, entry.time));
+        let line = format!(
+            "{:<14}{:<12}{:<26}{}",
+            since(self.placed_at),
+            since(self.previous),
+            entry.kind,
+            entry.source
+        );
+        self.previous = Some(entry.time);
+        self.settled.push((entry.kind.clone(), entry.time));
+        Some(line)
+    }
+
+    /// How it ended, or how it stands: `CONFIRMED after 212 ms`.
+    pub(crate) fn ending(&self, standing: &Standing) -> String {
+        let reason = standing.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let settled = standing
+            .settled_by()
+            .and_then(|kind| self.settled.iter().rev().find(|(told, _)| told == kind).map(|(_, at)| *at));
+        match self.placed_at.zip(settled) {
+            Some((placed, at)) => {
+                format!("{}{reason} after {} ms", standing.state, at.since(placed).as_millis())
+            }
+            None => format!("{}{reason}", standing.state),
+        }
+    }
+}
+
+/// `+84 ms`; with a minus where one service's clock is behind another's.
+fn step(from: Timestamp, to: Timestamp) -> String {
+    format!("{:+} ms", to.millis().saturating_sub(from.millis()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: &str, kind: &str, source: &str, millis: i64) -> Entry {
+        Entry {
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            source: format!("rialto.{source}"),
+            time: Timestamp::from_millis(1_763_700_000_000 + millis),
+        }
+    }
+
+    fn saga() -> Vec<Entry> {
+        vec![
+            entry("1", "OrderPlaced", "orders", 0),
+            entry("2", "StockReserved", "inventory", 84),
+            entry("3", "PaymentCaptured", "payments", 170),
+            entry("4", "OrderConfirmed", "orders", 212),
+        ]
+    }
+
+    fn standing(state: &str, reason: Option<&str>) -> Standing {
+        Standing { state: state.to_owned(), reason: reason.map(str::to_owned) }
+    }
+
+    #[test]
+    fn each_event_is_told_with_its_milliseconds() {
+        let mut timeline = Timeline::default();
+        let lines = timeline.tell(&saga());
+        assert_eq!(
+            [vec![Timeline::HEADING.to_owned()], lines].concat().join("\n"),
+            "\
+since placed  since last  event                     from
++0 ms                     OrderPlaced               rialto.orders
++84 ms        +84 ms      StockReserved             rialto.inventory
++170 ms       +86 ms      PaymentCaptured           rialto.payments
++212 ms       +42 ms      OrderConfirmed            rialto.orders"
+        );
+        assert_eq!(timeline.ending(&standing("CONFIRMED", None)), "CONFIRMED after 212 ms");
+    }
+
+    #[test]
+    fn an_event_is_told_once_as_it_comes() {
+        let mut timeline = Timeline::default();
+        let saga = saga();
+        assert_eq!(timeline.tell(&saga[..1]).len(), 1);
+        assert_eq!(timeline.tell(&saga[..1]).len(), 0);
+        let lines = timeline.tell(&saga[..3]);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].starts_with("+170 ms       +86 ms "), "{lines:?}");
+    }
+
+    #[test]
+    fn one_that_comes_late_with_an_earlier_time_is_told_with_a_minus() {
+        let mut timeline = Timeline::default();
+        timeline.tell(&saga());
+        let line = timeline.tell(&[entry("5", "StockReleased", "inventory", 200)]);
+        assert!(line[0].starts_with("+200 ms       -12 ms "), "{line:?}");
+    }
+
+    #[test]
+    fn the_ending_says_why() {
+        let mut timeline = Timeline::default();
+        timeline.tell(&[entry("1", "OrderPlaced", "orders", 0), entry("2", "OrderCancelled", "orders", 90)]);
+        let cancelled = standing("CANCELLED", Some("PAYMENT_FAILED"));
+        assert_eq!(timeline.ending(&cancelled), "CANCELLED (PAYMENT_FAILED) after 90 ms");
+        assert_eq!(timeline.ending(&standing("PENDING", None)), "PENDING");
+        assert_eq!(Timeline::default().ending(&standing("CONFIRMED", None)), "CONFIRMED");
+    }
+
+    #[test]
+    fn only_a_pending_order_is_not_settled() {
+        assert!(!standing("PENDING", None).is_settled());
+        for state in ["CONFIRMED", "CANCELLED", "COMPLETED"] {
+            assert!(standing(state, None).is_settled(), "{state}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_read_from_what_the_api_answers() {
+        let entry: Entry = serde_json::from_str(
+            r#"{"id":"evt_1","type":"OrderPlaced","source":"rialto.orders","time":"2026-11-21T09:30:00.125Z",
+                "causationid":null,"data":{"order_id":"ord_1"}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (entry.kind.as_str(), entry.time.to_string().as_str()),
+            ("OrderPlaced", "2026-11-21T09:30:00.125Z")
+        );
+    }
+}
