@@ -7,7 +7,7 @@ use crate::{
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{ConditionCheck, Put, TransactWriteItem},
+    types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use rialto_kernel::StoreError;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct Refusal {
 const TRIES: u32 = 6;
 
 impl Table {
-    /// A conditional put as a part of a transaction.
+    /// A conditional put as a part of a transaction. Refused, it tells what is there, as [`Table::put`] does.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the request can't be put together.
@@ -39,7 +39,8 @@ impl Table {
         let mut put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
-            .condition_expression(expect.condition());
+            .condition_expression(expect.condition())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         for (name, value) in expect.values() {
             put = put.expression_attribute_values(name, value);
         }

@@ -1,0 +1,39 @@
+use super::steps::{StepError, advance, finish_refunds};
+use crate::{
+    domain::payment::Payment,
+    ports::{PaymentWriter, Provider, Saved},
+};
+use rialto_contracts::{Cause, orders::OrderCancelled};
+use rialto_kernel::{StoreError, Timestamp, Write};
+
+/// Why the cancellation is left to the queue's retry.
+#[derive(Debug, thiserror::Error)]
+pub enum OnOrderCancelledError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Step(#[from] StepError),
+}
+
+/// Sees to it that nothing more is charged, and gives back what was. A cancellation heard before anything was to be
+/// paid is kept.
+///
+/// # Errors
+/// [`OnOrderCancelledError`]: the event has to come again.
+pub async fn on_order_cancelled(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    event: &OrderCancelled,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Write, OnOrderCancelledError> {
+    let tombstone = Payment::tombstone(event);
+    let found = match store.save(&tombstone).await? {
+        Saved::Done => return Ok(Write::Done),
+        Saved::Conflict(there) => *there,
+    };
+    let version = found.version;
+    let cancelled = advance(store, found, Payment::cancel).await?;
+    let payment = finish_refunds(store, provider, cancelled, now, cause).await?;
+    Ok(if payment.version == version { Write::Conflict } else { Write::Done })
+}

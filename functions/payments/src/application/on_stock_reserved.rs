@@ -1,0 +1,95 @@
+use super::steps::{StepError, advance, finish_charge, finish_refunds};
+use crate::{
+    domain::{
+        intent::{ChargeEnd, IntentId},
+        payment::{Payment, PaymentState},
+    },
+    ports::{PaymentWriter, Provider, ProviderError, Saved},
+};
+use rialto_contracts::{Cause, inventory::StockReserved};
+use rialto_kernel::{StoreError, Timestamp, Write};
+
+/// Why the reservation is left to the queue's retry, which goes by what the provider says then.
+#[derive(Debug, thiserror::Error)]
+pub enum OnStockReservedError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Step(#[from] StepError),
+}
+
+/// Charges the order, in three writes: that it is to be charged, the provider's name for the charge before it is
+/// confirmed, and its end. From wherever an earlier attempt left it, it goes on; too late or cancelled, it isn't begun.
+///
+/// # Errors
+/// [`OnStockReservedError`]: the event has to come again.
+pub async fn on_stock_reserved(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    event: &StockReserved,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Write, OnStockReservedError> {
+    let opened = Payment::open(event);
+    let (found, version) = match store.save(&opened).await? {
+        Saved::Done => (opened.payment, 0),
+        Saved::Conflict(there) => (*there.clone(), there.version),
+    };
+    let begun = begin(store, provider, found, cause, now).await?;
+    let ended = end(store, provider, begun, cause, now).await?;
+    let payment = finish_refunds(store, provider, ended, now, cause).await?;
+    Ok(if payment.version == version { Write::Conflict } else { Write::Done })
+}
+
+/// A payment, and whether its charge was begun just now, so that nobody can have confirmed it.
+struct Begun {
+    payment: Payment,
+    unconfirmed: bool,
+}
+
+/// Has the provider know of the charge, and records by which name.
+async fn begin(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    payment: Payment,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Begun, OnStockReservedError> {
+    let rests = |payment| Ok(Begun { payment, unconfirmed: false });
+    let charge = match &payment.charge {
+        Some(charge) if payment.state == PaymentState::Pending && payment.may_charge(now) => charge,
+        _ => return rests(payment),
+    };
+    let intent: IntentId = match provider.create_intent(payment.order_id, charge).await {
+        Ok(intent) => intent,
+        Err(ProviderError::Refused(reason)) => {
+            let end = ChargeEnd::Failed { reason };
+            return rests(advance(store, payment, |payment| payment.end(&end, now, cause)).await?);
+        }
+        Err(error) => return Err(StepError::from(error).into()),
+    };
+    let Some(change) = payment.begin(&intent) else { return rests(payment) };
+    match store.save(&change).await? {
+        Saved::Done => Ok(Begun { payment: change.payment, unconfirmed: true }),
+        Saved::Conflict(there) => rests(*there),
+    }
+}
+
+/// Has the provider end the charge, and records how.
+async fn end(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    begun: Begun,
+    cause: &Cause,
+    now: Timestamp,
+) -> Result<Payment, OnStockReservedError> {
+    let Begun { payment, unconfirmed } = begun;
+    let intent = match &payment.intent_id {
+        Some(intent) if payment.state == PaymentState::Processing => intent,
+        _ => return Ok(payment),
+    };
+    match finish_charge(provider, &payment, intent, unconfirmed, now).await? {
+        None => Ok(payment),
+        Some(end) => Ok(advance(store, payment, |payment| payment.end(&end, now, cause)).await?),
+    }
+}

@@ -1,0 +1,105 @@
+//! The steps that take a payment further, whatever asked for it.
+
+use crate::{
+    domain::{
+        intent::{ChargeEnd, Code, IntentId, IntentState},
+        payment::{Change, Payment},
+        refund::{RefundEnd, RefundProgress},
+    },
+    ports::{PaymentWriter, Provider, ProviderError, Saved},
+};
+use rialto_contracts::Cause;
+use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
+
+/// How often an intent is looked at, acted upon and looked at again before it is left to the queue's retry.
+const ROUNDS: u32 = 4;
+
+/// Why a payment didn't get to a state in which it can rest.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error("the charge of {0} can neither be confirmed nor cancelled")]
+    Stuck(OrderId),
+    #[error("the provider hasn't decided {0} yet")]
+    Undecided(RefundId),
+}
+
+/// Writes what `decide` makes of the payment; if somebody else was faster, what it makes of the payment as it is then.
+pub(super) async fn advance(
+    store: &impl PaymentWriter,
+    mut payment: Payment,
+    decide: impl Fn(&Payment) -> Option<Change>,
+) -> Result<Payment, StoreError> {
+    while let Some(change) = decide(&payment) {
+        match store.save(&change).await? {
+            Saved::Done => return Ok(change.payment),
+            Saved::Conflict(there) => payment = *there,
+        }
+    }
+    Ok(payment)
+}
+
+/// How the charge of a payment ended, having it confirmed, or cancelled if it mustn't be any more. None while the
+/// provider is still at it.
+///
+/// `unconfirmed` says that the intent was made just now and nobody can have confirmed it.
+pub(super) async fn finish_charge(
+    provider: &impl Provider,
+    payment: &Payment,
+    intent: &IntentId,
+    unconfirmed: bool,
+    now: Timestamp,
+) -> Result<Option<ChargeEnd>, StepError> {
+    let mut state = match unconfirmed {
+        true => IntentState::RequiresConfirmation,
+        false => provider.retrieve_intent(intent).await?,
+    };
+    for _ in 0..ROUNDS {
+        let answer = match state {
+            IntentState::Succeeded => return Ok(Some(ChargeEnd::Captured)),
+            IntentState::Failed { reason } => return Ok(Some(ChargeEnd::Failed { reason })),
+            IntentState::Canceled => {
+                return Ok(Some(ChargeEnd::Failed { reason: Code::new("canceled") }));
+            }
+            IntentState::Processing => return Ok(None),
+            IntentState::RequiresConfirmation if payment.may_charge(now) => {
+                provider.confirm_intent(intent).await
+            }
+            IntentState::RequiresConfirmation | IntentState::RequiresAction => {
+                provider.cancel_intent(intent).await
+            }
+        };
+        state = match answer {
+            // It isn't any more what it was: somebody else was faster.
+            Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
+            answer => answer?,
+        };
+    }
+    Err(StepError::Stuck(payment.order_id))
+}
+
+/// Finishes the refunds that the payment has begun. Each is looked up at the provider before it is asked for.
+pub(super) async fn finish_refunds(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    mut payment: Payment,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Payment, StepError> {
+    while let Some((intent, refund)) = payment.unfinished_refund() {
+        let refund_id = refund.refund_id;
+        let progress = match provider.find_refund(intent, refund_id).await? {
+            Some(found) => found,
+            None => match provider.create_refund(intent, refund).await {
+                Err(ProviderError::Refused(reason)) => RefundProgress::Ended(RefundEnd::Failed { reason }),
+                answer => answer?,
+            },
+        };
+        let RefundProgress::Ended(end) = progress else { return Err(StepError::Undecided(refund_id)) };
+        payment = advance(store, payment, |payment| payment.end_refund(refund_id, &end, now, cause)).await?;
+    }
+    Ok(payment)
+}

@@ -1,0 +1,441 @@
+//! What an order pays, and what it gets back.
+
+use super::{
+    intent::{ChargeEnd, Code, IntentId},
+    ledger::{Entry, EntryKind},
+    refund::{Refund, RefundEnd, RefundState},
+};
+use rialto_contracts::{
+    Cause, Event,
+    inventory::StockReserved,
+    orders::OrderCancelled,
+    payments::{PaymentCaptured, PaymentFailed, RefundFailed, RefundIssued},
+};
+use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+
+/// An order's one payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// Derived from the order.
+    pub payment_id: PaymentId,
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub state: PaymentState,
+    /// What is to be paid. None when the order was cancelled before that was heard, and then nothing ever is.
+    pub charge: Option<Charge>,
+    /// From PROCESSING on: the provider's name for the charge.
+    pub intent_id: Option<IntentId>,
+    /// The order was cancelled while its charge was under way: what comes of it is given back.
+    pub cancel_requested: bool,
+    /// The provider's word, when the charge failed.
+    pub reason: Option<Code>,
+    pub captured: Amount,
+    pub refunds: Vec<Refund>,
+    pub version: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentState {
+    /// No charge was begun.
+    Pending,
+    /// The provider has the charge; it may or may not have been confirmed.
+    Processing,
+    Captured,
+    /// The charge was declined.
+    Failed,
+    /// The order was cancelled before anything was charged.
+    Voided,
+    PartiallyRefunded,
+    Refunded,
+}
+
+/// What is to be paid, how, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    pub total: Amount,
+    pub currency: Currency,
+    /// The provider's name for the buyer's means of payment.
+    pub payment_method: String,
+    /// From then on nothing more is confirmed.
+    pub expires_at: Timestamp,
+}
+
+/// A write: the payment as it will be, the money that moves, and what is announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub payment: Payment,
+    /// The version that is there now; none if there is no payment yet.
+    pub expected: Option<u64>,
+    pub entry: Option<Entry>,
+    pub events: Vec<Event>,
+}
+
+impl Payment {
+    /// The payment of an order whose stock is reserved. Nothing is charged yet.
+    #[must_use]
+    pub fn open(reserved: &StockReserved) -> Change {
+        let charge = Charge {
+            total: reserved.total,
+            currency: reserved.currency,
+            payment_method: reserved.payment_method.clone(),
+            expires_at: reserved.expires_at,
+        };
+        Self::first(reserved.order_id, reserved.user_id, PaymentState::Pending, Some(charge))
+    }
+
+    /// Keeps the cancellation of an order that has no payment yet: it will never be charged.
+    #[must_use]
+    pub fn tombstone(cancelled: &OrderCancelled) -> Change {
+        Self::first(cancelled.order_id, cancelled.user_id, PaymentState::Voided, None)
+    }
+
+    fn first(order_id: OrderId, user_id: UserId, state: PaymentState, charge: Option<Charge>) -> Change {
+        let payment = Self {
+            payment_id: PaymentId::derive(&[order_id.to_string().as_bytes()]),
+            order_id,
+            user_id,
+            state,
+            charge,
+            intent_id: None,
+            cancel_requested: false,
+            reason: None,
+            captured: Amount::ZERO,
+            refunds: Vec::new(),
+            version: 1,
+        };
+        Change { payment, expected: None, entry: None, events: Vec::new() }
+    }
+
+    /// Whether the order's money may still be taken.
+    #[must_use]
+    pub fn may_charge(&self, now: Timestamp) -> bool {
+        let in_time = self.charge.as_ref().is_some_and(|charge| now < charge.expires_at);
+        in_time && !self.cancel_requested
+    }
+
+    /// The provider has the charge, not yet confirmed. Nothing unless the payment is PENDING.
+    #[must_use]
+    pub fn begin(&self, intent: &IntentId) -> Option<Change> {
+        if self.state != PaymentState::Pending {
+            return None;
+        }
+        let begun = Self { state: PaymentState::Processing, intent_id: Some(intent.clone()), ..self.next() };
+        Some(self.silently(begun))
+    }
+
+    /// The charge ended. What a cancelled order paid is given back with the same write; nothing if its end is known.
+    #[must_use]
+    pub fn end(&self, end: &ChargeEnd, now: Timestamp, cause: &Cause) -> Option<Change> {
+        use PaymentState::{Failed, Pending, Processing, Voided};
+        match (end, self.state) {
+            (ChargeEnd::Captured, Processing | Voided | Failed) => self.capture(now, cause),
+            (ChargeEnd::Failed { reason }, Pending | Processing) => Some(self.fail(reason, now, cause)),
+            _ => None,
+        }
+    }
+
+    fn capture(&self, now: Timestamp, cause: &Cause) -> Option<Change> {
+        let charge = self.charge.as_ref()?;
+        let mut captured = Self { state: PaymentState::Captured, captured: charge.total, ..self.next() };
+        if self.cancel_requested || self.state != PaymentState::Processing {
+            captured.refunds.push(Refund::rest(self.order_id, charge.total));
+        }
+        let announced =
+            PaymentCaptured { order_id: self.order_id, payment_id: self.payment_id, amount: charge.total };
+        // The order went by PaymentFailed already, or will: a capture heard before it would confirm the order.
+        let events = match self.state {
+            PaymentState::Failed => Vec::new(),
+            _ => vec![Event::new(&announced, captured.version, 0, now, cause)],
+        };
+        let entry = captured.entry(EntryKind::Captured, None, charge.currency, charge.total, now);
+        Some(Change { expected: Some(self.version), entry: Some(entry), events, payment: captured })
+    }
+
+    fn fail(&self, reason: &Code, now: Timestamp, cause: &Cause) -> Change {
+        let failed = Self { reason: Some(reason.clone()), ..self.next() };
+        if self.cancel_requested {
+            return self.silently(Self { state: PaymentState::Voided, ..failed });
+        }
+        let failed = Self { state: PaymentState::Failed, ..failed };
+        let announced = PaymentFailed { order_id: self.order_id, reason: reason.to_string() };
+        let events = vec![Event::new(&announced, failed.version, 0, now, cause)];
+        Change { payment: failed, expected: Some(self.version), entry: None, events }
+    }
+
+    /// The order was cancelled: what isn't charged never will be, what is under way is marked, and of what was captured
+    /// everything left begins to go back. Nothing if that has happened, or there is nothing to do.
+    #[must_use]
+    pub fn cancel(&self) -> Option<Change> {
+        let mut next = self.next();
+        match self.state {
+            PaymentState::Pending => next.state = PaymentState::Voided,
+            PaymentState::Processing if !self.cancel_requested => next.cancel_requested = true,
+            PaymentState::Captured | PaymentState::PartiallyRefunded if !self.left().is_zero() => {
+                next.refunds.push(Refund::rest(self.order_id, self.left()));
+            }
+            _ => return None,
+        }
+        Some(self.silently(next))
+    }
+
+    /// A refund that was begun and isn't known to have ended, with the charge that it gives back.
+    #[must_use]
+    pub fn unfinished_refund(&self) -> Option<(&IntentId, &Refund)> {
+        let begun = |refund: &&Refund| refund.state == RefundState::Begun;
+        self.intent_id.as_ref().zip(self.refunds.iter().find(begun))
+    }
+
+    /// A refund ended. Nothing if that is known.
+    #[must_use]
+    pub fn end_refund(
+        &self,
+        refund_id: RefundId,
+        end: &RefundEnd,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Option<Change> {
+        let currency = self.charge.as_ref()?.currency;
+        let mut next = self.next();
+        let refund = next
+            .refunds
+            .iter_mut()
+            .find(|refund| refund.refund_id == refund_id && refund.state == RefundState::Begun)?;
+        let (order_id, user_id, amount, line_no) =
+            (self.order_id, self.user_id, refund.amount, refund.line_no);
+        let (kind, event) = match end {
+            RefundEnd::Issued => {
+                refund.state = RefundState::Issued;
+                let issued = RefundIssued { order_id, user_id, line_no, amount, refund_id };
+                (EntryKind::RefundIssued, Event::new(&issued, next.version, 0, now, cause))
+            }
+            RefundEnd::Failed { reason } => {
+                refund.state = RefundState::Failed;
+                refund.reason = Some(reason.clone());
+                let failed = RefundFailed { order_id, user_id, line_no, amount, refund_id };
+                (EntryKind::RefundFailed, Event::new(&failed, next.version, 0, now, cause))
+            }
+        };
+        if next.refunded() == next.captured {
+            next.state = PaymentState::Refunded;
+        } else if !next.refunded().is_zero() {
+            next.state = PaymentState::PartiallyRefunded;
+        }
+        let entry = next.entry(kind, Some(refund_id), currency, amount, now);
+        Some(Change { expected: Some(self.version), entry: Some(entry), events: vec![event], payment: next })
+    }
+
+    /// What went back to the buyer.
+    #[must_use]
+    pub fn refunded(&self) -> Amount {
+        self.sum(|refund| refund.state == RefundState::Issued)
+    }
+
+    /// What should have gone back and didn't.
+    #[must_use]
+    pub fn refund_due(&self) -> Amount {
+        self.sum(|refund| refund.state == RefundState::Failed)
+    }
+
+    /// What can still be given back: captured minus every refund begun.
+    #[must_use]
+    pub fn left(&self) -> Amount {
+        self.captured.minus(self.sum(|_| true)).unwrap_or(Amount::ZERO)
+    }
+
+    fn sum(&self, which: impl Fn(&Refund) -> bool) -> Amount {
+        let amounts = self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount);
+        // Refunds never exceed what was captured, which is an amount.
+        Amount::sum(amounts).unwrap_or(self.captured)
+    }
+
+    fn next(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+
+    /// A change that moves no money and announces nothing.
+    const fn silently(&self, payment: Self) -> Change {
+        Change { payment, expected: Some(self.version), entry: None, events: Vec::new() }
+    }
+
+    /// The ledger's entry for the write of this payment.
+    fn entry(
+        &self,
+        kind: EntryKind,
+        refund_id: Option<RefundId>,
+        currency: Currency,
+        amount: Amount,
+        at: Timestamp,
+    ) -> Entry {
+        let postings = kind.postings(amount);
+        Entry {
+            order_id: self.order_id,
+            payment_version: self.version,
+            at,
+            kind,
+            refund_id,
+            currency,
+            postings,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_contracts::orders::CancelReason;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn opened() -> Payment {
+        Payment::open(&StockReserved {
+            order_id: OrderId::derive(&[b"o"]),
+            user_id: UserId::derive(&[b"u"]),
+            total: Amount::new(1_000).unwrap(),
+            currency: Currency::parse("EUR").unwrap(),
+            payment_method: "pm_card_visa".to_owned(),
+            expires_at: Timestamp::from_millis(2_000),
+        })
+        .payment
+    }
+
+    fn begun() -> Payment {
+        opened().begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment
+    }
+
+    fn end(payment: &Payment, end: &ChargeEnd) -> Option<Change> {
+        payment.end(end, NOW, &Cause::default())
+    }
+
+    fn captured() -> Payment {
+        end(&begun(), &ChargeEnd::Captured).unwrap().payment
+    }
+
+    fn declined() -> ChargeEnd {
+        ChargeEnd::Failed { reason: Code::new("insufficient_funds") }
+    }
+
+    fn kinds(change: &Change) -> Vec<&str> {
+        change.events.iter().map(|event| event.kind.as_str()).collect()
+    }
+
+    fn end_refund(payment: &Payment, end: &RefundEnd) -> Option<Change> {
+        let refund = payment.refunds[0].refund_id;
+        payment.end_refund(refund, end, NOW, &Cause::default())
+    }
+
+    #[test]
+    fn a_charge_ends_once() {
+        let paid = end(&begun(), &ChargeEnd::Captured).unwrap();
+        assert_eq!(kinds(&paid), ["PaymentCaptured"]);
+        assert_eq!(paid.payment.captured.minor_units(), 1_000);
+        assert_eq!(paid.entry.as_ref().unwrap().payment_version, paid.payment.version);
+        assert_eq!(end(&paid.payment, &ChargeEnd::Captured), None);
+        assert_eq!(end(&paid.payment, &declined()), None);
+
+        let failed = end(&begun(), &declined()).unwrap();
+        assert_eq!((failed.payment.state, kinds(&failed)), (PaymentState::Failed, vec!["PaymentFailed"]));
+        assert_eq!(failed.entry, None);
+        assert_eq!(end(&failed.payment, &declined()), None);
+    }
+
+    #[test]
+    fn nothing_is_charged_without_being_begun() {
+        assert_eq!(end(&opened(), &ChargeEnd::Captured), None);
+        assert_eq!(begun().begin(&IntentId::parse("pi_2").unwrap()), None);
+    }
+
+    #[test]
+    fn nothing_is_charged_once_it_is_too_late_or_cancelled() {
+        assert!(begun().may_charge(Timestamp::from_millis(1_999)));
+        assert!(!begun().may_charge(Timestamp::from_millis(2_000)));
+        assert!(!begun().cancel().unwrap().payment.may_charge(NOW));
+    }
+
+    #[test]
+    fn a_cancelled_order_that_was_not_charged_is_void() {
+        let voided = opened().cancel().unwrap().payment;
+        assert_eq!(voided.state, PaymentState::Voided);
+        assert_eq!(voided.begin(&IntentId::parse("pi_1").unwrap()), None);
+        assert_eq!(voided.cancel(), None);
+        let tombstone = Payment::tombstone(&OrderCancelled {
+            order_id: OrderId::derive(&[b"o"]),
+            user_id: UserId::derive(&[b"u"]),
+            reason: CancelReason::OutOfStock,
+        });
+        assert_eq!(tombstone.payment.state, PaymentState::Voided);
+        assert_eq!(end(&tombstone.payment, &ChargeEnd::Captured), None);
+    }
+
+    #[test]
+    fn what_records_the_end_of_a_marked_charge_reads_the_mark() {
+        let marked = begun().cancel().unwrap().payment;
+        assert_eq!((marked.state, marked.cancel()), (PaymentState::Processing, None));
+
+        let failed = end(&marked, &declined()).unwrap();
+        assert_eq!((failed.payment.state, failed.events), (PaymentState::Voided, vec![]));
+
+        let paid = end(&marked, &ChargeEnd::Captured).unwrap();
+        assert_eq!((paid.payment.state, kinds(&paid)), (PaymentState::Captured, vec!["PaymentCaptured"]));
+        assert_eq!(paid.payment.unfinished_refund().unwrap().1.amount.minor_units(), 1_000);
+        assert_eq!(paid.payment.cancel(), None);
+    }
+
+    #[test]
+    fn a_success_after_all_is_recorded_and_given_back() {
+        let voided = end(&begun().cancel().unwrap().payment, &declined()).unwrap().payment;
+        let paid = end(&voided, &ChargeEnd::Captured).unwrap();
+        assert_eq!(kinds(&paid), ["PaymentCaptured"]);
+        assert!(paid.payment.unfinished_refund().is_some());
+
+        let failed = end(&begun(), &declined()).unwrap().payment;
+        let paid = end(&failed, &ChargeEnd::Captured).unwrap();
+        assert_eq!(kinds(&paid), [""; 0]);
+        assert!(paid.payment.unfinished_refund().is_some());
+    }
+
+    #[test]
+    fn a_cancelled_order_gets_back_what_is_left_once() {
+        let payment = captured().cancel().unwrap().payment;
+        assert_eq!((payment.left(), payment.cancel()), (Amount::ZERO, None));
+        let refund = &payment.refunds[0];
+        assert_eq!(refund.key, format!("{}#rest", payment.order_id));
+
+        let issued = end_refund(&payment, &RefundEnd::Issued).unwrap();
+        assert_eq!((issued.payment.state, kinds(&issued)), (PaymentState::Refunded, vec!["RefundIssued"]));
+        assert_eq!(issued.payment.refunded(), issued.payment.captured);
+        assert_eq!(end_refund(&issued.payment, &RefundEnd::Issued), None);
+        assert_eq!(issued.payment.cancel(), None);
+    }
+
+    #[test]
+    fn a_refund_that_failed_is_due() {
+        let payment = captured().cancel().unwrap().payment;
+        let end = RefundEnd::Failed { reason: Code::new("charge_disputed") };
+        let failed = end_refund(&payment, &end).unwrap();
+        assert_eq!((failed.payment.state, kinds(&failed)), (PaymentState::Captured, vec!["RefundFailed"]));
+        let payment = failed.payment;
+        assert_eq!(
+            (payment.refunded(), payment.refund_due(), payment.left()),
+            (Amount::ZERO, payment.captured, Amount::ZERO)
+        );
+        assert_eq!(end_refund(&payment, &RefundEnd::Issued), None);
+    }
+
+    #[test]
+    fn what_was_given_back_before_is_not_given_back_again() {
+        let mut payment = captured();
+        payment.refunds.push(Refund {
+            line_no: Some(1),
+            state: RefundState::Issued,
+            ..Refund::rest(payment.order_id, Amount::new(300).unwrap())
+        });
+        payment.state = PaymentState::PartiallyRefunded;
+        let payment = payment.cancel().unwrap().payment;
+        assert_eq!(payment.refunds[1].amount.minor_units(), 700);
+        let refund = payment.refunds[1].refund_id;
+        let issued = payment.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap();
+        assert_eq!(issued.payment.state, PaymentState::Refunded);
+    }
+}

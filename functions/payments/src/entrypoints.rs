@@ -1,0 +1,11 @@
+//! One file a function: request or event in, use case, response out, and its `main`.
+
+pub mod get_payment;
+pub mod on_inventory;
+pub mod on_orders;
+pub mod relay;
+
+/// This service's part of the API document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(get_payment::handle))]
+pub struct ApiDocument;

@@ -1,0 +1,113 @@
+use crate::{
+    adapters::dynamodb::DynamoPayments,
+    application::get_payment::{GetPaymentError, get_payment},
+    domain::{
+        payment::{Payment, PaymentState},
+        refund::{Refund, RefundState},
+    },
+};
+use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId};
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("payments-get-payment", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoPayments::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// An order's payment, in minor units.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Payment)]
+pub struct PaymentBody {
+    pub order_id: OrderId,
+    pub payment_id: PaymentId,
+    pub state: PaymentState,
+    /// What the buyer paid.
+    pub captured: Amount,
+    /// What went back.
+    pub refunded: Amount,
+    /// What should have gone back, but the provider refused.
+    pub refund_due: Amount,
+    pub currency: Currency,
+    /// Oldest first.
+    pub refunds: Vec<RefundBody>,
+}
+
+/// Money given back, or on its way.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Refund)]
+pub struct RefundBody {
+    pub refund_id: RefundId,
+    /// The line that it is for, if it is for one.
+    pub line_no: Option<u32>,
+    pub amount: Amount,
+    pub state: RefundState,
+}
+
+impl PaymentBody {
+    /// None for an order that was cancelled before anything was to be paid.
+    fn of(payment: &Payment) -> Option<Self> {
+        Some(Self {
+            order_id: payment.order_id,
+            payment_id: payment.payment_id,
+            state: payment.state,
+            captured: payment.captured,
+            refunded: payment.refunded(),
+            refund_due: payment.refund_due(),
+            currency: payment.charge.as_ref()?.currency,
+            refunds: payment.refunds.iter().map(RefundBody::from).collect(),
+        })
+    }
+}
+
+impl From<&Refund> for RefundBody {
+    fn from(refund: &Refund) -> Self {
+        Self {
+            refund_id: refund.refund_id,
+            line_no: refund.line_no,
+            amount: refund.amount,
+            state: refund.state,
+        }
+    }
+}
+
+/// Read an order's payment
+///
+/// For the order's buyer and supervisors. There is none until the order's stock is reserved.
+#[utoipa::path(
+    get, path = "/orders/{order_id}/payment", operation_id = "paymentsGetPayment", tag = "payments",
+    params(("order_id" = OrderId, Path)),
+    responses(
+        (status = 200, body = Data<PaymentBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoPayments, request: &Request) -> Result<Reply, Problem> {
+    let caller = request.caller()?;
+    let order = request.path("order_id")?;
+    let payment = get_payment(store, order, |user| caller.acts_for_user(user)).await?;
+    PaymentBody::of(&payment).map(|body| Reply::ok(&body)).ok_or_else(Problem::not_found)
+}
+
+impl From<GetPaymentError> for Problem {
+    fn from(error: GetPaymentError) -> Self {
+        match error {
+            GetPaymentError::NotFound => Self::not_found(),
+            GetPaymentError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+use crate::{
+    adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
+    application::on_order_cancelled::on_order_cancelled,
+};
+use rialto_contracts::{Cause, Event, orders::Orders};
+use rialto_kernel::{Clock, SystemClock};
+use rialto_lambda::{
+    App,
+    sqs::{self, Failure, Outcome},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    sqs::consume("payments-on-orders", 10, build);
+}
+
+fn build(app: &App) -> sqs::Handler {
+    let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
+    Arc::new(move |event, cause| {
+        let (store, provider) = (store.clone(), provider.clone());
+        Box::pin(async move { handle(&store, &provider, &event, &cause).await })
+    })
+}
+
+async fn handle(
+    store: &DynamoPayments,
+    provider: &HttpProvider,
+    event: &Event,
+    cause: &Cause,
+) -> Result<Outcome, Failure> {
+    match Orders::decode(event)? {
+        Orders::OrderCancelled(cancelled) => {
+            Ok(on_order_cancelled(store, provider, &cancelled, cause, SystemClock.now()).await?.into())
+        }
+        _ => Ok(Outcome::Ignored),
+    }
+}

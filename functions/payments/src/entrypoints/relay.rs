@@ -1,0 +1,3 @@
+pub fn main() {
+    rialto_relay::serve("payments-relay", None);
+}

@@ -1,0 +1,110 @@
+//! What lies outside: the service's table, in the pieces that each use case needs, and the payment provider.
+
+use crate::domain::{
+    intent::{Code, IntentId, IntentState},
+    ledger::Entry,
+    payment::{Change, Charge, Payment},
+    refund::{Refund, RefundProgress},
+};
+use rialto_kernel::{OrderId, RefundId, StoreError};
+
+pub trait PaymentReader {
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn payment(&self, order: OrderId) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
+}
+
+/// What became of the write of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Saved {
+    Done,
+    /// Nothing was written: this is there instead of what the change expected.
+    Conflict(Box<Payment>),
+}
+
+pub trait PaymentWriter {
+    /// Writes the payment, its ledger entry and its events, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn save(&self, change: &Change) -> impl Future<Output = Result<Saved, StoreError>> + Send;
+}
+
+pub trait LedgerReader {
+    /// An order's entries, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn entries(&self, order: OrderId) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+}
+
+/// The provider didn't do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// It refused, for good: nothing happened.
+    #[error("the provider refuses: {0}")]
+    Refused(Code),
+    /// It isn't known whether anything happened. Look before trying again.
+    #[error("the provider's answer isn't known: {0}")]
+    Unknown(String),
+}
+
+/// Who moves the money.
+pub trait Provider {
+    /// Makes a charge known to the provider; nothing is charged until it is confirmed. Made twice for one order, it is
+    /// the same intent, unless the first time is long ago.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    fn create_intent(
+        &self,
+        order: OrderId,
+        charge: &Charge,
+    ) -> impl Future<Output = Result<IntentId, ProviderError>> + Send;
+
+    /// # Errors
+    /// [`ProviderError`].
+    fn retrieve_intent(
+        &self,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
+
+    /// Charges. A decline is an answer: [`IntentState::Failed`].
+    ///
+    /// # Errors
+    /// [`ProviderError::Refused`] when the intent can't be confirmed as it is, such as a second time.
+    fn confirm_intent(
+        &self,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
+
+    /// Ends an intent that hasn't ended; it can't be charged any more.
+    ///
+    /// # Errors
+    /// [`ProviderError::Refused`] when it has ended.
+    fn cancel_intent(
+        &self,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
+
+    /// What became of a refund, if the provider was ever asked for it.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    fn find_refund(
+        &self,
+        intent: &IntentId,
+        refund: RefundId,
+    ) -> impl Future<Output = Result<Option<RefundProgress>, ProviderError>> + Send;
+
+    /// Gives money back. Asked twice, it is given once, unless the first time is long ago.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    fn create_refund(
+        &self,
+        intent: &IntentId,
+        refund: &Refund,
+    ) -> impl Future<Output = Result<RefundProgress, ProviderError>> + Send;
+}

@@ -1,0 +1,183 @@
+//! What every adapter of the store's ports must do.
+
+use rialto_contracts::{
+    Cause,
+    inventory::StockReserved,
+    orders::{CancelReason, OrderCancelled},
+};
+use rialto_kernel::{Amount, Clock, Currency, OrderId, SystemClock, UserId, Write};
+use rialto_payments::{
+    SERVICE,
+    adapters::{
+        dynamodb::DynamoPayments,
+        memory::{MemoryPayments, MemoryProvider},
+    },
+    application::on_stock_reserved::on_stock_reserved,
+    domain::{
+        intent::{ChargeEnd, Code, IntentId},
+        payment::{Change, Payment},
+        refund::RefundEnd,
+    },
+    ports::{LedgerReader, PaymentReader, PaymentWriter, Saved},
+};
+use std::time::Duration;
+
+trait Store: PaymentReader + PaymentWriter + LedgerReader {}
+impl<S: PaymentReader + PaymentWriter + LedgerReader> Store for S {}
+
+/// Runs each rule on each adapter, on a store of its own.
+macro_rules! contract {
+    ($($rule:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryPayments::default()).await; })*
+        }
+        mod dynamodb {
+            $(#[tokio::test] async fn $rule() {
+                let table = rialto_testkit::new_table(super::SERVICE).await;
+                super::$rule(super::DynamoPayments::on(table)).await;
+            })*
+        }
+    };
+}
+
+contract! {
+    a_payment_opens_once_and_tells_what_is_there,
+    a_payment_is_written_over_its_version,
+    money_moves_with_its_entry_or_not_at_all,
+    a_payment_reads_back_whole,
+    a_cancellation_before_its_payment_is_kept,
+}
+
+fn reserved() -> StockReserved {
+    let now = SystemClock.now();
+    StockReserved {
+        order_id: OrderId::generate(now),
+        user_id: UserId::derive(&[b"u"]),
+        total: Amount::new(2_500).unwrap(),
+        currency: Currency::parse("EUR").unwrap(),
+        payment_method: "pm_card_visa".to_owned(),
+        expires_at: now.plus(Duration::from_secs(900)),
+    }
+}
+
+async fn done(store: &impl Store, change: Change) -> Payment {
+    assert_eq!(store.save(&change).await.unwrap(), Saved::Done);
+    change.payment
+}
+
+async fn refused(store: &impl Store, change: &Change) -> Payment {
+    match store.save(change).await.unwrap() {
+        Saved::Conflict(there) => *there,
+        Saved::Done => panic!("written over something else: {change:?}"),
+    }
+}
+
+fn begin(payment: &Payment) -> Change {
+    payment.begin(&IntentId::parse("pi_1").unwrap()).unwrap()
+}
+
+fn end(payment: &Payment, end: &ChargeEnd) -> Change {
+    payment.end(end, SystemClock.now(), &Cause::default()).unwrap()
+}
+
+async fn a_payment_opens_once_and_tells_what_is_there(store: impl Store) {
+    let reserved = reserved();
+    assert_eq!(store.payment(reserved.order_id).await.unwrap(), None);
+    let opened = Payment::open(&reserved);
+    let payment = done(&store, opened.clone()).await;
+    assert_eq!(refused(&store, &opened).await, payment);
+    let begun = done(&store, begin(&payment)).await;
+    assert_eq!(refused(&store, &opened).await, begun);
+    assert_eq!(store.payment(reserved.order_id).await.unwrap(), Some(begun));
+}
+
+async fn a_payment_is_written_over_its_version(store: impl Store) {
+    let payment = done(&store, Payment::open(&reserved())).await;
+    let cancelled = done(&store, payment.cancel().unwrap()).await;
+    assert_eq!(refused(&store, &begin(&payment)).await, cancelled);
+    assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(cancelled));
+}
+
+async fn money_moves_with_its_entry_or_not_at_all(store: impl Store) {
+    let payment = done(&store, Payment::open(&reserved())).await;
+    let begun = done(&store, begin(&payment)).await;
+    let capture = end(&begun, &ChargeEnd::Captured);
+    let marked = done(&store, begun.cancel().unwrap()).await;
+    assert_eq!(refused(&store, &capture).await, marked);
+    assert_eq!(store.entries(payment.order_id).await.unwrap(), []);
+
+    let capture = end(&marked, &ChargeEnd::Captured);
+    let captured = done(&store, capture.clone()).await;
+    assert_eq!(refused(&store, &capture).await, captured);
+    let refund = captured.refunds[0].refund_id;
+    let issue = captured.end_refund(refund, &RefundEnd::Issued, SystemClock.now(), &Cause::default());
+    let issue = issue.unwrap();
+    done(&store, issue.clone()).await;
+    let entries = [capture.entry.unwrap(), issue.entry.unwrap()];
+    assert_eq!(store.entries(payment.order_id).await.unwrap(), entries);
+    assert_eq!(store.entries(OrderId::derive(&[b"another"])).await.unwrap(), []);
+}
+
+async fn a_payment_reads_back_whole(store: impl Store) {
+    let payment = done(&store, Payment::open(&reserved())).await;
+    let begun = done(&store, begin(&payment)).await;
+    let captured = done(&store, end(&begun, &ChargeEnd::Captured)).await;
+    let refunding = done(&store, captured.cancel().unwrap()).await;
+    let reason = Code::new("charge_disputed");
+    let failed = refunding.end_refund(
+        refunding.refunds[0].refund_id,
+        &RefundEnd::Failed { reason },
+        SystemClock.now(),
+        &Cause::default(),
+    );
+    let failed = done(&store, failed.unwrap()).await;
+    assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(failed));
+
+    let payment = done(&store, Payment::open(&reserved())).await;
+    let declined = ChargeEnd::Failed { reason: Code::new("insufficient_funds") };
+    let declined = done(&store, end(&payment, &declined)).await;
+    assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(declined));
+}
+
+async fn a_cancellation_before_its_payment_is_kept(store: impl Store) {
+    let reserved = reserved();
+    let cancelled = OrderCancelled {
+        order_id: reserved.order_id,
+        user_id: reserved.user_id,
+        reason: CancelReason::OutOfStock,
+    };
+    let tombstone = done(&store, Payment::tombstone(&cancelled)).await;
+    assert_eq!(refused(&store, &Payment::open(&reserved)).await, tombstone);
+}
+
+#[tokio::test]
+async fn a_clean_charge_takes_three_round_trips() {
+    let store = DynamoPayments::on(rialto_testkit::new_table(SERVICE).await);
+    let provider = MemoryProvider::default();
+    let (reserved, cause) = (reserved(), Cause::default());
+    let charge = || on_stock_reserved(&store, &provider, &reserved, &cause, SystemClock.now());
+    let (charged, calls) = rialto_aws::calls::counted(charge()).await;
+    assert_eq!((charged.unwrap(), calls), (Write::Done, 3));
+    let (again, calls) = rialto_aws::calls::counted(charge()).await;
+    assert_eq!((again.unwrap(), calls), (Write::Conflict, 1));
+}
+
+#[tokio::test]
+async fn a_write_carries_its_events_until_the_next() {
+    let table = rialto_testkit::new_table(SERVICE).await;
+    let store = DynamoPayments::on(table.clone());
+    let outbox = async |order: OrderId| {
+        let key = rialto_dynamo::Key::new(format!("ORDER#{order}"), "PAYMENT");
+        let item = table.get(&key).await.unwrap().unwrap();
+        item.get(rialto_dynamo::OUTBOX).map(|events| events.as_s().unwrap().clone())
+    };
+    let payment = done(&store, Payment::open(&reserved())).await;
+    assert_eq!(outbox(payment.order_id).await, None);
+    let begun = done(&store, begin(&payment)).await;
+    let capture = end(&begun, &ChargeEnd::Captured);
+    let captured = done(&store, capture.clone()).await;
+    let events = serde_json::to_string(&capture.events).unwrap();
+    assert_eq!(outbox(payment.order_id).await, Some(events));
+    done(&store, captured.cancel().unwrap()).await;
+    assert_eq!(outbox(payment.order_id).await, None);
+}
