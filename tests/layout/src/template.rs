@@ -147,11 +147,9 @@ fn written_out(value: yaml_serde::Value) -> Value {
     match value {
         yaml_serde::Value::Null => Value::Null,
         yaml_serde::Value::Bool(value) => json!(value),
-        yaml_serde::Value::Number(number) => number
-            .as_i64()
-            .map(Value::from)
-            .or_else(|| number.as_f64().map(Value::from))
-            .unwrap_or_default(),
+        yaml_serde::Value::Number(number) => {
+            number.as_i64().map(Value::from).or_else(|| number.as_f64().map(Value::from)).unwrap_or_default()
+        }
         yaml_serde::Value::String(text) => Value::String(text),
         yaml_serde::Value::Sequence(list) => list.into_iter().map(written_out).collect(),
         yaml_serde::Value::Mapping(mapping) => {

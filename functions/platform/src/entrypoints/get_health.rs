@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
     App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply},
+    http::{self, Data, Problem, ProblemBody, Reply},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -100,6 +100,7 @@ fn troubles(health: &Health) -> String {
 mod tests {
     use super::*;
     use crate::{adapters::memory::MemoryProbe, domain::health::Dependency};
+    use rialto_lambda::http::Code;
 
     #[tokio::test]
     async fn what_is_down_is_named_without_its_reason() {

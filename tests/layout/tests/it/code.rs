@@ -25,9 +25,18 @@ fn domain_and_application_name_neither_aws_nor_lambda_nor_the_environment() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
-        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name)) {
+        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name))
+        {
             for (at, line) in code(&file).iter().enumerate() {
-                for name in ["aws_", "lambda_", "rialto_lambda", "rialto_dynamo", "std::env", "env::var"] {
+                for name in [
+                    "aws_",
+                    "lambda_",
+                    "rialto_dynamo",
+                    "lambda::http",
+                    "lambda::sqs",
+                    "std::env",
+                    "env::var",
+                ] {
                     if line.contains(name) {
                         found.push(format!("{}:{}: {name}", repository.short(&file), at + 1));
                     }
@@ -47,7 +56,8 @@ fn domain_and_application_have_no_clock_of_their_own() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
-        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name)) {
+        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name))
+        {
             // What stands in a file's tests may ask the clock.
             let before_tests = code(&file).into_iter().take_while(|line| line != "#[cfg(test)]");
             for (at, line) in before_tests.enumerate() {
@@ -97,7 +107,10 @@ fn a_bin_only_calls_its_entrypoints_main() {
             found.push(format!("{} doesn't call {call}", bin.name));
         }
     }
-    refuse(found, "write `fn main() { rialto_<service>::entrypoints::<work>::main(); }` and move the rest there.");
+    refuse(
+        found,
+        "write `fn main() { rialto_<service>::entrypoints::<work>::main(); }` and move the rest there.",
+    );
 }
 
 #[test]
@@ -106,8 +119,11 @@ fn an_entrypoint_gives_its_function_the_bins_name() {
     let mut found = Vec::new();
     for service in repository.services() {
         for bin in repository.bins().into_iter().filter(|bin| bin.service == service.name) {
-            let file =
-                service.folder.join("src/entrypoints").join(bin.work().replace('-', "_")).with_extension("rs");
+            let file = service
+                .folder
+                .join("src/entrypoints")
+                .join(bin.work().replace('-', "_"))
+                .with_extension("rs");
             match fs::read_to_string(&file) {
                 Err(_) => found.push(format!("{} isn't there", repository.short(&file))),
                 Ok(text) if !text.contains(&format!("\"{}\"", bin.name)) => {

@@ -1,6 +1,8 @@
 //! From a table's stream to the bus, and from the bus to each consumer's queue.
 
-use rialto_contracts::{accounts::Accounts, catalog::Catalog, inventory::Inventory, orders::Orders, payments::Payments};
+use rialto_contracts::{
+    accounts::Accounts, catalog::Catalog, inventory::Inventory, orders::Orders, payments::Payments,
+};
 use rialto_layout::{Bin, Repository, Resource, Template, pascal_case, reference, refuse};
 use serde_json::Value;
 use std::{
@@ -41,7 +43,8 @@ fn mappings(template: &Template) -> BTreeMap<&str, Resource<'_>> {
 
 /// The events that a consumer's code takes: those whose data its `match` gives a name.
 fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
-    let file = format!("functions/{}/src/entrypoints/{}.rs", consumer.service, consumer.work().replace('-', "_"));
+    let file =
+        format!("functions/{}/src/entrypoints/{}.rs", consumer.service, consumer.work().replace('-', "_"));
     let code = fs::read_to_string(repository.root.join(file)).unwrap();
     let source = format!("{}::", pascal_case(consumer.hears().unwrap()));
     let events = code.split(&source).skip(1).filter_map(|rest| {
@@ -75,7 +78,10 @@ fn every_consumer_has_its_queue_its_dead_letters_its_rule_and_its_source() {
             found.push(format!("{}: {queue} doesn't feed {id}Function", bin.name));
         }
     }
-    refuse(found, "one queue and one consumer function for each pair of consuming service and source service.");
+    refuse(
+        found,
+        "one queue and one consumer function for each pair of consuming service and source service.",
+    );
 }
 
 #[test]
@@ -119,7 +125,10 @@ fn every_event_that_a_rule_names_exists() {
             }
         }
     }
-    refuse(found, "a name that differs by one letter matches nothing, ever: write it as shared/contracts has it.");
+    refuse(
+        found,
+        "a name that differs by one letter matches nothing, ever: write it as shared/contracts has it.",
+    );
 }
 
 #[test]
@@ -133,7 +142,10 @@ fn a_rule_belongs_to_the_bus_and_what_it_cant_deliver_is_kept() {
         }
         for target in rule.properties["Targets"].as_array().unwrap() {
             let dead_letters = reference(&target["DeadLetterConfig"]["Arn"]);
-            if dead_letters.and_then(|id| template.get(id)).is_none_or(|queue| queue.kind != "AWS::SQS::Queue") {
+            if dead_letters
+                .and_then(|id| template.get(id))
+                .is_none_or(|queue| queue.kind != "AWS::SQS::Queue")
+            {
                 found.push(format!("{}: the target {} has no dead-letter queue", rule.id, target["Id"]));
             }
         }
@@ -152,7 +164,9 @@ fn the_bus_may_send_to_every_queue_that_a_rule_names() {
     let mut found = BTreeSet::new();
     for rule in template.of("AWS::Events::Rule") {
         for target in rule.properties["Targets"].as_array().unwrap() {
-            for queue in [&target["Arn"], &target["DeadLetterConfig"]["Arn"]].into_iter().filter_map(reference) {
+            for queue in
+                [&target["Arn"], &target["DeadLetterConfig"]["Arn"]].into_iter().filter_map(reference)
+            {
                 let is_queue = template.get(queue).is_some_and(|queue| queue.kind == "AWS::SQS::Queue");
                 if is_queue && !allowed.contains(queue) {
                     found.insert(queue.to_owned());
@@ -167,10 +181,12 @@ fn the_bus_may_send_to_every_queue_that_a_rule_names() {
 fn a_queue_gives_its_function_time_and_several_tries() {
     let repository = Repository::open();
     let template = Template::read(&repository);
-    let timeouts: BTreeMap<_, _> = template.functions().map(|function| (function.id, function.timeout)).collect();
+    let timeouts: BTreeMap<_, _> =
+        template.functions().map(|function| (function.id, function.timeout)).collect();
     let mut found = Vec::new();
     for (function, mapping) in mappings(&template) {
-        let Some(queue) = reference(&mapping.properties["EventSourceArn"]).and_then(|id| template.get(id)) else {
+        let Some(queue) = reference(&mapping.properties["EventSourceArn"]).and_then(|id| template.get(id))
+        else {
             continue;
         };
         if queue.kind != "AWS::SQS::Queue" {
@@ -257,9 +273,10 @@ fn every_relay_reads_its_tables_whole_stream_and_goes_on_past_what_fails() {
         if reference(&properties["EventSourceArn"]) != Some(&format!("{service}Table")) {
             found.push(format!("{} doesn't read the stream of {service}Table", mapping.id));
         }
-        for (name, wanted) in
-            [("StartingPosition", Value::from("TRIM_HORIZON")), ("BisectBatchOnFunctionError", Value::from(true))]
-        {
+        for (name, wanted) in [
+            ("StartingPosition", Value::from("TRIM_HORIZON")),
+            ("BisectBatchOnFunctionError", Value::from(true)),
+        ] {
             if properties[name] != wanted {
                 found.push(format!("{}: {name} is {}, not {wanted}", mapping.id, properties[name]));
             }
@@ -303,7 +320,8 @@ fn no_stream_filter_asks_whether_anything_but_a_leaf_exists() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for mapping in template.of("AWS::Lambda::EventSourceMapping") {
-        let filters = mapping.properties["FilterCriteria"]["Filters"].as_array().map_or(&[][..], Vec::as_slice);
+        let filters =
+            mapping.properties["FilterCriteria"]["Filters"].as_array().map_or(&[][..], Vec::as_slice);
         for filter in filters {
             let text = filter["Pattern"].as_str().unwrap_or_default();
             match serde_json::from_str::<Value>(text) {
@@ -335,12 +353,15 @@ fn a_filter_that_asks_for_a_branch_is_found() {
 #[test]
 fn every_service_that_announces_something_has_a_relay_and_a_source() {
     let repository = Repository::open();
-    let announcing: BTreeSet<_> = SOURCES.iter().map(|(name, _)| name.trim_start_matches("rialto.")).collect();
+    let announcing: BTreeSet<_> =
+        SOURCES.iter().map(|(name, _)| name.trim_start_matches("rialto.")).collect();
     let relays = relays(&repository);
     let mut found: Vec<_> = relays
         .iter()
         .filter(|relay| !announcing.contains(relay.service.as_str()))
-        .map(|relay| format!("{} has no source in shared/contracts (or it isn't named in this test)", relay.name))
+        .map(|relay| {
+            format!("{} has no source in shared/contracts (or it isn't named in this test)", relay.name)
+        })
         .collect();
     let relayed: BTreeSet<_> = relays.iter().map(|relay| relay.service.as_str()).collect();
     found.extend(announcing.difference(&relayed).map(|service| format!("{service} has no relay")));

@@ -61,11 +61,17 @@ fn the_gateway_asks_for_a_token_exactly_where_the_access_table_does() {
             let Some(route) = route(method, path) else { continue };
             let asks = definition["security"][0].get("access_token").is_some();
             if asks != (route.who != Who::Anonymous) {
-                found.push(format!("{method} {path}: asks for a token: {asks}, may be called by {:?}", route.who));
+                found.push(format!(
+                    "{method} {path}: asks for a token: {asks}, may be called by {:?}",
+                    route.who
+                ));
             }
         }
     }
-    refuse(found, "write `security: [{ access_token: [] }]` below every method that isn't for everybody, only there.");
+    refuse(
+        found,
+        "write `security: [{ access_token: [] }]` below every method that isn't for everybody, only there.",
+    );
 }
 
 #[test]
@@ -78,7 +84,10 @@ fn every_path_answers_preflight_requests_without_a_token() {
             found.push(path.clone());
         }
     }
-    refuse(found, "each path has `options:` that leads to PlatformAnswerPreflightFunction, without security.");
+    refuse(
+        found,
+        "each path has `options:` that leads to PlatformAnswerPreflightFunction, without security.",
+    );
 }
 
 #[test]
@@ -106,7 +115,8 @@ fn a_position_in_paths_has_one_name_everywhere() {
 fn what_the_gateway_answers_by_itself_has_the_form_of_every_problem() {
     let template = Template::read(&Repository::open());
     let api = template.get("Api").unwrap();
-    let answers = api.properties["DefinitionBody"]["x-amazon-apigateway-gateway-responses"].as_object().unwrap();
+    let answers =
+        api.properties["DefinitionBody"]["x-amazon-apigateway-gateway-responses"].as_object().unwrap();
     let mut found = Vec::new();
     for kind in [
         "ACCESS_DENIED",
@@ -127,7 +137,8 @@ fn what_the_gateway_answers_by_itself_has_the_form_of_every_problem() {
         let template = answer["responseTemplates"]["application/json"].as_str().unwrap_or_default();
         let body: Value = serde_json::from_str(template).unwrap_or_default();
         let code = body["code"].as_str().unwrap_or_default();
-        let wrong_form = body["type"] != format!("urn:rialto:problem:{code}") || body["title"].as_str().is_none();
+        let wrong_form =
+            body["type"] != format!("urn:rialto:problem:{code}") || body["title"].as_str().is_none();
         if wrong_form || body["status"].is_null() || body["status"] != answer["statusCode"] {
             found.push(format!("{kind}: {template}"));
         }

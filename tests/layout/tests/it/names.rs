@@ -35,7 +35,10 @@ fn a_bins_name_begins_with_its_service_and_is_unique() {
             found.push(format!("{} stands in {other} and in {}", bin.name, bin.service));
         }
     }
-    refuse(found, "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay or <service>-sweep.");
+    refuse(
+        found,
+        "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay or <service>-sweep.",
+    );
 }
 
 #[test]
@@ -115,6 +118,7 @@ fn every_bin_is_a_route_or_something_that_needs_none() {
 fn a_consumer_hears_a_service_that_exists() {
     let repository = Repository::open();
     let services: BTreeSet<_> = repository.services().into_iter().map(|service| service.name).collect();
-    let found = repository.bins().into_iter().filter(|bin| bin.hears().is_some_and(|it| !services.contains(it)));
+    let found =
+        repository.bins().into_iter().filter(|bin| bin.hears().is_some_and(|it| !services.contains(it)));
     refuse(found.map(|bin| bin.name), "name it <service>-on-<source service>.");
 }

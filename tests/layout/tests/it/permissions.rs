@@ -1,13 +1,25 @@
 //! Each function may do what it does, and nothing else.
 
-use rialto_layout::{Function, Repository, Statement, Template, pascal_case, reference, refuse, statements, text};
+use rialto_layout::{
+    Function, Repository, Statement, Template, pascal_case, reference, refuse, statements, text,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What may be allowed with a wildcard, and why: the resource's id, the action, the end of what is named.
 const WILDCARDS: &[(&str, &str, &str, &str)] = &[
-    ("GatewayRole", "lambda:InvokeFunction", ":function:rialto-${Stage}-*", "eighty ARNs don't fit into one policy"),
-    ("QueuePolicy", "sqs:SendMessage", ":rialto-${Stage}-*", "one policy for all queues that it names already"),
+    (
+        "GatewayRole",
+        "lambda:InvokeFunction",
+        ":function:rialto-${Stage}-*",
+        "eighty ARNs don't fit into one policy",
+    ),
+    (
+        "QueuePolicy",
+        "sqs:SendMessage",
+        ":rialto-${Stage}-*",
+        "one policy for all queues that it names already",
+    ),
 ];
 
 /// What a resource is written as, whichever way.
@@ -41,7 +53,10 @@ fn all_statements(template: &Template) -> Vec<(&str, Statement<'_>)> {
 /// The actions that a function may do on a resource, by its logical id.
 fn allowed<'a>(function: &Function<'a>, id: &str) -> BTreeSet<&'a str> {
     let on_it = |statement: &Statement<'_>| {
-        statement.resources.iter().any(|resource| reference(resource) == Some(id) || written(resource).contains(id))
+        statement
+            .resources
+            .iter()
+            .any(|resource| reference(resource) == Some(id) || written(resource).contains(id))
     };
     function.statements().into_iter().filter(on_it).flat_map(|statement| statement.actions).collect()
 }
@@ -62,7 +77,10 @@ fn no_statement_names_more_resources_than_it_has_to() {
             }
         }
     }
-    refuse(found, "name the resource; where the service allows none, put the statement into WILDCARDS with its reason.");
+    refuse(
+        found,
+        "name the resource; where the service allows none, put the statement into WILDCARDS with its reason.",
+    );
 }
 
 #[test]
@@ -86,7 +104,10 @@ fn every_function_has_a_role_of_its_own_with_statements_written_out() {
         for policy in function.unwritten_policies() {
             found.push(format!("{}: {policy} doesn't say what it allows", function.id));
         }
-        if function.statements().iter().any(|statement| statement.actions.is_empty() || statement.resources.is_empty())
+        if function
+            .statements()
+            .iter()
+            .any(|statement| statement.actions.is_empty() || statement.resources.is_empty())
         {
             found.push(format!("{} has a statement without an Action or a Resource", function.id));
         }
@@ -104,9 +125,10 @@ fn a_function_reaches_its_own_services_table_only() {
         if function.id == "PlatformGetHealthFunction" {
             continue;
         }
-        let service = repository.services().into_iter().find(|service| {
-            function.id.starts_with(&pascal_case(&service.name))
-        });
+        let service = repository
+            .services()
+            .into_iter()
+            .find(|service| function.id.starts_with(&pascal_case(&service.name)));
         let own = match service.map(|service| service.name).as_deref() {
             Some("platform") => "SimulatorTable".to_owned(),
             Some(service) => format!("{}Table", pascal_case(service)),
@@ -134,7 +156,8 @@ fn health_may_read_nothing_that_exists() {
     let found = statements.filter(|statement| {
         let action = statement["Action"].as_str().unwrap_or_default();
         let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
-        action.starts_with("dynamodb:") && (action != "dynamodb:GetItem" || *keys != serde_json::json!(["HEALTH"]))
+        action.starts_with("dynamodb:")
+            && (action != "dynamodb:GetItem" || *keys != serde_json::json!(["HEALTH"]))
     });
     refuse(
         found.map(Value::to_string),
@@ -199,5 +222,8 @@ fn no_function_is_given_a_secret_in_its_environment() {
             found.push(format!("{owner}: {name} is resolved into the environment"));
         }
     }
-    refuse(found, "let the function read it at its start, by IAM, from the parameter store or Secrets Manager.");
+    refuse(
+        found,
+        "let the function read it at its start, by IAM, from the parameter store or Secrets Manager.",
+    );
 }

@@ -10,7 +10,8 @@ const MOST_RESOURCES: usize = 400;
 fn every_function_logs_to_its_services_group_which_forgets() {
     let repository = Repository::open();
     let template = Template::read(&repository);
-    let services: Vec<_> = repository.services().into_iter().map(|service| pascal_case(&service.name)).collect();
+    let services: Vec<_> =
+        repository.services().into_iter().map(|service| pascal_case(&service.name)).collect();
     let mut found = Vec::new();
     for function in template.functions() {
         let service = services.iter().find(|service| function.id.starts_with(service.as_str()));
@@ -68,7 +69,9 @@ fn every_service_names_its_table_by_one_rule() {
     let mut found = Vec::new();
     for table in template.of("AWS::DynamoDB::Table") {
         let service = table.id.trim_end_matches("Table").to_lowercase();
-        if rialto_layout::text(&table.properties["TableName"]) != Some(&format!("rialto-${{Stage}}-{service}")) {
+        if rialto_layout::text(&table.properties["TableName"])
+            != Some(&format!("rialto-${{Stage}}-{service}"))
+        {
             found.push(table.id.to_owned());
         }
     }
@@ -80,7 +83,8 @@ fn what_only_tests_need_is_not_in_prod() {
     let template = Template::read(&Repository::open());
     let resources = template.document["Resources"].as_object().unwrap();
     let found = resources.iter().filter(|(id, resource)| {
-        (id.starts_with("Simulator") || id.starts_with("PlatformSimulate")) && resource["Condition"] != "Simulated"
+        (id.starts_with("Simulator") || id.starts_with("PlatformSimulate"))
+            && resource["Condition"] != "Simulated"
     });
     refuse(found.map(|(id, _)| id.clone()), "`Condition: Simulated`, which is false on the stage prod.");
 }
@@ -117,7 +121,8 @@ fn expanded(template: &Template, resource: &Resource<'_>) -> usize {
 /// SAM adds a permission for each authorizer that it is told of (none for those in a definition).
 fn authorizers(template: &Template, api: &str) -> usize {
     let api = template.get(api);
-    api.and_then(|api| api.properties["Auth"]["Authorizers"].as_object().map(serde_json::Map::len)).unwrap_or(0)
+    api.and_then(|api| api.properties["Auth"]["Authorizers"].as_object().map(serde_json::Map::len))
+        .unwrap_or(0)
 }
 
 #[test]

@@ -1,0 +1,135 @@
+//! The events' schemas.
+
+use crate::refuse;
+use rialto_contracts::{Cause, Event};
+use rialto_documents::{
+    blessing, committed,
+    events::{EventSchema, broken_promises, decode, schemas},
+    root,
+};
+use rialto_kernel::{EventId, Timestamp};
+use serde_json::Value;
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+/// The schemas that are committed, of every version.
+fn files() -> Vec<PathBuf> {
+    let folder = fs::read_dir(root().join("events/schemas")).unwrap();
+    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    files
+}
+
+/// A schema as it is to be committed: with the examples that it has already.
+fn whole(event: &EventSchema) -> String {
+    let mut schema = event.schema.clone();
+    let examples = committed(&event.path()).map(|schema| schema["examples"].clone());
+    schema["examples"] = examples.filter(Value::is_array).unwrap_or_else(|| Value::Array(Vec::new()));
+    serde_json::to_string_pretty(&schema).unwrap() + "\n"
+}
+
+#[test]
+fn within_a_version_fields_are_only_added() {
+    let found = schemas().into_iter().filter_map(|event| {
+        let broken = broken_promises(&committed(&event.path())?, &event.schema);
+        (!broken.is_empty()).then(|| format!("{}: {}", event.path(), broken.join("; ")))
+    });
+    refuse(
+        found.collect::<Vec<_>>(),
+        "what was published before has to stay readable: give the event a new version, or the new field \
+         #[serde(default)] and an Option.",
+    );
+}
+
+#[test]
+fn the_committed_schemas_are_those_that_the_code_makes() {
+    let mut found = Vec::new();
+    for event in schemas() {
+        let (path, made) = (root().join(event.path()), whole(&event));
+        let broken =
+            committed(&event.path()).map(|old| broken_promises(&old, &event.schema)).unwrap_or_default();
+        if blessing() && broken.is_empty() {
+            fs::write(path, made).unwrap();
+        } else if fs::read_to_string(path).ok() != Some(made) {
+            found.push(event.path());
+        }
+    }
+    refuse(
+        found,
+        "run `RIALTO_BLESS=1 cargo test -p rialto-documents`, look at what changed, and commit it. A broken promise isn't \
+         blessed.",
+    );
+}
+
+#[test]
+fn a_schema_that_the_code_does_not_make_is_an_older_version() {
+    let today = schemas();
+    let found = files().into_iter().filter(|file| {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let version =
+            name.split_once(".v").and_then(|(event, version)| Some((event, version.parse::<u32>().ok()?)));
+        let known = version.is_some_and(|(name, version)| {
+            today.iter().any(|event| event.event == name && version <= event.version)
+        });
+        !known
+    });
+    refuse(
+        found.map(|file| file.display().to_string()),
+        "an event that nobody announces any more goes only when no queue or archive holds one; then delete its schemas.",
+    );
+}
+
+#[test]
+fn every_example_of_every_version_can_be_read_with_todays_code() {
+    let mut found = Vec::new();
+    for file in files() {
+        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        let schema: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let examples = schema["examples"].as_array().cloned().unwrap_or_default();
+        if examples.is_empty() {
+            found.push(format!("{name} has no example"));
+        }
+        for data in examples {
+            let event = event(&schema, data);
+            match decode(&event) {
+                Ok(true) => {}
+                Ok(false) => found.push(format!("{name}: {} has no event {}", event.source, event.kind)),
+                Err(error) => found.push(format!("{name}: {error}")),
+            }
+        }
+    }
+    refuse(
+        found,
+        "write at least one example of the event's data into the schema's `examples`; once published, it stays, and \
+         today's types read it.",
+    );
+}
+
+/// An event with this data, of what the schema is the schema of.
+fn event(schema: &Value, data: Value) -> Event {
+    let text = |name: &str| schema[name].as_str().unwrap_or_default().to_owned();
+    Event {
+        specversion: "1.0".to_owned(),
+        id: EventId::derive(&[b"example"]),
+        source: text("x-source"),
+        kind: text("title"),
+        time: Timestamp::from_millis(0),
+        subject: String::new(),
+        dataschema: text("$id"),
+        sequence: 1,
+        correlationid: String::new(),
+        causationid: Cause::default().causationid,
+        traceparent: None,
+        data,
+    }
+}
+
+#[test]
+fn an_event_has_one_source() {
+    let mut seen = BTreeSet::new();
+    let found = schemas().into_iter().filter(|event| !seen.insert(event.event));
+    refuse(
+        found.map(|event| event.path()).collect::<Vec<_>>(),
+        "two sources can't announce an event of one name.",
+    );
+}
