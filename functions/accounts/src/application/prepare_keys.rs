@@ -1,0 +1,143 @@
+use crate::{
+    domain::{
+        refresh_token::{NoRandomness, RefreshKey},
+        signing_key::SigningSecret,
+    },
+    ports::{KeyReader, KeyWriter},
+};
+use rialto_kernel::{Role, StoreError, Write, digest};
+use rialto_lambda::token::{self, KeyError};
+
+/// What was done about the keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// The roles that had no signing key and now have one.
+    pub signing_keys: Vec<Role>,
+    /// Whether there was no key for refresh tokens.
+    pub refresh_key: bool,
+    /// Whether the published set wasn't complete.
+    pub published: bool,
+}
+
+/// Why keys are missing still. Whatever was made stays; another try goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareKeysError {
+    #[error("the key of {0} was added and can't be read")]
+    Lost(Role),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes the keys that a stage lacks and publishes the public ones. Keys that exist, and public keys that are
+/// published already, stay.
+///
+/// # Errors
+/// [`PrepareKeysError`]; do it again.
+pub async fn prepare_keys(keys: &(impl KeyReader + KeyWriter)) -> Result<Prepared, PrepareKeysError> {
+    let mut prepared = Prepared::default();
+    let mut jwks = keys.published().await?;
+    for role in Role::ALL {
+        let secret = match keys.signing_key(role).await? {
+            Some(secret) => secret,
+            None => {
+                prepared.signing_keys.push(role);
+                add_signing_key(keys, role).await?
+            }
+        };
+        let public = token::public_key(secret.kid, role, &secret.pkcs8)?;
+        if !jwks.keys.contains(&public) {
+            jwks.keys.retain(|key| key.kid != public.kid);
+            jwks.keys.push(public);
+            prepared.published = true;
+        }
+    }
+    if prepared.published {
+        keys.publish(&jwks).await?;
+    }
+    if keys.refresh_key().await?.is_none() {
+        prepared.refresh_key = keys.add_refresh_key(&RefreshKey::generate()?).await? == Write::Done;
+    }
+    Ok(prepared)
+}
+
+/// A new key, or the one that somebody else has added meanwhile.
+async fn add_signing_key(
+    keys: &(impl KeyReader + KeyWriter),
+    role: Role,
+) -> Result<SigningSecret, PrepareKeysError> {
+    let (pkcs8, public) = token::generate_key(String::new(), role)?;
+    let digest = digest::sha256(&[public.x.as_bytes(), public.y.as_bytes()]);
+    let kid = format!("{}-{}", role.as_str().to_ascii_lowercase(), digest::hex(&digest[..8]));
+    let secret = SigningSecret { kid, pkcs8 };
+    match keys.add_signing_key(role, &secret).await? {
+        Write::Done => Ok(secret),
+        Write::Conflict => keys.signing_key(role).await?.ok_or(PrepareKeysError::Lost(role)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::MemoryKeys;
+    use rialto_lambda::token::{Jwk, Jwks};
+
+    #[tokio::test]
+    async fn every_role_gets_a_key_of_its_own_and_its_public_half_is_published() {
+        let keys = MemoryKeys::default();
+        let prepared = prepare_keys(&keys).await.unwrap();
+        assert_eq!(prepared.signing_keys, Role::ALL);
+        assert!(prepared.refresh_key && prepared.published);
+
+        let published = keys.published().await.unwrap();
+        assert_eq!(published.keys.iter().map(|key| key.role).collect::<Vec<_>>(), Role::ALL);
+        for key in &published.keys {
+            let secret = keys.signing_key(key.role).await.unwrap().unwrap();
+            let public = token::public_key(secret.kid, key.role, &secret.pkcs8).unwrap();
+            assert_eq!(&public, key);
+        }
+        let mut kids: Vec<_> = published.keys.iter().map(|key| key.kid.clone()).collect();
+        kids.dedup();
+        assert_eq!(kids.len(), 3);
+        assert!(kids[0].starts_with("user-"), "{kids:?}");
+    }
+
+    #[tokio::test]
+    async fn the_second_time_nothing_changes() {
+        let keys = MemoryKeys::default();
+        prepare_keys(&keys).await.unwrap();
+        let before = (keys.published().await.unwrap(), keys.refresh_key().await.unwrap());
+        assert_eq!(prepare_keys(&keys).await.unwrap(), Prepared::default());
+        assert_eq!((keys.published().await.unwrap(), keys.refresh_key().await.unwrap()), before);
+    }
+
+    #[tokio::test]
+    async fn what_exists_is_kept_and_only_what_lacks_is_made() {
+        let keys = MemoryKeys::default();
+        let (pkcs8, _) = token::generate_key(String::new(), Role::Seller).unwrap();
+        let seller = SigningSecret { kid: "seller-1".to_owned(), pkcs8 };
+        assert_eq!(keys.add_signing_key(Role::Seller, &seller).await, Ok(Write::Done));
+        assert_eq!(keys.add_refresh_key(&RefreshKey([7; 32])).await, Ok(Write::Done));
+
+        let prepared = prepare_keys(&keys).await.unwrap();
+        assert_eq!(prepared.signing_keys, [Role::User, Role::Supervisor]);
+        assert!(!prepared.refresh_key);
+        assert_eq!(keys.signing_key(Role::Seller).await.unwrap(), Some(seller));
+        assert_eq!(keys.refresh_key().await.unwrap(), Some(RefreshKey([7; 32])));
+        assert!(keys.published().await.unwrap().keys.iter().any(|key| key.kid == "seller-1"));
+    }
+
+    #[tokio::test]
+    async fn a_published_key_that_still_verifies_tokens_stays() {
+        let keys = MemoryKeys::default();
+        let (_, old): (_, Jwk) = token::generate_key("user-old".to_owned(), Role::User).unwrap();
+        keys.publish(&Jwks { keys: vec![old.clone()] }).await.unwrap();
+        prepare_keys(&keys).await.unwrap();
+        let published = keys.published().await.unwrap();
+        assert_eq!(published.keys.len(), 4);
+        assert!(published.keys.contains(&old));
+    }
+}

@@ -1,0 +1,22 @@
+//! Types and rules, without any outside world.
+
+pub mod account;
+pub mod contact;
+pub mod credential;
+pub mod profile;
+pub mod refresh_token;
+pub mod registration;
+pub mod session;
+pub mod signing_key;
+
+/// Keeps personal data and secrets out of log lines and test output.
+macro_rules! unprintable {
+    ($($name:ident),*) => {$(
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+use unprintable;

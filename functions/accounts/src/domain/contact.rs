@@ -1,0 +1,217 @@
+//! What a person is called and reached by.
+
+use super::unprintable;
+use rialto_kernel::{Text, text::TextError};
+use serde::{Deserialize, Serialize};
+
+/// A mail address as its owner writes it: ASCII, 254 characters at most.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Email(String);
+
+/// A person's name, 1 to 80 characters.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name(Text<1, 80>);
+
+/// A telephone number: 7 to 15 digits, after a `+` if the country is the first of them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Phone(String);
+
+unprintable!(Email, Name, Phone);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a mail address such as name@shop.example of 254 characters at most")]
+pub struct EmailError;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 7 to 15 digits, with a + before the country's code if there is one")]
+pub struct PhoneError;
+
+impl Email {
+    /// # Errors
+    /// [`EmailError`] for anything but a plain address: no quotes, comments or addresses of hosts.
+    pub fn parse(text: &str) -> Result<Self, EmailError> {
+        let text = text.trim();
+        let (local, domain) = text.rsplit_once('@').ok_or(EmailError)?;
+        if text.len() <= 254 && is_local_part(local) && is_domain(domain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(EmailError)
+        }
+    }
+
+    /// What tells two addresses apart: case doesn't.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_local_part(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    text.len() <= 64 && text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(allowed))
+}
+
+fn is_domain(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let Some((_, last)) = text.rsplit_once('.') else { return false };
+    text.split('.').all(is_label) && last.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
+impl Name {
+    /// # Errors
+    /// [`TextError`] for a wrong length or a control character.
+    pub fn parse(text: &str) -> Result<Self, TextError> {
+        Text::parse(text).map(Self)
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl Phone {
+    /// # Errors
+    /// [`PhoneError`] for anything but digits, too many or too few.
+    pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        let text = text.trim();
+        let (digits, international) = match text.strip_prefix('+') {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
+        // No country's code begins with 0.
+        if !all_digits || !(7..=15).contains(&digits.len()) || (international && digits.starts_with('0')) {
+            return Err(PhoneError);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = EmailError;
+    fn try_from(text: String) -> Result<Self, EmailError> {
+        Self::parse(&text)
+    }
+}
+
+impl TryFrom<String> for Phone {
+    type Error = PhoneError;
+    fn try_from(text: String) -> Result<Self, PhoneError> {
+        Self::parse(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_keeps_its_writing_and_is_compared_without_case() {
+        let email = Email::parse(" Ann.Lee+shop@Mail.Example.com ").unwrap();
+        assert_eq!(email.as_str(), "Ann.Lee+shop@Mail.Example.com");
+        assert_eq!(email.key(), "ann.lee+shop@mail.example.com");
+    }
+
+    #[test]
+    fn what_is_no_mail_address_is_refused() {
+        let (local, label) = ("l".repeat(65), "d".repeat(64));
+        let long = format!("a@{}", "abcdefghi.".repeat(30));
+        for bad in [
+            "",
+            "ann",
+            "@example.com",
+            "ann@",
+            "ann@example",
+            "ann@.com",
+            "ann@example..com",
+            "ann@example.com.",
+            "ann@-example.com",
+            "ann@example-.com",
+            "ann@192.168.0.1",
+            ".ann@example.com",
+            "ann.@example.com",
+            "a..n@example.com",
+            "a n@example.com",
+            "a@b@example.com",
+            "\"ann\"@example.com",
+            "ann@exa mple.com",
+            "änn@example.com",
+            "ann@exämple.com",
+            "ann@example.com\u{0}",
+            &format!("{local}@example.com"),
+            &format!("ann@{label}.com"),
+            &format!("{long}com"),
+        ] {
+            assert_eq!(Email::parse(bad), Err(EmailError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_254_characters_at_most() {
+        let address = |len: usize| {
+            let domain = format!("{}.{}.{}.example", "a".repeat(60), "b".repeat(60), "c".repeat(60));
+            let local = "l".repeat(len - domain.len() - 1);
+            format!("{local}@{domain}")
+        };
+        assert!(Email::parse(&address(254)).is_ok());
+        assert_eq!(Email::parse(&address(255)), Err(EmailError));
+    }
+
+    #[test]
+    fn a_phone_number_is_digits_after_an_optional_plus() {
+        for good in ["+491701234567", "01701234567", "1234567", "123456789012345"] {
+            assert_eq!(Phone::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "+",
+            "123456",
+            "1234567890123456",
+            "+0123456789",
+            "0170 1234567",
+            "0170-123456",
+            "++49170123",
+        ] {
+            assert_eq!(Phone::parse(bad), Err(PhoneError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_1_to_80_characters() {
+        assert!(Name::parse(&"é".repeat(80)).is_ok());
+        assert!(Name::parse(&"é".repeat(81)).is_err());
+        assert!(Name::parse(" ").is_err());
+    }
+
+    #[test]
+    fn nothing_personal_is_printed() {
+        let printed = format!(
+            "{:?} {:?} {:?}",
+            Email::parse("ann@example.com"),
+            Name::parse("Ann Lee"),
+            Phone::parse("+491701234567")
+        );
+        for personal in ["ann", "Ann", "170"] {
+            assert!(!printed.contains(personal), "{printed}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What lets somebody log in.
+
+use super::{contact::Email, unprintable};
+use rialto_kernel::{AccountId, Text, text::TextError};
+use serde::{Deserialize, Serialize};
+
+/// A password as it was typed. White space at both ends doesn't count.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+/// A password's hash in PHC form, with algorithm, parameters and salt.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordHash(pub String);
+
+unprintable!(Password, PasswordHash);
+
+impl Password {
+    /// One that somebody chooses.
+    ///
+    /// # Errors
+    /// [`TextError`] unless it has 10 to 128 characters.
+    pub fn choose(text: &str) -> Result<Self, TextError> {
+        Text::<10, 128>::parse(text).map(|text| Self(text.into_string()))
+    }
+
+    /// One that somebody logs in with: it may be wrong, so it may be short.
+    ///
+    /// # Errors
+    /// [`TextError`] unless it has 1 to 128 characters.
+    pub fn attempt(text: &str) -> Result<Self, TextError> {
+        Text::<1, 128>::parse(text).map(|text| Self(text.into_string()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The claim of an account to an email, and the password that goes with it. An email has one at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    pub email: Email,
+    pub account_id: AccountId,
+    pub password_hash: PasswordHash,
+    /// Rises with every change of the password.
+    pub version: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_has_10_to_128_characters() {
+        assert!(Password::choose("nine char").is_err());
+        assert!(Password::choose("ten chars!").is_ok());
+        assert!(Password::choose(&"é".repeat(128)).is_ok());
+        assert!(Password::choose(&"é".repeat(129)).is_err());
+        assert!(Password::choose("with a\u{7}bell in it").is_err());
+        assert!(Password::choose("             x").is_err());
+    }
+
+    #[test]
+    fn an_attempt_may_be_too_short_to_be_right_but_not_endless() {
+        assert!(Password::attempt("x").is_ok());
+        assert!(Password::attempt("").is_err());
+        assert!(Password::attempt(&"x".repeat(129)).is_err());
+    }
+
+    #[test]
+    fn one_password_has_one_writing() {
+        assert_eq!(Password::choose("re\u{301}sume\u{301} 1234"), Password::attempt("r\u{e9}sum\u{e9} 1234"));
+    }
+
+    #[test]
+    fn a_password_is_not_printed() {
+        let password = Password::choose("correct horse").unwrap();
+        assert_eq!(
+            format!("{password:?} {:?}", PasswordHash("$argon2".to_owned())),
+            "Password(…) PasswordHash(…)"
+        );
+    }
+}

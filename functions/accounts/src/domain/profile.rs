@@ -1,0 +1,48 @@
+use rialto_kernel::{UserId, digest};
+use serde::{Deserialize, Serialize};
+
+/// A buyer's standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Grade {
+    Bronze,
+    Silver,
+    Gold,
+}
+
+/// What everybody may know of a buyer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    pub user_id: UserId,
+    pub nickname: String,
+    /// Where a picture is.
+    pub image: Option<String>,
+    pub grade: Grade,
+    /// Rises with every change.
+    pub version: u64,
+}
+
+impl Profile {
+    /// The profile that an account begins with. Its nickname tells nothing of the person.
+    #[must_use]
+    pub fn first(user_id: UserId) -> Self {
+        let digest = digest::sha256(&[b"nickname", user_id.to_string().as_bytes()]);
+        let nickname = format!("buyer-{}", digest::hex(&digest[..4]));
+        Self { user_id, nickname, image: None, grade: Grade::Bronze, version: 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_nickname_is_made_from_nothing_but_the_id() {
+        let (one, other) = (UserId::derive(&[b"1"]), UserId::derive(&[b"2"]));
+        let profile = Profile::first(one);
+        assert_eq!(profile, Profile::first(one));
+        assert_ne!(profile.nickname, Profile::first(other).nickname);
+        assert!(profile.nickname.starts_with("buyer-") && profile.nickname.len() == 14);
+        assert_eq!((profile.image, profile.grade), (None, Grade::Bronze));
+    }
+}

@@ -1,0 +1,137 @@
+use super::{
+    account::{Account, AccountStatus},
+    contact::{Email, Name, Phone},
+    credential::{Credential, PasswordHash},
+    profile::Profile,
+};
+use rialto_contracts::{
+    Cause, Event,
+    accounts::{SellerRegistered, UserRegistered},
+};
+use rialto_kernel::{AccountId, SellerId, SupervisorId, Timestamp, UserId};
+
+/// What somebody tells of themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    pub email: Email,
+    pub name: Name,
+    /// Supervisors have none.
+    pub phone: Option<Phone>,
+}
+
+/// Everything that a new account begins with, written as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    pub account: Account,
+    pub credential: Credential,
+    /// Buyers have one.
+    pub profile: Option<Profile>,
+    pub events: Vec<Event>,
+}
+
+impl Registration {
+    #[must_use]
+    pub fn user(
+        user_id: UserId,
+        details: Details,
+        password_hash: PasswordHash,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Self {
+        let announced = UserRegistered { user_id };
+        Self {
+            profile: Some(Profile::first(user_id)),
+            events: vec![Event::new(&announced, 1, 0, now, cause)],
+            ..Self::plain(AccountId::User(user_id), details, password_hash, now)
+        }
+    }
+
+    #[must_use]
+    pub fn seller(
+        seller_id: SellerId,
+        details: Details,
+        password_hash: PasswordHash,
+        cause: &Cause,
+        now: Timestamp,
+    ) -> Self {
+        let announced = SellerRegistered { seller_id };
+        Self {
+            events: vec![Event::new(&announced, 1, 0, now, cause)],
+            ..Self::plain(AccountId::Seller(seller_id), details, password_hash, now)
+        }
+    }
+
+    /// Nobody needs to hear of a supervisor.
+    #[must_use]
+    pub fn supervisor(
+        supervisor_id: SupervisorId,
+        details: Details,
+        password_hash: PasswordHash,
+        now: Timestamp,
+    ) -> Self {
+        Self::plain(AccountId::Supervisor(supervisor_id), details, password_hash, now)
+    }
+
+    fn plain(account_id: AccountId, details: Details, password_hash: PasswordHash, now: Timestamp) -> Self {
+        let Details { email, name, phone } = details;
+        let credential = Credential { email: email.clone(), account_id, password_hash, version: 1 };
+        let account = Account {
+            account_id,
+            email,
+            name,
+            phone,
+            mail_notifications: false,
+            status: AccountStatus::Registered,
+            created_at: now,
+            version: 1,
+        };
+        Self { account, credential, profile: None, events: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details() -> Details {
+        Details {
+            email: Email::parse("Ann@Example.com").unwrap(),
+            name: Name::parse("Ann Lee").unwrap(),
+            phone: Some(Phone::parse("+491701234567").unwrap()),
+        }
+    }
+
+    fn hash() -> PasswordHash {
+        PasswordHash("$argon2id$hash".to_owned())
+    }
+
+    #[test]
+    fn a_user_begins_with_a_profile_and_is_announced_by_nothing_but_the_id() {
+        let (id, now) = (UserId::derive(&[b"u"]), Timestamp::from_millis(7));
+        let registration = Registration::user(id, details(), hash(), &Cause::default(), now);
+        assert_eq!(registration.profile, Some(Profile::first(id)));
+        assert_eq!(registration.account.status, AccountStatus::Registered);
+        assert!(!registration.account.mail_notifications);
+        assert_eq!(registration.credential.account_id, AccountId::User(id));
+        let [event] = registration.events.as_slice() else { panic!("one event") };
+        assert_eq!(event.kind, "UserRegistered");
+        assert_eq!((event.sequence, event.subject.clone()), (1, id.to_string()));
+        assert_eq!(event.data, serde_json::json!({"user_id": id}));
+    }
+
+    #[test]
+    fn a_seller_has_no_profile_and_is_announced() {
+        let id = SellerId::derive(&[b"s"]);
+        let registration =
+            Registration::seller(id, details(), hash(), &Cause::default(), Timestamp::from_millis(7));
+        assert_eq!(registration.profile, None);
+        assert_eq!(registration.events[0].data, serde_json::json!({"seller_id": id}));
+    }
+
+    #[test]
+    fn nobody_hears_of_a_supervisor() {
+        let id = SupervisorId::derive(&[b"s"]);
+        let registration = Registration::supervisor(id, details(), hash(), Timestamp::from_millis(7));
+        assert!(registration.events.is_empty() && registration.profile.is_none());
+    }
+}

@@ -1,0 +1,78 @@
+use super::register_user::RegisterRequest;
+use crate::{
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    application::register_seller::register_seller,
+    domain::account::{Account, AccountStatus},
+};
+use rialto_kernel::{SellerId, Timestamp};
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("accounts-register-seller", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// A seller's account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Seller)]
+pub struct SellerBody {
+    pub seller_id: SellerId,
+    pub email: String,
+    pub name: String,
+    pub phone: Option<String>,
+    /// Whether notifications are mailed, too.
+    pub mail_notifications: bool,
+    pub status: AccountStatus,
+    pub created_at: Timestamp,
+}
+
+impl SellerBody {
+    fn new(seller_id: SellerId, account: &Account) -> Self {
+        Self {
+            seller_id,
+            email: account.email.as_str().to_owned(),
+            name: account.name.as_str().to_owned(),
+            phone: account.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            mail_notifications: account.mail_notifications,
+            status: account.status,
+            created_at: account.created_at,
+        }
+    }
+}
+
+/// Register a seller
+///
+/// Only supervisors make sellers' accounts.
+#[utoipa::path(
+    post, path = "/sellers", operation_id = "accountsRegisterSeller", tag = "accounts",
+    request_body = RegisterRequest,
+    responses(
+        (status = 201, body = Data<SellerBody>,
+            headers(("Location" = String, description = "Where it is, relative to the request."))),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let (details, password) = request.json::<RegisterRequest>()?.parse()?;
+    let (now, cause) = (request.now(), request.cause());
+    let seller_id = SellerId::generate(now);
+    let account =
+        register_seller(store, &Argon2Passwords, seller_id, details, &password, &cause, now).await?;
+    tracing::info!(seller = %seller_id, "registered");
+    Ok(Reply::created(format!("sellers/{seller_id}"), &SellerBody::new(seller_id, &account)))
+}

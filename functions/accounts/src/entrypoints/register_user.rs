@@ -1,0 +1,141 @@
+use crate::{
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    application::register_user::{RegisterError, register_user},
+    domain::{
+        account::{Account, AccountStatus},
+        contact::{Email, Name, Phone},
+        credential::Password,
+        registration::Details,
+    },
+};
+use rialto_kernel::{Fields, Invalid, Timestamp, UserId};
+use rialto_lambda::{
+    App,
+    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("accounts-register-user", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// What a new account is made from.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// Compared without case; belongs to one account of whatever role.
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    #[schema(format = Password, min_length = 10, max_length = 128)]
+    password: String,
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+    #[schema(pattern = r"^(\+[1-9][0-9]{6,14}|[0-9]{7,15})$")]
+    phone: String,
+}
+
+impl RegisterRequest {
+    pub(super) fn parse(self) -> Result<(Details, Password), Invalid> {
+        let mut fields = Fields::default();
+        let email = fields.take("email", Email::parse(&self.email));
+        let password = fields.take("password", Password::choose(&self.password));
+        let name = fields.take("name", Name::parse(&self.name));
+        let phone = fields.take("phone", Phone::parse(&self.phone));
+        let whole = email.zip(password).zip(name.zip(phone));
+        fields.finish(whole.map(|((email, password), (name, phone))| {
+            (Details { email, name, phone: Some(phone) }, password)
+        }))
+    }
+}
+
+/// A buyer's account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub struct UserBody {
+    pub user_id: UserId,
+    pub email: String,
+    pub name: String,
+    pub phone: Option<String>,
+    /// Whether notifications are mailed, too.
+    pub mail_notifications: bool,
+    pub status: AccountStatus,
+    pub created_at: Timestamp,
+}
+
+impl UserBody {
+    fn new(user_id: UserId, account: &Account) -> Self {
+        Self {
+            user_id,
+            email: account.email.as_str().to_owned(),
+            name: account.name.as_str().to_owned(),
+            phone: account.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            mail_notifications: account.mail_notifications,
+            status: account.status,
+            created_at: account.created_at,
+        }
+    }
+}
+
+/// Sign up
+///
+/// Makes a buyer's account with a default profile.
+#[utoipa::path(
+    post, path = "/users", operation_id = "accountsRegisterUser", tag = "accounts",
+    request_body = RegisterRequest,
+    responses(
+        (status = 201, body = Data<UserBody>,
+            headers(("Location" = String, description = "Where it is, relative to the request."))),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let (details, password) = request.json::<RegisterRequest>()?.parse()?;
+    let (now, cause) = (request.now(), request.cause());
+    let user_id = UserId::generate(now);
+    let account = register_user(store, &Argon2Passwords, user_id, details, &password, &cause, now).await?;
+    Ok(Reply::created(format!("users/{user_id}"), &UserBody::new(user_id, &account)))
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Duplicate => {
+                Self::new(Code::Duplicate).detail("The email belongs to an account already.")
+            }
+            RegisterError::Hash(error) => Self::internal(error),
+            RegisterError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad_fields(body: serde_json::Value) -> Vec<String> {
+        let request: RegisterRequest = serde_json::from_value(body).unwrap();
+        let Err(invalid) = request.parse() else { return Vec::new() };
+        invalid.0.into_iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let good = serde_json::json!({
+            "email": "ann@example.com", "password": "correct horse", "name": "Ann", "phone": "+491701234567",
+        });
+        let bad = serde_json::json!({ "email": "ann", "password": "short", "name": "", "phone": "none" });
+        assert_eq!(bad_fields(good), Vec::<String>::new());
+        assert_eq!(bad_fields(bad), ["email", "password", "name", "phone"]);
+    }
+}

@@ -1,0 +1,3 @@
+pub fn main() {
+    rialto_relay::serve("accounts-relay", None);
+}

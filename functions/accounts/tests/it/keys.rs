@@ -1,0 +1,125 @@
+//! What every adapter of the keys' ports must do.
+
+use crate::secrets_stub::Stub;
+use rialto_accounts::{
+    adapters::{memory::MemoryKeys, secrets::SecretKeys},
+    application::prepare_keys::prepare_keys,
+    domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
+    ports::{KeyReader, KeyWriter},
+};
+use rialto_aws::{Stage, emulator_config};
+use rialto_kernel::{Role, StoreError, Write};
+use rialto_lambda::token::{Jwks, generate_key};
+
+trait Keys: KeyReader + KeyWriter {}
+impl<K: KeyReader + KeyWriter> Keys for K {}
+
+fn secrets(stub: &Stub) -> SecretKeys {
+    SecretKeys::open(&emulator_config(&stub.start()), &Stage::parse("test").unwrap())
+}
+
+/// Runs each rule on each adapter, on a store of its own.
+macro_rules! contract {
+    ($($rule:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryKeys::default()).await; })*
+        }
+        mod secrets {
+            $(#[tokio::test] async fn $rule() { super::$rule(super::secrets(&super::Stub::default())).await; })*
+        }
+    };
+}
+
+contract! {
+    a_role_has_one_key_and_keeps_it,
+    there_is_one_refresh_key_and_it_stays,
+    what_is_published_last_is_published,
+}
+
+fn signing_key(kid: &str) -> SigningSecret {
+    let (pkcs8, _) = generate_key(kid.to_owned(), Role::User).unwrap();
+    SigningSecret { kid: kid.to_owned(), pkcs8 }
+}
+
+async fn a_role_has_one_key_and_keeps_it(keys: impl Keys) {
+    assert_eq!(keys.signing_key(Role::User).await, Ok(None));
+    let (first, second) = (signing_key("1"), signing_key("2"));
+    assert_eq!(keys.add_signing_key(Role::User, &first).await, Ok(Write::Done));
+    assert_eq!(keys.add_signing_key(Role::User, &second).await, Ok(Write::Conflict));
+    assert_eq!(keys.signing_key(Role::User).await, Ok(Some(first)));
+    assert_eq!(keys.signing_key(Role::Seller).await, Ok(None));
+    assert_eq!(keys.add_signing_key(Role::Seller, &second).await, Ok(Write::Done));
+    assert_eq!(keys.signing_key(Role::Seller).await, Ok(Some(second)));
+}
+
+async fn there_is_one_refresh_key_and_it_stays(keys: impl Keys) {
+    assert_eq!(keys.refresh_key().await, Ok(None));
+    assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
+    assert_eq!(keys.add_refresh_key(&RefreshKey([2; 32])).await, Ok(Write::Conflict));
+    assert_eq!(keys.refresh_key().await, Ok(Some(RefreshKey([1; 32]))));
+}
+
+async fn what_is_published_last_is_published(keys: impl Keys) {
+    assert_eq!(keys.published().await, Ok(Jwks::default()));
+    for kid in ["1", "2"] {
+        let (_, public) = generate_key(kid.to_owned(), Role::User).unwrap();
+        let jwks = Jwks { keys: vec![public] };
+        keys.publish(&jwks).await.unwrap();
+        assert_eq!(keys.published().await, Ok(jwks));
+    }
+}
+
+#[tokio::test]
+async fn keys_lie_where_the_template_lets_functions_read_them() {
+    let stub = Stub::default();
+    prepare_keys(&secrets(&stub)).await.unwrap();
+    let mut names: Vec<_> = stub.values().into_keys().collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "/rialto/test/auth/jwks",
+            "rialto/test/auth/refresh-key",
+            "rialto/test/auth/signing-key/seller",
+            "rialto/test/auth/signing-key/supervisor",
+            "rialto/test/auth/signing-key/user",
+        ]
+    );
+    let published = &stub.values()["/rialto/test/auth/jwks"];
+    assert!(!published.contains("\"d\"") && !published.contains("pkcs8"), "{published}");
+}
+
+#[tokio::test]
+async fn a_secret_is_read_once_a_minute() {
+    let stub = Stub::default();
+    let keys = secrets(&stub);
+    assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
+    for _ in 0..3 {
+        assert_eq!(keys.refresh_key().await, Ok(Some(RefreshKey([1; 32]))));
+    }
+    assert_eq!(stub.operations(), ["CreateSecret", "GetSecretValue"]);
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_is_not_an_empty_one() {
+    let stub = Stub::default();
+    let keys = secrets(&stub);
+    stub.break_down();
+    assert!(matches!(keys.refresh_key().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(keys.published().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(keys.publish(&Jwks::default()).await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_secret_nobody_can_read_is_not_shown_in_the_error() {
+    let stub = Stub::default();
+    for bad in ["topsecret", r#"{"kid":"topsecret"}"#, r#"{"kid":"1","pkcs8":"topsecret!"}"#] {
+        stub.put("rialto/test/auth/signing-key/user", bad);
+        let error = secrets(&stub).signing_key(Role::User).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
+        assert!(!error.to_string().contains("topsecret"), "{error}");
+    }
+    stub.put("rialto/test/auth/refresh-key", r#"{"key":"c2hvcnQ="}"#);
+    assert!(matches!(secrets(&stub).refresh_key().await, Err(StoreError::Corrupt(_))));
+}
