@@ -23,3 +23,25 @@ pub async fn get_payment(
         _ => Err(GetPaymentError::NotFound),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{adapters::memory::MemoryPayments, ports::PaymentWriter};
+    use rialto_contracts::orders::{CancelReason, OrderCancelled};
+
+    #[tokio::test]
+    async fn somebody_elses_payment_is_as_none() {
+        let (store, order) = (MemoryPayments::default(), OrderId::derive(&[b"o"]));
+        let buyer = UserId::derive(&[b"buyer"]);
+        let seen_by = |account| get_payment(&store, order, move |user| user == account);
+        assert!(matches!(seen_by(buyer).await, Err(GetPaymentError::NotFound)));
+
+        let cancelled = OrderCancelled { order_id: order, user_id: buyer, reason: CancelReason::Buyer };
+        let stored = Payment::tombstone(&cancelled);
+        assert_eq!(store.save(&stored).await, Ok(crate::ports::Saved::Done));
+        assert_eq!(seen_by(buyer).await.unwrap(), stored.payment);
+        let other = UserId::derive(&[b"other"]);
+        assert!(matches!(seen_by(other).await, Err(GetPaymentError::NotFound)));
+    }
+}

@@ -111,3 +111,66 @@ impl From<GetPaymentError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        intent::{ChargeEnd, IntentId},
+        refund::RefundEnd,
+    };
+    use rialto_contracts::{
+        Cause,
+        inventory::StockReserved,
+        orders::{CancelReason, OrderCancelled},
+    };
+    use rialto_kernel::{Timestamp, UserId};
+    use serde_json::json;
+
+    const NOW: Timestamp = Timestamp::from_millis(1);
+
+    fn cancelled() -> OrderCancelled {
+        let (order_id, user_id) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
+        OrderCancelled { order_id, user_id, reason: CancelReason::Buyer }
+    }
+
+    fn refunded() -> Payment {
+        let OrderCancelled { order_id, user_id, .. } = cancelled();
+        let opened = Payment::open(&StockReserved {
+            order_id,
+            user_id,
+            total: Amount::new(2_500).unwrap(),
+            currency: Currency::parse("EUR").unwrap(),
+            payment_method: "pm_card_visa".to_owned(),
+            expires_at: Timestamp::from_millis(2),
+        });
+        let begun = opened.payment.begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
+        let paid = begun.end(&ChargeEnd::Captured, NOW, &Cause::default()).unwrap().payment;
+        let cancelled = paid.cancel().unwrap().payment;
+        let refund = cancelled.refunds[0].refund_id;
+        cancelled.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap().payment
+    }
+
+    #[test]
+    fn a_payment_is_shown_without_its_means_of_payment() {
+        let payment = refunded();
+        let body = serde_json::to_value(PaymentBody::of(&payment).unwrap()).unwrap();
+        let refund_id = payment.refunds[0].refund_id;
+        let expected = json!({
+            "order_id": payment.order_id,
+            "payment_id": payment.payment_id,
+            "state": "REFUNDED",
+            "captured": 2500,
+            "refunded": 2500,
+            "refund_due": 0,
+            "currency": "EUR",
+            "refunds": [{"refund_id": refund_id, "line_no": null, "amount": 2500, "state": "ISSUED"}],
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn an_order_that_was_cancelled_before_its_payment_has_none() {
+        assert!(PaymentBody::of(&Payment::tombstone(&cancelled()).payment).is_none());
+    }
+}
