@@ -8,3 +8,8 @@ pub mod on_inventory;
 pub mod on_payments;
 pub mod place_order;
 pub mod relay;
+
+/// This service's part of the API document.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(get_order::handle, get_timeline::handle, list_user_orders::handle, place_order::handle))]
+pub struct ApiDocument;

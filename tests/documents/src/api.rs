@@ -13,8 +13,11 @@ use utoipa::{
 #[must_use]
 pub fn parts() -> Vec<(&'static str, Document)> {
     vec![
+        ("accounts", rialto_accounts::entrypoints::ApiDocument::openapi()),
         ("catalog", rialto_catalog::entrypoints::ApiDocument::openapi()),
         ("inventory", rialto_inventory::entrypoints::ApiDocument::openapi()),
+        ("orders", rialto_orders::entrypoints::ApiDocument::openapi()),
+        ("payments", rialto_payments::entrypoints::ApiDocument::openapi()),
         ("platform", rialto_platform::entrypoints::ApiDocument::openapi()),
     ]
 }
