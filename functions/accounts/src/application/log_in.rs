@@ -32,9 +32,9 @@ pub enum LogInError {
     /// Which of the two is wrong nobody is told.
     #[error("wrong email or password")]
     Unauthenticated,
-    #[error("{0} accounts have no signing key yet: make the keys with the command line")]
+    #[error("{0} accounts have no signing key yet: run `rialto keys init`")]
     NoSigningKey(Role),
-    #[error("there is no key for refresh tokens yet: make the keys with the command line")]
+    #[error("there is no key for refresh tokens yet: run `rialto keys init`")]
     NoRefreshKey,
     #[error(transparent)]
     Key(#[from] KeyError),
