@@ -99,6 +99,11 @@ fn every_operation_describes_its_success_and_its_problems() {
         if !responses.keys().any(|status| status.starts_with('2')) {
             found.push(format!("{method} {path} describes no success"));
         }
+        for (status, response) in responses {
+            if response["description"].as_str().is_none_or(str::is_empty) {
+                found.push(format!("{method} {path}: {status} has no description"));
+            }
+        }
         for status in ["4XX", "5XX"] {
             let problem = &operation["responses"][status]["content"]["application/problem+json"]["schema"];
             if problem["$ref"] != "#/components/schemas/Problem" {
