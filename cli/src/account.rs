@@ -130,6 +130,72 @@ fn numbered(email: &str, number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::serve;
+
+    const PERSON: Person = Person { email: "nora@rialto.example", name: "Nora", phone: "+493055500301" };
+    const LOGGED_IN: (u16, &str) =
+        (200, r#"{"data":{"access_token":"t","account_id":"usr_1","role":"USER"}}"#);
+    const WRONG: (u16, &str) = (401, r#"{"code":"unauthenticated"}"#);
+
+    /// A file that a test leaves nothing of.
+    fn with_file<T>(name: &str, noted: Option<Account>, test: impl FnOnce(LocalFile) -> T) -> T {
+        let path = std::env::temp_dir().join(format!("rialto-account-{}-{name}.json", std::process::id()));
+        let mut file = LocalFile::open(path.clone()).unwrap();
+        file.content.accounts.buyers.extend(noted);
+        let result = test(file);
+        std::fs::remove_file(path).ok();
+        result
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn an_account_that_can_log_in_is_left_as_it_is() {
+        with_file("found", Some(account("nora@rialto.example")), |mut file| {
+            let (url, server) = serve(vec![LOGGED_IN]);
+            let api = Api::new(&url).unwrap();
+            let register = async |_: &Account| panic!("it is there");
+            let (session, new) = run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
+            assert_eq!((session.account_id.as_str(), new), ("usr_1", false));
+            assert_eq!(file.content.accounts.buyers[0].user_id.as_deref(), Some("usr_1"));
+            assert_eq!(server.join().unwrap().len(), 1);
+        });
+    }
+
+    #[test]
+    fn one_that_is_noted_but_gone_is_made_again_with_its_password() {
+        with_file("gone", Some(account("nora@rialto.example")), |mut file| {
+            let (url, server) = serve(vec![WRONG, LOGGED_IN]);
+            let api = Api::new(&url).unwrap();
+            let register = async |made: &Account| {
+                assert_eq!(*made, account("nora@rialto.example"));
+                Ok(Registered::Done)
+            };
+            let (_, new) = run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
+            assert!(new);
+            assert_eq!(server.join().unwrap().len(), 2);
+        });
+    }
+
+    #[test]
+    fn a_taken_address_leads_to_another_and_its_password_is_noted_before_it_is_made() {
+        with_file("taken", None, |mut file| {
+            let (url, server) = serve(vec![LOGGED_IN]);
+            let (api, path) = (Api::new(&url).unwrap(), file.path.clone());
+            let register = async |made: &Account| {
+                let noted = LocalFile::open(path.clone()).unwrap().content.accounts.buyers;
+                assert_eq!(noted, std::slice::from_ref(made));
+                let taken = made.email == "nora@rialto.example";
+                Ok(if taken { Registered::EmailTaken } else { Registered::Done })
+            };
+            let (_, new) = run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
+            assert!(new);
+            assert_eq!(file.content.accounts.buyers[0].email, "nora+2@rialto.example");
+            assert!(server.join().unwrap()[0].contains("nora+2@rialto.example"));
+        });
+    }
 
     fn account(email: &str) -> Account {
         Account::new(email.to_owned(), "p".to_owned())

@@ -336,6 +336,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::serve;
 
     fn refusal(status: u16, body: &str) -> String {
         let api = Api::new("http://127.0.0.1:1/x/").unwrap();
@@ -374,6 +375,34 @@ mod tests {
         let text = Failure::from(error).to_string();
         assert!(text.contains("doesn't answer: Connection refused"), "{text}");
         assert!(text.contains("Run scripts/up"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_list_is_read_to_its_end() {
+        let (url, server) = serve(vec![
+            (200, r#"{"data":[1,2],"pagination":{"limit":100,"next_cursor":"abc","has_more":true}}"#),
+            (200, r#"{"data":[],"pagination":{"limit":100,"next_cursor":"def","has_more":true}}"#),
+            (200, r#"{"data":[3],"pagination":{"limit":100,"next_cursor":null,"has_more":false}}"#),
+        ]);
+        let all: Vec<u8> = Api::new(&url).unwrap().get("/list").read_all().await.unwrap();
+        assert_eq!(all, [1, 2, 3]);
+        assert_eq!(
+            server.join().unwrap(),
+            ["GET /list?limit=100", "GET /list?limit=100&cursor=abc", "GET /list?limit=100&cursor=def"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_throttled_call_is_made_again_but_not_for_ever() {
+        let (url, server) = serve(vec![(429, "{}"), (200, r#"{"data":"done"}"#)]);
+        let call = Api::new(&url).unwrap();
+        assert_eq!(call.post("/x", json!({"a": 1})).read::<String>().await.unwrap(), "done");
+        assert_eq!(server.join().unwrap(), [r#"POST /x{"a":1}"#; 2]);
+
+        let (url, server) = serve(vec![(429, r#"{"code":"too_many_requests"}"#); 5]);
+        let error = Api::new(&url).unwrap().get("/x").read::<Value>().await.unwrap_err();
+        assert!(error.is("too_many_requests"));
+        assert_eq!(server.join().unwrap().len(), 5);
     }
 
     #[test]

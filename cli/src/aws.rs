@@ -120,10 +120,15 @@ fn advice(text: &str) -> &'static str {
     found.map_or("Check --stage, the region and the credentials, then try again.", |(_, advice)| advice)
 }
 
-/// The first part of what the SDK says; the rest is for its developers.
+/// What the SDK says, once, and without what is for its developers.
 fn short(text: &str) -> String {
-    let text = text.split(" (").next().unwrap_or_default();
-    text.chars().take(300).collect()
+    let mut told: Vec<&str> = Vec::new();
+    for part in text.split(" (").next().unwrap_or_default().split(": ") {
+        if !told.contains(&part) {
+            told.push(part);
+        }
+    }
+    told.join(": ").chars().take(300).collect()
 }
 
 #[cfg(test)]
@@ -145,6 +150,9 @@ mod tests {
     fn an_error_gets_the_advice_that_fits() {
         let error = StoreError::Unavailable("service error: ResourceNotFoundException: no table".to_owned());
         assert!(store_failure("Writing", &error).to_string().contains("isn't deployed"));
+        let error =
+            StoreError::Unavailable("service error: No: not now: No: not now (SdkError {})".to_owned());
+        assert!(store_failure("Writing", &error).to_string().contains("service error: No: not now\n"));
         let error = StoreError::Unavailable("something else (SdkError { … })".to_owned());
         let text = store_failure("Writing", &error).to_string();
         assert!(text.contains("something else\n") && text.contains("Check --stage"), "{text}");

@@ -17,12 +17,13 @@ pub(crate) struct Global {
     #[arg(long, env = "RIALTO_STAGE", hide_env_values = true, global = true, default_value = "local", value_parser = Stage::parse)]
     stage: Stage,
 
-    /// Where the API is; otherwise as the stage's file says (api_url).
+    /// Where the API is, if not where the stage's file says (api_url).
     #[arg(long, value_name = "URL", env = "RIALTO_API_URL", hide_env_values = true, global = true)]
     api_url: Option<String>,
 
-    /// The stage's file: its addresses and its demo shop's accounts. Otherwise the nearest .rialto/<stage>.json, from
-    /// the current folder upward.
+    /// The stage's file: its addresses and its demo shop's accounts.
+    ///
+    /// Unless it is named, the nearest .rialto/<stage>.json from the current folder upward.
     #[arg(long, value_name = "PATH", env = "RIALTO_FILE", hide_env_values = true, global = true)]
     file: Option<PathBuf>,
 }

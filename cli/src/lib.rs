@@ -11,6 +11,8 @@ mod output;
 mod parameters;
 mod password;
 mod shop;
+#[cfg(test)]
+mod testing;
 mod timeline;
 
 use clap::Parser;
@@ -21,7 +23,8 @@ use std::process::ExitCode;
 
 /// Runs a Rialto deployment: keys, supervisors, settings, a demo shop, orders and their timelines.
 #[derive(Debug, Parser)]
-#[command(name = "rialto", version, after_long_help = ENVIRONMENT, arg_required_else_help = true)]
+#[command(name = "rialto", version, max_term_width = 120)]
+#[command(after_long_help = ENVIRONMENT, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -91,6 +94,7 @@ mod tests {
             "rialto config get orders/shipping-fee",
             "rialto config get payments/provider-key --reveal",
             "rialto config set orders/shipping-fee 250",
+            "rialto config set orders/shipping-fee -5",
             "rialto config set payments/provider-key --stdin",
             "rialto config list --stage dev",
             "rialto seed --file .rialto/local.json --api-url http://127.0.0.1:4566/x",

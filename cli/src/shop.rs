@@ -179,6 +179,7 @@ fn unfit(text: &str, error: impl Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rialto_accounts::domain::contact::{self, Email, Name};
     use rialto_catalog::domain::details::{self, Description, Title};
     use rialto_orders::domain::address::{DropOff, Phone};
     use std::collections::HashSet;
@@ -226,6 +227,20 @@ mod tests {
     fn the_shop_has_plenty_of_most_and_nothing_of_one() {
         assert_eq!(PRODUCTS.iter().filter(|product| product.stock == 0).count(), 1);
         assert!(PRODUCTS.iter().filter(|product| product.stock >= 20).count() > 25);
+    }
+
+    #[test]
+    fn everybody_can_sign_up() {
+        let buyers = BUYERS.iter().map(|buyer| &buyer.person);
+        for person in buyers.chain(&SELLERS).chain([&SUPERVISOR]) {
+            assert!(
+                Email::parse(person.email).is_ok() && person.email.ends_with(".example"),
+                "{}",
+                person.email
+            );
+            assert!(Name::parse(person.name).is_ok(), "{}", person.name);
+            assert!(contact::Phone::parse(person.phone).is_ok(), "{}", person.phone);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) struct ConfigSet {
     /// The setting, such as orders/shipping-fee.
     name: String,
     /// Its new value.
-    #[arg(required_unless_present = "stdin")]
+    #[arg(required_unless_present = "stdin", allow_negative_numbers = true)]
     value: Option<String>,
     /// Read the value from standard input, so that a secret stays out of the shell's history.
     #[arg(long, conflicts_with = "value")]

@@ -1,5 +1,11 @@
-use crate::{context::Context, failure::Failure};
+use crate::{aws, context::Context, failure::Failure, output::progress};
 use clap::Args;
+use rialto_accounts::{
+    adapters::secrets::SecretKeys,
+    application::prepare_keys::{PrepareKeysError, Prepared, prepare_keys},
+};
+use rialto_aws::Stage;
+use rialto_kernel::settings::JWKS;
 
 /// Make the signing keys that a stage doesn't have yet, and publish the public ones.
 ///
@@ -9,7 +15,51 @@ pub(crate) struct KeysInit {}
 
 impl KeysInit {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.aws().await?;
-        Err(Failure::new("not yet", "wait"))
+        let aws = context.aws().await?;
+        let prepared = prepare_keys(&SecretKeys::open(&aws, &context.stage)).await.map_err(failure)?;
+        told(&prepared, &context.stage).iter().for_each(progress);
+        Ok(())
+    }
+}
+
+fn failure(error: PrepareKeysError) -> Failure {
+    match error {
+        PrepareKeysError::Store(error) => aws::store_failure("Preparing the keys", &error),
+        error => Failure::new(
+            format!("Preparing the keys failed: {error}."),
+            "Run rialto keys init again; what was made stays.",
+        ),
+    }
+}
+
+fn told(prepared: &Prepared, stage: &Stage) -> Vec<String> {
+    let mut lines: Vec<_> =
+        prepared.signing_keys.iter().map(|role| format!("made: the signing key of {role} tokens")).collect();
+    if prepared.refresh_key {
+        lines.push("made: the key of refresh tokens".to_owned());
+    }
+    if prepared.published {
+        lines.push(format!("published: the public keys, as {}", stage.parameter(JWKS.name)));
+    }
+    if lines.is_empty() {
+        lines.push("every key is there already; nothing is changed".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_kernel::Role;
+
+    #[test]
+    fn what_was_done_is_told() {
+        let stage = Stage::parse("dev").unwrap();
+        let all = Prepared { signing_keys: Role::ALL.to_vec(), refresh_key: true, published: true };
+        let lines = told(&all, &stage);
+        assert_eq!(lines.len(), 5);
+        assert_eq!(lines[0], "made: the signing key of USER tokens");
+        assert_eq!(lines[4], "published: the public keys, as /rialto/dev/auth/jwks");
+        assert_eq!(told(&Prepared::default(), &stage), ["every key is there already; nothing is changed"]);
     }
 }

@@ -21,18 +21,20 @@ pub(crate) struct OrderPlace {
     /// Which of the demo shop's buyers orders.
     #[arg(long, value_name = "1-3", default_value_t = 1, value_parser = value_parser!(u8).range(1..=3), hide_possible_values = true)]
     buyer: u8,
-    /// What is ordered; may be given several times. Otherwise a product that is in stock.
+    /// What is ordered, if not the newest product in stock; may be given several times.
     #[arg(long = "product", value_name = "PRODUCT_ID", value_parser = ProductId::parse)]
     products: Vec<ProductId>,
     /// How many of each.
     #[arg(long, value_name = "1-999", default_value_t = 1, value_parser = value_parser!(u16).range(1..=999))]
     quantity: u16,
-    /// The means of payment, as the provider names it. The simulator pays pm_card_visa, declines pm_card_chargeDeclined
+    /// The means of payment, as the provider names it.
+    ///
+    /// The simulator pays pm_card_visa, declines pm_card_chargeDeclined
     /// and pm_card_chargeDeclinedInsufficientFunds, and has its troubles with pm_sim_slow, pm_sim_flaky, pm_sim_lost and
     /// pm_sim_async.
     #[arg(long, value_name = "METHOD", default_value = "pm_card_visa")]
     method: String,
-    /// Show what happens to the order until it is settled, as rialto order timeline --follow does.
+    /// Show what happens to it, as rialto order timeline --follow does.
     #[arg(long)]
     follow: bool,
 }
@@ -44,7 +46,6 @@ const POLL: Duration = Duration::from_millis(250);
 #[derive(Deserialize)]
 struct Product {
     product_id: ProductId,
-    title: String,
     status: String,
 }
 
@@ -107,7 +108,6 @@ async fn in_stock(api: &Api) -> Result<ProductId, Failure> {
     let product = products.into_iter().find(|product| product.status == "SELL").ok_or_else(|| {
         Failure::new("Nothing is for sale.", "Run rialto seed, or name a product with --product.")
     })?;
-    progress(format!("chosen, being in stock: {}", product.title));
     Ok(product.product_id)
 }
 

@@ -24,8 +24,9 @@ pub(crate) struct OrderTimeline {
     /// How long to follow.
     #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE.as_secs(), value_parser = value_parser!(u64).range(1..=600))]
     timeout: u64,
-    /// Log in as the order's buyer or a supervisor, with the password in RIALTO_PASSWORD. Otherwise as the demo shop's
-    /// supervisor.
+    /// Whom to log in as, if not the demo shop's supervisor.
+    ///
+    /// The order's buyer or any supervisor. RIALTO_PASSWORD holds the password.
     #[arg(long, env = "RIALTO_EMAIL", hide_env_values = true)]
     email: Option<String>,
 }

@@ -1,12 +1,23 @@
 use crate::{
+    aws,
     context::Context,
     failure::Failure,
     output::{print, progress},
     password,
 };
 use clap::Args;
+use rialto_accounts::{
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    application::{create_supervisor::create_supervisor, register_user::RegisterError},
+    domain::{
+        contact::{Email, Name},
+        credential::Password,
+    },
+};
 use rialto_aws::{SdkConfig, Stage};
-use rialto_kernel::SupervisorId;
+use rialto_dynamo::Table;
+use rialto_kernel::{Clock, SupervisorId, SystemClock};
+use std::fmt::Display;
 
 /// Create a supervisor. The first one can only be made this way.
 ///
@@ -61,5 +72,23 @@ pub(super) async fn create(
     name: &str,
     password: &str,
 ) -> Result<Option<SupervisorId>, Failure> {
-    Ok(None)
+    let email = Email::parse(email).map_err(|error| unfit("The email", error))?;
+    let name = Name::parse(name).map_err(|error| unfit("The name", error))?;
+    let password = Password::choose(password).map_err(|error| unfit("The password", error))?;
+    let store = DynamoAccounts::on(Table::open(aws, stage, rialto_accounts::SERVICE));
+    let now = SystemClock.now();
+    let id = SupervisorId::generate(now);
+    match create_supervisor(&store, &Argon2Passwords, id, email, name, &password, now).await {
+        Ok(_) => Ok(Some(id)),
+        Err(RegisterError::Duplicate) => Ok(None),
+        Err(RegisterError::Store(error)) => Err(aws::store_failure("Creating the supervisor", &error)),
+        Err(RegisterError::Hash(error)) => Err(Failure::new(
+            format!("Creating the supervisor failed: {error}."),
+            "Free some memory and try again.",
+        )),
+    }
+}
+
+fn unfit(what: &str, error: impl Display) -> Failure {
+    Failure::new(format!("{what} {error}."), "Give another one.")
 }

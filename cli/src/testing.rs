@@ -1,0 +1,45 @@
+//! An API of canned answers, for tests.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    thread::JoinHandle,
+};
+
+/// Answers one request after the other, each on a connection of its own; hands out what was asked: request lines, and
+/// bodies below them.
+pub(crate) fn serve(answers: Vec<(u16, &'static str)>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server =
+        std::thread::spawn(move || answers.iter().map(|answer| answer_one(&listener, answer)).collect());
+    (url, server)
+}
+
+fn answer_one(listener: &TcpListener, (status, body): &(u16, &str)) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut asked = String::new();
+    reader.read_line(&mut asked).unwrap();
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        match header.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().unwrap();
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut sent = vec![0; length];
+    reader.read_exact(&mut sent).unwrap();
+    write!(
+        stream,
+        "HTTP/1.1 {status} Canned\r\nConnection: close\r\nRetry-After: 0\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    format!("{}{}", asked.trim_end().trim_end_matches(" HTTP/1.1"), String::from_utf8(sent).unwrap())
+}
