@@ -1,0 +1,90 @@
+//! The AWS services behind the shop.
+
+use crate::{
+    http::{Answer, Http},
+    local::Local,
+};
+use rialto_aws::{SdkConfig, Stage};
+use serde_json::{Value, json};
+
+/// Clients of the deployment's services. Those that have none of an SDK are spoken to as the wire has it.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    pub config: SdkConfig,
+    pub events: aws_sdk_eventbridge::Client,
+    pub queues: aws_sdk_sqs::Client,
+    pub stage: Stage,
+    endpoint: Http,
+}
+
+impl Aws {
+    pub fn open(local: &Local) -> Self {
+        let config = rialto_aws::emulator_config(&local.aws_endpoint);
+        Self {
+            events: aws_sdk_eventbridge::Client::new(&config),
+            queues: aws_sdk_sqs::Client::new(&config),
+            config,
+            stage: local.stage(),
+            endpoint: Http::to(&local.aws_endpoint),
+        }
+    }
+
+    /// An action of CloudWatch Logs.
+    pub(crate) async fn logs(&self, action: &str, input: &Value) -> Value {
+        let call = self.endpoint.call("POST", "/").header("authorization", credentials("logs"));
+        let call = call.header("x-amz-target", format!("Logs_20140328.{action}"));
+        call.body("application/x-amz-json-1.1", input.to_string()).send().await.expect(200).json()
+    }
+
+    /// Invokes one of the deployment's functions and waits for its answer.
+    ///
+    /// # Panics
+    /// When the function fails.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Value {
+        let name = format!("rialto-{}-{function}", self.stage);
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        let call = self.endpoint.call("POST", path).header("authorization", credentials("lambda"));
+        let answer: Answer = call.json(payload).send().await.expect(200);
+        assert_eq!(answer.header("x-amz-function-error"), None, "{answer}");
+        answer.json()
+    }
+
+    /// Hands a consumer these bodies as one batch, message `0` first; the ids of those that failed.
+    pub async fn consume(&self, consumer: &str, bodies: &[String]) -> Vec<String> {
+        let record = |(at, body): (usize, &String)| {
+            json!({
+                "messageId": at.to_string(),
+                "receiptHandle": at.to_string(),
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": self.queue_arn(consumer),
+                "awsRegion": REGION,
+            })
+        };
+        let records: Vec<Value> = bodies.iter().enumerate().map(record).collect();
+        let answer = self.invoke(consumer, &json!({ "Records": records })).await;
+        let failures = answer["batchItemFailures"].as_array().cloned().unwrap_or_default();
+        failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn queue_url(&self, queue: &str) -> String {
+        let name = format!("rialto-{}-{queue}", self.stage);
+        let answer = self.queues.get_queue_url().queue_name(name).send().await.expect("the queue is there");
+        answer.queue_url.unwrap()
+    }
+
+    fn queue_arn(&self, queue: &str) -> String {
+        format!("arn:aws:sqs:{REGION}:000000000000:rialto-{}-{queue}", self.stage)
+    }
+}
+
+const REGION: &str = "eu-central-1";
+
+/// An emulator checks no signature, but reads the region from it.
+fn credentials(service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+    )
+}

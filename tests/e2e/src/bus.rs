@@ -1,0 +1,136 @@
+//! The event bus: listening to it, and publishing what was heard once more.
+
+use crate::aws::Aws;
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
+use aws_sdk_sqs::types::QueueAttributeName;
+use rialto_contracts::Event;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A queue of one's own that hears what the bus carries of some orders.
+#[derive(Debug)]
+pub struct Tap {
+    aws: Aws,
+    name: String,
+    queue_url: String,
+}
+
+/// An event as the bus carried it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heard {
+    /// EventBridge's own words for rules.
+    pub source: String,
+    pub detail_type: String,
+    pub event: Event,
+    /// All of the event's members.
+    pub detail: Value,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    source: String,
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    detail: Value,
+}
+
+impl Heard {
+    fn read(body: &str) -> Self {
+        let envelope: Envelope = serde_json::from_str(body).unwrap_or_else(|error| panic!("{body}: {error}"));
+        let event = serde_json::from_value(envelope.detail.clone());
+        let event = event.unwrap_or_else(|error| panic!("no event on the bus: {error}: {body}"));
+        Self { source: envelope.source, detail_type: envelope.detail_type, event, detail: envelope.detail }
+    }
+
+    /// The event as a queue carries it.
+    pub fn message(&self) -> String {
+        message(&self.source, &self.detail_type, &self.detail)
+    }
+}
+
+/// An event as EventBridge puts it into a queue.
+pub fn message(source: &str, detail_type: &str, detail: &Value) -> String {
+    json!({
+        "version": "0",
+        "id": "00000000-0000-4000-8000-000000000000",
+        "source": source,
+        "detail-type": detail_type,
+        "account": "000000000000",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": detail,
+    })
+    .to_string()
+}
+
+impl Tap {
+    /// Listens from here on to what belongs to these orders. `name` is this tap's alone.
+    pub async fn open(aws: &Aws, name: &str, orders: &[String]) -> Self {
+        let name = format!("rialto-{}-tap-{name}", aws.stage);
+        let created = aws.queues.create_queue().queue_name(&name).send().await.expect("a queue");
+        let queue_url = created.queue_url.unwrap();
+        let wanted = aws.queues.get_queue_attributes().queue_url(&queue_url);
+        let wanted = wanted.attribute_names(QueueAttributeName::QueueArn).send().await.expect("a queue");
+        let arn = wanted.attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
+        let pattern = json!({ "source": [{ "prefix": "rialto." }], "detail": { "correlationid": orders } });
+        let rule = aws.events.put_rule().event_bus_name(aws.stage.event_bus()).name(&name);
+        rule.event_pattern(pattern.to_string()).send().await.expect("a rule");
+        let target = Target::builder().id("tap").arn(arn).build().unwrap();
+        let targets = aws.events.put_targets().event_bus_name(aws.stage.event_bus()).rule(&name);
+        targets.targets(target).send().await.expect("a target");
+        Self { aws: aws.clone(), name, queue_url }
+    }
+
+    /// Some of what was heard and not taken yet; nothing if that was all for now.
+    pub async fn take(&self) -> Vec<Heard> {
+        let received = self.aws.queues.receive_message().queue_url(&self.queue_url);
+        let received = received.max_number_of_messages(10).send().await.expect("the queue answers");
+        let mut heard = Vec::new();
+        for message in received.messages.unwrap_or_default() {
+            heard.push(Heard::read(message.body().unwrap_or_default()));
+            let delete = self.aws.queues.delete_message().queue_url(&self.queue_url);
+            let delete = delete.receipt_handle(message.receipt_handle().unwrap_or_default());
+            delete.send().await.expect("the queue answers");
+        }
+        heard
+    }
+
+    /// Everything that was heard and not taken yet.
+    pub async fn take_all(&self) -> Vec<Heard> {
+        let mut all = Vec::new();
+        loop {
+            match self.take().await {
+                some if some.is_empty() => return all,
+                some => all.extend(some),
+            }
+        }
+    }
+
+    pub async fn close(self) {
+        let bus = self.aws.stage.event_bus();
+        let targets = self.aws.events.remove_targets().event_bus_name(&bus).rule(&self.name).ids("tap");
+        targets.send().await.expect("the target goes");
+        let rule = self.aws.events.delete_rule().event_bus_name(&bus).name(&self.name);
+        rule.send().await.expect("the rule goes");
+        self.aws.queues.delete_queue().queue_url(&self.queue_url).send().await.expect("the queue goes");
+    }
+}
+
+/// Publishes events once more, in this order.
+pub async fn publish(aws: &Aws, events: &[Heard]) {
+    for batch in events.chunks(10) {
+        let entry = |heard: &Heard| {
+            PutEventsRequestEntry::builder()
+                .event_bus_name(aws.stage.event_bus())
+                .source(&heard.source)
+                .detail_type(&heard.detail_type)
+                .detail(heard.detail.to_string())
+                .build()
+        };
+        let entries = batch.iter().map(entry).collect();
+        let answer =
+            aws.events.put_events().set_entries(Some(entries)).send().await.expect("the bus answers");
+        assert_eq!(answer.failed_entry_count, 0, "the bus refuses events: {:?}", answer.entries);
+    }
+}

@@ -1,0 +1,226 @@
+use super::*;
+use rialto_contracts::{Cause, Event, Payload, catalog::ProductStatus, orders::CancelReason};
+use rialto_inventory::domain::reservation::Change as Held;
+use rialto_kernel::{Amount, Currency, Quantity, SellerId, Text, Timestamp, UserId};
+use rialto_orders::domain::{
+    address::{Address, DropOff, Phone},
+    order::{Change as Moved, Effect},
+    product::Product,
+    quote::{Quote, Terms},
+    request::{OrderRequest, PaymentMethod, RequestedLine},
+};
+use rialto_payments::domain::{
+    intent::{ChargeEnd, Code, IntentId},
+    payment::Change as Paid,
+};
+use std::{collections::HashMap, time::Duration};
+
+const NOW: Timestamp = Timestamp::from_millis(1_000);
+const STOCK: u32 = 5;
+
+fn product() -> ProductId {
+    ProductId::derive(&[b"p"])
+}
+
+fn caused_by(event: &Event) -> Cause {
+    Cause { correlationid: Some(event.correlationid.clone()), causationid: Some(event.id), traceparent: None }
+}
+
+fn payload<P: Payload>(event: &Event) -> P {
+    event.payload().unwrap()
+}
+
+fn placed() -> Moved {
+    let seller_id = SellerId::derive(&[b"s"]);
+    let product = Product {
+        product_id: product(),
+        seller_id,
+        title: "thing".to_owned(),
+        price: Amount::new(1_000).unwrap(),
+        status: ProductStatus::Sell,
+        version: 1,
+    };
+    let terms = Terms {
+        currency: Currency::parse("EUR").unwrap(),
+        shipping_fee: Amount::new(300).unwrap(),
+        free_shipping_from: Amount::new(5_000).unwrap(),
+        pending_deadline: Duration::from_secs(900),
+    };
+    let request = OrderRequest {
+        lines: vec![RequestedLine { product_id: product.product_id, quantity: Quantity::new(2).unwrap() }],
+        address: Address {
+            receiver: Text::parse("Kim Example").unwrap(),
+            line1: Text::parse("1 Test Street").unwrap(),
+            line2: None,
+            zipcode: Text::parse("12345").unwrap(),
+            phone: Phone::parse("+491701234567").unwrap(),
+            drop_off: DropOff::Door,
+            note: None,
+        },
+        payment_method: PaymentMethod::parse("pm_card_visa").unwrap(),
+        expected_total: None,
+    };
+    let products = HashMap::from([(product.product_id, product)]);
+    let quote = Quote::new(&request.lines, &products, &terms).unwrap();
+    let (id, user) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
+    Order::place(id, user, &request, quote, &terms, NOW, &Cause::default())
+}
+
+/// Hears an event; what the order announces then.
+fn hear(order: &mut Order, event: &Event, effect: Effect) -> Vec<Event> {
+    let Moved { order: moved, events } = order.hear(event, effect, NOW, &caused_by(event)).unwrap();
+    *order = moved;
+    events
+}
+
+/// Books with the product's first stock.
+fn opened() -> Books {
+    let (stock, movement) = Stock::open(product(), SellerId::derive(&[b"s"]), STOCK, NOW);
+    Books { stocks: vec![stock], movements: vec![movement], ..Books::default() }
+}
+
+impl Books {
+    fn hold(&mut self, change: Held) -> Vec<Event> {
+        for movement in change.moves {
+            let stock = &mut self.stocks[0];
+            stock.available = stock.available.checked_add_signed(movement.available).unwrap();
+            stock.reserved = stock.reserved.checked_add_signed(movement.reserved).unwrap();
+            stock.sold = stock.sold.checked_add_signed(movement.sold).unwrap();
+            self.movements.push(movement);
+        }
+        self.reservations = vec![change.reservation];
+        change.events
+    }
+
+    fn pay(&mut self, change: Paid) -> Vec<Event> {
+        self.payments = vec![change.payment];
+        self.ledger.extend(change.entry);
+        change.events
+    }
+}
+
+/// The books after one order of two pieces whose charge ended so.
+fn after(end: &ChargeEnd) -> Books {
+    let mut books = opened();
+    let Moved { mut order, events } = placed();
+    let reserved = books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
+    hear(&mut order, &reserved[0], Effect::Told);
+    books.pay(Payment::open(&payload(&reserved[0])));
+    books.pay(books.payments[0].begin(&IntentId::parse("pi_1").unwrap()).unwrap());
+    let ended = books.pay(books.payments[0].end(end, NOW, &caused_by(&reserved[0])).unwrap());
+    match end {
+        ChargeEnd::Captured => {
+            let confirmed = hear(&mut order, &ended[0], Effect::Confirms);
+            let sold = books.reservations[0].sell(NOW, &caused_by(&confirmed[0])).unwrap();
+            books.hold(sold);
+        }
+        ChargeEnd::Failed { .. } => {
+            let cancelled = hear(&mut order, &ended[0], Effect::Cancels(CancelReason::PaymentFailed));
+            let released = books.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap();
+            let released = books.hold(released);
+            hear(&mut order, &released[0], Effect::Told);
+        }
+    }
+    books.orders = vec![order];
+    books
+}
+
+fn paid() -> Books {
+    after(&ChargeEnd::Captured)
+}
+
+fn declined() -> Books {
+    after(&ChargeEnd::Failed { reason: Code::new("card_declined") })
+}
+
+/// What is broken after a change for the worse.
+fn spoilt(mut books: Books, spoil: impl FnOnce(&mut Books)) -> String {
+    spoil(&mut books);
+    broken(&books).join("\n")
+}
+
+#[test]
+fn a_paid_and_a_declined_order_break_nothing() {
+    assert_eq!(broken(&paid()), Vec::<String>::new());
+    assert_eq!(broken(&declined()), Vec::<String>::new());
+}
+
+#[test]
+fn stock_that_its_movements_do_not_explain_is_found() {
+    assert!(spoilt(paid(), |books| books.stocks[0].available += 1).contains("its movements sum to"));
+    assert!(spoilt(paid(), |books| drop(books.movements.pop())).contains("its movements sum to"));
+    let twice = spoilt(paid(), |books| books.movements.push(books.movements[0].clone()));
+    assert!(twice.contains("began 2 times"), "{twice}");
+}
+
+#[test]
+fn stock_that_nobody_holds_is_found() {
+    let freed = |books: &mut Books| books.reservations[0].lines[0].state = LineState::Released;
+    assert!(spoilt(paid(), freed).contains("2 are Sold, reservations hold 0"));
+    let kept = |books: &mut Books| books.reservations[0].lines[0].state = LineState::Reserved;
+    assert!(spoilt(declined(), kept).contains("0 are Reserved, reservations hold 2"));
+}
+
+#[test]
+fn a_confirmed_order_that_is_not_sold_or_not_paid_is_found() {
+    assert!(spoilt(paid(), |books| books.reservations.clear()).contains("CONFIRMED and not sold"));
+    let unpaid = spoilt(paid(), |books| books.payments.clear());
+    assert!(unpaid.contains("live lines cost 2300, 0 is kept"), "{unpaid}");
+    assert!(unpaid.contains("a ledger entry without its payment"), "{unpaid}");
+    let failed = |books: &mut Books| books.payments[0].state = PaymentState::Failed;
+    assert!(spoilt(paid(), failed).contains("CONFIRMED, its payment Some(Failed)"));
+}
+
+#[test]
+fn a_cancelled_order_that_keeps_stock_or_money_is_found() {
+    let held = |books: &mut Books| books.reservations[0].lines[0].state = LineState::Sold;
+    assert!(spoilt(declined(), held).contains("CANCELLED, line 1 is Sold"));
+    let charged = |books: &mut Books| {
+        books.payments[0].captured = Amount::new(2_300).unwrap();
+        books.payments[0].state = PaymentState::Captured;
+    };
+    let charged = spoilt(declined(), charged);
+    assert!(charged.contains("CANCELLED, 2300 is kept"), "{charged}");
+    assert!(charged.contains("the ledger has 0 as Captured, the payment 2300"), "{charged}");
+}
+
+#[test]
+fn a_second_capture_and_a_lopsided_ledger_are_found() {
+    let twice = spoilt(paid(), |books| books.ledger.push(books.ledger[0].clone()));
+    assert!(twice.contains("captured 2 times"), "{twice}");
+    let lopsided = spoilt(paid(), |books| books.ledger[0].postings[0].amount += 1);
+    assert!(lopsided.contains("sums to 1"), "{lopsided}");
+}
+
+#[test]
+fn what_is_still_under_way_is_found() {
+    let pending = |books: &mut Books| books.orders[0].state = OrderState::Pending;
+    assert!(spoilt(paid(), pending).contains(": PENDING"));
+    let processing = |books: &mut Books| books.payments[0].state = PaymentState::Processing;
+    assert!(spoilt(declined(), processing).contains("its payment is Processing"));
+}
+
+#[test]
+fn what_belongs_to_no_order_is_found() {
+    let alone = spoilt(paid(), |books| books.orders.clear());
+    assert!(alone.contains("a reservation (Reserved) without its order"), "{alone}");
+    assert!(alone.contains("a payment (Captured) without its order"), "{alone}");
+}
+
+#[test]
+fn a_timeline_with_a_gap_or_a_repetition_is_found() {
+    let gap = spoilt(paid(), |books| drop(books.orders[0].timeline.remove(1)));
+    assert!(gap.contains("which isn't told"), "{gap}");
+    assert!(spoilt(declined(), |books| drop(books.orders[0].timeline.pop())).contains("tells"));
+    let twice = spoilt(paid(), |books| {
+        let entry = books.orders[0].timeline[0].clone();
+        books.orders[0].timeline.push(entry);
+    });
+    assert!(twice.contains("an event is told twice"), "{twice}");
+}
+
+#[test]
+fn shares_that_are_not_the_total_are_found() {
+    let share = |books: &mut Books| books.orders[0].lines[0].share = Amount::new(1).unwrap();
+    assert!(spoilt(paid(), share).contains("the shares sum to 1, the total is 2300"));
+}

@@ -1,0 +1,17 @@
+//! What the end-to-end tests are made of: a client of the deployed shop, the AWS services behind it, and the invariants of
+//! the saga as code.
+//!
+//! Where it is deployed stands in the file that `RIALTO_LOCAL` names; `scripts/test` deploys and names it. Tests run in
+//! parallel on one deployment, so each makes its own sellers, buyers and products and counts nothing but those.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
+
+pub mod aws;
+pub mod bus;
+pub mod http;
+pub mod invariants;
+pub mod local;
+pub mod logs;
+pub mod shop;
+pub mod tables;
+pub mod wait;

@@ -1,0 +1,59 @@
+//! The functions' log lines.
+
+use crate::aws::Aws;
+use serde_json::{Map, Value, json};
+
+/// The services that log.
+pub const SERVICES: &[&str] = &["accounts", "catalog", "inventory", "orders", "payments", "platform"];
+
+/// One line of a log group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    pub text: String,
+    /// The line's members, if it is one of ours and no platform's.
+    pub members: Option<Map<String, Value>>,
+}
+
+impl Line {
+    /// A member's text; empty if there is none.
+    pub fn text_of(&self, member: &str) -> &str {
+        self.members.as_ref().and_then(|members| members.get(member)?.as_str()).unwrap_or_default()
+    }
+
+    /// What Lambda itself says of an invocation.
+    pub fn is_of_the_platform(&self) -> bool {
+        ["START ", "END ", "REPORT ", "INIT_START ", "EXTENSION "]
+            .iter()
+            .any(|word| self.text.starts_with(word))
+    }
+}
+
+/// A service's lines since a time (milliseconds since 1970) that contain a text; all of them for an empty text.
+pub async fn lines(aws: &Aws, service: &str, since: i64, containing: &str) -> Vec<Line> {
+    let group = format!("/rialto/{}/{service}", aws.stage);
+    let mut input = json!({ "logGroupName": group, "startTime": since });
+    if !containing.is_empty() {
+        input["filterPattern"] = json!(format!("\"{containing}\""));
+    }
+    let mut lines = Vec::new();
+    loop {
+        let mut answer = aws.logs("FilterLogEvents", &input).await;
+        for event in answer["events"].as_array().into_iter().flatten() {
+            let text = event["message"].as_str().unwrap_or_default().to_owned();
+            lines.push(Line { members: serde_json::from_str(&text).ok(), text });
+        }
+        match answer["nextToken"].take() {
+            Value::String(token) => input["nextToken"] = json!(token),
+            _ => return lines,
+        }
+    }
+}
+
+/// Every service's lines since a time that contain a text.
+pub async fn all_lines(aws: &Aws, since: i64, containing: &str) -> Vec<Line> {
+    let mut all = Vec::new();
+    for service in SERVICES {
+        all.extend(lines(aws, service, since, containing).await);
+    }
+    all
+}

@@ -1,0 +1,332 @@
+//! The shop as its users meet it: accounts, products, orders.
+
+use crate::{
+    aws::Aws,
+    http::{Answer, Call, Http},
+    local::{Local, Login},
+    wait::eventually,
+};
+use rialto_kernel::{Clock, EventId, SystemClock, UserId};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, OnceLock},
+    time::{Duration, Instant},
+};
+
+/// The deployed shop, from one test's point of view.
+#[derive(Debug, Clone)]
+pub struct Shop {
+    pub http: Http,
+    pub aws: Aws,
+    local: &'static Local,
+}
+
+/// Somebody who is logged in.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub id: String,
+    pub email: String,
+    pub password: String,
+    pub token: String,
+}
+
+/// A product to be made: a title, a price in minor units, pieces.
+#[derive(Debug, Clone)]
+pub struct Sketch {
+    pub title: String,
+    pub price: i64,
+    pub stock: i64,
+}
+
+impl Sketch {
+    pub fn new(title: &str, price: i64, stock: i64) -> Self {
+        Self { title: title.to_owned(), price, stock }
+    }
+}
+
+/// An order to be placed.
+#[derive(Debug, Clone)]
+pub struct Basket {
+    pub lines: Vec<(String, i64)>,
+    pub method: &'static str,
+    pub key: String,
+}
+
+pub const PAYS: &str = "pm_card_visa";
+pub const DECLINES: &str = "pm_card_chargeDeclined";
+pub const LACKS_FUNDS: &str = "pm_card_chargeDeclinedInsufficientFunds";
+
+impl Basket {
+    /// Paid by a card that pays, under a new key.
+    pub fn of(lines: &[(&str, i64)]) -> Self {
+        let lines = lines.iter().map(|(product, quantity)| ((*product).to_owned(), *quantity)).collect();
+        Self { lines, method: PAYS, key: unique("key") }
+    }
+
+    #[must_use]
+    pub fn paid_by(self, method: &'static str) -> Self {
+        Self { method, ..self }
+    }
+
+    pub fn body(&self) -> Value {
+        let line = |(product_id, quantity): &(String, i64)| json!({ "product_id": product_id, "quantity": quantity });
+        json!({
+            "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
+            "address": address(),
+            "payment_method": self.method,
+        })
+    }
+}
+
+/// Words that must never turn up in a log or on the bus.
+pub const PERSONAL: &[&str] = &["Ottilie Example", "Nowhere Lane", "98765", "+4915550100"];
+
+/// An address made of [`PERSONAL`] words.
+pub fn address() -> Value {
+    json!({
+        "receiver": "Ottilie Example",
+        "line1": "7 Nowhere Lane",
+        "zipcode": "98765",
+        "phone": "+4915550100",
+        "drop_off": "DOOR",
+    })
+}
+
+/// A text that nobody else has.
+pub fn unique(what: &str) -> String {
+    let id = EventId::generate(SystemClock.now()).to_string();
+    format!("{what}-{}", id.trim_start_matches("evt_"))
+}
+
+/// How long a token is used: somewhat less than it is good.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+
+impl Shop {
+    /// # Panics
+    /// Without `RIALTO_LOCAL`.
+    pub fn open() -> Self {
+        let local = Local::read();
+        Self { http: Http::to(&local.api_url), aws: Aws::open(local), local }
+    }
+
+    pub fn get(&self, path: impl Into<String>) -> Call {
+        self.http.call("GET", path)
+    }
+
+    pub fn post(&self, path: impl Into<String>, body: &Value) -> Call {
+        self.http.call("POST", path).json(body)
+    }
+
+    pub fn put(&self, path: impl Into<String>, body: &Value) -> Call {
+        self.http.call("PUT", path).json(body)
+    }
+
+    pub fn patch(&self, path: impl Into<String>, body: &Value) -> Call {
+        self.http.call("PATCH", path).json(body)
+    }
+
+    /// The demo shop's supervisor.
+    pub async fn supervisor(&self) -> Account {
+        self.seeded(&self.local.accounts.supervisor).await
+    }
+
+    /// The first seller of the demo shop.
+    pub async fn seeded_seller(&self) -> Account {
+        self.seeded(&self.local.accounts.sellers[0]).await
+    }
+
+    async fn seeded(&self, login: &Login) -> Account {
+        static KNOWN: OnceLock<Mutex<HashMap<String, (Instant, Account)>>> = OnceLock::new();
+        let known = KNOWN.get_or_init(Mutex::default);
+        if let Some((since, account)) = known.lock().unwrap().get(&login.email)
+            && since.elapsed() < FRESH
+        {
+            return account.clone();
+        }
+        let account = self.log_in(&login.email, &login.password).await;
+        known.lock().unwrap().insert(login.email.clone(), (Instant::now(), account.clone()));
+        account
+    }
+
+    pub async fn log_in(&self, email: &str, password: &str) -> Account {
+        let body = json!({ "email": email, "password": password });
+        let data = self.post("/auth/login", &body).send().await.data(200);
+        Account {
+            id: data["account_id"].as_str().unwrap().to_owned(),
+            email: email.to_owned(),
+            password: password.to_owned(),
+            token: data["access_token"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    pub async fn new_buyer(&self) -> Account {
+        let body = person("buyer");
+        self.post("/users", &body).send().await.data(201);
+        self.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await
+    }
+
+    pub async fn new_seller(&self) -> Account {
+        let body = person("seller");
+        let supervisor = self.supervisor().await;
+        self.post("/sellers", &body).token(&supervisor.token).send().await.data(201);
+        self.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await
+    }
+
+    /// Items of the demo shop that products can be made from, each of another category and brand if there are such.
+    pub async fn items(&self) -> Vec<Value> {
+        let answer = self.get("/products?limit=100").send().await.data(200);
+        let mut items: Vec<Value> = Vec::new();
+        for product in answer.as_array().unwrap() {
+            let alike = |known: &Value| {
+                known["category_id"] == product["category_id"] || known["brand_id"] == product["brand_id"]
+            };
+            if !items.iter().any(alike) {
+                items.push(product.clone());
+            }
+        }
+        assert!(!items.is_empty(), "the demo shop has no products: run rialto seed");
+        items
+    }
+
+    /// A registration that is in order.
+    pub async fn registration(&self, sketch: &Sketch) -> Value {
+        static ITEM: OnceLock<String> = OnceLock::new();
+        let item = match ITEM.get() {
+            Some(item) => item.clone(),
+            None => {
+                let item = self.items().await[0]["item_id"].as_str().unwrap().to_owned();
+                ITEM.get_or_init(|| item).clone()
+            }
+        };
+        json!({
+            "item_id": item,
+            "title": sketch.title,
+            "price": sketch.price,
+            "initial_stock": sketch.stock,
+        })
+    }
+
+    /// A product that is REGISTERED; its id.
+    pub async fn register(&self, seller: &Account, sketch: &Sketch) -> String {
+        let body = self.registration(sketch).await;
+        let data = self.post("/products", &body).token(&seller.token).send().await.data(201);
+        data["product_id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn choose(&self, seller: &Account, product: &str, status: &str) -> Value {
+        let call = self.put(format!("/products/{product}/status"), &json!({ "status": status }));
+        call.token(&seller.token).send().await.data(200)
+    }
+
+    /// A product that can be ordered: everybody who has to know has heard of it. Its id.
+    pub async fn product(&self, seller: &Account, sketch: &Sketch) -> String {
+        let product = self.register(seller, sketch).await;
+        self.choose(seller, &product, "SELL").await;
+        self.orderable(&product).await;
+        product
+    }
+
+    /// Waits until inventory and orders have heard of a product.
+    pub async fn orderable(&self, product: &str) {
+        let supervisor = self.supervisor().await;
+        eventually("inventory to hear of a product", async || {
+            let answer = self.get(format!("/products/{product}/stock")).token(&supervisor.token).send().await;
+            if answer.status == 200 { Ok(()) } else { Err(answer) }
+        })
+        .await;
+        // A total that can't be right asks for the price and places nothing.
+        let nobody = UserId::generate(SystemClock.now());
+        let mut body = Basket::of(&[(product, 1)]).body();
+        body["expected_total"] = json!(0);
+        eventually("orders to hear of a product", async || {
+            let call = self.post(format!("/users/{nobody}/orders"), &body).token(&supervisor.token);
+            let answer = call.header("idempotency-key", "quote").send().await;
+            answer.is_problem(409, "price_changed", &[])
+        })
+        .await;
+    }
+
+    /// # Panics
+    /// Unless the caller may see it.
+    pub async fn stock(&self, by: &Account, product: &str) -> (u64, u64, u64) {
+        let data = self.get(format!("/products/{product}/stock")).token(&by.token).send().await.data(200);
+        let number = |name: &str| data[name].as_u64().unwrap();
+        (number("available"), number("reserved"), number("sold"))
+    }
+
+    pub fn placing(&self, buyer: &Account, basket: &Basket) -> Call {
+        let call = self.post(format!("/users/{}/orders", buyer.id), &basket.body()).token(&buyer.token);
+        call.header("idempotency-key", basket.key.clone())
+    }
+
+    /// Places an order; again under the same key if the answer only says "not now". Its id.
+    pub async fn place(&self, buyer: &Account, basket: &Basket) -> String {
+        let placed = eventually("an order to be taken", async || {
+            let answer = self.placing(buyer, basket).send().await;
+            if matches!(answer.status, 429 | 503 | 504) { Err(answer) } else { Ok(answer) }
+        })
+        .await;
+        placed.data(201)["order_id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn order(&self, by: &Account, order: &str) -> Value {
+        self.get(format!("/orders/{order}")).token(&by.token).send().await.data(200)
+    }
+
+    /// Waits until an order isn't PENDING any more; the order.
+    pub async fn settled(&self, by: &Account, order: &str) -> Value {
+        eventually(&format!("{order} to be settled"), async || {
+            let order = self.order(by, order).await;
+            if order["state"] == "PENDING" { Err("it is PENDING") } else { Ok(order) }
+        })
+        .await
+    }
+
+    pub async fn timeline(&self, by: &Account, order: &str) -> Vec<Value> {
+        let call = self.get(format!("/orders/{order}/timeline")).token(&by.token);
+        call.send().await.data(200).as_array().unwrap().clone()
+    }
+
+    /// Waits until an order's timeline consists of these types of events, in this order; the timeline.
+    pub async fn told(&self, by: &Account, order: &str, types: &[&str]) -> Vec<Value> {
+        eventually(&format!("{order} to tell {types:?}"), async || {
+            let timeline = self.timeline(by, order).await;
+            let told: Vec<_> = timeline.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
+            if told == types { Ok(timeline) } else { Err(format!("it tells {told:?}")) }
+        })
+        .await
+    }
+
+    pub async fn payment(&self, by: &Account, order: &str) -> Answer {
+        self.get(format!("/orders/{order}/payment")).token(&by.token).send().await
+    }
+
+    /// Every page of a list whose path has a query already.
+    pub async fn pages(&self, by: Option<&Account>, path: &str) -> Vec<Vec<Value>> {
+        let mut pages = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let call = self.get(format!("{path}{cursor}"));
+            let call = by.into_iter().fold(call, |call, account| call.token(&account.token));
+            let page = call.send().await.expect(200).json();
+            pages.push(page["data"].as_array().unwrap().clone());
+            let pagination = &page["pagination"];
+            assert_eq!(pagination["has_more"], !pagination["next_cursor"].is_null(), "{page}");
+            match pagination["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return pages,
+            }
+        }
+    }
+}
+
+/// What somebody new tells of themselves.
+pub fn person(role: &str) -> Value {
+    json!({
+        "email": format!("{}@e2e.example", unique(role)),
+        "password": unique("correct horse"),
+        "name": "Ottilie Example",
+        "phone": "+4915550100",
+    })
+}
