@@ -122,9 +122,11 @@ mod tests {
             product::Product,
             words::Words,
         },
-        testing::sell,
+        ports::ProductWriter,
+        testing::{registered, sell},
     };
-    use rialto_kernel::{Amount, ProductId, SellerId};
+    use rialto_contracts::{Cause, catalog::ProductStatus};
+    use rialto_kernel::{Amount, ProductId, SellerId, Timestamp, Write};
     use std::sync::Mutex;
 
     /// The store in memory, with a note of every list read: which, and how many entries of it.
@@ -153,10 +155,6 @@ mod tests {
     }
 
     impl Noted {
-        async fn add(&self, millis: i64, seller: &str, title: &str) -> ProductId {
-            sell(&self.store, millis, seller, title).await
-        }
-
         fn reads(&self) -> Vec<(List, usize)> {
             std::mem::take(&mut self.read.lock().unwrap())
         }
@@ -169,11 +167,9 @@ mod tests {
     #[tokio::test]
     async fn a_page_reads_a_thousand_entries_and_goes_on_from_there() {
         let store = Noted::default();
-        let wanted = store.add(1, "b", "red shoe").await;
+        let wanted = sell(&store.store, 1, "a", "blue hat").await;
         for millis in 2..=1_300 {
-            // Red things of one seller, shoes of another: neither list is selective.
-            let (seller, title) = if millis % 2 == 0 { ("a", "red hat") } else { ("b", "blue shoe") };
-            store.add(millis, seller, title).await;
+            sell(&store.store, millis, "a", "blue hat").await;
         }
         let search = Search { price_max: Some(Amount::new(1).unwrap()), ..Search::default() };
         let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
@@ -182,11 +178,67 @@ mod tests {
         let (found, next) = list_products(&store, &search, 20, next.as_deref()).await.unwrap();
         assert_eq!(found.iter().map(|product| product.product_id).collect::<Vec<_>>(), [wanted]);
         assert_eq!(next, None);
+    }
 
+    #[tokio::test]
+    async fn the_first_look_counts_among_the_thousand() {
+        let store = Noted::default();
+        let wanted = sell(&store.store, 1, "a", "red shoe").await;
+        for millis in 2..=2_200 {
+            // Neither word is rare, and hardly anything has both.
+            sell(&store.store, millis, "a", if millis % 2 == 0 { "red hat" } else { "blue shoe" }).await;
+        }
         let search = Search { words: Words::of("red shoe"), ..Search::default() };
         let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
-        assert_eq!((found.len(), next), (1, None));
-        assert!(store.reads().iter().map(|(_, read)| read).sum::<usize>() <= 1_000);
+        assert_eq!(found, []);
+        assert_eq!(store.reads().iter().map(|(_, read)| read).sum::<usize>(), 1_000);
+        let (found, next) = list_products(&store, &search, 20, next.as_deref()).await.unwrap();
+        assert_eq!((found.len(), found[0].product_id, next), (1, wanted, None));
+    }
+
+    /// Lists that lag behind the products.
+    struct Lagging {
+        lists: MemoryCatalog,
+        products: MemoryCatalog,
+    }
+
+    impl ListReader for Lagging {
+        async fn entries(
+            &self,
+            list: &List,
+            sort: Sort,
+            after: Option<&str>,
+            limit: u32,
+        ) -> Result<Chunk, StoreError> {
+            self.lists.entries(list, sort, after, limit).await
+        }
+
+        async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+            self.products.products(ids).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_lists_still_hold_is_shown_only_as_it_is_now() {
+        let store = Lagging { lists: MemoryCatalog::default(), products: MemoryCatalog::default() };
+        for millis in 1..=4 {
+            let registered = registered(millis, "a", "thing", 1);
+            let cause = Cause::default();
+            let now = Timestamp::from_millis(millis);
+            let sold = registered.product.choose(ProductStatus::Sell, now, &cause).unwrap();
+            let hidden = sold.product.choose(ProductStatus::Unregistered, now, &cause).unwrap();
+            // Lists hold all four; the newest two were unregistered since.
+            for change in [&registered, &sold] {
+                assert_eq!(store.lists.store(change).await.unwrap(), Write::Done);
+                assert_eq!(store.products.store(change).await.unwrap(), Write::Done);
+            }
+            if millis > 2 {
+                assert_eq!(store.products.store(&hidden).await.unwrap(), Write::Done);
+            }
+        }
+        let (found, next) = list_products(&store, &Search::default(), 2, None).await.unwrap();
+        let times: Vec<_> = found.iter().map(|product| product.created_at.millis()).collect();
+        assert_eq!((times, next), (vec![2, 1], None));
     }
 
     #[tokio::test]
@@ -194,7 +246,7 @@ mod tests {
         let store = Noted::default();
         for millis in 1..=200 {
             let title = if millis % 4 == 0 { "rare red shoe" } else { "red shoe" };
-            store.add(millis, "a", title).await;
+            sell(&store.store, millis, "a", title).await;
         }
         let seller = Some(SellerId::derive(&[b"a"]));
         let search = Search { words: Words::of("shoe rare red"), seller, ..Search::default() };
@@ -209,7 +261,7 @@ mod tests {
     async fn without_filters_a_page_reads_one_entry_more_than_it_holds() {
         let store = Noted::default();
         for millis in 1..=10 {
-            store.add(millis, "a", "thing").await;
+            sell(&store.store, millis, "a", "thing").await;
         }
         let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
         assert_eq!((found.len(), store.reads()), (4, vec![(List::All, 5)]));
@@ -223,7 +275,7 @@ mod tests {
     async fn the_last_page_knows_that_it_is_the_last() {
         let store = Noted::default();
         for millis in 1..=4 {
-            store.add(millis, "a", "thing").await;
+            sell(&store.store, millis, "a", "thing").await;
         }
         let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
         assert_eq!((found.len(), next), (4, None));
