@@ -39,15 +39,20 @@ pub async fn change_product(
     rewrite(store, product, may_change, |product| product.edit(edit, now, cause)).await
 }
 
-/// Loads, decides and stores, again when somebody else was quicker.
+/// Loads, decides and stores, again when somebody else was quicker. What was quicker may be this very write, repeated
+/// below because its answer was lost.
 pub(super) async fn rewrite(
     store: &(impl ProductReader + ProductWriter),
     product: ProductId,
     may_change: impl Fn(SellerId) -> bool,
     decide: impl Fn(&Product) -> Result<Change, IllegalTransition>,
 ) -> Result<Product, ChangeProductError> {
+    let mut tried = None;
     for _ in 0..TRIES {
         let product = store.product(product).await?.ok_or(ChangeProductError::NotFound)?;
+        if tried.as_ref() == Some(&product) {
+            return Ok(product);
+        }
         if !may_change(product.seller_id) {
             return Err(ChangeProductError::Forbidden);
         }
@@ -55,6 +60,7 @@ pub(super) async fn rewrite(
         if store.store(&change).await? == Write::Done {
             return Ok(change.product);
         }
+        tried = Some(change.product);
     }
     Err(StoreError::Unavailable("the product changes too fast".to_owned()).into())
 }
@@ -63,8 +69,11 @@ pub(super) async fn rewrite(
 mod tests {
     use super::*;
     use crate::{
-        adapters::memory::MemoryCatalog, application::on_stock_changed::on_stock_changed, testing::sell,
+        adapters::memory::MemoryCatalog,
+        application::{on_stock_changed::on_stock_changed, set_product_status::set_product_status},
+        testing::sell,
     };
+    use rialto_contracts::catalog::ProductStatus;
     use rialto_kernel::Amount;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -91,6 +100,32 @@ mod tests {
             }
             self.store.store(change).await
         }
+    }
+
+    /// The store in memory, which writes and then says that it was overtaken.
+    struct Forgetful(MemoryCatalog);
+
+    impl ProductReader for Forgetful {
+        async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
+            self.0.product(product).await
+        }
+    }
+
+    impl ProductWriter for Forgetful {
+        async fn store(&self, change: &Change) -> Result<Write, StoreError> {
+            assert_eq!(self.0.store(change).await?, Write::Done);
+            Ok(Write::Conflict)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_whose_answer_was_lost_is_made_once() {
+        let store = Forgetful(MemoryCatalog::default());
+        let product = sell(&store.0, 1, "s", "thing").await;
+        let (sold_out, now) = (ProductStatus::SoldOut, Timestamp::from_millis(9));
+        let changed = set_product_status(&store, product, sold_out, |_| true, now, &Cause::default()).await;
+        assert_eq!(changed.unwrap().version, 3);
+        assert_eq!(store.product(product).await.unwrap().unwrap().version, 3);
     }
 
     async fn contended(times: u32) -> (Contended, ProductId) {

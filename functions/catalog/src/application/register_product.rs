@@ -1,6 +1,6 @@
 use crate::{
     domain::product::{Product, Registration},
-    ports::{OriginReader, ProductWriter},
+    ports::{OriginReader, ProductReader, ProductWriter},
 };
 use rialto_contracts::Cause;
 use rialto_kernel::{ItemId, ProductId, SellerId, StoreError, Timestamp, Write};
@@ -50,7 +50,7 @@ pub enum RegisterProductError {
 /// # Errors
 /// [`RegisterProductError`]; nothing has changed then, unless it is a store that couldn't tell.
 pub async fn register_product(
-    store: &(impl OriginReader + ProductWriter),
+    store: &(impl OriginReader + ProductReader + ProductWriter),
     request: RegisterProduct,
     now: Timestamp,
     cause: &Cause,
@@ -62,8 +62,10 @@ pub async fn register_product(
         return Err(RegisterProductError::UnknownSeller);
     }
     let change = Product::register(request.product, seller, &item, request.registration, now, cause);
-    match store.store(&change).await? {
-        Write::Done => Ok(change.product),
-        Write::Conflict => Err(RegisterProductError::Duplicate),
+    if store.store(&change).await? == Write::Done {
+        return Ok(change.product);
     }
+    // It may be this very write, repeated below because its answer was lost.
+    let there = store.product(request.product).await?;
+    there.filter(|there| *there == change.product).ok_or(RegisterProductError::Duplicate)
 }

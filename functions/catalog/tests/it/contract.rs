@@ -219,9 +219,11 @@ async fn a_product_is_made_from_an_item_that_exists(store: impl Store) {
     assert_eq!(store.product(id).await.unwrap(), None);
 
     let request = RegisterProduct { item: item(&store, "c", "b").await, ..request };
-    register_product(&store, request.clone(), now(1), &Cause::default()).await.unwrap();
-    let again = register_product(&store, request, now(1), &Cause::default()).await;
-    assert!(matches!(again, Err(RegisterProductError::Duplicate)));
+    let product = register_product(&store, request.clone(), now(1), &Cause::default()).await.unwrap();
+    let again = register_product(&store, request.clone(), now(1), &Cause::default()).await;
+    assert_eq!(again.unwrap(), product);
+    let other = register_product(&store, request, now(2), &Cause::default()).await;
+    assert!(matches!(other, Err(RegisterProductError::Duplicate)));
 }
 
 async fn a_seller_that_is_named_has_to_be_known(store: impl Store) {
