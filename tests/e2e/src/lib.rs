@@ -12,6 +12,7 @@ pub mod http;
 pub mod invariants;
 pub mod local;
 pub mod logs;
+pub mod retries;
 pub mod shop;
 pub mod tables;
 pub mod wait;

@@ -1,0 +1,56 @@
+//! Retries that don't take minutes: a queue gives a failed message again after its visibility timeout, which is long.
+
+use crate::aws::Aws;
+use aws_sdk_sqs::types::QueueAttributeName;
+use futures_util::FutureExt;
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, resume_unwind},
+};
+use tokio::sync::Mutex;
+
+/// The queues whose timeout is short now: how many tests want it so, and what it was.
+static SHORTENED: Mutex<Option<HashMap<String, (usize, String)>>> = Mutex::const_new(None);
+
+/// Longer than any handler that is tested so takes.
+const SECONDS: &str = "3";
+
+/// Runs a test while a queue's failed messages come again within seconds; puts things back whatever becomes of it.
+pub async fn quickly<T>(aws: &Aws, queue: &str, test: impl Future<Output = T>) -> T {
+    let url = aws.queue_url(queue).await;
+    shorten(aws, &url).await;
+    let result = AssertUnwindSafe(test).catch_unwind().await;
+    restore(aws, &url).await;
+    result.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+async fn shorten(aws: &Aws, url: &str) {
+    let mut shortened = SHORTENED.lock().await;
+    let shortened = shortened.get_or_insert_default();
+    if let Some((wanted, _)) = shortened.get_mut(url) {
+        *wanted += 1;
+        return;
+    }
+    let name = QueueAttributeName::VisibilityTimeout;
+    let asked = aws.queues.get_queue_attributes().queue_url(url).attribute_names(name.clone());
+    let usual = asked.send().await.expect("the queue answers").attributes.unwrap().remove(&name).unwrap();
+    set(aws, url, SECONDS).await;
+    shortened.insert(url.to_owned(), (1, usual));
+}
+
+async fn restore(aws: &Aws, url: &str) {
+    let mut shortened = SHORTENED.lock().await;
+    let shortened = shortened.get_or_insert_default();
+    let (wanted, usual) = shortened.get_mut(url).expect("it was shortened");
+    *wanted -= 1;
+    if *wanted == 0 {
+        let usual = usual.clone();
+        shortened.remove(url);
+        set(aws, url, &usual).await;
+    }
+}
+
+async fn set(aws: &Aws, url: &str, seconds: &str) {
+    let set = aws.queues.set_queue_attributes().queue_url(url);
+    set.attributes(QueueAttributeName::VisibilityTimeout, seconds).send().await.expect("the queue answers");
+}

@@ -1,0 +1,279 @@
+//! Who may call what: the whole access table against the running gateway and functions.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
+use rialto_e2e::{
+    http::Call,
+    shop::{Account, Basket, Shop, Sketch},
+};
+use rialto_kernel::{OrderId, ProductId, Role};
+use rialto_lambda::access::{ROUTES, Route, Who};
+use serde_json::{Value, json};
+
+/// Everybody who might call.
+struct World {
+    shop: Shop,
+    supervisor: Account,
+    seller: Account,
+    buyer: Account,
+    other_seller: Account,
+    other_buyer: Account,
+    product: String,
+    order: String,
+}
+
+async fn world() -> World {
+    let shop = Shop::open();
+    let (seller, other_seller) = (shop.new_seller().await, shop.new_seller().await);
+    let (buyer, other_buyer) = (shop.new_buyer().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Somebody's thing", 100, 10)).await;
+    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
+    shop.settled(&buyer, &order).await;
+    let supervisor = shop.supervisor().await;
+    World { shop, supervisor, seller, buyer, other_seller, other_buyer, product, order }
+}
+
+impl World {
+    /// The route's path, about the world's buyer, seller, product and order.
+    fn path(&self, route: &Route) -> String {
+        let path = route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
+        path.replace("{product_id}", &self.product).replace("{order_id}", &self.order)
+    }
+
+    /// A call of the route that would be refused for its body only.
+    fn call(&self, route: &Route) -> Call {
+        let call = self.shop.http.call(route.method, self.path(route));
+        if route.method == "GET" { call } else { call.json(&json!({})).header("idempotency-key", "access") }
+    }
+
+    fn by(&self, role: Role) -> &Account {
+        match role {
+            Role::User => &self.other_buyer,
+            Role::Seller => &self.other_seller,
+            Role::Supervisor => &self.supervisor,
+        }
+    }
+}
+
+fn closed() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| route.who != Who::Anonymous)
+}
+
+/// Sends every call, and tells of each answer that isn't this problem.
+async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
+    assert!(!calls.is_empty());
+    let answers = join_all(calls.into_iter().map(|(what, call)| async { (what, call.send().await) })).await;
+    let wrong: Vec<_> = answers
+        .iter()
+        .filter_map(|(what, answer)| Some((what, answer.is_problem(status, code, &[]).err()?)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_passes_without_a_token_of_ours() {
+    let world = world().await;
+    let good = &world.supervisor.token;
+    let mut calls = Vec::new();
+    for route in closed() {
+        calls.push((format!("{} without a token", route.function), world.call(route)));
+        for (what, token) in bad_tokens(good) {
+            let call = world.call(route).token(&token);
+            calls.push((format!("{} with {what}", route.function), call));
+        }
+        for (what, header) in [("another scheme", format!("Basic {good}")), ("no scheme", good.clone())] {
+            let call = world.call(route).header("authorization", header);
+            calls.push((format!("{} with {what}", route.function), call));
+        }
+    }
+    all_refused(calls, 401, "unauthenticated").await;
+}
+
+/// Tokens that aren't ours, made from one that is.
+fn bad_tokens(good: &str) -> Vec<(&'static str, String)> {
+    let parts: Vec<&str> = good.split('.').collect();
+    let [header, claims, signature] = parts[..] else { panic!("a token has three parts") };
+    let altered = |part: &str, change: fn(&mut Value)| {
+        let mut value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+        change(&mut value);
+        URL_SAFE_NO_PAD.encode(value.to_string())
+    };
+    let other_sub = altered(claims, |claims| claims["sub"] = json!("sup_01kaka00000000000000000001"));
+    let later = altered(claims, |claims| claims["exp"] = json!(4_000_000_000_u64));
+    let unsigned = altered(header, |header| header["alg"] = json!("none"));
+    let symmetric = altered(header, |header| header["alg"] = json!("HS256"));
+    let unknown = altered(header, |header| header["kid"] = json!("nobody"));
+    vec![
+        ("garbage", "garbage".to_owned()),
+        ("three parts of garbage", "a.b.c".to_owned()),
+        ("no signature", format!("{header}.{claims}.")),
+        ("another subject", format!("{header}.{other_sub}.{signature}")),
+        ("another expiry", format!("{header}.{later}.{signature}")),
+        ("alg none", format!("{unsigned}.{claims}.")),
+        ("alg HS256", format!("{symmetric}.{claims}.{signature}")),
+        ("an unknown key", format!("{unknown}.{claims}.{signature}")),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_altered_to_another_role_passes_nowhere() {
+    let world = world().await;
+    let parts: Vec<&str> = world.buyer.token.split('.').collect();
+    let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+    assert_eq!(claims["role"], "USER");
+    claims["role"] = json!("SUPERVISOR");
+    let altered = format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2]);
+    let calls = closed().map(|route| (route.function.to_owned(), world.call(route).token(&altered)));
+    all_refused(calls.collect(), 401, "unauthenticated").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_role_and_somebody_elses_path_are_forbidden() {
+    let world = world().await;
+    let mut calls = Vec::new();
+    for route in closed() {
+        for role in [Role::User, Role::Seller] {
+            let allowed = match route.who {
+                Who::Anonymous => true,
+                Who::SignedIn(roles) => roles.contains(&role),
+                // The path names another account, of this role or not.
+                Who::Owner(_) => false,
+            };
+            if !allowed {
+                let call = world.call(route).token(&world.by(role).token);
+                calls.push((format!("{} by {role:?}", route.function), call));
+            }
+        }
+    }
+    all_refused(calls, 403, "forbidden").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_path_is_forbidden_whether_it_exists_or_not() {
+    let world = world().await;
+    let nobody = rialto_kernel::UserId::derive(&[b"nobody"]).to_string();
+    let mut calls = Vec::new();
+    for id in [&nobody, "nonsense", &world.buyer.id] {
+        let call = world.shop.get(format!("/users/{id}/orders")).token(&world.other_buyer.token);
+        calls.push((format!("orders of {id}"), call));
+    }
+    all_refused(calls, 403, "forbidden").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_order_is_not_there() {
+    let World { shop, order, other_buyer, other_seller, buyer, seller, .. } = &world().await;
+    let none = OrderId::derive(&[b"no such order"]).to_string();
+    let mut calls = Vec::new();
+    for id in [order, &none] {
+        for part in ["", "/timeline", "/payment"] {
+            let path = format!("/orders/{id}{part}");
+            calls.push((format!("{path} by another buyer"), shop.get(&path).token(&other_buyer.token)));
+        }
+        let path = format!("/orders/{id}");
+        calls.push((format!("{path} by another seller"), shop.get(path).token(&other_seller.token)));
+    }
+    calls.push((format!("{none} by the buyer"), shop.get(format!("/orders/{none}")).token(&buyer.token)));
+    calls.push((format!("{none} by the seller"), shop.get(format!("/orders/{none}")).token(&seller.token)));
+    all_refused(calls, 404, "not_found").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_product_and_stock_are_forbidden() {
+    let World { shop, product, other_seller, seller, .. } = &world().await;
+    let adjustment = json!({ "quantity": 1, "reason": "mine now" });
+    let calls = |id: &str| {
+        vec![
+            ("stock".to_owned(), shop.get(format!("/products/{id}/stock"))),
+            ("movements".to_owned(), shop.get(format!("/products/{id}/stock/movements"))),
+            (
+                "adjustment".to_owned(),
+                shop.post(format!("/products/{id}/stock/adjustments"), &adjustment)
+                    .header("idempotency-key", "mine"),
+            ),
+            ("change".to_owned(), shop.patch(format!("/products/{id}"), &json!({ "price": 1 }))),
+            (
+                "status".to_owned(),
+                shop.put(format!("/products/{id}/status"), &json!({ "status": "SOLD_OUT" })),
+            ),
+        ]
+    };
+    let by = |account: &Account, calls: Vec<(String, Call)>| {
+        calls.into_iter().map(|(what, call)| (what, call.token(&account.token))).collect()
+    };
+    all_refused(by(other_seller, calls(product)), 403, "forbidden").await;
+    let none = ProductId::derive(&[b"no such product"]).to_string();
+    all_refused(by(seller, calls(&none)), 404, "not_found").await;
+    let listed = shop.get(format!("/sellers/{}/products", seller.id)).token(&other_seller.token);
+    all_refused(vec![("list".to_owned(), listed)], 403, "forbidden").await;
+    assert_eq!(shop.stock(seller, product).await, (9, 0, 1), "nothing was adjusted");
+    assert_eq!(shop.get(format!("/products/{product}")).send().await.data(200)["price"], 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_may_call_every_route() {
+    let world = world().await;
+    let calls = closed().map(|route| async {
+        let answer = world.call(route).token(&world.supervisor.token).send().await;
+        (!matches!(answer.status, 200 | 201 | 400)).then(|| format!("{}: {answer}", route.function))
+    });
+    let refused: Vec<String> = join_all(calls).await.into_iter().flatten().collect();
+    assert_eq!(refused, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_call_what_is_open() {
+    let world = world().await;
+    for route in ROUTES.iter().filter(|route| route.who == Who::Anonymous) {
+        let answer = world.call(route).send().await;
+        assert!(matches!(answer.status, 200 | 400), "{}: {answer}", route.function);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_route_is_not_found() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let mut calls = Vec::new();
+    for (method, path) in [
+        ("GET", "/nothing"),
+        ("GET", "/users"),
+        ("DELETE", "/products"),
+        ("PUT", "/orders/ord_01kaka00000000000000000001"),
+        ("POST", "/health"),
+        ("GET", "/"),
+        ("GET", "/products/prd_01kaka00000000000000000001/nothing"),
+    ] {
+        calls.push((format!("{method} {path}"), shop.http.call(method, path)));
+        let call = shop.http.call(method, path).token(&buyer.token);
+        calls.push((format!("{method} {path} with a token"), call));
+    }
+    all_refused(calls, 404, "not_found").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_and_an_unknown_email_are_refused_alike() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let wrong = json!({ "email": buyer.email, "password": "not the password" });
+    let unknown = json!({ "email": "nobody@e2e.example", "password": buyer.password });
+    let wrong = shop.post("/auth/login", &wrong).send().await;
+    let unknown = shop.post("/auth/login", &unknown).send().await;
+    assert_eq!(wrong.text(), unknown.text());
+    wrong.problem(401, "unauthenticated");
+    // Whatever the case of the address.
+    let shouted = shop.log_in(&buyer.email.to_uppercase(), &buyer.password).await;
+    assert_eq!(shouted.id, buyer.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_email_belongs_to_one_account_of_whatever_role() {
+    let shop = Shop::open();
+    let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
+    let again = json!({
+        "email": buyer.email.to_uppercase(), "password": "another one 123", "name": "Another", "phone": "015550199",
+    });
+    shop.post("/users", &again).send().await.problem(409, "duplicate");
+    shop.post("/sellers", &again).token(&supervisor.token).send().await.problem(409, "duplicate");
+    assert_eq!(shop.log_in(&buyer.email, &buyer.password).await.id, buyer.id);
+}

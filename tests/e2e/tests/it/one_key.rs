@@ -1,0 +1,144 @@
+//! The same Idempotency-Key again and again.
+
+use futures_util::future::join_all;
+use rialto_e2e::{
+    http::{Answer, Call},
+    invariants::Books,
+    shop::{Basket, Shop, Sketch, unique},
+};
+use serde_json::json;
+
+const AT_ONCE: usize = 32;
+const ROUNDS: usize = 10;
+
+/// Sends a call from many clients at once.
+async fn at_once(call: &Call) -> Vec<Answer> {
+    let tasks = (0..AT_ONCE).map(|_| tokio::spawn(call.clone().send()));
+    join_all(tasks).await.into_iter().map(Result::unwrap).collect()
+}
+
+fn is_replay(answer: &Answer) -> bool {
+    match answer.header("idempotent-replayed") {
+        None => false,
+        Some("true") => true,
+        Some(other) => panic!("Idempotent-Replayed: {other}"),
+    }
+}
+
+/// Checks that one of the answers was the first and all others repeat it, byte for byte.
+fn assert_one_and_replays(answers: &[Answer], status: u16) {
+    assert!(
+        answers.iter().all(|answer| answer.status == status),
+        "{:?}",
+        answers.iter().map(ToString::to_string)
+    );
+    assert_eq!(answers.iter().filter(|answer| !is_replay(answer)).count(), 1, "one answer is the first");
+    for answer in answers {
+        assert_eq!(answer.text(), answers[0].text());
+        assert_eq!(answer.header("location"), answers[0].header("location"));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Wanted once", 600, 1000)).await;
+    let mut orders = Vec::new();
+    for _ in 0..ROUNDS {
+        let basket = Basket::of(&[(&product, 1)]);
+        let answers = at_once(&shop.placing(&buyer, &basket)).await;
+        assert_one_and_replays(&answers, 201);
+        orders.push(answers[0].json()["data"]["order_id"].as_str().unwrap().to_owned());
+    }
+    let listed = shop.pages(Some(&buyer), &format!("/users/{}/orders?limit=100", buyer.id)).await.concat();
+    let mut listed: Vec<_> = listed.iter().map(|order| order["order_id"].as_str().unwrap()).collect();
+    // Newest first.
+    listed.reverse();
+    assert_eq!(listed, orders);
+    for order in &orders {
+        assert_eq!(shop.settled(&buyer, order).await["state"], "CONFIRMED");
+    }
+    Books::in_order(&shop.aws, &[&product], &orders).await;
+    assert_eq!(shop.stock(&seller, &product).await, (1000 - 10, 0, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_key() {
+    let shop = Shop::open();
+    let (seller, buyer, other) = (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Wanted once", 600, 10)).await;
+    let first = Basket::of(&[(&product, 1)]);
+    let order = shop.place(&buyer, &first).await;
+    let another = Basket { key: first.key.clone(), ..Basket::of(&[(&product, 2)]) };
+    shop.placing(&buyer, &another).send().await.problem(422, "key_reused");
+    // The order of fields and white space don't make another body.
+    let text = serde_json::to_string_pretty(&first.body()).unwrap();
+    let again = shop.http.call("POST", format!("/users/{}/orders", buyer.id)).token(&buyer.token);
+    let again =
+        again.header("idempotency-key", first.key.clone()).body("application/json", text).send().await;
+    assert!(is_replay(&again), "{again}");
+    let others = shop.place(&other, &another).await;
+    assert_ne!(others, order);
+    shop.settled(&buyer, &order).await;
+    shop.settled(&other, &others).await;
+    Books::in_order(&shop.aws, &[&product], &[order, others]).await;
+    assert_eq!(shop.stock(&seller, &product).await, (7, 0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_without_a_key_is_refused() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let body = Basket::of(&[("prd_01kaka00000000000000000001", 1)]).body();
+    let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
+    assert_eq!(call.send().await.is_problem(400, "invalid", &["Idempotency-Key"]), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_the_first_answer_whatever_became_of_price_product_and_order() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Gets dearer", 600, 10)).await;
+    let basket = Basket::of(&[(&product, 1)]);
+    let first = shop.placing(&buyer, &basket).send().await.expect(201);
+    let order = first.json()["data"]["order_id"].as_str().unwrap().to_owned();
+    shop.settled(&buyer, &order).await;
+
+    let dearer = shop.patch(format!("/products/{product}"), &json!({ "price": 999 }));
+    dearer.token(&seller.token).send().await.data(200);
+    shop.choose(&seller, &product, "UNREGISTERED").await;
+    rialto_e2e::wait::eventually("orders to hear that it isn't sold any more", async || {
+        let fresh = Basket { key: unique("fresh"), ..basket.clone() };
+        let mut body = fresh.body();
+        body["expected_total"] = json!(0);
+        let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
+        call.header("idempotency-key", fresh.key).send().await.is_problem(409, "not_orderable", &[])
+    })
+    .await;
+
+    let again = shop.placing(&buyer, &basket).send().await;
+    assert!(is_replay(&again), "{again}");
+    assert_eq!((again.status, again.text()), (201, first.text()));
+    assert_eq!(again.header("location"), first.header("location"));
+    assert_eq!(again.json()["data"]["state"], "PENDING", "it is the first answer");
+    Books::in_order(&shop.aws, &[&product], &[order]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_from_32_clients_at_once_adjusts_stock_once() {
+    let shop = Shop::open();
+    let seller = shop.new_seller().await;
+    let product = shop.product(&seller, &Sketch::new("Counted", 600, 10)).await;
+    let path = format!("/products/{product}/stock/adjustments");
+    let adjusting = |quantity: i64| {
+        let body = json!({ "quantity": quantity, "reason": "counted" });
+        shop.post(path.clone(), &body).token(&seller.token).header("idempotency-key", "count")
+    };
+    let answers = at_once(&adjusting(-4)).await;
+    assert_one_and_replays(&answers, 200);
+    adjusting(-3).send().await.problem(422, "key_reused");
+    Books::in_order(&shop.aws, &[&product], &[]).await;
+    assert_eq!(shop.stock(&seller, &product).await, (6, 0, 0));
+}

@@ -1,0 +1,56 @@
+//! Health, the API document and its page.
+
+use rialto_e2e::shop::Shop;
+use rialto_lambda::access::ROUTES;
+use serde_json::Value;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_each_dependency_with_its_latency() {
+    let shop = Shop::open();
+    let answer = shop.get("/health").send().await.data(200).to_string();
+    for dependency in ["accounts", "catalog", "inventory", "orders", "payments"] {
+        assert!(answer.contains(dependency), "{dependency} isn't told: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_describes_every_route_and_no_other() {
+    let shop = Shop::open();
+    let document = shop.get("/openapi.json").send().await.expect(200).json();
+    let mut described = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            described.push(format!("{} {path}", method.to_uppercase()));
+        }
+    }
+    let mut routes: Vec<_> = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    described.sort();
+    routes.sort();
+    assert_eq!(described, routes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_one_file_that_asks_for_the_document_beside_it() {
+    let shop = Shop::open();
+    let page = shop.get("/docs").send().await.expect(200);
+    assert!(page.header("content-type").unwrap().starts_with("text/html"), "{page}");
+    let text = page.text();
+    assert!(text.contains("openapi.json"));
+    let foreign = ["src=\"http", "href=\"http", "src='http", "@import"];
+    let found: Vec<_> = foreign.iter().filter(|word| text.contains(**word)).collect();
+    assert!(found.is_empty(), "the page loads from elsewhere: {found:?}");
+    assert!(page.header("content-security-policy").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_one_content_type() {
+    let shop = Shop::open();
+    for path in ["/health", "/products", "/openapi.json", "/docs", "/nothing", "/orders/x"] {
+        let answer = shop.get(path).send().await;
+        let types = answer.headers.iter().filter(|(name, _)| name == "content-type").count();
+        assert_eq!(types, 1, "{answer}");
+        if answer.status >= 400 {
+            assert!(matches!(answer.json()["code"], Value::String(_)), "{answer}");
+        }
+    }
+}

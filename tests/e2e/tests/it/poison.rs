@@ -1,0 +1,121 @@
+//! One message that nobody can read, among nine good ones.
+
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use rialto_contracts::{
+    Cause, Event,
+    catalog::{ProductRegistered, ProductStatus},
+};
+use rialto_e2e::{
+    bus, logs,
+    retries::quickly,
+    shop::{Account, Shop, unique},
+    wait::eventually,
+};
+use rialto_kernel::{Amount, Clock, ItemId, ProductId, SellerId, SystemClock};
+use serde_json::json;
+
+const CONSUMER: &str = "inventory-on-catalog";
+/// How often a message is received before it is a dead letter, as the template has it.
+const RECEIVES: usize = 5;
+const PIECES: u32 = 7;
+
+/// Nine registrations, and among them something that is no event. The products, and the messages.
+fn batch(seller: &Account, poison: &str) -> (Vec<String>, Vec<String>) {
+    let now = SystemClock.now();
+    let (mut products, mut messages) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let registered = ProductRegistered {
+            product_id: ProductId::generate(now),
+            seller_id: SellerId::parse(&seller.id).unwrap(),
+            item_id: ItemId::generate(now),
+            title: "Nine of ten".to_owned(),
+            price: Amount::new(100).unwrap(),
+            initial_stock: PIECES,
+            flash_sale: false,
+            status: ProductStatus::Registered,
+        };
+        let event = Event::new(&registered, 1, 0, now, &Cause::default());
+        products.push(registered.product_id.to_string());
+        messages.push(bus::message(&event.source, &event.kind, &json!(event)));
+    }
+    messages.insert(4, poison.to_owned());
+    (products, messages)
+}
+
+/// Checks that each product's stock was opened, once.
+async fn assert_done_once(shop: &Shop, seller: &Account, products: &[String]) {
+    for product in products {
+        assert_eq!(shop.stock(seller, product).await, (u64::from(PIECES), 0, 0));
+        let movements =
+            shop.pages(Some(seller), &format!("/products/{product}/stock/movements?limit=9")).await;
+        assert_eq!(movements.concat().len(), 1, "{movements:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_batch_only_the_unreadable_message_fails() {
+    let shop = Shop::open();
+    let seller = shop.new_seller().await;
+    for poison in ["not JSON", "{}", r#"{"detail":{"specversion":"1.0"}}"#, "[1,2]", ""] {
+        let (products, messages) = batch(&seller, poison);
+        assert_eq!(shop.aws.consume(CONSUMER, &messages).await, ["4"], "{poison:?}");
+        assert_done_once(&shop, &seller, &products).await;
+        // The whole batch once more, the other way round.
+        let reversed: Vec<String> = messages.into_iter().rev().collect();
+        assert_eq!(shop.aws.consume(CONSUMER, &reversed).await, ["5"], "{poison:?}");
+        assert_done_once(&shop, &seller, &products).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_message_ends_in_its_queues_own_dead_letter_queue_and_its_neighbours_are_done_once() {
+    let shop = Shop::open();
+    quickly(&shop.aws, CONSUMER, poisoned(&shop)).await;
+}
+
+async fn poisoned(shop: &Shop) {
+    let seller = shop.new_seller().await;
+    let since = SystemClock.now().millis();
+    let poison = unique("poison");
+    let (products, messages) = batch(&seller, &poison);
+    let entry = |(at, body): (usize, &String)| {
+        let entry = SendMessageBatchRequestEntry::builder().id(at.to_string()).message_body(body);
+        entry.build().unwrap()
+    };
+    let entries = messages.iter().enumerate().map(entry).collect();
+    let queue_url = shop.aws.queue_url(CONSUMER).await;
+    let sent = shop.aws.queues.send_message_batch().queue_url(queue_url).set_entries(Some(entries));
+    let sent = sent.send().await.unwrap();
+    let poison_id = sent.successful.iter().find(|entry| entry.id == "4").unwrap().message_id.clone();
+
+    let dead_letters = shop.aws.queue_url(&format!("{CONSUMER}-dead-letters")).await;
+    eventually("the poison to be a dead letter", async || {
+        let received = shop.aws.queues.receive_message().queue_url(&dead_letters).max_number_of_messages(10);
+        let received = received.visibility_timeout(1).send().await.unwrap().messages.unwrap_or_default();
+        let Some(found) = received.iter().find(|message| message.body() == Some(&poison)) else {
+            return Err(format!("{} others lie there", received.len()));
+        };
+        let delete = shop.aws.queues.delete_message().queue_url(&dead_letters);
+        delete.receipt_handle(found.receipt_handle().unwrap()).send().await.unwrap();
+        Ok(())
+    })
+    .await;
+    assert_done_once(shop, &seller, &products).await;
+
+    let lines = logs::lines(&shop.aws, "inventory", since, &poison_id).await;
+    let mut tries: Vec<&str> = lines.iter().map(|line| line.text_of("receives")).collect();
+    tries.sort_unstable();
+    assert_eq!(tries, ["1", "2", "3", "4", "5"][..RECEIVES]);
+    assert!(lines.iter().all(|line| line.text_of("level") == "ERROR"), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| !line.text.contains(&poison)),
+        "a message's text is in the log: {lines:?}"
+    );
+    for product in &products {
+        let lines = logs::lines(&shop.aws, "inventory", since, product).await;
+        let consumed = |line: &&logs::Line| {
+            line.text_of("function") == CONSUMER && line.text_of("message") == "consumed"
+        };
+        assert_eq!(lines.iter().filter(consumed).count(), 1, "{product} was consumed again: {lines:?}");
+    }
+}

@@ -1,0 +1,233 @@
+//! Every event twice, and every batch in reverse.
+
+use rialto_e2e::{
+    bus::{Heard, Tap, publish},
+    invariants::Books,
+    logs,
+    shop::{Account, Basket, DECLINES, LACKS_FUNDS, Shop, Sketch, unique},
+    tables::Picture,
+    wait::eventually,
+};
+use rialto_kernel::{Clock, SystemClock, UserId};
+use rialto_orders::domain::request::order_id;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+/// Each consumer with the sources that it hears.
+const CONSUMERS: &[(&str, &str)] = &[
+    ("inventory-on-orders", "rialto.orders"),
+    ("orders-on-inventory", "rialto.inventory"),
+    ("payments-on-inventory", "rialto.inventory"),
+    ("orders-on-payments", "rialto.payments"),
+    ("payments-on-orders", "rialto.orders"),
+];
+
+/// Orders that end in each way.
+struct Scene {
+    shop: Shop,
+    seller: Account,
+    buyer: Account,
+    products: [String; 2],
+    baskets: Vec<Basket>,
+    /// The ids that the baskets' orders will have.
+    orders: Vec<String>,
+}
+
+async fn scene() -> Scene {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let a = shop.product(&seller, &Sketch::new("First thing", 1000, 50)).await;
+    let b = shop.product(&seller, &Sketch::new("Second thing", 100, 50)).await;
+    let baskets = vec![
+        Basket::of(&[(&a, 1)]),
+        Basket::of(&[(&a, 2), (&b, 3), (&a, 1)]),
+        Basket::of(&[(&a, 5)]).paid_by(DECLINES),
+        Basket::of(&[(&b, 5)]).paid_by(LACKS_FUNDS),
+        Basket::of(&[(&b, 1), (&a, 51)]),
+    ];
+    let user = UserId::parse(&buyer.id).unwrap();
+    let orders = baskets.iter().map(|basket| order_id(user, &basket.key).to_string()).collect();
+    Scene { shop, seller, buyer, products: [a, b], baskets, orders }
+}
+
+impl Scene {
+    async fn place(&self) {
+        for (basket, order) in self.baskets.iter().zip(&self.orders) {
+            assert_eq!(&self.shop.place(&self.buyer, basket).await, order);
+        }
+    }
+
+    /// Waits until everything is quiet, and checks how it ended.
+    async fn ended_as_it_should(&self) {
+        for order in &self.orders {
+            self.shop.settled(&self.buyer, order).await;
+        }
+        let [a, b] = &self.products;
+        Books::in_order(&self.shop.aws, &[a, b], &self.orders).await;
+        let mut ends = Vec::new();
+        for order in &self.orders {
+            let order = self.shop.order(&self.buyer, order).await;
+            ends.push(order["reason"].as_str().or(order["state"].as_str()).unwrap().to_owned());
+        }
+        assert_eq!(ends, ["CONFIRMED", "CONFIRMED", "PAYMENT_FAILED", "PAYMENT_FAILED", "OUT_OF_STOCK"]);
+        assert_eq!(self.shop.stock(&self.seller, a).await, (46, 0, 4));
+        assert_eq!(self.shop.stock(&self.seller, b).await, (47, 0, 3));
+    }
+
+    /// Everything that the services have written down of these orders and products.
+    async fn picture(&self) -> Picture {
+        let mut partitions = Vec::new();
+        for product in &self.products {
+            for service in ["catalog", "inventory", "orders"] {
+                partitions.push((service, format!("PRODUCT#{product}")));
+            }
+        }
+        for order in &self.orders {
+            for service in ["inventory", "orders", "payments"] {
+                partitions.push((service, format!("ORDER#{order}")));
+            }
+        }
+        Picture::take(&self.shop.aws, &partitions).await
+    }
+}
+
+/// Listens until every event of the orders' timelines was heard.
+async fn everything(scene: &Scene, tap: &Tap) -> Vec<Heard> {
+    let mut told = BTreeSet::new();
+    for order in &scene.orders {
+        for entry in scene.shop.timeline(&scene.buyer, order).await {
+            told.insert(entry["id"].as_str().unwrap().to_owned());
+        }
+    }
+    let mut heard: Vec<Heard> = Vec::new();
+    eventually("the bus to have carried everything", async || {
+        heard.extend(tap.take_all().await);
+        let carried: BTreeSet<_> = heard.iter().map(|heard| heard.event.id.to_string()).collect();
+        let missing: Vec<_> = told.difference(&carried).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("it hasn't carried {missing:?}")) }
+    })
+    .await;
+    heard
+}
+
+/// Each event once, in the order in which they were heard first.
+fn distinct(heard: Vec<Heard>) -> Vec<Heard> {
+    let mut distinct: Vec<Heard> = Vec::new();
+    for heard in heard {
+        match distinct.iter().find(|known| known.event.id == heard.event.id) {
+            Some(known) => assert_eq!(known, &heard, "published again, an event stays the same"),
+            None => distinct.push(heard),
+        }
+    }
+    distinct
+}
+
+/// Every event twice, and the last one first.
+fn twice_in_reverse(events: &[Heard]) -> Vec<Heard> {
+    events.iter().rev().flat_map(|heard| [heard.clone(), heard.clone()]).collect()
+}
+
+/// How often each function logged that it consumed an event of these orders with this outcome.
+async fn consumed(scene: &Scene, since: i64) -> BTreeMap<(String, String, String), usize> {
+    let mut counts = BTreeMap::new();
+    for order in &scene.orders {
+        for line in logs::all_lines(&scene.shop.aws, since, order).await {
+            if line.text_of("message") == "consumed" {
+                let key = ["function", "event", "outcome"].map(|member| line.text_of(member).to_owned());
+                *counts.entry(key.into()).or_default() += 1;
+            }
+        }
+    }
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_come_again_in_reverse_change_nothing() {
+    let scene = scene().await;
+    let since = SystemClock.now().millis();
+    let tap = Tap::open(&scene.shop.aws, &unique("again"), &scene.orders).await;
+    scene.place().await;
+    scene.ended_as_it_should().await;
+    let heard = distinct(everything(&scene, &tap).await);
+    tap.close().await;
+    let before = scene.picture().await;
+    assert!(!before.is_empty());
+
+    // Straight to the consumers, as whole batches.
+    for (consumer, source) in CONSUMERS {
+        let events: Vec<Heard> = heard.iter().filter(|heard| heard.source == *source).cloned().collect();
+        assert!(!events.is_empty(), "{source} said nothing");
+        for batch in twice_in_reverse(&events).chunks(10) {
+            let bodies: Vec<String> = batch.iter().map(Heard::message).collect();
+            let failed = scene.shop.aws.consume(consumer, &bodies).await;
+            assert_eq!(failed, Vec::<String>::new(), "{consumer} fails on what it did before");
+        }
+    }
+    assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
+
+    // Over the bus. Whoever did something with an event then hears it twice more, and does nothing.
+    let handled: Vec<_> = {
+        let counts = consumed(&scene, since).await;
+        counts.into_iter().filter(|((_, _, outcome), _)| outcome == "Handled").collect()
+    };
+    for ((function, event, _), count) in &handled {
+        assert_eq!(*count, 1, "{function} handled {event} more than once");
+    }
+    let again = SystemClock.now().millis();
+    publish(&scene.shop.aws, &twice_in_reverse(&heard)).await;
+    eventually("every event to be consumed twice more", async || {
+        let counts = consumed(&scene, again).await;
+        let twice = |function: &String, event: &String| {
+            let key = (function.clone(), event.clone(), "Nothing".to_owned());
+            counts.get(&key).copied().unwrap_or_default() >= 2
+        };
+        let left: Vec<_> =
+            handled.iter().filter(|((function, event, _), _)| !twice(function, event)).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("not yet: {left:?}")) }
+    })
+    .await;
+    let counts = consumed(&scene, again).await;
+    assert!(counts.keys().all(|(_, _, outcome)| outcome != "Handled"), "{counts:?}");
+    assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
+    scene.ended_as_it_should().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_come_twice_and_in_reverse_while_orders_are_under_way_end_the_same() {
+    let scene = scene().await;
+    let tap = Tap::open(&scene.shop.aws, &unique("meanwhile"), &scene.orders).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let aws = scene.shop.aws.clone();
+    // Whatever is heard for the first time is published twice more, what came last first.
+    let echo = tokio::spawn(async move {
+        let mut known = BTreeSet::new();
+        loop {
+            let mut heard = tap.take().await;
+            let quiet = heard.is_empty();
+            heard.retain(|heard| known.insert(heard.event.id));
+            publish(&aws, &twice_in_reverse(&heard)).await;
+            if quiet && stopped.load(Ordering::Relaxed) {
+                break;
+            }
+            if quiet {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        tap.close().await;
+        known.len()
+    });
+    scene.place().await;
+    scene.ended_as_it_should().await;
+    stop.store(true, Ordering::Relaxed);
+    let echoed = echo.await.unwrap();
+    // Two of 4 events, two of 5 and one of 3.
+    assert_eq!(echoed, 2 * 4 + 2 * 5 + 3, "every event was published under one id");
+    scene.ended_as_it_should().await;
+}

@@ -1,0 +1,66 @@
+//! Many buyers want what there isn't enough of.
+
+use futures_util::future::join_all;
+use rialto_e2e::{
+    invariants::Books,
+    shop::{Account, Basket, Shop, Sketch},
+    wait::eventually,
+};
+use serde_json::json;
+
+const BUYERS: usize = 20;
+const ORDERS: usize = 200;
+const ROUNDS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_200_orders_at_once_exactly_those_are_kept_that_there_is_stock_for() {
+    let shop = Shop::open();
+    let seller = shop.new_seller().await;
+    let mut buyers = Vec::new();
+    for _ in 0..BUYERS {
+        buyers.push(shop.new_buyer().await);
+    }
+    for _ in 0..ROUNDS {
+        round(&shop, &seller, &buyers).await;
+    }
+}
+
+async fn round(shop: &Shop, seller: &Account, buyers: &[Account]) {
+    let a = shop.product(seller, &Sketch::new("Everybody wants two", 700, 30)).await;
+    let b = shop.product(seller, &Sketch::new("Everybody wants one", 900, 20)).await;
+
+    let place = async |at: usize| {
+        let basket = Basket::of(&[(&a, 2), (&b, 1)]);
+        shop.place(&buyers[at % buyers.len()], &basket).await
+    };
+    let placed: Vec<String> = join_all((0..ORDERS).map(place)).await;
+
+    for buyer in buyers {
+        eventually("a buyer's orders to be settled", async || {
+            let pending = shop.get(format!("/users/{}/orders?state=PENDING", buyer.id));
+            let pending = pending.token(&buyer.token).send().await.data(200);
+            if pending == json!([]) { Ok(()) } else { Err("some are PENDING") }
+        })
+        .await;
+    }
+    let books = Books::in_order(&shop.aws, &[&a, &b], &placed).await;
+    assert_eq!(books.orders.len(), ORDERS);
+    let ended = |state: &str, reason: Option<&str>| {
+        let is = |order: &&rialto_orders::domain::order::Order| {
+            json!(order.state) == json!(state) && json!(order.reason) == json!(reason)
+        };
+        books.orders.iter().filter(is).count()
+    };
+    assert_eq!(ended("CONFIRMED", None), 15);
+    assert_eq!(ended("CANCELLED", Some("OUT_OF_STOCK")), ORDERS - 15);
+    assert_eq!(shop.stock(seller, &a).await, (0, 0, 30));
+    assert_eq!(shop.stock(seller, &b).await, (5, 0, 15));
+    for (product, wanted) in [(&a, ("SOLD_OUT", false)), (&b, ("SELL", true))] {
+        eventually("the catalog to show what is sold out", async || {
+            let data = shop.get(format!("/products/{product}")).send().await.data(200);
+            let now = (data["status"].as_str().unwrap(), data["in_stock"].as_bool().unwrap());
+            if now == wanted { Ok(()) } else { Err(format!("{now:?} instead of {wanted:?}")) }
+        })
+        .await;
+    }
+}
