@@ -53,9 +53,10 @@ pub(super) async fn finish_charge(
     unconfirmed: bool,
     now: Timestamp,
 ) -> Result<Option<ChargeEnd>, StepError> {
-    let mut state = match unconfirmed {
-        true => IntentState::RequiresConfirmation,
-        false => provider.retrieve_intent(intent).await?,
+    let mut state = if unconfirmed {
+        IntentState::RequiresConfirmation
+    } else {
+        provider.retrieve_intent(intent).await?
     };
     for _ in 0..ROUNDS {
         let answer = match state {

@@ -21,7 +21,7 @@ use rialto_payments::{
 };
 use std::{
     pin::Pin,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     task::{Context, Poll, Waker},
 };
 
@@ -85,7 +85,8 @@ impl World {
         for attempt in 0..12 {
             let crash = message.crashes.get(attempt).copied();
             let now = message.times[attempt.min(message.times.len() - 1)];
-            let line = Line { world: self, crash, requests: AtomicU32::new(0) };
+            let line =
+                Line { world: self, crash, requests: AtomicU32::new(0), known: AtomicBool::new(false) };
             let handled = line.handle(message.event, now).await;
             all_crashed &= crash.is_none_or(|(at, _)| at < line.requests.load(Ordering::Relaxed));
             if handled.is_ok() {
@@ -170,11 +171,14 @@ impl World {
     }
 }
 
-/// One attempt's line to the world: each request waits for its turn, and one of them may crash.
+/// One attempt's line to the world: each request waits for its turn, and one of them may crash. What can't be taken
+/// back is asked for only by who has just looked.
 struct Line<'a> {
     world: &'a World,
     crash: Option<Crash>,
     requests: AtomicU32,
+    /// Whether this attempt knows how the charge, or the refund, stands at the provider.
+    known: AtomicBool,
 }
 
 impl Line<'_> {
@@ -207,6 +211,15 @@ impl Line<'_> {
     async fn ask<T>(&self, work: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
         self.request(work, ProviderError::Unknown("crashed".to_owned())).await
     }
+
+    fn learns(&self) {
+        self.known.store(true, Ordering::Relaxed);
+    }
+
+    /// What was known isn't true any more after this.
+    fn acts(&self) {
+        assert!(self.known.swap(false, Ordering::Relaxed), "the provider wasn't looked at");
+    }
 }
 
 /// Lets the scheduler go on with something else first.
@@ -221,7 +234,13 @@ async fn turn() {
 
 impl PaymentWriter for Line<'_> {
     async fn save(&self, change: &Change) -> Result<Saved, StoreError> {
-        self.request(self.world.store.save(change), StoreError::Unavailable("crashed".to_owned())).await
+        let crashed = StoreError::Unavailable("crashed".to_owned());
+        let saved = self.request(self.world.store.save(change), crashed).await?;
+        // Who has recorded the intent as made just now knows that nobody confirmed it.
+        if saved == Saved::Done && change.payment.state == PaymentState::Processing {
+            self.learns();
+        }
+        Ok(saved)
     }
 }
 
@@ -230,9 +249,12 @@ impl Provider for Line<'_> {
         self.ask(self.world.provider.create_intent(order, charge)).await
     }
     async fn retrieve_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
-        self.ask(self.world.provider.retrieve_intent(intent)).await
+        let state = self.ask(self.world.provider.retrieve_intent(intent)).await?;
+        self.learns();
+        Ok(state)
     }
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
+        self.acts();
         self.ask(self.world.provider.confirm_intent(intent)).await
     }
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
@@ -243,13 +265,16 @@ impl Provider for Line<'_> {
         intent: &IntentId,
         refund: RefundId,
     ) -> Result<Option<RefundProgress>, ProviderError> {
-        self.ask(self.world.provider.find_refund(intent, refund)).await
+        let found = self.ask(self.world.provider.find_refund(intent, refund)).await?;
+        self.learns();
+        Ok(found)
     }
     async fn create_refund(
         &self,
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
+        self.acts();
         self.ask(self.world.provider.create_refund(intent, refund)).await
     }
 }
