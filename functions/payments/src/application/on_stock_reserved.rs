@@ -1,7 +1,7 @@
 use super::steps::{StepError, advance, finish_charge, finish_refunds};
 use crate::{
     domain::{
-        intent::{ChargeEnd, IntentId},
+        intent::ChargeEnd,
         payment::{Payment, PaymentState},
     },
     ports::{PaymentWriter, Provider, ProviderError, Saved},
@@ -47,7 +47,7 @@ struct Begun {
     unconfirmed: bool,
 }
 
-/// Has the provider know of the charge, and records by which name.
+/// Has the provider know of the charge, and records by which name; or that the provider won't have it.
 async fn begin(
     store: &impl PaymentWriter,
     provider: &impl Provider,
@@ -60,17 +60,15 @@ async fn begin(
         Some(charge) if payment.state == PaymentState::Pending && payment.may_charge(now) => charge,
         _ => return rests(payment),
     };
-    let intent: IntentId = match provider.create_intent(payment.order_id, charge).await {
-        Ok(intent) => intent,
-        Err(ProviderError::Refused(reason)) => {
-            let end = ChargeEnd::Failed { reason };
-            return rests(advance(store, payment, |payment| payment.end(&end, now, cause)).await?);
-        }
+    let change = match provider.create_intent(payment.order_id, charge).await {
+        Ok(intent) => payment.begin(&intent),
+        Err(ProviderError::Refused(reason)) => payment.end(&ChargeEnd::Failed { reason }, now, cause),
         Err(error) => return Err(StepError::from(error).into()),
     };
-    let Some(change) = payment.begin(&intent) else { return rests(payment) };
+    let Some(change) = change else { return rests(payment) };
     match store.save(&change).await? {
         Saved::Done => Ok(Begun { payment: change.payment, unconfirmed: true }),
+        // Whoever was faster may have begun it: a refusal of this attempt says nothing of that charge.
         Saved::Conflict(there) => rests(*there),
     }
 }
