@@ -200,6 +200,8 @@ pub(crate) async fn handle(
     let location = |order_id| format!("../../orders/{order_id}");
     let answer = |order: &_| Reply::created(String::new(), &OrderBody::from(order)).body;
     let placed = place_order(store, &command, &terms, answer, request.now(), &request.cause()).await?;
+    // Its correlation is known only now; with this line, whoever looks for the order finds the request.
+    tracing::info!(correlation_id = %placed.order_id, replayed = placed.replayed, "placed");
     let reply =
         Reply::raw(201, "application/json", placed.answer).header("Location", location(placed.order_id));
     Ok(if placed.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })

@@ -75,7 +75,7 @@ async fn an_order_of_several_lines_and_sellers_goes_through() {
     let basket = Basket::of(&[(&product, 2), (&second, 1), (&product, 1)]);
     let order = shop.place(&buyer, &basket).await;
     assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
-    Books::in_order(&shop.aws, &[&product, &second], &[order.clone()]).await;
+    Books::in_order(&shop.aws, &[&product, &second], std::slice::from_ref(&order)).await;
     assert_eq!(shop.stock(&seller, &product).await, (7, 0, 3));
     assert_eq!(shop.stock(&other, &second).await, (3, 0, 1));
 

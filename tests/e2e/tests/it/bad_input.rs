@@ -1,0 +1,665 @@
+//! Bad input of every kind on every route: refused, named, and without a trace.
+
+use futures_util::future::join_all;
+use rialto_e2e::{
+    http::Call,
+    shop::{Account, Basket, Shop, Sketch, person, unique},
+    tables::Picture,
+};
+use rialto_lambda::access::{ROUTES, Route};
+use serde_json::{Value, json};
+
+/// What there is before anything bad is sent.
+struct World {
+    shop: Shop,
+    supervisor: Account,
+    seller: Account,
+    buyer: Account,
+    product: String,
+    order: String,
+    /// Marks everything that a bad request would have made.
+    mark: String,
+}
+
+/// How a route takes its input, and what it refuses.
+#[derive(Default)]
+struct Input {
+    /// A body that is in order; none for a route without.
+    body: Option<Value>,
+    /// Where the body has fields that can't be left out, such as `/lines/0/quantity`.
+    required: Vec<&'static str>,
+    /// A place in the body, a bad value there, and the field that is named for it.
+    bad: Vec<(&'static str, Value, &'static str)>,
+    /// Whether an `Idempotency-Key` is needed.
+    keyed: bool,
+    /// Bad queries with the parameter that is named for each.
+    queries: Vec<(String, &'static str)>,
+}
+
+/// A bad request, and the answer that it gets.
+struct Case {
+    what: String,
+    call: Call,
+    status: u16,
+    code: &'static str,
+    fields: Vec<String>,
+}
+
+fn long(length: usize) -> Value {
+    json!("x".repeat(length))
+}
+
+/// Bad values of a text field of this length: the wrong type, too short, too long, control characters.
+fn bad_text(
+    place: &'static str,
+    field: &'static str,
+    max: usize,
+) -> Vec<(&'static str, Value, &'static str)> {
+    [
+        json!(7),
+        json!(["a"]),
+        json!(""),
+        json!("  "),
+        long(max + 1),
+        json!("a\u{0}b"),
+        json!("a\nb"),
+        json!("a\u{7f}b"),
+    ]
+    .map(|value| (place, value, field))
+    .into()
+}
+
+/// Bad values of a whole number from `min` to `max`.
+fn bad_number(
+    place: &'static str,
+    field: &'static str,
+    min: i64,
+    max: i64,
+) -> Vec<(&'static str, Value, &'static str)> {
+    [
+        json!(min - 1),
+        json!(max + 1),
+        json!(1.5),
+        json!("1"),
+        json!(true),
+        json!(1e30),
+        json!(u64::MAX),
+        Value::Null,
+    ]
+    .map(|value| (place, value, field))
+    .into()
+}
+
+/// Bad queries of every list, and those of this one.
+fn list(own: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
+    let common = [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=", "limit"),
+        ("limit=1.5", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("cursor=nonsense", "cursor"),
+        ("cursor=", "cursor"),
+        ("cursor=%00%ff", "cursor"),
+        ("cursor=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "cursor"),
+        ("bogus=1", "bogus"),
+        ("Limit=1", "Limit"),
+    ];
+    common.iter().chain(own).map(|(query, field)| ((*query).to_owned(), *field)).collect()
+}
+
+fn registration_of_somebody() -> Input {
+    let email = |value: Value| ("/email", value, "email");
+    let phone = |value: Value| ("/phone", value, "phone");
+    Input {
+        body: Some(person("bad")),
+        required: vec!["/email", "/password", "/name", "/phone"],
+        bad: [
+            bad_text("/name", "name", 80),
+            bad_text("/password", "password", 128),
+            vec![("/password", long(9), "password")],
+            [
+                json!(7),
+                json!(""),
+                json!("nobody"),
+                json!("a@b"),
+                json!("a b@c.example"),
+                json!("a@b@c.example"),
+            ]
+            .map(email)
+            .into(),
+            [
+                json!(null),
+                json!("@c.example"),
+                json!("a@.example"),
+                json!(format!("{}@c.example", "x".repeat(250))),
+            ]
+            .map(email)
+            .into(),
+            [json!(15_550_199), json!(""), json!("123456"), json!("1234567890123456"), json!("+0155501999")]
+                .map(phone)
+                .into(),
+            [json!("12345x7"), json!("++15550199"), json!(null)].map(phone).into(),
+        ]
+        .concat(),
+        ..Input::default()
+    }
+}
+
+fn order(world: &World) -> Input {
+    let lines = |value: Value| ("/lines", value, "lines");
+    let line = json!({ "product_id": world.product, "quantity": 1 });
+    let product = |value: Value| ("/lines/0/product_id", value, "lines[0].product_id");
+    let method = |value: Value| ("/payment_method", value, "payment_method");
+    let phone = |value: Value| ("/address/phone", value, "address.phone");
+    let drop_off = |value: Value| ("/address/drop_off", value, "address.drop_off");
+    let mut bad = [
+        [json!([]), json!(vec![line.clone(); 21]), json!("none"), json!({}), json!(null)].map(lines).into(),
+        vec![("/lines", json!([line, 7]), "lines[1]")],
+        [json!("prd_1"), json!("nonsense"), json!(""), json!(world.seller.id), json!(5)].map(product).into(),
+        vec![product(json!(world.product.to_uppercase()))],
+        bad_number("/lines/0/quantity", "lines[0].quantity", 1, 999),
+        [
+            json!(""),
+            json!("visa"),
+            json!("pm_"),
+            json!("pm_a b"),
+            json!(format!("pm_{}", "x".repeat(62))),
+            json!(1),
+        ]
+        .map(method)
+        .into(),
+        bad_text("/address/receiver", "address.receiver", 80),
+        bad_text("/address/line1", "address.line1", 120),
+        bad_text("/address/line2", "address.line2", 120),
+        bad_text("/address/zipcode", "address.zipcode", 12),
+        bad_text("/address/note", "address.note", 200),
+        [json!(""), json!("1234"), json!("1234567890123456"), json!("12345x"), json!(12345)]
+            .map(phone)
+            .into(),
+        [json!(""), json!("ROOF"), json!("door"), json!(1)].map(drop_off).into(),
+        vec![("/address", json!("7 Nowhere Lane"), "address")],
+        bad_number("/expected_total", "expected_total", 0, 1_000_000_000_000),
+    ]
+    .concat();
+    // No expectation is none.
+    bad.retain(|(place, value, _)| !(*place == "/expected_total" && value.is_null()));
+    Input {
+        body: Some(Basket::of(&[(&world.product, 1)]).body()),
+        required: vec![
+            "/lines",
+            "/lines/0/product_id",
+            "/lines/0/quantity",
+            "/address",
+            "/address/receiver",
+            "/address/line1",
+            "/address/zipcode",
+            "/address/phone",
+            "/address/drop_off",
+            "/payment_method",
+        ],
+        bad,
+        keyed: true,
+        ..Input::default()
+    }
+}
+
+fn details() -> Vec<(&'static str, Value, &'static str)> {
+    let images = |value: Value| ("/images", value, "images");
+    let image = |value: &str| ("/images", json!(["https://shop.example/a.png", value]), "images[1]");
+    let mut bad = [
+        bad_text("/title", "title", 200),
+        bad_number("/price", "price", 1, 1_000_000_000_000),
+        vec![("/description", long(5001), "description"), ("/description", json!("a\u{0}b"), "description")],
+        vec![("/description", json!(5), "description")],
+        [json!("https://shop.example/a.png"), json!(vec!["https://shop.example/a.png"; 11])]
+            .map(images)
+            .into(),
+        ["http://shop.example/a.png", "https://", "nonsense", "https://user@shop.example/", ""]
+            .map(image)
+            .into(),
+        vec![image(&format!("https://shop.example/{}", "x".repeat(500)))],
+    ]
+    .concat();
+    bad.push(("/images", json!([5]), "images[0]"));
+    bad
+}
+
+/// What each route of the table refuses. A route without an entry here isn't tested, and fails.
+async fn input(world: &World, function: &str) -> Option<Input> {
+    let none = Input::default();
+    Some(match function {
+        "accounts-register-user" | "accounts-register-seller" => registration_of_somebody(),
+        "accounts-log-in" => Input {
+            body: Some(json!({ "email": world.buyer.email, "password": world.buyer.password })),
+            required: vec!["/email", "/password"],
+            bad: vec![
+                ("/email", json!("nobody"), "email"),
+                ("/email", json!(""), "email"),
+                ("/email", json!(7), "email"),
+                ("/password", json!(""), "password"),
+                ("/password", json!(7), "password"),
+                ("/password", json!(null), "password"),
+                ("/password", long(129), "password"),
+            ],
+            ..none
+        },
+        "catalog-register-product" => {
+            let sketch = Sketch::new(&world.mark, 100, 1);
+            let item = |value: Value| ("/item_id", value, "item_id");
+            let nothing = rialto_kernel::ItemId::derive(&[b"no such item"]).to_string();
+            Input {
+                body: Some(world.shop.registration(&sketch).await),
+                required: vec!["/item_id", "/title", "/price", "/initial_stock"],
+                bad: [
+                    details(),
+                    [json!("itm_1"), json!(""), json!(world.product), json!(5), json!(nothing)]
+                        .map(item)
+                        .into(),
+                    bad_number("/initial_stock", "initial_stock", 0, 1_000_000),
+                    vec![
+                        ("/flash_sale", json!("yes"), "flash_sale"),
+                        ("/flash_sale", json!(1), "flash_sale"),
+                    ],
+                    vec![("/seller_id", json!(world.seller.id), "seller_id")],
+                ]
+                .concat(),
+                ..none
+            }
+        }
+        "catalog-change-product" => {
+            let mut bad = details();
+            // Null is what is left out.
+            bad.retain(|(_, value, _)| !value.is_null());
+            bad.push(("", json!({}), "body"));
+            bad.push(("", json!({ "title": null }), "body"));
+            Input { body: Some(json!({ "title": world.mark, "price": 1, "images": [] })), bad, ..none }
+        }
+        "catalog-set-product-status" => Input {
+            body: Some(json!({ "status": "SOLD_OUT" })),
+            required: vec!["/status"],
+            bad: ["sell", "", "GONE", " SELL"]
+                .map(|word| ("/status", json!(word), "status"))
+                .into_iter()
+                .chain([("/status", json!(1), "status"), ("/status", json!(null), "status")])
+                .collect(),
+            ..none
+        },
+        "inventory-adjust-stock" => {
+            let mut bad = bad_number("/quantity", "quantity", -10_000_000, 10_000_000);
+            bad.push(("/quantity", json!(0), "quantity"));
+            bad.extend(bad_text("/reason", "reason", 200));
+            let body = Some(json!({ "quantity": 1, "reason": world.mark }));
+            Input { body, required: vec!["/quantity", "/reason"], bad, keyed: true, ..none }
+        }
+        "orders-place-order" => order(world),
+        "catalog-list-products" => Input {
+            queries: list(&[
+                ("category_id=cat_1", "category_id"),
+                ("brand_id=nonsense", "brand_id"),
+                ("seller_id=", "seller_id"),
+                ("price_min=-1", "price_min"),
+                ("price_min=x", "price_min"),
+                ("price_max=1000000000001", "price_max"),
+                ("price_max=1.5", "price_max"),
+                ("price_min=2&price_max=1", "price_max"),
+                ("q=", "q"),
+                ("q=%20", "q"),
+                ("q=!!!", "q"),
+                ("q=a%00b", "q"),
+                ("sort=best", "sort"),
+                ("sort=", "sort"),
+                ("q=a&q=b", "q"),
+            ]),
+            ..none
+        },
+        "orders-list-user-orders" => Input {
+            queries: list(&[("state=pending", "state"), ("state=", "state"), ("state=SHIPPED", "state")]),
+            ..none
+        },
+        "catalog-list-seller-products" | "inventory-list-movements" => Input { queries: list(&[]), ..none },
+        "catalog-get-product"
+        | "inventory-get-stock"
+        | "orders-get-order"
+        | "orders-get-timeline"
+        | "payments-get-payment"
+        | "platform-get-health"
+        | "platform-get-openapi"
+        | "platform-get-docs" => none,
+        _ => return None,
+    })
+}
+
+/// `/lines/0/quantity` as problems write it: `lines[0].quantity`.
+fn field(place: &str) -> String {
+    let mut field = String::new();
+    for part in place.trim_start_matches('/').split('/') {
+        match part.parse::<usize>() {
+            Ok(index) => field.push_str(&format!("[{index}]")),
+            Err(_) if field.is_empty() => field.push_str(part),
+            Err(_) => field.push_str(&format!(".{part}")),
+        }
+    }
+    field
+}
+
+/// Puts a value into a body; nothing takes out what is there.
+fn with(body: &Value, place: &str, value: Option<Value>) -> Value {
+    let mut body = body.clone();
+    let (above, name) = place.rsplit_once('/').unwrap_or(("", ""));
+    if name.is_empty() {
+        return value.unwrap_or_default();
+    }
+    let above = body.pointer_mut(above).unwrap_or_else(|| panic!("{place} isn't in the body"));
+    match (above, value) {
+        (Value::Object(above), Some(value)) => drop(above.insert(name.to_owned(), value)),
+        (Value::Object(above), None) => assert!(above.remove(name).is_some(), "{place} isn't in the body"),
+        (above, _) => panic!("{above} has no fields"),
+    }
+    body
+}
+
+/// The places of a body's objects.
+fn objects(place: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::Object(members) => {
+            let below = members.iter().flat_map(|(name, value)| objects(&format!("{place}/{name}"), value));
+            std::iter::once(place.to_owned()).chain(below).collect()
+        }
+        Value::Array(items) => {
+            let below = items.iter().enumerate();
+            below.flat_map(|(at, value)| objects(&format!("{place}/{at}"), value)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl World {
+    fn path(&self, route: &Route) -> String {
+        let path = route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
+        path.replace("{product_id}", &self.product).replace("{order_id}", &self.order)
+    }
+
+    /// A call by somebody who may.
+    fn call(&self, route: &Route, path: impl Into<String>) -> Call {
+        let call = self.shop.http.call(route.method, path);
+        match route.function {
+            "accounts-register-user" | "accounts-log-in" => call,
+            "accounts-register-seller" => call.token(&self.supervisor.token),
+            "catalog-register-product" => call.token(&self.seller.token),
+            _ if route.path.contains("{user_id}") => call.token(&self.buyer.token),
+            _ => call.token(&self.supervisor.token),
+        }
+    }
+
+    fn cases(&self, route: &Route, input: &Input) -> Vec<Case> {
+        let mut cases = self.ids(route);
+        cases.extend(input.queries.iter().map(|(query, field)| Case {
+            what: format!("the query {query}"),
+            call: self.call(route, format!("{}?{query}", self.path(route))),
+            status: 400,
+            code: "invalid",
+            fields: vec![(*field).to_owned()],
+        }));
+        if let Some(body) = &input.body {
+            cases.extend(self.bodies(route, input, body));
+        }
+        if let (true, Some(body)) = (input.keyed, &input.body) {
+            cases.extend(self.keys(route, body));
+        }
+        cases
+    }
+
+    /// Malformed ids name nothing.
+    fn ids(&self, route: &Route) -> Vec<Case> {
+        let mut cases = Vec::new();
+        for name in ["{user_id}", "{seller_id}", "{product_id}", "{order_id}"] {
+            if !route.path.contains(name) {
+                continue;
+            }
+            let prefix = match name {
+                "{user_id}" => "usr",
+                "{seller_id}" => "sel",
+                "{product_id}" => "prd",
+                _ => "ord",
+            };
+            let canonical = format!("{prefix}_01kaka00000000000000000001");
+            for id in [
+                "nonsense".to_owned(),
+                "%20".to_owned(),
+                "..%2f..".to_owned(),
+                prefix.to_owned(),
+                format!("{prefix}_"),
+                format!("{canonical}1"),
+                canonical.replace(prefix, "xyz"),
+                canonical.to_uppercase(),
+                canonical.replace('k', "u"),
+            ] {
+                let path = route.path.replace(name, &id);
+                let call = self.shop.http.call(route.method, path).token(&self.supervisor.token);
+                let call = match self.good_body(route) {
+                    Some(body) => call.json(&body).header("idempotency-key", self.mark.clone()),
+                    None => call,
+                };
+                let what = format!("the id {id}");
+                cases.push(Case { what, call, status: 404, code: "not_found", fields: Vec::new() });
+            }
+        }
+        cases
+    }
+
+    /// A body so good that only the path is bad.
+    fn good_body(&self, route: &Route) -> Option<Value> {
+        match route.function {
+            "catalog-change-product" => Some(json!({ "price": 1 })),
+            "catalog-set-product-status" => Some(json!({ "status": "SOLD_OUT" })),
+            "inventory-adjust-stock" => Some(json!({ "quantity": 1, "reason": self.mark })),
+            "orders-place-order" => Some(Basket::of(&[(&self.product, 1)]).body()),
+            _ => None,
+        }
+    }
+
+    fn bodies(&self, route: &Route, input: &Input, good: &Value) -> Vec<Case> {
+        let call = || {
+            let call = self.call(route, self.path(route));
+            if input.keyed { call.header("idempotency-key", unique("bad")) } else { call }
+        };
+        let invalid = |what: String, call: Call, field: &str| Case {
+            what,
+            call,
+            status: 400,
+            code: "invalid",
+            fields: vec![field.to_owned()],
+        };
+        let json = "application/json";
+        let mut cases = vec![
+            invalid("no body".to_owned(), call().header("content-type", json), "body"),
+            invalid("an empty body".to_owned(), call().body(json, ""), "body"),
+            invalid(
+                "half a body".to_owned(),
+                call().body(json, &good.to_string()[..good.to_string().len() / 2]),
+                "body",
+            ),
+            invalid("no JSON".to_owned(), call().body(json, "a=1&b=2"), "body"),
+            invalid("two values".to_owned(), call().body(json, format!("{good} {good}")), "body"),
+            invalid("no UTF-8".to_owned(), call().body(json, b"\xff\xfe{}".to_vec()), "body"),
+            invalid("an array".to_owned(), call().json(&json!([])), "body"),
+            invalid("a string".to_owned(), call().json(&json!("text")), "body"),
+            invalid("null".to_owned(), call().json(&Value::Null), "body"),
+        ];
+        for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", ""] {
+            let what = format!("the media type {media_type:?}");
+            let call = call().body(media_type, good.to_string());
+            cases.push(Case { what, call, status: 415, code: "unsupported_media_type", fields: Vec::new() });
+        }
+        let padded = format!("{good}{}", " ".repeat(64 * 1024 + 1 - good.to_string().len()));
+        let what = "64 KiB and a byte".to_owned();
+        cases.push(Case {
+            what,
+            call: call().body(json, padded),
+            status: 413,
+            code: "too_large",
+            fields: vec![],
+        });
+        for place in objects("", good) {
+            let place = format!("{place}/bogus");
+            let body = with(good, &place, Some(json!(1)));
+            cases.push(invalid(format!("the unknown field {place}"), call().json(&body), &field(&place)));
+        }
+        for place in &input.required {
+            let body = with(good, place, None);
+            cases.push(invalid(format!("no {place}"), call().json(&body), &field(place)));
+        }
+        for (place, value, field) in &input.bad {
+            let body = with(good, place, Some(value.clone()));
+            let shown: String = value.to_string().chars().take(60).collect();
+            cases.push(invalid(format!("{place} = {shown}"), call().json(&body), field));
+        }
+        let name = good.as_object().unwrap().keys().next().unwrap();
+        let twice = format!("{{\"{name}\":{},{}", good[name], &good.to_string()[1..]);
+        cases.push(invalid(format!("{name} twice"), call().body(json, twice), name));
+        cases
+    }
+
+    fn keys(&self, route: &Route, body: &Value) -> Vec<Case> {
+        let call = || self.call(route, self.path(route)).json(body);
+        let mut cases = vec![("no key", call()), ("an empty key", call().header("idempotency-key", ""))];
+        for (what, key) in [("a key of 256", "k".repeat(256)), ("a key with a space", "a b".to_owned())] {
+            cases.push((what, call().header("idempotency-key", key)));
+        }
+        let case = |(what, call): (&str, Call)| Case {
+            what: what.to_owned(),
+            call,
+            status: 400,
+            code: "invalid",
+            fields: vec!["Idempotency-Key".to_owned()],
+        };
+        cases.into_iter().map(case).collect()
+    }
+
+    /// Everything that a bad request might have touched.
+    async fn picture(&self) -> Picture {
+        let mut partitions = Vec::new();
+        for service in ["catalog", "inventory", "orders"] {
+            partitions.push((service, format!("PRODUCT#{}", self.product)));
+        }
+        for service in ["inventory", "orders", "payments"] {
+            partitions.push((service, format!("ORDER#{}", self.order)));
+        }
+        for account in [&self.buyer, &self.seller] {
+            partitions.push(("accounts", format!("ACCOUNT#{}", account.id)));
+            partitions.push(("accounts", format!("EMAIL#{}", account.email)));
+        }
+        Picture::take(&self.shop.aws, &partitions).await
+    }
+
+    /// How many things there are that a bad request might have made.
+    async fn counts(&self) -> [usize; 3] {
+        let orders = format!("/users/{}/orders?limit=100", self.buyer.id);
+        let products = format!("/sellers/{}/products?limit=100", self.seller.id);
+        let movements = format!("/products/{}/stock/movements?limit=100", self.product);
+        [
+            self.shop.pages(Some(&self.buyer), &orders).await.concat().len(),
+            self.shop.pages(Some(&self.seller), &products).await.concat().len(),
+            self.shop.pages(Some(&self.seller), &movements).await.concat().len(),
+        ]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Left alone", 100, 5)).await;
+    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
+    shop.settled(&buyer, &order).await;
+    rialto_e2e::invariants::Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
+    let supervisor = shop.supervisor().await;
+    let mark = unique("bad");
+    let world = World { shop, supervisor, seller, buyer, product, order, mark };
+    let (before, counted) = (world.picture().await, world.counts().await);
+
+    let mut wrong = Vec::new();
+    let mut sent = 0;
+    let mut emails = Vec::new();
+    for route in ROUTES {
+        let Some(input) = input(&world, route.function).await else {
+            wrong.push(format!("{}: say here what it refuses", route.function));
+            continue;
+        };
+        if route.function.starts_with("accounts-register") {
+            emails.extend(input.body.iter().map(|body| body["email"].as_str().unwrap().to_owned()));
+        }
+        let cases = world.cases(route, &input);
+        sent += cases.len();
+        let answers = join_all(cases.into_iter().map(|case| async move {
+            let fields: Vec<&str> = case.fields.iter().map(String::as_str).collect();
+            let problem = case.call.send().await.is_problem(case.status, case.code, &fields);
+            problem.err().map(|problem| format!("{}: {}: {problem}", route.function, case.what))
+        }));
+        wrong.extend(answers.await.into_iter().flatten());
+    }
+    assert!(wrong.is_empty(), "{} of {sent} bad requests:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(sent > 500, "only {sent} bad requests were sent");
+
+    assert_eq!(world.picture().await.differences(&before), Vec::<String>::new());
+    assert_eq!(world.counts().await, counted);
+    for email in emails {
+        let credential = vec![("accounts", format!("EMAIL#{email}"))];
+        assert!(Picture::take(&world.shop.aws, &credential).await.is_empty(), "somebody was registered");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bad_field_of_a_request_is_named_at_once() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let mut body = Basket::of(&[("nonsense", 0), ("prd_01kaka00000000000000000001", 1000)]).body();
+    body["address"]["phone"] = json!("x");
+    body["payment_method"] = json!("cash");
+    let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
+    let answer = call.header("idempotency-key", "many").send().await;
+    let fields =
+        ["lines[0].product_id", "lines[0].quantity", "lines[1].quantity", "address.phone", "payment_method"];
+    assert_eq!(answer.is_problem(400, "invalid", &fields), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_costs_too_much_is_refused() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("A continent", 1_000_000_000_000, 10)).await;
+    let answer = shop.placing(&buyer, &Basket::of(&[(&product, 2)])).send().await;
+    assert_eq!(answer.is_problem(400, "invalid", &["lines"]), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_must_say_whose_product_it_is() {
+    let shop = Shop::open();
+    let supervisor = shop.supervisor().await;
+    let mut body = shop.registration(&Sketch::new("Whose", 1, 1)).await;
+    let register = async |body: &Value| shop.post("/products", body).token(&supervisor.token).send().await;
+    assert_eq!(register(&body).await.is_problem(400, "invalid", &["seller_id"]), Ok(()));
+    for nobody in ["nonsense", "sel_01kaka00000000000000000001"] {
+        body["seller_id"] = json!(nobody);
+        assert_eq!(register(&body).await.is_problem(400, "invalid", &["seller_id"]), Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_is_kept_as_it_was_meant() {
+    let shop = Shop::open();
+    let seller = shop.new_seller().await;
+    // Decomposed letters are composed, and white space at both ends is cut off.
+    let sketch = Sketch::new("  Cafe\u{301} \u{1f980} <script>&amp;  ", 1, 0);
+    let product = shop.register(&seller, &sketch).await;
+    let listed =
+        shop.pages(Some(&seller), &format!("/sellers/{}/products?limit=1", seller.id)).await.concat();
+    assert_eq!(
+        (&listed[0]["product_id"], &listed[0]["title"]),
+        (&json!(product), &json!("Caf\u{e9} \u{1f980} <script>&amp;"))
+    );
+}

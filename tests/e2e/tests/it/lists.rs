@@ -1,0 +1,212 @@
+//! Lists: filters, orders, pages, cursors.
+
+use rialto_e2e::{
+    shop::{Account, Basket, Shop, Sketch, unique},
+    wait::eventually,
+};
+use serde_json::{Value, json};
+
+/// A seller with products of several items, prices and states, and a word that only they have.
+struct Range {
+    shop: Shop,
+    seller: Account,
+    word: String,
+    /// Those that are shown, oldest first: one for each of [`PRICES`].
+    shown: Vec<String>,
+    /// A product's item, category and brand, for each that is shown.
+    items: Vec<Value>,
+}
+
+const PRICES: [i64; 7] = [500, 100, 300, 300, 700, 200, 600];
+
+async fn range() -> Range {
+    let shop = Shop::open();
+    let seller = shop.new_seller().await;
+    let word = unique("word").replace('-', "");
+    let items = shop.items().await;
+    let (mut shown, mut used) = (Vec::new(), Vec::new());
+    for (at, price) in PRICES.into_iter().enumerate() {
+        let item = &items[at % items.len()];
+        let parity = if at % 2 == 0 { "even" } else { "odd" };
+        let mut body = shop.registration(&Sketch::new(&format!("{word} {parity} thing"), price, 1)).await;
+        body["item_id"] = item["item_id"].clone();
+        let made = shop.post("/products", &body).token(&seller.token).send().await.data(201);
+        let id = made["product_id"].as_str().unwrap().to_owned();
+        shop.choose(&seller, &id, if at == 6 { "SOLD_OUT" } else { "SELL" }).await;
+        shown.push(id);
+        used.push(item.clone());
+    }
+    // Neither of these is shown.
+    shop.register(&seller, &Sketch::new(&format!("{word} not yet"), 1, 1)).await;
+    let gone = shop.register(&seller, &Sketch::new(&format!("{word} not any more"), 1, 1)).await;
+    shop.choose(&seller, &gone, "SELL").await;
+    shop.choose(&seller, &gone, "UNREGISTERED").await;
+    Range { shop, seller, word, shown, items: used }
+}
+
+fn ids(products: &[Value]) -> Vec<&str> {
+    products.iter().map(|product| product["product_id"].as_str().unwrap()).collect()
+}
+
+impl Range {
+    /// Waits until a list has these products, in this order. Indexes lag.
+    async fn lists(&self, query: &str, wanted: &[&str]) {
+        eventually(&format!("GET /products?{query}"), async || {
+            let products = self.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
+            let found = ids(&products);
+            if found == wanted { Ok(()) } else { Err(format!("{found:?} instead of {wanted:?}")) }
+        })
+        .await;
+    }
+
+    /// The ids of those shown that are wanted, newest first.
+    fn newest(&self, wanted: impl Fn(usize) -> bool) -> Vec<&str> {
+        let newest = self.shown.iter().enumerate().rev();
+        newest.filter(|(at, _)| wanted(*at)).map(|(_, id)| id.as_str()).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn products_are_found_by_seller_word_price_category_and_brand() {
+    let range = range().await;
+    let (seller, word) = (&range.seller.id, &range.word);
+    range.lists(&format!("seller_id={seller}"), &range.newest(|_| true)).await;
+    range.lists(&format!("q={word}"), &range.newest(|_| true)).await;
+    range.lists(&format!("q={}%20EVEN", word.to_uppercase()), &range.newest(|at| at % 2 == 0)).await;
+    range.lists(&format!("q={word}%20nothing"), &[]).await;
+    let within = range.newest(|at| (200..=500).contains(&PRICES[at]));
+    range.lists(&format!("q={word}&price_min=200&price_max=500"), &within).await;
+    range.lists(&format!("seller_id={seller}&price_max=99"), &[]).await;
+    for name in ["category_id", "brand_id"] {
+        let wanted = range.items[0][name].as_str().unwrap();
+        let alike = range.newest(|at| range.items[at][name] == wanted);
+        range.lists(&format!("q={word}&{name}={wanted}"), &alike).await;
+    }
+    let another = range.shop.seeded_seller().await.id;
+    range.lists(&format!("q={word}&seller_id={another}"), &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn products_are_sorted_by_age_price_and_rating() {
+    let range = range().await;
+    let word = &range.word;
+    range.lists(&format!("q={word}&sort=newest"), &range.newest(|_| true)).await;
+    eventually("products in the order of their prices", async || {
+        let products =
+            range.shop.pages(None, &format!("/products?q={word}&sort=price&limit=100")).await.concat();
+        let prices: Vec<_> = products.iter().map(|product| product["price"].as_i64().unwrap()).collect();
+        let mut sorted = PRICES;
+        sorted.sort_unstable();
+        if prices == sorted { Ok(()) } else { Err(format!("{prices:?}")) }
+    })
+    .await;
+    let rated = range.shop.pages(None, &format!("/products?q={word}&sort=rating&limit=100")).await.concat();
+    assert_eq!(rated.len(), PRICES.len());
+    assert!(rated.iter().all(|product| product["rating_average"].is_null()), "nobody has rated them");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_neither_skip_nor_repeat() {
+    let range = range().await;
+    for sort in ["newest", "price", "rating"] {
+        let query = format!("seller_id={}&sort={sort}", range.seller.id);
+        let wanted = eventually("all products", async || {
+            let all = range.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
+            if all.len() == PRICES.len() { Ok(all) } else { Err(format!("{} products", all.len())) }
+        })
+        .await;
+        for limit in [1, 2, 3] {
+            let pages = range.shop.pages(None, &format!("/products?{query}&limit={limit}")).await;
+            assert!(pages.iter().all(|page| page.len() <= limit), "a page is too long");
+            assert_eq!(ids(&pages.concat()), ids(&wanted), "{sort}, pages of {limit}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_that_was_altered_or_belongs_to_another_query_is_refused() {
+    let range = range().await;
+    let (shop, word, seller) = (&range.shop, &range.word, &range.seller.id);
+    let list = format!("/products?q={word}");
+    range.lists(&format!("q={word}"), &range.newest(|_| true)).await;
+    let page = shop.get(format!("{list}&limit=2")).send().await.expect(200).json();
+    let cursor = page["pagination"]["next_cursor"].as_str().unwrap();
+    assert_eq!(page["pagination"]["limit"], 2);
+    // The page's size isn't part of the query.
+    let rest = shop.get(format!("{list}&limit=50&cursor={cursor}")).send().await.data(200);
+    assert_eq!(rest.as_array().unwrap().len(), PRICES.len() - 2);
+
+    let altered: Vec<String> = [0, cursor.len() / 2, cursor.len() - 2]
+        .into_iter()
+        .map(|at| {
+            let other = if cursor.as_bytes()[at] == b'A' { "B" } else { "A" };
+            format!("{}{other}{}", &cursor[..at], &cursor[at + 1..])
+        })
+        .chain([cursor[1..].to_owned(), format!("{cursor}AAAA"), cursor.to_uppercase()])
+        .collect();
+    let mut bad: Vec<String> = altered.iter().map(|cursor| format!("{list}&cursor={cursor}")).collect();
+    for other in [
+        "/products?".to_owned(),
+        format!("/products?q={word}&sort=price"),
+        format!("/products?q={word}x"),
+        format!("/products?seller_id={seller}"),
+        format!("/products?q={word}&price_min=1"),
+    ] {
+        bad.push(format!("{other}&cursor={cursor}"));
+    }
+    for path in bad {
+        let answer = shop.get(path).send().await;
+        assert_eq!(answer.is_problem(400, "invalid", &["cursor"]), Ok(()));
+    }
+    // Nor is it one of another list.
+    let own = shop.get(format!("/sellers/{seller}/products?cursor={cursor}")).token(&range.seller.token);
+    assert_eq!(own.send().await.is_problem(400, "invalid", &["cursor"]), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seller_sees_own_products_of_every_status() {
+    let range = range().await;
+    let path = format!("/sellers/{}/products?limit=4", range.seller.id);
+    let own = eventually("all own products", async || {
+        let own = range.shop.pages(Some(&range.seller), &path).await.concat();
+        if own.len() == PRICES.len() + 2 { Ok(own) } else { Err(format!("{} products", own.len())) }
+    })
+    .await;
+    let mut statuses: Vec<_> = own.iter().map(|product| product["chosen_status"].as_str().unwrap()).collect();
+    statuses.dedup();
+    assert_eq!(statuses, ["UNREGISTERED", "REGISTERED", "SOLD_OUT", "SELL"], "newest first");
+    for hidden in &own[..2] {
+        let id = hidden["product_id"].as_str().unwrap();
+        range.shop.get(format!("/products/{id}")).send().await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_listed_newest_first_and_by_state() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Ordered often", 100, 3)).await;
+    let mut orders = Vec::new();
+    for quantity in [1, 4, 1, 4, 1] {
+        let order = shop.place(&buyer, &Basket::of(&[(&product, quantity)])).await;
+        shop.settled(&buyer, &order).await;
+        orders.insert(0, order);
+    }
+    let listed = async |query: &str| {
+        let path = format!("/users/{}/orders?{query}", buyer.id);
+        let orders = shop.pages(Some(&buyer), &path).await.concat();
+        orders.iter().map(|order| order["order_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("limit=100").await, orders);
+    assert_eq!(listed("limit=2").await, orders);
+    let pick = |places: [usize; 3]| places.map(|at| orders[at].clone()).to_vec();
+    assert_eq!(listed("limit=2&state=CONFIRMED").await, pick([0, 2, 4]));
+    assert_eq!(listed("limit=1&state=CANCELLED").await, vec![orders[1].clone(), orders[3].clone()]);
+    assert_eq!(listed("limit=2&state=PENDING").await, Vec::<String>::new());
+    let nobodys = shop.new_buyer().await;
+    let empty = shop.get(format!("/users/{}/orders", nobodys.id)).token(&nobodys.token).send().await.json();
+    assert_eq!(
+        empty,
+        json!({"data": [], "pagination": {"limit": 20, "next_cursor": null, "has_more": false}})
+    );
+}

@@ -1,0 +1,122 @@
+//! What the functions log of an order, and what they never log.
+
+use rialto_e2e::{
+    logs::{Line, all_lines},
+    shop::{Basket, DECLINES, PERSONAL, Shop, Sketch},
+    wait::eventually,
+};
+use rialto_kernel::{Clock, SystemClock, Timestamp};
+
+/// The functions that an order with a declined card leads through.
+const HOPS: &[&str] = &[
+    "orders-place-order",
+    "orders-relay",
+    "inventory-on-orders",
+    "inventory-relay",
+    "orders-on-inventory",
+    "payments-on-inventory",
+    "platform-simulate-provider",
+    "payments-relay",
+    "orders-on-payments",
+    "payments-on-orders",
+];
+
+/// Whether a line belongs to a trace: by itself, or because it tells of an event that does.
+fn is_of(line: &Line, trace: &str) -> bool {
+    line.text_of("trace_id") == trace || line.text_of("traceparent").contains(trace)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_order_is_one_trace_and_one_correlation_across_every_hop() {
+    let shop = Shop::open();
+    let since = SystemClock.now().millis();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Followed closely", 100, 5)).await;
+    let trace = rialto_kernel::digest::hex(&rialto_kernel::digest::sha256(&[buyer.id.as_bytes()])[..16]);
+    let basket = Basket::of(&[(&product, 1)]).paid_by(DECLINES);
+    let placing =
+        shop.placing(&buyer, &basket).header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    let order = placing.send().await.data(201)["order_id"].as_str().unwrap().to_owned();
+    let told = ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
+    shop.told(&buyer, &order, &told).await;
+
+    let lines = eventually("every hop to be in the logs", async || {
+        let lines = all_lines(&shop.aws, since, &trace).await;
+        let seen =
+            |hop: &&&str| lines.iter().any(|line| line.text_of("function") == **hop && is_of(line, &trace));
+        let missing: Vec<_> = HOPS.iter().filter(|hop| !seen(hop)).collect();
+        if missing.is_empty() { Ok(lines) } else { Err(format!("{missing:?} don't tell of the trace")) }
+    })
+    .await;
+    for line in lines.iter().filter(|line| matches!(line.text_of("message"), "consumed" | "published")) {
+        assert_eq!(line.text_of("correlation_id"), order, "{}", line.text);
+    }
+    // Whoever looks for the order finds all of it, and nothing that belongs to another trace.
+    let lines = all_lines(&shop.aws, since, &order).await;
+    for kind in told {
+        for message in ["published", "consumed"] {
+            let tells = |line: &&Line| line.text_of("message") == message && line.text_of("kind") == kind;
+            // Nobody but orders' own timeline hears of what it said itself.
+            assert!(lines.iter().any(|line| tells(&line)), "no line says that {kind} was {message}");
+        }
+    }
+    for line in lines.iter().filter(|line| line.text_of("correlation_id") == order) {
+        assert!(is_of(line, &trace), "another trace: {}", line.text);
+    }
+    let placed = |line: &&Line| line.text_of("function") == "orders-place-order";
+    assert!(lines.iter().any(|line| placed(&line)), "the placing itself can't be found by the order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
+    let shop = Shop::open();
+    let since = SystemClock.now().millis();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Bought discreetly", 100, 5)).await;
+    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
+    shop.settled(&buyer, &order).await;
+    // Refusals are logged, too.
+    let wrong = serde_json::json!({ "email": buyer.email, "password": "not the password" });
+    shop.post("/auth/login", &wrong).send().await.problem(401, "unauthenticated");
+    shop.get(format!("/orders/{order}")).token(&format!("{}x", buyer.token)).send().await.expect(401);
+    let mut bad = Basket::of(&[(&product, 0)]).body();
+    bad["address"]["receiver"] = serde_json::json!(7);
+    let call = shop.post(format!("/users/{}/orders", buyer.id), &bad).token(&buyer.token);
+    call.header("idempotency-key", "discreet").send().await.expect(400);
+
+    let lines = eventually("the order to be in the logs", async || {
+        let lines = all_lines(&shop.aws, since, "").await;
+        let told =
+            lines.iter().any(|line| line.text.contains(&order) && line.text.contains("OrderConfirmed"));
+        if told { Ok(lines) } else { Err(format!("not among {} lines", lines.len())) }
+    })
+    .await;
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    let mut secrets: Vec<String> = PERSONAL.iter().map(|text| (*text).to_owned()).collect();
+    for account in [&seller, &buyer] {
+        secrets.extend([account.email.clone(), account.password.clone(), signature(&account.token)]);
+    }
+    secrets.extend(["@e2e.example", "not the password", "pm_card_visa", "eyJ", "sk_sim_"].map(str::to_owned));
+    for line in &lines {
+        for secret in &secrets {
+            assert!(!line.text.contains(secret), "{secret} is in the log: {}", line.text);
+        }
+        if line.is_of_the_platform() {
+            continue;
+        }
+        let Some(members) = &line.members else { panic!("a line that isn't JSON: {}", line.text) };
+        let time = line.text_of("time");
+        assert!(Timestamp::parse(time).is_ok(), "a line without a time: {}", line.text);
+        assert!(["INFO", "WARN", "ERROR"].contains(&line.text_of("level")), "{}", line.text);
+        assert!(!line.text_of("function").is_empty(), "{}", line.text);
+        let has_message = members.get("message").is_some();
+        assert!(has_message, "{}", line.text);
+    }
+    // What belongs to a request says so.
+    let answered =
+        lines.iter().filter(|line| matches!(line.text_of("message"), "answered" | "consumed" | "refused"));
+    for line in answered {
+        assert!(!line.text_of("request_id").is_empty(), "{}", line.text);
+        assert_eq!(line.text_of("trace_id").len(), 32, "{}", line.text);
+    }
+}
