@@ -7,9 +7,7 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
-use rialto_aws::{SdkConfig, Stage};
+use rialto_aws::{ParameterError, SdkConfig, Stage};
 use rialto_kernel::StoreError;
 
 /// Where configuration comes from.
@@ -73,23 +71,10 @@ async fn chain() -> Result<SdkConfig, Failure> {
     Ok(config)
 }
 
-/// What an SDK's call couldn't do. `doing` completes "… failed", such as `Reading the settings`.
-pub(crate) fn failure<E, R>(doing: &str, error: &SdkError<E, R>) -> Failure
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
-{
-    match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-        Some(code) => {
-            let message =
-                error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
-            Failure::new(format!("{doing} failed: {code}: {message}"), advice(code))
-        }
-        None => {
-            let text = DisplayErrorContext(error).to_string();
-            Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
-        }
-    }
+/// What the parameter store couldn't do. `doing` completes "… failed", such as `Reading the settings`.
+pub(crate) fn parameter_failure(doing: &str, error: &ParameterError) -> Failure {
+    let text = error.to_string();
+    Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
 }
 
 /// What a service's table couldn't do.

@@ -1,16 +1,12 @@
 //! A stage's settings as they stand in the parameter store.
 
 use crate::{aws, failure::Failure};
-use aws_sdk_ssm::{Client, types::ParameterType};
-use rialto_aws::{SdkConfig, Stage};
+use rialto_aws::{Parameter, ParameterStore, SdkConfig, Stage};
 use rialto_kernel::settings::{ALL, Description};
 use std::collections::HashMap;
 
-/// How many parameters one request may ask for.
-const NAMES_A_REQUEST: usize = 10;
-
 pub(crate) struct Parameters<'a> {
-    client: Client,
+    store: ParameterStore,
     stage: &'a Stage,
 }
 
@@ -34,7 +30,7 @@ pub(crate) fn setting(name: &str) -> Result<&'static Description, Failure> {
 
 impl<'a> Parameters<'a> {
     pub(crate) fn open(aws: &SdkConfig, stage: &'a Stage) -> Self {
-        Self { client: Client::new(aws), stage }
+        Self { store: ParameterStore::new(aws), stage }
     }
 
     /// The values that were set, by setting. Those of secrets are asked for only in the clear with `reveal`.
@@ -46,37 +42,26 @@ impl<'a> Parameters<'a> {
         settings: &[Description],
         reveal: bool,
     ) -> Result<HashMap<&'static str, String>, Failure> {
-        let mut values = HashMap::new();
-        for settings in settings.chunks(NAMES_A_REQUEST) {
-            let names = settings.iter().map(|setting| self.stage.parameter(setting.name)).collect();
-            let request = self.client.get_parameters().set_names(Some(names)).with_decryption(reveal);
-            let answer =
-                request.send().await.map_err(|error| aws::failure("Reading the settings", &error))?;
-            for parameter in answer.parameters.unwrap_or_default() {
-                let named = |setting: &&Description| {
-                    parameter.name.as_deref() == Some(&self.stage.parameter(setting.name))
-                };
-                if let (Some(setting), Some(value)) = (settings.iter().find(named), parameter.value) {
-                    values.insert(setting.name, value);
-                }
-            }
-        }
-        Ok(values)
+        let names: Vec<String> = settings.iter().map(|setting| self.stage.parameter(setting.name)).collect();
+        let mut values = self
+            .store
+            .get(&names, reveal)
+            .await
+            .map_err(|error| aws::parameter_failure("Reading the settings", &error))?;
+        let value = |(setting, name): (&Description, &String)| Some((setting.name, values.remove(name)?));
+        Ok(settings.iter().zip(&names).filter_map(value).collect())
     }
 
     /// # Errors
     /// [`Failure`] for a value that is out of range, or when the parameter store doesn't take it.
     pub(crate) async fn write(&self, setting: &Description, value: &str) -> Result<(), Failure> {
         check(setting, value)?;
-        let kind = if setting.secret { ParameterType::SecureString } else { ParameterType::String };
-        let request = self
-            .client
-            .put_parameter()
-            .name(self.stage.parameter(setting.name))
-            .value(value)
-            .r#type(kind)
-            .overwrite(true);
-        request.send().await.map(drop).map_err(|error| aws::failure("Writing the setting", &error))
+        let name = self.stage.parameter(setting.name);
+        let parameter = Parameter { name: &name, value, description: setting.doc, secret: setting.secret };
+        self.store
+            .put(&parameter)
+            .await
+            .map_err(|error| aws::parameter_failure("Writing the setting", &error))
     }
 }
 

@@ -6,8 +6,11 @@
 
 pub mod calls;
 mod config;
+mod http;
+mod parameters;
 mod stage;
 
 pub use aws_types::SdkConfig;
 pub use config::{ConfigError, emulator_config, sdk_config};
+pub use parameters::{Parameter, ParameterError, ParameterStore};
 pub use stage::{Stage, StageError};

@@ -1,6 +1,6 @@
 //! Settings as a running function sees them: read from the parameter store, kept for 60 seconds.
 
-use rialto_aws::{SdkConfig, Stage};
+use rialto_aws::{ParameterStore, SdkConfig, Stage};
 use rialto_kernel::{Clock, SystemClock, Timestamp, settings::Setting};
 use std::{
     collections::HashMap,
@@ -10,9 +10,6 @@ use std::{
 
 /// A change is seen within this time.
 const FRESH: Duration = Duration::from_secs(60);
-
-/// The parameter store's own limit.
-const NAMES_A_REQUEST: usize = 10;
 
 /// Parameters can't be read and no earlier value is known.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -27,7 +24,7 @@ pub struct Settings {
 }
 
 enum Source {
-    ParameterStore { client: aws_sdk_ssm::Client, stage: Stage },
+    Parameters { store: ParameterStore, stage: Stage },
     Fixed(HashMap<String, String>),
 }
 
@@ -41,9 +38,9 @@ struct Known {
 impl Settings {
     #[must_use]
     pub fn from_parameter_store(aws: &SdkConfig, stage: Stage) -> Self {
-        let client = aws_sdk_ssm::Client::new(aws);
+        let store = ParameterStore::new(aws);
         Self {
-            source: Source::ParameterStore { client, stage },
+            source: Source::Parameters { store, stage },
             known: Mutex::default(),
             wanted: Mutex::default(),
         }
@@ -132,21 +129,13 @@ impl Settings {
     async fn read(&self, names: &[&'static str]) -> Result<HashMap<String, String>, SettingsError> {
         match &self.source {
             Source::Fixed(values) => Ok(values.clone()),
-            Source::ParameterStore { client, stage } => {
+            Source::Parameters { store, stage } => {
                 let prefix = stage.parameter("");
-                let mut values = HashMap::new();
-                for names in names.chunks(NAMES_A_REQUEST) {
-                    let full = names.iter().map(|name| stage.parameter(name)).collect();
-                    let request = client.get_parameters().set_names(Some(full)).with_decryption(true);
-                    let answer = request.send().await.map_err(|error| SettingsError(format!("{error:?}")))?;
-                    for parameter in answer.parameters.unwrap_or_default() {
-                        let name = parameter.name.as_deref().and_then(|name| name.strip_prefix(&prefix));
-                        if let (Some(name), Some(value)) = (name, parameter.value) {
-                            values.insert(name.to_owned(), value);
-                        }
-                    }
-                }
-                Ok(values)
+                let full: Vec<String> = names.iter().map(|name| stage.parameter(name)).collect();
+                let values =
+                    store.get(&full, true).await.map_err(|error| SettingsError(error.to_string()))?;
+                let short = |name: String| name.strip_prefix(&prefix).map(str::to_owned);
+                Ok(values.into_iter().filter_map(|(name, value)| Some((short(name)?, value))).collect())
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::detail;
 use aws_sdk_eventbridge::{error::DisplayErrorContext, types::PutEventsRequestEntry};
+use rialto_aws::SdkConfig;
 use rialto_contracts::Event;
 use rialto_lambda::App;
 use std::time::Duration;
@@ -23,7 +24,7 @@ pub(crate) enum PublishError {
 
 pub(crate) struct Bus {
     events: aws_sdk_eventbridge::Client,
-    queues: aws_sdk_sqs::Client,
+    aws: SdkConfig,
     bus: String,
     dead_letters: String,
 }
@@ -32,7 +33,7 @@ impl Bus {
     pub(crate) fn from_environment(app: &App) -> Self {
         Self {
             events: aws_sdk_eventbridge::Client::new(&app.aws),
-            queues: aws_sdk_sqs::Client::new(&app.aws),
+            aws: app.aws.clone(),
             bus: app.stage.event_bus(),
             dead_letters: std::env::var("OUTBOX_DEAD_LETTERS").unwrap_or_default(),
         }
@@ -79,9 +80,14 @@ impl Bus {
     }
 
     pub(crate) async fn put_aside(&self, bodies: &[String]) -> Result<(), PublishError> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        // Made only now, because it is seldom needed and would be a third of the relay's start.
+        let queues = aws_sdk_sqs::Client::new(&self.aws);
         for body in bodies {
             tracing::error!("an event is put aside in the outbox's dead-letter queue");
-            let request = self.queues.send_message().queue_url(&self.dead_letters).message_body(body);
+            let request = queues.send_message().queue_url(&self.dead_letters).message_body(body);
             let sent = request.send().await;
             sent.map_err(|error| PublishError::DeadLetters(DisplayErrorContext(error).to_string()))?;
         }

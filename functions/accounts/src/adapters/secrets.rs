@@ -8,15 +8,14 @@ use crate::{
     ports::{KeyReader, KeyWriter},
 };
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
-use aws_sdk_ssm::types::ParameterType;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rialto_aws::{SdkConfig, Stage};
+use rialto_aws::{Parameter, ParameterStore, SdkConfig, Stage};
 use rialto_kernel::{Role, StoreError, Write, settings::JWKS};
 use rialto_lambda::token::Jwks;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,8 +25,9 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The stage's keys. Clones share what was read.
 #[derive(Clone)]
 pub struct SecretKeys {
-    secrets: aws_sdk_secretsmanager::Client,
-    parameters: aws_sdk_ssm::Client,
+    aws: SdkConfig,
+    secrets: Arc<OnceLock<aws_sdk_secretsmanager::Client>>,
+    parameters: ParameterStore,
     stage: Stage,
     known: Arc<Mutex<HashMap<String, Known>>>,
 }
@@ -53,11 +53,17 @@ impl SecretKeys {
     #[must_use]
     pub fn open(aws: &SdkConfig, stage: &Stage) -> Self {
         Self {
-            secrets: aws_sdk_secretsmanager::Client::new(aws),
-            parameters: aws_sdk_ssm::Client::new(aws),
+            aws: aws.clone(),
+            secrets: Arc::default(),
+            parameters: ParameterStore::new(aws),
             stage: stage.clone(),
             known: Arc::default(),
         }
+    }
+
+    /// The client, made when a secret is first read: making it would be a third of the function's start.
+    fn secrets(&self) -> &aws_sdk_secretsmanager::Client {
+        self.secrets.get_or_init(|| aws_sdk_secretsmanager::Client::new(&self.aws))
     }
 
     fn signing_name(&self, role: Role) -> String {
@@ -91,7 +97,7 @@ impl SecretKeys {
     }
 
     async fn fetch(&self, name: &str) -> Result<Option<String>, StoreError> {
-        match self.secrets.get_secret_value().secret_id(name).send().await {
+        match self.secrets().get_secret_value().secret_id(name).send().await {
             Ok(answer) => Ok(answer.secret_string),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
                 Ok(None)
@@ -102,7 +108,7 @@ impl SecretKeys {
 
     async fn add(&self, name: &str, doc: &str, secret: &impl Serialize) -> Result<Write, StoreError> {
         let text = serde_json::to_string(secret).map_err(|_| unreadable(name))?;
-        let request = self.secrets.create_secret().name(name).description(doc).secret_string(text);
+        let request = self.secrets().create_secret().name(name).description(doc).secret_string(text);
         match request.send().await {
             Ok(_) => Ok(Write::Done),
             Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_exists_exception()) => {
@@ -147,26 +153,17 @@ impl KeyWriter for SecretKeys {
 
     async fn published(&self) -> Result<Jwks, StoreError> {
         let name = self.stage.parameter(JWKS.name);
-        let text = match self.parameters.get_parameter().name(&name).send().await {
-            Ok(answer) => answer.parameter.and_then(|parameter| parameter.value),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_parameter_not_found()) => None,
-            Err(error) => return Err(StoreError::Unavailable(DisplayErrorContext(error).to_string())),
-        };
-        let Some(text) = text else { return Ok(Jwks::default()) };
+        let found = self.parameters.get(std::slice::from_ref(&name), false).await;
+        let mut found = found.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let Some(text) = found.remove(&name) else { return Ok(Jwks::default()) };
         serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("{name}: {error}")))
     }
 
     async fn publish(&self, keys: &Jwks) -> Result<(), StoreError> {
         let text = serde_json::to_string(keys).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let request = self
-            .parameters
-            .put_parameter()
-            .name(self.stage.parameter(JWKS.name))
-            .description(JWKS.doc)
-            .r#type(ParameterType::String)
-            .value(text)
-            .overwrite(true);
-        let sent = request.send().await;
-        sent.map(|_| ()).map_err(|error| StoreError::Unavailable(DisplayErrorContext(error).to_string()))
+        let name = self.stage.parameter(JWKS.name);
+        let parameter = Parameter { name: &name, value: &text, description: JWKS.doc, secret: false };
+        let sent = self.parameters.put(&parameter).await;
+        sent.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }

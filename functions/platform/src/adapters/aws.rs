@@ -2,7 +2,7 @@
 
 use crate::{domain::health::Dependency, ports::Probe};
 use aws_sdk_eventbridge::error::DisplayErrorContext;
-use rialto_aws::{SdkConfig, Stage};
+use rialto_aws::{ParameterStore, SdkConfig, Stage};
 use rialto_dynamo::{Key, Table};
 use rialto_kernel::{StoreError, settings::ALLOWED_ORIGINS};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct AwsProbe {
     aws: SdkConfig,
     stage: Stage,
     events: aws_sdk_eventbridge::Client,
-    parameters: aws_sdk_ssm::Client,
+    parameters: ParameterStore,
 }
 
 impl AwsProbe {
@@ -26,7 +26,7 @@ impl AwsProbe {
             aws: aws.clone(),
             stage: stage.clone(),
             events: aws_sdk_eventbridge::Client::new(aws),
-            parameters: aws_sdk_ssm::Client::new(aws),
+            parameters: ParameterStore::new(aws),
         }
     }
 
@@ -43,8 +43,7 @@ impl AwsProbe {
             }
             Dependency::ParameterStore => {
                 let name = self.stage.parameter(ALLOWED_ORIGINS.name);
-                let answer = self.parameters.get_parameters().names(name).send().await;
-                answer.map(|_| ()).map_err(|error| silent(DisplayErrorContext(error)))
+                self.parameters.get(&[name], false).await.map(|_| ()).map_err(silent)
             }
         }
     }
