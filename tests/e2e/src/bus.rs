@@ -1,13 +1,13 @@
 //! The event bus: listening to it, and publishing what was heard once more.
 
-use crate::aws::Aws;
+use crate::{aws::Aws, shop::unique};
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
 use aws_sdk_sqs::types::QueueAttributeName;
 use rialto_contracts::Event;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A queue of one's own that hears what the bus carries of some orders.
+/// A queue of one's own that hears what the bus carries.
 #[derive(Debug)]
 pub struct Tap {
     aws: Aws,
@@ -65,15 +65,27 @@ pub fn message(source: &str, detail_type: &str, detail: &Value) -> String {
 }
 
 impl Tap {
-    /// Listens from here on to what belongs to these orders. `name` is this tap's alone.
-    pub async fn open(aws: &Aws, name: &str, orders: &[String]) -> Self {
-        let name = format!("rialto-{}-tap-{name}", aws.stage);
+    /// Listens from here on to what belongs to these orders.
+    pub async fn on_orders(aws: &Aws, orders: &[String]) -> Self {
+        Self::open(aws, Some(json!({ "correlationid": orders }))).await
+    }
+
+    /// Listens from here on to everything.
+    pub async fn on_everything(aws: &Aws) -> Self {
+        Self::open(aws, None).await
+    }
+
+    async fn open(aws: &Aws, detail: Option<Value>) -> Self {
+        let name = unique("tap");
         let created = aws.queues.create_queue().queue_name(&name).send().await.expect("a queue");
         let queue_url = created.queue_url.unwrap();
         let wanted = aws.queues.get_queue_attributes().queue_url(&queue_url);
         let wanted = wanted.attribute_names(QueueAttributeName::QueueArn).send().await.expect("a queue");
         let arn = wanted.attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
-        let pattern = json!({ "source": [{ "prefix": "rialto." }], "detail": { "correlationid": orders } });
+        let mut pattern = json!({ "source": [{ "prefix": "rialto." }] });
+        if let Some(detail) = detail {
+            pattern["detail"] = detail;
+        }
         let rule = aws.events.put_rule().event_bus_name(aws.stage.event_bus()).name(&name);
         rule.event_pattern(pattern.to_string()).send().await.expect("a rule");
         let target = Target::builder().id("tap").arn(arn).build().unwrap();

@@ -5,6 +5,7 @@
 mod access;
 mod bad_input;
 mod cors;
+mod events;
 mod lists;
 mod logs;
 mod one_key;

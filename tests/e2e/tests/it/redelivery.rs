@@ -4,7 +4,7 @@ use rialto_e2e::{
     bus::{Heard, Tap, publish},
     invariants::Books,
     logs,
-    shop::{Account, Basket, DECLINES, LACKS_FUNDS, Shop, Sketch, unique},
+    shop::{Account, Basket, DECLINES, LACKS_FUNDS, Shop, Sketch},
     tables::Picture,
     wait::eventually,
 };
@@ -151,7 +151,7 @@ async fn consumed(scene: &Scene, since: i64) -> BTreeMap<(String, String, String
 async fn events_that_come_again_in_reverse_change_nothing() {
     let scene = scene().await;
     let since = SystemClock.now().millis();
-    let tap = Tap::open(&scene.shop.aws, &unique("again"), &scene.orders).await;
+    let tap = Tap::on_orders(&scene.shop.aws, &scene.orders).await;
     scene.place().await;
     scene.ended_as_it_should().await;
     let heard = distinct(everything(&scene, &tap).await);
@@ -201,7 +201,7 @@ async fn events_that_come_again_in_reverse_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_come_twice_and_in_reverse_while_orders_are_under_way_end_the_same() {
     let scene = scene().await;
-    let tap = Tap::open(&scene.shop.aws, &unique("meanwhile"), &scene.orders).await;
+    let tap = Tap::on_orders(&scene.shop.aws, &scene.orders).await;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let aws = scene.shop.aws.clone();

@@ -1,0 +1,136 @@
+//! What travels on the bus: CloudEvents whose data is what their schemas promise.
+
+use jsonschema::Validator;
+use rialto_e2e::{
+    bus::{Heard, Tap},
+    shop::{Basket, DECLINES, PERSONAL, Shop, Sketch},
+    wait::eventually,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// What makes up an event; only the last two may be missing.
+const MEMBERS: &[&str] = &[
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "time",
+    "subject",
+    "dataschema",
+    "sequence",
+    "correlationid",
+    "data",
+    "causationid",
+    "traceparent",
+];
+
+/// What a shop says that registers people, sells something out and has a card declined.
+const SAID: &[&str] = &[
+    "UserRegistered",
+    "SellerRegistered",
+    "ProductRegistered",
+    "ProductChanged",
+    "OrderPlaced",
+    "StockReserved",
+    "StockRejected",
+    "StockReleased",
+    "StockDepleted",
+    "StockReplenished",
+    "PaymentCaptured",
+    "PaymentFailed",
+    "OrderConfirmed",
+    "OrderCancelled",
+];
+
+/// The committed schemas, by the `dataschema` that names each.
+fn schemas() -> BTreeMap<String, Validator> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/schemas");
+    let mut schemas = BTreeMap::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let schema: Value = serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
+        let name = schema["$id"].as_str().unwrap().to_owned();
+        schemas.insert(name, jsonschema::validator_for(&schema).unwrap());
+    }
+    schemas
+}
+
+/// What is wrong with an event; nothing if it is as it should be.
+fn wrong(heard: &Heard, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
+    let Heard { event, detail, .. } = heard;
+    let mut wrong = Vec::new();
+    let mut expect = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(format!("{what}: {detail}"));
+        }
+    };
+    let members = detail.as_object().unwrap();
+    let missing = MEMBERS[..10].iter().any(|member| !members.contains_key(*member));
+    expect(!missing, "a member is missing");
+    expect(members.keys().all(|member| MEMBERS.contains(&member.as_str())), "a member too many");
+    expect(event.specversion == "1.0", "another version of CloudEvents");
+    expect(
+        heard.source == event.source && heard.detail_type == event.kind,
+        "EventBridge says something else",
+    );
+    expect(event.sequence > 0, "no version");
+    expect(!event.subject.is_empty() && !event.correlationid.is_empty(), "about nothing");
+    let trace = event.traceparent.as_deref().unwrap_or_default();
+    expect(trace.len() == 55 && trace.starts_with("00-"), "no trace");
+    let text = detail.to_string();
+    expect(text.len() <= 64 * 1024, "too large");
+    expect(!PERSONAL.iter().any(|word| text.contains(word)) && !text.contains('@'), "something personal");
+    match schemas.get(&event.dataschema) {
+        None => expect(false, "no such schema"),
+        Some(schema) => {
+            expect(event.dataschema.contains(&format!(":{}:", event.kind)), "another event's schema");
+            for error in schema.iter_errors(&event.data) {
+                expect(false, &error.to_string());
+            }
+        }
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_on_the_bus_is_what_its_schema_promises() {
+    let shop = Shop::open();
+    let tap = Tap::on_everything(&shop.aws).await;
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Two of these", 100, 2)).await;
+    let mut mine = BTreeSet::from([seller.id.clone(), buyer.id.clone(), product.clone()]);
+    // Sold out and back, rejected, sold.
+    for basket in [
+        Basket::of(&[(&product, 2)]).paid_by(DECLINES),
+        Basket::of(&[(&product, 3)]),
+        Basket::of(&[(&product, 1)]),
+    ] {
+        let order = shop.place(&buyer, &basket).await;
+        shop.settled(&buyer, &order).await;
+        rialto_e2e::invariants::Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
+        mine.insert(order);
+    }
+
+    let mut heard: Vec<Heard> = Vec::new();
+    eventually("the bus to have carried everything", async || {
+        heard.extend(tap.take_all().await);
+        let own = heard.iter().filter(|heard| mine.contains(&heard.event.subject));
+        let said: BTreeSet<_> = own.map(|heard| heard.event.kind.as_str()).collect();
+        let missing: Vec<_> = SAID.iter().filter(|kind| !said.contains(**kind)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("no {missing:?}")) }
+    })
+    .await;
+    tap.close().await;
+
+    let schemas = schemas();
+    let wrong: Vec<String> = heard.iter().flat_map(|heard| wrong(heard, &schemas)).collect();
+    assert!(wrong.is_empty(), "{} of {} events:\n{}", wrong.len(), heard.len(), wrong.join("\n"));
+    let mut known: BTreeMap<_, &Heard> = BTreeMap::new();
+    for heard in &heard {
+        let first = known.entry(heard.event.id).or_insert(heard);
+        assert_eq!(*first, heard, "one id stands for two events");
+    }
+}
