@@ -31,8 +31,19 @@ impl Aws {
 
     /// An action of CloudWatch Logs.
     pub(crate) async fn logs(&self, action: &str, input: &Value) -> Value {
-        let call = self.endpoint.call("POST", "/").header("authorization", credentials("logs"));
-        let call = call.header("x-amz-target", format!("Logs_20140328.{action}"));
+        self.action("logs", &format!("Logs_20140328.{action}"), input).await
+    }
+
+    /// A secret's text, by its full name.
+    pub(crate) async fn secret(&self, name: &str) -> String {
+        let input = json!({ "SecretId": name });
+        let answer = self.action("secretsmanager", "secretsmanager.GetSecretValue", &input).await;
+        answer["SecretString"].as_str().expect("a secret has a text").to_owned()
+    }
+
+    async fn action(&self, service: &str, target: &str, input: &Value) -> Value {
+        let call = self.endpoint.call("POST", "/").header("authorization", credentials(service));
+        let call = call.header("x-amz-target", target);
         call.body("application/x-amz-json-1.1", input.to_string()).send().await.expect(200).json()
     }
 

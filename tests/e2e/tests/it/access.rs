@@ -1,14 +1,21 @@
 //! Who may call what: the whole access table against the running gateway and functions.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use rialto_e2e::{
+    aws::Aws,
+    forge::{Key, altered, claims},
     http::Call,
+    local::Local,
     shop::{Account, Basket, Shop, Sketch},
+    tables,
 };
-use rialto_kernel::{OrderId, ProductId, Role};
-use rialto_lambda::access::{ROUTES, Route, Who};
-use serde_json::{Value, json};
+use rialto_kernel::{Clock, OrderId, ProductId, Role, SessionId, SystemClock};
+use rialto_lambda::{
+    access::{ROUTES, Route, Who},
+    token::Claims,
+};
+use serde_json::json;
 
 /// Everybody who might call.
 struct World {
@@ -91,40 +98,90 @@ async fn nobody_passes_without_a_token_of_ours() {
 
 /// Tokens that aren't ours, made from one that is.
 fn bad_tokens(good: &str) -> Vec<(&'static str, String)> {
-    let parts: Vec<&str> = good.split('.').collect();
-    let [header, claims, signature] = parts[..] else { panic!("a token has three parts") };
-    let altered = |part: &str, change: fn(&mut Value)| {
-        let mut value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
-        change(&mut value);
-        URL_SAFE_NO_PAD.encode(value.to_string())
-    };
-    let other_sub = altered(claims, |claims| claims["sub"] = json!("sup_01kaka00000000000000000001"));
-    let later = altered(claims, |claims| claims["exp"] = json!(4_000_000_000_u64));
-    let unsigned = altered(header, |header| header["alg"] = json!("none"));
-    let symmetric = altered(header, |header| header["alg"] = json!("HS256"));
-    let unknown = altered(header, |header| header["kid"] = json!("nobody"));
+    const HEADER: usize = 0;
+    const CLAIMS: usize = 1;
+    let without_signature = |token: String| format!("{}.", token.rsplit_once('.').unwrap().0);
     vec![
         ("garbage", "garbage".to_owned()),
         ("three parts of garbage", "a.b.c".to_owned()),
-        ("no signature", format!("{header}.{claims}.")),
-        ("another subject", format!("{header}.{other_sub}.{signature}")),
-        ("another expiry", format!("{header}.{later}.{signature}")),
-        ("alg none", format!("{unsigned}.{claims}.")),
-        ("alg HS256", format!("{symmetric}.{claims}.{signature}")),
-        ("an unknown key", format!("{unknown}.{claims}.{signature}")),
+        ("no signature", without_signature(good.to_owned())),
+        ("another subject", altered(good, CLAIMS, "sub", &json!("sup_01kaka00000000000000000001"))),
+        ("another expiry", altered(good, CLAIMS, "exp", &json!(4_000_000_000_u64))),
+        ("alg none", without_signature(altered(good, HEADER, "alg", &json!("none")))),
+        ("alg HS256", altered(good, HEADER, "alg", &json!("HS256"))),
+        ("an unknown key", altered(good, HEADER, "kid", &json!("nobody"))),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payload_altered_to_another_role_passes_nowhere() {
     let world = world().await;
-    let parts: Vec<&str> = world.buyer.token.split('.').collect();
-    let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
-    assert_eq!(claims["role"], "USER");
-    claims["role"] = json!("SUPERVISOR");
-    let altered = format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims.to_string()), parts[2]);
+    let altered = altered(&world.buyer.token, 1, "role", &json!("SUPERVISOR"));
     let calls = closed().map(|route| (route.function.to_owned(), world.call(route).token(&altered)));
     all_refused(calls.collect(), 401, "unauthenticated").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_alone_lets_nobody_in() {
+    let world = world().await;
+    let aws = &world.shop.aws;
+    let (key, user_key) = (Key::of(aws, Role::Supervisor).await, Key::of(aws, Role::User).await);
+    let good = claims(&world.supervisor.token);
+    let proof = world.shop.get("/orders/nonsense").token(&key.sign(&good)).send().await;
+    proof.problem(404, "not_found");
+
+    let bad = [
+        ("another role's key", user_key.sign(&good)),
+        ("another role's key under the right name", user_key.named_as(&key).sign(&good)),
+        ("a buyer's role", key.sign(&Claims { role: Role::User, ..good.clone() })),
+        ("another audience", key.sign(&Claims { aud: "rialto:other:api".to_owned(), ..good.clone() })),
+        ("another issuer", key.sign(&Claims { iss: "rialto:other:accounts".to_owned(), ..good.clone() })),
+        ("another type", key.sign(&Claims { typ: "refresh".to_owned(), ..good.clone() })),
+        (
+            "a subject that is no supervisor",
+            key.sign(&Claims { sub: world.buyer.id.clone(), ..good.clone() }),
+        ),
+    ];
+    let mut calls = Vec::new();
+    for route in closed() {
+        for (what, token) in &bad {
+            calls.push((format!("{} with {what}", route.function), world.call(route).token(token)));
+        }
+    }
+    all_refused(calls, 401, "unauthenticated").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_has_expired_or_whose_session_has_ended_is_told_so() {
+    let world = world().await;
+    let aws = &world.shop.aws;
+    let login = &Local::read().accounts.supervisor;
+    let ended = world.shop.log_in(&login.email, &login.password).await;
+    let good = claims(&ended.token);
+    let key = Key::of(aws, Role::Supervisor).await;
+    let expired = key.sign(&Claims { iat: good.iat - 901, exp: good.iat - 1, ..good.clone() });
+    let stranger = Claims { sid: SessionId::derive(&[b"no such session"]), ..good.clone() };
+
+    world.shop.get("/orders/nonsense").token(&ended.token).send().await.problem(404, "not_found");
+    end_session(aws, &good).await;
+    let mut calls = Vec::new();
+    for route in closed() {
+        let tokens = [("expired", &expired), ("ended", &ended.token), ("unknown", &key.sign(&stranger))];
+        for (what, token) in tokens {
+            calls.push((format!("{} ({what})", route.function), world.call(route).token(token)));
+        }
+    }
+    all_refused(calls, 401, "token_expired").await;
+}
+
+/// Ends a session as logging out will.
+async fn end_session(aws: &Aws, claims: &Claims) {
+    let table = tables::table(aws, "accounts");
+    let key = rialto_dynamo::Key::new(format!("ACCOUNT#{}", claims.sub), format!("SESSION#{}", claims.sid));
+    let now = AttributeValue::S(SystemClock.now().to_string());
+    let update = table.client.update_item().table_name(&table.name).set_key(Some(key.item()));
+    let update = update.update_expression("SET ended_at = :now").expression_attribute_values(":now", now);
+    update.condition_expression("attribute_exists(pk)").send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
