@@ -14,8 +14,8 @@ use crate::{
 };
 use rialto_contracts::inventory::Shortage;
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, Key, Listing, OnRefusal, Put, Refusal, Table, TransactWriteItem,
-    Transacted, Update, number, read_item, write_item,
+    AttributeValue, Expect, Key, Listing, OnRefusal, Refusal, Table, TransactWriteItem, Transacted, Update,
+    number, read_item, write_item,
 };
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
 use rialto_lambda::App;
@@ -49,23 +49,12 @@ impl DynamoInventory {
         Self { table }
     }
 
-    fn put(&self, item: Item, expect: Option<Expect>) -> Result<TransactWriteItem, StoreError> {
-        let mut put = Put::builder().table_name(&self.table.name).set_item(Some(item));
-        if let Some(expect) = expect {
-            put = put.condition_expression(expect.condition());
-            for (name, value) in expect.values() {
-                put = put.expression_attribute_values(name, value);
-            }
-        }
-        Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
-    }
-
     fn put_movement(&self, movement: &Movement) -> Result<TransactWriteItem, StoreError> {
         let key = Key::new(
             format!("PRODUCT#{}", movement.product_id),
             format!("MOVEMENT#{}", movement.movement_id),
         );
-        self.put(write_item(&key, movement, &[])?, None)
+        self.table.put_part(write_item(&key, movement, &[])?, Expect::Absent)
     }
 
     /// Adds to the stock's numbers without reading them, if none goes below zero.
@@ -116,7 +105,7 @@ impl StockReader for DynamoInventory {
 impl StockRegistrar for DynamoInventory {
     async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
         let item = write_item(&stock_key(stock.product_id), stock, &[])?;
-        let writes = vec![self.put(item, Some(Expect::Absent))?, self.put_movement(movement)?];
+        let writes = vec![self.table.put_part(item, Expect::Absent)?, self.put_movement(movement)?];
         self.table.transact(writes).await.map(written)
     }
 }
@@ -143,9 +132,9 @@ impl StockAdjuster for DynamoInventory {
         item.insert("changed_at".to_owned(), AttributeValue::S(movement.at.to_string()));
         let key = adjustment_key(stock.product_id, &record.key);
         let writes = vec![
-            self.put(item, Some(Expect::Version(stock.version - 1)))?,
+            self.table.put_part(item, Expect::Version(stock.version - 1))?,
             self.put_movement(movement)?,
-            self.put(write_item(&key, record, &[])?, Some(Expect::Absent))?,
+            self.table.put_part(write_item(&key, record, &[])?, Expect::Absent)?,
         ];
         self.table.transact(writes).await.map(written)
     }
@@ -192,7 +181,7 @@ impl Reservations for DynamoInventory {
                 rialto_dynamo::PutOutcome::Refused(_) => Applied::Conflict,
             });
         }
-        let mut writes = vec![self.put(item, Some(expect))?];
+        let mut writes = vec![self.table.put_part(item, expect)?];
         for movement in &change.moves {
             writes.push(self.move_stock(movement, change)?);
         }

@@ -4,9 +4,7 @@ use crate::{
     domain::{intent::Intent, saved::Saved},
     ports::Intents,
 };
-use rialto_dynamo::{
-    Expect, Item, Key, Put, PutOutcome, Table, TransactWriteItem, Transacted, read_item, write_item,
-};
+use rialto_dynamo::{Expect, Key, PutOutcome, Table, Transacted, read_item, write_item};
 use rialto_kernel::{StoreError, Write};
 use rialto_lambda::App;
 
@@ -33,18 +31,6 @@ impl DynamoIntents {
     #[must_use]
     pub const fn on(table: Table) -> Self {
         Self { table }
-    }
-
-    fn put(&self, item: Item, expect: Expect) -> Result<TransactWriteItem, StoreError> {
-        let mut put = Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(item))
-            .condition_expression(expect.condition());
-        for (name, value) in expect.values() {
-            put = put.expression_attribute_values(name, value);
-        }
-        let put = put.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        Ok(TransactWriteItem::builder().put(put).build())
     }
 }
 
@@ -76,7 +62,7 @@ impl Intents for DynamoIntents {
         }
         if items.len() > 1 {
             let writes: Result<_, _> =
-                items.into_iter().map(|(item, expect)| self.put(item, expect)).collect();
+                items.into_iter().map(|(item, expect)| self.table.put_part(item, expect)).collect();
             return Ok(match self.table.transact(writes?).await? {
                 Transacted::Done => Write::Done,
                 Transacted::Refused(_) => Write::Conflict,
