@@ -4,7 +4,7 @@ use crate::domain::{
     order::{Change, Order, OrderState},
     product::Product,
 };
-use rialto_kernel::{OrderId, ProductId, StoreError, UserId, Write};
+use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
 use std::collections::HashMap;
 
 /// What the first placing of an order left for its repetitions.
@@ -58,6 +58,18 @@ pub trait OrderWriter: OrderReader {
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn save(&self, change: &Change) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+pub trait DeadlineReader {
+    /// PENDING orders that were to be settled by `now`, `limit` at most: as an index has them, which may lag.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
 }
 
 /// Orders, and where to go on.

@@ -52,6 +52,7 @@ pub const ROUTES: &[Route] = &[
     route("orders-place-order", "POST", "/users/{user_id}/orders", OWN_USER),
     route("orders-list-user-orders", "GET", "/users/{user_id}/orders", OWN_USER),
     route("orders-get-order", "GET", "/orders/{order_id}", BUYER_OR_SELLER),
+    route("orders-cancel-order", "POST", "/orders/{order_id}/cancel", BUYER),
     route("orders-get-timeline", "GET", "/orders/{order_id}/timeline", BUYER),
     route("payments-get-payment", "GET", "/orders/{order_id}/payment", BUYER),
     route("platform-get-health", "GET", "/health", Who::Anonymous),

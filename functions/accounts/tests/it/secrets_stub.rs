@@ -108,10 +108,13 @@ impl Stub {
                 state.values.insert(text("Name"), text("SecretString"));
                 (200, json!({"Name": text("Name")}))
             }
-            "GetParameter" => match state.values.get(&text("Name")) {
-                Some(value) => (200, json!({"Parameter": {"Name": text("Name"), "Value": value}})),
-                None => refused("ParameterNotFound"),
-            },
+            "GetParameters" => {
+                let names = input["Names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+                let found: Vec<Value> = names
+                    .filter_map(|name| Some(json!({"Name": name, "Value": state.values.get(name)?})))
+                    .collect();
+                (200, json!({"Parameters": found}))
+            }
             "PutParameter" => {
                 assert_eq!((&input["Overwrite"], &input["Type"]), (&json!(true), &json!("String")));
                 state.values.insert(text("Name"), text("Value"));

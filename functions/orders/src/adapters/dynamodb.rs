@@ -8,7 +8,8 @@ use crate::{
         timeline::Entry,
     },
     ports::{
-        FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
+        DeadlineReader, FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter,
+        ProductKeeper,
     },
 };
 use rialto_contracts::orders::CancelReason;
@@ -16,7 +17,7 @@ use rialto_dynamo::{
     AttributeValue, Expect, Item, Key, Listing, OUTBOX, Position, PutOutcome, Table, item_key, outbox,
     read_item, write_item,
 };
-use rialto_kernel::{OrderId, ProductId, StoreError, UserId, Write, digest};
+use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write, digest};
 use rialto_lambda::App;
 use serde::Serialize;
 
@@ -172,6 +173,43 @@ impl DynamoOrders {
         }
         Ok(orders)
     }
+}
+
+impl DeadlineReader for DynamoOrders {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        let mut due = Vec::new();
+        for shard in 0..DEADLINE_SHARDS {
+            let listing = Listing {
+                index: Some("by_deadline"),
+                partition: ("by_deadline_pk", format!("PENDING#{shard}")),
+                begins: None,
+                newest_first: false,
+            };
+            let mut position = None;
+            loop {
+                let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
+                let read = keys.len();
+                due.extend(keys.iter().map_while(|key| due_by(key, now)));
+                position = next.as_ref().map(Position::as_str).map(str::to_owned);
+                if due.len() >= limit {
+                    due.truncate(limit);
+                    return Ok(due);
+                }
+                let all_due = keys.last().is_none_or(|last| due_by(last, now).is_some());
+                if read == 0 || !all_due || position.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(due)
+    }
+}
+
+/// The order behind a key of `by_deadline`, if it was to be settled by `now`.
+fn due_by(key: &Item, now: Timestamp) -> Option<OrderId> {
+    let (expires_at, order) = key.get("by_deadline_sk")?.as_s().ok()?.split_once('#')?;
+    (Timestamp::parse(expires_at).ok()? <= now).then_some(())?;
+    OrderId::parse(order).ok()
 }
 
 impl ProductKeeper for DynamoOrders {

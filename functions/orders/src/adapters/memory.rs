@@ -6,11 +6,12 @@ use crate::{
         product::Product,
     },
     ports::{
-        FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
+        DeadlineReader, FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter,
+        ProductKeeper,
     },
 };
 use rialto_contracts::Event;
-use rialto_kernel::{OrderId, ProductId, StoreError, UserId, Write};
+use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -107,6 +108,15 @@ impl OrderLister for MemoryOrders {
         orders.truncate(limit as usize);
         let next = orders.last().filter(|_| more).map(place);
         Ok((orders, next))
+    }
+}
+
+impl DeadlineReader for MemoryOrders {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        let state = self.state();
+        let due = |order: &&Order| order.state == OrderState::Pending && order.expires_at <= now;
+        let due = state.orders.values().map(|(order, _)| order).filter(due);
+        Ok(due.take(limit).map(|order| order.order_id).collect())
     }
 }
 

@@ -165,6 +165,18 @@ impl Order {
         })
     }
 
+    /// Cancels a PENDING order as a whole.
+    ///
+    /// # Errors
+    /// The state that doesn't allow it.
+    pub fn cancel(&self, reason: CancelReason, now: Timestamp, cause: &Cause) -> Result<Change, OrderState> {
+        if self.state != OrderState::Pending {
+            return Err(self.state);
+        }
+        let order = Self { version: self.version + 1, ..self.clone() };
+        Ok(Change { order, events: Vec::new() }.cancel(reason, now, cause))
+    }
+
     fn placed_lines(&self) -> Vec<PlacedLine> {
         let placed = |line: &Line| PlacedLine {
             line_no: line.line_no,
@@ -244,6 +256,18 @@ mod tests {
         assert_eq!(change.events[0].causationid, Some(event.id));
         assert_eq!(change.order.timeline.len(), 3);
         assert_eq!(change.order.hear(&event, Effect::Confirms, LATER, &cause), None);
+    }
+
+    #[test]
+    fn only_a_pending_order_is_cancelled_as_a_whole() {
+        let order = testing::order().order;
+        let cause = Cause::default();
+        let cancelled = order.cancel(CancelReason::Buyer, LATER, &cause).unwrap();
+        assert_eq!(cancelled.order.reason, Some(CancelReason::Buyer));
+        assert_eq!(cancelled.events[0].kind, "OrderCancelled");
+        assert_eq!(cancelled.order.cancel(CancelReason::Buyer, LATER, &cause), Err(OrderState::Cancelled));
+        let confirmed = order.hear(&captured(&order), Effect::Confirms, LATER, &cause).unwrap().order;
+        assert_eq!(confirmed.cancel(CancelReason::Timeout, LATER, &cause), Err(OrderState::Confirmed));
     }
 
     #[test]

@@ -15,12 +15,12 @@ use rialto_orders::{
         quote::{Quote, Terms},
         request::{OrderRequest, PaymentMethod, RequestedLine},
     },
-    ports::{FirstPlacing, OrderLister, OrderPlacer, OrderReader, OrderWriter, ProductKeeper},
+    ports::{DeadlineReader, FirstPlacing, OrderLister, OrderPlacer, OrderWriter, ProductKeeper},
 };
 use std::{collections::HashMap, time::Duration};
 
-trait Store: OrderPlacer + OrderReader + OrderWriter + OrderLister + ProductKeeper {}
-impl<S: OrderPlacer + OrderReader + OrderWriter + OrderLister + ProductKeeper> Store for S {}
+trait Store: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + ProductKeeper {}
+impl<S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + ProductKeeper> Store for S {}
 
 /// Runs each rule on each adapter, on a store of its own.
 macro_rules! contract {
@@ -44,6 +44,7 @@ contract! {
     an_order_is_saved_over_its_version_only,
     a_buyers_orders_are_listed_newest_first_page_by_page,
     a_list_by_state_finds_all_of_them,
+    what_is_due_is_found_by_its_deadline,
     the_newest_copy_of_a_product_is_kept,
 }
 
@@ -176,6 +177,27 @@ async fn a_list_by_state_finds_all_of_them(store: impl Store) {
     assert_eq!(pages(&store, user, Some(OrderState::Cancelled), 2).await, expected);
     assert_eq!(pages(&store, user, Some(OrderState::Pending), 100).await.len(), 4);
     assert!(pages(&store, user, Some(OrderState::Confirmed), 10).await.is_empty());
+}
+
+async fn what_is_due_is_found_by_its_deadline(store: impl Store) {
+    let user = UserId::derive(&[b"u"]);
+    let mut expected = Vec::new();
+    for at in 0..20 {
+        let change = placed(user, &format!("k{at}"), Timestamp::from_millis(1_000 * at));
+        insert(&store, &change).await;
+        match at {
+            3 => assert_eq!(store.save(&cancelled(&change.order)).await.unwrap(), Write::Done),
+            0..=10 => expected.push(change.order.order_id),
+            _ => {}
+        }
+    }
+    expected.sort_unstable();
+    let now = Timestamp::from_millis(10_000).plus(Duration::from_secs(900));
+    let mut due = store.due(now, 100).await.unwrap();
+    due.sort_unstable();
+    assert_eq!(due, expected);
+    assert_eq!(store.due(now, 4).await.unwrap().len(), 4);
+    assert!(store.due(Timestamp::from_millis(1), 100).await.unwrap().is_empty());
 }
 
 async fn the_newest_copy_of_a_product_is_kept(store: impl Store) {

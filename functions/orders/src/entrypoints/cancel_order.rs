@@ -1,0 +1,57 @@
+use super::get_order::{OrderBody, viewer};
+use crate::{
+    adapters::dynamodb::DynamoOrders,
+    application::cancel_order::{CancelOrderError, cancel_order},
+};
+use rialto_kernel::OrderId;
+use rialto_lambda::{
+    App,
+    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("orders-cancel-order", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoOrders::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// Cancel an order
+///
+/// A PENDING order is cancelled at once, as a whole; any other is refused with its `state`. For its buyer and supervisors.
+#[utoipa::path(
+    post, path = "/orders/{order_id}/cancel", operation_id = "ordersCancelOrder", tag = "orders",
+    params(("order_id" = OrderId, Path)),
+    responses(
+        (status = 200, body = Data<OrderBody>),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json",
+            description = "`illegal_transition` (with `state`)"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Reply, Problem> {
+    let viewer = viewer(request.caller()?);
+    let order_id = request.path("order_id")?;
+    let order = cancel_order(store, order_id, viewer, request.now(), &request.cause()).await?;
+    Ok(Reply::ok(&OrderBody::from(&order)))
+}
+
+impl From<CancelOrderError> for Problem {
+    fn from(error: CancelOrderError) -> Self {
+        match error {
+            CancelOrderError::NotFound => Self::not_found(),
+            CancelOrderError::IllegalTransition(state) => {
+                Self::new(Code::IllegalTransition).with("state", state)
+            }
+            CancelOrderError::Store(error) => error.into(),
+        }
+    }
+}
