@@ -324,6 +324,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
         "catalog-get-product"
         | "inventory-get-stock"
         | "orders-get-order"
+        | "orders-cancel-order"
         | "orders-get-timeline"
         | "payments-get-payment"
         | "platform-get-health"

@@ -1,0 +1,60 @@
+//! Cancelling while PENDING, at any moment of the saga.
+
+use rialto_e2e::{
+    invariants::Books,
+    shop::{Basket, Shop, Sketch},
+    wait::eventually,
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// How many orders are cancelled, each somewhat later than the one before.
+const ORDERS: u32 = 100;
+const STEP: Duration = Duration::from_millis(3);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_at_any_moment_ends_in_cancelled_and_whole_or_comes_too_late() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Perhaps not", 700, 1000)).await;
+    let (mut orders, mut sold, mut cancelled) = (Vec::new(), 0, 0);
+    for number in 0..ORDERS {
+        let order = shop.place(&buyer, &Basket::of(&[(&product, 2)])).await;
+        // The delay is what is tested: each order is hit at another moment of its saga.
+        tokio::time::sleep(STEP * number).await;
+        let answer =
+            shop.post(format!("/orders/{order}/cancel"), &json!({})).token(&buyer.token).send().await;
+        match answer.status {
+            200 => {
+                let now = answer.data(200);
+                assert_eq!((&now["state"], &now["reason"]), (&json!("CANCELLED"), &json!("BUYER")));
+                cancelled += 1;
+            }
+            _ => {
+                let problem = answer.problem(409, "illegal_transition");
+                assert_eq!(problem["state"], "CONFIRMED", "{problem}");
+                sold += 2;
+            }
+        }
+        orders.push(order);
+    }
+    println!("{cancelled} of {ORDERS} were cancelled in time");
+    assert!(cancelled > 0, "none was cancelled in time");
+    Books::in_order(&shop.aws, &[&product], &orders).await;
+    eventually("the stock of what was cancelled to come back", async || {
+        let stock = shop.stock(&seller, &product).await;
+        if stock == (1000 - sold, 0, sold) { Ok(()) } else { Err(format!("{stock:?}, {sold} sold")) }
+    })
+    .await;
+    for order in &orders {
+        let state = shop.order(&buyer, order).await["state"].clone();
+        let payment = shop.payment(&buyer, order).await;
+        if payment.status == 404 {
+            assert_eq!(state, "CANCELLED", "{order} was confirmed without a payment");
+            continue;
+        }
+        let payment = payment.data(200);
+        let net = payment["captured"].as_i64().unwrap() - payment["refunded"].as_i64().unwrap();
+        assert_eq!(net > 0, state == "CONFIRMED", "{order} is {state}, {payment}");
+    }
+}
