@@ -14,7 +14,10 @@ use rialto_inventory::domain::{
     stock::Stock,
 };
 use rialto_kernel::{OrderId, ProductId};
-use rialto_orders::domain::order::{self, Order, OrderState};
+use rialto_orders::domain::{
+    order::{self, Order, OrderState},
+    timeline,
+};
 use rialto_payments::domain::{
     ledger::{self, EntryKind},
     payment::{Payment, PaymentState},
@@ -248,7 +251,12 @@ impl<'a> Check<'a> {
         let id = payment.order_id;
         let known = self.orders.contains_key(&id);
         self.expect(known, || format!("{id}: a payment ({:?}) without its order", payment.state));
-        let resting = !matches!(payment.state, PaymentState::Pending | PaymentState::Processing);
+        let resting = match payment.state {
+            PaymentState::Pending => false,
+            // The provider hasn't said yet how the charge of a cancelled order ended.
+            PaymentState::Processing => payment.cancel_requested,
+            _ => true,
+        };
         self.expect(resting, || format!("{id}: its payment is {:?}", payment.state));
         let begun = payment.refunds.iter().filter(|refund| refund.state == RefundState::Begun).count();
         self.expect(begun == 0, || format!("{id}: {begun} refunds are under way"));
@@ -290,8 +298,8 @@ impl<'a> Check<'a> {
         self.expect(ids.len() == order.timeline.len(), || format!("{id}: an event is told twice"));
         for entry in &order.timeline {
             let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause));
-            let beginning = entry.causationid.is_none() == (entry.kind == "OrderPlaced");
-            self.expect(caused && beginning, || {
+            let beginning = entry.causationid.is_none();
+            self.expect(caused && beginning == is_asked_for(entry), || {
                 format!("{id}: {} was caused by {:?}, which isn't told", entry.kind, entry.causationid)
             });
         }
@@ -353,6 +361,15 @@ fn kept(payment: &Payment) -> i64 {
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Whether a person or the clock led to it, and no event did.
+fn is_asked_for(entry: &timeline::Entry) -> bool {
+    match entry.kind.as_str() {
+        "OrderPlaced" => true,
+        "OrderCancelled" => matches!(entry.data["reason"].as_str(), Some("BUYER" | "TIMEOUT")),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -140,9 +140,32 @@ fn spoilt(mut books: Books, spoil: impl FnOnce(&mut Books)) -> String {
 }
 
 #[test]
-fn a_paid_and_a_declined_order_break_nothing() {
+fn a_paid_a_declined_and_a_cancelled_order_break_nothing() {
     assert_eq!(broken(&paid()), Vec::<String>::new());
     assert_eq!(broken(&declined()), Vec::<String>::new());
+    assert_eq!(broken(&given_up()), Vec::<String>::new());
+}
+
+/// The books after an order that its buyer cancelled before anybody heard of it.
+fn given_up() -> Books {
+    let mut books = opened();
+    let Moved { order, .. } = placed();
+    let Moved { order, events } = order.cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+    let cancelled = payload(&events[0]);
+    books.hold(Reservation::overtaken(order.order_id, &caused_by(&events[0])));
+    books.pay(Payment::tombstone(&cancelled));
+    books.orders = vec![order];
+    books
+}
+
+#[test]
+fn only_a_buyers_or_times_cancellation_comes_from_nowhere() {
+    let other = |books: &mut Books| {
+        for entry in &mut books.orders[0].timeline {
+            entry.data["reason"] = serde_json::json!("PAYMENT_FAILED");
+        }
+    };
+    assert!(spoilt(given_up(), other).contains("OrderCancelled was caused by None"));
 }
 
 #[test]
@@ -198,6 +221,11 @@ fn what_is_still_under_way_is_found() {
     assert!(spoilt(paid(), pending).contains(": PENDING"));
     let processing = |books: &mut Books| books.payments[0].state = PaymentState::Processing;
     assert!(spoilt(declined(), processing).contains("its payment is Processing"));
+    let marked = |books: &mut Books| {
+        processing(books);
+        books.payments[0].cancel_requested = true;
+    };
+    assert!(!spoilt(declined(), marked).contains("its payment is Processing"), "the provider has the word");
 }
 
 #[test]

@@ -227,6 +227,8 @@ async fn somebody_elses_order_is_not_there() {
             let path = format!("/orders/{id}{part}");
             calls.push((format!("{path} by another buyer"), shop.get(&path).token(&other_buyer.token)));
         }
+        let cancelling = shop.post(format!("/orders/{id}/cancel"), &json!({}));
+        calls.push((format!("cancelling {id} by another buyer"), cancelling.token(&other_buyer.token)));
         let path = format!("/orders/{id}");
         calls.push((format!("{path} by another seller"), shop.get(path).token(&other_seller.token)));
     }
@@ -272,7 +274,8 @@ async fn a_supervisor_may_call_every_route() {
     let world = world().await;
     let calls = closed().map(|route| async {
         let answer = world.call(route).token(&world.supervisor.token).send().await;
-        (!matches!(answer.status, 200 | 201 | 400)).then(|| format!("{}: {answer}", route.function))
+        // 409: its state is in the way, not who calls.
+        (!matches!(answer.status, 200 | 201 | 400 | 409)).then(|| format!("{}: {answer}", route.function))
     });
     let refused: Vec<String> = join_all(calls).await.into_iter().flatten().collect();
     assert_eq!(refused, Vec::<String>::new());
