@@ -5,7 +5,7 @@ use crate::domain::{
     reservation::{Change, Reservation},
     stock::Stock,
 };
-use rialto_contracts::inventory::Shortage;
+use rialto_contracts::{Cause, inventory::Shortage};
 use rialto_kernel::{OrderId, ProductId, StoreError, Write};
 
 pub trait StockReader {
@@ -46,7 +46,7 @@ pub trait StockAdjuster {
         key: &str,
     ) -> impl Future<Output = Result<(Option<Stock>, Option<AdjustmentRecord>), StoreError>> + Send;
 
-    /// Writes the adjusted stock over its version before; [`Write::Conflict`] if that, or the key, isn't as it was.
+    /// Writes the adjusted stock over its version before, and what led to it; [`Write::Conflict`] if that, or the key, isn't as it was.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
@@ -55,6 +55,7 @@ pub trait StockAdjuster {
         stock: &Stock,
         movement: &Movement,
         record: &AdjustmentRecord,
+        cause: &Cause,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 

@@ -12,7 +12,7 @@ use crate::{
         StockRegistrar,
     },
 };
-use rialto_contracts::inventory::Shortage;
+use rialto_contracts::{Cause, inventory::Shortage};
 use rialto_dynamo::{
     AttributeValue, Expect, Key, Listing, OnRefusal, Refusal, Table, TransactWriteItem, Transacted, Update,
     number, read_item, write_item,
@@ -68,7 +68,7 @@ impl DynamoInventory {
                  ADD available :available, reserved :reserved, sold :sold, version :one",
             )
             .expression_attribute_values(":now", AttributeValue::S(movement.at.to_string()))
-            .expression_attribute_values(":cause", cause(change)?)
+            .expression_attribute_values(":cause", as_attribute(&change.cause)?)
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
         for (name, delta) in
@@ -86,8 +86,8 @@ impl DynamoInventory {
 }
 
 /// What led to the change, for the events that the stream's images tell.
-fn cause(change: &Change) -> Result<AttributeValue, StoreError> {
-    serde_json::to_string(&change.cause)
+fn as_attribute(cause: &Cause) -> Result<AttributeValue, StoreError> {
+    serde_json::to_string(cause)
         .map(AttributeValue::S)
         .map_err(|error| StoreError::Corrupt(error.to_string()))
 }
@@ -127,9 +127,11 @@ impl StockAdjuster for DynamoInventory {
         stock: &Stock,
         movement: &Movement,
         record: &AdjustmentRecord,
+        cause: &Cause,
     ) -> Result<Write, StoreError> {
         let mut item = write_item(&stock_key(stock.product_id), stock, &[])?;
         item.insert("changed_at".to_owned(), AttributeValue::S(movement.at.to_string()));
+        item.insert("cause".to_owned(), as_attribute(cause)?);
         let key = adjustment_key(stock.product_id, &record.key);
         let writes = vec![
             self.table.put_part(item, Expect::Version(stock.version - 1))?,

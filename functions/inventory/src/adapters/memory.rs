@@ -11,7 +11,7 @@ use crate::{
         StockRegistrar,
     },
 };
-use rialto_contracts::{Event, inventory::Shortage};
+use rialto_contracts::{Cause, Event, inventory::Shortage};
 use rialto_kernel::{OrderId, ProductId, StoreError, Write};
 use std::{
     collections::BTreeMap,
@@ -79,6 +79,7 @@ impl StockAdjuster for MemoryInventory {
         stock: &Stock,
         movement: &Movement,
         record: &AdjustmentRecord,
+        _: &Cause,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let key = (stock.product_id, record.key.clone());

@@ -5,6 +5,7 @@ use crate::{
     },
     ports::{AdjustmentRecord, StockAdjuster},
 };
+use rialto_contracts::Cause;
 use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write, digest};
 
 /// What is asked for, under which key.
@@ -50,6 +51,7 @@ pub async fn adjust_stock(
     may_adjust: impl Fn(SellerId) -> bool,
     answer: impl Fn(&Stock) -> String,
     now: Timestamp,
+    cause: &Cause,
 ) -> Result<Adjusted, AdjustStockError> {
     let key = digest::hex(&digest::sha256(&[request.idempotency_key.as_bytes()]));
     let adjustment = &request.adjustment;
@@ -72,7 +74,7 @@ pub async fn adjust_stock(
         let (stock, movement) = adjustment.apply(&stock, &key, now)?;
         let record =
             AdjustmentRecord { key: key.clone(), body_hash: body_hash.clone(), answer: answer(&stock) };
-        if store.adjust(&stock, &movement, &record).await? == Write::Done {
+        if store.adjust(&stock, &movement, &record, cause).await? == Write::Done {
             return Ok(Adjusted { answer: record.answer, replayed: false });
         }
     }

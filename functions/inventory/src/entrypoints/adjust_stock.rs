@@ -72,7 +72,7 @@ pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result
     };
     let may_adjust = |seller| caller.acts_for_seller(seller);
     let answer = |stock: &_| Reply::ok(&StockBody::from(stock)).body;
-    let adjusted = adjust_stock(store, &command, may_adjust, answer, request.now()).await?;
+    let adjusted = adjust_stock(store, &command, may_adjust, answer, request.now(), &request.cause()).await?;
     let reply = Reply::raw(200, "application/json", adjusted.answer);
     Ok(if adjusted.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
 }

@@ -168,8 +168,8 @@ async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
     let adjustment = Adjustment { quantity: 3, reason: Text::parse("found").unwrap() };
     let (after, movement) = adjustment.apply(&before.unwrap(), "k", SystemClock.now()).unwrap();
     let record = AdjustmentRecord { key: "k".to_owned(), body_hash: "h".to_owned(), answer: "{}".to_owned() };
-    assert_eq!(store.adjust(&after, &movement, &record).await.unwrap(), Write::Done);
-    assert_eq!(store.adjust(&after, &movement, &record).await.unwrap(), Write::Conflict);
+    assert_eq!(store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(), Write::Done);
+    assert_eq!(store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(), Write::Conflict);
     assert_eq!(store.load(a, "k").await.unwrap(), (Some(after), Some(record)));
     assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 2);
 }
