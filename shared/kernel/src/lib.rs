@@ -1,10 +1,12 @@
 //! Values that every service speaks in. Nothing here knows AWS, HTTP or the environment.
 
 pub mod account;
+pub mod address;
 pub mod digest;
 pub mod fields;
 pub mod ids;
 pub mod money;
+pub mod phone;
 pub mod quantity;
 pub mod role;
 pub mod settings;
@@ -13,9 +15,11 @@ pub mod text;
 pub mod time;
 
 pub use account::AccountId;
+pub use address::{Address, DropOff};
 pub use fields::{FieldError, Fields, Invalid};
 pub use ids::*;
 pub use money::{Amount, AmountError, Currency};
+pub use phone::Phone;
 pub use quantity::Quantity;
 pub use role::Role;
 pub use store::{StoreError, Write};

@@ -1,6 +1,7 @@
 //! What a person is called and reached by.
 
 use super::unprintable;
+pub use rialto_kernel::Phone;
 use rialto_kernel::{Text, text::TextError};
 use serde::{Deserialize, Serialize};
 
@@ -13,20 +14,11 @@ pub struct Email(String);
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Name(Text<1, 80>);
 
-/// A telephone number: 7 to 15 digits, after a `+` if the country is the first of them.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Phone(String);
-
-unprintable!(Email, Name, Phone);
+unprintable!(Email, Name);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a mail address such as name@shop.example of 254 characters at most")]
 pub struct EmailError;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 7 to 15 digits, with a + before the country's code if there is one")]
-pub struct PhoneError;
 
 impl Email {
     /// # Errors
@@ -83,39 +75,9 @@ impl Name {
     }
 }
 
-impl Phone {
-    /// # Errors
-    /// [`PhoneError`] for anything but digits, too many or too few.
-    pub fn parse(text: &str) -> Result<Self, PhoneError> {
-        let text = text.trim();
-        let (digits, international) = match text.strip_prefix('+') {
-            Some(digits) => (digits, true),
-            None => (text, false),
-        };
-        let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
-        // No country's code begins with 0.
-        if !all_digits || !(7..=15).contains(&digits.len()) || (international && digits.starts_with('0')) {
-            return Err(PhoneError);
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl TryFrom<String> for Email {
     type Error = EmailError;
     fn try_from(text: String) -> Result<Self, EmailError> {
-        Self::parse(&text)
-    }
-}
-
-impl TryFrom<String> for Phone {
-    type Error = PhoneError;
-    fn try_from(text: String) -> Result<Self, PhoneError> {
         Self::parse(&text)
     }
 }
@@ -177,25 +139,6 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_number_is_digits_after_an_optional_plus() {
-        for good in ["+491701234567", "01701234567", "1234567", "123456789012345"] {
-            assert_eq!(Phone::parse(good).unwrap().as_str(), good);
-        }
-        for bad in [
-            "",
-            "+",
-            "123456",
-            "1234567890123456",
-            "+0123456789",
-            "0170 1234567",
-            "0170-123456",
-            "++49170123",
-        ] {
-            assert_eq!(Phone::parse(bad), Err(PhoneError), "{bad}");
-        }
-    }
-
-    #[test]
     fn a_name_has_1_to_80_characters() {
         assert!(Name::parse(&"é".repeat(80)).is_ok());
         assert!(Name::parse(&"é".repeat(81)).is_err());
@@ -204,13 +147,8 @@ mod tests {
 
     #[test]
     fn nothing_personal_is_printed() {
-        let printed = format!(
-            "{:?} {:?} {:?}",
-            Email::parse("ann@example.com"),
-            Name::parse("Ann Lee"),
-            Phone::parse("+491701234567")
-        );
-        for personal in ["ann", "Ann", "170"] {
+        let printed = format!("{:?} {:?}", Email::parse("ann@example.com"), Name::parse("Ann Lee"));
+        for personal in ["ann", "Ann"] {
             assert!(!printed.contains(personal), "{printed}");
         }
     }

@@ -40,7 +40,7 @@ pub struct RegisterRequest {
     password: String,
     #[schema(min_length = 1, max_length = 80)]
     name: String,
-    #[schema(pattern = r"^(\+[1-9][0-9]{6,14}|[0-9]{7,15})$")]
+    /// 5 to 15 digits, `+` before them or not.
     phone: String,
 }
 
