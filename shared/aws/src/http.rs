@@ -23,10 +23,10 @@ pub(crate) fn client() -> SharedHttpClient {
     }
 }
 
-pub(crate) fn connector() -> Connector {
+pub(crate) fn connector(read_timeout: Duration) -> Connector {
     let settings = HttpConnectorSettings::builder()
         .connect_timeout(Duration::from_secs(1))
-        .read_timeout(Duration::from_secs(2))
+        .read_timeout(read_timeout)
         .build();
     let builder = Connector::builder()
         .tls_provider(PROVIDER)

@@ -6,11 +6,16 @@
 
 pub mod calls;
 mod config;
+mod functions;
 mod http;
+mod mail;
 mod parameters;
+mod signed;
 mod stage;
 
 pub use aws_types::SdkConfig;
 pub use config::{ConfigError, emulator_config, sdk_config};
+pub use functions::{Functions, InvokeError};
+pub use mail::{Mail, MailError, Mailer};
 pub use parameters::{Parameter, ParameterError, ParameterStore};
 pub use stage::{Stage, StageError};

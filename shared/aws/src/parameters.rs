@@ -1,26 +1,8 @@
-//! The parameter store, by the three requests that Rialto makes of it.
-//!
-//! `aws-sdk-ssm` knows a hundred and fifty; it would be a tenth of each function's size and a fifth of the time that building
-//! them takes.
+//! The parameter store, by the two requests that Rialto makes of it.
 
-use crate::{SdkConfig, http};
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
-use aws_smithy_http_client::Connector;
-use aws_smithy_runtime_api::{
-    client::{http::HttpConnector, orchestrator::HttpRequest},
-    http::Response,
-};
-use aws_smithy_types::body::SdkBody;
+use crate::{SdkConfig, signed::SignedClient};
 use serde_json::{Value, json};
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, time::Duration};
 
 /// Parameters can't be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,10 +12,7 @@ pub struct ParameterError(String);
 /// The parameter store of an account and region. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct ParameterStore {
-    region: String,
-    endpoint: String,
-    credentials: Option<SharedCredentialsProvider>,
-    connector: Arc<OnceLock<Connector>>,
+    client: SignedClient,
 }
 
 /// A parameter to write.
@@ -49,16 +28,13 @@ pub struct Parameter<'a> {
 /// The parameter store's own limit.
 const NAMES_A_REQUEST: usize = 10;
 const TRIES: u32 = 3;
+/// What one request may take.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 impl ParameterStore {
     #[must_use]
     pub fn new(aws: &SdkConfig) -> Self {
-        let region = aws.region().map(ToString::to_string).unwrap_or_default();
-        let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        let endpoint = aws
-            .endpoint_url()
-            .map_or_else(|| format!("https://ssm.{region}.amazonaws.com{suffix}"), str::to_owned);
-        Self { region, endpoint, credentials: aws.credentials_provider(), connector: Arc::default() }
+        Self { client: SignedClient::new(aws, "ssm", "ssm", TIME_LIMIT) }
     }
 
     /// The values of those of these parameters that exist, by name. Secret ones in the clear only with `decrypt`.
@@ -113,11 +89,12 @@ impl ParameterStore {
 
     /// The answer, or why there is none and whether to ask again.
     async fn ask_once(&self, action: &str, body: &str) -> Result<Value, (ParameterError, bool)> {
-        let again = |error: &dyn std::fmt::Display| (ParameterError(error.to_string()), true);
-        let request = self.signed(action, body).await.map_err(|error| (error, false))?;
-        let connector = self.connector.get_or_init(http::connector);
-        let answer = connector.call(request).await.map_err(|error| again(&error))?;
-        let (status, answer) = read(answer).await.map_err(|error| again(&error))?;
+        let target = format!("AmazonSSM.{action}");
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
+        let answer =
+            self.client.post("/", &headers, body).await.map_err(|error| (ParameterError(error), true))?;
+        let status = answer.status;
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if (200..300).contains(&status) {
             return Ok(answer);
         }
@@ -125,42 +102,4 @@ impl ParameterStore {
         let retry = status >= 500 || kind.contains("Throttling");
         Err((ParameterError(format!("{action}: status {status} {kind}")), retry))
     }
-
-    async fn signed(&self, action: &str, body: &str) -> Result<HttpRequest, ParameterError> {
-        let failed = |error: &dyn std::fmt::Display| ParameterError(error.to_string());
-        let provider =
-            self.credentials.as_ref().ok_or_else(|| ParameterError("no credentials".to_owned()))?;
-        let identity = provider.provide_credentials().await.map_err(|error| failed(&error))?.into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("ssm")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| failed(&error))?
-            .into();
-        let url = format!("{}/", self.endpoint.trim_end_matches('/'));
-        let target = format!("AmazonSSM.{action}");
-        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-        let signable =
-            SignableRequest::new("POST", &url, headers.into_iter(), SignableBody::Bytes(body.as_bytes()));
-        let signable = signable.map_err(|error| failed(&error))?;
-        let (instructions, _) = sign(signable, &params).map_err(|error| failed(&error))?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST").map_err(|error| failed(&error))?;
-        request.set_uri(url).map_err(|error| failed(&error))?;
-        let into = request.headers_mut();
-        for (name, value) in headers.into_iter().chain(instructions.headers()) {
-            into.try_insert(name.to_owned(), value.to_owned()).map_err(|error| failed(&error))?;
-        }
-        Ok(request)
-    }
-}
-
-async fn read(answer: Response<SdkBody>) -> Result<(u16, Value), String> {
-    use http_body_util::BodyExt;
-    let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
-    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }

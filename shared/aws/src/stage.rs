@@ -40,6 +40,12 @@ impl Stage {
         format!("rialto-{}", self.0)
     }
 
+    /// A function's full name.
+    #[must_use]
+    pub fn function(&self, name: &str) -> String {
+        format!("rialto-{}-{name}", self.0)
+    }
+
     /// A parameter's full name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> String {
@@ -67,6 +73,7 @@ mod tests {
     fn a_stage_names_its_resources() {
         let stage = Stage::parse("local").unwrap();
         assert_eq!(stage.table("orders"), "rialto-local-orders");
+        assert_eq!(stage.function("orders-sweep"), "rialto-local-orders-sweep");
         assert_eq!(stage.parameter("auth/jwks"), "/rialto/local/auth/jwks");
         assert_eq!(stage.secret("auth/refresh-key"), "rialto/local/auth/refresh-key");
         assert!(Stage::parse("Prod").is_err());

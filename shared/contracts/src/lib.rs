@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod catalog;
 pub mod envelope;
+pub mod internal;
 pub mod inventory;
 pub mod orders;
 pub mod payments;

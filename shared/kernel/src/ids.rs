@@ -116,6 +116,7 @@ typed_ids! {
     SupervisorId = "sup";
     /// One login on one device.
     SessionId = "ses";
+    AddressId = "adr";
     CategoryId = "cat";
     BrandId = "brd";
     /// The smallest unit a product is made from.

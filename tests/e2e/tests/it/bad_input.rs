@@ -139,7 +139,7 @@ fn registration_of_somebody() -> Input {
             ]
             .map(email)
             .into(),
-            [json!(15_550_199), json!(""), json!("123456"), json!("1234567890123456"), json!("+0155501999")]
+            [json!(15_550_199), json!(""), json!("1234"), json!("1234567890123456"), json!("+0155501999")]
                 .map(phone)
                 .into(),
             [json!("12345x7"), json!("++15550199"), json!(null)].map(phone).into(),

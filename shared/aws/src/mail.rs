@@ -1,0 +1,58 @@
+//! Mail, by the one request of SES that Rialto makes.
+
+use crate::{SdkConfig, signed::SignedClient};
+use serde_json::json;
+use std::{fmt, time::Duration};
+
+/// SES in an account and region. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Mailer {
+    client: SignedClient,
+}
+
+/// A mail in plain text. Personal: it isn't printed.
+#[derive(Clone, Copy)]
+pub struct Mail<'a> {
+    /// A sender that SES has verified.
+    pub from: &'a str,
+    pub to: &'a str,
+    pub subject: &'a str,
+    pub text: &'a str,
+}
+
+impl fmt::Debug for Mail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mail(..)")
+    }
+}
+
+/// Whether the mail was sent isn't known, or it was refused. Says nothing of the mail itself.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("mail: {0}")]
+pub struct MailError(String);
+
+impl Mailer {
+    #[must_use]
+    pub fn new(aws: &SdkConfig) -> Self {
+        Self { client: SignedClient::new(aws, "email", "ses", Duration::from_secs(3)) }
+    }
+
+    /// Sends a mail, trying once: a second try could send it twice.
+    ///
+    /// # Errors
+    /// [`MailError`] when SES doesn't say that it took it.
+    pub async fn send(&self, mail: &Mail<'_>) -> Result<(), MailError> {
+        let utf8 = |text: &str| json!({ "Data": text, "Charset": "UTF-8" });
+        let request = json!({
+            "FromEmailAddress": mail.from,
+            "Destination": { "ToAddresses": [mail.to] },
+            "Content": { "Simple": { "Subject": utf8(mail.subject), "Body": { "Text": utf8(mail.text) } } },
+        });
+        let headers = [("content-type", "application/json")];
+        let sent = self.client.post("/v2/email/outbound-emails", &headers, &request.to_string()).await;
+        match sent.map_err(MailError)?.status {
+            200..=299 => Ok(()),
+            status => Err(MailError(format!("status {status}"))),
+        }
+    }
+}
