@@ -9,6 +9,7 @@ pub mod app;
 pub mod boot;
 pub mod caller;
 pub mod http;
+pub mod internal;
 pub mod settings;
 pub mod sqs;
 pub mod telemetry;

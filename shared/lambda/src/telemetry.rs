@@ -36,6 +36,25 @@ impl Scope {
         SCOPE.scope(Arc::new(self), work).await
     }
 
+    /// Runs a function's whole `work` in this scope, and logs how it went.
+    pub(crate) async fn work(
+        self,
+        function: &'static str,
+        work: BoxFuture<'static, Result<Value, Failure>>,
+    ) -> Result<Value, Failure> {
+        let started = SystemClock.now();
+        self.run(async {
+            let (result, calls) = rialto_aws::calls::counted(work).await;
+            let ms = millis_since(started);
+            match &result {
+                Ok(_) => tracing::info!(ms, calls, "{function} done"),
+                Err(error) => tracing::error!(ms, calls, error = %error, "{function} failed"),
+            }
+            result
+        })
+        .await
+    }
+
     /// The scope of the work under way, or an empty one outside any.
     #[must_use]
     pub fn current() -> Arc<Self> {
@@ -100,19 +119,7 @@ pub(crate) async fn invocation(
     work: BoxFuture<'static, Result<Value, Failure>>,
 ) -> Result<Value, Failure> {
     let trace = context.xray_trace_id.as_deref().and_then(Trace::below_xray).unwrap_or_else(Trace::start);
-    let scope = Scope { request_id: context.request_id, correlation_id: None, trace };
-    let started = SystemClock.now();
-    scope
-        .run(async {
-            let (result, calls) = rialto_aws::calls::counted(work).await;
-            let ms = millis_since(started);
-            match &result {
-                Ok(_) => tracing::info!(ms, calls, "{function} done"),
-                Err(error) => tracing::error!(ms, calls, error = %error, "{function} failed"),
-            }
-            result
-        })
-        .await
+    Scope { request_id: context.request_id, correlation_id: None, trace }.work(function, work).await
 }
 
 pub(crate) fn millis_since(started: rialto_kernel::Timestamp) -> u64 {
