@@ -21,6 +21,8 @@ pub struct Settings {
     source: Source,
     known: Mutex<HashMap<&'static str, Known>>,
     wanted: Mutex<Vec<&'static str>>,
+    /// The last value of each that could be used.
+    good: Mutex<HashMap<&'static str, String>>,
 }
 
 enum Source {
@@ -39,18 +41,18 @@ impl Settings {
     #[must_use]
     pub fn from_parameter_store(aws: &SdkConfig, stage: Stage) -> Self {
         let store = ParameterStore::new(aws);
-        Self {
-            source: Source::Parameters { store, stage },
-            known: Mutex::default(),
-            wanted: Mutex::default(),
-        }
+        Self::from(Source::Parameters { store, stage })
     }
 
     /// Settings that stand still, for tests: what isn't named has its default.
     #[must_use]
     pub fn fixed(values: &[(&str, &str)]) -> Self {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { source: Source::Fixed(values), known: Mutex::default(), wanted: Mutex::default() }
+        Self::from(Source::Fixed(values))
+    }
+
+    fn from(source: Source) -> Self {
+        Self { source, known: Mutex::default(), wanted: Mutex::default(), good: Mutex::default() }
     }
 
     /// The setting's value now: at most a minute old, or the last good one while the store can't be reached.
@@ -72,13 +74,23 @@ impl Settings {
             Some(known) if now.since(known.read_at) < age => known,
             stale => self.refresh(setting.name, stale, now).await?,
         };
-        if let Some(value) = &known.value {
-            match (setting.parse)(value) {
-                Ok(value) => return Ok(value),
-                Err(error) => tracing::error!(setting = setting.name, error, "a setting's value is bad"),
+        let Some(value) = known.value else { return default(setting) };
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        match (setting.parse)(&value) {
+            Ok(parsed) => {
+                good.insert(setting.name, value);
+                Ok(parsed)
+            }
+            Err(error) => {
+                tracing::error!(
+                    setting = setting.name,
+                    error,
+                    "a setting's value is bad; the last good one stays"
+                );
+                good.get(setting.name)
+                    .map_or_else(|| default(setting), |good| (setting.parse)(good).map_err(SettingsError))
             }
         }
-        (setting.parse)(setting.default).map_err(SettingsError)
     }
 
     fn known(&self, name: &'static str) -> Option<Known> {
@@ -141,6 +153,10 @@ impl Settings {
     }
 }
 
+fn default<T>(setting: &Setting<T>) -> Result<T, SettingsError> {
+    (setting.parse)(setting.default).map_err(SettingsError)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +173,17 @@ mod tests {
     async fn a_bad_value_is_not_used() {
         let set = Settings::fixed(&[("orders/shipping-fee", "lots")]);
         assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 300);
+    }
+
+    #[tokio::test]
+    async fn after_a_bad_value_the_last_good_one_stays() {
+        let mut set = Settings::fixed(&[("orders/shipping-fee", "250")]);
+        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
+        set.source = Settings::fixed(&[("orders/shipping-fee", "lots")]).source;
+        let now = set.get_newer_than(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
+        assert_eq!(now.minor_units(), 250);
+        set.source = Settings::fixed(&[]).source;
+        let now = set.get_newer_than(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
+        assert_eq!(now.minor_units(), 300);
     }
 }
