@@ -3,6 +3,7 @@
 mod account;
 mod api;
 mod aws;
+pub mod books;
 mod commands;
 mod context;
 mod failure;

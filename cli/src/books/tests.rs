@@ -1,17 +1,19 @@
 use super::*;
 use rialto_contracts::{Cause, Event, Payload, catalog::ProductStatus, orders::CancelReason};
-use rialto_inventory::domain::reservation::Change as Held;
+use rialto_dynamo::{Key, write_item};
+use rialto_inventory::domain::reservation::{Change as Held, LineState};
 use rialto_kernel::{Amount, Currency, Quantity, SellerId, Text, Timestamp, UserId};
 use rialto_orders::domain::{
     address::{Address, DropOff, Phone},
-    order::{Change as Moved, Effect},
+    order::{Change as Moved, Effect, OrderState},
     product::Product,
     quote::{Quote, Terms},
     request::{OrderRequest, PaymentMethod, RequestedLine},
 };
 use rialto_payments::domain::{
     intent::{ChargeEnd, Code, IntentId},
-    payment::Change as Paid,
+    payment::{Change as Paid, PaymentState},
+    refund::Refund,
 };
 use std::{collections::HashMap, time::Duration};
 
@@ -105,7 +107,7 @@ fn after(end: &ChargeEnd) -> Books {
     let Moved { mut order, events } = placed();
     let reserved = books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
     hear(&mut order, &reserved[0], Effect::Told);
-    books.pay(Payment::open(&payload(&reserved[0])));
+    books.pay(Payment::open(&payload(&reserved[0]), &caused_by(&reserved[0])));
     books.pay(books.payments[0].begin(&IntentId::parse("pi_1").unwrap()).unwrap());
     let ended = books.pay(books.payments[0].end(end, NOW, &caused_by(&reserved[0])).unwrap());
     match end {
@@ -153,7 +155,7 @@ fn given_up() -> Books {
     let Moved { order, events } = order.cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
     let cancelled = payload(&events[0]);
     books.hold(Reservation::overtaken(order.order_id, &caused_by(&events[0])));
-    books.pay(Payment::tombstone(&cancelled));
+    books.pay(Payment::tombstone(&cancelled, &caused_by(&events[0])));
     books.orders = vec![order];
     books
 }
@@ -251,4 +253,61 @@ fn a_timeline_with_a_gap_or_a_repetition_is_found() {
 fn shares_that_are_not_the_total_are_found() {
     let share = |books: &mut Books| books.orders[0].lines[0].share = Amount::new(1).unwrap();
     assert!(spoilt(paid(), share).contains("the shares sum to 1, the total is 2300"));
+}
+
+/// What isn't wrong yet.
+fn under_way(books: &Books) -> Vec<String> {
+    let waiting = findings(books).into_iter().filter(|finding| finding.standing == Standing::UnderWay);
+    waiting.map(|finding| finding.what).collect()
+}
+
+#[test]
+fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
+    let mut books = opened();
+    let Moved { order, events } = placed();
+    books.orders = vec![order];
+    assert_eq!(under_way(&books), ["PENDING"]);
+    let reserved = books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
+    books.pay(Payment::open(&payload(&reserved[0]), &caused_by(&reserved[0])));
+    let waiting = under_way(&books);
+    assert!(waiting.contains(&"its payment is Pending".to_owned()), "{waiting:?}");
+    assert_eq!(waiting.len(), findings(&books).len(), "{:?}", broken(&books));
+    // But what is wrong about it is.
+    books.stocks[0].reserved = 0;
+    books.orders[0].lines[0].share = Amount::new(1).unwrap();
+    let wrong = findings(&books).into_iter().filter(|finding| finding.standing == Standing::Broken);
+    let about: Vec<_> = wrong.map(|finding| finding.about.to_string()).collect();
+    assert_eq!(about.last(), Some(&books.orders[0].order_id.to_string()));
+    assert!(about.contains(&product().to_string()), "{about:?}");
+}
+
+#[test]
+fn money_is_under_way_while_its_refund_is() {
+    let mut books = paid();
+    books.orders[0].state = OrderState::Cancelled;
+    let wrong = |books: &Books| {
+        let text = "CANCELLED, 2300 is kept of the payment";
+        findings(books).into_iter().find(|finding| finding.what == text).unwrap().standing
+    };
+    assert_eq!(wrong(&books), Standing::Broken);
+    books.payments[0].refunds.push(Refund::rest(books.orders[0].order_id, Amount::new(2_300).unwrap()));
+    assert_eq!(wrong(&books), Standing::UnderWay);
+    assert!(under_way(&books).contains(&"1 refunds are under way".to_owned()));
+}
+
+#[test]
+fn an_item_that_cannot_be_read_or_that_nobody_knows_is_found() {
+    let books = paid();
+    let order = &books.orders[0];
+    let pk = format!("ORDER#{}", order.order_id);
+    let mut read = Books::default();
+    read.enter(write_item(&Key::new(&pk, "ORDER"), order, &[]).unwrap());
+    assert_eq!((read.orders.len(), read.unreadable.len()), (1, 0));
+    read.enter(write_item(&Key::new(&pk, "PAYMENT"), order, &[]).unwrap());
+    read.enter(write_item(&Key::new(&pk, "RIDDLE#1"), order, &[]).unwrap());
+    read.enter(Item::new());
+    let found = broken(&read).join("\n");
+    assert!(found.contains(&format!("{pk} PAYMENT: ")), "{found}");
+    assert!(found.contains(&format!("{pk} RIDDLE#1: ")) && found.contains("no invariant knows"), "{found}");
+    assert_eq!(read.unreadable.len(), 3, "{found}");
 }

@@ -1,0 +1,364 @@
+//! The saga's invariants at a quiet moment: nothing unpublished or undelivered, no order PENDING, no refund under way.
+
+use super::{Books, Finding, Standing, Subject};
+use rialto_inventory::domain::{
+    movement::{Movement, MovementCause},
+    reservation::{LineState, Outcome, Reservation},
+    stock::Stock,
+};
+use rialto_kernel::{OrderId, ProductId};
+use rialto_orders::domain::{
+    order::{self, Order, OrderState},
+    timeline,
+};
+use rialto_payments::domain::{
+    ledger::{self, EntryKind},
+    payment::{Payment, PaymentState},
+    refund::RefundState,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every invariant that doesn't hold at a quiet moment.
+#[must_use]
+pub fn findings(books: &Books) -> Vec<Finding> {
+    let mut check = Check::of(books);
+    for (key, why) in &books.unreadable {
+        check.expect(Subject::Item(key.clone()), false, || why.clone());
+    }
+    for stock in &books.stocks {
+        check.stock(stock);
+    }
+    for reservation in &books.reservations {
+        check.reservation(reservation);
+    }
+    for order in &books.orders {
+        check.order(order);
+    }
+    for payment in &books.payments {
+        check.payment(payment);
+    }
+    for entry in &books.ledger {
+        check.entry(entry);
+    }
+    check.findings
+}
+
+struct Check<'a> {
+    orders: BTreeMap<OrderId, &'a Order>,
+    reservations: BTreeMap<OrderId, &'a Reservation>,
+    payments: BTreeMap<OrderId, &'a Payment>,
+    movements: BTreeMap<ProductId, Vec<&'a Movement>>,
+    ledger: BTreeMap<OrderId, Vec<&'a ledger::Entry>>,
+    /// Pieces of products that reservations hold RESERVED and SOLD.
+    held: BTreeMap<ProductId, (i64, i64)>,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Check<'a> {
+    fn of(books: &'a Books) -> Self {
+        let mut check = Self {
+            orders: books.orders.iter().map(|order| (order.order_id, order)).collect(),
+            reservations: books.reservations.iter().map(|held| (held.order_id, held)).collect(),
+            payments: books.payments.iter().map(|payment| (payment.order_id, payment)).collect(),
+            movements: BTreeMap::new(),
+            ledger: BTreeMap::new(),
+            held: BTreeMap::new(),
+            findings: Vec::new(),
+        };
+        for movement in &books.movements {
+            check.movements.entry(movement.product_id).or_default().push(movement);
+        }
+        for entry in &books.ledger {
+            check.ledger.entry(entry.order_id).or_default().push(entry);
+        }
+        for line in books.reservations.iter().flat_map(|reservation| &reservation.lines) {
+            let pieces = i64::from(line.quantity.get());
+            let held = check.held.entry(line.product_id).or_default();
+            match line.state {
+                LineState::Reserved => held.0 += pieces,
+                LineState::Sold => held.1 += pieces,
+                LineState::Released | LineState::Returned => {}
+            }
+        }
+        check
+    }
+
+    fn expect(&mut self, about: Subject, holds: bool, what: impl FnOnce() -> String) {
+        self.expect_as(Standing::Broken, about, holds, what);
+    }
+
+    fn expect_as(&mut self, standing: Standing, about: Subject, holds: bool, what: impl FnOnce() -> String) {
+        if !holds {
+            self.findings.push(Finding { about, what: what(), standing });
+        }
+    }
+
+    /// The movements sum to the stock, what was brought is all there, and what is held is held by somebody.
+    fn stock(&mut self, stock: &Stock) {
+        let id = stock.product_id;
+        let about = Subject::Product(id);
+        let mut sums = (0, 0, 0);
+        let (mut brought, mut beginnings) = (0, 0);
+        for movement in self.movements.get(&id).into_iter().flatten() {
+            sums.0 += movement.available;
+            sums.1 += movement.reserved;
+            sums.2 += movement.sold;
+            match movement.cause {
+                MovementCause::Initial => {
+                    beginnings += 1;
+                    brought += movement.available;
+                }
+                MovementCause::Adjusted => brought += movement.available,
+                _ => {}
+            }
+        }
+        let numbers = (signed(stock.available), signed(stock.reserved), signed(stock.sold));
+        self.expect(about.clone(), sums == numbers, || {
+            format!("the stock is {numbers:?}, its movements sum to {sums:?}")
+        });
+        self.expect(about.clone(), beginnings == 1, || format!("began {beginnings} times"));
+        let total = numbers.0 + numbers.1 + numbers.2;
+        self.expect(about.clone(), brought == total, || format!("{brought} were brought, {total} are there"));
+        let held = self.held.get(&id).copied().unwrap_or_default();
+        for (state, number, held) in
+            [(LineState::Reserved, numbers.1, held.0), (LineState::Sold, numbers.2, held.1)]
+        {
+            self.expect(about.clone(), held == number, || {
+                format!("{number} are {state:?}, reservations hold {held}")
+            });
+        }
+    }
+
+    /// Nothing is held for an order that isn't there.
+    fn reservation(&mut self, reservation: &Reservation) {
+        let id = reservation.order_id;
+        let known = self.orders.contains_key(&id);
+        self.expect(Subject::Order(id), known, || {
+            format!("a reservation ({:?}) without its order", reservation.outcome)
+        });
+    }
+
+    fn order(&mut self, order: &Order) {
+        let about = Subject::Order(order.order_id);
+        let shares: i64 = order.lines.iter().map(|line| line.share.minor_units()).sum();
+        self.expect(about.clone(), shares == order.total.minor_units(), || {
+            format!("the shares sum to {shares}, the total is {}", order.total.minor_units())
+        });
+        match order.state {
+            OrderState::Pending => {
+                self.expect_as(Standing::UnderWay, about, false, || "PENDING".to_owned());
+            }
+            OrderState::Confirmed => self.confirmed(order),
+            OrderState::Cancelled => self.cancelled(order),
+        }
+        self.timeline(order);
+    }
+
+    /// Every live line is sold, and paid.
+    fn confirmed(&mut self, order: &Order) {
+        let id = order.order_id;
+        let about = Subject::Order(id);
+        self.expect(about.clone(), order.reason.is_none(), || "CONFIRMED with a reason".to_owned());
+        let held = self.reservations.get(&id).map(|reservation| reservation.lines.as_slice());
+        let live: Vec<_> =
+            order.lines.iter().filter(|line| line.state != order::LineState::Cancelled).collect();
+        for line in &live {
+            let found = held.unwrap_or_default().iter().find(|held| held.line_no == line.line_no);
+            let sold = found.is_some_and(|held| {
+                (held.product_id, held.quantity) == (line.product_id, line.quantity)
+                    && held.state == LineState::Sold
+            });
+            self.expect(about.clone(), sold, || {
+                format!("line {} is CONFIRMED and not sold: {found:?}", line.line_no)
+            });
+        }
+        let cost: i64 = live.iter().map(|line| line.share.minor_units()).sum();
+        let kept = self.payments.get(&id).map_or(0, |payment| kept(payment));
+        let standing = self.money_under_way(id);
+        self.expect_as(standing, about.clone(), kept == cost, || {
+            format!("live lines cost {cost}, {kept} is kept of the payment")
+        });
+        let state = self.payments.get(&id).map(|payment| payment.state);
+        self.expect(about, state == Some(PaymentState::Captured), || {
+            format!("CONFIRMED, its payment {state:?}")
+        });
+    }
+
+    /// Nothing is held, and nothing is kept of its money.
+    fn cancelled(&mut self, order: &Order) {
+        let id = order.order_id;
+        let about = Subject::Order(id);
+        self.expect(about.clone(), order.reason.is_some(), || "CANCELLED without a reason".to_owned());
+        let live = order.lines.iter().filter(|line| line.state != order::LineState::Cancelled).count();
+        self.expect(about.clone(), live == 0, || format!("CANCELLED with {live} live lines"));
+        for line in self.reservations.get(&id).copied().into_iter().flat_map(|held| &held.lines) {
+            let back = matches!(line.state, LineState::Released | LineState::Returned);
+            self.expect(about.clone(), back, || {
+                format!("CANCELLED, line {} is {:?}", line.line_no, line.state)
+            });
+        }
+        let kept = self.payments.get(&id).map_or(0, |payment| kept(payment));
+        let standing = self.money_under_way(id);
+        self.expect_as(standing, about, kept == 0, || format!("CANCELLED, {kept} is kept of the payment"));
+    }
+
+    /// How to take money that is still kept: a refund that is under way will give it back.
+    fn money_under_way(&self, order: OrderId) -> Standing {
+        match self.payments.get(&order) {
+            Some(payment) if begun(payment) > 0 => Standing::UnderWay,
+            _ => Standing::Broken,
+        }
+    }
+
+    fn payment(&mut self, payment: &Payment) {
+        let id = payment.order_id;
+        let about = Subject::Order(id);
+        let order = self.orders.get(&id).map(|order| order.state);
+        self.expect(about.clone(), order.is_some(), || {
+            format!("a payment ({:?}) without its order", payment.state)
+        });
+        let resting = match payment.state {
+            PaymentState::Pending => false,
+            // The provider hasn't said yet how the charge of a cancelled order ended.
+            PaymentState::Processing => payment.cancel_requested,
+            _ => true,
+        };
+        self.expect_as(while_pending(order), about.clone(), resting, || {
+            format!("its payment is {:?}", payment.state)
+        });
+        let begun = begun(payment);
+        self.expect_as(Standing::UnderWay, about.clone(), begun == 0, || {
+            format!("{begun} refunds are under way")
+        });
+        let keys: BTreeSet<_> = payment.refunds.iter().map(|refund| &refund.key).collect();
+        self.expect(about, keys.len() == payment.refunds.len(), || "refunded twice under one key".to_owned());
+        self.ledger_of(payment);
+    }
+
+    /// The ledger has as much of each kind as the payment.
+    fn ledger_of(&mut self, payment: &Payment) {
+        let about = Subject::Order(payment.order_id);
+        let entries = self.ledger.get(&payment.order_id).cloned().unwrap_or_default();
+        let captures = entries.iter().filter(|entry| entry.kind == EntryKind::Captured).count();
+        self.expect(about.clone(), captures <= 1, || format!("captured {captures} times"));
+        for (kind, amount) in [
+            (EntryKind::Captured, payment.captured),
+            (EntryKind::RefundIssued, payment.refunded()),
+            (EntryKind::RefundFailed, payment.refund_due()),
+        ] {
+            // What an entry moves is what its receiving account gains.
+            let moved: i64 = entries
+                .iter()
+                .filter(|entry| entry.kind == kind)
+                .flat_map(|entry| &entry.postings)
+                .map(|posting| posting.amount.max(0))
+                .sum();
+            self.expect(about.clone(), moved == amount.minor_units(), || {
+                format!("the ledger has {moved} as {kind:?}, the payment {}", amount.minor_units())
+            });
+        }
+    }
+
+    fn entry(&mut self, entry: &ledger::Entry) {
+        let about = Subject::Order(entry.order_id);
+        let sum: i64 = entry.postings.iter().map(|posting| posting.amount).sum();
+        self.expect(about.clone(), sum == 0, || format!("a ledger entry ({:?}) sums to {sum}", entry.kind));
+        let known = self.payments.contains_key(&entry.order_id);
+        self.expect(about, known, || "a ledger entry without its payment".to_owned());
+    }
+
+    /// The timeline tells everything that was written anywhere, each once, with its causes.
+    fn timeline(&mut self, order: &Order) {
+        let about = Subject::Order(order.order_id);
+        let standing = while_pending(Some(order.state));
+        let ids: BTreeSet<_> = order.timeline.iter().map(|entry| entry.id).collect();
+        self.expect(about.clone(), ids.len() == order.timeline.len(), || "an event is told twice".to_owned());
+        for entry in &order.timeline {
+            let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause));
+            let beginning = entry.causationid.is_none();
+            self.expect_as(standing, about.clone(), caused && beginning == is_asked_for(entry), || {
+                format!("{} was caused by {:?}, which isn't told", entry.kind, entry.causationid)
+            });
+        }
+        let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+        for entry in &order.timeline {
+            *told.entry(&entry.kind).or_default() += 1;
+        }
+        let wanted = self.wanted(order);
+        self.expect_as(standing, about, told == wanted, || {
+            format!("{:?}: tells {told:?}, not {wanted:?}", order.state)
+        });
+    }
+
+    /// What the timeline of an order has to tell, as the books of all services say.
+    fn wanted(&self, order: &Order) -> BTreeMap<&'static str, usize> {
+        let mut wanted = vec!["OrderPlaced"];
+        match order.state {
+            OrderState::Pending => {}
+            OrderState::Confirmed => wanted.push("OrderConfirmed"),
+            OrderState::Cancelled => wanted.push("OrderCancelled"),
+        }
+        if let Some(reservation) = self.reservations.get(&order.order_id) {
+            let in_state =
+                |states: &[LineState]| reservation.lines.iter().any(|line| states.contains(&line.state));
+            match reservation.outcome {
+                Outcome::Reserved => wanted.push("StockReserved"),
+                Outcome::Rejected => wanted.push("StockRejected"),
+                Outcome::Overtaken => {}
+            }
+            if in_state(&[LineState::Released, LineState::Returned]) {
+                wanted.push("StockReleased");
+            }
+        }
+        if let Some(payment) = self.payments.get(&order.order_id) {
+            if payment.captured.minor_units() > 0 {
+                wanted.push("PaymentCaptured");
+            }
+            if payment.state == PaymentState::Failed {
+                wanted.push("PaymentFailed");
+            }
+            wanted.extend(payment.refunds.iter().filter_map(|refund| match refund.state {
+                RefundState::Begun => None,
+                RefundState::Issued => Some("RefundIssued"),
+                RefundState::Failed => Some("RefundFailed"),
+            }));
+        }
+        let mut counts = BTreeMap::new();
+        for kind in wanted {
+            *counts.entry(kind).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// How to take what only a settled order's events make right.
+const fn while_pending(order: Option<OrderState>) -> Standing {
+    match order {
+        Some(OrderState::Pending) => Standing::UnderWay,
+        _ => Standing::Broken,
+    }
+}
+
+fn begun(payment: &Payment) -> usize {
+    payment.refunds.iter().filter(|refund| refund.state == RefundState::Begun).count()
+}
+
+/// What the shop keeps of a payment.
+fn kept(payment: &Payment) -> i64 {
+    let amounts = [payment.captured, payment.refunded(), payment.refund_due()];
+    let [captured, refunded, due] = amounts.map(|amount| amount.minor_units());
+    captured - refunded - due
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Whether a person or the clock led to it, and no event did.
+fn is_asked_for(entry: &timeline::Entry) -> bool {
+    match entry.kind.as_str() {
+        "OrderPlaced" => true,
+        "OrderCancelled" => matches!(entry.data["reason"].as_str(), Some("BUYER" | "TIMEOUT")),
+        _ => false,
+    }
+}
