@@ -3,4 +3,6 @@
 pub mod get_payment;
 pub mod on_order_cancelled;
 pub mod on_stock_reserved;
+pub mod receive_webhook;
 pub mod steps;
+pub mod sweep;

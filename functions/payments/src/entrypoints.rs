@@ -3,9 +3,11 @@
 pub mod get_payment;
 pub mod on_inventory;
 pub mod on_orders;
+pub mod receive_webhook;
 pub mod relay;
+pub mod sweep;
 
 /// This service's part of the API document.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(get_payment::handle))]
+#[openapi(paths(get_payment::handle, receive_webhook::handle))]
 pub struct ApiDocument;

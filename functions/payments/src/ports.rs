@@ -6,7 +6,7 @@ use crate::domain::{
     payment::{Change, Charge, Payment},
     refund::{Refund, RefundProgress},
 };
-use rialto_kernel::{OrderId, RefundId, StoreError};
+use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
 
 pub trait PaymentReader {
     /// # Errors
@@ -29,6 +29,19 @@ pub trait PaymentWriter {
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn save(&self, change: &Change) -> impl Future<Output = Result<Saved, StoreError>> + Send;
+}
+
+pub trait DeadlineReader {
+    /// Orders whose payments have something under way that should have ended by `now`, `limit` at most: as an index has
+    /// them, which may lag.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn due(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
 }
 
 pub trait LedgerReader {

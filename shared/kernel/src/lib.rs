@@ -10,6 +10,7 @@ pub mod phone;
 pub mod quantity;
 pub mod role;
 pub mod settings;
+pub mod signature;
 pub mod store;
 pub mod text;
 pub mod time;

@@ -96,6 +96,15 @@ pub const PROVIDER_URL: Setting<String> = Setting {
     parse: provider_url,
 };
 
+/// What the payment provider signs its webhooks with. A secret.
+pub const WEBHOOK_SECRET: Setting<String> = Setting {
+    name: "payments/webhook-secret",
+    default: "",
+    range: PROVIDER_KEY.range,
+    doc: "What the payment provider signs its webhooks with; its simulator too. Kept as a SecureString. Without it, none is heard.",
+    parse: PROVIDER_KEY.parse,
+};
+
 /// A setting without its type: what lists and checks settings of every kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Description {
@@ -134,6 +143,7 @@ pub const ALL: &[Description] = describe![
     SHIPPING_FEE,
     PROVIDER_KEY(secret),
     PROVIDER_URL,
+    WEBHOOK_SECRET(secret),
     CURRENCY,
 ];
 

@@ -1,7 +1,7 @@
 //! The access table: every route of the API and who may call it.
 //!
 //! Functions look themselves up here, the API document and the template are checked against it, and a test walks it
-//! against a running system. A supervisor may call every route.
+//! against a running system. A supervisor may call every route but the provider's.
 
 use rialto_kernel::Role;
 
@@ -14,6 +14,19 @@ pub enum Who {
     SignedIn(&'static [Role]),
     /// The account of this role that the path names (`{user_id}`, `{seller_id}`).
     Owner(Role),
+    /// The payment provider, which signs what it sends. Nobody's token opens it; the handler checks the signature.
+    Provider,
+}
+
+impl Who {
+    /// Whether callers show an access token.
+    #[must_use]
+    pub const fn by_token(self) -> bool {
+        match self {
+            Self::SignedIn(_) | Self::Owner(_) => true,
+            Self::Anonymous | Self::Provider => false,
+        }
+    }
 }
 
 /// One route: one function.
@@ -55,6 +68,7 @@ pub const ROUTES: &[Route] = &[
     route("orders-cancel-order", "POST", "/orders/{order_id}/cancel", BUYER),
     route("orders-get-timeline", "GET", "/orders/{order_id}/timeline", BUYER),
     route("payments-get-payment", "GET", "/orders/{order_id}/payment", BUYER),
+    route("payments-receive-webhook", "POST", "/webhooks/payments", Who::Provider),
     route("platform-get-health", "GET", "/health", Who::Anonymous),
     route("platform-get-openapi", "GET", "/openapi.json", Who::Anonymous),
     route("platform-get-docs", "GET", "/docs", Who::Anonymous),
@@ -77,7 +91,7 @@ mod tests {
                 Who::Owner(Role::User) => assert!(route.path.contains("{user_id}"), "{}", route.function),
                 Who::Owner(Role::Seller) => assert!(route.path.contains("{seller_id}"), "{}", route.function),
                 Who::Owner(Role::Supervisor) => panic!("{}: no path names a supervisor", route.function),
-                Who::Anonymous | Who::SignedIn(_) => {}
+                Who::Anonymous | Who::SignedIn(_) | Who::Provider => {}
             }
         }
     }

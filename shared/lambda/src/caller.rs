@@ -137,6 +137,7 @@ fn keys(jwks: String) -> Result<Jwks, Refusal> {
 /// [`Refusal::Forbidden`] for the wrong role or somebody else's account.
 pub fn allow(who: Who, account: AccountId, owner: Option<&str>) -> Result<(), Refusal> {
     let allowed = match who {
+        Who::Provider => false,
         _ if account.role() == Role::Supervisor => true,
         Who::Anonymous => true,
         Who::SignedIn(roles) => roles.contains(&account.role()),

@@ -1,16 +1,18 @@
-//! Items: `ORDER#<id>` holds `PAYMENT` and the ledger's entries, `LEDGER#<the payment's version>`.
+//! Items: `ORDER#<id>` holds `PAYMENT` and the ledger's entries, `LEDGER#<the payment's version>`. Index `by_deadline` lists
+//! the payments that have something under way, by when it should have ended.
 
 use crate::{
     domain::{
         ledger::Entry,
         payment::{Change, Payment},
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter, Saved},
+    ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Saved},
 };
 use rialto_dynamo::{
-    Expect, Key, Listing, PutOutcome, Table, TransactWriteItem, Transacted, read_item, write_item,
+    AttributeValue, Expect, Item, Key, Listing, Position, PutOutcome, Table, TransactWriteItem, Transacted,
+    read_item, write_item,
 };
-use rialto_kernel::{OrderId, StoreError};
+use rialto_kernel::{OrderId, StoreError, Timestamp, digest};
 use rialto_lambda::App;
 
 /// The ports on the service's table.
@@ -18,6 +20,9 @@ use rialto_lambda::App;
 pub struct DynamoPayments {
     table: Table,
 }
+
+/// Over how many partitions the payments with a deadline are spread, so that no partition of the index caps paying.
+pub const DEADLINE_SHARDS: u8 = 8;
 
 fn payment_key(order: OrderId) -> Key {
     Key::new(format!("ORDER#{order}"), "PAYMENT")
@@ -50,7 +55,10 @@ impl PaymentReader for DynamoPayments {
 impl PaymentWriter for DynamoPayments {
     async fn save(&self, change: &Change) -> Result<Saved, StoreError> {
         let payment = &change.payment;
-        let item = write_item(&payment_key(payment.order_id), payment, &change.events)?;
+        let mut item = write_item(&payment_key(payment.order_id), payment, &change.events)?;
+        if let Some(deadline) = payment.deadline() {
+            item.extend(deadline_key(payment.order_id, deadline));
+        }
         let expect = change.expected.map_or(Expect::Absent, Expect::Version);
         let there = match &change.entry {
             None => match self.table.put(item, expect).await? {
@@ -69,6 +77,53 @@ impl PaymentWriter for DynamoPayments {
             }
         };
         read_item(there).map(|there| Saved::Conflict(Box::new(there)))
+    }
+}
+
+/// Where the index has a payment with a deadline.
+fn deadline_key(order: OrderId, deadline: Timestamp) -> Item {
+    let shard = digest::sha256(&[order.to_string().as_bytes()])[0] % DEADLINE_SHARDS;
+    Item::from([
+        ("by_deadline_pk".to_owned(), AttributeValue::S(format!("OPEN#{shard}"))),
+        ("by_deadline_sk".to_owned(), AttributeValue::S(format!("{deadline}#{order}"))),
+    ])
+}
+
+/// The order behind a key of `by_deadline`, if its payment should have come to rest by `now`.
+fn due_by(key: &Item, now: Timestamp) -> Option<OrderId> {
+    let (deadline, order) = key.get("by_deadline_sk")?.as_s().ok()?.split_once('#')?;
+    (Timestamp::parse(deadline).ok()? <= now).then_some(())?;
+    OrderId::parse(order).ok()
+}
+
+impl DeadlineReader for DynamoPayments {
+    /// Each shard brings its share of `limit` at most, so that none of them keeps the others waiting.
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        let share = limit.div_ceil(usize::from(DEADLINE_SHARDS));
+        let mut due = Vec::new();
+        for shard in 0..DEADLINE_SHARDS {
+            let listing = Listing {
+                index: Some("by_deadline"),
+                partition: ("by_deadline_pk", format!("OPEN#{shard}")),
+                begins: None,
+                newest_first: false,
+            };
+            let mut found = Vec::new();
+            let mut position: Option<Position> = None;
+            loop {
+                let after = position.as_ref().map(Position::as_str);
+                let (keys, next) = self.table.list(&listing, 100, after).await?;
+                found.extend(keys.iter().map_while(|key| due_by(key, now)));
+                position = next;
+                let all_due = keys.last().is_some_and(|last| due_by(last, now).is_some());
+                if found.len() >= share || !all_due || position.is_none() {
+                    break;
+                }
+            }
+            due.extend(found.into_iter().take(share));
+        }
+        due.truncate(limit);
+        Ok(due)
     }
 }
 

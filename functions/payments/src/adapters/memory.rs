@@ -7,10 +7,10 @@ use crate::{
         payment::{Change, Charge, Payment},
         refund::{Refund, RefundEnd, RefundProgress},
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
+    ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
 };
 use rialto_contracts::Event;
-use rialto_kernel::{Amount, OrderId, RefundId, StoreError};
+use rialto_kernel::{Amount, OrderId, RefundId, StoreError, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -64,6 +64,20 @@ impl PaymentWriter for MemoryPayments {
     }
 }
 
+impl DeadlineReader for MemoryPayments {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        let state = self.state();
+        let mut due: Vec<(Timestamp, OrderId)> = state
+            .payments
+            .values()
+            .filter_map(|payment| Some((payment.deadline()?, payment.order_id)))
+            .filter(|(deadline, _)| *deadline <= now)
+            .collect();
+        due.sort_unstable();
+        Ok(due.into_iter().take(limit).map(|(_, order)| order).collect())
+    }
+}
+
 impl LedgerReader for MemoryPayments {
     async fn entries(&self, order: OrderId) -> Result<Vec<Entry>, StoreError> {
         let state = self.state();
@@ -86,6 +100,7 @@ struct Provided {
     keys: BTreeMap<OrderId, IntentId>,
     refund_keys: BTreeSet<RefundId>,
     refuses_refunds: bool,
+    refuses_cancellations: bool,
     /// Requests so far.
     asked: u32,
 }
@@ -126,6 +141,18 @@ impl MemoryProvider {
         self.state().refuses_refunds = true;
     }
 
+    /// Cancels nothing that is processing, from now on.
+    pub fn refuse_cancellations(&self) {
+        self.state().refuses_cancellations = true;
+    }
+
+    /// Has a charge succeed that it called cancelled, as no provider should.
+    pub fn succeed_after_all(&self, order: OrderId) {
+        for intent in self.state().intents.values_mut().filter(|intent| intent.order == order) {
+            intent.state = IntentState::Succeeded;
+        }
+    }
+
     /// Decides what is processing.
     pub fn decide(&self, order: OrderId, state: &IntentState) {
         for intent in self.state().intents.values_mut().filter(|intent| intent.order == order) {
@@ -133,6 +160,14 @@ impl MemoryProvider {
                 intent.state = state.clone();
             }
         }
+    }
+
+    /// The charges of an order, whatever became of them, in the order of their names.
+    #[must_use]
+    pub fn intents(&self, order: OrderId) -> Vec<IntentId> {
+        let state = self.state();
+        let of = |(_, intent): &(&IntentId, &Intent)| intent.order == order;
+        state.intents.iter().filter(of).map(|(id, _)| id.clone()).collect()
     }
 
     /// What was taken for an order, charge by charge.
@@ -220,7 +255,11 @@ impl Provider for MemoryProvider {
 
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         let mut state = self.state();
+        let firm = state.refuses_cancellations;
         let intent = state.intent(intent)?;
+        if firm && intent.state == IntentState::Processing {
+            return Err(refused("payment_intent_unexpected_state"));
+        }
         if matches!(intent.state, IntentState::Succeeded | IntentState::Canceled) {
             return Err(refused("payment_intent_unexpected_state"));
         }

@@ -38,7 +38,7 @@ mod tests {
         assert!(matches!(seen_by(buyer).await, Err(GetPaymentError::NotFound)));
 
         let cancelled = OrderCancelled { order_id: order, user_id: buyer, reason: CancelReason::Buyer };
-        let stored = Payment::tombstone(&cancelled);
+        let stored = Payment::tombstone(&cancelled, &rialto_contracts::Cause::default());
         assert_eq!(store.save(&stored).await, Ok(crate::ports::Saved::Done));
         assert_eq!(seen_by(buyer).await.unwrap(), stored.payment);
         let other = UserId::derive(&[b"other"]);

@@ -27,13 +27,13 @@ pub async fn on_order_cancelled(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Write, OnOrderCancelledError> {
-    let tombstone = Payment::tombstone(event);
+    let tombstone = Payment::tombstone(event, cause);
     let found = match store.save(&tombstone).await? {
         Saved::Done => return Ok(Write::Done),
         Saved::Conflict(there) => *there,
     };
     let version = found.version;
-    let cancelled = advance(store, found, Payment::cancel).await?;
+    let cancelled = advance(store, found, |payment| payment.cancel(cause)).await?;
     let payment = finish_refunds(store, provider, cancelled, now, cause).await?;
     Ok(if payment.version == version { Write::Conflict } else { Write::Done })
 }

@@ -30,7 +30,7 @@ pub async fn on_stock_reserved(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Write, OnStockReservedError> {
-    let opened = Payment::open(event);
+    let opened = Payment::open(event, cause);
     let (found, version) = match store.save(&opened).await? {
         Saved::Done => (opened.payment, 0),
         Saved::Conflict(there) => (*there.clone(), there.version),

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        intent::{ChargeEnd, Code, IntentId, IntentState},
+        intent::{ChargeEnd, IntentId, IntentState},
         payment::{Change, Payment},
         refund::{RefundEnd, RefundProgress},
     },
@@ -59,19 +59,15 @@ pub(super) async fn finish_charge(
         provider.retrieve_intent(intent).await?
     };
     for _ in 0..ROUNDS {
+        if let Some(end) = state.end() {
+            return Ok(Some(end));
+        }
         let answer = match state {
-            IntentState::Succeeded => return Ok(Some(ChargeEnd::Captured)),
-            IntentState::Failed { reason } => return Ok(Some(ChargeEnd::Failed { reason })),
-            IntentState::Canceled => {
-                return Ok(Some(ChargeEnd::Failed { reason: Code::new("canceled") }));
-            }
             IntentState::Processing => return Ok(None),
             IntentState::RequiresConfirmation if payment.may_charge(now) => {
                 provider.confirm_intent(intent).await
             }
-            IntentState::RequiresConfirmation | IntentState::RequiresAction => {
-                provider.cancel_intent(intent).await
-            }
+            _ => provider.cancel_intent(intent).await,
         };
         state = match answer {
             // It isn't any more what it was: somebody else was faster.
@@ -80,6 +76,23 @@ pub(super) async fn finish_charge(
         };
     }
     Err(StepError::Stuck(payment.order_id))
+}
+
+/// How a charge ended whose time is over, having it cancelled if it hasn't. None if the provider won't cancel it either.
+pub(super) async fn call_off_charge(
+    provider: &impl Provider,
+    intent: &IntentId,
+) -> Result<Option<ChargeEnd>, ProviderError> {
+    let state = provider.retrieve_intent(intent).await?;
+    if let Some(end) = state.end() {
+        return Ok(Some(end));
+    }
+    let state = match provider.cancel_intent(intent).await {
+        // It ended since, or what is under way can't be stopped.
+        Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
+        answer => answer?,
+    };
+    Ok(state.end())
 }
 
 /// Finishes the refunds that the payment has begun. Each is looked up at the provider before it is asked for.

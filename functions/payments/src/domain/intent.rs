@@ -54,6 +54,19 @@ pub enum ChargeEnd {
     Failed { reason: Code },
 }
 
+impl IntentState {
+    /// How the charge ended, if it has.
+    #[must_use]
+    pub fn end(&self) -> Option<ChargeEnd> {
+        match self {
+            Self::Succeeded => Some(ChargeEnd::Captured),
+            Self::Failed { reason } => Some(ChargeEnd::Failed { reason: reason.clone() }),
+            Self::Canceled => Some(ChargeEnd::Failed { reason: Code::new("canceled") }),
+            Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => None,
+        }
+    }
+}
+
 /// Why the provider refuses something, in its own word, such as `insufficient_funds`.
 ///
 /// It is stored and published, so it is nothing but a word: of any other text only `declined` is kept.

@@ -11,7 +11,7 @@ use rialto_contracts::{
     orders::OrderCancelled,
     payments::{PaymentCaptured, PaymentFailed, RefundFailed, RefundIssued},
 };
-use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId, Timestamp, UserId};
+use rialto_kernel::{Amount, Currency, EventId, OrderId, PaymentId, RefundId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 /// An order's one payment.
@@ -32,6 +32,9 @@ pub struct Payment {
     pub reason: Option<Code>,
     pub captured: Amount,
     pub refunds: Vec<Refund>,
+    /// The event that last asked for something: what comes of it later, without an event, is caused by that one.
+    #[serde(default)]
+    pub asked_by: Option<EventId>,
     pub version: u64,
 }
 
@@ -75,23 +78,29 @@ pub struct Change {
 impl Payment {
     /// The payment of an order whose stock is reserved. Nothing is charged yet.
     #[must_use]
-    pub fn open(reserved: &StockReserved) -> Change {
+    pub fn open(reserved: &StockReserved, cause: &Cause) -> Change {
         let charge = Charge {
             total: reserved.total,
             currency: reserved.currency,
             payment_method: reserved.payment_method.clone(),
             expires_at: reserved.expires_at,
         };
-        Self::first(reserved.order_id, reserved.user_id, PaymentState::Pending, Some(charge))
+        Self::first(reserved.order_id, reserved.user_id, PaymentState::Pending, Some(charge), cause)
     }
 
     /// Keeps the cancellation of an order that has no payment yet: it will never be charged.
     #[must_use]
-    pub fn tombstone(cancelled: &OrderCancelled) -> Change {
-        Self::first(cancelled.order_id, cancelled.user_id, PaymentState::Voided, None)
+    pub fn tombstone(cancelled: &OrderCancelled, cause: &Cause) -> Change {
+        Self::first(cancelled.order_id, cancelled.user_id, PaymentState::Voided, None, cause)
     }
 
-    fn first(order_id: OrderId, user_id: UserId, state: PaymentState, charge: Option<Charge>) -> Change {
+    fn first(
+        order_id: OrderId,
+        user_id: UserId,
+        state: PaymentState,
+        charge: Option<Charge>,
+        cause: &Cause,
+    ) -> Change {
         let payment = Self {
             payment_id: PaymentId::derive(&[order_id.to_string().as_bytes()]),
             order_id,
@@ -103,6 +112,7 @@ impl Payment {
             reason: None,
             captured: Amount::ZERO,
             refunds: Vec::new(),
+            asked_by: cause.causationid,
             version: 1,
         };
         Change { payment, expected: None, entry: None, events: Vec::new() }
@@ -167,8 +177,8 @@ impl Payment {
     /// The order was cancelled: what isn't charged never will be, what is under way is marked, and of what was captured
     /// everything left begins to go back. Nothing if that has happened, or there is nothing to do.
     #[must_use]
-    pub fn cancel(&self) -> Option<Change> {
-        let mut next = self.next();
+    pub fn cancel(&self, cause: &Cause) -> Option<Change> {
+        let mut next = Self { asked_by: cause.causationid.or(self.asked_by), ..self.next() };
         match self.state {
             PaymentState::Pending => next.state = PaymentState::Voided,
             PaymentState::Processing if !self.cancel_requested => next.cancel_requested = true,
@@ -224,6 +234,19 @@ impl Payment {
         }
         let entry = next.entry(kind, Some(refund_id), currency, amount, now);
         Some(Change { expected: Some(self.version), entry: Some(entry), events: vec![event], payment: next })
+    }
+
+    /// By when all that it has under way should have ended, if anything is: the sweep looks at it from then on.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let under_way = self.state == PaymentState::Processing || self.unfinished_refund().is_some();
+        self.charge.as_ref().filter(|_| under_way).map(|charge| charge.expires_at)
+    }
+
+    /// What a write is caused by that no event leads to: whatever last asked for something.
+    #[must_use]
+    pub fn cause(&self, traceparent: Option<String>) -> Cause {
+        Cause { correlationid: Some(self.order_id.to_string()), causationid: self.asked_by, traceparent }
     }
 
     /// What went back to the buyer.
@@ -289,14 +312,17 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     fn opened() -> Payment {
-        Payment::open(&StockReserved {
-            order_id: OrderId::derive(&[b"o"]),
-            user_id: UserId::derive(&[b"u"]),
-            total: Amount::new(1_000).unwrap(),
-            currency: Currency::parse("EUR").unwrap(),
-            payment_method: "pm_card_visa".to_owned(),
-            expires_at: Timestamp::from_millis(2_000),
-        })
+        Payment::open(
+            &StockReserved {
+                order_id: OrderId::derive(&[b"o"]),
+                user_id: UserId::derive(&[b"u"]),
+                total: Amount::new(1_000).unwrap(),
+                currency: Currency::parse("EUR").unwrap(),
+                payment_method: "pm_card_visa".to_owned(),
+                expires_at: Timestamp::from_millis(2_000),
+            },
+            &Cause::default(),
+        )
         .payment
     }
 
@@ -350,28 +376,31 @@ mod tests {
     fn nothing_is_charged_once_it_is_too_late_or_cancelled() {
         assert!(begun().may_charge(Timestamp::from_millis(1_999)));
         assert!(!begun().may_charge(Timestamp::from_millis(2_000)));
-        assert!(!begun().cancel().unwrap().payment.may_charge(NOW));
+        assert!(!begun().cancel(&Cause::default()).unwrap().payment.may_charge(NOW));
     }
 
     #[test]
     fn a_cancelled_order_that_was_not_charged_is_void() {
-        let voided = opened().cancel().unwrap().payment;
+        let voided = opened().cancel(&Cause::default()).unwrap().payment;
         assert_eq!(voided.state, PaymentState::Voided);
         assert_eq!(voided.begin(&IntentId::parse("pi_1").unwrap()), None);
-        assert_eq!(voided.cancel(), None);
-        let tombstone = Payment::tombstone(&OrderCancelled {
-            order_id: OrderId::derive(&[b"o"]),
-            user_id: UserId::derive(&[b"u"]),
-            reason: CancelReason::OutOfStock,
-        });
+        assert_eq!(voided.cancel(&Cause::default()), None);
+        let tombstone = Payment::tombstone(
+            &OrderCancelled {
+                order_id: OrderId::derive(&[b"o"]),
+                user_id: UserId::derive(&[b"u"]),
+                reason: CancelReason::OutOfStock,
+            },
+            &Cause::default(),
+        );
         assert_eq!(tombstone.payment.state, PaymentState::Voided);
         assert_eq!(end(&tombstone.payment, &ChargeEnd::Captured), None);
     }
 
     #[test]
     fn what_records_the_end_of_a_marked_charge_reads_the_mark() {
-        let marked = begun().cancel().unwrap().payment;
-        assert_eq!((marked.state, marked.cancel()), (PaymentState::Processing, None));
+        let marked = begun().cancel(&Cause::default()).unwrap().payment;
+        assert_eq!((marked.state, marked.cancel(&Cause::default())), (PaymentState::Processing, None));
 
         let failed = end(&marked, &declined()).unwrap();
         assert_eq!((failed.payment.state, failed.events), (PaymentState::Voided, vec![]));
@@ -379,12 +408,12 @@ mod tests {
         let paid = end(&marked, &ChargeEnd::Captured).unwrap();
         assert_eq!((paid.payment.state, kinds(&paid)), (PaymentState::Captured, vec!["PaymentCaptured"]));
         assert_eq!(paid.payment.unfinished_refund().unwrap().1.amount.minor_units(), 1_000);
-        assert_eq!(paid.payment.cancel(), None);
+        assert_eq!(paid.payment.cancel(&Cause::default()), None);
     }
 
     #[test]
     fn a_success_after_all_is_recorded_and_given_back() {
-        let voided = end(&begun().cancel().unwrap().payment, &declined()).unwrap().payment;
+        let voided = end(&begun().cancel(&Cause::default()).unwrap().payment, &declined()).unwrap().payment;
         let paid = end(&voided, &ChargeEnd::Captured).unwrap();
         assert_eq!(kinds(&paid), ["PaymentCaptured"]);
         assert!(paid.payment.unfinished_refund().is_some());
@@ -397,8 +426,8 @@ mod tests {
 
     #[test]
     fn a_cancelled_order_gets_back_what_is_left_once() {
-        let payment = captured().cancel().unwrap().payment;
-        assert_eq!((payment.left(), payment.cancel()), (Amount::ZERO, None));
+        let payment = captured().cancel(&Cause::default()).unwrap().payment;
+        assert_eq!((payment.left(), payment.cancel(&Cause::default())), (Amount::ZERO, None));
         let refund = &payment.refunds[0];
         assert_eq!(refund.key, format!("{}#rest", payment.order_id));
 
@@ -406,12 +435,12 @@ mod tests {
         assert_eq!((issued.payment.state, kinds(&issued)), (PaymentState::Refunded, vec!["RefundIssued"]));
         assert_eq!(issued.payment.refunded(), issued.payment.captured);
         assert_eq!(end_refund(&issued.payment, &RefundEnd::Issued), None);
-        assert_eq!(issued.payment.cancel(), None);
+        assert_eq!(issued.payment.cancel(&Cause::default()), None);
     }
 
     #[test]
     fn a_refund_that_failed_is_due() {
-        let payment = captured().cancel().unwrap().payment;
+        let payment = captured().cancel(&Cause::default()).unwrap().payment;
         let end = RefundEnd::Failed { reason: Code::new("charge_disputed") };
         let failed = end_refund(&payment, &end).unwrap();
         assert_eq!((failed.payment.state, kinds(&failed)), (PaymentState::Captured, vec!["RefundFailed"]));
@@ -432,10 +461,36 @@ mod tests {
             ..Refund::rest(payment.order_id, Amount::new(300).unwrap())
         });
         payment.state = PaymentState::PartiallyRefunded;
-        let payment = payment.cancel().unwrap().payment;
+        let payment = payment.cancel(&Cause::default()).unwrap().payment;
         assert_eq!(payment.refunds[1].amount.minor_units(), 700);
         let refund = payment.refunds[1].refund_id;
         let issued = payment.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap();
         assert_eq!(issued.payment.state, PaymentState::Refunded);
+    }
+
+    #[test]
+    fn what_is_under_way_has_a_deadline_and_nothing_else_has() {
+        let expires_at = Some(Timestamp::from_millis(2_000));
+        assert_eq!(opened().deadline(), None);
+        assert_eq!(begun().deadline(), expires_at);
+        assert_eq!(begun().cancel(&Cause::default()).unwrap().payment.deadline(), expires_at);
+        assert_eq!(captured().deadline(), None);
+        let refunding = captured().cancel(&Cause::default()).unwrap().payment;
+        assert_eq!(refunding.deadline(), expires_at);
+        assert_eq!(end_refund(&refunding, &RefundEnd::Issued).unwrap().payment.deadline(), None);
+        assert_eq!(end(&begun(), &declined()).unwrap().payment.deadline(), None);
+    }
+
+    #[test]
+    fn what_comes_without_an_event_is_caused_by_the_last_that_asked() {
+        let asked =
+            |by: &str| Cause { causationid: Some(EventId::derive(&[by.as_bytes()])), ..Cause::default() };
+        let (reserved, cancelled) = (asked("reserved"), asked("cancelled"));
+        let opened = Payment { asked_by: reserved.causationid, ..opened() };
+        let begun = opened.begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
+        assert_eq!(begun.cause(None).causationid, reserved.causationid);
+        assert_eq!(begun.cause(None).correlationid, Some(begun.order_id.to_string()));
+        let marked = begun.cancel(&cancelled).unwrap().payment;
+        assert_eq!(marked.cause(None).causationid, cancelled.causationid);
     }
 }

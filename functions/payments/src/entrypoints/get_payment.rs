@@ -136,17 +136,20 @@ mod tests {
 
     fn refunded() -> Payment {
         let OrderCancelled { order_id, user_id, .. } = cancelled();
-        let opened = Payment::open(&StockReserved {
-            order_id,
-            user_id,
-            total: Amount::new(2_500).unwrap(),
-            currency: Currency::parse("EUR").unwrap(),
-            payment_method: "pm_card_visa".to_owned(),
-            expires_at: Timestamp::from_millis(2),
-        });
+        let opened = Payment::open(
+            &StockReserved {
+                order_id,
+                user_id,
+                total: Amount::new(2_500).unwrap(),
+                currency: Currency::parse("EUR").unwrap(),
+                payment_method: "pm_card_visa".to_owned(),
+                expires_at: Timestamp::from_millis(2),
+            },
+            &Cause::default(),
+        );
         let begun = opened.payment.begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
         let paid = begun.end(&ChargeEnd::Captured, NOW, &Cause::default()).unwrap().payment;
-        let cancelled = paid.cancel().unwrap().payment;
+        let cancelled = paid.cancel(&Cause::default()).unwrap().payment;
         let refund = cancelled.refunds[0].refund_id;
         cancelled.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap().payment
     }
@@ -171,6 +174,6 @@ mod tests {
 
     #[test]
     fn an_order_that_was_cancelled_before_its_payment_has_none() {
-        assert!(PaymentBody::of(&Payment::tombstone(&cancelled()).payment).is_none());
+        assert!(PaymentBody::of(&Payment::tombstone(&cancelled(), &Cause::default()).payment).is_none());
     }
 }

@@ -18,12 +18,12 @@ use rialto_payments::{
         payment::{Change, Payment},
         refund::RefundEnd,
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter, Saved},
+    ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Saved},
 };
 use std::time::Duration;
 
-trait Store: PaymentReader + PaymentWriter + LedgerReader {}
-impl<S: PaymentReader + PaymentWriter + LedgerReader> Store for S {}
+trait Store: PaymentReader + PaymentWriter + LedgerReader + DeadlineReader {}
+impl<S: PaymentReader + PaymentWriter + LedgerReader + DeadlineReader> Store for S {}
 
 /// Runs each rule on each adapter, on a store of its own.
 macro_rules! contract {
@@ -46,6 +46,7 @@ contract! {
     money_moves_with_its_entry_or_not_at_all,
     a_payment_reads_back_whole,
     a_cancellation_before_its_payment_is_kept,
+    what_is_under_way_is_due_from_its_deadline_on_until_it_ends,
 }
 
 fn reserved() -> StockReserved {
@@ -83,7 +84,7 @@ fn end(payment: &Payment, end: &ChargeEnd) -> Change {
 async fn a_payment_opens_once_and_tells_what_is_there(store: impl Store) {
     let reserved = reserved();
     assert_eq!(store.payment(reserved.order_id).await.unwrap(), None);
-    let opened = Payment::open(&reserved);
+    let opened = Payment::open(&reserved, &Cause::default());
     let payment = done(&store, opened.clone()).await;
     assert_eq!(refused(&store, &opened).await, payment);
     let begun = done(&store, begin(&payment)).await;
@@ -92,17 +93,17 @@ async fn a_payment_opens_once_and_tells_what_is_there(store: impl Store) {
 }
 
 async fn a_payment_is_written_over_its_version(store: impl Store) {
-    let payment = done(&store, Payment::open(&reserved())).await;
-    let cancelled = done(&store, payment.cancel().unwrap()).await;
+    let payment = done(&store, Payment::open(&reserved(), &Cause::default())).await;
+    let cancelled = done(&store, payment.cancel(&Cause::default()).unwrap()).await;
     assert_eq!(refused(&store, &begin(&payment)).await, cancelled);
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(cancelled));
 }
 
 async fn money_moves_with_its_entry_or_not_at_all(store: impl Store) {
-    let payment = done(&store, Payment::open(&reserved())).await;
+    let payment = done(&store, Payment::open(&reserved(), &Cause::default())).await;
     let begun = done(&store, begin(&payment)).await;
     let capture = end(&begun, &ChargeEnd::Captured);
-    let marked = done(&store, begun.cancel().unwrap()).await;
+    let marked = done(&store, begun.cancel(&Cause::default()).unwrap()).await;
     assert_eq!(refused(&store, &capture).await, marked);
     assert_eq!(store.entries(payment.order_id).await.unwrap(), []);
 
@@ -119,10 +120,10 @@ async fn money_moves_with_its_entry_or_not_at_all(store: impl Store) {
 }
 
 async fn a_payment_reads_back_whole(store: impl Store) {
-    let payment = done(&store, Payment::open(&reserved())).await;
+    let payment = done(&store, Payment::open(&reserved(), &Cause::default())).await;
     let begun = done(&store, begin(&payment)).await;
     let captured = done(&store, end(&begun, &ChargeEnd::Captured)).await;
-    let refunding = done(&store, captured.cancel().unwrap()).await;
+    let refunding = done(&store, captured.cancel(&Cause::default()).unwrap()).await;
     let reason = Code::new("charge_disputed");
     let failed = refunding.end_refund(
         refunding.refunds[0].refund_id,
@@ -133,7 +134,7 @@ async fn a_payment_reads_back_whole(store: impl Store) {
     let failed = done(&store, failed.unwrap()).await;
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(failed));
 
-    let payment = done(&store, Payment::open(&reserved())).await;
+    let payment = done(&store, Payment::open(&reserved(), &Cause::default())).await;
     let declined = ChargeEnd::Failed { reason: Code::new("insufficient_funds") };
     let declined = done(&store, end(&payment, &declined)).await;
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(declined));
@@ -146,8 +147,8 @@ async fn a_cancellation_before_its_payment_is_kept(store: impl Store) {
         user_id: reserved.user_id,
         reason: CancelReason::OutOfStock,
     };
-    let tombstone = done(&store, Payment::tombstone(&cancelled)).await;
-    assert_eq!(refused(&store, &Payment::open(&reserved)).await, tombstone);
+    let tombstone = done(&store, Payment::tombstone(&cancelled, &Cause::default())).await;
+    assert_eq!(refused(&store, &Payment::open(&reserved, &Cause::default())).await, tombstone);
 }
 
 #[tokio::test]
@@ -171,13 +172,45 @@ async fn a_write_carries_its_events_until_the_next() {
         let item = table.get(&key).await.unwrap().unwrap();
         item.get(rialto_dynamo::OUTBOX).map(|events| events.as_s().unwrap().clone())
     };
-    let payment = done(&store, Payment::open(&reserved())).await;
+    let payment = done(&store, Payment::open(&reserved(), &Cause::default())).await;
     assert_eq!(outbox(payment.order_id).await, None);
     let begun = done(&store, begin(&payment)).await;
     let capture = end(&begun, &ChargeEnd::Captured);
     let captured = done(&store, capture.clone()).await;
     let events = serde_json::to_string(&capture.events).unwrap();
     assert_eq!(outbox(payment.order_id).await, Some(events));
-    done(&store, captured.cancel().unwrap()).await;
+    done(&store, captured.cancel(&Cause::default()).unwrap()).await;
     assert_eq!(outbox(payment.order_id).await, None);
+}
+
+async fn what_is_under_way_is_due_from_its_deadline_on_until_it_ends(store: impl Store) {
+    let (first, second) = (reserved(), reserved());
+    let deadline = first.expires_at.max(second.expires_at);
+    let due = async |now, limit| {
+        let mut due = store.due(now, limit).await.unwrap();
+        due.sort_unstable();
+        due
+    };
+    let mut both = vec![first.order_id, second.order_id];
+    both.sort_unstable();
+
+    let opened = done(&store, Payment::open(&first, &Cause::default())).await;
+    assert_eq!(due(deadline, 100).await, []);
+    let begun = done(&store, begin(&opened)).await;
+    let other = done(&store, Payment::open(&second, &Cause::default())).await;
+    let other = done(&store, begin(&other)).await;
+    assert_eq!(due(SystemClock.now(), 100).await, []);
+    assert_eq!(due(deadline, 100).await, both);
+    assert_eq!(due(deadline, 1).await.len(), 1);
+
+    done(&store, end(&other, &ChargeEnd::Failed { reason: Code::new("canceled") })).await;
+    assert_eq!(due(deadline, 100).await, [first.order_id]);
+    let captured = done(&store, end(&begun, &ChargeEnd::Captured)).await;
+    assert_eq!(due(deadline, 100).await, []);
+    let refunding = done(&store, captured.cancel(&Cause::default()).unwrap()).await;
+    assert_eq!(due(deadline, 100).await, [first.order_id]);
+    let refund = refunding.refunds[0].refund_id;
+    let issued = refunding.end_refund(refund, &RefundEnd::Issued, SystemClock.now(), &Cause::default());
+    done(&store, issued.unwrap()).await;
+    assert_eq!(due(deadline, 100).await, []);
 }

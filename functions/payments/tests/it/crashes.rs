@@ -12,7 +12,7 @@ use rialto_payments::domain::{
 };
 
 /// Ways to pay, and how an order that isn't cancelled ends.
-const METHODS: [(&str, PaymentState); 8] = [
+pub(crate) const METHODS: [(&str, PaymentState); 8] = [
     ("pm_card_visa", PaymentState::Captured),
     ("pm_sim_lost", PaymentState::Captured),
     ("pm_sim_flaky", PaymentState::Captured),
@@ -24,7 +24,7 @@ const METHODS: [(&str, PaymentState); 8] = [
 ];
 
 /// All crashes of an attempt, as long as `run` says that they happen.
-fn each_crash(mut run: impl FnMut(Crash) -> bool) -> u32 {
+pub(crate) fn each_crash(mut run: impl FnMut(Crash) -> bool) -> u32 {
     let mut crashes = 0;
     for request in 0.. {
         let before = run((request, When::Before));

@@ -5,5 +5,6 @@
 
 mod contract;
 mod crashes;
+mod late;
 mod provider;
 mod world;

@@ -10,14 +10,19 @@ use rialto_contracts::{
 use rialto_kernel::{Amount, Currency, OrderId, RefundId, StoreError, Timestamp, UserId};
 use rialto_payments::{
     adapters::memory::{MemoryPayments, MemoryProvider},
-    application::{on_order_cancelled::on_order_cancelled, on_stock_reserved::on_stock_reserved},
+    application::{
+        on_order_cancelled::on_order_cancelled,
+        on_stock_reserved::on_stock_reserved,
+        receive_webhook::{Told, receive_webhook},
+        sweep::sweep,
+    },
     domain::{
         intent::{IntentId, IntentState},
         ledger::Account,
         payment::{Change, Charge, Payment, PaymentState},
         refund::{Refund, RefundProgress},
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
+    ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
 };
 use std::{
     pin::Pin,
@@ -42,6 +47,10 @@ pub(crate) struct World {
 pub(crate) enum Event {
     StockReserved,
     OrderCancelled,
+    /// The charge, if it is processing, succeeds, and the provider tells of it.
+    Succeeded,
+    /// The sweep runs when the charge's time is over.
+    Swept,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +74,8 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn new(event: Event) -> Self {
-        Self { event, crashes: Vec::new(), times: vec![IN_TIME], keys_forgotten: false }
+        let time = if event == Event::Swept { TOO_LATE } else { IN_TIME };
+        Self { event, crashes: Vec::new(), times: vec![time], keys_forgotten: false }
     }
 
     pub(crate) fn crashing(self, crashes: &[Crash]) -> Self {
@@ -97,6 +107,19 @@ impl World {
             }
         }
         panic!("{message:?} is never handled");
+    }
+
+    /// Delivers a message once, and never again: it crashes there, if it comes that far. Tells whether it did.
+    pub(crate) fn abandon(&self, message: &Message, crash: Crash) -> bool {
+        let line = Line {
+            world: self,
+            crash: Some(crash),
+            requests: AtomicU32::new(0),
+            known: AtomicBool::new(false),
+        };
+        let handled = ready(line.handle(message.event, message.times[0]));
+        assert!(handled.is_err() || crash.0 >= line.requests.load(Ordering::Relaxed), "{crash:?}");
+        crash.0 < line.requests.load(Ordering::Relaxed)
     }
 
     pub(crate) fn payment(&self) -> Option<Payment> {
@@ -151,6 +174,11 @@ impl World {
         assert_eq!((self.payment(), self.announced(), self.provider.charges(self.order)), before);
     }
 
+    /// The charge that the provider tells of; of one that there isn't yet, nothing is known.
+    fn told_of(&self) -> IntentId {
+        self.provider.intents(self.order).pop().unwrap_or_else(|| IntentId::parse("pi_none").unwrap())
+    }
+
     fn stock_reserved(&self) -> StockReserved {
         StockReserved {
             order_id: self.order,
@@ -195,6 +223,18 @@ impl Line<'_> {
                 let handled = on_order_cancelled(self, self, &event, &cause, now).await;
                 handled.map(drop).map_err(|error| error.to_string())
             }
+            Event::Succeeded => {
+                turn().await;
+                self.world.provider.decide(self.world.order, &IntentState::Succeeded);
+                let told = Told { order_id: self.world.order, intent: self.world.told_of() };
+                let handled = receive_webhook(self, self, &told, None, now).await;
+                handled.map(drop).map_err(|error| error.to_string())
+            }
+            Event::Swept => {
+                let swept = sweep(self, self, now, None, || false).await;
+                let swept = swept.map_err(|error| error.to_string())?;
+                if swept.failed.is_empty() { Ok(()) } else { Err(format!("{swept:?}")) }
+            }
         }
     }
 
@@ -225,11 +265,29 @@ impl Line<'_> {
 /// Lets the scheduler go on with something else first.
 async fn turn() {
     let mut waited = false;
-    std::future::poll_fn(|_| {
+    std::future::poll_fn(|context| {
         let was = std::mem::replace(&mut waited, true);
-        if was { Poll::Ready(()) } else { Poll::Pending }
+        if was {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     })
     .await;
+}
+
+impl PaymentReader for Line<'_> {
+    async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
+        let crashed = StoreError::Unavailable("crashed".to_owned());
+        self.request(self.world.store.payment(order), crashed).await
+    }
+}
+
+impl DeadlineReader for Line<'_> {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        let crashed = StoreError::Unavailable("crashed".to_owned());
+        self.request(self.world.store.due(now, limit), crashed).await
+    }
 }
 
 impl PaymentWriter for Line<'_> {

@@ -29,7 +29,7 @@ pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
         let route = access::of(function).ok_or(StartError::NoRoute(function))?;
         let auth_mode = auth_mode()?;
         app.settings.want(&[ALLOWED_ORIGINS.name]);
-        if route.who != Who::Anonymous {
+        if route.who.by_token() {
             app.settings.want(&[JWKS.name]);
         }
         let server = Arc::new(Server { app: app.clone(), route, auth_mode, handler: build(app) });
@@ -144,7 +144,7 @@ impl Server {
     }
 
     async fn handle(&self, mut request: Request, authorized: Option<Authorized>) -> Result<Reply, Problem> {
-        if self.route.who != Who::Anonymous {
+        if self.route.who.by_token() {
             request.caller = Some(self.authenticate(&request, authorized).await?);
         }
         (self.handler)(request).await

@@ -2,7 +2,7 @@
 
 use crate::refuse;
 use rialto_documents::{api, blessing, root};
-use rialto_lambda::access::{self, Who};
+use rialto_lambda::access;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -133,11 +133,11 @@ fn an_operation_asks_for_a_token_exactly_where_the_access_table_does() {
     let found = operations(&document).into_iter().filter(|(method, path, operation)| {
         let route = access::ROUTES.iter().find(|route| route.method == method && route.path == path);
         let asks = operation["security"][0].get("access_token").is_some();
-        route.is_some_and(|route| asks != (route.who != Who::Anonymous))
+        route.is_some_and(|route| asks != route.who.by_token())
     });
     refuse(
         found.map(|(method, path, operation)| format!("{method} {path}: {}", operation["security"])),
-        "security((\"access_token\" = [])) on each route that isn't for everybody, and on no other.",
+        "security((\"access_token\" = [])) on each route that is called with a token, and on no other.",
     );
 }
 

@@ -3,7 +3,7 @@
 use crate::refuse;
 use rialto_contracts::Event;
 use rialto_documents::{events::decode, root};
-use rialto_lambda::access::{self, Who};
+use rialto_lambda::access;
 use serde_json::Value;
 use std::fs;
 
@@ -115,7 +115,7 @@ fn a_routes_sample_is_a_request_of_that_route() {
             found.push(format!("{name}: its path is {}, its parameters say {path}", sample["path"]));
         }
         let authorized = sample["requestContext"]["authorizer"]["sub"].is_string();
-        if authorized != (route.who != Who::Anonymous) {
+        if authorized != route.who.by_token() {
             found.push(format!(
                 "{name}: carries an authorizer's context: {authorized}, may be called by {:?}",
                 route.who

@@ -63,7 +63,7 @@ impl World {
 }
 
 fn closed() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().filter(|route| route.who != Who::Anonymous)
+    ROUTES.iter().filter(|route| route.who.by_token())
 }
 
 /// Sends every call, and tells of each answer that isn't this problem.
@@ -194,7 +194,7 @@ async fn a_wrong_role_and_somebody_elses_path_are_forbidden() {
                 Who::Anonymous => true,
                 Who::SignedIn(roles) => roles.contains(&role),
                 // The path names another account, of this role or not.
-                Who::Owner(_) => false,
+                Who::Owner(_) | Who::Provider => false,
             };
             if !allowed {
                 let call = world.call(route).token(&world.by(role).token);
@@ -279,6 +279,22 @@ async fn a_supervisor_may_call_every_route() {
     });
     let refused: Vec<String> = join_all(calls).await.into_iter().flatten().collect();
     assert_eq!(refused, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobodys_token_opens_the_providers_route() {
+    let world = world().await;
+    let mut wrong = Vec::new();
+    for route in ROUTES.iter().filter(|route| route.who == Who::Provider) {
+        let mut tokens = vec![None];
+        tokens.extend([Role::Supervisor, Role::Seller, Role::User].map(|role| Some(&world.by(role).token)));
+        for token in tokens {
+            let call = world.call(route);
+            let answer = token.into_iter().fold(call, |call, token| call.token(token)).send().await;
+            wrong.extend(answer.is_problem(400, "invalid", &["Stripe-Signature"]).err());
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The gateway's routes are those of the access table.
 
-use rialto_lambda::access::{self, Route, Who};
+use rialto_lambda::access::{self, Route};
 use rialto_layout::{Repository, Template, pascal_case, refuse};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,7 @@ fn the_gateway_asks_for_a_token_exactly_where_the_access_table_does() {
         for (method, definition) in methods.as_object().unwrap() {
             let Some(route) = route(method, path) else { continue };
             let asks = definition["security"][0].get("access_token").is_some();
-            if asks != (route.who != Who::Anonymous) {
+            if asks != route.who.by_token() {
                 found.push(format!(
                     "{method} {path}: asks for a token: {asks}, may be called by {:?}",
                     route.who
@@ -70,7 +70,7 @@ fn the_gateway_asks_for_a_token_exactly_where_the_access_table_does() {
     }
     refuse(
         found,
-        "write `security: [{ access_token: [] }]` below every method that isn't for everybody, only there.",
+        "write `security: [{ access_token: [] }]` below every method that is called with a token, only there.",
     );
 }
 

@@ -1,0 +1,118 @@
+use crate::{
+    adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
+    application::receive_webhook::{ReceiveWebhookError, Received, Told, receive_webhook},
+    domain::intent::IntentId,
+    ports::{PaymentReader, PaymentWriter, Provider},
+};
+use rialto_kernel::{OrderId, settings::WEBHOOK_SECRET, signature};
+use rialto_lambda::{
+    App,
+    http::{self, Problem, ProblemBody, Reply, Request},
+    telemetry::Scope,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("payments-receive-webhook", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
+    let settings = Arc::clone(&app.settings);
+    settings.want(&[WEBHOOK_SECRET.name]);
+    Arc::new(move |request| {
+        let (store, provider, settings) = (store.clone(), provider.clone(), Arc::clone(&settings));
+        Box::pin(async move {
+            let secret = settings.get(&WEBHOOK_SECRET).await.map_err(Problem::unavailable)?;
+            handle(&store, &provider, &secret, &request).await
+        })
+    })
+}
+
+/// The provider's event, of which nothing is believed but what it is about.
+#[derive(Debug, Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+}
+
+#[derive(Debug, Deserialize)]
+struct Data {
+    object: Value,
+}
+
+/// The events that tell how a charge ended.
+const ENDS: [&str; 3] =
+    ["payment_intent.canceled", "payment_intent.payment_failed", "payment_intent.succeeded"];
+
+impl Event {
+    /// The charge that it tells of; none for any other event, and for charges that aren't of an order.
+    fn told(&self) -> Option<Told> {
+        let object = ENDS.contains(&self.kind.as_str()).then_some(&self.data.object)?;
+        let order_id = OrderId::parse(object["metadata"]["order_id"].as_str()?).ok()?;
+        Some(Told { order_id, intent: IntentId::parse(object["id"].as_str()?).ok()? })
+    }
+}
+
+/// Tell of a charge
+///
+/// For the payment provider, in Stripe's form: an event, signed in `Stripe-Signature` (`t=…,v1=…` over `<t>.<body>`, five
+/// minutes either way, several `v1` while the secret changes). What is wrongly signed or too old is 400 `invalid`. The
+/// charge is looked up at the provider; how it ended there is recorded. An event that is unknown, known already or about
+/// something else is acknowledged and changes nothing. No token opens this route.
+#[utoipa::path(
+    post, path = "/webhooks/payments", operation_id = "paymentsReceiveWebhook", tag = "payments",
+    params(("Stripe-Signature" = String, Header)),
+    request_body(content = Object, description = "An event of the provider's"),
+    responses(
+        (status = 204, description = "Heard"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handle(
+    store: &(impl PaymentReader + PaymentWriter),
+    provider: &impl Provider,
+    secret: &str,
+    request: &Request,
+) -> Result<Reply, Problem> {
+    if secret.is_empty() {
+        return Err(Problem::unavailable(format!("the setting {} is empty", WEBHOOK_SECRET.name)));
+    }
+    let header = request.header(signature::HEADER).ok_or_else(|| Problem::field(HEADER, "is required"))?;
+    signature::verify(secret, header, &request.body, request.now())
+        .map_err(|error| Problem::field(HEADER, error))?;
+    let event: Event = serde_json::from_slice(&request.body)
+        .map_err(|_| Problem::field("body", "must be an event of the provider's"))?;
+    let Some(told) = event.told() else {
+        tracing::info!(kind = event.kind, "no use for the provider's event");
+        return Ok(Reply::no_content());
+    };
+    let traceparent = Some(Scope::current().trace.traceparent());
+    let received = receive_webhook(store, provider, &told, traceparent, request.now()).await?;
+    let (order, intent) = (told.order_id, told.intent.as_str());
+    match received {
+        Received::Unknown => tracing::warn!(%order, intent, "a charge that no payment knows"),
+        Received::Recorded | Received::Nothing => {
+            tracing::info!(%order, intent, ?received, "told of a charge")
+        }
+    }
+    Ok(Reply::no_content())
+}
+
+const HEADER: &str = "Stripe-Signature";
+
+impl From<ReceiveWebhookError> for Problem {
+    fn from(error: ReceiveWebhookError) -> Self {
+        match error {
+            ReceiveWebhookError::Store(error) => error.into(),
+            ReceiveWebhookError::Step(error) => Self::unavailable(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
