@@ -1,6 +1,8 @@
 //! DynamoDB as every service uses it: one table a service, keys `pk` and `sk`, conditional writes, and the events of an
 //! item's last change in its `outbox` attribute.
 
+mod counter;
+mod delete;
 mod item;
 mod list;
 mod table;
@@ -9,6 +11,7 @@ mod transaction;
 pub use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update,
 };
+pub use counter::Counted;
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
 pub use list::{Listing, Position, Stretch};
 pub use table::{Expect, PutOutcome, Table};
