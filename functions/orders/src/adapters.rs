@@ -1,4 +1,5 @@
-//! The ports on DynamoDB and in memory; one contract suite runs on both.
+//! The ports on DynamoDB, on accounts and in memory; one contract suite runs on the stores.
 
+pub mod accounts;
 pub mod dynamodb;
 pub mod memory;

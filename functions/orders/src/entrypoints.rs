@@ -1,9 +1,11 @@
 //! One file a function: request or event in, use case, response out, and its `main`.
 
+pub mod answer_services;
 pub mod cancel_order;
 pub mod get_order;
 pub mod get_timeline;
 pub mod list_user_orders;
+pub mod on_accounts;
 pub mod on_catalog;
 pub mod on_inventory;
 pub mod on_payments;

@@ -4,14 +4,14 @@ use crate::domain::{
     order::{Change, Order, OrderState},
     product::Product,
 };
-use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write};
 use std::collections::HashMap;
 
 /// What the first placing of an order left for its repetitions.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FirstPlacing {
     pub body_hash: String,
-    /// The answer that was given, to the byte.
+    /// The answer that was given, to the byte. Empty, as the hash is, once the buyer's address is forgotten.
     pub answer: String,
 }
 
@@ -44,6 +44,19 @@ pub trait OrderPlacer {
         change: &Change,
         placing: &FirstPlacing,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+/// The addresses that buyers keep with accounts.
+pub trait AddressBook {
+    /// Nothing if the buyer has no such address.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when accounts doesn't answer.
+    fn address(
+        &self,
+        user: UserId,
+        address: AddressId,
+    ) -> impl Future<Output = Result<Option<Address>, StoreError>> + Send;
 }
 
 pub trait OrderReader {
@@ -87,6 +100,14 @@ pub trait OrderLister {
         limit: u32,
         position: Option<&str>,
     ) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
+}
+
+pub trait OpenLines {
+    /// Whether this seller has a line that hasn't ended, in an order that is CONFIRMED.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn has_open_lines(&self, seller: SellerId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 pub trait ProductKeeper {

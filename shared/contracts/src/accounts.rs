@@ -10,6 +10,11 @@ pub struct UserRegistered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserUnregistered {
+    pub user_id: UserId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SellerRegistered {
     pub seller_id: SellerId,
 }
@@ -17,6 +22,7 @@ pub struct SellerRegistered {
 crate::source! {
     Accounts = "rialto.accounts" {
         UserRegistered v 1 subject user_id,
+        UserUnregistered v 1 subject user_id,
         SellerRegistered v 1 subject seller_id,
     }
 }

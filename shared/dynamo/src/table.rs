@@ -130,27 +130,16 @@ impl Table {
         remove: &[&str],
         expect: Expect,
     ) -> Result<Write, StoreError> {
-        let mut request = self.client.update_item().table_name(&self.name).set_key(Some(key.item()));
-        let mut assignments = Vec::new();
-        for (at, (name, value)) in set.into_iter().enumerate() {
-            assignments.push(format!("#s{at} = :s{at}"));
-            request = request
-                .expression_attribute_names(format!("#s{at}"), name)
-                .expression_attribute_values(format!(":s{at}"), value);
-        }
-        let mut removals = Vec::new();
-        for (at, name) in remove.iter().enumerate() {
-            removals.push(format!("#r{at}"));
-            request = request.expression_attribute_names(format!("#r{at}"), *name);
-        }
-        let mut expression = format!("SET {}", assignments.join(", "));
-        if !removals.is_empty() {
-            expression.push_str(&format!(" REMOVE {}", removals.join(", ")));
-        }
-        for (name, value) in expect.values() {
-            request = request.expression_attribute_values(name, value);
-        }
-        let request = request.update_expression(expression).condition_expression(expect.condition());
+        let changes = Changes::new(set, remove, expect);
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key.item()))
+            .update_expression(changes.expression)
+            .set_expression_attribute_names(Some(changes.names))
+            .set_expression_attribute_values(Some(changes.values))
+            .condition_expression(expect.condition());
         match request.send().await {
             Ok(_) => Ok(Write::Done),
             Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
@@ -158,6 +147,38 @@ impl Table {
             }
             Err(error) => Err(unavailable(&error)),
         }
+    }
+}
+
+/// What an update sets, removes and expects, in DynamoDB's words.
+pub(crate) struct Changes {
+    pub(crate) expression: String,
+    pub(crate) names: HashMap<String, String>,
+    pub(crate) values: Item,
+}
+
+impl Changes {
+    pub(crate) fn new(set: Item, remove: &[&str], expect: Expect) -> Self {
+        let (mut names, mut values) = (HashMap::new(), Item::new());
+        let mut assignments = Vec::new();
+        for (at, (name, value)) in set.into_iter().enumerate() {
+            assignments.push(format!("#s{at} = :s{at}"));
+            names.insert(format!("#s{at}"), name);
+            values.insert(format!(":s{at}"), value);
+        }
+        let mut removals = Vec::new();
+        for (at, name) in remove.iter().enumerate() {
+            removals.push(format!("#r{at}"));
+            names.insert(format!("#r{at}"), (*name).to_owned());
+        }
+        let mut expression = format!("SET {}", assignments.join(", "));
+        if !removals.is_empty() {
+            expression.push_str(&format!(" REMOVE {}", removals.join(", ")));
+        }
+        for (name, value) in expect.values() {
+            values.insert(name.to_owned(), value);
+        }
+        Self { expression, names, values }
     }
 }
 

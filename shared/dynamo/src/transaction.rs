@@ -2,12 +2,12 @@
 
 use crate::{
     item::{Item, Key},
-    table::{Expect, Table, unavailable},
+    table::{Changes, Expect, Table, unavailable},
 };
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
     operation::transact_write_items::TransactWriteItemsError,
-    types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 use rialto_kernel::StoreError;
 use std::time::Duration;
@@ -45,6 +45,28 @@ impl Table {
             put = put.expression_attribute_values(name, value);
         }
         Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
+    }
+
+    /// A conditional update as a part of a transaction; see [`Table::update`].
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the request can't be put together.
+    pub fn update_part(
+        &self,
+        key: &Key,
+        set: Item,
+        remove: &[&str],
+        expect: Expect,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let changes = Changes::new(set, remove, expect);
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(key.item()))
+            .update_expression(changes.expression)
+            .set_expression_attribute_names(Some(changes.names))
+            .set_expression_attribute_values(Some(changes.values))
+            .condition_expression(expect.condition());
+        Ok(TransactWriteItem::builder().update(update.build().map_err(incomplete)?).build())
     }
 
     /// A part of a transaction that only looks: the whole is refused unless the table holds what is expected.

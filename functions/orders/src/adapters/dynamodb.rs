@@ -1,5 +1,6 @@
 //! Items: `ORDER#<id>` holds `ORDER`; `PRODUCT#<id>` holds `PRODUCT`. Index `by_buyer` lists a buyer's orders by time;
-//! `by_deadline` those that are PENDING, by when they expire.
+//! `by_deadline` those that are PENDING, by when they expire; `by_open_seller` those that have an open line of a seller. For the
+//! second seller in an order and every further one, `ORDER#<id>` holds `SELLER#<seller>`, which only stands in that index.
 
 use crate::{
     domain::{
@@ -8,16 +9,16 @@ use crate::{
         timeline::Entry,
     },
     ports::{
-        DeadlineReader, FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter,
-        ProductKeeper,
+        DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage, OrderPlacer, OrderReader,
+        OrderWriter, ProductKeeper,
     },
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, Key, Listing, OUTBOX, Position, PutOutcome, Table, item_key, outbox,
-    read_item, write_item,
+    AttributeValue, Expect, Item, Key, Listing, OUTBOX, Position, PutOutcome, Table, Transacted, item_key,
+    outbox, read_item, write_item,
 };
-use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write, digest};
+use rialto_kernel::{Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest};
 use rialto_lambda::App;
 use serde::Serialize;
 
@@ -99,6 +100,14 @@ struct Moved<'a> {
     reason: Option<CancelReason>,
     lines: &'a [Line],
     timeline: &'a [Entry],
+    address: Option<&'a Address>,
+    buyer_gone: bool,
+    version: u64,
+}
+
+/// Tells a seller of something open in an order: beside the order itself, which tells one of them.
+#[derive(Serialize)]
+struct Mark {
     version: u64,
 }
 
@@ -111,9 +120,15 @@ impl OrderWriter for DynamoOrders {
             reason: order.reason,
             lines: &order.lines,
             timeline: &order.timeline,
+            address: order.address.as_ref(),
+            buyer_gone: order.buyer_gone,
             version: order.version,
         };
         let mut set = write_item(&key, &moved, &[])?;
+        if order.address.is_none() {
+            let forgotten = FirstPlacing { body_hash: String::new(), answer: String::new() };
+            set.extend(write_item(&key, &forgotten, &[])?);
+        }
         set.retain(|name, _| name != "pk" && name != "sk");
         let mut remove = Vec::new();
         if change.events.is_empty() {
@@ -124,8 +139,70 @@ impl OrderWriter for DynamoOrders {
         if order.state != OrderState::Pending {
             remove.extend(["by_deadline_pk", "by_deadline_sk"]);
         }
-        self.table.update(&key, set, &remove, Expect::Version(order.version - 1)).await
+        let mut sellers = order.open_for().into_iter();
+        match sellers.next() {
+            Some(first) => set.extend(open_for(order, first)),
+            None => remove.extend(["by_open_seller_pk", "by_open_seller_sk"]),
+        }
+        let expect = Expect::Version(order.version - 1);
+        let mut marks = Vec::new();
+        for seller in sellers {
+            let key = Key::new(format!("ORDER#{}", order.order_id), format!("SELLER#{seller}"));
+            let mut mark = write_item(&key, &Mark { version: order.version }, &[])?;
+            mark.extend(open_for(order, seller));
+            marks.push(self.table.put_part(mark, Expect::Older(order.version))?);
+        }
+        if marks.is_empty() {
+            return self.table.update(&key, set, &remove, expect).await;
+        }
+        let mut writes = vec![self.table.update_part(&key, set, &remove, expect)?];
+        writes.append(&mut marks);
+        Ok(match self.table.transact(writes).await? {
+            Transacted::Done => Write::Done,
+            Transacted::Refused(_) => Write::Conflict,
+        })
     }
+}
+
+/// The place in `by_open_seller` of an order that has something open for this seller.
+fn open_for(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
+    let by_time = format!("{}#{}", order.created_at, order.order_id);
+    [
+        ("by_open_seller_pk".to_owned(), AttributeValue::S(format!("SELLER#{seller}"))),
+        ("by_open_seller_sk".to_owned(), AttributeValue::S(by_time)),
+    ]
+}
+
+impl OpenLines for DynamoOrders {
+    /// The index finds the orders; whether something is open in them, they themselves tell.
+    async fn has_open_lines(&self, seller: SellerId) -> Result<bool, StoreError> {
+        let listing = Listing {
+            index: Some("by_open_seller"),
+            partition: ("by_open_seller_pk", format!("SELLER#{seller}")),
+            begins: None,
+            newest_first: false,
+        };
+        let mut position = None;
+        loop {
+            let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
+            let orders = keys.iter().map(order_of).collect::<Result<Vec<_>, _>>()?;
+            let orders = self.table.get_all(&orders).await?;
+            for item in orders.into_values() {
+                if read_item::<Order>(item)?.open_for().contains(&seller) {
+                    return Ok(true);
+                }
+            }
+            position = next.as_ref().map(Position::as_str).map(str::to_owned);
+            if position.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// The key of the order that an item of its partition belongs to.
+fn order_of(item: &Item) -> Result<Key, StoreError> {
+    Ok(Key::new(item_key(item)?.pk, "ORDER"))
 }
 
 impl OrderLister for DynamoOrders {

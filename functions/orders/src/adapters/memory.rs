@@ -6,12 +6,12 @@ use crate::{
         product::Product,
     },
     ports::{
-        DeadlineReader, FirstPlacing, Known, OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter,
-        ProductKeeper,
+        AddressBook, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage, OrderPlacer,
+        OrderReader, OrderWriter, ProductKeeper,
     },
 };
 use rialto_contracts::Event;
-use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -75,8 +75,11 @@ impl OrderWriter for MemoryOrders {
         let mut state = self.state();
         let state = &mut *state;
         match state.orders.get_mut(&change.order.order_id) {
-            Some((order, _)) if order.version + 1 == change.order.version => {
+            Some((order, placing)) if order.version + 1 == change.order.version => {
                 *order = change.order.clone();
+                if order.address.is_none() {
+                    *placing = FirstPlacing { body_hash: String::new(), answer: String::new() };
+                }
                 state.announced.extend(change.events.iter().cloned());
                 Ok(Write::Done)
             }
@@ -117,6 +120,22 @@ impl DeadlineReader for MemoryOrders {
         let due = |order: &&Order| order.state == OrderState::Pending && order.expires_at <= now;
         let due = state.orders.values().map(|(order, _)| order).filter(due);
         Ok(due.take(limit).map(|order| order.order_id).collect())
+    }
+}
+
+impl OpenLines for MemoryOrders {
+    async fn has_open_lines(&self, seller: SellerId) -> Result<bool, StoreError> {
+        Ok(self.state().orders.values().any(|(order, _)| order.open_for().contains(&seller)))
+    }
+}
+
+/// An address book that has been filled before.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryAddresses(pub BTreeMap<(UserId, AddressId), Address>);
+
+impl AddressBook for MemoryAddresses {
+    async fn address(&self, user: UserId, address: AddressId) -> Result<Option<Address>, StoreError> {
+        Ok(self.0.get(&(user, address)).cloned())
     }
 }
 

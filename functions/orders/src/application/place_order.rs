@@ -2,9 +2,9 @@ use crate::{
     domain::{
         order::Order,
         quote::{Quote, QuoteError, Terms},
-        request::{OrderRequest, order_id},
+        request::{Destination, OrderRequest, order_id},
     },
-    ports::{FirstPlacing, Known, OrderPlacer},
+    ports::{AddressBook, FirstPlacing, Known, OrderPlacer},
 };
 use rialto_contracts::Cause;
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
@@ -14,7 +14,7 @@ use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
 pub struct PlaceOrder<'a> {
     pub user_id: UserId,
     pub idempotency_key: &'a str,
-    pub request: OrderRequest,
+    pub request: OrderRequest<Destination>,
 }
 
 /// The answer: made now, or the one that was given the first time.
@@ -34,6 +34,8 @@ pub enum PlaceOrderError {
     NotOrderable(Vec<ProductId>),
     #[error("the total is too large")]
     TooLarge,
+    #[error("the buyer keeps no such address")]
+    NoAddress,
     #[error("the order costs something else now")]
     PriceChanged(Quote),
     #[error(transparent)]
@@ -57,6 +59,7 @@ impl From<QuoteError> for PlaceOrderError {
 /// [`PlaceOrderError`]; nothing is stored then.
 pub async fn place_order(
     store: &impl OrderPlacer,
+    addresses: &impl AddressBook,
     command: &PlaceOrder<'_>,
     terms: &Terms,
     answer: impl Fn(&Order) -> String,
@@ -77,8 +80,15 @@ pub async fn place_order(
     if command.request.expected_total.is_some_and(|expected| expected != quote.total) {
         return Err(PlaceOrderError::PriceChanged(quote));
     }
+    let address = match &command.request.address {
+        Destination::Written(address) => address.clone(),
+        Destination::Kept(id) => {
+            addresses.address(command.user_id, *id).await?.ok_or(PlaceOrderError::NoAddress)?
+        }
+    };
+    let request = command.request.with_address(address);
     let cause = Cause { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    let change = Order::place(order_id, command.user_id, &command.request, quote, terms, now, &cause);
+    let change = Order::place(order_id, command.user_id, &request, quote, terms, now, &cause);
     let placing = FirstPlacing { body_hash, answer: answer(&change.order) };
     match store.insert(&change, &placing).await? {
         Write::Done => Ok(Placed { order_id, answer: placing.answer, replayed: false }),
@@ -102,15 +112,28 @@ fn replay(order_id: OrderId, placed: FirstPlacing, body_hash: &str) -> Result<Pl
 mod tests {
     use super::*;
     use crate::{
-        adapters::memory::MemoryOrders,
+        adapters::memory::{MemoryAddresses, MemoryOrders},
         domain::{order::Effect, product::Product},
         ports::{OrderReader, OrderWriter, ProductKeeper},
         testing,
     };
     use rialto_contracts::{Event, orders::CancelReason, payments::PaymentFailed};
-    use rialto_kernel::Amount;
+    use rialto_kernel::{Address, AddressId, Amount};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn wanted(quantity: i64) -> OrderRequest<Destination> {
+        let OrderRequest { lines, address, payment_method, expected_total } = testing::request(quantity);
+        OrderRequest { lines, address: Destination::Written(address), payment_method, expected_total }
+    }
+
+    fn kept() -> AddressId {
+        AddressId::derive(&[b"home"])
+    }
+
+    fn addresses() -> MemoryAddresses {
+        MemoryAddresses([((UserId::derive(&[b"u"]), kept()), testing::request(1).address)].into())
+    }
 
     async fn shop() -> MemoryOrders {
         let store = MemoryOrders::default();
@@ -118,16 +141,19 @@ mod tests {
         store
     }
 
-    async fn place(store: &MemoryOrders, request: OrderRequest) -> Result<Placed, PlaceOrderError> {
+    async fn place(
+        store: &MemoryOrders,
+        request: OrderRequest<Destination>,
+    ) -> Result<Placed, PlaceOrderError> {
         let command = PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: "k", request };
         let answer = |order: &Order| format!("{} {:?} {}", order.order_id, order.state, order.total);
-        place_order(store, &command, &testing::terms(), answer, NOW, &Cause::default()).await
+        place_order(store, &addresses(), &command, &testing::terms(), answer, NOW, &Cause::default()).await
     }
 
     #[tokio::test]
     async fn the_same_key_gets_the_first_answer_after_the_price_changed_and_the_order_ended() {
         let store = shop().await;
-        let first = place(&store, testing::request(2)).await.unwrap();
+        let first = place(&store, wanted(2)).await.unwrap();
         assert!(!first.replayed);
 
         let dearer = Product { price: Amount::new(9_999).unwrap(), version: 2, ..testing::product() };
@@ -139,7 +165,7 @@ mod tests {
         let cancelled = order.hear(&failed, effect, NOW, &Cause::default()).unwrap();
         assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
 
-        let second = place(&store, testing::request(2)).await.unwrap();
+        let second = place(&store, wanted(2)).await.unwrap();
         assert_eq!((second.answer, second.replayed), (first.answer, true));
         assert_eq!(store.announced().iter().filter(|event| event.kind == "OrderPlaced").count(), 1);
     }
@@ -147,28 +173,78 @@ mod tests {
     #[tokio::test]
     async fn another_body_under_the_same_key_is_refused() {
         let store = shop().await;
-        place(&store, testing::request(2)).await.unwrap();
-        assert!(matches!(place(&store, testing::request(3)).await, Err(PlaceOrderError::KeyReused)));
+        place(&store, wanted(2)).await.unwrap();
+        assert!(matches!(place(&store, wanted(3)).await, Err(PlaceOrderError::KeyReused)));
     }
 
     #[tokio::test]
     async fn a_refusal_stores_nothing_and_leaves_the_key_free() {
         let store = shop().await;
-        let expects_less =
-            OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..testing::request(2) };
+        let expects_less = OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..wanted(2) };
         let Err(PlaceOrderError::PriceChanged(quote)) = place(&store, expects_less).await else {
             panic!("the price has changed");
         };
         assert_eq!(quote.total.minor_units(), 2_300);
         assert!(store.announced().is_empty());
-        let expects = OrderRequest { expected_total: Some(quote.total), ..testing::request(2) };
+        let expects = OrderRequest { expected_total: Some(quote.total), ..wanted(2) };
         assert!(!place(&store, expects).await.unwrap().replayed);
     }
 
     #[tokio::test]
     async fn a_product_that_is_not_known_cannot_be_ordered() {
         let store = MemoryOrders::default();
-        let refused = place(&store, testing::request(1)).await;
+        let refused = place(&store, wanted(1)).await;
         assert!(matches!(refused, Err(PlaceOrderError::NotOrderable(products)) if products.len() == 1));
+    }
+
+    #[tokio::test]
+    async fn an_order_goes_to_an_address_that_its_buyer_keeps() {
+        let store = shop().await;
+        let request = OrderRequest { address: Destination::Kept(kept()), ..wanted(2) };
+        let placed = place(&store, request).await.unwrap();
+        let order = store.order(placed.order_id).await.unwrap().unwrap();
+        assert_eq!(order.address, Some(testing::request(1).address));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_the_buyers_is_refused() {
+        let store = shop().await;
+        let another = AddressId::derive(&[b"another"]);
+        let request = OrderRequest { address: Destination::Kept(another), ..wanted(2) };
+        assert!(matches!(place(&store, request).await, Err(PlaceOrderError::NoAddress)));
+        assert!(store.announced().is_empty());
+    }
+
+    struct Silent;
+
+    impl AddressBook for Silent {
+        async fn address(&self, _: UserId, _: AddressId) -> Result<Option<Address>, StoreError> {
+            Err(StoreError::Unavailable("accounts is silent".to_owned()))
+        }
+    }
+
+    #[tokio::test]
+    async fn while_accounts_is_silent_only_a_written_address_or_a_replay_goes_through() {
+        let store = shop().await;
+        let place = async |request: OrderRequest<Destination>, key: &str| {
+            let command = PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: key, request };
+            let (terms, cause) = (testing::terms(), Cause::default());
+            place_order(&store, &Silent, &command, &terms, |_| String::new(), NOW, &cause).await
+        };
+        let kept_address = OrderRequest { address: Destination::Kept(kept()), ..wanted(2) };
+        let refused = place(kept_address.clone(), "k").await;
+        assert!(matches!(refused, Err(PlaceOrderError::Store(StoreError::Unavailable(_)))));
+        assert!(store.announced().is_empty());
+
+        assert!(!place(wanted(2), "k").await.unwrap().replayed);
+        let addresses = addresses();
+        let command = PlaceOrder {
+            user_id: UserId::derive(&[b"u"]),
+            idempotency_key: "k2",
+            request: kept_address.clone(),
+        };
+        let (terms, cause) = (testing::terms(), Cause::default());
+        place_order(&store, &addresses, &command, &terms, |_| String::new(), NOW, &cause).await.unwrap();
+        assert!(place(kept_address, "k2").await.unwrap().replayed);
     }
 }

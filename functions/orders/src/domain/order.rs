@@ -12,6 +12,7 @@ use rialto_contracts::{
 };
 use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -25,11 +26,15 @@ pub struct Order {
     pub total: Amount,
     pub currency: Currency,
     pub payment_method: String,
-    pub address: Address,
+    /// None once it is forgotten.
+    pub address: Option<Address>,
     pub created_at: Timestamp,
     /// After this no charge is begun, and a PENDING order is cancelled.
     pub expires_at: Timestamp,
     pub timeline: Vec<Entry>,
+    /// The buyer is unregistered: the address goes when the order ends.
+    #[serde(default)]
+    pub buyer_gone: bool,
     pub version: u64,
 }
 
@@ -45,6 +50,17 @@ pub enum OrderState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be PENDING, CONFIRMED or CANCELLED")]
 pub struct OrderStateError;
+
+impl OrderState {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Confirmed => "CONFIRMED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
 
 impl std::str::FromStr for OrderState {
     type Err = OrderStateError;
@@ -127,10 +143,11 @@ impl Order {
             total: quote.total,
             currency: quote.currency,
             payment_method: request.payment_method.as_str().to_owned(),
-            address: request.address.clone(),
+            address: Some(request.address.clone()),
             created_at: now,
             expires_at: now.plus(terms.pending_deadline),
             timeline: Vec::new(),
+            buyer_gone: false,
             version: 1,
         };
         let placed = OrderPlaced {
@@ -177,6 +194,36 @@ impl Order {
         Ok(Change { order, events: Vec::new() }.cancel(reason, now, cause))
     }
 
+    /// The buyer is unregistered: the address goes now if the order has ended, or else when it does. Nothing if that is known.
+    #[must_use]
+    pub fn forget_buyer(&self) -> Option<Change> {
+        (!self.buyer_gone).then(|| {
+            let order = Self { version: self.version + 1, buyer_gone: true, ..self.clone() };
+            Change { order: order.forget_if_ended(), events: Vec::new() }
+        })
+    }
+
+    fn forget_if_ended(mut self) -> Self {
+        if self.buyer_gone && self.state == OrderState::Cancelled {
+            self.address = None;
+        }
+        self
+    }
+
+    /// The sellers who have something to do in it: those of its open lines, once it is CONFIRMED. Each once.
+    #[must_use]
+    pub fn open_for(&self) -> BTreeSet<SellerId> {
+        let confirmed = self.state == OrderState::Confirmed;
+        let open = self.lines.iter().filter(|line| confirmed && line.state == LineState::Ordered);
+        open.map(|line| line.seller_id).collect()
+    }
+
+    /// Whether it still goes on.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state != OrderState::Cancelled
+    }
+
     fn placed_lines(&self) -> Vec<PlacedLine> {
         let placed = |line: &Line| PlacedLine {
             line_no: line.line_no,
@@ -208,6 +255,7 @@ impl Change {
         for line in &mut self.order.lines {
             line.state = LineState::Cancelled;
         }
+        self.order = self.order.forget_if_ended();
         let cancelled = OrderCancelled { order_id: self.order.order_id, user_id: self.order.user_id, reason };
         self.announce(&cancelled, now, cause)
     }
@@ -283,6 +331,28 @@ mod tests {
         assert_eq!(late.order.state, OrderState::Cancelled);
         assert!(late.events.is_empty());
         assert_eq!(late.order.timeline.last().unwrap().kind, "PaymentCaptured");
+    }
+
+    #[test]
+    fn an_unregistered_buyers_address_goes_when_the_order_ends() {
+        let order = testing::order().order;
+        let told = order.forget_buyer().unwrap().order;
+        assert!(told.address.is_some());
+        assert_eq!(told.forget_buyer(), None);
+        let ended = told.cancel(CancelReason::Timeout, LATER, &Cause::default()).unwrap().order;
+        assert_eq!(ended.address, None);
+
+        let ended = order.cancel(CancelReason::Timeout, LATER, &Cause::default()).unwrap().order;
+        assert!(ended.address.is_some());
+        assert_eq!(ended.forget_buyer().unwrap().order.address, None);
+    }
+
+    #[test]
+    fn a_seller_has_something_to_do_from_confirmed_on() {
+        let order = testing::order().order;
+        assert!(order.open_for().is_empty());
+        let confirmed = order.hear(&captured(&order), Effect::Confirms, LATER, &Cause::default()).unwrap();
+        assert_eq!(confirmed.order.open_for(), [testing::product().seller_id].into());
     }
 
     #[test]

@@ -1,19 +1,27 @@
 use super::address::Address;
-use rialto_kernel::{Amount, OrderId, ProductId, Quantity, Text, UserId, digest};
+use rialto_kernel::{AddressId, Amount, OrderId, ProductId, Quantity, Text, UserId, digest};
 use serde::Serialize;
 
 /// The most lines an order has.
 pub const MAX_LINES: usize = 20;
 
-/// What a buyer asks for.
+/// What a buyer asks for; once a [`Destination`] is looked up, with the address itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OrderRequest {
+pub struct OrderRequest<A = Address> {
     /// 1 to 20.
     pub lines: Vec<RequestedLine>,
-    pub address: Address,
+    pub address: A,
     pub payment_method: PaymentMethod,
     /// What the buyer expects to pay, if the buyer says.
     pub expected_total: Option<Amount>,
+}
+
+/// Where an order is to go: as the buyer writes it, or one that accounts keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Destination {
+    Written(Address),
+    Kept(AddressId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -22,12 +30,22 @@ pub struct RequestedLine {
     pub quantity: Quantity,
 }
 
-impl OrderRequest {
+impl OrderRequest<Destination> {
     /// A digest of all that was asked for, whatever the white space and the order of fields were.
     #[must_use]
     pub fn body_hash(&self) -> String {
         let canonical = serde_json::to_vec(self).unwrap_or_default();
         digest::hex(&digest::sha256(&[&canonical]))
+    }
+
+    #[must_use]
+    pub fn with_address(&self, address: Address) -> OrderRequest {
+        OrderRequest {
+            lines: self.lines.clone(),
+            address,
+            payment_method: self.payment_method.clone(),
+            expected_total: self.expected_total,
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub struct OrderBody {
     /// Not shown to sellers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<String>,
-    /// Not shown to sellers.
+    /// Not shown to sellers. None once the order has ended and its buyer is unregistered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<AddressBody>,
     pub created_at: Timestamp,
@@ -129,7 +129,7 @@ impl From<&Order> for OrderBody {
             total: Some(order.total),
             currency: order.currency,
             payment_method: Some(order.payment_method.clone()),
-            address: Some((&order.address).into()),
+            address: order.address.as_ref().map(AddressBody::from),
             created_at: order.created_at,
             expires_at: order.expires_at,
         }

@@ -1,15 +1,15 @@
 use super::get_order::OrderBody;
 use crate::{
-    adapters::dynamodb::DynamoOrders,
+    adapters::{accounts::Accounts, dynamodb::DynamoOrders},
     application::place_order::{PlaceOrder, PlaceOrderError, place_order},
     domain::{
         address::{Address, Phone},
         quote::{Quote, Terms},
-        request::{MAX_LINES, OrderRequest, PaymentMethod, RequestedLine},
+        request::{Destination, MAX_LINES, OrderRequest, PaymentMethod, RequestedLine},
     },
 };
 use rialto_kernel::{
-    Amount, Currency, Fields, Invalid, ProductId, Quantity, Text, UserId,
+    AddressId, Amount, Currency, Fields, Invalid, ProductId, Quantity, Text, UserId,
     settings::{CURRENCY, FREE_SHIPPING_FROM, PENDING_DEADLINE, SHIPPING_FEE},
 };
 use rialto_lambda::{
@@ -26,12 +26,12 @@ pub fn main() {
 }
 
 fn build(app: &App) -> http::Handler {
-    let store = DynamoOrders::open(app);
+    let (store, accounts) = (DynamoOrders::open(app), Accounts::new(app));
     let settings = Arc::clone(&app.settings);
     settings.want(&[CURRENCY.name, SHIPPING_FEE.name, FREE_SHIPPING_FROM.name, PENDING_DEADLINE.name]);
     Arc::new(move |request| {
-        let (store, settings) = (store.clone(), Arc::clone(&settings));
-        Box::pin(async move { handle(&store, &settings, &request).await })
+        let (store, accounts, settings) = (store.clone(), accounts.clone(), Arc::clone(&settings));
+        Box::pin(async move { handle(&store, &accounts, &settings, &request).await })
     })
 }
 
@@ -40,7 +40,11 @@ fn build(app: &App) -> http::Handler {
 pub struct PlaceOrderRequest {
     #[schema(min_items = 1, max_items = 20)]
     lines: Vec<LineRequest>,
-    address: AddressRequest,
+    /// Either this or `address_id`.
+    address: Option<AddressRequest>,
+    /// One of the buyer's own addresses.
+    #[schema(value_type = Option<AddressId>)]
+    address_id: Option<String>,
     /// The provider's name for a means of payment, such as `pm_card_visa`.
     #[schema(pattern = "^pm_[A-Za-z0-9_]{1,61}$")]
     payment_method: String,
@@ -78,7 +82,7 @@ struct AddressRequest {
 }
 
 impl PlaceOrderRequest {
-    fn parse(self) -> Result<OrderRequest, Invalid> {
+    fn parse(self) -> Result<OrderRequest<Destination>, Invalid> {
         let mut fields = Fields::default();
         if self.lines.is_empty() || self.lines.len() > MAX_LINES {
             fields.refuse("lines", format!("must be 1 to {MAX_LINES}"));
@@ -92,7 +96,7 @@ impl PlaceOrderRequest {
                 lines.push(RequestedLine { product_id, quantity });
             }
         }
-        let address = self.address.parse(&mut fields);
+        let address = destination(self.address, self.address_id, &mut fields);
         let payment_method = fields.take("payment_method", PaymentMethod::parse(&self.payment_method));
         let expected_total =
             self.expected_total.and_then(|total| fields.take("expected_total", Amount::new(total)));
@@ -103,6 +107,22 @@ impl PlaceOrderRequest {
             expected_total,
         });
         fields.finish(whole)
+    }
+}
+
+fn destination(
+    written: Option<AddressRequest>,
+    kept: Option<String>,
+    fields: &mut Fields,
+) -> Option<Destination> {
+    match (written, kept) {
+        (Some(written), None) => written.parse(fields).map(Destination::Written),
+        (None, Some(kept)) => fields.take("address_id", AddressId::parse(&kept)).map(Destination::Kept),
+        (written, _) => {
+            let which = if written.is_some() { "address_id" } else { "address" };
+            fields.refuse(which, "give either address or address_id".to_owned());
+            None
+        }
     }
 }
 
@@ -188,6 +208,7 @@ impl From<&Quote> for QuoteBody {
 )]
 pub(crate) async fn handle(
     store: &DynamoOrders,
+    accounts: &Accounts,
     settings: &Settings,
     request: &Request,
 ) -> Result<Reply, Problem> {
@@ -199,7 +220,8 @@ pub(crate) async fn handle(
     let terms = terms(settings).await.map_err(Problem::unavailable)?;
     let location = |order_id| format!("../../orders/{order_id}");
     let answer = |order: &_| Reply::created(String::new(), &OrderBody::from(order)).body;
-    let placed = place_order(store, &command, &terms, answer, request.now(), &request.cause()).await?;
+    let placed =
+        place_order(store, accounts, &command, &terms, answer, request.now(), &request.cause()).await?;
     // Its correlation is known only now; with this line, whoever looks for the order finds the request.
     tracing::info!(correlation_id = %placed.order_id, replayed = placed.replayed, "placed");
     let reply =
@@ -223,6 +245,7 @@ impl From<PlaceOrderError> for Problem {
             PlaceOrderError::NotOrderable(products) => {
                 Self::new(Code::NotOrderable).with("products", products)
             }
+            PlaceOrderError::NoAddress => Self::field("address_id", "is none of the buyer's addresses"),
             PlaceOrderError::TooLarge => Self::field("lines", "cost too much together"),
             PlaceOrderError::PriceChanged(quote) => {
                 Self::new(Code::PriceChanged).with("quote", QuoteBody::from(&quote))

@@ -1,26 +1,31 @@
 //! What every adapter of orders' ports must do.
 
-use rialto_contracts::{Cause, Event, catalog::ProductStatus, orders::CancelReason, payments::PaymentFailed};
+use rialto_contracts::{
+    Cause, Event,
+    catalog::ProductStatus,
+    orders::CancelReason,
+    payments::{PaymentCaptured, PaymentFailed},
+};
 use rialto_kernel::{
-    Amount, Clock, Currency, OrderId, ProductId, Quantity, SellerId, SystemClock, Text, Timestamp, UserId,
-    Write,
+    Amount, Clock, Currency, OrderId, PaymentId, ProductId, Quantity, SellerId, SystemClock, Text, Timestamp,
+    UserId, Write,
 };
 use rialto_orders::{
     SERVICE,
     adapters::{dynamodb::DynamoOrders, memory::MemoryOrders},
     domain::{
         address::{Address, DropOff, Phone},
-        order::{Change, Effect, Order, OrderState},
+        order::{Change, Effect, Line, Order, OrderState},
         product::Product,
         quote::{Quote, Terms},
         request::{OrderRequest, PaymentMethod, RequestedLine},
     },
-    ports::{DeadlineReader, FirstPlacing, OrderLister, OrderPlacer, OrderWriter, ProductKeeper},
+    ports::{DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer, OrderWriter, ProductKeeper},
 };
 use std::{collections::HashMap, time::Duration};
 
-trait Store: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + ProductKeeper {}
-impl<S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + ProductKeeper> Store for S {}
+trait Store: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + ProductKeeper {}
+impl<S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + ProductKeeper> Store for S {}
 
 /// Runs each rule on each adapter, on a store of its own.
 macro_rules! contract {
@@ -45,6 +50,8 @@ contract! {
     a_buyers_orders_are_listed_newest_first_page_by_page,
     a_list_by_state_finds_all_of_them,
     what_is_due_is_found_by_its_deadline,
+    open_lines_are_found_for_each_seller,
+    what_placing_left_is_forgotten_with_the_address,
     the_newest_copy_of_a_product_is_kept,
 }
 
@@ -95,6 +102,54 @@ fn cancelled(order: &Order) -> Change {
     let event = Event::new(&failed, 2, 0, SystemClock.now(), &Cause::default());
     let effect = Effect::Cancels(CancelReason::PaymentFailed);
     order.hear(&event, effect, SystemClock.now(), &Cause::default()).unwrap()
+}
+
+fn confirmed(order: &Order) -> Change {
+    let captured = PaymentCaptured {
+        order_id: order.order_id,
+        payment_id: PaymentId::derive(&[b"p"]),
+        amount: order.total,
+    };
+    let event = Event::new(&captured, 2, 0, SystemClock.now(), &Cause::default());
+    order.hear(&event, Effect::Confirms, SystemClock.now(), &Cause::default()).unwrap()
+}
+
+async fn open_lines_are_found_for_each_seller(store: impl Store) {
+    let sellers: Vec<SellerId> =
+        [b"s1", b"s2", b"s3"].map(|name| SellerId::derive(&[name.as_slice()])).into();
+    let mut change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    let line = change.order.lines[0].clone();
+    let lines = sellers.iter().zip(1..).map(|(seller_id, line_no)| Line {
+        line_no,
+        seller_id: *seller_id,
+        ..line.clone()
+    });
+    change.order.lines = lines.collect();
+    insert(&store, &change).await;
+    for seller in &sellers {
+        assert!(!store.has_open_lines(*seller).await.unwrap(), "{seller} in a PENDING order");
+    }
+    let confirmed = confirmed(&change.order);
+    assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
+    assert_eq!(store.save(&confirmed).await.unwrap(), Write::Conflict);
+    assert_eq!(store.order(change.order.order_id).await.unwrap(), Some(confirmed.order));
+    for seller in &sellers {
+        assert!(store.has_open_lines(*seller).await.unwrap(), "{seller}");
+    }
+    assert!(!store.has_open_lines(SellerId::derive(&[b"another"])).await.unwrap());
+}
+
+async fn what_placing_left_is_forgotten_with_the_address(store: impl Store) {
+    let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    insert(&store, &change).await;
+    let ended = cancelled(&change.order);
+    assert_eq!(store.save(&ended).await.unwrap(), Write::Done);
+    let forgotten = ended.order.forget_buyer().unwrap();
+    assert_eq!(store.save(&forgotten).await.unwrap(), Write::Done);
+    let order = store.order(change.order.order_id).await.unwrap().unwrap();
+    assert_eq!((order.address, order.buyer_gone), (None, true));
+    let left = store.known(change.order.order_id, &[]).await.unwrap().placed;
+    assert_eq!(left, Some(FirstPlacing { body_hash: String::new(), answer: String::new() }));
 }
 
 async fn insert(store: &impl Store, change: &Change) {

@@ -37,7 +37,7 @@ fn a_bins_name_begins_with_its_service_and_is_unique() {
     }
     refuse(
         found,
-        "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay or <service>-sweep.",
+        "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay, <service>-sweep or <service>-answer-services.",
     );
 }
 
@@ -105,7 +105,7 @@ fn every_bin_is_a_route_or_something_that_needs_none() {
     // What other functions, the gateway or the operator's command invoke.
     let internal = ["accounts-authorizer", "platform-answer-preflight", "platform-simulate-provider"];
     let found = repository.bins().into_iter().filter(|bin| {
-        let needs_none = bin.hears().is_some() || ["relay", "sweep"].contains(&bin.work());
+        let needs_none = bin.hears().is_some() || ["relay", "sweep", "answer-services"].contains(&bin.work());
         !routes.contains(bin.name.as_str()) && !needs_none && !internal.contains(&bin.name.as_str())
     });
     refuse(

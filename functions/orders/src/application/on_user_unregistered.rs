@@ -1,0 +1,72 @@
+use crate::ports::{OrderLister, OrderWriter};
+use rialto_kernel::{OrderId, StoreError, UserId, Write};
+
+/// How often an order that is being changed is tried.
+const TRIES: u32 = 5;
+
+/// Forgets the addresses of an unregistered buyer's orders: of those that have ended now, of the others when they end.
+///
+/// # Errors
+/// [`StoreError`]: some may be left; the event comes again.
+pub async fn on_user_unregistered(
+    store: &(impl OrderLister + OrderWriter),
+    user: UserId,
+) -> Result<Write, StoreError> {
+    let mut forgotten = Write::Conflict;
+    let mut position: Option<String> = None;
+    loop {
+        let (orders, next) = store.orders_of(user, None, 100, position.as_deref()).await?;
+        for order in orders.iter().filter(|order| !order.buyer_gone) {
+            if forget(store, order.order_id).await? == Write::Done {
+                forgotten = Write::Done;
+            }
+        }
+        if next.is_none() {
+            return Ok(forgotten);
+        }
+        position = next;
+    }
+}
+
+async fn forget(store: &impl OrderWriter, order: OrderId) -> Result<Write, StoreError> {
+    for _ in 0..TRIES {
+        let change = store.order(order).await?.and_then(|order| order.forget_buyer());
+        let Some(change) = change else { return Ok(Write::Conflict) };
+        if store.save(&change).await? == Write::Done {
+            return Ok(Write::Done);
+        }
+    }
+    Err(StoreError::Unavailable("the order changes too fast".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::MemoryOrders,
+        ports::{FirstPlacing, OrderPlacer, OrderReader},
+        testing,
+    };
+    use rialto_contracts::{Cause, orders::CancelReason};
+    use rialto_kernel::Timestamp;
+
+    #[tokio::test]
+    async fn nothing_of_an_unregistered_buyer_stays_in_an_order_that_has_ended() {
+        let store = MemoryOrders::default();
+        let change = testing::order();
+        let (order, user) = (change.order.order_id, change.order.user_id);
+        let placing = FirstPlacing { body_hash: "h".to_owned(), answer: "Kim Example".to_owned() };
+        assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
+
+        assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Done);
+        assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Conflict);
+        let open = store.order(order).await.unwrap().unwrap();
+        assert!(open.address.is_some());
+
+        let ended = open.cancel(CancelReason::Timeout, Timestamp::from_millis(2_000), &Cause::default());
+        assert_eq!(store.save(&ended.unwrap()).await.unwrap(), Write::Done);
+        assert_eq!(store.order(order).await.unwrap().unwrap().address, None);
+        let placed = store.known(order, &[]).await.unwrap().placed.unwrap();
+        assert_eq!((placed.body_hash.as_str(), placed.answer.as_str()), ("", ""));
+    }
+}

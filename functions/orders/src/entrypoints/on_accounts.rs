@@ -1,0 +1,26 @@
+use crate::{adapters::dynamodb::DynamoOrders, application::on_user_unregistered::on_user_unregistered};
+use rialto_contracts::{Event, accounts::Accounts};
+use rialto_lambda::{
+    App,
+    sqs::{self, Failure, Outcome},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    sqs::consume("orders-on-accounts", 1, build);
+}
+
+fn build(app: &App) -> sqs::Handler {
+    let store = DynamoOrders::open(app);
+    Arc::new(move |event, _| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &event).await })
+    })
+}
+
+async fn handle(store: &DynamoOrders, event: &Event) -> Result<Outcome, Failure> {
+    match Accounts::decode(event)? {
+        Accounts::UserUnregistered(gone) => Ok(on_user_unregistered(store, gone.user_id).await?.into()),
+        _ => Ok(Outcome::Ignored),
+    }
+}
