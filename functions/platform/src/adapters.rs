@@ -2,4 +2,5 @@
 
 pub mod aws;
 pub mod dynamodb;
+pub mod listener;
 pub mod memory;

@@ -1,4 +1,5 @@
-//! One use case a file, named as the route that it serves.
+//! One use case a file, named as what it serves.
 
 pub mod get_health;
+pub mod settle_charge;
 pub mod simulate_provider;

@@ -5,6 +5,7 @@ pub mod get_docs;
 pub mod get_health;
 pub mod get_openapi;
 pub mod simulate_provider;
+pub mod simulate_webhooks;
 
 /// This service's part of the API document.
 #[derive(utoipa::OpenApi)]

@@ -1,7 +1,12 @@
-//! What lies outside: the dependencies whose health is asked for, and the simulator's table.
+//! What lies outside: the dependencies whose health is asked for, the simulator's table, and who hears its webhooks.
 
 use crate::domain::{health::Dependency, intent::Intent, saved::Saved};
 use rialto_kernel::{StoreError, Write};
+
+/// A webhook wasn't taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the webhook wasn't taken: {0}")]
+pub struct NotTaken(pub String);
 
 pub trait Probe {
     /// Asks a dependency something cheap, for a second at most.
@@ -35,4 +40,12 @@ pub trait Intents {
         intent: Option<&Intent>,
         saved: Option<&Saved>,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+pub trait Listener {
+    /// Posts an event, signed.
+    ///
+    /// # Errors
+    /// [`NotTaken`] unless it is acknowledged.
+    fn tell(&self, body: &str, signature: &str) -> impl Future<Output = Result<(), NotTaken>> + Send;
 }

@@ -105,6 +105,15 @@ pub const WEBHOOK_SECRET: Setting<String> = Setting {
     parse: PROVIDER_KEY.parse,
 };
 
+/// Where the provider's simulator posts its webhooks: the API's own address, which the template can't tell it.
+pub const WEBHOOK_URL: Setting<String> = Setting {
+    name: "simulator/webhook-url",
+    default: "",
+    range: "an https URL without a query; http only to this machine; empty for nowhere",
+    doc: "Where the payment provider's simulator posts its webhooks.",
+    parse: |text| if text.trim().is_empty() { Ok(String::new()) } else { provider_url(text) },
+};
+
 /// A setting without its type: what lists and checks settings of every kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Description {
@@ -145,6 +154,7 @@ pub const ALL: &[Description] = describe![
     PROVIDER_URL,
     WEBHOOK_SECRET(secret),
     CURRENCY,
+    WEBHOOK_URL,
 ];
 
 fn amount(text: &str, max: i64) -> Result<Amount, String> {

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{health::Dependency, intent::Intent, saved::Saved},
-    ports::{Intents, Probe},
+    ports::{Intents, Listener, NotTaken, Probe},
 };
 use rialto_kernel::{StoreError, Write};
 use std::{
@@ -73,5 +73,47 @@ impl Intents for MemoryIntents {
             state.saved.insert(saved.key.clone(), saved.clone());
         }
         Ok(Write::Done)
+    }
+}
+
+/// Somebody who remembers what was told. Clones share what they hold.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryListener {
+    state: Arc<Mutex<Ears>>,
+}
+
+#[derive(Debug, Default)]
+struct Ears {
+    /// Body and signature of each.
+    heard: Vec<(String, String)>,
+    refusals: usize,
+}
+
+impl MemoryListener {
+    fn state(&self) -> MutexGuard<'_, Ears> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes none of the next ones.
+    pub fn refuse(&self, refusals: usize) {
+        self.state().refusals = refusals;
+    }
+
+    /// What was taken: bodies and signatures.
+    #[must_use]
+    pub fn heard(&self) -> Vec<(String, String)> {
+        self.state().heard.clone()
+    }
+}
+
+impl Listener for MemoryListener {
+    async fn tell(&self, body: &str, signature: &str) -> Result<(), NotTaken> {
+        let mut state = self.state();
+        if state.refusals > 0 {
+            state.refusals -= 1;
+            return Err(NotTaken("not now".to_owned()));
+        }
+        state.heard.push((body.to_owned(), signature.to_owned()));
+        Ok(())
     }
 }

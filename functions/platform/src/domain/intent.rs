@@ -229,7 +229,7 @@ impl Intent {
         let Some(method) = method.or(self.method) else {
             return Step::refused(Refusal::NoMethod { intent: Box::new(self.clone()) });
         };
-        let charge = format!("ch_{}", suffix(&[self.id.as_bytes(), &self.version.to_be_bytes()]));
+        let charge = self.new_charge();
         let confirmed = Self { method: Some(method), charge: Some(charge), decline: None, ..self.next() };
         let paid = || Self { state: State::Succeeded, ..confirmed.clone() };
         match method {
@@ -240,7 +240,7 @@ impl Intent {
                 Some(trip) => Step::changed(Self { trips: self.trips + 1, ..self.next() }, Err(trip.clone())),
                 None => Step::changed(paid(), Ok(Object::Intent(paid()))),
             },
-            Method::Async => {
+            Method::Async | Method::Stuck => {
                 let processing = Self { state: State::Processing, charge: None, ..confirmed };
                 Step::changed(processing.clone(), Ok(Object::Intent(processing)))
             }
@@ -254,6 +254,17 @@ impl Intent {
         let intent =
             Self { state: State::RequiresPaymentMethod, method: None, decline: Some(decline), ..self };
         Step::changed(intent.clone(), Err(Refusal::Declined { intent: Box::new(intent), decline }))
+    }
+
+    /// The intent whose charge succeeded after all; none unless it is processing.
+    #[must_use]
+    pub fn settled(&self) -> Option<Self> {
+        let charge = Some(self.new_charge());
+        (self.state == State::Processing).then(|| Self { state: State::Succeeded, charge, ..self.next() })
+    }
+
+    fn new_charge(&self) -> String {
+        format!("ch_{}", suffix(&[self.id.as_bytes(), &self.version.to_be_bytes()]))
     }
 
     fn cancel(&self) -> Step {
@@ -404,6 +415,19 @@ mod tests {
         let canceled = cancel.decide(Some(&processing), NOW).intent.unwrap();
         assert_eq!(canceled.state, State::Canceled);
         assert_eq!(cancel.decide(Some(&canceled), NOW).intent, None);
+    }
+
+    #[test]
+    fn what_is_processing_settles_once() {
+        for method in [Method::Async, Method::Stuck] {
+            let processing = confirm(&created(method)).intent.unwrap();
+            let settled = processing.settled().unwrap();
+            assert_eq!((settled.state, settled.version), (State::Succeeded, processing.version + 1));
+            assert!(settled.charge.is_some());
+            assert_eq!(settled.settled(), None);
+            assert_eq!(refund(&settled, None).intent.unwrap().refunded(), 1_000);
+        }
+        assert_eq!(created(Method::Async).settled(), None);
     }
 
     #[test]

@@ -24,10 +24,13 @@ pub enum Method {
     /// Says neither yes nor no: what becomes of it is told later.
     #[serde(rename = "pm_sim_async")]
     Async,
+    /// Says neither yes nor no, and never will by itself.
+    #[serde(rename = "pm_sim_stuck")]
+    Stuck,
 }
 
 impl Method {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Visa,
         Self::Declined,
         Self::InsufficientFunds,
@@ -35,6 +38,7 @@ impl Method {
         Self::Flaky,
         Self::Lost,
         Self::Async,
+        Self::Stuck,
     ];
 
     #[must_use]
@@ -47,6 +51,7 @@ impl Method {
             Self::Flaky => "pm_sim_flaky",
             Self::Lost => "pm_sim_lost",
             Self::Async => "pm_sim_async",
+            Self::Stuck => "pm_sim_stuck",
         }
     }
 

@@ -1,6 +1,6 @@
 //! The payment provider's simulator: one function behind every path of an API of its own, in Stripe's form.
 
-mod answer;
+pub(super) mod answer;
 mod form;
 
 use crate::{

@@ -4,6 +4,7 @@ use crate::domain::{
     intent::{Decline, Intent, Object, Refund, Refusal, State},
     saved::Answer,
 };
+use rialto_kernel::digest;
 use rialto_lambda::http::Reply;
 use serde_json::{Value, json};
 
@@ -51,6 +52,21 @@ fn intent_object(intent: &Intent) -> Value {
         "payment_method_types": ["card"],
         "status": intent.state,
     })
+}
+
+/// The event that tells of a charge's success, the same however often it is told.
+pub(in crate::entrypoints) fn succeeded(intent: &Intent) -> String {
+    let id = digest::hex(&digest::sha256(&[intent.id.as_bytes(), b"succeeded"])[..12]);
+    json!({
+        "id": format!("evt_{id}"),
+        "object": "event",
+        "created": intent.created.seconds(),
+        "data": {"object": intent_object(intent)},
+        "livemode": false,
+        "pending_webhooks": 1,
+        "type": "payment_intent.succeeded",
+    })
+    .to_string()
 }
 
 fn refund_object(refund: &Refund) -> Value {

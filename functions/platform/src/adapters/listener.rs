@@ -1,0 +1,58 @@
+//! Who hears the simulator's webhooks, over HTTP.
+
+use crate::ports::{Listener, NotTaken};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::{
+    Connector,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector, HttpConnectorSettings},
+    orchestrator::HttpRequest,
+};
+use aws_smithy_types::{body::SdkBody, error::display::DisplayErrorContext};
+use rialto_kernel::signature;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+const CONNECT_TIME: Duration = Duration::from_secs(1);
+/// Until the answer's head is there.
+const ANSWER_TIME: Duration = Duration::from_secs(8);
+
+/// Whoever is at this URL.
+#[derive(Debug, Clone)]
+pub struct HttpListener {
+    pub url: String,
+    pub connector: Arc<OnceLock<Connector>>,
+}
+
+impl Listener for HttpListener {
+    async fn tell(&self, body: &str, signature: &str) -> Result<(), NotTaken> {
+        let malformed = |_| NotTaken("the request is malformed".to_owned());
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method("POST").map_err(malformed)?;
+        request.set_uri(self.url.clone()).map_err(malformed)?;
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/json; charset=utf-8");
+        headers.try_insert(signature::HEADER, signature.to_owned()).map_err(malformed)?;
+        let answer = self.connector.get_or_init(connector).call(request).await;
+        let answer = answer.map_err(|error| NotTaken(DisplayErrorContext(error).to_string()))?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(NotTaken(format!("status {}", answer.status())))
+        }
+    }
+}
+
+fn connector() -> Connector {
+    let times =
+        HttpConnectorSettings::builder().connect_timeout(CONNECT_TIME).read_timeout(ANSWER_TIME).build();
+    Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .connector_settings(times)
+        .sleep_impl(TokioSleep::new())
+        .build()
+}

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_platform::entrypoints::simulate_webhooks::main();
+}
