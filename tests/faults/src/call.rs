@@ -1,0 +1,85 @@
+//! A call that passes: who makes it, what it asks for, what it is about.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A call as it is noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Counts every call of the proxy's life, in the order in which they came.
+    pub number: u64,
+    /// The function's name without the stage's prefix; none if another process calls.
+    pub function: Option<String>,
+    pub pid: Option<u32>,
+    /// `dynamodb`, `events`, `sqs`, `ssm`, `secretsmanager`, `provider`, or `http` for all else.
+    pub service: String,
+    /// Such as `PutItem`; over plain HTTP such as `POST /v1/payment_intents/*/confirm`.
+    pub operation: String,
+    /// Every id in the request, and those that the payment it names was made with.
+    pub ids: BTreeSet<String>,
+    /// The rule that fired.
+    pub rule: Option<String>,
+    /// The status that the caller was answered with; none while there is no answer, or if it never got one.
+    pub status: Option<u16>,
+}
+
+/// The service and the operation of a request.
+pub(crate) fn asked_for(method: &str, path: &str, target: Option<&str>) -> (String, String) {
+    if let Some((service, operation)) = target.and_then(|target| target.rsplit_once('.')) {
+        let service = match service {
+            "DynamoDB_20120810" => "dynamodb",
+            "AWSEvents" => "events",
+            "AmazonSQS" => "sqs",
+            "AmazonSSM" => "ssm",
+            other => other,
+        };
+        return (service.to_owned(), operation.to_owned());
+    }
+    match path.find("/v1/payment_intents").or_else(|| path.find("/v1/refunds")) {
+        Some(at) => ("provider".to_owned(), format!("{method} {}", without_ids(&path[at..]))),
+        None => ("http".to_owned(), format!("{method} {path}")),
+    }
+}
+
+fn without_ids(path: &str) -> String {
+    let segments = path.split('/').map(|segment| if ids(segment).is_empty() { segment } else { "*" });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// Every id in a text, such as `ord_01…`: a few lower-case letters, an underscore, ten letters and digits or more.
+pub(crate) fn ids(text: &str) -> BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(|c| !word(c)).filter_map(id).collect()
+}
+
+fn id(word: &str) -> Option<String> {
+    let (before, after) = word.split_once('_')?;
+    let letters = before.len() - before.trim_end_matches(|c: char| c.is_ascii_lowercase()).len();
+    let prefix = &before[before.len() - letters..];
+    let is =
+        (2..=4).contains(&letters) && after.len() >= 10 && after.chars().all(|c| c.is_ascii_alphanumeric());
+    is.then(|| format!("{prefix}_{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_found_in_json_forms_and_paths() {
+        let text =
+            r#"{"pk":{"S":"ORDER#ord_01ABCDEFGHJK"},"x":"payment_method"} key=order%3Aord_01BBBBBBBBBB&a"#;
+        assert_eq!(ids(text), ["ord_01ABCDEFGHJK", "ord_01BBBBBBBBBB"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn a_call_is_named_by_its_target_or_its_path() {
+        let named = |path, target| asked_for("POST", path, target);
+        let own = |service: &str, operation: &str| (service.to_owned(), operation.to_owned());
+        assert_eq!(named("/", Some("DynamoDB_20120810.PutItem")), own("dynamodb", "PutItem"));
+        assert_eq!(named("/", Some("AWSEvents.PutEvents")), own("events", "PutEvents"));
+        let confirm = "/_aws/execute-api/x/local/v1/payment_intents/pi_0123456789ab/confirm";
+        assert_eq!(named(confirm, None), own("provider", "POST /v1/payment_intents/*/confirm"));
+        assert_eq!(named("/_localstack/health", None), own("http", "POST /_localstack/health"));
+    }
+}

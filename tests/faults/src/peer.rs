@@ -1,0 +1,71 @@
+//! Which process is at the other end of a connection: Linux tells under `/proc`.
+
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
+
+/// The process that calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Peer {
+    pub(crate) pid: Option<u32>,
+    /// Without the stage's prefix, if it is one of the stage's functions.
+    pub(crate) function: Option<String>,
+}
+
+impl Peer {
+    /// Who has `address` as its own end. Unknown where there is no `/proc`.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let Some(pid) = socket(address).and_then(|inode| owner(&inode)) else { return Self::default() };
+        Self { pid: Some(pid), function: function(pid) }
+    }
+}
+
+/// The inode of the socket whose own end is `address`.
+fn socket(address: SocketAddr) -> Option<String> {
+    let IpAddr::V4(ip) = address.ip() else { return None };
+    // The table has addresses as the machine keeps them in memory, in hexadecimal.
+    let own = format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port());
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|fields| fields.get(1) == Some(&own.as_str()))?;
+    line.get(9).map(|inode| (*inode).to_owned())
+}
+
+fn owner(inode: &str) -> Option<u32> {
+    let link = format!("socket:[{inode}]");
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let mut processes =
+        processes.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    processes.find(|pid| {
+        let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to == Path::new(&link)))
+    })
+}
+
+fn function(pid: u32) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let variable = |name: &str| {
+        let variables = environment.split(|byte| *byte == 0);
+        let mut variables = variables.filter_map(|variable| str::from_utf8(variable).ok()?.split_once('='));
+        variables.find(|(given, _)| *given == name).map(|(_, value)| value.to_owned())
+    };
+    let name = variable("AWS_LAMBDA_FUNCTION_NAME")?;
+    let prefix = format!("rialto-{}-", variable("RIALTO_STAGE")?);
+    name.strip_prefix(&prefix).map(str::to_owned)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_connection_of_this_process_is_known_as_such() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_connection, address) = listener.accept().unwrap();
+        assert_eq!(Peer::at(address), Peer { pid: Some(std::process::id()), function: None });
+    }
+}

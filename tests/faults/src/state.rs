@@ -1,0 +1,138 @@
+//! The rules that stand, and the calls that passed.
+
+use crate::{
+    call::Call,
+    dice::Dice,
+    rule::{Fired, Rule},
+};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+
+/// How many calls are remembered.
+const REMEMBERED: usize = 200_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rules: Vec<Arc<Standing>>,
+    calls: VecDeque<Call>,
+    passed: u64,
+    /// What the provider's own ids stand for: the ids in the request that made them.
+    made_of: HashMap<String, BTreeSet<String>>,
+}
+
+/// A rule that stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) rule: Rule,
+    pub(crate) dice: Mutex<Dice>,
+    pub(crate) fired: watch::Sender<Fired>,
+    pub(crate) released: watch::Sender<bool>,
+}
+
+impl State {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a rule, in the place of one with the same id.
+    pub(crate) fn add(&self, rule: Rule) {
+        self.remove(Some(&rule.id));
+        let standing = Standing {
+            dice: Mutex::new(Dice::seeded(rule.seed)),
+            fired: watch::Sender::new(Fired::default()),
+            released: watch::Sender::new(false),
+            rule,
+        };
+        self.inner().rules.push(Arc::new(standing));
+    }
+
+    /// Takes a rule away, or all of them, and lets go what they hold.
+    pub(crate) fn remove(&self, id: Option<&str>) {
+        let mut inner = self.inner();
+        inner.rules.retain(|standing| {
+            let goes = id.is_none_or(|id| standing.rule.id == id);
+            if goes {
+                standing.released.send_replace(true);
+            }
+            !goes
+        });
+    }
+
+    pub(crate) fn rule(&self, id: &str) -> Option<Arc<Standing>> {
+        self.inner().rules.iter().find(|standing| standing.rule.id == id).cloned()
+    }
+
+    /// Notes a call, and finds the rule that fires for it.
+    pub(crate) fn enter(&self, call: &mut Call) -> Option<Arc<Standing>> {
+        let mut inner = self.inner();
+        let known: Vec<_> =
+            call.ids.iter().filter_map(|id| inner.made_of.get(id)).flatten().cloned().collect();
+        call.ids.extend(known);
+        inner.passed += 1;
+        call.number = inner.passed;
+        let firing = inner.rules.iter().find(|standing| standing.fires(call)).cloned();
+        call.rule = firing.as_ref().map(|standing| standing.rule.id.clone());
+        inner.calls.push_back(call.clone());
+        if inner.calls.len() > REMEMBERED {
+            inner.calls.pop_front();
+        }
+        firing
+    }
+
+    /// Notes how a call was answered.
+    pub(crate) fn answered(&self, number: u64, status: u16) {
+        let mut inner = self.inner();
+        let first = inner.calls.front().map_or(0, |call| call.number);
+        let at = usize::try_from(number.wrapping_sub(first)).unwrap_or(usize::MAX);
+        if let Some(call) = inner.calls.get_mut(at) {
+            call.status = Some(status);
+        }
+    }
+
+    /// Notes that these ids were made by a request with those.
+    pub(crate) fn made(&self, new: BTreeSet<String>, of: &BTreeSet<String>) {
+        let mut inner = self.inner();
+        for id in new {
+            let known = inner.made_of.entry(id).or_default();
+            known.extend(of.iter().cloned());
+        }
+    }
+
+    /// The calls after a number that name an id, or all.
+    pub(crate) fn calls(&self, after: u64, about: Option<&str>) -> Vec<Call> {
+        let inner = self.inner();
+        let wanted = inner.calls.iter().filter(|call| call.number > after);
+        wanted.filter(|call| about.is_none_or(|id| call.ids.contains(id))).cloned().collect()
+    }
+}
+
+impl Standing {
+    /// Counts a call that meets the conditions, and tells whether it is one of those that are hit.
+    fn fires(&self, call: &Call) -> bool {
+        if !self.rule.meets(call) {
+            return false;
+        }
+        let mut fires = false;
+        self.fired.send_modify(|state| {
+            state.met += 1;
+            fires = state.met > self.rule.skip && self.rule.times.is_none_or(|times| state.fired < times);
+            fires = fires && self.dice().percent(self.rule.chance);
+            if fires {
+                state.fired += 1;
+            }
+        });
+        fires
+    }
+
+    pub(crate) fn dice(&self) -> MutexGuard<'_, Dice> {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
