@@ -24,7 +24,10 @@ fn build(app: &App) -> boot::Handler {
             let now = Wake::deserialize(payload)?.now.unwrap_or_else(|| SystemClock.now());
             let traceparent = Some(Scope::current().trace.traceparent());
             let swept = sweep(&store, now, &Cause { traceparent, ..Cause::default() }).await?;
-            Ok(json!({ "cancelled": swept.cancelled, "left": swept.left }))
+            for (order, error) in &swept.failed {
+                tracing::error!(%order, %error, "an order can't be settled yet");
+            }
+            Ok(json!({ "cancelled": swept.cancelled, "left": swept.left, "failed": swept.failed.len() }))
         })
     })
 }
