@@ -8,6 +8,7 @@
 
 pub mod aws;
 pub mod bus;
+pub mod faults;
 pub mod forge;
 pub mod http;
 pub mod invariants;

@@ -17,10 +17,21 @@ const SECONDS: &str = "3";
 
 /// Runs a test while a queue's failed messages come again within seconds; puts things back whatever becomes of it.
 pub async fn quickly<T>(aws: &Aws, queue: &str, test: impl Future<Output = T>) -> T {
-    let url = aws.queue_url(queue).await;
-    shorten(aws, &url).await;
+    all_quickly(aws, &[queue], test).await
+}
+
+/// The same for several queues.
+pub async fn all_quickly<T>(aws: &Aws, queues: &[&str], test: impl Future<Output = T>) -> T {
+    let mut urls = Vec::new();
+    for queue in queues {
+        let url = aws.queue_url(queue).await;
+        shorten(aws, &url).await;
+        urls.push(url);
+    }
     let result = AssertUnwindSafe(test).catch_unwind().await;
-    restore(aws, &url).await;
+    for url in &urls {
+        restore(aws, url).await;
+    }
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 

@@ -146,7 +146,8 @@ impl Proxy {
         let (mut head, body) = answer.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         if call.service == "provider" && head.status.is_success() {
-            self.state.made(call::ids(&String::from_utf8_lossy(&body)), &call.ids);
+            let told = call::ids(&String::from_utf8_lossy(&body));
+            self.state.made(told.difference(&call.ids).cloned(), &call.ids);
         }
         // The body goes on in one piece.
         head.headers.remove("transfer-encoding");

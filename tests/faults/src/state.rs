@@ -98,7 +98,7 @@ impl State {
     }
 
     /// Notes that these ids were made by a request with those.
-    pub(crate) fn made(&self, new: BTreeSet<String>, of: &BTreeSet<String>) {
+    pub(crate) fn made(&self, new: impl Iterator<Item = String>, of: &BTreeSet<String>) {
         let mut inner = self.inner();
         for id in new {
             let known = inner.made_of.entry(id).or_default();

@@ -1,0 +1,88 @@
+//! The fault proxy that stands before the deployment's endpoint, as tests use it.
+
+use crate::{
+    http::{Call as Request, Http},
+    wait::eventually,
+};
+use rialto_faults::{
+    call::Call,
+    rule::{Fired, Rule},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The variable that names the proxy's URL.
+const URL: &str = "RIALTO_FAULTS";
+
+/// One test has the proxy at a time: what it breaks, it breaks for everybody.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+pub struct Faults {
+    http: Http,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Faults {
+    /// The proxy without rules, for one test alone.
+    ///
+    /// # Panics
+    /// Without `RIALTO_FAULTS`, or when nothing is there.
+    pub async fn alone() -> Self {
+        let turn = TURN.lock().await;
+        let url = std::env::var(URL)
+            .unwrap_or_else(|_| panic!("{URL} is not set: run scripts/test, which starts a fault proxy"));
+        let faults = Self { http: Http::to(&url), _turn: turn };
+        faults.clear().await;
+        faults
+    }
+
+    fn call(&self, method: &'static str, path: &str) -> Request {
+        self.http.call(method, format!("/_faults/{path}"))
+    }
+
+    pub async fn add(&self, rule: &Rule) {
+        self.call("POST", "rules").json(&json!(rule)).send().await.expect(201);
+    }
+
+    pub async fn remove(&self, rule: &str) {
+        self.call("DELETE", &format!("rules/{rule}")).send().await.expect(200);
+    }
+
+    pub async fn clear(&self) {
+        self.call("DELETE", "rules").send().await.expect(200);
+    }
+
+    /// Lets go what a rule holds, and whatever it would hold later.
+    pub async fn release(&self, rule: &str) {
+        self.call("POST", &format!("rules/{rule}/release")).send().await.expect(200);
+    }
+
+    pub async fn fired(&self, rule: &str) -> Fired {
+        self.fired_within(rule, 0).await
+    }
+
+    async fn fired_within(&self, rule: &str, wait_ms: u64) -> Fired {
+        let path = format!("rules/{rule}?wait_ms={wait_ms}");
+        read(self.call("GET", &path).send().await.expect(200).json())
+    }
+
+    /// Waits until a rule has fired.
+    pub async fn until_fired(&self, rule: &str) {
+        eventually(&format!("the rule {rule} to fire"), async || {
+            let fired = self.fired_within(rule, 5_000).await;
+            if fired.fired > 0 { Ok(()) } else { Err(format!("{fired:?}")) }
+        })
+        .await;
+    }
+
+    /// The calls that named an id, in the order in which they came.
+    pub async fn calls(&self, about: &str) -> Vec<Call> {
+        let mut answer = self.call("GET", &format!("calls?about={about}")).send().await.expect(200).json();
+        read(answer["calls"].take())
+    }
+}
+
+fn read<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("the proxy says what it should")
+}

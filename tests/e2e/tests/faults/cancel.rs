@@ -1,0 +1,127 @@
+//! A cancellation that meets an order at each step of its saga.
+
+use crate::scene::{self, QUEUES};
+use futures_util::{StreamExt, future::join, stream};
+use rialto_e2e::{
+    faults::Faults,
+    invariants::Books,
+    retries::all_quickly,
+    shop::{Account, Basket, Shop, Sketch},
+};
+use rialto_faults::rule::{Fault, Rule};
+use serde_json::json;
+use std::time::Duration;
+
+/// How many orders are cancelled at each step, and how many are under way at once.
+const ORDERS: u64 = 100;
+const AT_ONCE: usize = 16;
+/// Cancellation and saga start from the step within this of one another, whichever is first.
+const APART_MS: u64 = 40;
+
+/// A call of the saga, before or after which the order stands still until the cancellation is on its way.
+struct Step {
+    name: &'static str,
+    function: &'static str,
+    operation: &'static str,
+    /// So many such calls come before it.
+    skip: u32,
+    done: bool,
+}
+
+const fn step(
+    name: &'static str,
+    function: &'static str,
+    operation: &'static str,
+    skip: u32,
+    done: bool,
+) -> Step {
+    Step { name, function, operation, skip, done }
+}
+
+const STEPS: &[Step] = &[
+    step("placed", "inventory-on-orders", "TransactWriteItems", 0, false),
+    step("reserved", "inventory-on-orders", "TransactWriteItems", 0, true),
+    step("heard by payments", "payments-on-inventory", "PutItem", 0, false),
+    step("intent made", "payments-on-inventory", "POST /v1/payment_intents", 0, true),
+    step("charge begun", "payments-on-inventory", "PutItem", 1, true),
+    step("charged", "payments-on-inventory", "POST /v1/payment_intents/*/confirm", 0, true),
+    step("captured", "payments-on-inventory", "TransactWriteItems", 0, true),
+    step("being confirmed", "orders-on-payments", "UpdateItem", 0, false),
+    step("confirmed", "orders-on-payments", "UpdateItem", 0, true),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_late() {
+    let faults = Faults::alone().await;
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Perhaps not", 700, 1_000_000)).await;
+    let (shop, faults, buyer, product) = (&shop, &faults, &buyer, product.as_str());
+    let (orders, sold) = all_quickly(&shop.aws, QUEUES, async {
+        let (mut orders, mut sold) = (Vec::new(), 0);
+        for step in STEPS {
+            let seeds = stream::iter(0..ORDERS * scene::rounds());
+            let ends = seeds.map(|seed| cancelled_at(step, seed, shop, faults, buyer, product));
+            let ends: Vec<(String, bool)> = ends.buffer_unordered(AT_ONCE).collect().await;
+            let confirmed = ends.iter().filter(|(_, confirmed)| *confirmed).count();
+            eprintln!("{}: {} cancelled, {confirmed} confirmed first", step.name, ends.len() - confirmed);
+            sold += confirmed;
+            orders.extend(ends.into_iter().map(|(order, _)| order));
+        }
+        (orders, sold)
+    })
+    .await;
+    let books = Books::in_order(&shop.aws, &[product], &orders).await;
+    scene::provider_agrees(shop, &books, &orders).await;
+    let sold = u64::try_from(sold).unwrap();
+    assert_eq!(shop.stock(&seller, product).await, (1_000_000 - sold, 0, sold));
+    // The first step comes before anything that could confirm, and the last after everything.
+    assert!(sold >= ORDERS * scene::rounds(), "only {sold} were confirmed first");
+    assert!(orders.len() as u64 - sold >= 5 * ORDERS * scene::rounds(), "{sold} were confirmed first");
+}
+
+/// The order, and whether it was confirmed first.
+async fn cancelled_at(
+    step: &Step,
+    seed: u64,
+    shop: &Shop,
+    faults: &Faults,
+    buyer: &Account,
+    product: &str,
+) -> (String, bool) {
+    let basket = Basket::of(&[(product, 1)]);
+    let order = scene::id_of(buyer, &basket);
+    let hold = Rule::new(&order, Fault::Hold { done: step.done, limit_ms: 4_000 });
+    let hold = hold.by(step.function).operation(step.operation).about(&order).nth(step.skip);
+    faults.add(&hold).await;
+    assert_eq!(scene::place(shop, buyer, &basket).await, order);
+    faults.until_fired(&order).await;
+    let cancel = async {
+        // The delay is what is tested.
+        tokio::time::sleep(delay(2 * seed)).await;
+        scene::cancel(shop, buyer, &order).await
+    };
+    let go_on = async {
+        tokio::time::sleep(delay(2 * seed + 1)).await;
+        faults.remove(&order).await;
+    };
+    let (answer, ()) = join(cancel, go_on).await;
+    let at = step.name;
+    let end = if answer.status == 200 {
+        let now = answer.data(200);
+        assert_eq!((&now["state"], &now["reason"]), (&json!("CANCELLED"), &json!("BUYER")), "{order}, {at}");
+        (json!("CANCELLED"), json!("BUYER"))
+    } else {
+        let problem = answer.problem(409, "illegal_transition");
+        assert_eq!(problem["state"], "CONFIRMED", "{order}, {at}: {problem}");
+        (json!("CONFIRMED"), json!(null))
+    };
+    assert_eq!(scene::at_rest(shop, &order).await, end, "{order}, {at}");
+    (order, end.0 == "CONFIRMED")
+}
+
+/// Some milliseconds, spread evenly; the same for the same seed.
+fn delay(seed: u64) -> Duration {
+    let mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    Duration::from_micros((mixed >> 32) % (APART_MS * 1_000))
+}

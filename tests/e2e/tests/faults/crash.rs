@@ -1,0 +1,172 @@
+//! Every function on the way of an order killed, or cut off, at each of its calls.
+
+use crate::scene::{self, QUEUES};
+use futures_util::{StreamExt, stream};
+use rialto_e2e::{
+    faults::Faults,
+    invariants::Books,
+    retries::all_quickly,
+    shop::{Account, Basket, DECLINES, PAYS, Shop, Sketch},
+};
+use rialto_faults::rule::{Fault, Rule};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// How many orders are under way at once.
+const AT_ONCE: usize = 12;
+/// How often an order is tried whose calls came otherwise than in the good run, so that nothing was hit.
+const TRIES: usize = 3;
+
+/// A way that an order can go.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    name: &'static str,
+    method: &'static str,
+    quantity: i64,
+    /// It is cancelled once it is paid, before orders hears of that.
+    cancelled: bool,
+    /// Its state and reason at last, any of these.
+    ends: &'static [(&'static str, Option<&'static str>)],
+}
+
+const WAYS: &[Way] = &[
+    Way { name: "paid", method: PAYS, quantity: 2, cancelled: false, ends: &[("CONFIRMED", None)] },
+    Way {
+        name: "declined",
+        method: DECLINES,
+        quantity: 2,
+        cancelled: false,
+        ends: &[("CANCELLED", Some("PAYMENT_FAILED"))],
+    },
+    Way {
+        name: "out of stock",
+        method: PAYS,
+        quantity: 100_000,
+        cancelled: false,
+        ends: &[("CANCELLED", Some("OUT_OF_STOCK"))],
+    },
+    // Whoever kills what holds the confirmation back lets it overtake the cancellation.
+    Way {
+        name: "cancelled when paid",
+        method: PAYS,
+        quantity: 1,
+        cancelled: true,
+        ends: &[("CANCELLED", Some("BUYER")), ("CONFIRMED", None)],
+    },
+];
+
+const FAULTS: &[(&str, Fault)] = &[
+    ("killed before", Fault::Kill { done: false }),
+    ("killed after", Fault::Kill { done: true }),
+    ("cut off before", Fault::Break { done: false }),
+    ("cut off after", Fault::Break { done: true }),
+    ("an error", Fault::Error),
+];
+
+/// One call of one function on one way, and what happens to it.
+#[derive(Debug, Clone)]
+struct Case {
+    way: Way,
+    function: String,
+    call: u32,
+    what: &'static str,
+    fault: Fault,
+}
+
+struct Stand<'a> {
+    shop: &'a Shop,
+    faults: &'a Faults,
+    buyer: &'a Account,
+    product: &'a str,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reserves_once() {
+    let faults = Faults::alone().await;
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Hard to kill", 700, 10_000)).await;
+    let stand = Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product };
+    let orders = all_quickly(&shop.aws, QUEUES, async {
+        let mut cases = Vec::new();
+        for way in WAYS {
+            cases.extend(stand.cases(*way).await);
+        }
+        eprintln!("{} cases", cases.len());
+        // Neighbours in time are of different functions, so that no message is hit again and again.
+        cases.sort_by_key(|case| (case.call, case.what, case.function.clone()));
+        let ended = stream::iter(cases).map(|case| stand.hit(case)).buffer_unordered(AT_ONCE);
+        ended.collect::<Vec<_>>().await
+    })
+    .await;
+    let orders: Vec<String> = orders.into_iter().flatten().collect();
+    let books = Books::in_order(&shop.aws, &[&product], &orders).await;
+    scene::provider_agrees(&shop, &books, &orders).await;
+}
+
+impl Stand<'_> {
+    /// Every case of a way, by the calls of a run in which nothing breaks.
+    async fn cases(&self, way: Way) -> Vec<Case> {
+        let (order, _) = self.go(way, None).await;
+        let mut calls: BTreeMap<String, u32> = BTreeMap::new();
+        for call in self.faults.calls(&order).await {
+            let function = call.function.unwrap_or_default();
+            // Nobody waits for who only reads.
+            if !function.is_empty() && !function.contains("-get-") {
+                *calls.entry(function).or_default() += 1;
+            }
+        }
+        eprintln!("{}: {calls:?}", way.name);
+        let mut cases = Vec::new();
+        for (function, calls) in &calls {
+            for call in 0..*calls {
+                for (what, fault) in FAULTS {
+                    cases.push(Case { way, function: function.clone(), call, what, fault: *fault });
+                }
+            }
+        }
+        cases
+    }
+
+    /// The orders that it took to have the call hit.
+    async fn hit(&self, case: Case) -> Vec<String> {
+        let mut orders = Vec::new();
+        for _ in 0..TRIES {
+            let rule = Rule::new("", case.fault).by(&case.function).nth(case.call);
+            let (order, hit) = self.go(case.way, Some((&case, rule))).await;
+            orders.push(order);
+            if hit {
+                return orders;
+            }
+        }
+        panic!("{case:?}: never met, in {orders:?}");
+    }
+
+    /// Has an order go its way, and checks where it ended; its id, and whether the rule was met.
+    async fn go(&self, way: Way, case: Option<(&Case, Rule)>) -> (String, bool) {
+        let basket = Basket::of(&[(self.product, way.quantity)]).paid_by(way.method);
+        let order = scene::id_of(self.buyer, &basket);
+        let (hit, hold) = (format!("{order}-hit"), format!("{order}-hold"));
+        if let Some((_, rule)) = &case {
+            self.faults.add(&Rule { id: hit.clone(), ..rule.clone().about(&order) }).await;
+        }
+        if way.cancelled {
+            let held = Rule::new(&hold, Fault::Hold { done: false, limit_ms: 4_000 });
+            self.faults.add(&held.by("orders-on-payments").about(&order)).await;
+        }
+        assert_eq!(scene::place(self.shop, self.buyer, &basket).await, order);
+        if way.cancelled {
+            self.faults.until_fired(&hold).await;
+            scene::cancel(self.shop, self.buyer, &order).await;
+            self.faults.remove(&hold).await;
+        }
+        let (state, reason) = scene::at_rest(self.shop, &order).await;
+        let ended = |(a, b): &(&str, Option<&str>)| (json!(a), json!(b)) == (state.clone(), reason.clone());
+        assert!(way.ends.iter().any(ended), "{order} ended {state} {reason}: {case:?} {way:?}");
+        let met = case.is_some() && self.faults.fired(&hit).await.fired > 0;
+        if case.is_some() {
+            self.faults.remove(&hit).await;
+        }
+        (order, met)
+    }
+}
