@@ -7,8 +7,10 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
+use aws_smithy_types::error::display::DisplayErrorContext;
 use rialto_aws::{ParameterError, SdkConfig, Stage};
 use rialto_kernel::StoreError;
+use std::error::Error;
 
 /// Where configuration comes from.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,6 +79,12 @@ pub(crate) fn parameter_failure(doing: &str, error: &ParameterError) -> Failure 
     Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
 }
 
+/// What an SDK's client couldn't do.
+pub(crate) fn sdk_failure(doing: &str, error: &(dyn Error + 'static)) -> Failure {
+    let text = DisplayErrorContext(error).to_string();
+    Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
+}
+
 /// What a service's table couldn't do.
 pub(crate) fn store_failure(doing: &str, error: &StoreError) -> Failure {
     let text = error.to_string();
@@ -93,6 +101,10 @@ fn advice(text: &str) -> &'static str {
         (
             "ResourceNotFound",
             "The stage isn't deployed there: deploy it (scripts/up or scripts/deploy), or check --stage and the region.",
+        ),
+        (
+            "NonExistentQueue",
+            "The stage isn't deployed there, or by another release: deploy it (scripts/up or scripts/deploy).",
         ),
         (
             "dispatch failure",

@@ -5,7 +5,7 @@
 mod check;
 mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use check::findings;
 

@@ -3,9 +3,15 @@
 mod config_get;
 mod config_list;
 mod config_set;
+mod dlq_list;
+mod dlq_redrive;
+mod dlq_show;
 mod keys_init;
 mod order_place;
 mod order_timeline;
+mod outbox_resend;
+mod reconcile;
+mod saga_stuck;
 mod seed;
 mod supervisor_create;
 
@@ -27,6 +33,16 @@ pub(crate) enum Command {
     /// Orders of the demo shop, and what happened to any order.
     #[command(subcommand)]
     Order(Order),
+    /// Dead letters: what couldn't be delivered or published.
+    #[command(subcommand)]
+    Dlq(Dlq),
+    /// What items have announced, and the bus may not have heard.
+    #[command(subcommand)]
+    Outbox(Outbox),
+    /// Orders on their way through the services.
+    #[command(subcommand)]
+    Saga(Saga),
+    Reconcile(reconcile::Reconcile),
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +68,23 @@ pub(crate) enum Order {
     Timeline(order_timeline::OrderTimeline),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dlq {
+    List(dlq_list::DlqList),
+    Show(dlq_show::DlqShow),
+    Redrive(dlq_redrive::DlqRedrive),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Outbox {
+    Resend(outbox_resend::OutboxResend),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Saga {
+    Stuck(saga_stuck::SagaStuck),
+}
+
 impl Command {
     /// # Errors
     /// [`Failure`] says what went wrong and what to do.
@@ -65,6 +98,12 @@ impl Command {
             Self::Seed(command) => command.run(context).await,
             Self::Order(Order::Place(command)) => command.run(context).await,
             Self::Order(Order::Timeline(command)) => command.run(context).await,
+            Self::Dlq(Dlq::List(command)) => command.run(context).await,
+            Self::Dlq(Dlq::Show(command)) => command.run(context).await,
+            Self::Dlq(Dlq::Redrive(command)) => command.run(context).await,
+            Self::Outbox(Outbox::Resend(command)) => command.run(context).await,
+            Self::Saga(Saga::Stuck(command)) => command.run(context).await,
+            Self::Reconcile(command) => command.run(context).await,
         }
     }
 }

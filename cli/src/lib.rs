@@ -1,17 +1,24 @@
 //! `rialto`, the operator's command. Results go to standard output, progress and errors to standard error.
 
 mod account;
+mod age;
 mod api;
 mod aws;
 pub mod books;
+mod bus;
 mod commands;
 mod context;
+mod dead_letters;
 mod failure;
 mod local;
+mod outbox;
 mod output;
 mod parameters;
 mod password;
+mod redrive;
+mod saga;
 mod shop;
+mod tables;
 #[cfg(test)]
 mod testing;
 mod timeline;
@@ -22,7 +29,7 @@ use context::{Context, Global};
 use failure::Failure;
 use std::process::ExitCode;
 
-/// Runs a Rialto deployment: keys, supervisors, settings, a demo shop, orders and their timelines.
+/// Runs a Rialto deployment: keys, supervisors, settings, a demo shop, orders, and what went wrong with them.
 #[derive(Debug, Parser)]
 #[command(name = "rialto", version, max_term_width = 120)]
 #[command(after_long_help = ENVIRONMENT, arg_required_else_help = true)]
@@ -102,6 +109,19 @@ mod tests {
             "rialto order place",
             "rialto order place --buyer 2 --product prd_00000000000000000000000000 --product prd_00000000000000000000000001 --quantity 3 --method pm_sim_slow --follow",
             "rialto order timeline ord_00000000000000000000000000 --follow",
+            "rialto dlq list",
+            "rialto dlq list --order ord_00000000000000000000000000 --type OrderPlaced --age 10m --queue inventory-on-orders",
+            "rialto dlq show 0f3a",
+            "rialto dlq show --queue orders-outbox",
+            "rialto dlq redrive --stage dev --order ord_00000000000000000000000000",
+            "rialto dlq redrive --yes",
+            "rialto outbox resend",
+            "rialto outbox resend --order ord_00000000000000000000000000 --yes",
+            "rialto outbox resend --product prd_00000000000000000000000000",
+            "rialto saga stuck",
+            "rialto saga stuck --older 0s --order ord_00000000000000000000000000",
+            "rialto reconcile",
+            "rialto reconcile --order ord_00000000000000000000000000 --product prd_00000000000000000000000000",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -120,6 +140,13 @@ mod tests {
             "rialto order place --product usr_00000000000000000000000000",
             "rialto order timeline",
             "rialto order timeline 17",
+            "rialto dlq list --age 10",
+            "rialto dlq list --order 17",
+            "rialto dlq redrive 0f3a",
+            "rialto dlq redrive --yes --older 1m",
+            "rialto outbox resend --order ord_00000000000000000000000000 --product prd_00000000000000000000000000",
+            "rialto saga stuck --older soon",
+            "rialto reconcile ord_00000000000000000000000000",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

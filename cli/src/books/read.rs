@@ -1,9 +1,9 @@
 //! The books from the services' tables.
 
 use super::{Books, SERVICES};
-use aws_smithy_types::error::display::DisplayErrorContext;
+use crate::tables::{all, partition};
 use rialto_aws::{SdkConfig, Stage};
-use rialto_dynamo::{AttributeValue, Item, Table};
+use rialto_dynamo::Table;
 use rialto_kernel::StoreError;
 use std::collections::BTreeSet;
 
@@ -54,19 +54,4 @@ impl Books {
         }
         Ok(books)
     }
-}
-
-/// Every item of a partition, as it is now.
-async fn partition(table: &Table, pk: &str) -> Result<Vec<Item>, StoreError> {
-    let query = table.client.query().table_name(&table.name).consistent_read(true);
-    let query = query.key_condition_expression("pk = :pk");
-    let query = query.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
-    let items: Result<_, _> = query.into_paginator().items().send().collect().await;
-    items.map_err(|error| StoreError::Unavailable(DisplayErrorContext(error).to_string()))
-}
-
-async fn all(table: &Table) -> Result<Vec<Item>, StoreError> {
-    let scan = table.client.scan().table_name(&table.name).consistent_read(true);
-    let items: Result<_, _> = scan.into_paginator().items().send().collect().await;
-    items.map_err(|error| StoreError::Unavailable(DisplayErrorContext(error).to_string()))
 }

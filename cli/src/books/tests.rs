@@ -101,38 +101,73 @@ impl Books {
     }
 }
 
-/// The books after one order of two pieces whose charge ended so.
-fn after(end: &ChargeEnd) -> Books {
+/// How far an order came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    Placed,
+    Reserved,
+    Opened,
+    Begun,
+    Captured,
+    Declined,
+}
+
+/// The books after that, nobody having heard of the last step; the events of it.
+pub(crate) fn at(stage: Stage) -> (Books, Vec<Event>) {
     let mut books = opened();
     let Moved { mut order, events } = placed();
+    books.orders = vec![order.clone()];
+    if stage == Stage::Placed {
+        return (books, events);
+    }
     let reserved = books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
     hear(&mut order, &reserved[0], Effect::Told);
-    books.pay(Payment::open(&payload(&reserved[0]), &caused_by(&reserved[0])));
-    books.pay(books.payments[0].begin(&IntentId::parse("pi_1").unwrap()).unwrap());
-    let ended = books.pay(books.payments[0].end(end, NOW, &caused_by(&reserved[0])).unwrap());
-    match end {
-        ChargeEnd::Captured => {
-            let confirmed = hear(&mut order, &ended[0], Effect::Confirms);
-            let sold = books.reservations[0].sell(NOW, &caused_by(&confirmed[0])).unwrap();
-            books.hold(sold);
-        }
-        ChargeEnd::Failed { .. } => {
-            let cancelled = hear(&mut order, &ended[0], Effect::Cancels(CancelReason::PaymentFailed));
-            let released = books.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap();
-            let released = books.hold(released);
-            hear(&mut order, &released[0], Effect::Told);
-        }
-    }
     books.orders = vec![order];
+    if stage == Stage::Reserved {
+        return (books, reserved);
+    }
+    books.pay(Payment::open(&payload(&reserved[0]), &caused_by(&reserved[0])));
+    if stage == Stage::Opened {
+        return (books, reserved);
+    }
+    books.pay(books.payments[0].begin(&IntentId::parse("pi_1").unwrap()).unwrap());
+    let end = match stage {
+        Stage::Captured => ChargeEnd::Captured,
+        Stage::Declined => ChargeEnd::Failed { reason: Code::new("card_declined") },
+        _ => return (books, reserved),
+    };
+    let ended = books.pay(books.payments[0].end(&end, NOW, &caused_by(&reserved[0])).unwrap());
+    (books, ended)
+}
+
+/// The books of an order that inventory hasn't heard to be confirmed, and the event that says so.
+pub(crate) fn confirmed_but_not_sold() -> (Books, Event) {
+    let (mut books, captured) = at(Stage::Captured);
+    let confirmed = hear(&mut books.orders[0], &captured[0], Effect::Confirms);
+    (books, confirmed[0].clone())
+}
+
+/// The books after one order of two pieces whose charge ended so.
+fn after(stage: Stage) -> Books {
+    let (mut books, ended) = at(stage);
+    if stage == Stage::Captured {
+        let confirmed = hear(&mut books.orders[0], &ended[0], Effect::Confirms);
+        books.hold(books.reservations[0].sell(NOW, &caused_by(&confirmed[0])).unwrap());
+    } else {
+        let cause = Effect::Cancels(CancelReason::PaymentFailed);
+        let cancelled = hear(&mut books.orders[0], &ended[0], cause);
+        let released = books.hold(books.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap());
+        hear(&mut books.orders[0], &released[0], Effect::Told);
+    }
     books
 }
 
-fn paid() -> Books {
-    after(&ChargeEnd::Captured)
+pub(crate) fn paid() -> Books {
+    after(Stage::Captured)
 }
 
-fn declined() -> Books {
-    after(&ChargeEnd::Failed { reason: Code::new("card_declined") })
+pub(crate) fn declined() -> Books {
+    after(Stage::Declined)
 }
 
 /// What is broken after a change for the worse.
@@ -149,7 +184,7 @@ fn a_paid_a_declined_and_a_cancelled_order_break_nothing() {
 }
 
 /// The books after an order that its buyer cancelled before anybody heard of it.
-fn given_up() -> Books {
+pub(crate) fn given_up() -> Books {
     let mut books = opened();
     let Moved { order, .. } = placed();
     let Moved { order, events } = order.cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
@@ -263,15 +298,15 @@ fn under_way(books: &Books) -> Vec<String> {
 
 #[test]
 fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
-    let mut books = opened();
-    let Moved { order, events } = placed();
-    books.orders = vec![order];
-    assert_eq!(under_way(&books), ["PENDING"]);
-    let reserved = books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
-    books.pay(Payment::open(&payload(&reserved[0]), &caused_by(&reserved[0])));
-    let waiting = under_way(&books);
-    assert!(waiting.contains(&"its payment is Pending".to_owned()), "{waiting:?}");
-    assert_eq!(waiting.len(), findings(&books).len(), "{:?}", broken(&books));
+    assert_eq!(under_way(&at(Stage::Placed).0), ["PENDING"]);
+    let mut books = at(Stage::Opened).0;
+    assert!(under_way(&books).contains(&"its payment is Pending".to_owned()), "{:?}", broken(&books));
+    for stage in
+        [Stage::Placed, Stage::Reserved, Stage::Opened, Stage::Begun, Stage::Captured, Stage::Declined]
+    {
+        let books = at(stage).0;
+        assert_eq!(under_way(&books).len(), findings(&books).len(), "{stage:?}: {:?}", broken(&books));
+    }
     // But what is wrong about it is.
     books.stocks[0].reserved = 0;
     books.orders[0].lines[0].share = Amount::new(1).unwrap();

@@ -1,0 +1,120 @@
+use crate::{
+    age,
+    context::Context,
+    dead_letters::{DeadLetter, DeadLetters, Selection, Way},
+    failure::Failure,
+    output::{print, table},
+};
+use clap::Args;
+use rialto_aws::Stage;
+use rialto_kernel::{Clock, SystemClock, Timestamp};
+use serde_json::Value;
+
+/// Show dead letters whole: where from, how often tried, redriven when, and every word of them.
+///
+/// Nothing personal is ever in one. Nothing is changed.
+#[derive(Debug, Args)]
+pub(crate) struct DlqShow {
+    /// Its id as the list shows it, the beginning of the whole one, or the event's (evt_…). Without, all that are selected.
+    id: Option<String>,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+impl DlqShow {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let aws = context.aws().await?;
+        let mut letters = DeadLetters::open(&aws, &context.stage).look(&self.selection).await?;
+        if let Some(id) = &self.id {
+            letters.retain(|letter| is_called(letter, id));
+        }
+        if letters.is_empty() {
+            return Err(Failure::new(
+                "There is no such dead letter.",
+                "rialto dlq list shows which there are. It may have been redriven, or it is 14 days old and gone.",
+            ));
+        }
+        let now = SystemClock.now();
+        let shown: Vec<String> = letters.iter().map(|letter| whole(letter, &context.stage, now)).collect();
+        print(shown.join("\n\n"))
+    }
+}
+
+fn is_called(letter: &DeadLetter, id: &str) -> bool {
+    let event = |id: &str| letter.events.iter().flatten().any(|event| event.id.to_string() == id);
+    letter.message_id.starts_with(id) || event(id)
+}
+
+fn whole(letter: &DeadLetter, stage: &Stage, now: Timestamp) -> String {
+    let goes = match letter.way(stage) {
+        Way::Queue(queue) => format!("into {queue}"),
+        Way::Bus => format!("onto the bus {}", stage.event_bus()),
+        Way::Nowhere(why) => format!("nowhere: {why}"),
+    };
+    let mut rows = vec![
+        ("message", letter.message_id.clone()),
+        ("from", letter.source.to_string()),
+        ("sent", format!("{}, {} ago", letter.sent, age::short(letter.age(now)))),
+        ("receives", letter.receives.to_string()),
+        ("redrive goes", goes),
+    ];
+    if let Some(at) = &letter.marks.redriven_at {
+        rows.push(("redriven", format!("{}x, the last time at {at}", letter.marks.redrives)));
+    }
+    if let Some(error) = &letter.marks.error {
+        rows.push(("refused with", error.clone()));
+    }
+    let rows: Vec<_> = rows.into_iter().map(|(name, text)| [name.to_owned(), text]).collect();
+    let body = match serde_json::from_str::<Value>(&letter.body) {
+        Ok(json) => format!("{json:#}"),
+        Err(_) => letter.body.clone(),
+    };
+    format!("{}\n{body}", table(&rows).join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dead_letters::{
+        Source,
+        tests::{NOW, delivered, event, letter, order},
+    };
+
+    fn consumer() -> Source {
+        Source::Consumer("inventory-on-orders".to_owned())
+    }
+
+    #[test]
+    fn a_dead_letter_is_shown_whole() {
+        let stage = Stage::parse("dev").unwrap();
+        let order = order("o");
+        let mut letter = delivered(consumer(), &event(order));
+        let text = whole(&letter, &stage, NOW);
+        for part in
+            ["0123456789", "1m ago", "into rialto-dev-inventory-on-orders", "\"type\": \"OrderCancelled\""]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(text.contains(&format!("\"subject\": \"{order}\"")) && !text.contains("redriven"), "{text}");
+        letter.marks.redrives = 2;
+        letter.marks.redriven_at = Some("2026-11-21T09:30:00.125Z".to_owned());
+        letter.marks.error = Some("NO_PERMISSIONS".to_owned());
+        let text = whole(&letter, &stage, NOW);
+        assert!(text.contains("2x, the last time at 2026-11-21T09:30:00.125Z"), "{text}");
+        assert!(text.contains("NO_PERMISSIONS"), "{text}");
+    }
+
+    #[test]
+    fn what_nobody_can_read_is_shown_as_it_is() {
+        let text = whole(&letter(consumer(), "not JSON"), &Stage::parse("dev").unwrap(), NOW);
+        assert!(text.ends_with("\nnot JSON") && text.contains("nowhere: nobody can read it"), "{text}");
+    }
+
+    #[test]
+    fn it_is_found_by_the_beginning_of_its_id_or_by_its_event() {
+        let event = event(order("o"));
+        let letter = delivered(consumer(), &event);
+        assert!(is_called(&letter, "01234567") && is_called(&letter, &event.id.to_string()));
+        assert!(!is_called(&letter, "1234567") && !is_called(&letter, "evt_1"));
+    }
+}

@@ -1,0 +1,192 @@
+use crate::{
+    aws::store_failure,
+    books::{Books, Finding, Standing, Subject, findings},
+    context::Context,
+    dead_letters::{DeadLetter, DeadLetters, Selection},
+    failure::Failure,
+    output::{print, progress},
+    saga::{Wait, waits_of},
+};
+use clap::Args;
+use rialto_aws::{SdkConfig, Stage};
+use rialto_kernel::{OrderId, ProductId};
+use std::{collections::BTreeSet, time::Duration};
+
+/// Check that orders, inventory and payments agree; exit status 1 when they don't.
+///
+/// Stock and its movements, reservations, orders, payments and the ledger, as the services' tables have them; without
+/// --order or --product all of them, read page by page. What is found to disagree is read again for a few seconds, because
+/// it may just have changed. What is only under way (PENDING orders, refunds that have begun) is told apart. Nothing is
+/// changed.
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// Only this order; may be given several times.
+    #[arg(long = "order", value_name = "ORDER_ID", value_parser = OrderId::parse)]
+    orders: Vec<OrderId>,
+    /// Only this product's stock, and every order that ever moved it; may be given several times.
+    #[arg(long = "product", value_name = "PRODUCT_ID", value_parser = ProductId::parse)]
+    products: Vec<ProductId>,
+}
+
+/// How often what disagrees is read again.
+const AGAIN: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Reconcile {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (aws, stage) = (context.aws().await?, &context.stage);
+        let mut books = self.read(&aws, stage).await?;
+        self.must_be_known(&books)?;
+        progress(counted(&books));
+        let mut found = findings(&books);
+        for _ in 0..AGAIN {
+            if !found.iter().any(is_broken) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            (books, found) = again(&aws, stage, found).await?;
+        }
+        let (broken, under_way): (Vec<_>, Vec<_>) = found.into_iter().partition(is_broken);
+        if !under_way.is_empty() {
+            progress("Under way, and nothing is wrong so far:");
+            under_way.iter().try_for_each(|finding| print(finding.to_string()))?;
+        }
+        if broken.is_empty() {
+            progress("Everything agrees.");
+            return Ok(());
+        }
+        progress("These don't agree:");
+        let letters = DeadLetters::open(&aws, stage).look(&Selection::default()).await?;
+        told(&broken, &books, &letters).iter().try_for_each(print)?;
+        Err(Failure::new(
+            format!("{} things don't agree.", broken.len()),
+            "Redrive the dead letters that are named above, then run this again. Without one, see rialto order timeline and \
+             the services' logs of the order or product.",
+        ))
+    }
+
+    async fn read(&self, aws: &SdkConfig, stage: &Stage) -> Result<Books, Failure> {
+        let books = if self.orders.is_empty() && self.products.is_empty() {
+            Books::whole(aws, stage).await
+        } else {
+            let products: Vec<_> = self.products.iter().map(ToString::to_string).collect();
+            let orders: Vec<_> = self.orders.iter().map(ToString::to_string).collect();
+            Books::about(aws, stage, &products, &orders).await
+        };
+        books.map_err(|error| store_failure("Reading the books", &error))
+    }
+
+    /// What somebody names has to be there.
+    fn must_be_known(&self, books: &Books) -> Result<(), Failure> {
+        let known = |id: &OrderId| {
+            books.orders.iter().any(|order| order.order_id == *id)
+                || books.reservations.iter().any(|held| held.order_id == *id)
+                || books.payments.iter().any(|payment| payment.order_id == *id)
+        };
+        let stocked = |id: &ProductId| books.stocks.iter().any(|stock| stock.product_id == *id);
+        let order = self.orders.iter().find(|id| !known(id)).map(|id| format!("No service knows {id}."));
+        let product = self.products.iter().find(|id| !stocked(id));
+        match order.or(product.map(|id| format!("Inventory has no stock of {id}."))) {
+            Some(what) => Err(Failure::new(what, "Check the id and --stage.")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_broken(finding: &Finding) -> bool {
+    finding.standing == Standing::Broken
+}
+
+/// What still is to be found about the same orders and products.
+async fn again(
+    aws: &SdkConfig,
+    stage: &Stage,
+    found: Vec<Finding>,
+) -> Result<(Books, Vec<Finding>), Failure> {
+    let subjects: BTreeSet<Subject> = found.iter().map(|finding| finding.about.clone()).collect();
+    let (mut products, mut orders) = (Vec::new(), Vec::new());
+    for subject in &subjects {
+        match subject {
+            Subject::Product(id) => products.push(id.to_string()),
+            Subject::Order(id) => orders.push(id.to_string()),
+            Subject::Item(_) => {}
+        }
+    }
+    let books = Books::about(aws, stage, &products, &orders).await;
+    let books = books.map_err(|error| store_failure("Reading the books", &error))?;
+    // An item that can't be read doesn't become readable.
+    let mut left: Vec<Finding> =
+        found.into_iter().filter(|finding| matches!(finding.about, Subject::Item(_))).collect();
+    left.extend(findings(&books).into_iter().filter(|finding| match finding.about {
+        Subject::Item(_) => false,
+        Subject::Order(_) | Subject::Product(_) => subjects.contains(&finding.about),
+    }));
+    Ok((books, left))
+}
+
+/// What disagrees, and below the last of an order's faults the dead letters that explain them.
+fn told(broken: &[Finding], books: &Books, letters: &[DeadLetter]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, finding) in broken.iter().enumerate() {
+        lines.push(finding.to_string());
+        let last = broken.get(at + 1).is_none_or(|next| next.about != finding.about);
+        if let (Subject::Order(order), true) = (&finding.about, last) {
+            let waits = waits_of(books, *order);
+            lines.extend(waits.iter().filter_map(|wait| reason(wait, *order, letters)));
+        }
+    }
+    lines
+}
+
+fn reason(wait: &Wait, order: OrderId, letters: &[DeadLetter]) -> Option<String> {
+    let letter = wait.dead(order, letters)?;
+    let source = &letter.source;
+    Some(format!(
+        "    because it waits for {wait}, a dead letter of {source}: rialto dlq redrive --order {order} --yes"
+    ))
+}
+
+fn counted(books: &Books) -> String {
+    format!(
+        "Checked {} orders, {} reservations, {} payments, {} ledger entries, {} products, {} movements.",
+        books.orders.len(),
+        books.reservations.len(),
+        books.payments.len(),
+        books.ledger.len(),
+        books.stocks.len(),
+        books.movements.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        books::tests::{confirmed_but_not_sold, paid},
+        dead_letters::{Source, tests::delivered},
+    };
+
+    #[test]
+    fn what_a_dead_letter_explains_is_told_with_it() {
+        let (books, confirmed) = confirmed_but_not_sold();
+        let broken: Vec<_> = findings(&books).into_iter().filter(is_broken).collect();
+        let alone = told(&broken, &books, &[]);
+        assert!(alone[0].contains("is CONFIRMED and not sold"), "{alone:?}");
+        let letter = delivered(Source::Consumer("inventory-on-orders".to_owned()), &confirmed);
+        let with_reason = told(&broken, &books, &[letter]);
+        assert_eq!(with_reason.len(), alone.len() + 1);
+        assert!(with_reason.last().unwrap().contains("rialto dlq redrive --order ord_"), "{with_reason:?}");
+    }
+
+    #[test]
+    fn only_what_is_there_can_be_checked() {
+        let books = paid();
+        let (order, product) = (books.orders[0].order_id, books.stocks[0].product_id);
+        let known = Reconcile { orders: vec![order], products: vec![product] };
+        assert!(known.must_be_known(&books).is_ok());
+        let other = Reconcile { orders: vec![order, OrderId::derive(&[b"other"])], products: Vec::new() };
+        assert!(other.must_be_known(&books).is_err());
+        let other = Reconcile { orders: Vec::new(), products: vec![ProductId::derive(&[b"other"])] };
+        assert!(other.must_be_known(&books).is_err());
+    }
+}

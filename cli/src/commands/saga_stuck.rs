@@ -1,0 +1,83 @@
+use crate::{
+    age,
+    aws::store_failure,
+    books::Books,
+    context::Context,
+    dead_letters::{DeadLetter, DeadLetters, Selection},
+    failure::Failure,
+    output::{print, progress, table},
+    saga::{Stuck, stuck},
+};
+use clap::Args;
+use rialto_kernel::{Clock, OrderId, SystemClock, Timestamp};
+use std::time::Duration;
+
+/// Show orders that don't get on, what they wait for, and what to do.
+///
+/// Orders that are PENDING, stock that isn't sold or given back as its order says, charges and refunds that the provider
+/// hasn't settled. Reads whole tables, unless --order is given. Nothing is changed.
+#[derive(Debug, Args)]
+pub(crate) struct SagaStuck {
+    /// Only what nothing has happened to for longer than this (90s, 10m, 2h, 3d), or what is past its deadline.
+    #[arg(long, value_name = "AGE", default_value = "5m", value_parser = age::parse)]
+    older: Duration,
+    /// Only this order.
+    #[arg(long, value_name = "ORDER_ID", value_parser = OrderId::parse)]
+    order: Option<OrderId>,
+}
+
+impl SagaStuck {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (aws, stage) = (context.aws().await?, &context.stage);
+        let books = match self.order {
+            Some(order) => Books::about(&aws, stage, &[], &[order.to_string()]).await,
+            None => Books::whole(&aws, stage).await,
+        };
+        let books = books.map_err(|error| store_failure("Reading the orders", &error))?;
+        let now = SystemClock.now();
+        let stuck = stuck(&books, now, self.older);
+        if stuck.is_empty() {
+            progress(format!("{} orders, none of them stuck.", books.orders.len()));
+            return Ok(());
+        }
+        let selection = self.order.map(Selection::of_order).unwrap_or_default();
+        let letters = DeadLetters::open(&aws, stage).look(&selection).await?;
+        lines(&stuck, &letters, now).iter().try_for_each(print)
+    }
+}
+
+/// A row for each, and below it what to do.
+fn lines(stuck: &[Stuck], letters: &[DeadLetter], now: Timestamp) -> Vec<String> {
+    let mut rows = vec![["order", "state", "for", "waits for"].map(str::to_owned)];
+    rows.extend(stuck.iter().map(|stuck| {
+        let age = age::short(now.since(stuck.since));
+        [stuck.order.to_string(), stuck.state.to_owned(), age, stuck.wait.to_string()]
+    }));
+    let mut rows = table(&rows).into_iter();
+    let heading = rows.next();
+    let told = rows.zip(stuck).flat_map(|(row, stuck)| [row, format!("    {}", stuck.advice(letters))]);
+    heading.into_iter().chain(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dead_letters::tests::{NOW, order},
+        saga::Wait,
+    };
+
+    #[test]
+    fn each_is_told_with_what_to_do() {
+        let wait = Wait::Event { kind: "OrderPlaced", consumer: "inventory-on-orders" };
+        let since = Timestamp::from_millis(NOW.millis() - 120_000);
+        let stuck = Stuck { order: order("o"), state: "PENDING", since, wait, overdue: false };
+        let lines = lines(&[stuck], &[], NOW);
+        assert_eq!(lines.len(), 3);
+        assert!(
+            lines[1].contains("PENDING  2m   OrderPlaced to be heard by inventory-on-orders"),
+            "{lines:?}"
+        );
+        assert!(lines[2].starts_with("    no dead letter holds it"), "{lines:?}");
+    }
+}

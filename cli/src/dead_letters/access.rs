@@ -1,0 +1,265 @@
+//! The queues themselves. A message is held for a moment to be looked at, and shows again as soon as it was.
+
+use super::{DeadLetter, Marks, Selection, Source, Way};
+use crate::{aws::sdk_failure, bus::Bus, failure::Failure, output::progress};
+use aws_sdk_sqs::{
+    Client,
+    types::{
+        ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+        QueueAttributeName,
+    },
+};
+use futures_util::future::join_all;
+use rialto_aws::{SdkConfig, Stage};
+use rialto_kernel::{Clock, SystemClock, Timestamp};
+use std::collections::HashMap;
+
+/// How long a message stays hidden if this command is killed while it holds it.
+const HOLD_SECONDS: i32 = 120;
+/// Long enough that a queue asks all of its machines.
+const WAIT_SECONDS: i32 = 1;
+/// What SQS takes in one request.
+const BATCH: usize = 10;
+const REDRIVES: &str = "redrive-count";
+const REDRIVEN_AT: &str = "redriven-at";
+
+/// The dead-letter queues of a stage.
+pub(crate) struct DeadLetters {
+    sqs: Client,
+    bus: Bus,
+    stage: Stage,
+}
+
+/// A dead letter that nobody else sees until it is released.
+pub(crate) struct Held {
+    pub(crate) letter: DeadLetter,
+    queue: String,
+    receipt: String,
+}
+
+struct Queue {
+    source: Source,
+    url: String,
+}
+
+impl DeadLetters {
+    pub(crate) fn open(aws: &SdkConfig, stage: &Stage) -> Self {
+        Self { sqs: Client::new(aws), bus: Bus::open(aws, stage), stage: stage.clone() }
+    }
+
+    /// What is meant, the oldest first. All of it shows again when this returns.
+    ///
+    /// # Errors
+    /// [`Failure`] when a queue can't be read, or there is none of the selected name.
+    pub(crate) async fn look(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Failure> {
+        let held = self.hold(selection).await?;
+        self.release(&held).await?;
+        Ok(held.into_iter().map(|held| held.letter).collect())
+    }
+
+    /// What is meant, the oldest first, hidden from everybody else for a while.
+    ///
+    /// # Errors
+    /// As for [`look`](Self::look); nothing is held then.
+    pub(crate) async fn hold(&self, selection: &Selection) -> Result<Vec<Held>, Failure> {
+        let queues = self.queues(selection).await?;
+        let (mut all, mut failed) = (Vec::new(), None);
+        for (held, failure) in join_all(queues.iter().map(|queue| self.drain(queue))).await {
+            all.extend(held);
+            failed = failed.or(failure);
+        }
+        let now = SystemClock.now();
+        let (mut meant, rest): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|held| failed.is_none() && selection.takes(&held.letter, now));
+        self.release(&rest).await?;
+        meant.sort_by_key(|held| held.letter.sent);
+        failed.map_or(Ok(meant), Err)
+    }
+
+    /// Makes what was held visible again.
+    ///
+    /// # Errors
+    /// [`Failure`] when a queue doesn't answer; it shows again by itself then, a little later.
+    pub(crate) async fn release(&self, held: &[Held]) -> Result<(), Failure> {
+        let mut by_queue: HashMap<&str, Vec<&Held>> = HashMap::new();
+        for held in held {
+            by_queue.entry(&held.queue).or_default().push(held);
+        }
+        let batches = by_queue.iter().flat_map(|(queue, held)| held.chunks(BATCH).map(|some| (*queue, some)));
+        let late: Result<Vec<usize>, Failure> =
+            join_all(batches.map(|(queue, some)| self.release_batch(queue, some)))
+                .await
+                .into_iter()
+                .collect();
+        let late: usize = late?.into_iter().sum();
+        if late > 0 {
+            progress(format!("{late} of the messages show again only in {HOLD_SECONDS} s."));
+        }
+        Ok(())
+    }
+
+    /// How many of them the queue didn't release.
+    async fn release_batch(&self, queue: &str, held: &[&Held]) -> Result<usize, Failure> {
+        let entry = |(at, held): (usize, &&Held)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
+            entry.receipt_handle(&held.receipt).visibility_timeout(0).build()
+        };
+        let entries: Result<_, _> = held.iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|error| sdk_failure("Releasing the messages", &error))?;
+        let request = self.sqs.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries));
+        let answer = request.send().await.map_err(|error| sdk_failure("Releasing the messages", &error))?;
+        Ok(answer.failed.len())
+    }
+
+    /// Sends a dead letter to where it belongs, then deletes it: whenever this ends, it is in one place at least.
+    ///
+    /// # Errors
+    /// [`Failure`] when it can't be sent (it stays as it is) or deleted (it is in both places, which harms nothing).
+    pub(crate) async fn redrive(&self, held: &Held, now: Timestamp) -> Result<(), Failure> {
+        match held.letter.way(&self.stage) {
+            Way::Queue(queue) => self.send(&queue, &held.letter, now).await?,
+            Way::Bus => self.bus.publish(held.letter.events.as_deref().unwrap_or_default()).await?,
+            Way::Nowhere(why) => {
+                return Err(Failure::new(
+                    format!("{} can't be redriven: {why}.", held.letter.message_id),
+                    "Leave it out by --order, --type or --queue.",
+                ));
+            }
+        }
+        let delete = self.sqs.delete_message().queue_url(&held.queue).receipt_handle(&held.receipt);
+        let deleted = delete.send().await;
+        deleted.map(drop).map_err(|error| sdk_failure("Deleting the dead letter after it was sent", &error))
+    }
+
+    async fn send(&self, queue: &str, letter: &DeadLetter, now: Timestamp) -> Result<(), Failure> {
+        let url = self.sqs.get_queue_url().queue_name(queue).send().await;
+        let url = url.map_err(|error| sdk_failure(&format!("Looking for the queue {queue}"), &error))?;
+        let request = self.sqs.send_message().set_queue_url(url.queue_url).message_body(&letter.body);
+        let request = request
+            .message_attributes(REDRIVES, attribute("Number", (letter.marks.redrives + 1).to_string())?)
+            .message_attributes(REDRIVEN_AT, attribute("String", now.to_string())?);
+        let sent = request.send().await;
+        sent.map(drop).map_err(|error| sdk_failure(&format!("Sending to {queue}"), &error))
+    }
+
+    /// The queues that are meant.
+    async fn queues(&self, selection: &Selection) -> Result<Vec<Queue>, Failure> {
+        let list =
+            self.sqs.list_queues().queue_name_prefix(format!("rialto-{}-", self.stage)).max_results(1_000);
+        let urls: Result<Vec<String>, _> = list.into_paginator().items().send().collect().await;
+        let urls = urls.map_err(|error| sdk_failure("Listing the queues", &error))?;
+        let known: Vec<Queue> = urls
+            .into_iter()
+            .filter_map(|url| {
+                let source = Source::of(&self.stage, url.rsplit('/').next().unwrap_or_default())?;
+                Some(Queue { source, url })
+            })
+            .collect();
+        if known.is_empty() {
+            return Err(Failure::new(
+                format!("The stage {} has no dead-letter queues.", self.stage),
+                "Deploy it first (scripts/up or scripts/deploy), or check --stage and the region.",
+            ));
+        }
+        let mut names: Vec<String> = known.iter().map(|queue| queue.source.to_string()).collect();
+        let meant: Vec<Queue> =
+            known.into_iter().filter(|queue| selection.may_lie_in(&queue.source)).collect();
+        match &selection.queue {
+            Some(queue) if meant.is_empty() => {
+                names.sort_unstable();
+                Err(Failure::new(
+                    format!("There is no dead-letter queue {queue:?}."),
+                    format!("Name one of: {}.", names.join(", ")),
+                ))
+            }
+            _ => Ok(meant),
+        }
+    }
+
+    /// Everything that a queue gives; what went wrong before that was all.
+    async fn drain(&self, queue: &Queue) -> (Vec<Held>, Option<Failure>) {
+        let mut held: Vec<Held> = Vec::new();
+        loop {
+            let request = self.sqs.receive_message().queue_url(&queue.url).max_number_of_messages(10);
+            let request = request
+                .visibility_timeout(HOLD_SECONDS)
+                .wait_time_seconds(WAIT_SECONDS)
+                .message_attribute_names("All")
+                .message_system_attribute_names(MessageSystemAttributeName::All);
+            let received = match request.send().await {
+                Ok(answer) => answer.messages.unwrap_or_default(),
+                Err(error) => {
+                    let failure =
+                        sdk_failure(&format!("Reading the dead letters of {}", queue.source), &error);
+                    return (held, Some(failure));
+                }
+            };
+            let before = held.len();
+            for message in received {
+                let new = queue.take(message);
+                // What was held for too long comes again, under another receipt.
+                match held.iter_mut().find(|known| known.letter.message_id == new.letter.message_id) {
+                    Some(known) => *known = new,
+                    None => held.push(new),
+                }
+            }
+            if held.len() == before {
+                self.tell_hidden(queue, held.len()).await;
+                return (held, None);
+            }
+        }
+    }
+
+    /// Tells of messages that somebody else is looking at, or did a moment ago.
+    async fn tell_hidden(&self, queue: &Queue, held: usize) {
+        let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
+        let asked = self.sqs.get_queue_attributes().queue_url(&queue.url).attribute_names(name.clone());
+        let hidden = match asked.send().await {
+            Ok(answer) => answer.attributes.and_then(|mut numbers| numbers.remove(&name)),
+            // It is only a courtesy.
+            Err(_) => None,
+        };
+        let hidden = hidden.and_then(|number| number.parse::<usize>().ok()).unwrap_or(0).saturating_sub(held);
+        if hidden > 0 {
+            progress(format!(
+                "{}: {hidden} more are hidden, because somebody else holds them; look again in {HOLD_SECONDS} s.",
+                queue.source
+            ));
+        }
+    }
+}
+
+impl Queue {
+    fn take(&self, message: Message) -> Held {
+        let body = message.body.unwrap_or_default();
+        let system = message.attributes.unwrap_or_default();
+        let number = |name: MessageSystemAttributeName| system.get(&name).and_then(|text| text.parse().ok());
+        let sent = number(MessageSystemAttributeName::SentTimestamp).unwrap_or(0);
+        let receives = number(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(0);
+        let letter = DeadLetter {
+            events: DeadLetter::read(&self.source, &body),
+            source: self.source.clone(),
+            message_id: message.message_id.unwrap_or_default(),
+            receives: u32::try_from(receives).unwrap_or(u32::MAX),
+            sent: Timestamp::from_millis(sent),
+            marks: marks(message.message_attributes.unwrap_or_default()),
+            body,
+        };
+        Held { letter, queue: self.url.clone(), receipt: message.receipt_handle.unwrap_or_default() }
+    }
+}
+
+fn marks(mut attributes: HashMap<String, MessageAttributeValue>) -> Marks {
+    let mut text = |name: &str| attributes.remove(name).and_then(|attribute| attribute.string_value);
+    Marks {
+        target: text("TARGET_ARN"),
+        error: text("ERROR_CODE"),
+        redrives: text(REDRIVES).and_then(|count| count.parse().ok()).unwrap_or(0),
+        redriven_at: text(REDRIVEN_AT),
+    }
+}
+
+fn attribute(kind: &str, value: String) -> Result<MessageAttributeValue, Failure> {
+    let built = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
+    built.map_err(|error| sdk_failure("Marking the message", &error))
+}

@@ -1,0 +1,147 @@
+use super::*;
+use rialto_contracts::{
+    Cause, Payload,
+    orders::{CancelReason, OrderCancelled},
+};
+use rialto_kernel::UserId;
+use serde_json::json;
+
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_763_700_000_000);
+
+pub(crate) fn order(name: &str) -> OrderId {
+    OrderId::derive(&[name.as_bytes()])
+}
+
+pub(crate) fn event(order_id: OrderId) -> Event {
+    let user_id = UserId::derive(&[b"u"]);
+    let cancelled = OrderCancelled { order_id, user_id, reason: CancelReason::Buyer };
+    Event::new(&cancelled, 2, 0, NOW, &Cause::default())
+}
+
+/// A dead letter as its queue gives it.
+pub(crate) fn letter(source: Source, body: &str) -> DeadLetter {
+    DeadLetter {
+        events: DeadLetter::read(&source, body),
+        source,
+        message_id: "0123456789".to_owned(),
+        receives: 5,
+        sent: Timestamp::from_millis(NOW.millis() - 60_000),
+        body: body.to_owned(),
+        marks: Marks::default(),
+    }
+}
+
+pub(crate) fn delivered(source: Source, event: &Event) -> DeadLetter {
+    letter(source, &json!({"version": "0", "detail-type": event.kind, "detail": event}).to_string())
+}
+
+fn stage() -> Stage {
+    Stage::parse("dev").unwrap()
+}
+
+fn consumer() -> Source {
+    Source::Consumer("inventory-on-orders".to_owned())
+}
+
+#[test]
+fn the_dead_letter_queues_of_a_stage_are_told_from_all_others() {
+    let of = |queue: &str| Source::of(&stage(), queue).map(|source| source.to_string());
+    assert_eq!(of("rialto-dev-inventory-on-orders-dead-letters").as_deref(), Some("inventory-on-orders"));
+    assert_eq!(of("rialto-dev-orders-outbox-dead-letters").as_deref(), Some("orders-outbox"));
+    assert_eq!(of("rialto-dev-rule-dead-letters").as_deref(), Some("rule"));
+    for queue in [
+        "rialto-dev-inventory-on-orders",
+        "rialto-prod-inventory-on-orders-dead-letters",
+        // Of the stages dev-2 and dev-orders.
+        "rialto-dev-2-inventory-on-orders-dead-letters",
+        "rialto-dev-orders-orders-outbox-dead-letters",
+        "rialto-dev-2-rule-dead-letters",
+        "other-dead-letters",
+    ] {
+        assert_eq!(of(queue), None, "{queue}");
+    }
+}
+
+#[test]
+fn each_kind_goes_back_to_where_it_belongs() {
+    let event = event(order("o"));
+    assert_eq!(
+        delivered(consumer(), &event).way(&stage()),
+        Way::Queue("rialto-dev-inventory-on-orders".to_owned())
+    );
+    let whole = serde_json::to_string(&event).unwrap();
+    assert_eq!(letter(Source::Outbox("orders".to_owned()), &whole).way(&stage()), Way::Bus);
+    let mut ruled = delivered(Source::Rule, &event);
+    assert!(matches!(ruled.way(&stage()), Way::Nowhere(_)), "for whom?");
+    ruled.marks.target = Some("arn:aws:sqs:eu-central-1:1:rialto-dev-payments-on-orders".to_owned());
+    assert_eq!(ruled.way(&stage()), Way::Queue("rialto-dev-payments-on-orders".to_owned()));
+    for target in [
+        "arn:aws:lambda:eu-central-1:1:function:rialto-dev-orders-sweep",
+        "arn:aws:sqs:eu-central-1:1:rialto-prod-payments-on-orders",
+        "nonsense",
+    ] {
+        ruled.marks.target = Some(target.to_owned());
+        assert!(matches!(ruled.way(&stage()), Way::Nowhere(why) if why.contains(target)), "{target}");
+    }
+}
+
+#[test]
+fn what_nobody_can_read_goes_nowhere() {
+    for body in ["", "not JSON", "{}", r#"{"detail":{"specversion":"1.0"}}"#, "[1]"] {
+        for source in [consumer(), Source::Outbox("orders".to_owned()), Source::Rule] {
+            let letter = letter(source, body);
+            assert!(matches!(letter.way(&stage()), Way::Nowhere(why) if why.contains("nobody can read it")));
+            assert_eq!(letter.row(NOW)[2..4], ["?", "?"]);
+        }
+    }
+}
+
+#[test]
+fn an_outbox_that_was_put_aside_whole_is_read_event_by_event() {
+    let outbox = serde_json::to_string(&[event(order("a")), event(order("b"))]).unwrap();
+    let letter = letter(Source::Outbox("orders".to_owned()), &outbox);
+    assert_eq!(letter.events.as_ref().unwrap().len(), 2);
+    assert_eq!(letter.row(NOW)[2], "OrderCancelled");
+    assert!(
+        letter.is_of(&order("a").to_string())
+            && letter.is_of(&order("b").to_string())
+            && !letter.is_of(&order("c").to_string())
+    );
+}
+
+#[test]
+fn a_selection_takes_what_it_says_and_nothing_else() {
+    let letter = delivered(consumer(), &event(order("o")));
+    let takes = |selection: Selection| selection.takes(&letter, NOW);
+    assert!(takes(Selection::default()));
+    assert!(takes(Selection::of_order(order("o"))));
+    assert!(!takes(Selection::of_order(order("other"))));
+    let kind = |kind: &str| Selection { kind: Some(kind.to_owned()), ..Selection::default() };
+    assert!(takes(kind(OrderCancelled::TYPE)));
+    assert!(!takes(kind("OrderPlaced")));
+    let age = |seconds| Selection { age: Some(Duration::from_secs(seconds)), ..Selection::default() };
+    assert!(takes(age(59)));
+    assert!(!takes(age(60)));
+    let queue = |queue: &str| Selection { queue: Some(queue.to_owned()), ..Selection::default() };
+    assert!(takes(queue("inventory-on-orders")));
+    assert!(!takes(queue("orders-outbox")));
+    let both = Selection { order: Some(order("o")), ..kind("OrderPlaced") };
+    assert!(!takes(both));
+}
+
+#[test]
+fn an_unreadable_message_is_found_by_the_order_that_it_names() {
+    let letter = letter(consumer(), &json!({"detail": {"order": order("o")}}).to_string());
+    assert!(letter.events.is_err());
+    assert!(letter.is_of(&order("o").to_string()) && !letter.is_of(&order("other").to_string()));
+}
+
+#[test]
+fn a_row_says_what_it_is_and_whether_it_was_redriven_before() {
+    let id = order("o");
+    let mut letter = delivered(consumer(), &event(id));
+    let id = id.to_string();
+    assert_eq!(letter.row(NOW), ["01234567", "inventory-on-orders", "OrderCancelled", &id, "1m", "5", "-"]);
+    letter.marks.redrives = 2;
+    assert_eq!(letter.row(NOW)[6], "2x");
+}

@@ -1,0 +1,180 @@
+//! What an order waits for.
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    books::Books,
+    dead_letters::{DeadLetter, Source},
+};
+use rialto_inventory::domain::reservation::{LineState, Outcome, Reservation};
+use rialto_kernel::{OrderId, Timestamp};
+use rialto_orders::domain::order::{Order, OrderState};
+use rialto_payments::domain::{
+    payment::{Payment, PaymentState},
+    refund::RefundState,
+};
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+/// What has to happen before an order, its stock and its money are at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// An event has to be heard.
+    Event { kind: &'static str, consumer: &'static str },
+    /// The payment provider has to say how it ended.
+    Provider(&'static str),
+}
+
+/// An order that has been waiting for too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stuck {
+    pub(crate) order: OrderId,
+    pub(crate) state: &'static str,
+    /// When something last happened to it.
+    pub(crate) since: Timestamp,
+    pub(crate) wait: Wait,
+    /// It should have been cancelled by now.
+    pub(crate) overdue: bool,
+}
+
+/// What of the books has been waiting for longer than `older`, or past its deadline; the longest first.
+pub(crate) fn stuck(books: &Books, now: Timestamp, older: Duration) -> Vec<Stuck> {
+    let reservations: BTreeMap<_, _> = books.reservations.iter().map(|held| (held.order_id, held)).collect();
+    let payments: BTreeMap<_, _> = books.payments.iter().map(|payment| (payment.order_id, payment)).collect();
+    let mut stuck = Vec::new();
+    for order in &books.orders {
+        let id = order.order_id;
+        let since = order.timeline.iter().map(|entry| entry.time).max().unwrap_or(order.created_at);
+        let overdue = order.state == OrderState::Pending && order.expires_at <= now;
+        if !overdue && now.since(since) <= older {
+            continue;
+        }
+        for wait in waits(order, reservations.get(&id).copied(), payments.get(&id).copied()) {
+            stuck.push(Stuck { order: id, state: state(order), since, wait, overdue });
+        }
+    }
+    stuck.sort_by_key(|stuck| stuck.since);
+    stuck
+}
+
+/// What an order of the books waits for.
+pub(crate) fn waits_of(books: &Books, id: OrderId) -> Vec<Wait> {
+    let held = books.reservations.iter().find(|held| held.order_id == id);
+    let payment = books.payments.iter().find(|payment| payment.order_id == id);
+    let order = books.orders.iter().find(|order| order.order_id == id);
+    order.map(|order| waits(order, held, payment)).unwrap_or_default()
+}
+
+fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait> {
+    let mut waits = match order.state {
+        OrderState::Pending => vec![pending(held, payment)],
+        OrderState::Confirmed => confirmed(held),
+        OrderState::Cancelled => cancelled(held, payment),
+    };
+    let begun = |payment: &Payment| payment.refunds.iter().any(|refund| refund.state == RefundState::Begun);
+    if payment.is_some_and(begun) {
+        waits.push(Wait::Provider("a refund"));
+    }
+    waits
+}
+
+fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
+    let heard = |kind, consumer| Wait::Event { kind, consumer };
+    match (held.map(|held| held.outcome), payment.map(|payment| payment.state)) {
+        (None, _) => heard("OrderPlaced", "inventory-on-orders"),
+        (Some(Outcome::Rejected), _) => heard("StockRejected", "orders-on-inventory"),
+        (Some(_), None | Some(PaymentState::Pending)) => heard("StockReserved", "payments-on-inventory"),
+        (Some(_), Some(PaymentState::Processing)) => Wait::Provider("the charge"),
+        (Some(_), Some(PaymentState::Failed)) => heard("PaymentFailed", "orders-on-payments"),
+        (Some(_), Some(_)) => heard("PaymentCaptured", "orders-on-payments"),
+    }
+}
+
+fn confirmed(held: Option<&Reservation>) -> Vec<Wait> {
+    let waiting = held.is_some_and(|held| held.lines.iter().any(|line| line.state == LineState::Reserved));
+    let wait = Wait::Event { kind: "OrderConfirmed", consumer: "inventory-on-orders" };
+    if waiting { vec![wait] } else { Vec::new() }
+}
+
+fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait> {
+    let mut waits = Vec::new();
+    let kept = |held: &Reservation| {
+        held.lines.iter().any(|line| matches!(line.state, LineState::Reserved | LineState::Sold))
+    };
+    if held.is_some_and(kept) {
+        waits.push(Wait::Event { kind: "OrderCancelled", consumer: "inventory-on-orders" });
+    }
+    let unheard = Wait::Event { kind: "OrderCancelled", consumer: "payments-on-orders" };
+    match payment {
+        Some(payment) if payment.state == PaymentState::Processing && payment.cancel_requested => {
+            waits.push(Wait::Provider("the charge"));
+        }
+        Some(payment) if matches!(payment.state, PaymentState::Pending | PaymentState::Processing) => {
+            waits.push(unheard);
+        }
+        Some(payment) if payment.state == PaymentState::Captured && payment.refunds.is_empty() => {
+            waits.push(unheard);
+        }
+        _ => {}
+    }
+    waits
+}
+
+const fn state(order: &Order) -> &'static str {
+    match order.state {
+        OrderState::Pending => "PENDING",
+        OrderState::Confirmed => "CONFIRMED",
+        OrderState::Cancelled => "CANCELLED",
+    }
+}
+
+impl Wait {
+    /// The dead letter that is waited for, if one is.
+    pub(crate) fn dead<'a>(&self, order: OrderId, letters: &'a [DeadLetter]) -> Option<&'a DeadLetter> {
+        let Self::Event { kind, consumer } = self else {
+            return None;
+        };
+        letters.iter().find(|letter| {
+            let on_the_way = match &letter.source {
+                Source::Consumer(dead) => dead == consumer,
+                Source::Outbox(_) => true,
+                Source::Rule => letter.marks.target.as_ref().is_some_and(|target| target.ends_with(consumer)),
+            };
+            on_the_way && letter.has_type(kind) && letter.is_of(&order.to_string())
+        })
+    }
+}
+
+impl Stuck {
+    /// What to do about it.
+    pub(crate) fn advice(&self, letters: &[DeadLetter]) -> String {
+        let order = self.order;
+        if let Some(letter) = self.wait.dead(order, letters) {
+            return format!(
+                "it is a dead letter of {}: rialto dlq redrive --order {order} --yes",
+                letter.source
+            );
+        }
+        match &self.wait {
+            _ if self.overdue => {
+                "it is past its deadline: see why the log of orders-sweep doesn't cancel it".to_owned()
+            }
+            Wait::Event { consumer, .. } => format!(
+                "no dead letter holds it: see the log of {consumer}; if the event is lost, rialto outbox resend --order {order} --yes"
+            ),
+            Wait::Provider(_) => {
+                "see the log of payments and what the provider says of it (the payment's intent_id)"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event { kind, consumer } => write!(f, "{kind} to be heard by {consumer}"),
+            Self::Provider(what) => write!(f, "the provider to settle {what}"),
+        }
+    }
+}

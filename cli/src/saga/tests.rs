@@ -1,0 +1,84 @@
+use super::*;
+use crate::{
+    books::tests::{Stage, at, confirmed_but_not_sold, declined, given_up, paid},
+    dead_letters::tests::delivered,
+};
+
+/// What the one order of the books waits for.
+fn waiting(books: &Books) -> Vec<String> {
+    waits_of(books, books.orders[0].order_id).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_pending_order_waits_for_the_next_event_of_its_way() {
+    for (stage, wait) in [
+        (Stage::Placed, "OrderPlaced to be heard by inventory-on-orders"),
+        (Stage::Reserved, "StockReserved to be heard by payments-on-inventory"),
+        (Stage::Opened, "StockReserved to be heard by payments-on-inventory"),
+        (Stage::Begun, "the provider to settle the charge"),
+        (Stage::Captured, "PaymentCaptured to be heard by orders-on-payments"),
+        (Stage::Declined, "PaymentFailed to be heard by orders-on-payments"),
+    ] {
+        assert_eq!(waiting(&at(stage).0), [wait]);
+    }
+    let mut short = at(Stage::Reserved).0;
+    short.reservations[0].outcome = Outcome::Rejected;
+    assert_eq!(waiting(&short), ["StockRejected to be heard by orders-on-inventory"]);
+}
+
+#[test]
+fn an_order_at_rest_waits_for_nothing() {
+    for books in [paid(), declined(), given_up()] {
+        assert_eq!(waiting(&books), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_settled_order_waits_for_those_who_have_not_heard_of_it() {
+    assert_eq!(waiting(&confirmed_but_not_sold().0), ["OrderConfirmed to be heard by inventory-on-orders"]);
+    let mut unheard = paid();
+    unheard.orders[0].state = OrderState::Cancelled;
+    assert_eq!(
+        waiting(&unheard),
+        [
+            "OrderCancelled to be heard by inventory-on-orders",
+            "OrderCancelled to be heard by payments-on-orders"
+        ]
+    );
+    let mut charging = declined();
+    charging.payments[0].state = PaymentState::Processing;
+    assert_eq!(waiting(&charging), ["OrderCancelled to be heard by payments-on-orders"]);
+    charging.payments[0].cancel_requested = true;
+    assert_eq!(waiting(&charging), ["the provider to settle the charge"]);
+}
+
+#[test]
+fn an_order_is_stuck_after_the_given_time_or_past_its_deadline() {
+    let books = at(Stage::Placed).0;
+    let order = &books.orders[0];
+    let after = |seconds| order.created_at.plus(Duration::from_secs(seconds));
+    assert_eq!(stuck(&books, after(300), Duration::from_secs(300)), []);
+    let late = stuck(&books, after(301), Duration::from_secs(300));
+    assert_eq!((late[0].order, late[0].state, late[0].overdue), (order.order_id, "PENDING", false));
+    let overdue = stuck(&books, order.expires_at, Duration::from_secs(86_400));
+    assert!(overdue[0].overdue);
+    assert!(overdue[0].advice(&[]).contains("orders-sweep"));
+    assert_eq!(stuck(&paid(), after(86_400), Duration::ZERO), [], "it is at rest");
+}
+
+#[test]
+fn the_dead_letter_that_holds_it_up_is_named_and_no_other() {
+    let (books, events) = at(Stage::Placed);
+    let stuck = &stuck(&books, books.orders[0].expires_at, Duration::ZERO)[0];
+    let source = |name: &str| Source::Consumer(name.to_owned());
+    let dead = delivered(source("inventory-on-orders"), &events[0]);
+    assert!(stuck.advice(&[dead]).contains("it is a dead letter of inventory-on-orders: rialto dlq redrive"));
+    let elsewhere = delivered(source("delivery-on-orders"), &events[0]);
+    let of_another =
+        delivered(source("inventory-on-orders"), &crate::dead_letters::tests::event(stuck.order));
+    assert!(!stuck.advice(&[elsewhere, of_another]).contains("dead letter of"));
+    let mut ruled = delivered(Source::Rule, &events[0]);
+    assert_eq!(stuck.wait.dead(stuck.order, std::slice::from_ref(&ruled)).map(|dead| &dead.source), None);
+    ruled.marks.target = Some("arn:aws:sqs:eu-central-1:1:rialto-dev-inventory-on-orders".to_owned());
+    assert!(stuck.wait.dead(stuck.order, &[ruled]).is_some());
+}
