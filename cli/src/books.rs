@@ -83,8 +83,8 @@ impl Books {
             "ORDER" => push(&mut self.orders, item),
             "PAYMENT" => push(&mut self.payments, item),
             "LEDGER" => push(&mut self.ledger, item),
-            // An adjustment's first answer, and orders' copy of a product.
-            "ADJUSTMENT" | "PRODUCT" => Ok(()),
+            // An adjustment's first answer; orders' copy of a product, and an order's place in another seller's list.
+            "ADJUSTMENT" | "PRODUCT" | "SELLER" => Ok(()),
             _ => Err(StoreError::Corrupt("no invariant knows such an item".to_owned())),
         }
     }

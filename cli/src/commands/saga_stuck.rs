@@ -34,6 +34,12 @@ impl SagaStuck {
             None => Books::whole(&aws, stage).await,
         };
         let books = books.map_err(|error| store_failure("Reading the orders", &error))?;
+        if let (Some(order), true) = (self.order, books.orders.is_empty()) {
+            return Err(Failure::new(
+                format!("Orders doesn't know {order}."),
+                "Check the id and --stage. If stock or money is held for it all the same, rialto reconcile tells.",
+            ));
+        }
         let now = SystemClock.now();
         let stuck = stuck(&books, now, self.older);
         if stuck.is_empty() {
