@@ -1,6 +1,7 @@
 //! Types and rules, without any outside world.
 
 pub mod account;
+pub mod attempts;
 pub mod contact;
 pub mod credential;
 pub mod profile;

@@ -9,5 +9,8 @@ pub mod domain;
 pub mod entrypoints;
 pub mod ports;
 
+#[cfg(test)]
+mod testing;
+
 /// The service's name: its table, its bins and its part of the template begin with it.
 pub const SERVICE: &str = "accounts";

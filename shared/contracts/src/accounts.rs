@@ -1,6 +1,6 @@
 //! What accounts announces. Nothing personal: who needs a name or an address asks accounts.
 
-use rialto_kernel::{SellerId, UserId};
+use rialto_kernel::{AccountId, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,8 +14,20 @@ pub struct UserUnregistered {
     pub user_id: UserId,
 }
 
+/// A session has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UserLoggedIn {
+    pub account_id: AccountId,
+    pub at: Timestamp,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SellerRegistered {
+    pub seller_id: SellerId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SellerUnregistered {
     pub seller_id: SellerId,
 }
 
@@ -23,6 +35,8 @@ crate::source! {
     Accounts = "rialto.accounts" {
         UserRegistered v 1 subject user_id,
         UserUnregistered v 1 subject user_id,
+        UserLoggedIn v 1 subject account_id,
         SellerRegistered v 1 subject seller_id,
+        SellerUnregistered v 1 subject seller_id,
     }
 }

@@ -8,7 +8,6 @@ use crate::{
 use rialto_aws::Stage;
 use rialto_kernel::{AccountId, Role, SellerId, SessionId, Timestamp, UserId, settings::JWKS};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 pub use rialto_kernel::AccountId as Account;
 
@@ -103,7 +102,7 @@ pub fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-/// Verifies an access token with the stage's public keys; a key that isn't known is looked for once a minute.
+/// Verifies an access token with the stage's public keys; a key that isn't known is looked for at once, at most once a minute.
 ///
 /// # Errors
 /// [`Refusal`] unless the token is good at `now`.
@@ -115,9 +114,7 @@ pub async fn verify(
 ) -> Result<(Claims, AccountId), Refusal> {
     let jwks = keys(settings.get(&JWKS).await?)?;
     let claims = match jwks.verify(stage, token, now) {
-        Err(TokenError::UnknownKey) => {
-            keys(settings.get_newer_than(&JWKS, Duration::from_secs(60)).await?)?.verify(stage, token, now)?
-        }
+        Err(TokenError::UnknownKey) => keys(settings.look_again(&JWKS).await?)?.verify(stage, token, now)?,
         verified => verified?,
     };
     let account = AccountId::parse(claims.role, &claims.sub).ok_or(Refusal::Unauthenticated)?;

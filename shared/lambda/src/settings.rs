@@ -23,6 +23,8 @@ pub struct Settings {
     wanted: Mutex<Vec<&'static str>>,
     /// The last value of each that could be used.
     good: Mutex<HashMap<&'static str, String>>,
+    /// When a setting was looked at again, out of turn.
+    looked: Mutex<HashMap<&'static str, Timestamp>>,
 }
 
 enum Source {
@@ -52,7 +54,13 @@ impl Settings {
     }
 
     fn from(source: Source) -> Self {
-        Self { source, known: Mutex::default(), wanted: Mutex::default(), good: Mutex::default() }
+        Self {
+            source,
+            known: Mutex::default(),
+            wanted: Mutex::default(),
+            good: Mutex::default(),
+            looked: Mutex::default(),
+        }
     }
 
     /// The setting's value now: at most a minute old, or the last good one while the store can't be reached.
@@ -61,6 +69,25 @@ impl Settings {
     /// [`SettingsError`] when the store can't be reached and the setting was never read.
     pub async fn get<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
         self.get_newer_than(setting, FRESH).await
+    }
+
+    /// As [`get`](Self::get), but reads the store again at once, once a minute at most: it is asked for by what clients show.
+    ///
+    /// # Errors
+    /// As for [`get`](Self::get).
+    pub async fn look_again<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
+        let now = SystemClock.now();
+        let age = {
+            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+            let lately = looked.get(setting.name).is_some_and(|at| now.since(*at) < FRESH);
+            if lately {
+                FRESH
+            } else {
+                looked.insert(setting.name, now);
+                Duration::ZERO
+            }
+        };
+        self.get_newer_than(setting, age).await
     }
 
     /// As [`get`](Self::get), but reads the store again if what is known is older than `age`.
@@ -185,5 +212,16 @@ mod tests {
         set.source = Settings::fixed(&[]).source;
         let now = set.get_newer_than(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
         assert_eq!(now.minor_units(), 300);
+    }
+
+    #[tokio::test]
+    async fn a_setting_is_looked_at_again_at_once_and_once_a_minute() {
+        let mut set = Settings::fixed(&[("orders/shipping-fee", "1")]);
+        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
+        set.source = Settings::fixed(&[("orders/shipping-fee", "2")]).source;
+        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
+        assert_eq!(set.look_again(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
+        set.source = Settings::fixed(&[("orders/shipping-fee", "3")]).source;
+        assert_eq!(set.look_again(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
     }
 }

@@ -80,6 +80,15 @@ pub struct Jwk {
     pub purpose: String,
     /// The one role whose tokens this key signs.
     pub role: Role,
+    /// The second from which it verifies nothing, once another key signs in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retires_at: Option<i64>,
+}
+
+impl Jwk {
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.retires_at.is_none_or(|end| now.seconds() < end)
+    }
 }
 
 /// The public keys.
@@ -100,6 +109,13 @@ pub enum TokenError {
 }
 
 impl Jwks {
+    /// The keys that verify at `now`, as they are shown to others.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        let good = self.keys.iter().filter(|key| key.is_good(now));
+        Self { keys: good.map(|key| Jwk { retires_at: None, ..key.clone() }).collect() }
+    }
+
     /// # Errors
     /// [`TokenError`] unless the token is signed by its role's key for this stage and still good at `now`.
     pub fn verify(&self, stage: &Stage, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
@@ -109,7 +125,8 @@ impl Jwks {
             return Err(TokenError::Invalid);
         }
         let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let key = self.keys.iter().find(|key| key.kid == kid).ok_or(TokenError::UnknownKey)?;
+        let key =
+            self.keys.iter().find(|key| key.kid == kid && key.is_good(now)).ok_or(TokenError::UnknownKey)?;
         let decoding = DecodingKey::from_ec_components(&key.x, &key.y).map_err(|_| TokenError::Invalid)?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_issuer(&[issuer(stage)]);
@@ -194,6 +211,7 @@ pub fn public_key(kid: String, role: Role, pkcs8: &[u8]) -> Result<Jwk, KeyError
         alg: "ES256".to_owned(),
         purpose: "sig".to_owned(),
         role,
+        retires_at: None,
     })
 }
 
@@ -297,6 +315,28 @@ mod tests {
         let shop = Shop::new();
         let claims = shop.claims(Role::User);
         assert_eq!(shop.verify(&shop.user.sign(&claims).unwrap()), Ok(claims));
+    }
+
+    #[test]
+    fn while_a_key_is_replaced_both_verify_until_the_old_one_retires() {
+        let mut shop = Shop::new();
+        let (new, jwk) = generate_key("u2".to_owned(), Role::User).unwrap();
+        shop.jwks.keys[0].retires_at = Some(shop.now.seconds() + 60);
+        shop.jwks.keys.push(jwk);
+        let new = SigningKey::from_pkcs8("u2".to_owned(), &new).unwrap();
+        let claims = shop.claims(Role::User);
+        let (old_token, new_token) = (shop.user.sign(&claims).unwrap(), new.sign(&claims).unwrap());
+        let kids = |jwks: &Jwks| jwks.keys.iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
+        for token in [&old_token, &new_token] {
+            assert_eq!(shop.verify(token), Ok(claims.clone()));
+        }
+        assert_eq!(kids(&shop.jwks.at(shop.now)), ["u1", "s1", "u2"]);
+        assert_eq!(shop.jwks.at(shop.now).keys[0].retires_at, None, "others needn't know");
+
+        shop.now = shop.now.plus(std::time::Duration::from_secs(60));
+        assert_eq!(shop.verify(&old_token), Err(TokenError::UnknownKey));
+        assert_eq!(shop.verify(&new_token), Ok(claims));
+        assert_eq!(kids(&shop.jwks.at(shop.now)), ["s1", "u2"]);
     }
 
     #[test]

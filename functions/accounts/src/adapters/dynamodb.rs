@@ -1,13 +1,15 @@
 //! Items: `ACCOUNT#<id>` holds `ACCOUNT`, a buyer's `PROFILE` and each `SESSION#<id>`; `EMAIL#<in lower case>` holds the
-//! `CREDENTIAL` of the one account that the email belongs to.
+//! `CREDENTIAL` of the one account that the email belongs to. `EMAIL#…` and `ADDRESS#<ip>` hold what is counted of each,
+//! `ATTEMPTS#<kind>`.
 //!
 //! Sessions lie beside their account so that all of an account's can be read at once, and as they are.
 
-use crate::{
-    domain::{contact::Email, credential::Credential, registration::Registration, session::Session},
-    ports::{CredentialReader, Registrar, SessionReader, SessionStarter},
-};
-use rialto_dynamo::{Expect, Key, Table, TransactWriteItem, Transacted, number, read_item, write_item};
+mod accounts;
+mod attempts;
+mod sessions;
+
+use crate::domain::contact::Email;
+use rialto_dynamo::{Key, PutOutcome, Table, TransactWriteItem, Transacted};
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 use rialto_lambda::App;
 
@@ -18,15 +20,19 @@ pub struct DynamoAccounts {
 }
 
 fn account_key(account: AccountId) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), "ACCOUNT")
+    Key::new(partition(account), "ACCOUNT")
 }
 
 fn profile_key(account: AccountId) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), "PROFILE")
+    Key::new(partition(account), "PROFILE")
 }
 
 fn session_key(account: AccountId, session: SessionId) -> Key {
-    Key::new(format!("ACCOUNT#{account}"), format!("SESSION#{session}"))
+    Key::new(partition(account), format!("SESSION#{session}"))
+}
+
+fn partition(account: AccountId) -> String {
+    format!("ACCOUNT#{account}")
 }
 
 fn credential_key(email: &Email) -> Key {
@@ -52,44 +58,9 @@ impl DynamoAccounts {
     }
 }
 
-impl Registrar for DynamoAccounts {
-    async fn register(&self, registration: &Registration) -> Result<Write, StoreError> {
-        let Registration { account, credential, profile, events } = registration;
-        let id = account.account_id;
-        let mut items = vec![
-            write_item(&credential_key(&credential.email), credential, &[])?,
-            write_item(&account_key(id), account, events)?,
-        ];
-        if let Some(profile) = profile {
-            items.push(write_item(&profile_key(id), profile, &[])?);
-        }
-        let writes = items.into_iter().map(|item| self.table.put_part(item, Expect::Absent));
-        self.transact(writes.collect::<Result<_, _>>()?).await
-    }
-}
-
-impl CredentialReader for DynamoAccounts {
-    async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
-        self.table.get(&credential_key(email)).await?.map(read_item).transpose()
-    }
-}
-
-impl SessionStarter for DynamoAccounts {
-    async fn start(&self, session: &Session, credential: &Credential) -> Result<Write, StoreError> {
-        let key = session_key(session.account_id, session.session_id);
-        let mut item = write_item(&key, session, &[])?;
-        // The table forgets it some time after its end.
-        item.insert("ttl".to_owned(), number(session.expires_at.seconds()));
-        let writes = vec![
-            self.table.check_part(&credential_key(&credential.email), Expect::Version(credential.version))?,
-            self.table.put_part(item, Expect::Absent)?,
-        ];
-        self.transact(writes).await
-    }
-}
-
-impl SessionReader for DynamoAccounts {
-    async fn session(&self, account: AccountId, session: SessionId) -> Result<Option<Session>, StoreError> {
-        self.table.get(&session_key(account, session)).await?.map(read_item).transpose()
+fn written(outcome: &PutOutcome) -> Write {
+    match outcome {
+        PutOutcome::Done => Write::Done,
+        PutOutcome::Refused(_) => Write::Conflict,
     }
 }

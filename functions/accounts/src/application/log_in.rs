@@ -1,29 +1,29 @@
+use super::{
+    issue_tokens::{IssueError, Tokens, access_token, refresh_key},
+    limit_attempts::{AttemptError, admit, succeeded},
+};
 use crate::{
     domain::{
+        attempts::{Attempt, Counter},
         contact::Email,
         credential::{Credential, Password},
-        refresh_token::RefreshToken,
         session::Session,
     },
-    ports::{CredentialReader, KeyReader, Passwords, SessionStarter},
+    ports::{AttemptCounter, CredentialReader, KeyReader, Passwords, SessionStarter},
 };
 use rialto_aws::Stage;
-use rialto_kernel::{AccountId, Role, SessionId, StoreError, Timestamp, Write};
-use rialto_lambda::token::{Claims, KeyError, SigningKey};
+use rialto_contracts::Cause;
+use rialto_kernel::{SessionId, StoreError, Timestamp, Write};
+use std::net::IpAddr;
 
-/// Who wants to log in, with what, and the session that it would begin.
+/// Who wants to log in, with what, from where, and the session that it would begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogIn {
     pub email: Email,
     pub password: Password,
+    /// Where the request comes from, as the gateway says.
+    pub address: Option<IpAddr>,
     pub session_id: SessionId,
-}
-
-/// A session has begun.
-pub struct LoggedIn {
-    pub account_id: AccountId,
-    pub access_token: String,
-    pub refresh_token: RefreshToken,
 }
 
 /// Why nobody is logged in.
@@ -32,42 +32,42 @@ pub enum LogInError {
     /// Which of the two is wrong nobody is told.
     #[error("wrong email or password")]
     Unauthenticated,
-    #[error("{0} accounts have no signing key yet: run `rialto keys init`")]
-    NoSigningKey(Role),
-    #[error("there is no key for refresh tokens yet: run `rialto keys init`")]
-    NoRefreshKey,
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Attempt(#[from] AttemptError),
+    #[error(transparent)]
+    Issue(#[from] IssueError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Begins a session. An email that nobody has costs the same work as one with a wrong password.
+/// Begins a session. An email that nobody has costs the same work as one with a wrong password, and can be tried as often.
 ///
 /// # Errors
 /// [`LogInError`]; there is no new session then, unless the store can't tell.
 pub async fn log_in(
-    store: &(impl CredentialReader + SessionStarter),
+    store: &(impl CredentialReader + SessionStarter + AttemptCounter),
     keys: &impl KeyReader,
     passwords: &impl Passwords,
     stage: &Stage,
     request: &LogIn,
+    cause: &Cause,
     now: Timestamp,
-) -> Result<LoggedIn, LogInError> {
+) -> Result<Tokens, LogInError> {
+    let mut counters = vec![Counter::email(Attempt::Password, &request.email)];
+    counters.extend(request.address.map(|address| Counter::address(Attempt::Password, address)));
+    admit(store, &counters, now).await?;
     let credential = check(store, passwords, request).await?;
     let account_id = credential.account_id;
-    let role = account_id.role();
-    let signing = keys.signing_key(role).await?.ok_or(LogInError::NoSigningKey(role))?;
-    let refresh = keys.refresh_key().await?.ok_or(LogInError::NoRefreshKey)?;
-
-    let claims = Claims::new(stage, account_id.to_string(), request.session_id, role, now);
-    let access_token = SigningKey::from_pkcs8(signing.kid, &signing.pkcs8)?.sign(&claims)?;
-    let (session, refresh_token) = Session::start(request.session_id, account_id, &refresh, now);
-    match store.start(&session, &credential).await? {
-        Write::Done => Ok(LoggedIn { account_id, access_token, refresh_token }),
+    let access_token = access_token(keys, stage, account_id, request.session_id, now).await?;
+    let (session, refresh_token) =
+        Session::start(request.session_id, account_id, &refresh_key(keys).await?, now);
+    match store.start(&session, &credential, &[session.begun(cause)]).await? {
+        Write::Done => {}
         // The password was changed, or the account closed, since it was checked.
-        Write::Conflict => Err(LogInError::Unauthenticated),
+        Write::Conflict => return Err(LogInError::Unauthenticated),
     }
+    succeeded(store, &counters).await;
+    Ok(Tokens { account_id, access_token, refresh_token })
 }
 
 /// The credential, if the password is right. Verifies exactly once, whether there is one or not.
@@ -91,15 +91,11 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryAccounts, MemoryKeys},
         application::{prepare_keys::prepare_keys, register_user::register_user},
-        domain::{
-            contact::{Name, Phone},
-            credential::PasswordHash,
-            registration::Details,
-        },
+        domain::{attempts::WINDOW, credential::PasswordHash},
         ports::{HashError, KeyWriter, SessionReader},
+        testing::{PASSWORD, details},
     };
-    use rialto_contracts::Cause;
-    use rialto_kernel::{Clock, SystemClock, UserId};
+    use rialto_kernel::{AccountId, Clock, Role, SystemClock, UserId};
     use std::sync::Mutex;
 
     const DECOY: &str = "decoy";
@@ -143,28 +139,35 @@ mod tests {
                 now,
             };
             prepare_keys(&shop.keys).await.unwrap();
-            let details = Details {
-                email: Email::parse("Ann@example.com").unwrap(),
-                name: Name::parse("Ann").unwrap(),
-                phone: Some(Phone::parse("+491701234567").unwrap()),
-            };
-            let password = Password::choose("correct horse").unwrap();
-            let cause = Cause::default();
-            register_user(&shop.store, &shop.passwords, shop.user, details, &password, &cause, now)
+            let (password, cause) = (Password::choose(PASSWORD).unwrap(), Cause::default());
+            let ann = details("Ann@example.com");
+            register_user(&shop.store, &shop.passwords, shop.user, ann, &password, &cause, now)
                 .await
                 .unwrap();
             shop
         }
 
-        async fn log_in(&self, email: &str, password: &str) -> Result<(SessionId, LoggedIn), LogInError> {
+        async fn log_in(&self, email: &str, password: &str) -> Result<(SessionId, Tokens), LogInError> {
+            self.log_in_from("192.0.2.1", email, password, self.now).await
+        }
+
+        async fn log_in_from(
+            &self,
+            address: &str,
+            email: &str,
+            password: &str,
+            now: Timestamp,
+        ) -> Result<(SessionId, Tokens), LogInError> {
             let request = LogIn {
                 email: Email::parse(email).unwrap(),
                 password: Password::attempt(password).unwrap(),
-                session_id: SessionId::generate(self.now),
+                address: Some(address.parse().unwrap()),
+                session_id: SessionId::generate(now),
             };
-            log_in(&self.store, &self.keys, &self.passwords, &self.stage, &request, self.now)
+            let (stage, cause) = (&self.stage, Cause::default());
+            log_in(&self.store, &self.keys, &self.passwords, stage, &request, &cause, now)
                 .await
-                .map(|logged_in| (request.session_id, logged_in))
+                .map(|tokens| (request.session_id, tokens))
         }
 
         fn verified(&self) -> Vec<String> {
@@ -187,6 +190,9 @@ mod tests {
         let session = shop.store.session(account, session_id).await.unwrap().unwrap();
         assert!(session.is_active(shop.now));
         assert_eq!((session.refresh_n, session.refresh_hash), (1, logged_in.refresh_token.hash()));
+        let announced = shop.store.announced();
+        assert_eq!(announced.last().unwrap().kind, "UserLoggedIn");
+        assert_eq!(announced.last().unwrap().data["account_id"], account.to_string());
     }
 
     #[tokio::test]
@@ -212,7 +218,58 @@ mod tests {
     async fn without_keys_nobody_is_logged_in_and_the_reason_is_ours() {
         let shop = Shop { keys: MemoryKeys::default(), ..Shop::with_a_user().await };
         let error = shop.log_in("ann@example.com", "correct horse").await.err().unwrap();
-        assert!(matches!(error, LogInError::NoSigningKey(Role::User)), "{error}");
+        assert!(matches!(error, LogInError::Issue(IssueError::NoSigningKey(Role::User))), "{error}");
+    }
+
+    fn until(error: LogInError) -> Timestamp {
+        match error {
+            LogInError::Attempt(AttemptError::TooMany { until }) => until,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn after_ten_wrong_passwords_an_email_waits_whether_anybody_has_it_or_not() {
+        let shop = Shop::with_a_user().await;
+        for email in ["ann@example.com", "nobody@example.com"] {
+            for _ in 0..10 {
+                let wrong = shop.log_in(email, "wrong").await.err().unwrap();
+                assert!(matches!(wrong, LogInError::Unauthenticated), "{email}: {wrong}");
+            }
+            shop.verified();
+            let refused = until(shop.log_in(email, PASSWORD).await.err().unwrap());
+            assert_eq!(refused, shop.now.plus(WINDOW), "{email}");
+            assert!(shop.verified().is_empty(), "work is done for {email}");
+        }
+        let over = shop.now.plus(WINDOW);
+        assert!(shop.log_in_from("192.0.2.1", "ann@example.com", PASSWORD, over).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_right_password_takes_the_wrong_ones_back() {
+        let shop = Shop::with_a_user().await;
+        for _ in 0..3 {
+            for _ in 0..9 {
+                shop.log_in("ann@example.com", "wrong").await.err().unwrap();
+            }
+            shop.log_in("ann@example.com", PASSWORD).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_may_guess_a_hundred_times_whomever_it_tries_and_logins_dont_count() {
+        let shop = Shop::with_a_user().await;
+        for _ in 0..150 {
+            shop.log_in("ann@example.com", PASSWORD).await.unwrap();
+        }
+        for guess in 0..100 {
+            let email = format!("guess{guess}@example.com");
+            let wrong = shop.log_in(&email, "wrong").await.err().unwrap();
+            assert!(matches!(wrong, LogInError::Unauthenticated), "{guess}: {wrong}");
+        }
+        let refused = until(shop.log_in("ann@example.com", PASSWORD).await.err().unwrap());
+        assert_eq!(refused, shop.now.plus(WINDOW));
+        assert!(shop.log_in_from("192.0.2.2", "ann@example.com", PASSWORD, shop.now).await.is_ok());
     }
 
     #[tokio::test]
@@ -221,6 +278,7 @@ mod tests {
         let request = LogIn {
             email: Email::parse("ann@example.com").unwrap(),
             password: Password::attempt("correct horse").unwrap(),
+            address: Some("192.0.2.1".parse().unwrap()),
             session_id: SessionId::generate(shop.now),
         };
         let printed = format!("{request:?}");

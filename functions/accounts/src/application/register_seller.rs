@@ -1,9 +1,9 @@
 use super::register_user::{RegisterError, register};
 use crate::{
     domain::{
-        account::Account,
+        account::{Account, Details},
         credential::Password,
-        registration::{Details, Registration},
+        registration::Registration,
     },
     ports::{Passwords, Registrar},
 };

@@ -1,8 +1,8 @@
 use crate::{
     domain::{
-        account::Account,
+        account::{Account, Details},
         credential::Password,
-        registration::{Details, Registration},
+        registration::Registration,
     },
     ports::{HashError, Passwords, Registrar},
 };

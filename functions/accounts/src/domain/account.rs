@@ -10,18 +10,28 @@ pub enum AccountStatus {
     Unregistered,
 }
 
-/// A buyer, a seller or a supervisor: the id tells which.
+/// What somebody tells of themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Account {
-    pub account_id: AccountId,
+pub struct Details {
     pub email: Email,
     pub name: Name,
     /// Supervisors have none.
     pub phone: Option<Phone>,
+}
+
+/// A buyer, a seller or a supervisor: the id tells which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub account_id: AccountId,
+    /// None once they are erased.
+    pub details: Option<Details>,
     /// Whether notifications are mailed, too.
     pub mail_notifications: bool,
     pub status: AccountStatus,
     pub created_at: Timestamp,
-    /// Rises with every change.
+    /// Kept by another function than everything else here, and without a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login_at: Option<Timestamp>,
+    /// Rises with every change of anything but the last login.
     pub version: u64,
 }

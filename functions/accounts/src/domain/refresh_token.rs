@@ -16,6 +16,15 @@ pub struct RefreshKey(pub [u8; 32]);
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
+/// A genuine token, with what it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownToken {
+    pub account_id: AccountId,
+    pub session_id: SessionId,
+    pub n: u64,
+    pub token: RefreshToken,
+}
+
 unprintable!(RefreshKey, RefreshToken);
 
 /// The system has no randomness to make a key from.
@@ -43,6 +52,23 @@ impl RefreshToken {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Reads a token that somebody shows; nothing unless it is one that this key made.
+    #[must_use]
+    pub fn read(key: &RefreshKey, text: &str) -> Option<ShownToken> {
+        let mut parts = text.splitn(4, '.');
+        let account_id = parts.next()?.parse().ok()?;
+        let session_id = parts.next()?.parse().ok()?;
+        let n = parts.next()?.parse().ok()?;
+        let token = Self::issue(key, account_id, session_id, n);
+        // Digests are compared: how far they agree tells nothing of the token.
+        (token.hash() == Self(text.to_owned()).hash()).then_some(ShownToken {
+            account_id,
+            session_id,
+            n,
+            token,
+        })
     }
 
     /// What is kept of it.
@@ -74,6 +100,35 @@ mod tests {
             assert_ne!(mac(&different), mac(&token));
             assert_ne!(different.hash(), token.hash());
         }
+    }
+
+    #[test]
+    fn a_token_is_read_only_as_it_was_made() {
+        let key = RefreshKey([1; 32]);
+        let account = AccountId::User(UserId::derive(&[b"u"]));
+        let session = SessionId::derive(&[b"1"]);
+        let token = RefreshToken::issue(&key, account, session, 7);
+        let shown = RefreshToken::read(&key, token.as_str()).unwrap();
+        assert_eq!((shown.account_id, shown.session_id, shown.n), (account, session, 7));
+        assert_eq!(shown.token, token);
+
+        let text = token.as_str();
+        let (rest, mac) = text.rsplit_once('.').unwrap();
+        for forged in [
+            "",
+            "a.b.c.d",
+            rest,
+            &text[1..],
+            &text[..text.len() - 1],
+            &format!("{text}0"),
+            &format!(" {text}"),
+            &format!("{rest}.{}", mac.to_uppercase()),
+            &text.replace(".7.", ".8."),
+            &text.replace(".7.", ".07."),
+        ] {
+            assert_eq!(RefreshToken::read(&key, forged), None, "{forged}");
+        }
+        assert_eq!(RefreshToken::read(&RefreshKey([2; 32]), text), None);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 use super::{
-    account::{Account, AccountStatus},
-    contact::{Email, Name, Phone},
+    account::{Account, AccountStatus, Details},
     credential::{Credential, PasswordHash},
     profile::Profile,
 };
@@ -9,15 +8,6 @@ use rialto_contracts::{
     accounts::{SellerRegistered, UserRegistered},
 };
 use rialto_kernel::{AccountId, SellerId, SupervisorId, Timestamp, UserId};
-
-/// What somebody tells of themselves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Details {
-    pub email: Email,
-    pub name: Name,
-    /// Supervisors have none.
-    pub phone: Option<Phone>,
-}
 
 /// Everything that a new account begins with, written as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,16 +63,14 @@ impl Registration {
     }
 
     fn plain(account_id: AccountId, details: Details, password_hash: PasswordHash, now: Timestamp) -> Self {
-        let Details { email, name, phone } = details;
-        let credential = Credential { email: email.clone(), account_id, password_hash, version: 1 };
+        let credential = Credential { email: details.email.clone(), account_id, password_hash, version: 1 };
         let account = Account {
             account_id,
-            email,
-            name,
-            phone,
+            details: Some(details),
             mail_notifications: false,
             status: AccountStatus::Registered,
             created_at: now,
+            last_login_at: None,
             version: 1,
         };
         Self { account, credential, profile: None, events: Vec::new() }
@@ -92,14 +80,7 @@ impl Registration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn details() -> Details {
-        Details {
-            email: Email::parse("Ann@Example.com").unwrap(),
-            name: Name::parse("Ann Lee").unwrap(),
-            phone: Some(Phone::parse("+491701234567").unwrap()),
-        }
-    }
+    use crate::testing::details;
 
     fn hash() -> PasswordHash {
         PasswordHash("$argon2id$hash".to_owned())
@@ -108,7 +89,7 @@ mod tests {
     #[test]
     fn a_user_begins_with_a_profile_and_is_announced_by_nothing_but_the_id() {
         let (id, now) = (UserId::derive(&[b"u"]), Timestamp::from_millis(7));
-        let registration = Registration::user(id, details(), hash(), &Cause::default(), now);
+        let registration = Registration::user(id, details("Ann@Example.com"), hash(), &Cause::default(), now);
         assert_eq!(registration.profile, Some(Profile::first(id)));
         assert_eq!(registration.account.status, AccountStatus::Registered);
         assert!(!registration.account.mail_notifications);
@@ -122,8 +103,13 @@ mod tests {
     #[test]
     fn a_seller_has_no_profile_and_is_announced() {
         let id = SellerId::derive(&[b"s"]);
-        let registration =
-            Registration::seller(id, details(), hash(), &Cause::default(), Timestamp::from_millis(7));
+        let registration = Registration::seller(
+            id,
+            details("Ann@Example.com"),
+            hash(),
+            &Cause::default(),
+            Timestamp::from_millis(7),
+        );
         assert_eq!(registration.profile, None);
         assert_eq!(registration.events[0].data, serde_json::json!({"seller_id": id}));
     }
@@ -131,7 +117,8 @@ mod tests {
     #[test]
     fn nobody_hears_of_a_supervisor() {
         let id = SupervisorId::derive(&[b"s"]);
-        let registration = Registration::supervisor(id, details(), hash(), Timestamp::from_millis(7));
+        let registration =
+            Registration::supervisor(id, details("Ann@Example.com"), hash(), Timestamp::from_millis(7));
         assert!(registration.events.is_empty() && registration.profile.is_none());
     }
 }

@@ -1,4 +1,5 @@
 use super::refresh_token::{RefreshKey, RefreshToken};
+use rialto_contracts::{Cause, Event, accounts::UserLoggedIn};
 use rialto_kernel::{AccountId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -6,25 +7,44 @@ use std::time::Duration;
 /// How long a session goes on without being refreshed.
 pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// One login on one device. It is also the family of its refresh tokens.
+/// How long after a refresh the token before leads to the same new one: a client whose answer was lost asks again.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// One login on one device. It is also the family of its refresh tokens. One that was ended before its time, by logging out
+/// or because a refresh token was used twice, is no more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub session_id: SessionId,
     pub account_id: AccountId,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
-    /// When it was ended before its time: by logging out, or because a refresh token was used twice.
-    pub ended_at: Option<Timestamp>,
     /// The number of the refresh token that is good now, from 1.
     pub refresh_n: u64,
     /// The hash of that token.
     pub refresh_hash: String,
+    /// Since when that token is the good one.
+    pub refreshed_at: Timestamp,
     /// Rises with every change.
     pub version: u64,
 }
 
+/// What a refresh token leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refresh {
+    /// The next token; the session has to be stored.
+    Next(Session, RefreshToken),
+    /// The token that was given out already, for the one before it.
+    Again(RefreshToken),
+    /// It was used long ago: somebody has a copy, and the session must end.
+    Reused,
+    /// No session's token.
+    Unknown,
+    /// Its session's time is over.
+    Ended,
+}
+
 impl Session {
-    /// A session and its first refresh token.
+    /// A session, its first refresh token and what is announced.
     #[must_use]
     pub fn start(
         session_id: SessionId,
@@ -38,18 +58,51 @@ impl Session {
             account_id,
             created_at: now,
             expires_at: now.plus(LIFETIME),
-            ended_at: None,
             refresh_n: 1,
             refresh_hash: token.hash(),
+            refreshed_at: now,
             version: 1,
         };
         (session, token)
     }
 
+    /// What is announced of a session that begins.
+    #[must_use]
+    pub fn begun(&self, cause: &Cause) -> Event {
+        let announced = UserLoggedIn { account_id: self.account_id, at: self.created_at };
+        Event::new(&announced, self.version, 0, self.created_at, cause)
+    }
+
     /// Whether it goes on at `now`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
-        self.ended_at.is_none() && now < self.expires_at
+        now < self.expires_at
+    }
+
+    /// What a genuine token of this session leads to.
+    #[must_use]
+    pub fn refresh(&self, shown: &RefreshToken, n: u64, key: &RefreshKey, now: Timestamp) -> Refresh {
+        let issue = |n| RefreshToken::issue(key, self.account_id, self.session_id, n);
+        if !self.is_active(now) {
+            Refresh::Ended
+        } else if n == self.refresh_n && shown.hash() == self.refresh_hash {
+            let token = issue(n + 1);
+            let next = Self {
+                expires_at: now.plus(LIFETIME),
+                refresh_n: n + 1,
+                refresh_hash: token.hash(),
+                refreshed_at: now,
+                version: self.version + 1,
+                ..self.clone()
+            };
+            Refresh::Next(next, token)
+        } else if n + 1 == self.refresh_n && now < self.refreshed_at.plus(GRACE) {
+            Refresh::Again(issue(self.refresh_n))
+        } else if n < self.refresh_n {
+            Refresh::Reused
+        } else {
+            Refresh::Unknown
+        }
     }
 }
 
@@ -58,24 +111,83 @@ mod tests {
     use super::*;
     use rialto_kernel::UserId;
 
-    #[test]
-    fn a_session_goes_on_until_it_is_ended_or_its_time_is_over() {
-        let now = Timestamp::from_millis(1_000);
+    const KEY: RefreshKey = RefreshKey([1; 32]);
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(1_000)
+    }
+
+    fn started() -> (Session, RefreshToken) {
         let account = AccountId::User(UserId::derive(&[b"u"]));
-        let (session, token) = Session::start(SessionId::derive(&[b"1"]), account, &RefreshKey([1; 32]), now);
+        Session::start(SessionId::derive(&[b"1"]), account, &KEY, now())
+    }
+
+    fn next(session: &Session, token: &RefreshToken, now: Timestamp) -> (Session, RefreshToken) {
+        match session.refresh(token, session.refresh_n, &KEY, now) {
+            Refresh::Next(session, token) => (session, token),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_session_goes_on_until_its_time_is_over() {
+        let (session, token) = started();
         assert_eq!(session.refresh_hash, token.hash());
-        assert!(session.is_active(now));
+        assert!(session.is_active(now()));
         assert!(session.is_active(Timestamp::from_millis(session.expires_at.millis() - 1)));
         assert!(!session.is_active(session.expires_at));
-        assert!(!Session { ended_at: Some(now), ..session }.is_active(now));
+        assert_eq!(session.refresh(&token, 1, &KEY, session.expires_at), Refresh::Ended);
     }
 
     #[test]
     fn a_session_holds_no_token() {
-        let account = AccountId::User(UserId::derive(&[b"u"]));
-        let now = Timestamp::from_millis(1_000);
-        let (session, token) = Session::start(SessionId::derive(&[b"1"]), account, &RefreshKey([1; 32]), now);
+        let (session, token) = started();
         let (_, mac) = token.as_str().rsplit_once('.').unwrap();
         assert!(!serde_json::to_string(&session).unwrap().contains(mac));
+    }
+
+    #[test]
+    fn each_refresh_leads_to_the_next_token_and_prolongs_the_session() {
+        let (session, first) = started();
+        let later = now().plus(Duration::from_secs(60));
+        let (session, second) = next(&session, &first, later);
+        assert_eq!((session.refresh_n, session.version), (2, 2));
+        assert_eq!(session.expires_at, later.plus(LIFETIME));
+        let (session, third) = next(&session, &second, later);
+        assert_eq!(session.refresh_hash, third.hash());
+        assert_ne!(second.hash(), third.hash());
+    }
+
+    #[test]
+    fn the_token_before_leads_to_the_same_one_again_for_half_a_minute() {
+        let (session, first) = started();
+        let (session, second) = next(&session, &first, now());
+        let just = Timestamp::from_millis(now().plus(GRACE).millis() - 1);
+        assert_eq!(session.refresh(&first, 1, &KEY, just), Refresh::Again(second));
+        assert_eq!(session.refresh(&first, 1, &KEY, now().plus(GRACE)), Refresh::Reused);
+    }
+
+    #[test]
+    fn a_token_from_before_that_is_used_twice_at_once() {
+        let (session, first) = started();
+        let (session, second) = next(&session, &first, now());
+        let (session, _) = next(&session, &second, now());
+        assert_eq!(session.refresh(&first, 1, &KEY, now()), Refresh::Reused);
+    }
+
+    #[test]
+    fn a_token_that_was_never_given_out_is_unknown() {
+        let (session, first) = started();
+        assert_eq!(session.refresh(&first, 2, &KEY, now()), Refresh::Unknown);
+        let other = RefreshToken::issue(&RefreshKey([2; 32]), session.account_id, session.session_id, 1);
+        assert_eq!(session.refresh(&other, 1, &KEY, now()), Refresh::Unknown);
+    }
+
+    #[test]
+    fn a_login_is_announced_by_nothing_but_account_and_time() {
+        let (session, _) = started();
+        let event = session.begun(&Cause::default());
+        assert_eq!(event.kind, "UserLoggedIn");
+        assert_eq!(event.data, serde_json::json!({ "account_id": session.account_id, "at": now() }));
     }
 }

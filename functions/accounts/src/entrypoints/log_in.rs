@@ -1,17 +1,17 @@
+use super::tokens::{TokensBody, answer, refused};
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords, secrets::SecretKeys},
-    application::log_in::{LogIn, LogInError, LoggedIn, log_in},
-    domain::{contact::Email, credential::Password, session::LIFETIME},
+    application::log_in::{LogIn, LogInError, log_in},
+    domain::{contact::Email, credential::Password},
 };
 use rialto_aws::Stage;
-use rialto_kernel::{AccountId, Fields, Invalid, Role, SessionId, Timestamp};
+use rialto_kernel::{Fields, Invalid, SessionId, Timestamp};
 use rialto_lambda::{
     App,
     http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
-    token::ACCESS_SECONDS,
 };
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use serde::Deserialize;
+use std::{net::IpAddr, sync::Arc};
 use utoipa::ToSchema;
 
 pub fn main() {
@@ -47,34 +47,20 @@ pub struct LogInRequest {
 }
 
 impl LogInRequest {
-    fn parse(self, now: Timestamp) -> Result<LogIn, Invalid> {
+    fn parse(self, address: Option<IpAddr>, now: Timestamp) -> Result<LogIn, Invalid> {
         let mut fields = Fields::default();
         let email = fields.take("email", Email::parse(&self.email));
         let password = fields.take("password", Password::attempt(&self.password));
         let session_id = SessionId::generate(now);
-        fields.finish(email.zip(password).map(|(email, password)| LogIn { email, password, session_id }))
+        let whole = email.zip(password);
+        fields.finish(whole.map(|(email, password)| LogIn { email, password, address, session_id }))
     }
-}
-
-/// The tokens of a session.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Tokens)]
-pub struct TokensBody {
-    /// Goes into each call's `Authorization` header, after `Bearer`.
-    pub access_token: String,
-    /// Gets the next tokens, once. Set as a cookie, too.
-    pub refresh_token: String,
-    #[schema(value_type = String, example = "Bearer")]
-    pub token_type: &'static str,
-    /// For how many seconds the access token is good.
-    pub expires_in: i64,
-    pub role: Role,
-    pub account_id: AccountId,
 }
 
 /// Log in
 ///
-/// Begins a session, for an account of any role. A wrong password and an email that nobody has get the same answer.
+/// Begins a session, for an account of any role. A wrong password and an email that nobody has get the same answer. Ten wrong
+/// attempts in a quarter of an hour are admitted for an email, and a hundred from an address.
 #[utoipa::path(
     post, path = "/auth/login", operation_id = "accountsLogIn", tag = "accounts",
     request_body = LogInRequest,
@@ -87,80 +73,31 @@ pub struct TokensBody {
 )]
 pub(crate) async fn handle(accounts: &Accounts, request: &Request) -> Result<Reply, Problem> {
     let now = request.now();
-    let wanted = request.json::<LogInRequest>()?.parse(now)?;
+    let wanted = request.json::<LogInRequest>()?.parse(request.source, now)?;
     let Accounts { store, keys, stage } = accounts;
-    let logged_in = log_in(store, keys, &Argon2Passwords, stage, &wanted, now).await?;
-    tracing::info!(account = %logged_in.account_id, session = %wanted.session_id, "logged in");
-    Ok(answer(&logged_in, &request.base))
+    let tokens = log_in(store, keys, &Argon2Passwords, stage, &wanted, &request.cause(), now).await;
+    let tokens = tokens.map_err(|error| problem(error, now))?;
+    tracing::info!(account = %tokens.account_id, session = %wanted.session_id, "logged in");
+    Ok(answer(&tokens, &request.base))
 }
 
-fn answer(logged_in: &LoggedIn, base: &str) -> Reply {
-    let LoggedIn { account_id, access_token, refresh_token } = logged_in;
-    let body = TokensBody {
-        access_token: access_token.clone(),
-        refresh_token: refresh_token.as_str().to_owned(),
-        token_type: "Bearer",
-        expires_in: ACCESS_SECONDS,
-        role: account_id.role(),
-        account_id: *account_id,
-    };
-    let cookie = format!(
-        "refresh_token={}; Max-Age={}; Path={base}/auth; HttpOnly; Secure; SameSite=Strict",
-        refresh_token.as_str(),
-        LIFETIME.as_secs(),
-    );
-    Reply::ok(&body).header("Set-Cookie", cookie).header("Cache-Control", "no-store")
-}
-
-impl From<LogInError> for Problem {
-    fn from(error: LogInError) -> Self {
-        match error {
-            LogInError::Unauthenticated => {
-                Self::new(Code::Unauthenticated).detail("Wrong email or password.")
-            }
-            LogInError::NoSigningKey(_) | LogInError::NoRefreshKey => Self::unavailable(error),
-            LogInError::Key(error) => Self::internal(error),
-            LogInError::Store(error) => error.into(),
-        }
+fn problem(error: LogInError, now: Timestamp) -> Problem {
+    match error {
+        LogInError::Unauthenticated => Problem::new(Code::Unauthenticated).detail("Wrong email or password."),
+        LogInError::Attempt(error) => refused(error, now),
+        LogInError::Issue(error) => error.into(),
+        LogInError::Store(error) => error.into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::refresh_token::{RefreshKey, RefreshToken};
-    use rialto_kernel::UserId;
-
-    #[test]
-    fn the_answer_has_both_tokens_and_the_cookie_is_for_the_stages_auth_only() {
-        let account_id = AccountId::User(UserId::derive(&[b"u"]));
-        let refresh_token =
-            RefreshToken::issue(&RefreshKey([1; 32]), account_id, SessionId::derive(&[b"1"]), 1);
-        let logged_in = LoggedIn { account_id, access_token: "a.b.c".to_owned(), refresh_token };
-        let reply = answer(&logged_in, "/prod");
-        let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
-        let token = logged_in.refresh_token.as_str();
-        assert_eq!(
-            body["data"],
-            serde_json::json!({
-                "access_token": "a.b.c", "refresh_token": token, "token_type": "Bearer", "expires_in": 900,
-                "role": "USER", "account_id": account_id,
-            })
-        );
-        let (_, cookie) = reply.headers.iter().find(|(name, _)| *name == "Set-Cookie").unwrap();
-        assert_eq!(
-            cookie,
-            &format!(
-                "refresh_token={token}; Max-Age=2592000; Path=/prod/auth; HttpOnly; Secure; SameSite=Strict"
-            )
-        );
-        assert!(reply.headers.contains(&("Cache-Control", "no-store".to_owned())));
-    }
 
     #[test]
     fn every_bad_field_is_named() {
         let request = LogInRequest { email: "ann".to_owned(), password: String::new() };
-        let invalid = request.parse(Timestamp::from_millis(1)).unwrap_err();
+        let invalid = request.parse(None, Timestamp::from_millis(1)).unwrap_err();
         assert_eq!(
             invalid.0.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(),
             ["email", "password"]

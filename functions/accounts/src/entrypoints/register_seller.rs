@@ -30,8 +30,9 @@ fn build(app: &App) -> http::Handler {
 #[schema(as = Seller)]
 pub struct SellerBody {
     pub seller_id: SellerId,
-    pub email: String,
-    pub name: String,
+    /// As name and phone, gone once the account is closed and its orders have ended.
+    pub email: Option<String>,
+    pub name: Option<String>,
     pub phone: Option<String>,
     /// Whether notifications are mailed, too.
     pub mail_notifications: bool,
@@ -41,11 +42,12 @@ pub struct SellerBody {
 
 impl SellerBody {
     fn new(seller_id: SellerId, account: &Account) -> Self {
+        let details = account.details.as_ref();
         Self {
             seller_id,
-            email: account.email.as_str().to_owned(),
-            name: account.name.as_str().to_owned(),
-            phone: account.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            email: details.map(|details| details.email.as_str().to_owned()),
+            name: details.map(|details| details.name.as_str().to_owned()),
+            phone: details.and_then(|details| details.phone.as_ref()).map(|phone| phone.as_str().to_owned()),
             mail_notifications: account.mail_notifications,
             status: account.status,
             created_at: account.created_at,

@@ -2,10 +2,9 @@ use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
     application::register_user::{RegisterError, register_user},
     domain::{
-        account::{Account, AccountStatus},
+        account::{Account, AccountStatus, Details},
         contact::{Email, Name, Phone},
         credential::Password,
-        registration::Details,
     },
 };
 use rialto_kernel::{Fields, Invalid, Timestamp, UserId};
@@ -63,8 +62,9 @@ impl RegisterRequest {
 #[schema(as = User)]
 pub struct UserBody {
     pub user_id: UserId,
-    pub email: String,
-    pub name: String,
+    /// As name and phone, gone once the account is closed and its orders have ended.
+    pub email: Option<String>,
+    pub name: Option<String>,
     pub phone: Option<String>,
     /// Whether notifications are mailed, too.
     pub mail_notifications: bool,
@@ -74,11 +74,12 @@ pub struct UserBody {
 
 impl UserBody {
     fn new(user_id: UserId, account: &Account) -> Self {
+        let details = account.details.as_ref();
         Self {
             user_id,
-            email: account.email.as_str().to_owned(),
-            name: account.name.as_str().to_owned(),
-            phone: account.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+            email: details.map(|details| details.email.as_str().to_owned()),
+            name: details.map(|details| details.name.as_str().to_owned()),
+            phone: details.and_then(|details| details.phone.as_ref()).map(|phone| phone.as_str().to_owned()),
             mail_notifications: account.mail_notifications,
             status: account.status,
             created_at: account.created_at,

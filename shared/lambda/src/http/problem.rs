@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 has them: `application/problem+json` with a stable `code`.
 
 use super::Reply;
-use rialto_kernel::{FieldError, Invalid, StoreError};
+use rialto_kernel::{FieldError, Invalid, StoreError, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -124,6 +124,13 @@ impl Problem {
     #[must_use]
     pub fn unavailable(cause: impl std::fmt::Display) -> Self {
         Self { cause: Some(cause.to_string()), retry_after: Some(2), ..Self::new(Code::Unavailable) }
+    }
+
+    /// 429: not before that moment.
+    #[must_use]
+    pub fn too_many_requests(now: Timestamp, until: Timestamp) -> Self {
+        let seconds = u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX);
+        Self { retry_after: Some(seconds.saturating_add(1)), ..Self::new(Code::TooManyRequests) }
     }
 
     #[must_use]

@@ -5,7 +5,7 @@ use crate::{caller::Caller, telemetry::Scope};
 use rialto_contracts::Cause;
 use rialto_kernel::{FieldError, Invalid, Timestamp};
 use serde::de::DeserializeOwned;
-use std::{collections::HashMap, fmt::Display, str::FromStr};
+use std::{collections::HashMap, fmt::Display, net::IpAddr, str::FromStr};
 
 /// The largest body.
 const MAX_BODY: usize = 64 * 1024;
@@ -23,6 +23,8 @@ pub struct Request {
     /// Names in lower case.
     pub headers: HashMap<String, String>,
     pub body: Vec<u8>,
+    /// Where the request comes from, as the gateway says.
+    pub source: Option<IpAddr>,
     pub(crate) caller: Option<Caller>,
     pub(crate) received_at: Option<Timestamp>,
 }
@@ -60,6 +62,15 @@ impl Request {
     #[must_use]
     pub fn header(&self, lower_case_name: &str) -> Option<&str> {
         self.headers.get(lower_case_name).map(String::as_str)
+    }
+
+    /// A cookie's value.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let cookies = self.header("cookie")?.split(';');
+        cookies
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .find_map(|(given, value)| (given == name && !value.is_empty()).then_some(value))
     }
 
     /// The `Idempotency-Key`: 1 to 255 printable ASCII characters.
@@ -271,6 +282,17 @@ mod tests {
         assert!(request(&[("state", "PENDING"), ("limit", "5")]).list_query(&["state"]).is_ok());
         assert!(request(&[("colour", "red")]).list_query(&["state"]).is_err());
         assert!(request(&[("limit", "5"), ("limit", "6")]).list_query(&[]).is_err());
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        let cookies = "a=1; refresh_token=x.y.1.z ;b=; refresh_token2=no".to_owned();
+        let request =
+            Request { headers: HashMap::from([("cookie".to_owned(), cookies)]), ..Request::default() };
+        assert_eq!(request.cookie("refresh_token"), Some("x.y.1.z"));
+        assert_eq!(request.cookie("b"), None);
+        assert_eq!(request.cookie("token"), None);
+        assert_eq!(Request::default().cookie("a"), None);
     }
 
     #[test]

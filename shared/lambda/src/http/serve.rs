@@ -15,7 +15,7 @@ use rialto_kernel::{
     settings::{ALLOWED_ORIGINS, JWKS},
 };
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// Handles one request of one route.
 pub type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, Problem>> + Send + Sync>;
@@ -194,6 +194,11 @@ fn base(request: &lambda_http::Request) -> String {
     called[..called.len().saturating_sub(route.len())].concat()
 }
 
+fn source(request: &lambda_http::Request) -> Option<IpAddr> {
+    let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
+    context.identity.source_ip.as_deref()?.parse().ok()
+}
+
 fn scope(request: &lambda_http::Request) -> Scope {
     let context = request.lambda_context();
     let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
@@ -210,6 +215,7 @@ fn read(request: lambda_http::Request) -> Request {
     Request {
         method: request.method().as_str().to_owned(),
         base: base(&request),
+        source: source(&request),
         path: path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         query: query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         headers: request

@@ -247,6 +247,31 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             ],
             ..none
         },
+        "accounts-refresh" => Input {
+            body: Some(json!({ "refresh_token": "never used" })),
+            required: vec!["/refresh_token"],
+            bad: [json!(""), json!(7), json!(["a"]), long(256)]
+                .map(|value| ("/refresh_token", value, "refresh_token"))
+                .into(),
+            ..none
+        },
+        "accounts-change-password" => Input {
+            body: Some(json!({ "old_password": world.buyer.password, "new_password": world.mark })),
+            required: vec!["/old_password", "/new_password"],
+            bad: [
+                vec![
+                    ("/old_password", json!(""), "old_password"),
+                    ("/old_password", json!(7), "old_password"),
+                    ("/old_password", long(129), "old_password"),
+                ],
+                bad_text("/new_password", "new_password", 128),
+                vec![("/new_password", long(9), "new_password")],
+            ]
+            .concat(),
+            ..none
+        },
+        "accounts-list-sessions" => Input { queries: list(&[]), ..none },
+        "accounts-log-out" | "accounts-end-session" | "accounts-get-jwks" => none,
         "catalog-register-product" => {
             let sketch = Sketch::new(&world.mark, 100, 1);
             let item = |value: Value| ("/item_id", value, "item_id");
@@ -390,7 +415,8 @@ impl World {
     fn call(&self, route: &Route, path: impl Into<String>) -> Call {
         let call = self.shop.http.call(route.method, path);
         match route.function {
-            "accounts-register-user" | "accounts-log-in" => call,
+            "accounts-register-user" | "accounts-log-in" | "accounts-refresh" => call,
+            "accounts-change-password" => call.token(&self.buyer.token),
             "accounts-register-seller" => call.token(&self.supervisor.token),
             "catalog-register-product" => call.token(&self.seller.token),
             _ if route.path.contains("{user_id}") => call.token(&self.buyer.token),
@@ -419,7 +445,7 @@ impl World {
     /// Malformed ids name nothing.
     fn ids(&self, route: &Route) -> Vec<Case> {
         let mut cases = Vec::new();
-        for name in ["{user_id}", "{seller_id}", "{product_id}", "{order_id}"] {
+        for name in ["{user_id}", "{seller_id}", "{product_id}", "{order_id}", "{session_id}"] {
             if !route.path.contains(name) {
                 continue;
             }
@@ -427,6 +453,7 @@ impl World {
                 "{user_id}" => "usr",
                 "{seller_id}" => "sel",
                 "{product_id}" => "prd",
+                "{session_id}" => "ses",
                 _ => "ord",
             };
             let canonical = format!("{prefix}_01kaka00000000000000000001");

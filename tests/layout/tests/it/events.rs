@@ -47,10 +47,12 @@ fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
         format!("functions/{}/src/entrypoints/{}.rs", consumer.service, consumer.work().replace('-', "_"));
     let code = fs::read_to_string(repository.root.join(file)).unwrap();
     let source = format!("{}::", pascal_case(consumer.hears().unwrap()));
-    let events = code.split(&source).skip(1).filter_map(|rest| {
-        let (event, data) = rest.split_once('(')?;
+    let events = code.match_indices(&source).filter_map(|(at, _)| {
+        // No part of a longer name, such as DynamoAccounts.
+        let whole = !code[..at].ends_with(char::is_alphanumeric);
+        let (event, data) = code[at + source.len()..].split_once('(')?;
         let named = event.chars().all(char::is_alphanumeric) && event != "decode" && !data.starts_with("_)");
-        named.then(|| event.to_owned())
+        (whole && named).then(|| event.to_owned())
     });
     events.collect()
 }

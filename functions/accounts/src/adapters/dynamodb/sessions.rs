@@ -1,0 +1,110 @@
+use super::{DynamoAccounts, credential_key, partition, session_key, written};
+use crate::{
+    domain::{credential::Credential, session::Session},
+    ports::{SessionEnder, SessionLister, SessionReader, SessionStarter, SessionWriter},
+};
+use futures_util::future::try_join_all;
+use rialto_contracts::Event;
+use rialto_dynamo::{Expect, Item, Key, Stretch, item_key, number, read_item, write_item};
+use rialto_kernel::{AccountId, SessionId, StoreError, Write};
+
+const PREFIX: &str = "SESSION#";
+/// How many sessions are looked at, and ended, at a time.
+const AT_ONCE: u32 = 25;
+
+/// The table forgets it some time after its end.
+fn item(session: &Session, events: &[Event]) -> Result<Item, StoreError> {
+    let mut item = write_item(&session_key(session.account_id, session.session_id), session, events)?;
+    item.insert("ttl".to_owned(), number(session.expires_at.seconds()));
+    Ok(item)
+}
+
+impl DynamoAccounts {
+    /// Keys of an account's partition below `before` in descending order, sessions first to last, as they are now.
+    async fn stretch(
+        &self,
+        account: AccountId,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
+        // Nothing of an account sorts between its sessions and this.
+        let before = before.map_or_else(|| "SESSION$".to_owned(), str::to_owned);
+        let stretch = Stretch {
+            index: None,
+            partition: ("pk", partition(account)),
+            sort: "sk",
+            after: Some(before),
+            descending: true,
+        };
+        let (mut items, more) = self.table.stretch(&stretch, limit).await?;
+        let found = items.len();
+        items.retain(|item| item_key(item).is_ok_and(|key| key.sk.starts_with(PREFIX)));
+        // What sorts before the sessions ends the list.
+        let more = more && items.len() == found;
+        Ok((items, more))
+    }
+}
+
+impl SessionStarter for DynamoAccounts {
+    async fn start(
+        &self,
+        session: &Session,
+        credential: &Credential,
+        events: &[Event],
+    ) -> Result<Write, StoreError> {
+        let writes = vec![
+            self.table.check_part(&credential_key(&credential.email), Expect::Version(credential.version))?,
+            self.table.put_part(item(session, events)?, Expect::Absent)?,
+        ];
+        self.transact(writes).await
+    }
+}
+
+impl SessionReader for DynamoAccounts {
+    async fn session(&self, account: AccountId, session: SessionId) -> Result<Option<Session>, StoreError> {
+        self.table.get(&session_key(account, session)).await?.map(read_item).transpose()
+    }
+}
+
+impl SessionWriter for DynamoAccounts {
+    async fn save(&self, session: &Session) -> Result<Write, StoreError> {
+        let outcome = self.table.put(item(session, &[])?, Expect::Version(session.version - 1)).await?;
+        Ok(written(&outcome))
+    }
+}
+
+impl SessionEnder for DynamoAccounts {
+    async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
+        self.table.delete(&session_key(account, session), None).await
+    }
+
+    async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+        let kept = except.map(|session| session_key(account, session));
+        let (mut ended, mut before) = (0, None);
+        loop {
+            let (items, more) = self.stretch(account, before.as_deref(), AT_ONCE).await?;
+            let keys: Vec<Key> = items.iter().map(item_key).collect::<Result<_, _>>()?;
+            let over = keys.iter().filter(|key| Some(*key) != kept.as_ref());
+            let writes = try_join_all(over.map(|key| self.table.delete(key, None))).await?;
+            ended += writes.into_iter().filter(|write| *write == Write::Done).count();
+            match keys.last() {
+                Some(last) if more => before = Some(last.sk.clone()),
+                _ => return Ok(ended),
+            }
+        }
+    }
+}
+
+impl SessionLister for DynamoAccounts {
+    async fn sessions(
+        &self,
+        account: AccountId,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<(Vec<Session>, Option<String>), StoreError> {
+        let (items, more) = self.stretch(account, position, limit).await?;
+        let next = items.last().filter(|_| more).map(item_key).transpose()?.map(|key| key.sk);
+        let sessions = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
+        Ok((sessions, next))
+    }
+}

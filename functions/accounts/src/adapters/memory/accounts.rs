@@ -1,0 +1,66 @@
+use super::MemoryAccounts;
+use crate::{
+    domain::{
+        account::{Account, AccountStatus},
+        contact::Email,
+        credential::Credential,
+        registration::Registration,
+    },
+    ports::{AccountReader, CredentialReader, CredentialWriter, LastLogin, Registrar},
+};
+use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
+
+impl Registrar for MemoryAccounts {
+    async fn register(&self, registration: &Registration) -> Result<Write, StoreError> {
+        let Registration { account, credential, profile, events } = registration.clone();
+        let mut state = self.state();
+        let email = credential.email.key();
+        if state.credentials.contains_key(&email) || state.accounts.contains_key(&account.account_id) {
+            return Ok(Write::Conflict);
+        }
+        state.credentials.insert(email, credential);
+        state.accounts.insert(account.account_id, account);
+        state.profiles.extend(profile.map(|profile| (profile.user_id, profile)));
+        state.announced.extend(events);
+        Ok(Write::Done)
+    }
+}
+
+impl CredentialReader for MemoryAccounts {
+    async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
+        Ok(self.state().credentials.get(&email.key()).cloned())
+    }
+}
+
+impl CredentialWriter for MemoryAccounts {
+    async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
+        match self.state().credentials.get_mut(&credential.email.key()) {
+            Some(held) if held.version + 1 == credential.version => {
+                *held = credential.clone();
+                Ok(Write::Done)
+            }
+            Some(_) | None => Ok(Write::Conflict),
+        }
+    }
+}
+
+impl AccountReader for MemoryAccounts {
+    async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
+        Ok(self.state().accounts.get(&account).cloned())
+    }
+}
+
+impl LastLogin for MemoryAccounts {
+    async fn note_login(&self, account: AccountId, at: Timestamp) -> Result<Write, StoreError> {
+        match self.state().accounts.get_mut(&account) {
+            Some(account)
+                if account.status == AccountStatus::Registered
+                    && account.last_login_at.is_none_or(|last| last < at) =>
+            {
+                account.last_login_at = Some(at);
+                Ok(Write::Done)
+            }
+            Some(_) | None => Ok(Write::Conflict),
+        }
+    }
+}

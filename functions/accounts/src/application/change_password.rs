@@ -1,0 +1,138 @@
+use super::limit_attempts::{AttemptError, admit, succeeded};
+use crate::{
+    domain::{
+        attempts::{Attempt, Counter},
+        credential::{Credential, Password},
+    },
+    ports::{
+        AccountReader, AttemptCounter, CredentialReader, CredentialWriter, HashError, Passwords, SessionEnder,
+    },
+};
+use rialto_kernel::{AccountId, SessionId, StoreError, Timestamp, Write};
+
+/// Whose password is changed, from where, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangePassword {
+    pub account_id: AccountId,
+    /// The session that goes on.
+    pub session_id: SessionId,
+    pub old: Password,
+    pub new: Password,
+}
+
+/// Why the password is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    #[error("the old password is wrong")]
+    Wrong,
+    /// The account is closed.
+    #[error("there is no such account")]
+    NotFound,
+    #[error("the password was changed at the same moment")]
+    Contended,
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Changes a password; every other session of the account ends.
+///
+/// They end before the change, so that none survives a change whose end was cut off, and once more after it, for one that
+/// began with the old password in between.
+///
+/// # Errors
+/// [`ChangePasswordError`]; the password is the old one then, unless the store can't tell.
+pub async fn change_password(
+    store: &(impl AccountReader + CredentialReader + CredentialWriter + SessionEnder + AttemptCounter),
+    passwords: &impl Passwords,
+    request: &ChangePassword,
+    now: Timestamp,
+) -> Result<(), ChangePasswordError> {
+    let credential = credential(store, request.account_id).await?;
+    let counters = [Counter::email(Attempt::Password, &credential.email)];
+    admit(store, &counters, now).await?;
+    if !passwords.verify(&request.old, &credential.password_hash) {
+        return Err(ChangePasswordError::Wrong);
+    }
+    succeeded(store, &counters).await;
+    let password_hash = passwords.hash(&request.new)?;
+    let changed = Credential { password_hash, version: credential.version + 1, ..credential };
+    store.end_all(request.account_id, Some(request.session_id)).await?;
+    match store.save_credential(&changed).await? {
+        Write::Done => {}
+        Write::Conflict => return Err(ChangePasswordError::Contended),
+    }
+    store.end_all(request.account_id, Some(request.session_id)).await?;
+    Ok(())
+}
+
+async fn credential(
+    store: &(impl AccountReader + CredentialReader),
+    account_id: AccountId,
+) -> Result<Credential, ChangePasswordError> {
+    let account = store.account(account_id).await?.ok_or(ChangePasswordError::NotFound)?;
+    let email = account.details.map(|details| details.email).ok_or(ChangePasswordError::NotFound)?;
+    let credential = store.credential(&email).await?;
+    // An email that became free may belong to another account by now.
+    credential.filter(|credential| credential.account_id == account_id).ok_or(ChangePasswordError::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::MemoryAccounts,
+        domain::{refresh_token::RefreshKey, session::Session},
+        ports::{SessionReader, SessionStarter},
+        testing::{PASSWORD, PlainPasswords, registered},
+    };
+    use rialto_kernel::{Clock, SystemClock};
+
+    async fn session(store: &MemoryAccounts, credential: &Credential) -> Session {
+        let now = SystemClock.now();
+        let id = SessionId::generate(now);
+        let session = Session::start(id, credential.account_id, &RefreshKey([1; 32]), now).0;
+        assert_eq!(store.start(&session, credential, &[]).await, Ok(Write::Done));
+        session
+    }
+
+    fn request(session: &Session, old: &str) -> ChangePassword {
+        ChangePassword {
+            account_id: session.account_id,
+            session_id: session.session_id,
+            old: Password::attempt(old).unwrap(),
+            new: Password::choose("a better one").unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_new_password_counts_and_only_this_session_goes_on() {
+        let store = MemoryAccounts::default();
+        let credential = registered(&store, "ann@example.com").await;
+        let (here, there) = (session(&store, &credential).await, session(&store, &credential).await);
+        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now()).await.unwrap();
+        let changed = store.credential(&credential.email).await.unwrap().unwrap();
+        assert_eq!((changed.password_hash.0.as_str(), changed.version), ("hash of a better one", 2));
+        assert_eq!(store.session(here.account_id, here.session_id).await.unwrap(), Some(here.clone()));
+        assert_eq!(store.session(there.account_id, there.session_id).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_old_password_changes_nothing_and_can_be_tried_ten_times() {
+        let store = MemoryAccounts::default();
+        let credential = registered(&store, "ann@example.com").await;
+        let (here, there) = (session(&store, &credential).await, session(&store, &credential).await);
+        let now = SystemClock.now();
+        for _ in 0..10 {
+            let refused = change_password(&store, &PlainPasswords, &request(&here, "wrong"), now).await;
+            assert!(matches!(refused, Err(ChangePasswordError::Wrong)));
+        }
+        let refused = change_password(&store, &PlainPasswords, &request(&here, PASSWORD), now).await;
+        assert!(matches!(refused, Err(ChangePasswordError::Attempt(AttemptError::TooMany { .. }))));
+        assert_eq!(store.credential(&credential.email).await.unwrap(), Some(credential));
+        assert!(store.session(there.account_id, there.session_id).await.unwrap().is_some());
+    }
+}

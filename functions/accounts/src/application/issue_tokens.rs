@@ -1,0 +1,47 @@
+//! What logging in and refreshing have in common.
+
+use crate::{
+    domain::refresh_token::{RefreshKey, RefreshToken},
+    ports::KeyReader,
+};
+use rialto_aws::Stage;
+use rialto_kernel::{AccountId, Role, SessionId, StoreError, Timestamp};
+use rialto_lambda::token::{Claims, KeyError, SigningKey};
+
+/// The tokens of a session.
+pub struct Tokens {
+    pub account_id: AccountId,
+    pub access_token: String,
+    pub refresh_token: RefreshToken,
+}
+
+/// Why there are no tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    #[error("{0} accounts have no signing key yet: run `rialto keys init`")]
+    NoSigningKey(Role),
+    #[error("there is no key for refresh tokens yet: run `rialto keys init`")]
+    NoRefreshKey,
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub(super) async fn refresh_key(keys: &impl KeyReader) -> Result<RefreshKey, IssueError> {
+    keys.refresh_key().await?.ok_or(IssueError::NoRefreshKey)
+}
+
+/// A new access token, signed with the key of the account's role.
+pub(super) async fn access_token(
+    keys: &impl KeyReader,
+    stage: &Stage,
+    account_id: AccountId,
+    session_id: SessionId,
+    now: Timestamp,
+) -> Result<String, IssueError> {
+    let role = account_id.role();
+    let signing = keys.signing_key(role).await?.ok_or(IssueError::NoSigningKey(role))?;
+    let claims = Claims::new(stage, account_id.to_string(), session_id, role, now);
+    Ok(SigningKey::from_pkcs8(signing.kid, &signing.pkcs8)?.sign(&claims)?)
+}

@@ -1,0 +1,235 @@
+use super::issue_tokens::{IssueError, Tokens, access_token, refresh_key};
+use crate::{
+    domain::{
+        refresh_token::{RefreshKey, RefreshToken, ShownToken},
+        session::Refresh,
+    },
+    ports::{KeyReader, SessionEnder, SessionReader, SessionWriter},
+};
+use rialto_aws::Stage;
+use rialto_kernel::{StoreError, Timestamp, Write};
+
+/// Why there are no new tokens.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// It never was a refresh token of ours.
+    #[error("no refresh token of ours")]
+    Unauthenticated,
+    /// Its session is over; maybe because this very token was used before.
+    #[error("the session is over")]
+    Ended,
+    #[error("others refresh the session at the same moment")]
+    Contended,
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+}
+
+impl From<StoreError> for RefreshError {
+    fn from(error: StoreError) -> Self {
+        Self::Issue(error.into())
+    }
+}
+
+/// How often the session is read again because somebody else has refreshed it in between. One who did leads to
+/// [`Refresh::Again`] or to the session's end, so the second time is the last.
+const TRIES: u32 = 4;
+
+/// New tokens for a refresh token. A token that was used already ends the session, unless the answer may have been lost.
+///
+/// # Errors
+/// [`RefreshError`]; unless the store can't tell, the token is as good as before or its session has ended.
+pub async fn refresh(
+    store: &(impl SessionReader + SessionWriter + SessionEnder),
+    keys: &impl KeyReader,
+    stage: &Stage,
+    text: &str,
+    now: Timestamp,
+) -> Result<Tokens, RefreshError> {
+    let key = refresh_key(keys).await?;
+    let shown = RefreshToken::read(&key, text).ok_or(RefreshError::Unauthenticated)?;
+    let (account_id, session_id) = (shown.account_id, shown.session_id);
+    // Before anything changes: without a signing key the refresh token stays as good as it is.
+    let access_token = access_token(keys, stage, account_id, session_id, now).await?;
+    let refresh_token = rotate(store, &key, &shown, now).await?;
+    Ok(Tokens { account_id, access_token, refresh_token })
+}
+
+async fn rotate(
+    store: &(impl SessionReader + SessionWriter + SessionEnder),
+    key: &RefreshKey,
+    shown: &ShownToken,
+    now: Timestamp,
+) -> Result<RefreshToken, RefreshError> {
+    for _ in 0..TRIES {
+        let session = store.session(shown.account_id, shown.session_id).await?;
+        let session = session.ok_or(RefreshError::Ended)?;
+        match session.refresh(&shown.token, shown.n, key, now) {
+            Refresh::Next(session, token) => match store.save(&session).await? {
+                Write::Done => return Ok(token),
+                Write::Conflict => {}
+            },
+            Refresh::Again(token) => return Ok(token),
+            Refresh::Reused => {
+                tracing::warn!(session = %shown.session_id, "a refresh token was used twice: the session ends");
+                // Whether it was there still doesn't matter.
+                return match store.end(shown.account_id, shown.session_id).await? {
+                    Write::Done | Write::Conflict => Err(RefreshError::Ended),
+                };
+            }
+            Refresh::Ended => return Err(RefreshError::Ended),
+            Refresh::Unknown => return Err(RefreshError::Unauthenticated),
+        }
+    }
+    Err(RefreshError::Contended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::{MemoryAccounts, MemoryKeys},
+        application::prepare_keys::prepare_keys,
+        domain::session::{GRACE, Session},
+        ports::SessionStarter,
+        testing,
+    };
+    use rialto_kernel::{AccountId, Clock, SessionId, SystemClock};
+    use rialto_lambda::token::Claims;
+    use std::time::Duration;
+
+    struct Device {
+        store: MemoryAccounts,
+        keys: MemoryKeys,
+        stage: Stage,
+        session: Session,
+        first: RefreshToken,
+        now: Timestamp,
+    }
+
+    impl Device {
+        async fn new() -> Self {
+            let now = SystemClock.now();
+            let (store, keys) = (MemoryAccounts::default(), MemoryKeys::default());
+            prepare_keys(&keys).await.unwrap();
+            let credential = testing::registered(&store, "ann@example.com").await;
+            let key = keys.refresh_key().await.unwrap().unwrap();
+            let id = SessionId::generate(now);
+            let (session, first) = Session::start(id, credential.account_id, &key, now);
+            assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
+            Self { store, keys, stage: Stage::parse("test").unwrap(), session, first, now }
+        }
+
+        async fn refresh_at(&self, token: &RefreshToken, now: Timestamp) -> Result<Tokens, RefreshError> {
+            refresh(&self.store, &self.keys, &self.stage, token.as_str(), now).await
+        }
+
+        async fn refresh(&self, token: &RefreshToken) -> Result<Tokens, RefreshError> {
+            self.refresh_at(token, self.now).await
+        }
+
+        async fn stored(&self) -> Option<Session> {
+            self.store.session(self.session.account_id, self.session.session_id).await.unwrap()
+        }
+
+        fn claims(&self, tokens: &Tokens, keys: &rialto_lambda::token::Jwks) -> Claims {
+            keys.verify(&self.stage, &tokens.access_token, self.now).unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refresh_gives_both_tokens_of_the_same_session() {
+        let device = Device::new().await;
+        let tokens = device.refresh(&device.first).await.unwrap();
+        let published = crate::ports::KeyWriter::published(&device.keys).await.unwrap();
+        let claims = device.claims(&tokens, &published);
+        assert_eq!(claims.sid, device.session.session_id);
+        assert_eq!(claims.sub, device.session.account_id.to_string());
+        assert_eq!(device.stored().await.unwrap().refresh_hash, tokens.refresh_token.hash());
+        assert!(device.refresh(&tokens.refresh_token).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_lost_the_answer_gets_the_same_token_again() {
+        let device = Device::new().await;
+        let lost = device.refresh(&device.first).await.unwrap();
+        let before = device.stored().await;
+        let again = device.refresh(&device.first).await.unwrap();
+        assert_eq!(again.refresh_token, lost.refresh_token);
+        assert_eq!(device.stored().await, before);
+        assert!(device.refresh(&again.refresh_token).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_token_used_twice_ends_the_session_for_everybody() {
+        let device = Device::new().await;
+        let tokens = device.refresh(&device.first).await.unwrap();
+        let late = device.now.plus(GRACE);
+        assert!(matches!(device.refresh_at(&device.first, late).await, Err(RefreshError::Ended)));
+        assert_eq!(device.stored().await, None);
+        let newest = device.refresh_at(&tokens.refresh_token, late).await;
+        assert!(matches!(newest, Err(RefreshError::Ended)));
+    }
+
+    #[tokio::test]
+    async fn a_forged_token_ends_nothing() {
+        let device = Device::new().await;
+        let tokens = device.refresh(&device.first).await.unwrap();
+        let (account, session) = (device.session.account_id, device.session.session_id);
+        for n in [1, 2, 3] {
+            let forged = RefreshToken::issue(&RefreshKey([9; 32]), account, session, n);
+            let refused = device.refresh_at(&forged, device.now.plus(Duration::from_secs(60))).await;
+            assert!(matches!(refused, Err(RefreshError::Unauthenticated)), "{n}");
+        }
+        assert!(device.refresh(&tokens.refresh_token).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_a_signing_key_the_refresh_token_stays_good() {
+        let device = Device::new().await;
+        let without = MemoryKeys::default();
+        let key = device.keys.refresh_key().await.unwrap().unwrap();
+        assert_eq!(crate::ports::KeyWriter::add_refresh_key(&without, &key).await, Ok(Write::Done));
+        let text = device.first.as_str();
+        let refused = refresh(&device.store, &without, &device.stage, text, device.now).await;
+        assert!(matches!(refused, Err(RefreshError::Issue(IssueError::NoSigningKey(_)))));
+        assert_eq!(device.stored().await, Some(device.session.clone()));
+    }
+
+    /// Somebody else refreshes between this reader's look and its write.
+    struct Overtaken<'a>(&'a Device, std::sync::atomic::AtomicBool);
+
+    impl SessionReader for Overtaken<'_> {
+        async fn session(&self, account: AccountId, id: SessionId) -> Result<Option<Session>, StoreError> {
+            let seen = self.0.store.session(account, id).await;
+            if !self.1.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                self.0.refresh(&self.0.first).await.unwrap();
+            }
+            seen
+        }
+    }
+
+    impl SessionWriter for Overtaken<'_> {
+        async fn save(&self, session: &Session) -> Result<Write, StoreError> {
+            self.0.store.save(session).await
+        }
+    }
+
+    impl SessionEnder for Overtaken<'_> {
+        async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
+            self.0.store.end(account, session).await
+        }
+        async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+            self.0.store.end_all(account, except).await
+        }
+    }
+
+    #[tokio::test]
+    async fn two_at_once_get_the_same_token() {
+        let device = Device::new().await;
+        let second = Overtaken(&device, std::sync::atomic::AtomicBool::new(false));
+        let text = device.first.as_str();
+        let tokens = refresh(&second, &device.keys, &device.stage, text, device.now).await.unwrap();
+        let stored = device.stored().await.unwrap();
+        assert_eq!((stored.refresh_n, stored.refresh_hash), (2, tokens.refresh_token.hash()));
+    }
+}

@@ -1,0 +1,100 @@
+use super::tokens::refused;
+use crate::{
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    application::change_password::{ChangePassword, ChangePasswordError, change_password},
+    domain::credential::Password,
+};
+use rialto_kernel::{Fields, Invalid, Timestamp};
+use rialto_lambda::{
+    App,
+    caller::Caller,
+    http::{self, Problem, ProblemBody, Reply, Request},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("accounts-change-password", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePasswordRequest {
+    #[schema(format = Password, min_length = 1, max_length = 128)]
+    old_password: String,
+    #[schema(format = Password, min_length = 10, max_length = 128)]
+    new_password: String,
+}
+
+impl ChangePasswordRequest {
+    fn parse(self, caller: Caller) -> Result<ChangePassword, Invalid> {
+        let mut fields = Fields::default();
+        let old = fields.take("old_password", Password::attempt(&self.old_password));
+        let new = fields.take("new_password", Password::choose(&self.new_password));
+        let Caller { account, session } = caller;
+        fields.finish(old.zip(new).map(|(old, new)| ChangePassword {
+            account_id: account,
+            session_id: session,
+            old,
+            new,
+        }))
+    }
+}
+
+/// Change one's own password
+///
+/// Every other session ends. A wrong old password is named as the field that it is, and counts as a wrong login does.
+#[utoipa::path(
+    put, path = "/auth/password", operation_id = "accountsChangePassword", tag = "accounts",
+    request_body = ChangePasswordRequest,
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let (caller, now) = (request.caller()?, request.now());
+    let wanted = request.json::<ChangePasswordRequest>()?.parse(caller)?;
+    let changed = change_password(store, &Argon2Passwords, &wanted, now).await;
+    changed.map_err(|error| problem(error, now))?;
+    tracing::info!(account = %caller.account, "the password was changed");
+    Ok(Reply::no_content())
+}
+
+fn problem(error: ChangePasswordError, now: Timestamp) -> Problem {
+    match error {
+        ChangePasswordError::Wrong => Problem::field("old_password", "is wrong"),
+        ChangePasswordError::NotFound => Problem::not_found(),
+        ChangePasswordError::Contended => Problem::unavailable(error),
+        ChangePasswordError::Attempt(error) => refused(error, now),
+        ChangePasswordError::Hash(error) => Problem::internal(error),
+        ChangePasswordError::Store(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rialto_kernel::{AccountId, SessionId, UserId};
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let request = ChangePasswordRequest { old_password: String::new(), new_password: "short".to_owned() };
+        let caller =
+            Caller { account: AccountId::User(UserId::derive(&[b"u"])), session: SessionId::derive(&[b"s"]) };
+        let fields: Vec<_> =
+            request.parse(caller).unwrap_err().0.into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["old_password", "new_password"]);
+    }
+}

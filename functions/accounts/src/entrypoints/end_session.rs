@@ -1,0 +1,52 @@
+use crate::{
+    adapters::dynamodb::DynamoAccounts,
+    application::end_session::{EndSessionError, end_session},
+};
+use rialto_kernel::SessionId;
+use rialto_lambda::{
+    App,
+    http::{self, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-end-session", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// End one of one's own sessions
+///
+/// At once, for all services: a device that was lost is logged out.
+#[utoipa::path(
+    delete, path = "/auth/sessions/{session_id}", operation_id = "accountsEndSession", tag = "accounts",
+    params(("session_id" = SessionId, Path)),
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let caller = request.caller()?;
+    let session = request.path("session_id")?;
+    end_session(store, caller.account, session).await?;
+    tracing::info!(%session, "ended");
+    Ok(Reply::no_content())
+}
+
+impl From<EndSessionError> for Problem {
+    fn from(error: EndSessionError) -> Self {
+        match error {
+            EndSessionError::NotFound => Self::not_found(),
+            EndSessionError::Store(error) => error.into(),
+        }
+    }
+}

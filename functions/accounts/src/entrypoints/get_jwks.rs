@@ -1,0 +1,66 @@
+use rialto_kernel::settings::JWKS;
+use rialto_lambda::{
+    App,
+    http::{self, Problem, ProblemBody, Reply, Request},
+    token::Jwks,
+};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("accounts-get-jwks", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    app.settings.want(&[JWKS.name]);
+    let app = app.clone();
+    Arc::new(move |request| {
+        let app = app.clone();
+        Box::pin(async move { handle(&app, &request).await })
+    })
+}
+
+/// The public keys that access tokens are verified with (RFC 7517).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Jwks)]
+pub struct JwksBody {
+    keys: Vec<JwkBody>,
+}
+
+/// A P-256 key for ES256.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Jwk)]
+pub struct JwkBody {
+    kty: String,
+    crv: String,
+    x: String,
+    y: String,
+    kid: String,
+    alg: String,
+    r#use: String,
+    /// The one role whose tokens this key signs.
+    role: rialto_kernel::Role,
+}
+
+/// Read the public keys
+///
+/// Whoever has these can verify an access token: the key is the one that the token's `kid` names, and its `role` must be the
+/// token's. While a key is replaced, the old one stays for as long as it may have signed a token that is still good. That a
+/// session goes on they don't tell.
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", operation_id = "accountsGetJwks", tag = "accounts",
+    responses(
+        (status = 200, body = JwksBody),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handle(app: &App, request: &Request) -> Result<Reply, Problem> {
+    let text = app.settings.get(&JWKS).await.map_err(Problem::unavailable)?;
+    let published: Jwks = serde_json::from_str(&text).map_err(Problem::internal)?;
+    let keys = published.at(request.now());
+    let body = serde_json::to_string(&keys).map_err(Problem::internal)?;
+    // As long as functions themselves take to see a change.
+    Ok(Reply::raw(200, "application/json", body).header("Cache-Control", "public, max-age=60"))
+}

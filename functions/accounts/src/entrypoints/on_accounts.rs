@@ -1,0 +1,26 @@
+use crate::{adapters::dynamodb::DynamoAccounts, application::on_user_logged_in::on_user_logged_in};
+use rialto_contracts::{Event, accounts::Accounts};
+use rialto_lambda::{
+    App,
+    sqs::{self, Failure, Outcome},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    sqs::consume("accounts-on-accounts", 10, build);
+}
+
+fn build(app: &App) -> sqs::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |event, _| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &event).await })
+    })
+}
+
+async fn handle(store: &DynamoAccounts, event: &Event) -> Result<Outcome, Failure> {
+    match Accounts::decode(event)? {
+        Accounts::UserLoggedIn(logged_in) => Ok(on_user_logged_in(store, &logged_in).await?.into()),
+        _ => Ok(Outcome::Ignored),
+    }
+}

@@ -1,0 +1,169 @@
+use super::{Store, contract, hash, registered, seller, supervisor, user};
+use rialto_accounts::{
+    SERVICE,
+    adapters::{dynamodb::DynamoAccounts, memory::MemoryKeys, passwords::Argon2Passwords},
+    application::{
+        log_in::{LogIn, log_in},
+        prepare_keys::prepare_keys,
+    },
+    domain::{
+        account::Account,
+        contact::Email,
+        credential::{Credential, Password},
+        profile::Profile,
+        registration::Registration,
+    },
+    ports::{Passwords, Registrar},
+};
+use rialto_aws::{Stage, calls::counted};
+use rialto_contracts::{Cause, Event};
+use rialto_dynamo::{Key, OUTBOX, read_item};
+use rialto_kernel::{Clock, SessionId, SystemClock, Timestamp, Write};
+
+contract! {
+    an_email_belongs_to_one_account_of_whatever_role,
+    a_refused_registration_leaves_nothing,
+    a_credential_is_found_whatever_the_case,
+    of_many_registrations_at_once_one_wins,
+    a_credential_changes_only_from_the_version_before,
+    an_account_is_found_by_its_id,
+    the_last_login_only_goes_forward,
+}
+
+async fn an_email_belongs_to_one_account_of_whatever_role(store: impl Store) {
+    assert_eq!(store.register(&user("ann@example.com")).await, Ok(Write::Done));
+    assert_eq!(store.register(&user("ANN@example.com")).await, Ok(Write::Conflict));
+    assert_eq!(store.register(&seller("ann@Example.com")).await, Ok(Write::Conflict));
+    assert_eq!(store.register(&supervisor("ann@example.com")).await, Ok(Write::Conflict));
+    assert_eq!(store.register(&seller("sue@example.com")).await, Ok(Write::Done));
+    assert_eq!(store.register(&supervisor("max@example.com")).await, Ok(Write::Done));
+}
+
+async fn a_refused_registration_leaves_nothing(store: impl Store) {
+    let first = registered(&store, "ann@example.com").await;
+    let mut same_id = user("bob@example.com");
+    same_id.account.account_id = first.account_id;
+    assert_eq!(store.register(&same_id).await, Ok(Write::Conflict));
+    assert_eq!(store.credential(&Email::parse("bob@example.com").unwrap()).await, Ok(None));
+    assert_eq!(store.credential(&first.email).await, Ok(Some(first.clone())));
+}
+
+async fn a_credential_is_found_whatever_the_case(store: impl Store) {
+    let credential = registered(&store, "Ann@Example.com").await;
+    let found = store.credential(&Email::parse("aNN@eXAMPLE.com").unwrap()).await.unwrap();
+    assert_eq!(found, Some(credential));
+    assert_eq!(store.credential(&Email::parse("bob@example.com").unwrap()).await, Ok(None));
+}
+
+async fn of_many_registrations_at_once_one_wins(store: impl Store) {
+    let registrations: Vec<_> = (0..8).map(|_| user("ann@example.com")).collect();
+    let (a, b, c, d, e, f, g, h) = tokio::join!(
+        store.register(&registrations[0]),
+        store.register(&registrations[1]),
+        store.register(&registrations[2]),
+        store.register(&registrations[3]),
+        store.register(&registrations[4]),
+        store.register(&registrations[5]),
+        store.register(&registrations[6]),
+        store.register(&registrations[7]),
+    );
+    let writes = [a, b, c, d, e, f, g, h];
+    assert_eq!(writes.iter().filter(|write| **write == Ok(Write::Done)).count(), 1, "{writes:?}");
+    let winner = writes.iter().position(|write| *write == Ok(Write::Done)).unwrap();
+    let found = store.credential(&Email::parse("ann@example.com").unwrap()).await.unwrap().unwrap();
+    assert_eq!(found, registrations[winner].credential);
+}
+
+async fn a_credential_changes_only_from_the_version_before(store: impl Store) {
+    let first = registered(&store, "ann@example.com").await;
+    let second = Credential { password_hash: hash("second"), version: 2, ..first.clone() };
+    assert_eq!(store.save_credential(&second).await, Ok(Write::Done));
+    assert_eq!(store.save_credential(&second).await, Ok(Write::Conflict));
+    let late = Credential { password_hash: hash("late"), version: 2, ..first.clone() };
+    assert_eq!(store.save_credential(&late).await, Ok(Write::Conflict));
+    let nobody = Email::parse("bob@example.com").unwrap();
+    let stray = Credential { email: nobody.clone(), version: 3, ..first.clone() };
+    assert_eq!(store.save_credential(&stray).await, Ok(Write::Conflict));
+    assert_eq!(store.credential(&first.email).await, Ok(Some(second)));
+    assert_eq!(store.credential(&nobody).await, Ok(None));
+}
+
+async fn an_account_is_found_by_its_id(store: impl Store) {
+    let (ann, sue) = (user("ann@example.com"), seller("sue@example.com"));
+    for registration in [&ann, &sue] {
+        assert_eq!(store.register(registration).await, Ok(Write::Done));
+        let account = &registration.account;
+        assert_eq!(store.account(account.account_id).await, Ok(Some(account.clone())));
+    }
+    let nobody = user("bob@example.com").account.account_id;
+    assert_eq!(store.account(nobody).await, Ok(None));
+}
+
+async fn the_last_login_only_goes_forward(store: impl Store) {
+    let account = registered(&store, "ann@example.com").await.account_id;
+    let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
+    let last = async || store.account(account).await.unwrap().unwrap().last_login_at;
+    assert_eq!(last().await, None);
+    assert_eq!(store.note_login(account, late).await, Ok(Write::Done));
+    assert_eq!(store.note_login(account, late).await, Ok(Write::Conflict));
+    assert_eq!(store.note_login(account, early).await, Ok(Write::Conflict));
+    assert_eq!(last().await, Some(late));
+    let nobody = user("bob@example.com").account.account_id;
+    assert_eq!(store.note_login(nobody, late).await, Ok(Write::Conflict));
+    assert_eq!(store.account(nobody).await, Ok(None));
+    assert_eq!(store.account(account).await.unwrap().unwrap().version, 1);
+}
+
+#[tokio::test]
+async fn an_account_is_announced_by_its_own_item_and_has_its_profile_beside_it() {
+    let table = rialto_testkit::new_table(SERVICE).await;
+    let store = DynamoAccounts::on(table.clone());
+    let (buyer, chief) = (user("ann@example.com"), supervisor("max@example.com"));
+    for registration in [&buyer, &chief] {
+        assert_eq!(store.register(registration).await, Ok(Write::Done));
+    }
+    let item = async |registration: &Registration, sort: &str| {
+        let key = Key::new(format!("ACCOUNT#{}", registration.account.account_id), sort);
+        table.get(&key).await.unwrap()
+    };
+    let written = item(&buyer, "ACCOUNT").await.unwrap();
+    let announced: Vec<Event> = serde_json::from_str(written[OUTBOX].as_s().unwrap()).unwrap();
+    assert_eq!(announced, buyer.events);
+    assert_eq!(read_item::<Account>(written), Ok(buyer.account.clone()));
+    let profile = item(&buyer, "PROFILE").await.unwrap();
+    assert_eq!(read_item::<Profile>(profile), Ok(buyer.profile.unwrap()));
+
+    assert!(!item(&chief, "ACCOUNT").await.unwrap().contains_key(OUTBOX));
+    assert_eq!(item(&chief, "PROFILE").await, None);
+}
+
+#[tokio::test]
+async fn an_unknown_email_and_a_wrong_password_take_the_same_requests() {
+    let store = DynamoAccounts::on(rialto_testkit::new_table(SERVICE).await);
+    let (keys, stage) = (MemoryKeys::default(), Stage::parse("test").unwrap());
+    prepare_keys(&keys).await.unwrap();
+    let password = Password::choose("correct horse").unwrap();
+    let mut ann = user("ann@example.com");
+    ann.credential.password_hash = Argon2Passwords.hash(&password).unwrap();
+    assert_eq!(store.register(&ann).await, Ok(Write::Done));
+
+    for (email, password, address, expected) in [
+        // Two to begin a count each, one for the credential.
+        ("ann@example.com", "wrong", "192.0.2.1", (false, 5)),
+        ("bob@example.com", "correct horse", "192.0.2.2", (false, 5)),
+        // One to go on with each count, then the session, and what was counted taken back.
+        ("ann@example.com", "wrong", "192.0.2.1", (false, 3)),
+        ("ann@example.com", "correct horse", "192.0.2.1", (true, 6)),
+    ] {
+        let request = LogIn {
+            email: Email::parse(email).unwrap(),
+            password: Password::attempt(password).unwrap(),
+            address: Some(address.parse().unwrap()),
+            session_id: SessionId::generate(SystemClock.now()),
+        };
+        let cause = Cause::default();
+        let work = log_in(&store, &keys, &Argon2Passwords, &stage, &request, &cause, SystemClock.now());
+        let (result, calls) = counted(work).await;
+        assert_eq!((result.is_ok(), calls), expected, "{email}");
+    }
+}

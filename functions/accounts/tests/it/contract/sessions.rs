@@ -1,0 +1,149 @@
+use super::{Store, contract, now, registered, session};
+use rialto_accounts::{
+    SERVICE,
+    adapters::dynamodb::DynamoAccounts,
+    domain::{contact::Email, credential::Credential, session::Session},
+    ports::{SessionReader, SessionStarter},
+};
+use rialto_aws::calls::counted;
+use rialto_contracts::{Cause, Event};
+use rialto_dynamo::{Key, OUTBOX};
+use rialto_kernel::{AccountId, SessionId, UserId, Write};
+
+contract! {
+    a_session_begins_once_and_only_with_the_credential_as_it_is,
+    a_session_is_found_only_under_its_own_account,
+    a_session_is_saved_only_over_the_version_before,
+    an_ended_session_is_no_more_and_nothing_brings_it_back,
+    all_sessions_end_but_the_one_that_is_kept,
+    sessions_are_listed_newest_first_page_by_page,
+}
+
+async fn a_session_begins_once_and_only_with_the_credential_as_it_is(store: impl Store) {
+    let credential = registered(&store, "ann@example.com").await;
+    let first = session(credential.account_id);
+    assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
+    assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Conflict));
+
+    let changed = Credential { version: 2, ..credential.clone() };
+    let gone = Credential { email: Email::parse("bob@example.com").unwrap(), ..credential.clone() };
+    for other in [changed, gone] {
+        let second = session(credential.account_id);
+        assert_eq!(store.start(&second, &other, &[]).await, Ok(Write::Conflict));
+        assert_eq!(store.session(second.account_id, second.session_id).await, Ok(None));
+    }
+}
+
+async fn a_session_is_found_only_under_its_own_account(store: impl Store) {
+    let credential = registered(&store, "ann@example.com").await;
+    let session = session(credential.account_id);
+    assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
+    let (account, id) = (session.account_id, session.session_id);
+    assert_eq!(store.session(account, id).await, Ok(Some(session)));
+    let other = AccountId::User(UserId::generate(now()));
+    assert_eq!(store.session(other, id).await, Ok(None));
+    assert_eq!(store.session(account, SessionId::generate(now())).await, Ok(None));
+}
+
+async fn a_session_is_saved_only_over_the_version_before(store: impl Store) {
+    let credential = registered(&store, "ann@example.com").await;
+    let first = session(credential.account_id);
+    let second = Session { refresh_n: 2, version: 2, ..first.clone() };
+    assert_eq!(store.save(&second).await, Ok(Write::Conflict), "it hasn't begun");
+    assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
+    assert_eq!(store.save(&second).await, Ok(Write::Done));
+    assert_eq!(store.save(&second).await, Ok(Write::Conflict));
+    let late = Session { refresh_n: 9, version: 2, ..first.clone() };
+    assert_eq!(store.save(&late).await, Ok(Write::Conflict));
+    assert_eq!(store.session(first.account_id, first.session_id).await, Ok(Some(second)));
+}
+
+async fn an_ended_session_is_no_more_and_nothing_brings_it_back(store: impl Store) {
+    let credential = registered(&store, "ann@example.com").await;
+    let session = session(credential.account_id);
+    let (account, id) = (session.account_id, session.session_id);
+    assert_eq!(store.end(account, id).await, Ok(Write::Conflict));
+    assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
+    let stranger = AccountId::User(UserId::generate(now()));
+    assert_eq!(store.end(stranger, id).await, Ok(Write::Conflict));
+    assert_eq!(store.session(account, id).await, Ok(Some(session.clone())));
+    assert_eq!(store.end(account, id).await, Ok(Write::Done));
+    assert_eq!(store.end(account, id).await, Ok(Write::Conflict));
+    let refreshed = Session { refresh_n: 2, version: 2, ..session };
+    assert_eq!(store.save(&refreshed).await, Ok(Write::Conflict));
+    assert_eq!(store.session(account, id).await, Ok(None));
+}
+
+/// So many sessions of one account, oldest first.
+async fn begun(store: &impl Store, credential: &Credential, count: u8) -> Vec<Session> {
+    let mut sessions = Vec::new();
+    for at in 0..count {
+        let id = SessionId::derive_at(now().plus(std::time::Duration::from_secs(at.into())), &[&[at]]);
+        let session = Session { session_id: id, ..session(credential.account_id) };
+        assert_eq!(store.start(&session, credential, &[]).await, Ok(Write::Done));
+        sessions.push(session);
+    }
+    sessions
+}
+
+async fn all_sessions_end_but_the_one_that_is_kept(store: impl Store) {
+    let (ann, bob) =
+        (registered(&store, "ann@example.com").await, registered(&store, "bob@example.com").await);
+    let (sessions, other) = (begun(&store, &ann, 60).await, begun(&store, &bob, 1).await);
+    let kept = &sessions[30];
+    assert_eq!(store.end_all(ann.account_id, Some(kept.session_id)).await, Ok(59));
+    let left = store.sessions(ann.account_id, 100, None).await.unwrap().0;
+    assert_eq!(left, std::slice::from_ref(kept));
+    assert_eq!(store.end_all(ann.account_id, Some(kept.session_id)).await, Ok(0));
+    assert_eq!(store.end_all(ann.account_id, None).await, Ok(1));
+    assert_eq!(store.sessions(ann.account_id, 100, None).await, Ok((Vec::new(), None)));
+    assert_eq!(store.sessions(bob.account_id, 100, None).await.unwrap().0, other);
+}
+
+async fn sessions_are_listed_newest_first_page_by_page(store: impl Store) {
+    let ann = registered(&store, "ann@example.com").await;
+    let mut sessions = begun(&store, &ann, 5).await;
+    sessions.reverse();
+    let mut position: Option<String> = None;
+    for page in [&sessions[..2], &sessions[2..4], &sessions[4..]] {
+        let (found, next) = store.sessions(ann.account_id, 2, position.as_deref()).await.unwrap();
+        assert_eq!(found, page);
+        position = next;
+    }
+    assert_eq!(position, None);
+}
+
+#[tokio::test]
+async fn a_session_takes_one_request_to_read_and_the_table_forgets_it_in_time() {
+    let table = rialto_testkit::new_table(SERVICE).await;
+    let store = DynamoAccounts::on(table.clone());
+    let credential = registered(&store, "ann@example.com").await;
+    let session = session(credential.account_id);
+    assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
+    let (account, id) = (session.account_id, session.session_id);
+    let (found, calls) = counted(store.session(account, id)).await;
+    assert_eq!((found, calls), (Ok(Some(session.clone())), 1));
+
+    let key = Key::new(format!("ACCOUNT#{account}"), format!("SESSION#{id}"));
+    let ttl = table.get(&key).await.unwrap().unwrap()["ttl"].as_n().unwrap().clone();
+    assert_eq!(ttl, session.expires_at.seconds().to_string());
+}
+
+#[tokio::test]
+async fn a_login_is_announced_by_the_sessions_own_item_and_a_refresh_announces_nothing() {
+    let table = rialto_testkit::new_table(SERVICE).await;
+    let store = DynamoAccounts::on(table.clone());
+    let credential = registered(&store, "ann@example.com").await;
+    let session = session(credential.account_id);
+    let events = [session.begun(&Cause::default())];
+    assert_eq!(store.start(&session, &credential, &events).await, Ok(Write::Done));
+    let key = Key::new(format!("ACCOUNT#{}", session.account_id), format!("SESSION#{}", session.session_id));
+    let written = table.get(&key).await.unwrap().unwrap();
+    let announced: Vec<Event> = serde_json::from_str(written[OUTBOX].as_s().unwrap()).unwrap();
+    assert_eq!(announced, events);
+
+    let refreshed = Session { refresh_n: 2, version: 2, ..session };
+    assert_eq!(rialto_accounts::ports::SessionWriter::save(&store, &refreshed).await, Ok(Write::Done));
+    let written = table.get(&key).await.unwrap().unwrap();
+    assert!(!written.contains_key(OUTBOX) && written.contains_key("ttl"));
+}
