@@ -15,22 +15,26 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Who has `address` as its own end. Unknown where there is no `/proc`.
-    pub(crate) fn at(address: SocketAddr) -> Self {
-        let Some(pid) = socket(address).and_then(|inode| owner(&inode)) else { return Self::default() };
+    /// Who is at `address`, connected with `here`. Unknown where there is no `/proc`.
+    pub(crate) fn at(address: SocketAddr, here: SocketAddr) -> Self {
+        let Some(pid) = socket(address, here).and_then(|inode| owner(&inode)) else { return Self::default() };
         Self { pid: Some(pid), function: function(pid) }
     }
 }
 
-/// The inode of the socket whose own end is `address`.
-fn socket(address: SocketAddr) -> Option<String> {
-    let IpAddr::V4(ip) = address.ip() else { return None };
-    // The table has addresses as the machine keeps them in memory, in hexadecimal.
-    let own = format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port());
+/// The inode of the socket between `address` and `here`. Both count: one port can be in use towards several others.
+fn socket(address: SocketAddr, here: SocketAddr) -> Option<String> {
+    let (address, here) = (entry(address)?, entry(here)?);
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let line = lines.find(|fields| fields.get(1) == Some(&own.as_str()))?;
+    let line = lines.find(|fields| fields.get(1..3) == Some(&[address.as_str(), here.as_str()]))?;
     line.get(9).map(|inode| (*inode).to_owned())
+}
+
+/// An address as the table has it: as the machine keeps it in memory, in hexadecimal.
+fn entry(address: SocketAddr) -> Option<String> {
+    let IpAddr::V4(ip) = address.ip() else { return None };
+    Some(format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port()))
 }
 
 fn owner(inode: &str) -> Option<u32> {
@@ -65,7 +69,8 @@ mod tests {
     fn a_connection_of_this_process_is_known_as_such() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (_connection, address) = listener.accept().unwrap();
-        assert_eq!(Peer::at(address), Peer { pid: Some(std::process::id()), function: None });
+        let (connection, address) = listener.accept().unwrap();
+        let here = connection.local_addr().unwrap();
+        assert_eq!(Peer::at(address, here), Peer { pid: Some(std::process::id()), function: None });
     }
 }

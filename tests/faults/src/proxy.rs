@@ -54,6 +54,7 @@ struct Proxy {
 }
 
 async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
+    let Ok(here) = stream.local_addr() else { return };
     // Without it answers wait for acknowledgements; a socket that can't do it is slower, nothing else.
     stream.set_nodelay(true).ok();
     let peer: Arc<OnceCell<Peer>> = Arc::default();
@@ -63,7 +64,7 @@ async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
             if request.uri().path().starts_with(control::PREFIX) {
                 return control::answer(&proxy.state, request).await;
             }
-            let peer = peer.get_or_init(|| who(address)).await;
+            let peer = peer.get_or_init(|| who(address, here)).await;
             proxy.pass(peer, request).await
         }
     });
@@ -71,8 +72,8 @@ async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
-async fn who(address: SocketAddr) -> Peer {
-    tokio::task::spawn_blocking(move || Peer::at(address)).await.unwrap_or_default()
+async fn who(address: SocketAddr, here: SocketAddr) -> Peer {
+    tokio::task::spawn_blocking(move || Peer::at(address, here)).await.unwrap_or_default()
 }
 
 impl Proxy {

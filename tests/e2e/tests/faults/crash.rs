@@ -22,7 +22,8 @@ const TRIES: usize = 3;
 struct Way {
     name: &'static str,
     method: &'static str,
-    quantity: i64,
+    /// Of what there isn't enough of.
+    rare: bool,
     /// It is cancelled once it is paid, before orders hears of that.
     cancelled: bool,
     /// Its state and reason at last, any of these.
@@ -30,18 +31,18 @@ struct Way {
 }
 
 const WAYS: &[Way] = &[
-    Way { name: "paid", method: PAYS, quantity: 2, cancelled: false, ends: &[("CONFIRMED", None)] },
+    Way { name: "paid", method: PAYS, rare: false, cancelled: false, ends: &[("CONFIRMED", None)] },
     Way {
         name: "declined",
         method: DECLINES,
-        quantity: 2,
+        rare: false,
         cancelled: false,
         ends: &[("CANCELLED", Some("PAYMENT_FAILED"))],
     },
     Way {
         name: "out of stock",
         method: PAYS,
-        quantity: 100_000,
+        rare: true,
         cancelled: false,
         ends: &[("CANCELLED", Some("OUT_OF_STOCK"))],
     },
@@ -49,7 +50,7 @@ const WAYS: &[Way] = &[
     Way {
         name: "cancelled when paid",
         method: PAYS,
-        quantity: 1,
+        rare: false,
         cancelled: true,
         ends: &[("CANCELLED", Some("BUYER")), ("CONFIRMED", None)],
     },
@@ -78,6 +79,7 @@ struct Stand<'a> {
     faults: &'a Faults,
     buyer: &'a Account,
     product: &'a str,
+    rare: &'a str,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +88,8 @@ async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reser
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Hard to kill", 700, 10_000)).await;
-    let stand = Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product };
+    let rare = shop.product(&seller, &Sketch::new("Hardly there", 700, 1)).await;
+    let stand = Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
     let orders = all_quickly(&shop.aws, QUEUES, async {
         let mut cases = Vec::new();
         for way in WAYS {
@@ -100,7 +103,7 @@ async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reser
     })
     .await;
     let orders: Vec<String> = orders.into_iter().flatten().collect();
-    let books = Books::in_order(&shop.aws, &[&product], &orders).await;
+    let books = Books::in_order(&shop.aws, &[&product, &rare], &orders).await;
     scene::provider_agrees(&shop, &books, &orders).await;
 }
 
@@ -144,7 +147,7 @@ impl Stand<'_> {
 
     /// Has an order go its way, and checks where it ended; its id, and whether the rule was met.
     async fn go(&self, way: Way, case: Option<(&Case, Rule)>) -> (String, bool) {
-        let basket = Basket::of(&[(self.product, way.quantity)]).paid_by(way.method);
+        let basket = Basket::of(&[(if way.rare { self.rare } else { self.product }, 2)]).paid_by(way.method);
         let order = scene::id_of(self.buyer, &basket);
         let (hit, hold) = (format!("{order}-hit"), format!("{order}-hold"));
         if let Some((_, rule)) = &case {

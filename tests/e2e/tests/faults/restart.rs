@@ -15,8 +15,6 @@ use std::{path::Path, process::Command};
 
 const ORDERS: usize = 48;
 const AT_ONCE: usize = 16;
-/// More than there is.
-const TOO_MUCH: i64 = 100_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga() {
@@ -24,7 +22,8 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Keeps", 700, 1_000)).await;
-    let (shop, buyer, product) = (&shop, &buyer, product.as_str());
+    let rare = shop.product(&seller, &Sketch::new("Hardly there", 700, 1)).await;
+    let (shop, buyer, product, rare) = (&shop, &buyer, product.as_str(), rare.as_str());
     for _ in 0..scene::rounds() {
         let orders = all_quickly(&shop.aws, QUEUES, async {
             // So that orders are under way at every step when it stops.
@@ -32,8 +31,9 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
                 faults.add(&Rule::new(function, Fault::Delay { from_ms: 0, to_ms: 900 }).by(function)).await;
             }
             let place = |at: usize| async move {
-                let (quantity, method) = [(1, PAYS), (1, DECLINES), (TOO_MUCH, PAYS), (2, PAYS)][at % 4];
-                let basket = Basket::of(&[(product, quantity)]).paid_by(method);
+                let lines = [(product, 1), (product, 1), (rare, 2), (product, 2)];
+                let method = if at % 4 == 1 { DECLINES } else { PAYS };
+                let basket = Basket::of(&lines[at % 4..=at % 4]).paid_by(method);
                 scene::place(shop, buyer, &basket).await
             };
             let placed = stream::iter(0..ORDERS).map(async |at| (at, place(at).await));
@@ -61,7 +61,7 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
             orders
         })
         .await;
-        let books = Books::in_order(&shop.aws, &[product], &orders).await;
+        let books = Books::in_order(&shop.aws, &[product, rare], &orders).await;
         scene::provider_agrees(shop, &books, &orders).await;
     }
 }
