@@ -4,9 +4,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PORT=${RIALTO_PORT:-4566}
 STAGE=${RIALTO_STAGE:-local}
-# Everything that a run leaves behind; one folder a port, so that several runs keep apart.
 HOME_DIR=${RIALTO_HOME:-$ROOT/.rialto}
-RUN_DIR=$HOME_DIR/$PORT
 TOOLS=$ROOT/.venv
 ENDPOINT=http://127.0.0.1:$PORT
 
@@ -14,6 +12,22 @@ cd "$ROOT"
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# on NAME: works with this emulator from here on. RUN_DIR has everything that a run leaves behind; one folder a port and
+# emulator, so that several runs keep apart.
+on() {
+  case $1 in
+    ministack) RUN_DIR=$HOME_DIR/$PORT ;;
+    # It enforces no authorizers, so the functions check tokens by themselves.
+    localstack) RUN_DIR=$HOME_DIR/$PORT-localstack AUTH_MODE=token ;;
+    *) fail "there is no emulator $1: ministack or localstack" ;;
+  esac
+  export RIALTO_EMULATOR=$1 AUTH_MODE=${AUTH_MODE:-gateway}
+}
+on "${RIALTO_EMULATOR:-ministack}"
+
+# in_docker: whether LocalStack comes as a container. RIALTO_DOCKER=no says that it doesn't.
+in_docker() { [ "$RIALTO_EMULATOR" = localstack ] && [ "${RIALTO_DOCKER:-}" != no ] && docker info >/dev/null 2>&1; }
 
 need() { command -v "$1" >/dev/null 2>&1 || fail "$1 is needed: $2"; }
 
@@ -37,19 +51,35 @@ quietly() {
   rm -f "$log"
 }
 
-# tool NAME: a virtual environment of its own under .venv/NAME, exactly as localstack/requirements/NAME.txt pins it.
+# python_for_localstack: prints a Python 3.12 or 3.13, if there is one.
+python_for_localstack() {
+  local candidate
+  for candidate in python3.13 python3.12 python3 "$HOME"/.pyenv/versions/3.13.*/bin/python3 "$HOME"/.pyenv/versions/3.12.*/bin/python3 \
+    /opt/homebrew/bin/python3.13 /opt/homebrew/bin/python3.12 /usr/local/bin/python3.13 /usr/local/bin/python3.12; do
+    if "$candidate" -c 'import sys; sys.exit(not (3, 12) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# tool NAME [PYTHON] [PACKAGE]: a virtual environment of its own under .venv/NAME, exactly as localstack/requirements/NAME.txt
+# pins it; with another Python than the first one here, and with a package of this repository.
 tool() {
-  local name=$1 requirements=$ROOT/localstack/requirements/$1.txt dir=$TOOLS/$1
-  if ! cmp -s "$requirements" "$dir/installed.txt"; then
-    need python3 "install Python 3.10 or later"
+  local name=$1 python=${2:-python3} requirements=$ROOT/localstack/requirements/$1.txt dir=$TOOLS/$1 wanted
+  wanted=$(cat "$requirements" ${3:+$(find "$3" -name '*.py' -o -name '*.toml' | sort)})
+  if [ "$(cat "$dir/installed.txt" 2>/dev/null)" != "$wanted" ]; then
+    need "$python" "install Python 3.10 or later"
     say "installing $name (once)"
     if [ ! -x "$TOOLS/uv/bin/uv" ]; then
       python3 -m venv "$TOOLS/uv"
       quietly "$TOOLS/uv/bin/pip" install --disable-pip-version-check 'uv==0.13.8'
     fi
-    quietly "$TOOLS/uv/bin/uv" venv --clear --python "$(command -v python3)" "$dir"
+    quietly "$TOOLS/uv/bin/uv" venv --clear --python "$(command -v "$python")" "$dir"
     quietly "$TOOLS/uv/bin/uv" pip install --python "$dir/bin/python" -r "$requirements"
-    cp "$requirements" "$dir/installed.txt"
+    if [ $# = 3 ]; then quietly "$TOOLS/uv/bin/uv" pip install --python "$dir/bin/python" --no-deps --reinstall "./$3"; fi
+    printf '%s\n' "$wanted" >"$dir/installed.txt"
   fi
 }
 
