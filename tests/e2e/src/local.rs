@@ -30,15 +30,21 @@ pub struct Login {
 /// The variable that names the file.
 const FILE: &str = "RIALTO_LOCAL";
 
+/// # Panics
+/// Unless it is named.
+pub fn file() -> String {
+    std::env::var(FILE).unwrap_or_else(|_| {
+        panic!("{FILE} is not set: run scripts/test, which deploys to an emulator of its own")
+    })
+}
+
 impl Local {
     /// # Panics
     /// Without the file: there is nothing to test then, and nothing may pass.
     pub fn read() -> &'static Self {
         static LOCAL: OnceLock<Local> = OnceLock::new();
         LOCAL.get_or_init(|| {
-            let path = std::env::var(FILE).unwrap_or_else(|_| {
-                panic!("{FILE} is not set: run scripts/test, which deploys to an emulator of its own")
-            });
+            let path = file();
             let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
         })

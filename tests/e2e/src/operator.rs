@@ -1,0 +1,65 @@
+//! The operator's command, run as a person runs it.
+
+use crate::{local, shop::Shop};
+use std::{
+    fmt,
+    process::{Command, Output},
+};
+
+/// The command on the deployment under test.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    program: &'static str,
+    stage: String,
+}
+
+/// What it said, and how it ended.
+#[derive(Debug)]
+pub struct Said {
+    pub status: i32,
+    pub out: String,
+    /// Progress and errors.
+    pub err: String,
+}
+
+impl Operator {
+    /// `program` is `env!("CARGO_BIN_EXE_operator")`, which only tests can name.
+    pub fn new(program: &'static str, shop: &Shop) -> Self {
+        Self { program, stage: shop.aws.stage.to_string() }
+    }
+
+    /// Runs it with these words.
+    pub async fn run(&self, words: &str) -> Said {
+        let mut command = Command::new(self.program);
+        command.args(words.split_whitespace()).env("RIALTO_STAGE", &self.stage);
+        command.env("RIALTO_FILE", local::file()).env_remove("AWS_ENDPOINT_URL");
+        let run = tokio::task::spawn_blocking(move || command.output());
+        let Output { status, stdout, stderr } = run.await.expect("it was run").expect("it can be run");
+        let text = |bytes| String::from_utf8(bytes).expect("it speaks UTF-8");
+        Said { status: status.code().expect("it ended by itself"), out: text(stdout), err: text(stderr) }
+    }
+}
+
+impl Said {
+    /// # Panics
+    /// Unless it ended so.
+    pub fn with_status(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "{self}");
+        self
+    }
+
+    /// # Panics
+    /// Unless all of these stand somewhere in what it said.
+    pub fn telling(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.out.contains(part) || self.err.contains(part), "{part:?} is missing:\n{self}");
+        }
+        self
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}\n{}\n{}", self.status, self.out, self.err)
+    }
+}

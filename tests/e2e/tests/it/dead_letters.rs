@@ -1,0 +1,217 @@
+//! What the operator does with what failed: `rialto dlq`, `saga stuck`, `outbox resend`.
+
+use rialto_contracts::{
+    Cause, Event,
+    catalog::{ProductRegistered, ProductStatus},
+};
+use rialto_dynamo::{Item, Key, Table};
+use rialto_e2e::{
+    bus::Tap,
+    invariants::Books,
+    operator::{Operator, Said},
+    retries::quickly,
+    shop::{Account, Basket, PERSONAL, Shop, Sketch},
+    tables::{Picture, table},
+    wait::eventually,
+};
+use rialto_kernel::{Amount, Clock, ItemId, ProductId, SellerId, SystemClock};
+
+const CONSUMER: &str = "inventory-on-orders";
+
+fn operator(shop: &Shop) -> Operator {
+    Operator::new(env!("CARGO_BIN_EXE_operator"), shop)
+}
+
+/// Inventory's row of a product, away: an order for it fails as if nobody had told inventory of the product.
+struct Missing {
+    table: Table,
+    row: Item,
+}
+
+impl Missing {
+    async fn take(shop: &Shop, product: &str) -> Self {
+        let table = table(&shop.aws, "inventory");
+        let key = Key::new(format!("PRODUCT#{product}"), "STOCK");
+        let row = table.get(&key).await.unwrap().unwrap();
+        let delete = table.client.delete_item().table_name(&table.name).set_key(Some(key.item()));
+        delete.send().await.unwrap();
+        Self { table, row }
+    }
+
+    async fn put_back(self) {
+        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(self.row));
+        put.send().await.unwrap();
+    }
+}
+
+/// Asks until the command says this. Who looks at dead letters holds them for a moment, and tests run side by side.
+async fn said(operator: &Operator, words: &str, part: &str) -> Said {
+    eventually(&format!("rialto {words} to say {part:?}"), async || {
+        let said = operator.run(words).await;
+        let told = said.out.contains(part) || said.err.contains(part);
+        if told { Ok(said) } else { Err(said) }
+    })
+    .await
+}
+
+struct Scene {
+    shop: Shop,
+    seller: Account,
+    buyer: Account,
+    product: String,
+}
+
+async fn scene() -> Scene {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Unheard of", 700, 10)).await;
+    Scene { shop, seller, buyer, product }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_as_if_nothing_had_happened() {
+    let scene = scene().await;
+    let Scene { shop, seller, buyer, product } = &scene;
+    let rialto = operator(shop);
+    let missing = Missing::take(shop, product).await;
+    let (order, selected) = quickly(&shop.aws, CONSUMER, async {
+        let order = shop.place(buyer, &Basket::of(&[(product, 2)])).await;
+        let selected = format!("--queue {CONSUMER} --order {order}");
+        let listed = said(&rialto, &format!("dlq list {selected}"), &order).await.with_status(0);
+        assert!(listed.out.contains("OrderPlaced"), "{listed}");
+        // Whatever it fails on isn't mended: it fails again, and is marked.
+        said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await;
+        let again = said(&rialto, &format!("dlq list {selected}"), "1x").await;
+        assert_eq!(again.out.lines().count(), 2, "a heading, and one row: {again}");
+        (order, selected)
+    })
+    .await;
+    let waiting =
+        said(&rialto, &format!("saga stuck --older 0s --order {order}"), "is a dead letter of").await;
+    let waiting =
+        waiting.with_status(0).telling(&["PENDING", "OrderPlaced to be heard by inventory-on-orders"]);
+    assert!(waiting.out.contains(&format!("rialto dlq redrive --order {order} --yes")), "{waiting}");
+    rialto.run(&format!("reconcile --order {order}")).await.with_status(0).telling(&["PENDING"]);
+
+    let shown = said(&rialto, &format!("dlq show {selected}"), "redriven").await.with_status(0);
+    let shown = shown.telling(&[&order, "OrderPlaced", "1x, the last time at 20", "into rialto-"]);
+    assert!(PERSONAL.iter().all(|word| !shown.out.contains(word)), "{shown}");
+    // Not for real: it says what it would do, hides nothing and does nothing.
+    for _ in 0..2 {
+        said(&rialto, &format!("dlq redrive {selected}"), "1 would be redriven").await;
+    }
+    assert_eq!(shop.order(buyer, &order).await["state"], "PENDING");
+
+    missing.put_back().await;
+    let redriven = said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await.with_status(0);
+    assert!(redriven.out.contains(&order), "{redriven}");
+    assert_eq!(shop.settled(buyer, &order).await["state"], "CONFIRMED");
+    let events = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
+    shop.told(buyer, &order, &events).await;
+    Books::in_order(&shop.aws, &[product], std::slice::from_ref(&order)).await;
+    assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
+
+    let partitions: Vec<_> =
+        ["inventory", "orders", "payments"].map(|service| (service, format!("ORDER#{order}"))).into();
+    let before = Picture::take(&shop.aws, &partitions).await;
+    let second = rialto.run(&format!("dlq redrive {selected} --yes")).await.with_status(0);
+    second.telling(&["nothing to redrive"]);
+    rialto.run(&format!("dlq list {selected}")).await.with_status(0).telling(&["No dead letters"]);
+    rialto.run(&format!("dlq show {selected}")).await.with_status(1).telling(&["no such dead letter"]);
+    assert_eq!(Picture::take(&shop.aws, &partitions).await.differences(&before), Vec::<String>::new());
+    assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
+}
+
+/// An event that nobody has heard of, as a relay puts it aside.
+fn registered(seller: &Account) -> (String, Event) {
+    let now = SystemClock.now();
+    let registered = ProductRegistered {
+        product_id: ProductId::generate(now),
+        seller_id: SellerId::parse(&seller.id).unwrap(),
+        item_id: ItemId::generate(now),
+        title: "Put aside".to_owned(),
+        price: Amount::new(100).unwrap(),
+        initial_stock: 7,
+        flash_sale: false,
+        status: ProductStatus::Registered,
+    };
+    (registered.product_id.to_string(), Event::new(&registered, 1, 0, now, &Cause::default()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_relay_put_aside_is_published_under_its_own_id() {
+    let shop = Shop::open();
+    let (seller, rialto) = (shop.new_seller().await, operator(&shop));
+    let (product, event) = registered(&seller);
+    let queue = shop.aws.queue_url("catalog-outbox-dead-letters").await;
+    let body = serde_json::to_string(&event).unwrap();
+    shop.aws.queues.send_message().queue_url(queue).message_body(body).send().await.unwrap();
+    let tap = Tap::on_everything(&shop.aws).await;
+    let dry = said(&rialto, "outbox resend", "would be redriven").await.with_status(0);
+    assert!(dry.out.contains(&product) && dry.out.contains("ProductRegistered"), "{dry}");
+    let unheard = shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
+    assert_eq!(unheard.status, 404, "{unheard}");
+
+    said(&rialto, "outbox resend --yes", "1 redriven").await;
+    eventually("the stock to be opened", async || {
+        let answer = shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
+        if answer.status == 200 { Ok(()) } else { Err(answer) }
+    })
+    .await;
+    let heard = eventually("the bus to carry it", async || {
+        tap.take_all().await.into_iter().find(|heard| heard.event.subject == product).ok_or("not yet")
+    })
+    .await;
+    tap.close().await;
+    assert_eq!(heard.event, event);
+    rialto.run("dlq list --queue catalog-outbox").await.telling(&["No dead letters"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_order_last_announced_is_published_again_and_nobody_does_anything() {
+    let scene = scene().await;
+    let Scene { shop, seller, buyer, product } = &scene;
+    let rialto = operator(shop);
+    let order = shop.place(buyer, &Basket::of(&[(product, 2)])).await;
+    shop.settled(buyer, &order).await;
+    Books::in_order(&shop.aws, &[product], std::slice::from_ref(&order)).await;
+    let tap = Tap::on_orders(&shop.aws, std::slice::from_ref(&order)).await;
+    let resend = format!("outbox resend --order {order}");
+    rialto.run(&resend).await.with_status(0).telling(&["OrderConfirmed", "Nothing was done"]);
+    assert_eq!(tap.take_all().await, []);
+    rialto.run(&format!("{resend} --yes")).await.with_status(0).telling(&["published"]);
+    let timeline = shop.timeline(buyer, &order).await;
+    let confirmed = timeline.iter().find(|entry| entry["type"] == "OrderConfirmed").unwrap();
+    eventually("the bus to carry it once more", async || {
+        let heard = tap.take_all().await;
+        let same = heard.iter().any(|heard| heard.event.id.to_string() == confirmed["id"]);
+        if same { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    tap.close().await;
+    Books::in_order(&shop.aws, &[product], std::slice::from_ref(&order)).await;
+    assert_eq!(shop.timeline(buyer, &order).await, timeline);
+    assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_and_what_to_do() {
+    let shop = Shop::open();
+    let rialto = operator(&shop);
+    for words in ["dlq list --queue nowhere", "dlq redrive --queue nowhere --yes"] {
+        rialto.run(words).await.with_status(1).telling(&["\"nowhere\"", "Name one of", "orders-outbox"]);
+    }
+    let nobodys = "ord_00000000000000000000000000";
+    rialto.run(&format!("reconcile --order {nobodys}")).await.with_status(1).telling(&["No service knows"]);
+    rialto
+        .run(&format!("outbox resend --order {nobodys} --yes"))
+        .await
+        .with_status(1)
+        .telling(&["Check the id"]);
+    rialto
+        .run(&format!("saga stuck --order {nobodys}"))
+        .await
+        .with_status(1)
+        .telling(&["Orders doesn't know"]);
+    rialto.run("--stage nobodys dlq list").await.with_status(1).telling(&["no dead-letter queues"]);
+}

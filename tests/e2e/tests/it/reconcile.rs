@@ -1,0 +1,60 @@
+//! `rialto reconcile` over books that agree, and over books that were made not to.
+
+use rialto_dynamo::{AttributeValue, Item, Key, Table, number};
+use rialto_e2e::{
+    invariants::Books,
+    operator::Operator,
+    shop::{Basket, Shop, Sketch},
+    tables::{partition, table},
+};
+
+async fn put(table: &Table, row: Item) {
+    table.client.put_item().table_name(&table.name).set_item(Some(row)).send().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() {
+    let shop = Shop::open();
+    let rialto = Operator::new(env!("CARGO_BIN_EXE_operator"), &shop);
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Counted", 700, 10)).await;
+    let order = shop.place(&buyer, &Basket::of(&[(&product, 2)])).await;
+    shop.settled(&buyer, &order).await;
+    Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
+    let good = rialto.run(&format!("reconcile --product {product}")).await.with_status(0);
+    let good = good.telling(&["Checked 1 orders, 1 reservations, 1 payments", "Everything agrees."]);
+    assert_eq!(good.out, "", "{good}");
+
+    // A piece that nobody brought.
+    let inventory = table(&shop.aws, "inventory");
+    let stock = inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await.unwrap().unwrap();
+    let mut more = stock.clone();
+    more.insert("available".to_owned(), number(9));
+    put(&inventory, more).await;
+    let stocked = rialto.run(&format!("reconcile --product {product}")).await;
+    // Another that is sold to nobody.
+    let payments = table(&shop.aws, "payments");
+    let rows = partition(&payments, &format!("ORDER#{order}")).await;
+    let payment =
+        rows.iter().find(|row| row["sk"] == AttributeValue::S("PAYMENT".to_owned())).unwrap().clone();
+    let mut unpaid = payment.clone();
+    unpaid.insert("captured".to_owned(), number(0));
+    put(&payments, unpaid).await;
+    let paid = rialto.run(&format!("reconcile --order {order}")).await;
+    // Put right before anything is said of it: other tests look at whole tables.
+    put(&inventory, stock).await;
+    put(&payments, payment).await;
+
+    let stocked = stocked.with_status(1);
+    assert!(
+        stocked.out.contains(&format!("{product}: the stock is (9, 0, 2), its movements sum to (8, 0, 2)")),
+        "{stocked}"
+    );
+    assert!(stocked.out.contains(&format!("{product}: 10 were brought, 11 are there")), "{stocked}");
+    assert!(!stocked.out.contains(&order), "nothing is wrong with the order: {stocked}");
+    let paid = paid.with_status(1);
+    assert!(paid.out.contains(&format!("{order}: live lines cost ")), "{paid}");
+    assert!(paid.out.contains(&format!("{order}: the ledger has ")), "{paid}");
+    assert!(paid.err.contains("things don't agree"), "{paid}");
+    rialto.run(&format!("reconcile --product {product} --order {order}")).await.with_status(0);
+}
