@@ -1,11 +1,14 @@
 """Runs MiniStack with what it lacks for this project."""
 
+import asyncio
 import copy
+import signal
 import socketserver
 import sys
 
+import hypercorn.asyncio
 from ministack.app import main
-from ministack.services import dynamodb
+from ministack.services import dynamodb, lambda_svc
 
 # Its Lambda runtime API is an http.server, which sends each header line as a packet of its own and lets Nagle's algorithm
 # hold them back: 100 ms a call without this, 12 ms with it.
@@ -32,5 +35,34 @@ def load_with_streams(data):
 
 
 dynamodb.get_state, dynamodb.load_persisted_state = save_with_streams, load_with_streams
+
+# Asked to end, it stops answering at once, but goes on invoking functions, which then fail at their first call: messages
+# use up their tries, and its end waits for functions that wait for it. Now the event sources stop first, then it answers
+# until the functions that run have ended.
+DRAINED_AFTER = 12  # seconds at most; localstack/stop waits 20
+ending = asyncio.Event()
+
+
+def while_running(poll):
+    return lambda: False if ending.is_set() else poll()
+
+
+for source in ("_poll_sqs", "_poll_kinesis", "_poll_dynamodb_streams"):
+    setattr(lambda_svc, source, while_running(getattr(lambda_svc, source)))
+
+
+async def drained():
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    await ending.wait()
+    for _ in range(DRAINED_AFTER * 10):
+        # A batch that a source has already taken is invoked within the first of these.
+        await asyncio.sleep(0.1)
+        if lambda_svc.executions_in_flight()[0] == 0:
+            return
+
+
+serve = hypercorn.asyncio.serve
+hypercorn.asyncio.serve = lambda app, config: serve(app, config, shutdown_trigger=drained)
 
 sys.exit(main())

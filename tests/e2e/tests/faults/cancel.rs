@@ -15,8 +15,9 @@ use std::time::Duration;
 /// How many orders are cancelled at each step, and how many are under way at once.
 const ORDERS: u64 = 100;
 const AT_ONCE: usize = 16;
-/// Cancellation and saga start from the step within this of one another, whichever is first.
-const APART_MS: u64 = 40;
+/// How long after the step the cancellation is sent, and the saga goes on; a cancellation is on its way longer.
+const CANCEL_MS: u64 = 40;
+const GO_ON_MS: u64 = 120;
 
 /// A call of the saga, before or after which the order stands still until the cancellation is on its way.
 struct Step {
@@ -98,11 +99,11 @@ async fn cancelled_at(
     faults.until_fired(&order).await;
     let cancel = async {
         // The delay is what is tested.
-        tokio::time::sleep(delay(2 * seed)).await;
+        tokio::time::sleep(delay(2 * seed, CANCEL_MS)).await;
         scene::cancel(shop, buyer, &order).await
     };
     let go_on = async {
-        tokio::time::sleep(delay(2 * seed + 1)).await;
+        tokio::time::sleep(delay(2 * seed + 1, GO_ON_MS)).await;
         faults.remove(&order).await;
     };
     let (answer, ()) = join(cancel, go_on).await;
@@ -120,8 +121,8 @@ async fn cancelled_at(
     (order, end.0 == "CONFIRMED")
 }
 
-/// Some milliseconds, spread evenly; the same for the same seed.
-fn delay(seed: u64) -> Duration {
+/// Less than so many milliseconds, spread evenly; the same for the same seed.
+fn delay(seed: u64, below_ms: u64) -> Duration {
     let mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    Duration::from_micros((mixed >> 32) % (APART_MS * 1_000))
+    Duration::from_micros((mixed >> 32) % (below_ms * 1_000))
 }

@@ -28,7 +28,7 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
         let orders = all_quickly(&shop.aws, QUEUES, async {
             // So that orders are under way at every step when it stops.
             for function in ["inventory-on-orders", "payments-on-inventory", "orders-on-payments"] {
-                faults.add(&Rule::new(function, Fault::Delay { from_ms: 0, to_ms: 900 }).by(function)).await;
+                faults.add(&Rule::new(function, Fault::Delay { from_ms: 0, to_ms: 300 }).by(function)).await;
             }
             let place = |at: usize| async move {
                 let lines = [(product, 1), (product, 1), (rare, 2), (product, 2)];
