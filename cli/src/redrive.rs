@@ -104,7 +104,8 @@ mod tests {
         let (url, server) = serve([&read, answers].concat());
         let aws = rialto_aws::emulator_config(&url);
         let stage = Stage::parse("dev").unwrap();
-        let work = async { run(&DeadLetters::open(&aws, &stage), &stage, &Selection::default(), really).await };
+        let work =
+            async { run(&DeadLetters::open(&aws, &stage), &stage, &Selection::default(), really).await };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let result = runtime.block_on(work);
         (result, server.join().unwrap().split_off(read.len()))
