@@ -1,6 +1,7 @@
 //! DynamoDB as every service uses it: one table a service, keys `pk` and `sk`, conditional writes, and the events of an
 //! item's last change in its `outbox` attribute.
 
+mod contention;
 mod counter;
 mod delete;
 mod item;

@@ -1,3 +1,4 @@
+use crate::contention::waited_out;
 use crate::item::{Item, Key, item_key, number};
 use aws_sdk_dynamodb::{
     Client, config,
@@ -43,8 +44,8 @@ impl Table {
 
     #[must_use]
     pub fn named(aws: &SdkConfig, name: String) -> Self {
-        let config = config::Builder::from(aws).interceptor(CountCalls).build();
-        Self { client: Client::from_conf(config), name }
+        let config = waited_out(config::Builder::from(aws).interceptor(CountCalls));
+        Self { client: Client::from_conf(config.build()), name }
     }
 
     /// The item as it is now (a consistent read).
