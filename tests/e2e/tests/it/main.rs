@@ -15,5 +15,7 @@ mod orders;
 mod platform;
 mod poison;
 mod reconcile;
+mod provider;
 mod redelivery;
 mod rush;
+mod webhooks;

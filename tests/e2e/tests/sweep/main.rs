@@ -1,38 +1,131 @@
-//! The sweep with a clock of its own: after the other tests, because it settles every order of the stage.
+//! The sweeps with a clock of their own: after the other tests, because they settle everything on the stage.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
 
 use rialto_e2e::{
-    shop::{Basket, Shop, Sketch},
+    invariants::Books,
+    provider::{STUCK, Signer, Simulator},
+    shop::{Account, Basket, Shop, Sketch},
     wait::eventually,
 };
-use rialto_kernel::{Clock, SystemClock, Timestamp};
+use rialto_kernel::{Clock, SystemClock};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_sweep_cancels_what_nobody_settled_and_nothing_before_its_time() {
+/// One test at a time: each moves the clock for all.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// An order whose charge the provider never decides.
+struct Scene {
+    shop: Shop,
+    simulator: Simulator,
+    seller: Account,
+    buyer: Account,
+    product: String,
+    order: String,
+}
+
+async fn scene() -> Scene {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Never paid for", 700, 10)).await;
-    // The provider only promises an answer, so the order stays PENDING.
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 2)]).paid_by("pm_sim_async")).await;
-    eventually("the stock to be reserved", async || {
-        let stock = shop.stock(&seller, &product).await;
-        if stock == (8, 2, 0) { Ok(()) } else { Err(format!("{stock:?}")) }
-    })
-    .await;
-
-    sweep(&shop, SystemClock.now().plus(Duration::from_secs(14 * 60))).await;
-    assert_eq!(shop.order(&buyer, &order).await["state"], "PENDING");
-    sweep(&shop, SystemClock.now().plus(Duration::from_secs(15 * 60))).await;
-    let cancelled = shop.order(&buyer, &order).await;
-    assert_eq!((&cancelled["state"], &cancelled["reason"]), (&json!("CANCELLED"), &json!("TIMEOUT")));
-    eventually("the stock to come back", async || {
-        let stock = shop.stock(&seller, &product).await;
-        if stock == (10, 0, 0) { Ok(()) } else { Err(format!("{stock:?}")) }
-    })
-    .await;
+    let order = shop.place(&buyer, &Basket::of(&[(&product, 2)]).paid_by(STUCK)).await;
+    let simulator = Simulator::open(&shop.aws);
+    let scene = Scene { shop, simulator, seller, buyer, product, order };
+    scene.payment_is("PROCESSING").await;
+    assert_eq!(scene.shop.stock(&scene.seller, &scene.product).await, (8, 2, 0));
+    scene
 }
 
-async fn sweep(shop: &Shop, now: Timestamp) -> Value {
-    shop.aws.invoke("orders-sweep", &json!({ "now": now })).await
+impl Scene {
+    /// Runs a service's sweep as if it were so many minutes later.
+    async fn sweep(&self, service: &str, minutes: u64) -> Value {
+        let now = SystemClock.now().plus(Duration::from_secs(minutes * 60));
+        self.shop.aws.invoke(&format!("{service}-sweep"), &json!({ "now": now })).await
+    }
+
+    async fn payment_is(&self, state: &str) {
+        eventually(&format!("the payment to be {state}"), async || {
+            let answer = self.shop.payment(&self.buyer, &self.order).await;
+            if answer.text().contains(&format!("\"{state}\"")) { Ok(()) } else { Err(answer) }
+        })
+        .await;
+    }
+
+    /// The order is cancelled for this reason, and its stock comes back.
+    async fn cancelled(&self, reason: &str) {
+        let order = self.shop.settled(&self.buyer, &self.order).await;
+        assert_eq!((&order["state"], &order["reason"]), (&json!("CANCELLED"), &json!(reason)));
+        eventually("the stock to come back", async || {
+            let stock = self.shop.stock(&self.seller, &self.product).await;
+            if stock == (10, 0, 0) { Ok(()) } else { Err(format!("{stock:?}")) }
+        })
+        .await;
+    }
+
+    async fn in_order(&self) {
+        Books::in_order(&self.shop.aws, &[&self.product], std::slice::from_ref(&self.order)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_settled_is_cancelled_with_its_charge_and_nothing_before_its_time() {
+    let _alone = ALONE.lock().await;
+    let scene = scene().await;
+    scene.sweep("payments", 14).await;
+    scene.sweep("orders", 14).await;
+    assert_eq!(scene.shop.order(&scene.buyer, &scene.order).await["state"], "PENDING");
+    scene.payment_is("PROCESSING").await;
+
+    scene.sweep("orders", 15).await;
+    scene.cancelled("TIMEOUT").await;
+    eventually("the charge to be called off", async || {
+        let swept = scene.sweep("payments", 15).await;
+        assert_eq!(swept["failed"], 0, "{swept}");
+        let payment = scene.shop.payment(&scene.buyer, &scene.order).await;
+        if payment.text().contains("VOIDED") { Ok(()) } else { Err(payment) }
+    })
+    .await;
+    assert_eq!(scene.simulator.charges(&scene.order).await, []);
+    scene.in_order().await;
+    assert_eq!(scene.sweep("payments", 15).await, json!({"settled": 0, "left": 0, "failed": 0}));
+
+    // It succeeds after all: recorded, told, and given back at once.
+    let intent = scene.simulator.settle(&scene.order).await;
+    Signer::of(&scene.shop.aws).await.succeeded(&scene.shop, &intent).await.expect(204);
+    scene.payment_is("REFUNDED").await;
+    assert_eq!(scene.simulator.charges(&scene.order).await, [(1_700, 1_700)]);
+    let mut told: Vec<String> = Vec::new();
+    eventually("the refund to be told", async || {
+        let timeline = scene.shop.timeline(&scene.buyer, &scene.order).await;
+        told = timeline.iter().map(|entry| entry["type"].as_str().unwrap().to_owned()).collect();
+        let has = |kind: &str| told.iter().any(|told| told == kind);
+        if has("PaymentCaptured") && has("RefundIssued") { Ok(()) } else { Err(format!("{told:?}")) }
+    })
+    .await;
+    scene.cancelled("TIMEOUT").await;
+    scene.in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_that_the_provider_never_decides_fails_when_its_time_is_over() {
+    let _alone = ALONE.lock().await;
+    let scene = scene().await;
+    scene.sweep("payments", 15).await;
+    scene.payment_is("FAILED").await;
+    scene.cancelled("PAYMENT_FAILED").await;
+    assert_eq!(scene.simulator.charges(&scene.order).await, []);
+    scene.in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_that_nobody_told_of_is_found_by_the_sweep() {
+    let _alone = ALONE.lock().await;
+    let scene = scene().await;
+    scene.simulator.settle(&scene.order).await;
+    scene.sweep("payments", 15).await;
+    scene.payment_is("CAPTURED").await;
+    assert_eq!(scene.shop.settled(&scene.buyer, &scene.order).await["state"], "CONFIRMED");
+    scene.in_order().await;
 }

@@ -1,0 +1,150 @@
+//! The payment provider as it really is behind the shop: the simulator's table, and its webhooks.
+
+use crate::{
+    aws::Aws,
+    http::{Answer, Call},
+    shop::Shop,
+    tables::table,
+};
+use aws_sdk_dynamodb::types::AttributeValue;
+use rialto_aws::ParameterStore;
+use rialto_dynamo::{Expect, Key, PutOutcome, Table, read_item, write_item};
+use rialto_kernel::{Clock, SystemClock, Timestamp, digest, settings::WEBHOOK_SECRET, signature};
+use rialto_platform::{
+    SIMULATOR,
+    domain::{
+        intent::{Intent, State},
+        saved::{Answer as Saved, REMEMBERED, Saved as KeptAnswer},
+    },
+};
+use serde_json::{Value, json};
+
+/// Says neither yes nor no, until [`Simulator::settle`].
+pub const STUCK: &str = "pm_sim_stuck";
+
+/// The simulator from behind.
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    table: Table,
+}
+
+impl Simulator {
+    pub fn open(aws: &Aws) -> Self {
+        Self { table: table(aws, SIMULATOR) }
+    }
+
+    /// Every intent that was ever made for an order.
+    pub async fn intents(&self, order: &str) -> Vec<Intent> {
+        let scan = self.table.client.scan().table_name(&self.table.name).consistent_read(true);
+        let scan = scan.filter_expression("metadata.order_id = :order");
+        let scan = scan.expression_attribute_values(":order", AttributeValue::S(order.to_owned()));
+        let items: Vec<_> =
+            scan.into_paginator().items().send().collect::<Result<_, _>>().await.expect("the table answers");
+        items.into_iter().map(|item| read_item(item).expect("an intent")).collect()
+    }
+
+    /// What was taken for an order, charge by charge, and what of it went back.
+    pub async fn charges(&self, order: &str) -> Vec<(u64, u64)> {
+        let intents = self.intents(order).await;
+        let paid = intents.iter().filter(|intent| intent.state == State::Succeeded);
+        paid.map(|intent| (intent.amount, intent.refunded())).collect()
+    }
+
+    /// Has an order's only charge succeed, whatever became of it before.
+    ///
+    /// # Panics
+    /// Unless there is just one.
+    pub async fn settle(&self, order: &str) -> Intent {
+        loop {
+            let intents = self.intents(order).await;
+            let [intent] = &intents[..] else { panic!("{order} has {} intents", intents.len()) };
+            let settled =
+                Intent { state: State::Processing, ..intent.clone() }.settled().expect("it settles");
+            let key = Key::new(format!("INTENT#{}", settled.id), "INTENT");
+            let item = write_item(&key, &settled, &[]).expect("an item");
+            let put = self.table.put(item, Expect::Version(intent.version)).await;
+            if put.expect("the table answers") == PutOutcome::Done {
+                return settled;
+            }
+        }
+    }
+
+    /// Keeps a 500 as the answer to this request under this key, as if it had come just now.
+    pub async fn fail(&self, key: &str, path: &str, form: &str) {
+        let body = json!({"error": {"type": "api_error", "message": "kept"}}).to_string();
+        self.keep(&KeptAnswer {
+            key: hash(key),
+            request_hash: digest::hex(&digest::sha256(&[path.as_bytes(), form.as_bytes()])),
+            answer: Saved { status: 500, body },
+            saved_at: SystemClock.now(),
+            version: 1,
+        })
+        .await;
+    }
+
+    /// Has a key be a day old, so that it is forgotten.
+    ///
+    /// # Panics
+    /// If it was never used.
+    pub async fn age(&self, key: &str) {
+        let kept = self.table.get(&answer_key(&hash(key))).await.expect("the table answers");
+        let kept: KeptAnswer = read_item(kept.expect("the key was used")).expect("an answer");
+        let day = i64::try_from(REMEMBERED.as_millis()).unwrap();
+        let saved_at = Timestamp::from_millis(kept.saved_at.millis() - day);
+        self.keep(&KeptAnswer { saved_at, ..kept }).await;
+    }
+
+    async fn keep(&self, kept: &KeptAnswer) {
+        let item = write_item(&answer_key(&kept.key), kept, &[]).expect("an item");
+        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
+        put.send().await.expect("the table answers");
+    }
+}
+
+fn hash(key: &str) -> String {
+    digest::hex(&digest::sha256(&[key.as_bytes()]))
+}
+
+fn answer_key(hash: &str) -> Key {
+    Key::new(format!("KEY#{hash}"), "ANSWER")
+}
+
+/// Who signs webhooks.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    secret: String,
+}
+
+impl Signer {
+    pub async fn of(aws: &Aws) -> Self {
+        let name = aws.stage.parameter(WEBHOOK_SECRET.name);
+        let values = ParameterStore::new(&aws.config).get(std::slice::from_ref(&name), true).await;
+        Self { secret: values.expect("the parameter store answers")[&name].clone() }
+    }
+
+    /// The header for a body that is sent then.
+    pub fn sign(&self, body: &str, at: Timestamp) -> String {
+        signature::sign(&self.secret, body.as_bytes(), at)
+    }
+
+    /// A call that tells of an event, signed now.
+    pub fn tell(&self, shop: &Shop, body: &str) -> Call {
+        webhook(shop, body).header(signature::HEADER, self.sign(body, SystemClock.now()))
+    }
+
+    /// Tells that a charge succeeded.
+    pub async fn succeeded(&self, shop: &Shop, intent: &Intent) -> Answer {
+        self.tell(shop, &event("payment_intent.succeeded", intent).to_string()).send().await
+    }
+}
+
+/// An unsigned call of the webhook.
+pub fn webhook(shop: &Shop, body: &str) -> Call {
+    shop.http.call("POST", "/webhooks/payments").body("application/json; charset=utf-8", body)
+}
+
+/// An event about an intent.
+pub fn event(kind: &str, intent: &Intent) -> Value {
+    let object = json!({"id": intent.id, "object": "payment_intent", "metadata": intent.metadata});
+    json!({"id": "evt_e2e", "object": "event", "type": kind, "data": {"object": object}})
+}

@@ -1,0 +1,215 @@
+//! The provider's word: signed, twice, late, about something else.
+
+use futures_util::future::join_all;
+use rialto_e2e::{
+    invariants::Books,
+    logs,
+    provider::{STUCK, Signer, Simulator, event, webhook},
+    shop::{Account, Basket, Shop, Sketch},
+    tables::Picture,
+    wait::eventually,
+};
+use rialto_kernel::{Clock, SystemClock, Timestamp, signature};
+use rialto_platform::domain::intent::Intent;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// An order whose charge the provider is at for as long as the test wants.
+struct Scene {
+    shop: Shop,
+    simulator: Simulator,
+    signer: Signer,
+    buyer: Account,
+    product: String,
+    order: String,
+}
+
+async fn scene() -> Scene {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Paid for later", 700, 10)).await;
+    let (simulator, signer) = (Simulator::open(&shop.aws), Signer::of(&shop.aws).await);
+    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by(STUCK)).await;
+    let scene = Scene { shop, simulator, signer, buyer, product, order };
+    scene.payment_is("PROCESSING").await;
+    scene
+}
+
+impl Scene {
+    async fn payment_is(&self, state: &str) -> Value {
+        eventually(&format!("the payment to be {state}"), async || {
+            let answer = self.shop.payment(&self.buyer, &self.order).await;
+            if answer.status == 200 && answer.json()["data"]["state"] == state {
+                Ok(answer.data(200))
+            } else {
+                Err(answer)
+            }
+        })
+        .await
+    }
+
+    async fn intent(&self) -> Intent {
+        self.simulator.intents(&self.order).await.remove(0)
+    }
+
+    async fn in_order(&self) {
+        Books::in_order(&self.shop.aws, &[&self.product], std::slice::from_ref(&self.order)).await;
+    }
+
+    /// Everything that payments has written down of the order.
+    async fn picture(&self) -> Picture {
+        Picture::take(&self.shop.aws, &[("payments", format!("ORDER#{}", self.order))]).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_asynchronous_charge_confirms_its_order_by_itself_though_it_is_told_twice() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Paid for soon", 700, 10)).await;
+    let since = SystemClock.now().millis();
+    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by("pm_sim_async")).await;
+    assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
+    shop.told(&buyer, &order, &["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"]).await;
+    eventually("the provider to have told twice", async || {
+        let lines = logs::lines(&shop.aws, "payments", since, &order).await;
+        let heard = lines.iter().filter(|line| line.text_of("message") == "told of a charge").count();
+        if heard >= 2 { Ok(()) } else { Err(format!("{heard} times")) }
+    })
+    .await;
+    assert_eq!(Simulator::open(&shop.aws).charges(&order).await, [(1_000, 0)]);
+    Books::in_order(&shop.aws, &[&product], &[order]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_that_is_told_twenty_times_at_once_is_recorded_once() {
+    let scene = scene().await;
+    let intent = scene.simulator.settle(&scene.order).await;
+    let told = join_all((0..20).map(|_| scene.signer.succeeded(&scene.shop, &intent))).await;
+    let other: Vec<_> = told.into_iter().filter(|answer| answer.status != 204).collect();
+    assert_eq!(other, []);
+    assert_eq!(scene.shop.settled(&scene.buyer, &scene.order).await["state"], "CONFIRMED");
+    scene.in_order().await;
+    let types = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
+    scene.shop.told(&scene.buyer, &scene.order, &types).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_after_the_order_was_cancelled_is_given_back_at_once() {
+    let scene = scene().await;
+    let cancel = scene.shop.post(format!("/orders/{}/cancel", scene.order), &json!({}));
+    cancel.token(&scene.buyer.token).send().await.expect(200);
+    let intent = scene.simulator.settle(&scene.order).await;
+    // Told before payments hears of the cancellation, it only captures; the cancellation gives it back then.
+    scene.signer.succeeded(&scene.shop, &intent).await.expect(204);
+    let payment = scene.payment_is("REFUNDED").await;
+    assert_eq!((&payment["captured"], &payment["refunded"]), (&json!(1_000), &json!(1_000)));
+    assert_eq!(scene.simulator.charges(&scene.order).await, [(1_000, 1_000)]);
+    scene.in_order().await;
+    let before = scene.picture().await;
+    scene.signer.succeeded(&scene.shop, &intent).await.expect(204);
+    assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_signed_just_now_is_refused_and_changes_nothing() {
+    let scene = scene().await;
+    let (before, intent) = (scene.picture().await, scene.simulator.settle(&scene.order).await);
+    let body = event("payment_intent.succeeded", &intent).to_string();
+    let now = SystemClock.now();
+    let good = scene.signer.sign(&body, now);
+    let (time, signature) = good.split_once(',').unwrap();
+    let ago = Timestamp::from_millis(now.millis() - 310_000);
+    let mut calls = vec![("nothing", webhook(&scene.shop, &body))];
+    for (what, header) in [
+        ("an empty header", String::new()),
+        ("only a time", time.to_owned()),
+        ("only a signature", signature.to_owned()),
+        ("a later time than the one that was signed", format!("t={},{signature}", now.seconds() + 1)),
+        ("another secret", signature::sign("whsec_another", body.as_bytes(), now)),
+        ("an empty secret", signature::sign("", body.as_bytes(), now)),
+        ("an older scheme", good.replace("v1=", "v0=")),
+        ("half a signature", good[..good.len() - 2].to_owned()),
+        ("an old signature", scene.signer.sign(&body, ago)),
+        ("a signature of the future", scene.signer.sign(&body, now.plus(Duration::from_secs(310)))),
+    ] {
+        calls.push((what, webhook(&scene.shop, &body).header(signature::HEADER, header)));
+    }
+    let altered = format!("{body} ");
+    calls.push(("another body", webhook(&scene.shop, &altered).header(signature::HEADER, good.clone())));
+    for (what, call) in calls {
+        let refused = call.send().await.is_problem(400, "invalid", &["Stripe-Signature"]);
+        assert_eq!(refused, Ok(()), "{what}");
+    }
+    assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
+
+    // While the secret changes there are two signatures, the right one anywhere.
+    let two = format!("{time},v1={},{signature}", "0".repeat(64));
+    webhook(&scene.shop, &body).header(signature::HEADER, two).send().await.expect(204);
+    scene.payment_is("CAPTURED").await;
+    scene.shop.settled(&scene.buyer, &scene.order).await;
+    scene.in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_signed_is_read_to_the_byte_and_refused_unless_it_is_an_event() {
+    let scene = scene().await;
+    for body in ["", "{}", "[]", "a=1", "{\"type\":\"payment_intent.succeeded\"}"] {
+        let refused = scene.signer.tell(&scene.shop, body).send().await;
+        assert_eq!(refused.is_problem(400, "invalid", &["body"]), Ok(()), "{body}");
+    }
+    // White space, and letters beyond ASCII, as no parser would write them again; then as a gateway hands on bytes.
+    let intent = scene.simulator.settle(&scene.order).await;
+    let body = event("payment_intent.processing", &intent).to_string();
+    let body = format!("{{ \"note\" :\t\"Zürich \\u00fc 🦀\",\r\n{}", &body[1..]);
+    scene.signer.tell(&scene.shop, &body).send().await.expect(204);
+    let body = body.replace("processing", "succeeded");
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &body);
+    let answer = scene
+        .shop
+        .aws
+        .invoke(
+            "payments-receive-webhook",
+            &json!({
+                "resource": "/webhooks/payments", "path": "/webhooks/payments", "httpMethod": "POST",
+                "headers": {"Stripe-Signature": scene.signer.sign(&body, SystemClock.now())},
+                "requestContext": {"httpMethod": "POST", "resourcePath": "/webhooks/payments"},
+                "body": encoded, "isBase64Encoded": true,
+            }),
+        )
+        .await;
+    assert_eq!(answer["statusCode"], 204, "{answer}");
+    scene.payment_is("CAPTURED").await;
+    scene.shop.settled(&scene.buyer, &scene.order).await;
+    scene.in_order().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_something_else_or_not_true_is_acknowledged_and_changes_nothing() {
+    let scene = scene().await;
+    let (before, intent) = (scene.picture().await, scene.intent().await);
+    let of = |id: &str, order: &str| Intent {
+        id: id.to_owned(),
+        metadata: [("order_id".to_owned(), order.to_owned())].into(),
+        ..intent.clone()
+    };
+    let stranger = rialto_kernel::OrderId::derive(&[b"nobody's"]).to_string();
+    for event in [
+        // The provider, asked, says that the charge is processing.
+        event("payment_intent.succeeded", &intent),
+        event("payment_intent.payment_failed", &intent),
+        event("payment_intent.canceled", &intent),
+        event("customer.created", &intent),
+        event("payment_intent.succeeded", &of("pi_somebody_elses", &scene.order)),
+        event("payment_intent.succeeded", &of(&intent.id, &stranger)),
+        event("payment_intent.succeeded", &of(&intent.id, "nonsense")),
+        json!({"type": "payment_intent.succeeded", "data": {"object": {"id": intent.id}}}),
+    ] {
+        scene.signer.tell(&scene.shop, &event.to_string()).send().await.expect(204);
+        assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new(), "{event}");
+    }
+    let intent = scene.simulator.settle(&scene.order).await;
+    scene.signer.succeeded(&scene.shop, &intent).await.expect(204);
+    scene.shop.settled(&scene.buyer, &scene.order).await;
+    scene.in_order().await;
+}
