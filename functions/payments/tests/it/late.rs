@@ -9,13 +9,14 @@ use crate::{
         IN_TIME, Message, Schedules, TOO_LATE, World, ready,
     },
 };
+use rialto_kernel::{OrderId, StoreError, Timestamp};
 use rialto_payments::{
     application::sweep::sweep,
     domain::{
         intent::{Code, IntentState},
-        payment::PaymentState,
+        payment::{Change, Payment, PaymentState},
     },
-    ports::{DeadlineReader, PaymentReader},
+    ports::{DeadlineReader, PaymentReader, PaymentWriter, Saved},
 };
 
 const ASYNC: &str = "pm_sim_async";
@@ -239,4 +240,39 @@ fn a_sweep_without_time_left_begins_nothing() {
     let swept = ready(sweep(&world.store, &world.provider, TOO_LATE, None, || true)).unwrap();
     assert_eq!((swept.settled, swept.left, swept.failed.len()), (0, 0, 0));
     assert_eq!(ready(world.store.payment(world.order)).unwrap().unwrap().state, PaymentState::Processing);
+}
+
+/// A store whose index lags so far that it lists what isn't due any more, or not yet.
+struct Lagging<'a>(&'a World);
+
+impl DeadlineReader for Lagging<'_> {
+    async fn due(&self, _: Timestamp, _: usize) -> Result<Vec<OrderId>, StoreError> {
+        Ok(vec![self.0.order, OrderId::derive(&[b"no payment"])])
+    }
+}
+
+impl PaymentReader for Lagging<'_> {
+    async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
+        self.0.store.payment(order).await
+    }
+}
+
+impl PaymentWriter for Lagging<'_> {
+    async fn save(&self, change: &Change) -> Result<Saved, StoreError> {
+        self.0.store.save(change).await
+    }
+}
+
+#[test]
+fn an_index_that_lags_decides_nothing() {
+    let world = World::new(ASYNC);
+    deliver(&world, &events(&[StockReserved]));
+    for (now, state) in [(IN_TIME, PaymentState::Processing), (TOO_LATE, PaymentState::Failed)] {
+        ready(sweep(&Lagging(&world), &world.provider, now, None, || false)).unwrap();
+        assert_eq!(world.check(false).state, state);
+    }
+    let before = (world.payment(), world.announced());
+    let swept = ready(sweep(&Lagging(&world), &world.provider, TOO_LATE, None, || false)).unwrap();
+    assert_eq!((swept.settled, swept.left), (0, 2));
+    assert_eq!((world.payment(), world.announced()), before);
 }
