@@ -1,6 +1,7 @@
-//! The ports on DynamoDB, Secrets Manager and the parameter store, and in memory; one contract suite runs on both.
+//! The ports on DynamoDB, Secrets Manager, the parameter store and other services, and in memory; one contract suite runs on both.
 
 pub mod dynamodb;
 pub mod memory;
+pub mod orders;
 pub mod passwords;
 pub mod secrets;

@@ -1,6 +1,7 @@
 //! Types and rules, without any outside world.
 
 pub mod account;
+pub mod address_book;
 pub mod attempts;
 pub mod contact;
 pub mod credential;

@@ -3,11 +3,13 @@
 mod accounts;
 mod attempts;
 mod keys;
+mod orders;
 mod passwords;
 mod sessions;
 
 pub use accounts::*;
 pub use attempts::*;
 pub use keys::*;
+pub use orders::*;
 pub use passwords::*;
 pub use sessions::*;

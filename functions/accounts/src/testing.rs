@@ -7,10 +7,10 @@ use crate::{
         credential::{Credential, Password, PasswordHash},
         registration::Registration,
     },
-    ports::{HashError, Passwords, Registrar},
+    ports::{HashError, OrdersOf, Passwords, Registrar},
 };
-use rialto_contracts::Cause;
-use rialto_kernel::{Clock, SystemClock, UserId, Write};
+use rialto_contracts::{Cause, internal::orders::RecentOrder};
+use rialto_kernel::{Clock, SellerId, StoreError, SystemClock, UserId, Write};
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
@@ -46,4 +46,42 @@ pub(crate) async fn registered(store: &impl Registrar, email: &str) -> Credentia
         Registration::user(UserId::generate(now), details(email), hash, &Cause::default(), now);
     assert_eq!(store.register(&registration).await, Ok(Write::Done));
     registration.credential
+}
+
+pub(crate) fn address(receiver: &str) -> rialto_kernel::Address {
+    use rialto_kernel::{Address, DropOff, Phone, Text};
+    Address {
+        receiver: Text::parse(receiver).unwrap(),
+        line1: Text::parse("7 Nowhere Lane").unwrap(),
+        line2: None,
+        zipcode: Text::parse("98765").unwrap(),
+        phone: Phone::parse("+4915550100").unwrap(),
+        drop_off: DropOff::Door,
+        note: None,
+    }
+}
+
+/// Orders that answers as it is told.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct FakeOrders {
+    pub(crate) silent: bool,
+    pub(crate) open: bool,
+}
+
+impl FakeOrders {
+    fn answer<T>(self, answer: T) -> Result<T, StoreError> {
+        if self.silent { Err(StoreError::Unavailable("no answer".to_owned())) } else { Ok(answer) }
+    }
+}
+
+impl OrdersOf for FakeOrders {
+    async fn recent(&self, _: UserId) -> Result<Vec<RecentOrder>, StoreError> {
+        self.answer(Vec::new())
+    }
+    async fn has_open_orders(&self, _: UserId) -> Result<bool, StoreError> {
+        self.answer(self.open)
+    }
+    async fn has_open_lines(&self, _: SellerId) -> Result<bool, StoreError> {
+        self.answer(self.open)
+    }
 }

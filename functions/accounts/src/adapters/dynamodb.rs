@@ -1,22 +1,29 @@
-//! Items: `ACCOUNT#<id>` holds `ACCOUNT`, a buyer's `PROFILE` and each `SESSION#<id>`; `EMAIL#<in lower case>` holds the
-//! `CREDENTIAL` of the one account that the email belongs to. `EMAIL#…` and `ADDRESS#<ip>` hold what is counted of each,
-//! `ATTEMPTS#<kind>`.
+//! Items: `ACCOUNT#<id>` holds `ACCOUNT`, a buyer's `PROFILE` and `ADDRESSES`, and each `SESSION#<id>`; `EMAIL#<in lower case>`
+//! holds the `CREDENTIAL` of the one account that the email belongs to. `EMAIL#…` and `ADDRESS#<ip>` hold what is counted of
+//! each, `ATTEMPTS#<kind>`. `DAYS#<role>` holds each `<day>` on which an account was made.
 //!
-//! Sessions lie beside their account so that all of an account's can be read at once, and as they are.
+//! Sessions lie beside their account so that all of an account's can be read at once, and as they are. Index `by_day` lists the
+//! accounts of a role and a day; `by_erasure` those that are closed and tell of persons still.
 
 mod accounts;
 mod attempts;
+mod closing;
+mod lists;
+mod profiles;
 mod sessions;
 
 use crate::domain::contact::Email;
 use rialto_dynamo::{Key, PutOutcome, Table, TransactWriteItem, Transacted};
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 use rialto_lambda::App;
+use std::sync::{Arc, Mutex};
 
 /// The ports on the service's table.
 #[derive(Debug, Clone)]
 pub struct DynamoAccounts {
     table: Table,
+    /// The last day that is known to stand in the list of days.
+    known_day: Arc<Mutex<Option<Key>>>,
 }
 
 fn account_key(account: AccountId) -> Key {
@@ -25,6 +32,10 @@ fn account_key(account: AccountId) -> Key {
 
 fn profile_key(account: AccountId) -> Key {
     Key::new(partition(account), "PROFILE")
+}
+
+fn addresses_key(account: AccountId) -> Key {
+    Key::new(partition(account), "ADDRESSES")
 }
 
 fn session_key(account: AccountId, session: SessionId) -> Key {
@@ -46,8 +57,8 @@ impl DynamoAccounts {
     }
 
     #[must_use]
-    pub const fn on(table: Table) -> Self {
-        Self { table }
+    pub fn on(table: Table) -> Self {
+        Self { table, known_day: Arc::default() }
     }
 
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Write, StoreError> {

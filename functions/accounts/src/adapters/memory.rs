@@ -2,13 +2,16 @@
 
 mod accounts;
 mod attempts;
+mod closing;
 mod keys;
+mod profiles;
 mod sessions;
 
 pub use keys::MemoryKeys;
 
 use crate::domain::{
-    account::Account, attempts::Counter, credential::Credential, profile::Profile, session::Session,
+    account::Account, address_book::AddressBook, attempts::Counter, credential::Credential, profile::Profile,
+    session::Session,
 };
 use rialto_contracts::Event;
 use rialto_kernel::{AccountId, SessionId, Timestamp, UserId};
@@ -27,12 +30,28 @@ pub struct MemoryAccounts {
 struct State {
     accounts: BTreeMap<AccountId, Account>,
     profiles: BTreeMap<UserId, Profile>,
+    books: BTreeMap<AccountId, AddressBook>,
+    /// When orders is to be asked whether a closed account is needed still.
+    due: BTreeMap<AccountId, Timestamp>,
     /// By [`crate::domain::contact::Email::key`].
     credentials: BTreeMap<String, Credential>,
     sessions: BTreeMap<(AccountId, SessionId), Session>,
     /// How many, and when the window ends.
     attempts: BTreeMap<Counter, (u32, Timestamp)>,
     announced: Vec<Event>,
+}
+
+impl State {
+    /// Writes all but the last login over the version before, if that is there.
+    fn save_account(&mut self, account: &Account) -> bool {
+        match self.accounts.get_mut(&account.account_id) {
+            Some(held) if held.version + 1 == account.version => {
+                *held = Account { last_login_at: held.last_login_at, ..account.clone() };
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
 }
 
 impl MemoryAccounts {

@@ -1,4 +1,8 @@
 use super::contact::{Email, Name, Phone};
+use rialto_contracts::{
+    Cause, Event,
+    accounts::{SellerUnregistered, UserUnregistered},
+};
 use rialto_kernel::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -34,4 +38,106 @@ pub struct Account {
     pub last_login_at: Option<Timestamp>,
     /// Rises with every change of anything but the last login.
     pub version: u64,
+}
+
+/// What of an account may be changed; what is none stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edit {
+    pub name: Option<Name>,
+    pub phone: Option<Phone>,
+    pub mail_notifications: Option<bool>,
+}
+
+impl Account {
+    /// The account with what was changed.
+    #[must_use]
+    pub fn edited(&self, edit: Edit) -> Self {
+        let details = self.details.clone().map(|details| Details {
+            name: edit.name.unwrap_or(details.name),
+            phone: edit.phone.or(details.phone),
+            email: details.email,
+        });
+        let mail_notifications = edit.mail_notifications.unwrap_or(self.mail_notifications);
+        Self { details, mail_notifications, version: self.version + 1, ..self.clone() }
+    }
+
+    /// The account closed, and what is announced. What it tells of a person stays until nothing needs it any more.
+    #[must_use]
+    pub fn unregistered(&self, cause: &Cause, now: Timestamp) -> (Self, Vec<Event>) {
+        let closed = Self {
+            status: AccountStatus::Unregistered,
+            mail_notifications: false,
+            version: self.version + 1,
+            ..self.clone()
+        };
+        let announced = match self.account_id {
+            AccountId::User(user_id) => {
+                Some(Event::new(&UserUnregistered { user_id }, closed.version, 0, now, cause))
+            }
+            AccountId::Seller(seller_id) => {
+                Some(Event::new(&SellerUnregistered { seller_id }, closed.version, 0, now, cause))
+            }
+            AccountId::Supervisor(_) => None,
+        };
+        (closed, announced.into_iter().collect())
+    }
+
+    /// The account without anything that tells of a person.
+    #[must_use]
+    pub fn erased(&self) -> Self {
+        Self { details: None, last_login_at: None, version: self.version + 1, ..self.clone() }
+    }
+
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.status == AccountStatus::Registered
+    }
+
+    /// Where the account stands in lists of all: by time, then by id.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}#{}", self.created_at, self.account_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{domain::credential::PasswordHash, domain::registration::Registration, testing::details};
+    use rialto_kernel::{SellerId, UserId};
+
+    fn ann() -> Account {
+        let (id, now) = (UserId::derive(&[b"u"]), Timestamp::from_millis(7));
+        let hash = PasswordHash("h".to_owned());
+        Registration::user(id, details("ann@example.com"), hash, &Cause::default(), now).account
+    }
+
+    #[test]
+    fn what_an_edit_leaves_out_stays() {
+        let edit = Edit { name: Some(Name::parse("Ann Roe").unwrap()), ..Edit::default() };
+        let edited = ann().edited(edit);
+        let (before, after) = (ann().details.unwrap(), edited.details.unwrap());
+        assert_eq!(after.name.as_str(), "Ann Roe");
+        assert_eq!((after.email, after.phone), (before.email, before.phone));
+        assert_eq!((edited.mail_notifications, edited.version), (false, 2));
+    }
+
+    #[test]
+    fn a_closed_account_keeps_its_details_until_they_are_erased() {
+        let (closed, events) = ann().unregistered(&Cause::default(), Timestamp::from_millis(9));
+        assert_eq!((closed.status, closed.version), (AccountStatus::Unregistered, 2));
+        assert_eq!(closed.details, ann().details);
+        let [event] = events.as_slice() else { panic!("one event") };
+        assert_eq!((event.kind.as_str(), event.sequence), ("UserUnregistered", 2));
+        assert_eq!(event.data, serde_json::json!({ "user_id": ann().account_id }));
+        let erased = closed.erased();
+        assert_eq!((erased.details, erased.version), (None, 3));
+    }
+
+    #[test]
+    fn a_seller_is_announced_as_one() {
+        let seller = Account { account_id: AccountId::Seller(SellerId::derive(&[b"s"])), ..ann() };
+        let (_, events) = seller.unregistered(&Cause::default(), Timestamp::from_millis(9));
+        assert_eq!(events[0].kind, "SellerUnregistered");
+    }
 }

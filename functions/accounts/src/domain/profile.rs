@@ -1,8 +1,8 @@
-use rialto_kernel::{UserId, digest};
+use rialto_kernel::{ImageUrl, Text, UserId, digest};
 use serde::{Deserialize, Serialize};
 
 /// A buyer's standing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Grade {
     Bronze,
@@ -10,13 +10,31 @@ pub enum Grade {
     Gold,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be BRONZE, SILVER or GOLD")]
+pub struct GradeError;
+
+impl std::str::FromStr for Grade {
+    type Err = GradeError;
+    fn from_str(text: &str) -> Result<Self, GradeError> {
+        match text {
+            "BRONZE" => Ok(Self::Bronze),
+            "SILVER" => Ok(Self::Silver),
+            "GOLD" => Ok(Self::Gold),
+            _ => Err(GradeError),
+        }
+    }
+}
+
+pub type Nickname = Text<1, 40>;
+
 /// What everybody may know of a buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     pub user_id: UserId,
-    pub nickname: String,
+    pub nickname: Nickname,
     /// Where a picture is.
-    pub image: Option<String>,
+    pub image: Option<ImageUrl>,
     pub grade: Grade,
     /// Rises with every change.
     pub version: u64,
@@ -28,6 +46,9 @@ impl Profile {
     pub fn first(user_id: UserId) -> Self {
         let digest = digest::sha256(&[b"nickname", user_id.to_string().as_bytes()]);
         let nickname = format!("buyer-{}", digest::hex(&digest[..4]));
+        // Fourteen letters and digits are a nickname.
+        #[expect(clippy::expect_used, reason = "a test makes one")]
+        let nickname = Nickname::parse(&nickname).expect("a nickname");
         Self { user_id, nickname, image: None, grade: Grade::Bronze, version: 1 }
     }
 }
@@ -42,7 +63,7 @@ mod tests {
         let profile = Profile::first(one);
         assert_eq!(profile, Profile::first(one));
         assert_ne!(profile.nickname, Profile::first(other).nickname);
-        assert!(profile.nickname.starts_with("buyer-") && profile.nickname.len() == 14);
+        assert!(profile.nickname.as_str().starts_with("buyer-") && profile.nickname.as_str().len() == 14);
         assert_eq!((profile.image, profile.grade), (None, Grade::Bronze));
     }
 }

@@ -38,10 +38,12 @@ pub struct SellerBody {
     pub mail_notifications: bool,
     pub status: AccountStatus,
     pub created_at: Timestamp,
+    /// Seconds after the login itself.
+    pub last_login_at: Option<Timestamp>,
 }
 
 impl SellerBody {
-    fn new(seller_id: SellerId, account: &Account) -> Self {
+    pub(super) fn new(seller_id: SellerId, account: &Account) -> Self {
         let details = account.details.as_ref();
         Self {
             seller_id,
@@ -51,6 +53,7 @@ impl SellerBody {
             mail_notifications: account.mail_notifications,
             status: account.status,
             created_at: account.created_at,
+            last_login_at: account.last_login_at,
         }
     }
 }

@@ -70,10 +70,12 @@ pub struct UserBody {
     pub mail_notifications: bool,
     pub status: AccountStatus,
     pub created_at: Timestamp,
+    /// Seconds after the login itself.
+    pub last_login_at: Option<Timestamp>,
 }
 
 impl UserBody {
-    fn new(user_id: UserId, account: &Account) -> Self {
+    pub(super) fn new(user_id: UserId, account: &Account) -> Self {
         let details = account.details.as_ref();
         Self {
             user_id,
@@ -83,6 +85,7 @@ impl UserBody {
             mail_notifications: account.mail_notifications,
             status: account.status,
             created_at: account.created_at,
+            last_login_at: account.last_login_at,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod attempts;
+mod closing;
+mod lists;
 mod sessions;
 
 use rialto_accounts::{
@@ -14,8 +16,9 @@ use rialto_accounts::{
         session::Session,
     },
     ports::{
-        AccountReader, AttemptCounter, CredentialReader, CredentialWriter, LastLogin, Registrar,
-        SessionEnder, SessionLister, SessionReader, SessionStarter, SessionWriter,
+        AccountCloser, AccountLister, AccountReader, AccountWriter, AddressBooks, AttemptCounter,
+        CredentialReader, CredentialWriter, ErasureQueue, LastLogin, Profiles, Registrar, SessionEnder,
+        SessionLister, SessionReader, SessionStarter, SessionWriter,
     },
 };
 use rialto_contracts::Cause;
@@ -30,11 +33,17 @@ macro_rules! store {
     };
 }
 store![
+    AccountCloser,
+    AccountLister,
     AccountReader,
+    AccountWriter,
+    AddressBooks,
     AttemptCounter,
     CredentialReader,
     CredentialWriter,
+    ErasureQueue,
     LastLogin,
+    Profiles,
     Registrar,
     SessionEnder,
     SessionLister,

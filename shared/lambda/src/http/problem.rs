@@ -19,6 +19,7 @@ pub enum Code {
     InsufficientStock,
     PriceChanged,
     LimitReached,
+    InUse,
     Duplicate,
     TooLarge,
     UnsupportedMediaType,
@@ -42,6 +43,7 @@ impl Code {
             | Self::InsufficientStock
             | Self::PriceChanged
             | Self::LimitReached
+            | Self::InUse
             | Self::Duplicate => 409,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -65,6 +67,7 @@ impl Code {
             Self::InsufficientStock => "There isn't that much stock",
             Self::PriceChanged => "The price has changed",
             Self::LimitReached => "A limit is reached",
+            Self::InUse => "It is in use",
             Self::Duplicate => "It exists already",
             Self::TooLarge => "The request is too large",
             Self::UnsupportedMediaType => "The body must be JSON",

@@ -115,9 +115,17 @@ impl Request {
     /// # Errors
     /// 400 for an unknown or repeated one.
     pub fn list_query(&self, names: &[&str]) -> Result<Query<'_>, Problem> {
+        self.query_of(&[names, &["limit", "cursor"]].concat())
+    }
+
+    /// The query parameters in `names`, each once.
+    ///
+    /// # Errors
+    /// 400 for an unknown or repeated one.
+    pub fn query_of(&self, names: &[&str]) -> Result<Query<'_>, Problem> {
         let mut errors = Vec::new();
         for (at, (name, _)) in self.query.iter().enumerate() {
-            if !names.contains(&name.as_str()) && name != "limit" && name != "cursor" {
+            if !names.contains(&name.as_str()) {
                 errors.push(FieldError { field: name.clone(), message: "is unknown here".to_owned() });
             } else if self.query[..at].iter().any(|(earlier, _)| earlier == name) {
                 errors.push(FieldError { field: name.clone(), message: "must be given once".to_owned() });
@@ -127,7 +135,7 @@ impl Request {
     }
 }
 
-/// The checked query of a list.
+/// A checked query.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
     request: &'a Request,

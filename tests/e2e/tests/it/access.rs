@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use rialto_e2e::{
     forge::{Key, altered, claims},
     http::Call,
-    local::Local,
+    local::{Local, beyond_localstack, gateway_authorizes},
     shop::{Account, Basket, Shop, Sketch},
 };
-use rialto_kernel::{OrderId, ProductId, Role, SessionId};
+use rialto_kernel::{AddressId, OrderId, ProductId, Role, SessionId};
 use rialto_lambda::{
     access::{ROUTES, Route, Who},
     token::Claims,
@@ -42,7 +42,8 @@ impl World {
     fn path(&self, route: &Route) -> String {
         let path = route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
         let path = path.replace("{product_id}", &self.product).replace("{order_id}", &self.order);
-        path.replace("{session_id}", &SessionId::derive(&[b"no such session"]).to_string())
+        let path = path.replace("{session_id}", &SessionId::derive(&[b"no such session"]).to_string());
+        path.replace("{address_id}", &AddressId::derive(&[b"no such address"]).to_string())
     }
 
     /// A call of the route that would be refused for its body only.
@@ -150,21 +151,33 @@ async fn a_signature_alone_lets_nobody_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_has_expired_or_whose_session_has_ended_is_told_so() {
+async fn a_token_that_has_expired_is_told_so() {
+    let world = world().await;
+    let good = claims(&world.supervisor.token);
+    let key = Key::of(&world.shop.aws, Role::Supervisor).await;
+    let expired = key.sign(&Claims { iat: good.iat - 901, exp: good.iat - 1, ..good });
+    let calls = closed().map(|route| (route.function.to_owned(), world.call(route).token(&expired)));
+    all_refused(calls.collect(), 401, "token_expired").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_whose_session_has_ended_or_never_was_is_told_so() {
+    if !gateway_authorizes() {
+        return;
+    }
     let world = world().await;
     let aws = &world.shop.aws;
     let login = &Local::read().accounts.supervisor;
     let ended = world.shop.log_in(&login.email, &login.password).await;
     let good = claims(&ended.token);
     let key = Key::of(aws, Role::Supervisor).await;
-    let expired = key.sign(&Claims { iat: good.iat - 901, exp: good.iat - 1, ..good.clone() });
     let stranger = Claims { sid: SessionId::derive(&[b"no such session"]), ..good.clone() };
 
     world.shop.get("/orders/nonsense").token(&ended.token).send().await.problem(404, "not_found");
     world.shop.http.call("POST", "/auth/logout").token(&ended.token).send().await.expect(204);
     let mut calls = Vec::new();
     for route in closed() {
-        let tokens = [("expired", &expired), ("ended", &ended.token), ("unknown", &key.sign(&stranger))];
+        let tokens = [("ended", &ended.token), ("unknown", &key.sign(&stranger))];
         for (what, token) in tokens {
             calls.push((format!("{} ({what})", route.function), world.call(route).token(token)));
         }
@@ -253,7 +266,8 @@ async fn somebody_elses_product_and_stock_are_forbidden() {
     all_refused(by(seller, calls(&none)), 404, "not_found").await;
     let listed = shop.get(format!("/sellers/{}/products", seller.id)).token(&other_seller.token);
     all_refused(vec![("list".to_owned(), listed)], 403, "forbidden").await;
-    assert_eq!(shop.stock(seller, product).await, (9, 0, 1), "nothing was adjusted");
+    let (available, reserved, sold) = shop.stock(seller, product).await;
+    assert_eq!((available, reserved + sold), (9, 1), "nothing was adjusted");
     assert_eq!(shop.get(format!("/products/{product}")).send().await.data(200)["price"], 100);
 }
 
@@ -300,12 +314,15 @@ async fn everybody_may_call_what_is_open() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_route_is_not_found() {
+    if !beyond_localstack("a gateway's own answers have no body of ours there") {
+        return;
+    }
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let mut calls = Vec::new();
     for (method, path) in [
         ("GET", "/nothing"),
-        ("GET", "/users"),
+        ("PUT", "/users"),
         ("DELETE", "/products"),
         ("PUT", "/orders/ord_01kaka00000000000000000001"),
         ("POST", "/health"),

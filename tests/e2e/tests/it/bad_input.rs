@@ -207,6 +207,30 @@ fn order(world: &World) -> Input {
     }
 }
 
+fn kept_address() -> Input {
+    let mut body = rialto_e2e::shop::address();
+    body["default"] = json!(true);
+    let mut bad = [
+        bad_text("/receiver", "receiver", 80),
+        bad_text("/line1", "line1", 120),
+        bad_text("/line2", "line2", 120),
+        bad_text("/zipcode", "zipcode", 12),
+        bad_text("/note", "note", 200),
+    ]
+    .concat();
+    for phone in [json!(""), json!("1234"), json!("1234567890123456"), json!("12345x"), json!(12345)] {
+        bad.push(("/phone", phone, "phone"));
+    }
+    for place in [json!(""), json!("ROOF"), json!("door"), json!(1)] {
+        bad.push(("/drop_off", place, "drop_off"));
+    }
+    for default in [json!("yes"), json!(1), json!(null)] {
+        bad.push(("/default", default, "default"));
+    }
+    let required = vec!["/receiver", "/line1", "/zipcode", "/phone", "/drop_off"];
+    Input { body: Some(body), required, bad, ..Input::default() }
+}
+
 fn details() -> Vec<(&'static str, Value, &'static str)> {
     let images = |value: Value| ("/images", value, "images");
     let image = |value: &str| ("/images", json!(["https://shop.example/a.png", value]), "images[1]");
@@ -270,8 +294,60 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             .concat(),
             ..none
         },
-        "accounts-list-sessions" => Input { queries: list(&[]), ..none },
-        "accounts-log-out" | "accounts-end-session" | "accounts-get-jwks" => none,
+        "accounts-list-sessions" | "accounts-list-addresses" | "accounts-list-sellers" => {
+            Input { queries: list(&[]), ..none }
+        }
+        "accounts-list-users" => Input {
+            queries: list(&[
+                ("email=nobody", "email"),
+                ("email=", "email"),
+                ("name=", "name"),
+                ("name=%20", "name"),
+                ("name=a%00b", "name"),
+                ("name=a&name=b", "name"),
+            ]),
+            ..none
+        },
+        "accounts-get-user" => Input {
+            queries: [
+                ("include=", "include"),
+                ("include=payments", "include"),
+                ("include=orders&include=orders", "include"),
+                ("limit=1", "limit"),
+                ("bogus=1", "bogus"),
+            ]
+            .map(|(query, field)| (query.to_owned(), field))
+            .into(),
+            ..none
+        },
+        "accounts-change-user" | "accounts-change-seller" => {
+            let mut bad = bad_text("/name", "name", 80);
+            for phone in [json!(7), json!(""), json!("1234"), json!("1234567890123456"), json!("12345x7")] {
+                bad.push(("/phone", phone, "phone"));
+            }
+            for wish in [json!("yes"), json!(1)] {
+                bad.push(("/mail_notifications", wish, "mail_notifications"));
+            }
+            bad.push(("", json!({}), "body"));
+            bad.push(("", json!({ "name": null }), "body"));
+            let body = json!({ "name": world.mark, "phone": "+4915550100", "mail_notifications": true });
+            Input { body: Some(body), bad, ..none }
+        }
+        "accounts-set-profile" => {
+            let mut bad = bad_text("/nickname", "nickname", 40);
+            for image in [json!(7), json!(""), json!("http://img.example/a.png"), json!("https://"), long(501)] {
+                bad.push(("/image", image, "image"));
+            }
+            for grade in [json!("gold"), json!(""), json!("PLATINUM"), json!(1)] {
+                bad.push(("/grade", grade, "grade"));
+            }
+            let body = json!({ "nickname": world.mark.get(..30), "image": "https://img.example/a.png", "grade": "BRONZE" });
+            Input { body: Some(body), required: vec!["/nickname"], bad, ..none }
+        }
+        "accounts-add-address" | "accounts-set-address" => kept_address(),
+        "accounts-log-out" | "accounts-end-session" | "accounts-get-jwks" | "accounts-unregister-user"
+        | "accounts-get-public-user" | "accounts-get-profile" | "accounts-remove-address"
+        | "accounts-get-seller" | "accounts-unregister-seller" => none,
         "catalog-register-product" => {
             let sketch = Sketch::new(&world.mark, 100, 1);
             let item = |value: Value| ("/item_id", value, "item_id");
@@ -408,7 +484,8 @@ fn objects(place: &str, value: &Value) -> Vec<String> {
 impl World {
     fn path(&self, route: &Route) -> String {
         let path = route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
-        path.replace("{product_id}", &self.product).replace("{order_id}", &self.order)
+        let path = path.replace("{product_id}", &self.product).replace("{order_id}", &self.order);
+        path.replace("{address_id}", "adr_01kaka00000000000000000001")
     }
 
     /// A call by somebody who may.
@@ -445,7 +522,8 @@ impl World {
     /// Malformed ids name nothing.
     fn ids(&self, route: &Route) -> Vec<Case> {
         let mut cases = Vec::new();
-        for name in ["{user_id}", "{seller_id}", "{product_id}", "{order_id}", "{session_id}"] {
+        for name in ["{user_id}", "{seller_id}", "{product_id}", "{order_id}", "{session_id}", "{address_id}"]
+        {
             if !route.path.contains(name) {
                 continue;
             }
@@ -454,6 +532,7 @@ impl World {
                 "{seller_id}" => "sel",
                 "{product_id}" => "prd",
                 "{session_id}" => "ses",
+                "{address_id}" => "adr",
                 _ => "ord",
             };
             let canonical = format!("{prefix}_01kaka00000000000000000001");
@@ -484,6 +563,9 @@ impl World {
     /// A body so good that only the path is bad.
     fn good_body(&self, route: &Route) -> Option<Value> {
         match route.function {
+            "accounts-change-user" | "accounts-change-seller" => Some(json!({ "name": self.mark })),
+            "accounts-set-profile" => Some(json!({ "nickname": "nobody" })),
+            "accounts-add-address" | "accounts-set-address" => Some(rialto_e2e::shop::address()),
             "catalog-change-product" => Some(json!({ "price": 1 })),
             "catalog-set-product-status" => Some(json!({ "status": "SOLD_OUT" })),
             "inventory-adjust-stock" => Some(json!({ "quantity": 1, "reason": self.mark })),

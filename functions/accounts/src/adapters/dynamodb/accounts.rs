@@ -1,19 +1,22 @@
-use super::{DynamoAccounts, account_key, credential_key, profile_key, written};
+use super::{DynamoAccounts, account_key, credential_key, lists::listing, profile_key, written};
 use crate::{
     domain::{account::Account, contact::Email, credential::Credential, registration::Registration},
-    ports::{AccountReader, CredentialReader, CredentialWriter, LastLogin, Registrar},
+    ports::{AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin, Registrar},
 };
-use rialto_dynamo::{AttributeValue, Expect, OUTBOX, TransactWriteItem, Update, read_item, write_item};
+use rialto_dynamo::{AttributeValue, Expect, Item, OUTBOX, TransactWriteItem, Update, read_item, write_item};
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
+
+/// Kept beside the version.
+pub(super) const LAST_LOGIN: &str = "last_login_at";
 
 impl Registrar for DynamoAccounts {
     async fn register(&self, registration: &Registration) -> Result<Write, StoreError> {
         let Registration { account, credential, profile, events } = registration;
         let id = account.account_id;
-        let mut items = vec![
-            write_item(&credential_key(&credential.email), credential, &[])?,
-            write_item(&account_key(id), account, events)?,
-        ];
+        self.note_day(account).await?;
+        let mut listed = write_item(&account_key(id), account, events)?;
+        listed.extend(listing(account));
+        let mut items = vec![write_item(&credential_key(&credential.email), credential, &[])?, listed];
         if let Some(profile) = profile {
             items.push(write_item(&profile_key(id), profile, &[])?);
         }
@@ -41,17 +44,31 @@ impl AccountReader for DynamoAccounts {
     }
 }
 
+/// Everything of an account that its own changes write.
+pub(super) fn changes(account: &Account) -> Result<Item, StoreError> {
+    let mut set = write_item(&account_key(account.account_id), account, &[])?;
+    set.retain(|name, _| !["pk", "sk", LAST_LOGIN].contains(&name.as_str()));
+    Ok(set)
+}
+
+impl AccountWriter for DynamoAccounts {
+    async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
+        let (key, expect) = (account_key(account.account_id), Expect::Version(account.version - 1));
+        self.table.update(&key, changes(account)?, &[OUTBOX], expect).await
+    }
+}
+
 impl LastLogin for DynamoAccounts {
     async fn note_login(&self, account: AccountId, at: Timestamp) -> Result<Write, StoreError> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(account_key(account).item()))
-            // Beside the version: whoever changes the account needn't read it anew for this.
-            .update_expression(format!("SET last_login_at = :at REMOVE {OUTBOX}"))
-            .condition_expression(
-                "#status = :registered AND (attribute_not_exists(last_login_at) OR last_login_at < :at)",
-            )
+            // Whoever changes the account needn't read it anew for this.
+            .update_expression(format!("SET {LAST_LOGIN} = :at REMOVE {OUTBOX}"))
+            .condition_expression(format!(
+                "#status = :registered AND (attribute_not_exists({LAST_LOGIN}) OR {LAST_LOGIN} < :at)"
+            ))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":registered", text("REGISTERED"))
             .expression_attribute_values(":at", text(&at.to_string()));

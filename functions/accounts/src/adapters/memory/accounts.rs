@@ -6,9 +6,11 @@ use crate::{
         credential::Credential,
         registration::Registration,
     },
-    ports::{AccountReader, CredentialReader, CredentialWriter, LastLogin, Registrar},
+    ports::{
+        AccountLister, AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin, Registrar,
+    },
 };
-use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
+use rialto_kernel::{AccountId, Role, StoreError, Timestamp, Write};
 
 impl Registrar for MemoryAccounts {
     async fn register(&self, registration: &Registration) -> Result<Write, StoreError> {
@@ -62,5 +64,29 @@ impl LastLogin for MemoryAccounts {
             }
             Some(_) | None => Ok(Write::Conflict),
         }
+    }
+}
+
+impl AccountWriter for MemoryAccounts {
+    async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
+        Ok(if self.state().save_account(account) { Write::Done } else { Write::Conflict })
+    }
+}
+
+impl AccountLister for MemoryAccounts {
+    async fn accounts(
+        &self,
+        role: Role,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<(Vec<Account>, bool), StoreError> {
+        let state = self.state();
+        let behind = |account: &&Account| position.is_none_or(|at| account.place().as_str() < at);
+        let of_role = state.accounts.values().filter(|account| account.account_id.role() == role);
+        let mut found: Vec<Account> = of_role.filter(behind).cloned().collect();
+        found.sort_unstable_by_key(|account| std::cmp::Reverse(account.place()));
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        Ok((found, more))
     }
 }

@@ -1,0 +1,106 @@
+use super::{
+    DynamoAccounts, account_key,
+    accounts::{LAST_LOGIN, changes},
+    addresses_key, credential_key, profile_key,
+};
+use crate::{
+    domain::{account::Account, credential::Credential},
+    ports::{AccountCloser, ErasureQueue},
+};
+use futures_util::future::try_join_all;
+use rialto_contracts::Event;
+use rialto_dynamo::{AttributeValue, Expect, Item, OUTBOX, Stretch, outbox};
+use rialto_kernel::{AccountId, StoreError, Timestamp, Write, digest};
+
+/// Over how many partitions of the index closed accounts are spread.
+const SHARDS: u8 = 4;
+const PARTITION: &str = "by_erasure_pk";
+const SORT: &str = "by_erasure_sk";
+
+fn shard_partition(shard: u8) -> String {
+    format!("CLOSED#{shard}")
+}
+
+/// What of an account's item says when orders is to be asked whether it is needed still.
+fn asking(account: AccountId, at: Timestamp) -> Item {
+    let shard = digest::sha256(&[account.to_string().as_bytes()])[0] % SHARDS;
+    [(PARTITION, shard_partition(shard)), (SORT, format!("{at}#{account}"))]
+        .map(|(name, text)| (name.to_owned(), AttributeValue::S(text)))
+        .into()
+}
+
+impl AccountCloser for DynamoAccounts {
+    async fn close(
+        &self,
+        account: &Account,
+        credential: &Credential,
+        events: &[Event],
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let mut set = changes(account)?;
+        set.extend(asking(account.account_id, now));
+        let mut remove = Vec::new();
+        if events.is_empty() {
+            remove.push(OUTBOX);
+        } else {
+            set.insert(OUTBOX.to_owned(), outbox(events)?);
+        }
+        let (key, before) = (account_key(account.account_id), Expect::Version(account.version - 1));
+        let credential_at = Expect::Version(credential.version);
+        self.transact(vec![
+            self.table.update_part(&key, set, &remove, before)?,
+            self.table.delete_part(&credential_key(&credential.email), credential_at)?,
+        ])
+        .await
+    }
+
+    async fn remove_profile(&self, account: AccountId) -> Result<(), StoreError> {
+        match self.table.delete(&profile_key(account), None).await? {
+            Write::Done | Write::Conflict => Ok(()),
+        }
+    }
+}
+
+impl ErasureQueue for DynamoAccounts {
+    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<AccountId>, StoreError> {
+        let limit = u32::try_from(at_most).unwrap_or(u32::MAX);
+        let shards = (0..SHARDS).map(|shard| async move {
+            let stretch = Stretch {
+                index: Some("by_erasure"),
+                partition: (PARTITION, shard_partition(shard)),
+                sort: SORT,
+                after: None,
+                descending: false,
+            };
+            self.table.stretch(&stretch, limit).await
+        });
+        let found = try_join_all(shards).await?.into_iter().flat_map(|(items, _)| items);
+        let mut due: Vec<(Timestamp, AccountId)> =
+            found.filter_map(|item| asked_at(&item)).filter(|(at, _)| *at <= now).collect();
+        due.sort_unstable();
+        due.truncate(at_most);
+        Ok(due.into_iter().map(|(_, id)| id).collect())
+    }
+
+    async fn postpone(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
+        let (id, expect) = (account.account_id, Expect::Version(account.version));
+        self.table.update(&account_key(id), asking(id, until), &[OUTBOX], expect).await
+    }
+
+    async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
+        let id = account.account_id;
+        // What lies beside the account first: as long as the account itself tells of a person, it is due.
+        self.remove_profile(id).await?;
+        match self.table.delete(&addresses_key(id), None).await? {
+            Write::Done | Write::Conflict => {}
+        }
+        let remove = [LAST_LOGIN, PARTITION, SORT, OUTBOX];
+        let expect = Expect::Version(account.version - 1);
+        self.table.update(&account_key(id), changes(account)?, &remove, expect).await
+    }
+}
+
+fn asked_at(item: &Item) -> Option<(Timestamp, AccountId)> {
+    let (at, id) = item.get(SORT)?.as_s().ok()?.split_once('#')?;
+    Some((Timestamp::parse(at).ok()?, id.parse().ok()?))
+}

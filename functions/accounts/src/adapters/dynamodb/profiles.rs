@@ -1,0 +1,40 @@
+use super::{DynamoAccounts, account_key, addresses_key, profile_key, written};
+use crate::{
+    domain::{account::Account, address_book::AddressBook, profile::Profile},
+    ports::{AddressBooks, Profiles},
+};
+use rialto_dynamo::{Expect, read_item, write_item};
+use rialto_kernel::{AccountId, StoreError, UserId, Write};
+
+impl Profiles for DynamoAccounts {
+    async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        self.table.get(&profile_key(AccountId::User(user))).await?.map(read_item).transpose()
+    }
+
+    async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
+        let item = write_item(&profile_key(AccountId::User(profile.user_id)), profile, &[])?;
+        Ok(written(&self.table.put(item, Expect::Version(profile.version - 1)).await?))
+    }
+}
+
+impl AddressBooks for DynamoAccounts {
+    async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
+        let id = AccountId::User(user);
+        let keys = [account_key(id), addresses_key(id)];
+        let mut items = self.table.get_all(&keys).await?;
+        let Some(account) = items.remove(&keys[0]) else { return Ok(None) };
+        let book = items.remove(&keys[1]).map(read_item).transpose()?;
+        Ok(Some((read_item(account)?, book.unwrap_or(AddressBook::empty(user)))))
+    }
+
+    async fn save_addresses(&self, book: &AddressBook, account: &Account) -> Result<Write, StoreError> {
+        let id = account.account_id;
+        let expect = if book.version == 1 { Expect::Absent } else { Expect::Version(book.version - 1) };
+        let item = write_item(&addresses_key(id), book, &[])?;
+        self.transact(vec![
+            self.table.check_part(&account_key(id), Expect::Version(account.version))?,
+            self.table.put_part(item, expect)?,
+        ])
+        .await
+    }
+}

@@ -1,0 +1,69 @@
+use super::MemoryAccounts;
+use crate::{
+    domain::{account::Account, credential::Credential},
+    ports::{AccountCloser, ErasureQueue},
+};
+use rialto_contracts::Event;
+use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
+
+impl AccountCloser for MemoryAccounts {
+    async fn close(
+        &self,
+        account: &Account,
+        credential: &Credential,
+        events: &[Event],
+        now: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let email = credential.email.key();
+        let version = state.credentials.get(&email).map(|credential| credential.version);
+        if version != Some(credential.version) || !state.save_account(account) {
+            return Ok(Write::Conflict);
+        }
+        state.credentials.remove(&email);
+        state.due.insert(account.account_id, now);
+        state.announced.extend_from_slice(events);
+        Ok(Write::Done)
+    }
+
+    async fn remove_profile(&self, account: AccountId) -> Result<(), StoreError> {
+        if let AccountId::User(user) = account {
+            self.state().profiles.remove(&user);
+        }
+        Ok(())
+    }
+}
+
+impl ErasureQueue for MemoryAccounts {
+    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<AccountId>, StoreError> {
+        let state = self.state();
+        let mut due: Vec<_> =
+            state.due.iter().filter(|(_, at)| **at <= now).map(|(id, at)| (*at, *id)).collect();
+        due.sort_unstable();
+        Ok(due.into_iter().take(at_most).map(|(_, id)| id).collect())
+    }
+
+    async fn postpone(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let version = state.accounts.get(&account.account_id).map(|held| held.version);
+        if version != Some(account.version) {
+            return Ok(Write::Conflict);
+        }
+        state.due.insert(account.account_id, until);
+        Ok(Write::Done)
+    }
+
+    async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
+        self.remove_profile(account.account_id).await?;
+        let mut state = self.state();
+        state.books.remove(&account.account_id);
+        if !state.save_account(account) {
+            return Ok(Write::Conflict);
+        }
+        if let Some(held) = state.accounts.get_mut(&account.account_id) {
+            held.last_login_at = None;
+        }
+        state.due.remove(&account.account_id);
+        Ok(Write::Done)
+    }
+}

@@ -1,0 +1,43 @@
+use super::MemoryAccounts;
+use crate::{
+    domain::{account::Account, address_book::AddressBook, profile::Profile},
+    ports::{AddressBooks, Profiles},
+};
+use rialto_kernel::{AccountId, StoreError, UserId, Write};
+
+impl Profiles for MemoryAccounts {
+    async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        Ok(self.state().profiles.get(&user).cloned())
+    }
+
+    async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
+        match self.state().profiles.get_mut(&profile.user_id) {
+            Some(held) if held.version + 1 == profile.version => {
+                *held = profile.clone();
+                Ok(Write::Done)
+            }
+            Some(_) | None => Ok(Write::Conflict),
+        }
+    }
+}
+
+impl AddressBooks for MemoryAccounts {
+    async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
+        let state = self.state();
+        let id = AccountId::User(user);
+        let book = state.books.get(&id).cloned().unwrap_or(AddressBook::empty(user));
+        Ok(state.accounts.get(&id).cloned().map(|account| (account, book)))
+    }
+
+    async fn save_addresses(&self, book: &AddressBook, account: &Account) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let id = account.account_id;
+        let version = state.accounts.get(&id).map(|held| held.version);
+        let before = state.books.get(&id).map_or(0, |held| held.version);
+        if version != Some(account.version) || before + 1 != book.version {
+            return Ok(Write::Conflict);
+        }
+        state.books.insert(id, book.clone());
+        Ok(Write::Done)
+    }
+}

@@ -1,0 +1,175 @@
+use crate::{
+    domain::{account::Account, contact::Email},
+    ports::{AccountLister, AccountReader, CredentialReader},
+};
+use rialto_kernel::{AccountId, Role, StoreError};
+
+/// Whom a supervisor looks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub email: Option<Email>,
+    /// A part of the name, whatever its case.
+    pub name: Option<String>,
+}
+
+/// How many accounts are looked at for one page at most, and at a time.
+const BUDGET: usize = 1_000;
+const STEP: u32 = 100;
+
+/// Buyers' accounts, newest first, and where the list goes on if it may. A page of a search by name may be short and go on all
+/// the same.
+///
+/// # Errors
+/// [`StoreError`] when the store can't answer.
+pub async fn list_users(
+    store: &(impl AccountLister + AccountReader + CredentialReader),
+    filter: &Filter,
+    limit: u32,
+    position: Option<&str>,
+) -> Result<(Vec<Account>, Option<String>), StoreError> {
+    let name = filter.name.as_ref().map(|name| name.to_lowercase());
+    match (&filter.email, name) {
+        (Some(email), name) => {
+            let mut found: Vec<Account> = by_email(store, email).await?.into_iter().collect();
+            found.retain(|account| name.as_ref().is_none_or(|name| is_named(account, name)));
+            Ok((found, None))
+        }
+        (None, None) => list_accounts(store, Role::User, limit, position).await,
+        (None, Some(name)) => by_name(store, &name, limit, position).await,
+    }
+}
+
+pub(super) async fn list_accounts(
+    store: &impl AccountLister,
+    role: Role,
+    limit: u32,
+    position: Option<&str>,
+) -> Result<(Vec<Account>, Option<String>), StoreError> {
+    let (accounts, more) = store.accounts(role, limit, position).await?;
+    let next = accounts.last().filter(|_| more).map(Account::place);
+    Ok((accounts, next))
+}
+
+async fn by_email(
+    store: &(impl AccountReader + CredentialReader),
+    email: &Email,
+) -> Result<Option<Account>, StoreError> {
+    match store.credential(email).await?.map(|credential| credential.account_id) {
+        Some(id @ AccountId::User(_)) => store.account(id).await,
+        Some(AccountId::Seller(_) | AccountId::Supervisor(_)) | None => Ok(None),
+    }
+}
+
+async fn by_name(
+    store: &impl AccountLister,
+    name: &str,
+    limit: u32,
+    position: Option<&str>,
+) -> Result<(Vec<Account>, Option<String>), StoreError> {
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    let mut position = position.map(str::to_owned);
+    while looked_at < BUDGET {
+        let (accounts, more) = store.accounts(Role::User, STEP, position.as_deref()).await?;
+        let last = accounts.len().saturating_sub(1);
+        for (at, account) in accounts.into_iter().enumerate() {
+            looked_at += 1;
+            position = Some(account.place());
+            let goes_on = more || at < last;
+            if is_named(&account, name) {
+                found.push(account);
+            }
+            if found.len() == limit as usize {
+                return Ok((found, position.filter(|_| goes_on)));
+            }
+        }
+        if !more {
+            return Ok((found, None));
+        }
+    }
+    Ok((found, position))
+}
+
+fn is_named(account: &Account, lower_case: &str) -> bool {
+    let details = account.details.as_ref();
+    details.is_some_and(|details| details.name.as_str().to_lowercase().contains(lower_case))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::MemoryAccounts,
+        domain::{account::Details, contact::Name, credential::PasswordHash, registration::Registration},
+        ports::Registrar,
+        testing::details,
+    };
+    use rialto_contracts::Cause;
+    use rialto_kernel::{Timestamp, UserId, Write};
+
+    /// Buyers whose names are those, oldest first.
+    async fn buyers(names: impl IntoIterator<Item = String>) -> MemoryAccounts {
+        let store = MemoryAccounts::default();
+        for (at, name) in names.into_iter().enumerate() {
+            let now = Timestamp::from_millis(i64::try_from(at).unwrap());
+            let details =
+                Details { name: Name::parse(&name).unwrap(), ..details(&format!("buyer{at}@example.com")) };
+            let hash = PasswordHash("h".to_owned());
+            let buyer = Registration::user(UserId::generate(now), details, hash, &Cause::default(), now);
+            assert_eq!(store.register(&buyer).await, Ok(Write::Done));
+        }
+        store
+    }
+
+    async fn page(
+        store: &MemoryAccounts,
+        filter: &Filter,
+        position: Option<&str>,
+    ) -> (Vec<String>, Option<String>) {
+        let (accounts, next) = list_users(store, filter, 2, position).await.unwrap();
+        let name = |account: Account| account.details.unwrap().name.as_str().to_owned();
+        (accounts.into_iter().map(name).collect(), next)
+    }
+
+    fn named(name: &str) -> Filter {
+        Filter { name: Some(name.to_owned()), ..Filter::default() }
+    }
+
+    #[tokio::test]
+    async fn everybody_is_listed_newest_first_page_by_page() {
+        let store = buyers(["Ann", "Bob", "Cem"].map(str::to_owned)).await;
+        let (first, next) = page(&store, &Filter::default(), None).await;
+        assert_eq!(first, ["Cem", "Bob"]);
+        let (second, next) = page(&store, &Filter::default(), next.as_deref()).await;
+        assert_eq!((second, next), (vec!["Ann".to_owned()], None));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_found_by_a_part_of_it_whatever_the_case() {
+        let store = buyers(["Ann Lee", "Bob", "LEANNE", "Joann"].map(str::to_owned)).await;
+        let (first, next) = page(&store, &named("aNN"), None).await;
+        assert_eq!(first, ["Joann", "LEANNE"]);
+        let (second, next) = page(&store, &named("aNN"), next.as_deref()).await;
+        assert_eq!((second, next), (vec!["Ann Lee".to_owned()], None));
+        assert_eq!(page(&store, &named("zoe"), None).await, (Vec::new(), None));
+    }
+
+    #[tokio::test]
+    async fn a_page_looks_at_so_many_accounts_and_no_more() {
+        let names = (0..1_200).map(|at| if at == 0 { "Ann".to_owned() } else { "Bob".to_owned() });
+        let store = buyers(names).await;
+        let (found, next) = page(&store, &named("ann"), None).await;
+        assert_eq!(found, Vec::<String>::new());
+        let (found, next) = page(&store, &named("ann"), Some(&next.unwrap())).await;
+        assert_eq!((found, next), (vec!["Ann".to_owned()], None));
+    }
+
+    #[tokio::test]
+    async fn an_email_leads_to_the_one_buyer_who_has_it() {
+        let store = buyers(["Ann", "Bob"].map(str::to_owned)).await;
+        let email = Some(Email::parse("BUYER0@example.com").unwrap());
+        let filter = Filter { email, ..Filter::default() };
+        assert_eq!(page(&store, &filter, None).await, (vec!["Ann".to_owned()], None));
+        let filter = Filter { name: Some("bob".to_owned()), ..filter };
+        assert_eq!(page(&store, &filter, None).await, (Vec::new(), None));
+    }
+}

@@ -1,0 +1,42 @@
+use super::{accounts::ChangeAccountRequest, register_user::UserBody};
+use crate::{adapters::dynamodb::DynamoAccounts, application::change_user::change_user};
+use rialto_kernel::UserId;
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-change-user", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// Change a buyer's account
+///
+/// For the buyer and supervisors.
+#[utoipa::path(
+    patch, path = "/users/{user_id}", operation_id = "accountsChangeUser", tag = "accounts",
+    params(("user_id" = UserId, Path)),
+    request_body = ChangeAccountRequest,
+    responses(
+        (status = 200, body = Data<UserBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let user_id = request.path("user_id")?;
+    let edit = request.json::<ChangeAccountRequest>()?.parse()?;
+    let account = change_user(store, user_id, &edit).await?;
+    tracing::info!(user = %user_id, "changed");
+    Ok(Reply::ok(&UserBody::new(user_id, &account)))
+}

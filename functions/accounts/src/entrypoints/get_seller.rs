@@ -1,0 +1,39 @@
+use super::register_seller::SellerBody;
+use crate::{adapters::dynamodb::DynamoAccounts, application::get_user::get_account};
+use rialto_kernel::{AccountId, SellerId};
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-get-seller", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// Read a seller's account
+///
+/// For the seller and supervisors.
+#[utoipa::path(
+    get, path = "/sellers/{seller_id}", operation_id = "accountsGetSeller", tag = "accounts",
+    params(("seller_id" = SellerId, Path)),
+    responses(
+        (status = 200, body = Data<SellerBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let seller_id = request.path("seller_id")?;
+    let account = get_account(store, AccountId::Seller(seller_id)).await?;
+    Ok(Reply::ok(&SellerBody::new(seller_id, &account)))
+}

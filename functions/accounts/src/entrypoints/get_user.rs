@@ -1,0 +1,91 @@
+use super::register_user::UserBody;
+use crate::{
+    adapters::{dynamodb::DynamoAccounts, orders::Orders},
+    application::get_user::{Recent, get_user},
+};
+use rialto_contracts::internal::orders::RecentOrder;
+use rialto_kernel::{Amount, Currency, OrderId, Timestamp, UserId};
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("accounts-get-user", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let (store, orders) = (DynamoAccounts::open(app), Orders::new(app));
+    Arc::new(move |request| {
+        let (store, orders) = (store.clone(), orders.clone());
+        Box::pin(async move { handle(&store, &orders, &request).await })
+    })
+}
+
+/// A buyer's account and what was asked for beside it.
+#[derive(Serialize, ToSchema)]
+pub struct UserWithOrders {
+    #[serde(flatten)]
+    user: UserBody,
+    /// The newest ten, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orders: Option<Vec<RecentOrderBody>>,
+    /// What was asked for and can't be had for now: `orders`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    degraded: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecentOrder)]
+pub struct RecentOrderBody {
+    order_id: OrderId,
+    state: String,
+    total: Amount,
+    currency: Currency,
+    created_at: Timestamp,
+}
+
+impl From<RecentOrder> for RecentOrderBody {
+    fn from(order: RecentOrder) -> Self {
+        let RecentOrder { order_id, state, total, currency, created_at } = order;
+        Self { order_id, state, total, currency, created_at }
+    }
+}
+
+/// Read a buyer's account
+///
+/// `include=orders` adds the newest orders; when those can't be had, the account comes without them and says so. For the buyer and
+/// supervisors.
+#[utoipa::path(
+    get, path = "/users/{user_id}", operation_id = "accountsGetUser", tag = "accounts",
+    params(("user_id" = UserId, Path), ("include" = Option<String>, Query, pattern = "^orders$")),
+    responses(
+        (status = 200, body = Data<UserWithOrders>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(
+    store: &DynamoAccounts,
+    orders: &Orders,
+    request: &Request,
+) -> Result<Reply, Problem> {
+    let user_id = request.path("user_id")?;
+    let with_orders = match request.query_of(&["include"])?.get("include") {
+        None => false,
+        Some("orders") => true,
+        Some(_) => return Err(Problem::field("include", "must be orders")),
+    };
+    let (account, recent) = get_user(store, orders, user_id, with_orders).await?;
+    let (orders, degraded) = match recent {
+        Recent::NotAsked => (None, Vec::new()),
+        Recent::Orders(orders) => (Some(orders.into_iter().map(RecentOrderBody::from).collect()), Vec::new()),
+        Recent::Unknown => (None, vec!["orders"]),
+    };
+    Ok(Reply::ok(&UserWithOrders { user: UserBody::new(user_id, &account), orders, degraded }))
+}

@@ -1,0 +1,50 @@
+use super::register_seller::SellerBody;
+use crate::{adapters::dynamodb::DynamoAccounts, application::list_sellers::list_sellers};
+use rialto_kernel::AccountId;
+use rialto_lambda::{
+    App,
+    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-list-sellers", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// List sellers
+///
+/// Newest first. For supervisors.
+#[utoipa::path(
+    get, path = "/sellers", operation_id = "accountsListSellers", tag = "accounts",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
+        ("cursor" = Option<String>, Query),
+    ),
+    responses(
+        (status = 200, body = Data<Vec<SellerBody>>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let query = request.list_query(&[])?;
+    let (limit, position) = (query.limit()?, query.position()?);
+    let (accounts, next) = list_sellers(store, limit.get(), position.as_deref()).await?;
+    let items: Vec<_> = accounts
+        .iter()
+        .filter_map(|account| match account.account_id {
+            AccountId::Seller(seller_id) => Some(SellerBody::new(seller_id, account)),
+            AccountId::User(_) | AccountId::Supervisor(_) => None,
+        })
+        .collect();
+    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+}

@@ -1,0 +1,40 @@
+use crate::{adapters::dynamodb::DynamoAccounts, application::change_addresses::remove_address};
+use rialto_kernel::{AddressId, UserId};
+use rialto_lambda::{
+    App,
+    http::{self, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-remove-address", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// Remove an address
+///
+/// If it was the default, the oldest one is it then. For the buyer and supervisors. Orders that were placed keep theirs.
+#[utoipa::path(
+    delete, path = "/users/{user_id}/addresses/{address_id}", operation_id = "accountsRemoveAddress",
+    tag = "accounts",
+    params(("user_id" = UserId, Path), ("address_id" = AddressId, Path)),
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let (user_id, id): (UserId, AddressId) = (request.path("user_id")?, request.path("address_id")?);
+    remove_address(store, user_id, id).await?;
+    tracing::info!(user = %user_id, address = %id, "removed");
+    Ok(Reply::no_content())
+}

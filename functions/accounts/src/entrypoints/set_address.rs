@@ -1,0 +1,42 @@
+use super::list_addresses::{AddressRequest, KeptAddressBody};
+use crate::{adapters::dynamodb::DynamoAccounts, application::change_addresses::set_address};
+use rialto_kernel::{AddressId, UserId};
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-set-address", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// Replace an address
+///
+/// For the buyer and supervisors. Orders that were placed keep theirs.
+#[utoipa::path(
+    put, path = "/users/{user_id}/addresses/{address_id}", operation_id = "accountsSetAddress", tag = "accounts",
+    params(("user_id" = UserId, Path), ("address_id" = AddressId, Path)),
+    request_body = AddressRequest,
+    responses(
+        (status = 200, body = Data<KeptAddressBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let (user_id, id) = (request.path("user_id")?, request.path("address_id")?);
+    let (address, default) = request.json::<AddressRequest>()?.parse()?;
+    let kept = set_address(store, user_id, id, &address, default).await?;
+    tracing::info!(user = %user_id, address = %id, "replaced");
+    Ok(Reply::ok(&KeptAddressBody::from(kept)))
+}

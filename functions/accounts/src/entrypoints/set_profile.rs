@@ -1,0 +1,100 @@
+use super::get_profile::ProfileBody;
+use crate::{
+    adapters::dynamodb::DynamoAccounts,
+    application::set_profile::{SetProfile, SetProfileError, set_profile},
+    domain::profile::{Grade, Nickname},
+};
+use rialto_kernel::{AccountId, Fields, ImageUrl, Invalid, UserId};
+use rialto_lambda::{
+    App,
+    http::{self, Data, Problem, ProblemBody, Reply, Request},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("accounts-set-profile", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetProfileRequest {
+    #[schema(min_length = 1, max_length = 40)]
+    nickname: String,
+    /// An `https` URL; without one there is no picture.
+    #[schema(max_length = 500)]
+    image: Option<String>,
+    /// Left out it stays; only supervisors may change it.
+    #[schema(value_type = Option<Grade>)]
+    grade: Option<String>,
+}
+
+impl SetProfileRequest {
+    fn parse(self, by_supervisor: bool) -> Result<SetProfile, Invalid> {
+        let mut fields = Fields::default();
+        let nickname = fields.take("nickname", Nickname::parse(&self.nickname));
+        let image = self.image.and_then(|url| fields.take("image", ImageUrl::parse(&url)));
+        let grade = self.grade.and_then(|grade| fields.take("grade", grade.parse()));
+        fields.finish(nickname.map(|nickname| SetProfile { nickname, image, grade, by_supervisor }))
+    }
+}
+
+/// Set a buyer's profile
+///
+/// For the buyer and supervisors; the grade for supervisors alone.
+#[utoipa::path(
+    put, path = "/users/{user_id}/profile", operation_id = "accountsSetProfile", tag = "accounts",
+    params(("user_id" = UserId, Path)),
+    request_body = SetProfileRequest,
+    responses(
+        (status = 200, body = Data<ProfileBody>),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let by_supervisor = matches!(request.caller()?.account, AccountId::Supervisor(_));
+    let user_id = request.path("user_id")?;
+    let wanted = request.json::<SetProfileRequest>()?.parse(by_supervisor)?;
+    let profile = set_profile(store, user_id, &wanted).await?;
+    tracing::info!(user = %user_id, "profile set");
+    Ok(Reply::ok(&ProfileBody::from(profile)))
+}
+
+impl From<SetProfileError> for Problem {
+    fn from(error: SetProfileError) -> Self {
+        match error {
+            SetProfileError::NotFound => Self::not_found(),
+            SetProfileError::Forbidden => Self::forbidden().detail("Only supervisors change a grade."),
+            SetProfileError::Contended => Self::unavailable(error),
+            SetProfileError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let request = SetProfileRequest {
+            nickname: String::new(),
+            image: Some("http://img.example/a.png".to_owned()),
+            grade: Some("gold".to_owned()),
+        };
+        let fields: Vec<_> =
+            request.parse(true).unwrap_err().0.into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["nickname", "image", "grade"]);
+    }
+}

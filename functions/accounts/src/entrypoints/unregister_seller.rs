@@ -1,0 +1,59 @@
+use crate::{
+    adapters::{dynamodb::DynamoAccounts, orders::Orders},
+    application::unregister_seller::{UnregisterSellerError, unregister_seller},
+};
+use rialto_kernel::SellerId;
+use rialto_lambda::{
+    App,
+    http::{self, Code, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-unregister-seller", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let (store, orders) = (DynamoAccounts::open(app), Orders::new(app));
+    Arc::new(move |request| {
+        let (store, orders) = (store.clone(), orders.clone());
+        Box::pin(async move { handle(&store, &orders, &request).await })
+    })
+}
+
+/// Close a seller's account
+///
+/// Not while lines of theirs are open. Then their products become UNREGISTERED; lines that are ordered meanwhile run on, and a
+/// supervisor acts for the seller. For supervisors.
+#[utoipa::path(
+    delete, path = "/sellers/{seller_id}", operation_id = "accountsUnregisterSeller", tag = "accounts",
+    params(("seller_id" = SellerId, Path)),
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(
+    store: &DynamoAccounts,
+    orders: &Orders,
+    request: &Request,
+) -> Result<Reply, Problem> {
+    let seller_id = request.path("seller_id")?;
+    unregister_seller(store, orders, seller_id, &request.cause(), request.now()).await?;
+    tracing::info!(seller = %seller_id, "unregistered");
+    Ok(Reply::no_content())
+}
+
+impl From<UnregisterSellerError> for Problem {
+    fn from(error: UnregisterSellerError) -> Self {
+        match error {
+            UnregisterSellerError::InUse => {
+                Self::new(Code::InUse).detail("Lines of the seller are open still.")
+            }
+            UnregisterSellerError::Unknown(error) => Self::unavailable(error),
+            UnregisterSellerError::Unregister(error) => error.into(),
+        }
+    }
+}

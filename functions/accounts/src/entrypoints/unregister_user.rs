@@ -1,0 +1,40 @@
+use crate::{adapters::dynamodb::DynamoAccounts, application::unregister_user::unregister_user};
+use rialto_kernel::UserId;
+use rialto_lambda::{
+    App,
+    http::{self, Problem, ProblemBody, Reply, Request},
+};
+use std::sync::Arc;
+
+pub fn main() {
+    http::serve("accounts-unregister-user", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+/// Close a buyer's account
+///
+/// Nobody logs in to it any more, at once, and its email is free. Open orders run on; what it tells of a person is erased when the
+/// last one ends. For the buyer and supervisors.
+#[utoipa::path(
+    delete, path = "/users/{user_id}", operation_id = "accountsUnregisterUser", tag = "accounts",
+    params(("user_id" = UserId, Path)),
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("access_token" = [])),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let user_id = request.path("user_id")?;
+    unregister_user(store, user_id, &request.cause(), request.now()).await?;
+    tracing::info!(user = %user_id, "unregistered");
+    Ok(Reply::no_content())
+}

@@ -1,0 +1,129 @@
+use super::{Store, contract, lists::address, now, registered};
+use rialto_accounts::{
+    SERVICE,
+    adapters::dynamodb::DynamoAccounts,
+    application::change_addresses::add_address,
+    domain::{
+        account::{Account, AccountStatus, Edit},
+        credential::Credential,
+    },
+    ports::{AccountCloser, AccountReader, AddressBooks, CredentialReader, ErasureQueue, LastLogin},
+};
+use rialto_contracts::{Cause, Event};
+use rialto_dynamo::{Key, OUTBOX};
+use rialto_kernel::{AccountId, AddressId, Timestamp, Write};
+use std::time::Duration;
+
+contract! {
+    closing_takes_the_credential_and_the_account_as_they_were_read,
+    a_closed_account_is_due_until_it_is_erased,
+    no_login_is_noted_of_a_closed_account,
+    what_waits_longest_is_due_first,
+}
+
+/// A registered account with its credential.
+async fn ann(store: &impl Store) -> (Account, Credential) {
+    let credential = registered(store, "ann@example.com").await;
+    (store.account(credential.account_id).await.unwrap().unwrap(), credential)
+}
+
+fn closed(account: &Account) -> (Account, Vec<Event>) {
+    account.unregistered(&Cause::default(), now())
+}
+
+async fn closing_takes_the_credential_and_the_account_as_they_were_read(store: impl Store) {
+    let (account, credential) = ann(&store).await;
+    let (gone, events) = closed(&account);
+    let other = Credential { version: 2, ..credential.clone() };
+    assert_eq!(store.close(&gone, &other, &events, now()).await, Ok(Write::Conflict));
+    let edited = account.edited(Edit { mail_notifications: Some(true), ..Edit::default() });
+    assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict));
+    assert_eq!(store.credential(&credential.email).await, Ok(Some(credential.clone())));
+    assert_eq!(store.account(account.account_id).await, Ok(Some(edited.clone())));
+
+    let (gone, events) = closed(&edited);
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict));
+    assert_eq!(store.credential(&credential.email).await, Ok(None));
+    assert_eq!(store.account(account.account_id).await, Ok(Some(gone)));
+    let again = registered(&store, "ANN@example.com").await;
+    assert_ne!(again.account_id, account.account_id);
+}
+
+async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
+    let (account, credential) = ann(&store).await;
+    let AccountId::User(user) = account.account_id else { panic!("a buyer") };
+    add_address(&store, user, AddressId::derive(&[b"a"]), &address("Ann"), false).await.unwrap();
+    let (start, later) = (now(), now().plus(Duration::from_secs(60)));
+    let just_before = Timestamp::from_millis(later.millis() - 1);
+    assert_eq!(store.due(start, 10).await, Ok(Vec::new()));
+    let (gone, events) = closed(&account);
+    assert_eq!(store.close(&gone, &credential, &events, start).await, Ok(Write::Done));
+    assert_eq!(store.due(start, 10).await, Ok(vec![account.account_id]));
+
+    assert_eq!(store.postpone(&account, later).await, Ok(Write::Conflict), "it has changed");
+    assert_eq!(store.postpone(&gone, later).await, Ok(Write::Done));
+    assert_eq!(store.due(just_before, 10).await, Ok(Vec::new()));
+    assert_eq!(store.due(later, 10).await, Ok(vec![account.account_id]));
+
+    let erased = gone.erased();
+    assert_eq!(store.erase(&erased).await, Ok(Write::Done));
+    assert_eq!(store.due(later, 10).await, Ok(Vec::new()));
+    let (stored, book) = store.addresses(user).await.unwrap().unwrap();
+    assert_eq!((stored, book.addresses.len()), (erased.clone(), 0));
+    assert_eq!(store.profile(user).await, Ok(None));
+    assert_eq!(store.erase(&erased).await, Ok(Write::Conflict));
+}
+
+async fn no_login_is_noted_of_a_closed_account(store: impl Store) {
+    let (account, credential) = ann(&store).await;
+    assert_eq!(store.note_login(account.account_id, Timestamp::from_millis(1)).await, Ok(Write::Done));
+    let (gone, events) = closed(&account);
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
+    assert_eq!(store.note_login(account.account_id, Timestamp::from_millis(2)).await, Ok(Write::Conflict));
+    assert_eq!(store.erase(&gone.erased()).await, Ok(Write::Done));
+    assert_eq!(store.account(account.account_id).await.unwrap().unwrap().last_login_at, None);
+}
+
+async fn what_waits_longest_is_due_first(store: impl Store) {
+    let start = now();
+    let mut waiting = Vec::new();
+    for at in 0..6_u64 {
+        let credential = registered(&store, &format!("ann{at}@example.com")).await;
+        let account = store.account(credential.account_id).await.unwrap().unwrap();
+        let (gone, events) = closed(&account);
+        let since = Timestamp::from_millis(start.millis() - i64::try_from(at).unwrap());
+        assert_eq!(store.close(&gone, &credential, &events, since).await, Ok(Write::Done));
+        waiting.insert(0, account.account_id);
+    }
+    assert_eq!(store.due(start, 4).await, Ok(waiting[..4].to_vec()));
+    assert_eq!(store.due(start, 10).await, Ok(waiting));
+}
+
+#[tokio::test]
+async fn a_closed_account_is_announced_and_an_erased_one_tells_of_nobody() {
+    let table = rialto_testkit::new_table(SERVICE).await;
+    let store = DynamoAccounts::on(table.clone());
+    let (account, credential) = ann(&store).await;
+    assert_eq!(store.note_login(account.account_id, now()).await, Ok(Write::Done));
+    let key = Key::new(format!("ACCOUNT#{}", account.account_id), "ACCOUNT");
+    let (gone, events) = closed(&account);
+    assert_eq!(gone.status, AccountStatus::Unregistered);
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
+    let item = table.get(&key).await.unwrap().unwrap();
+    let announced: Vec<Event> = serde_json::from_str(item[OUTBOX].as_s().unwrap()).unwrap();
+    assert_eq!(announced, events);
+
+    assert_eq!(store.erase(&gone.erased()).await, Ok(Write::Done));
+    let item = table.get(&key).await.unwrap().unwrap();
+    let written = format!("{item:?}");
+    for word in ["ann@", "Ann Lee", "+49", OUTBOX, "by_erasure", "last_login"] {
+        assert!(!written.contains(word), "{word}: {written}");
+    }
+    assert!(store.credential(&credential.email).await.unwrap().is_none());
+    assert!(store.account(account.account_id).await.unwrap().is_some());
+    let AccountId::User(user) = account.account_id else { panic!("a buyer") };
+    assert!(store.addresses(user).await.unwrap().is_some());
+    assert_eq!(store.due(now(), 10).await, Ok(Vec::new()));
+}

@@ -1,0 +1,193 @@
+use super::{Store, contract, details, hash, registered, seller, user};
+use futures_util::future::join_all;
+use rialto_accounts::{
+    SERVICE,
+    adapters::dynamodb::DynamoAccounts,
+    application::change_addresses::{AddressError, add_address, list_addresses, remove_address, set_address},
+    domain::{
+        account::{Account, Edit},
+        address_book::AddressBook,
+        contact::Name,
+        profile::{Grade, Nickname, Profile},
+        registration::Registration,
+    },
+    ports::{AccountLister, Registrar},
+};
+use rialto_aws::calls::counted;
+use rialto_contracts::Cause;
+use rialto_kernel::{AccountId, Address, AddressId, DropOff, Phone, Role, Text, Timestamp, UserId, Write};
+
+contract! {
+    accounts_are_listed_newest_first_across_days,
+    each_role_has_its_own_list,
+    an_account_is_saved_only_over_the_version_before_and_keeps_its_last_login,
+    a_profile_is_saved_only_over_the_version_before,
+    of_four_addresses_at_once_three_are_kept,
+    addresses_are_saved_only_over_what_was_read,
+    addresses_are_replaced_and_removed,
+}
+
+const DAY: i64 = 24 * 3600 * 1000;
+
+/// A buyer who signed up then.
+async fn since(store: &impl Store, at: i64) -> Account {
+    let now = Timestamp::from_millis(at);
+    let id = UserId::generate(now);
+    let registration =
+        Registration::user(id, details(&format!("{id}@example.com")), hash("h"), &Cause::default(), now);
+    assert_eq!(store.register(&registration).await, Ok(Write::Done));
+    registration.account
+}
+
+async fn accounts_are_listed_newest_first_across_days(store: impl Store) {
+    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((Vec::new(), false)));
+    let mut made = Vec::new();
+    // Some on one day, and days with none between.
+    for at in [0, 1, 2, 3, DAY - 1, DAY, 9 * DAY, 9 * DAY, 400 * DAY] {
+        made.push(since(&store, at).await);
+    }
+    made.sort_unstable_by_key(|account| std::cmp::Reverse(account.place()));
+    assert_eq!(store.accounts(Role::User, 100, None).await, Ok((made.clone(), false)));
+    for size in [1_u32, 2, 4] {
+        let (mut listed, mut position) = (Vec::new(), None);
+        loop {
+            let (page, more) = store.accounts(Role::User, size, position.as_deref()).await.unwrap();
+            assert!(page.len() <= size as usize);
+            position = page.last().map(Account::place);
+            listed.extend(page);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(listed, made, "{size} at a time");
+    }
+}
+
+async fn each_role_has_its_own_list(store: impl Store) {
+    let (ann, sue) = (user("ann@example.com"), seller("sue@example.com"));
+    for registration in [&ann, &sue] {
+        assert_eq!(store.register(registration).await, Ok(Write::Done));
+    }
+    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![ann.account], false)));
+    assert_eq!(store.accounts(Role::Seller, 5, None).await, Ok((vec![sue.account], false)));
+    assert_eq!(store.accounts(Role::Supervisor, 5, None).await, Ok((Vec::new(), false)));
+}
+
+async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_login(store: impl Store) {
+    let id = registered(&store, "ann@example.com").await.account_id;
+    let account = store.account(id).await.unwrap().unwrap();
+    let login = Timestamp::from_millis(5);
+    let edit = |name: &str| Edit { name: Some(Name::parse(name).unwrap()), ..Edit::default() };
+    let edited = account.edited(edit("Ann Roe"));
+    // A login that is noted in between is kept.
+    assert_eq!(store.note_login(id, login).await, Ok(Write::Done));
+    assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
+    assert_eq!(store.save_account(&edited).await, Ok(Write::Conflict));
+    assert_eq!(store.save_account(&account.edited(edit("Late"))).await, Ok(Write::Conflict));
+    let stored = Account { last_login_at: Some(login), ..edited };
+    assert_eq!(store.account(id).await, Ok(Some(stored.clone())));
+    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![stored], false)));
+    let stranger = user("bob@example.com").account.edited(edit("Bob"));
+    assert_eq!(store.save_account(&stranger).await, Ok(Write::Conflict));
+    assert_eq!(store.account(stranger.account_id).await, Ok(None));
+}
+
+fn buyer(id: AccountId) -> UserId {
+    match id {
+        AccountId::User(user) => user,
+        other => panic!("{other} is no buyer"),
+    }
+}
+
+async fn a_profile_is_saved_only_over_the_version_before(store: impl Store) {
+    let user = buyer(registered(&store, "ann@example.com").await.account_id);
+    let first = store.profile(user).await.unwrap().unwrap();
+    assert_eq!(first, Profile::first(user));
+    let second =
+        Profile { nickname: Nickname::parse("annie").unwrap(), grade: Grade::Gold, version: 2, ..first };
+    assert_eq!(store.save_profile(&second).await, Ok(Write::Done));
+    assert_eq!(store.save_profile(&second).await, Ok(Write::Conflict));
+    assert_eq!(store.profile(user).await, Ok(Some(second)));
+    let nobody = Profile { version: 2, ..Profile::first(UserId::derive(&[b"nobody"])) };
+    assert_eq!(store.save_profile(&nobody).await, Ok(Write::Conflict));
+}
+
+pub(super) fn address(receiver: &str) -> Address {
+    Address {
+        receiver: Text::parse(receiver).unwrap(),
+        line1: Text::parse("7 Nowhere Lane").unwrap(),
+        line2: None,
+        zipcode: Text::parse("98765").unwrap(),
+        phone: Phone::parse("+4915550100").unwrap(),
+        drop_off: DropOff::Door,
+        note: Some(Text::parse("behind the door").unwrap()),
+    }
+}
+
+async fn of_four_addresses_at_once_three_are_kept(store: impl Store) {
+    let user = buyer(registered(&store, "ann@example.com").await.account_id);
+    let added = join_all(["a", "b", "c", "d"].map(|name| {
+        let (store, id) = (store.clone(), AddressId::derive(&[name.as_bytes()]));
+        async move { add_address(&store, user, id, &address(name), false).await }
+    }));
+    let added = added.await;
+    let kept = added.iter().filter(|result| result.is_ok()).count();
+    let refused = added.iter().filter(|result| matches!(result, Err(AddressError::LimitReached))).count();
+    assert_eq!((kept, refused), (3, 1), "{added:?}");
+    let kept = list_addresses(&store, user).await.unwrap();
+    assert_eq!(kept.len(), 3);
+    assert_eq!(kept.iter().filter(|kept| kept.default).count(), 1);
+}
+
+async fn addresses_are_saved_only_over_what_was_read(store: impl Store) {
+    let user = buyer(registered(&store, "ann@example.com").await.account_id);
+    let (account, empty) = store.addresses(user).await.unwrap().unwrap();
+    assert_eq!(empty, AddressBook::empty(user));
+    let one = empty.with(AddressId::derive(&[b"a"]), address("a"), false).unwrap();
+    let other = empty.with(AddressId::derive(&[b"b"]), address("b"), false).unwrap();
+    assert_eq!(store.save_addresses(&one, &account).await, Ok(Write::Done));
+    assert_eq!(store.save_addresses(&other, &account).await, Ok(Write::Conflict));
+    let edited = account.edited(Edit { mail_notifications: Some(true), ..Edit::default() });
+    assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
+    let two = one.with(AddressId::derive(&[b"b"]), address("b"), false).unwrap();
+    assert_eq!(store.save_addresses(&two, &account).await, Ok(Write::Conflict), "the account has changed");
+    assert_eq!(store.save_addresses(&two, &edited).await, Ok(Write::Done));
+    assert_eq!(store.addresses(user).await, Ok(Some((edited, two))));
+    assert_eq!(store.addresses(UserId::derive(&[b"nobody"])).await, Ok(None));
+}
+
+async fn addresses_are_replaced_and_removed(store: impl Store) {
+    let user = buyer(registered(&store, "ann@example.com").await.account_id);
+    let (a, b) = (AddressId::derive(&[b"a"]), AddressId::derive(&[b"b"]));
+    for (id, name) in [(a, "a"), (b, "b")] {
+        add_address(&store, user, id, &address(name), false).await.unwrap();
+    }
+    let replaced = set_address(&store, user, b, &address("new"), true).await.unwrap();
+    assert_eq!((replaced.address, replaced.default), (address("new"), true));
+    remove_address(&store, user, b).await.unwrap();
+    let kept = list_addresses(&store, user).await.unwrap();
+    assert_eq!(kept.iter().map(|kept| (kept.address_id, kept.default)).collect::<Vec<_>>(), [(a, true)]);
+    for refused in [
+        remove_address(&store, user, b).await,
+        set_address(&store, user, b, &address("x"), false).await.map(drop),
+        remove_address(&store, UserId::derive(&[b"nobody"]), a).await,
+    ] {
+        assert!(matches!(refused, Err(AddressError::NotFound)), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_one_days_accounts_takes_six_requests() {
+    let store = DynamoAccounts::on(rialto_testkit::new_table(SERVICE).await);
+    for at in 0..5 {
+        since(&store, at).await;
+    }
+    // The days, a day's four partitions, the accounts.
+    let (page, calls) = counted(store.accounts(Role::User, 3, None)).await;
+    assert_eq!((page.unwrap().0.len(), calls), (3, 6));
+    // Noting the day takes one more, once.
+    let (_, calls) = counted(store.register(&user("ann@example.com"))).await;
+    assert_eq!(calls, 2);
+    let (_, calls) = counted(store.register(&user("bob@example.com"))).await;
+    assert_eq!(calls, 1);
+}
