@@ -1,7 +1,5 @@
 //! The sweeps with a clock of their own: after the other tests, because they settle everything on the stage.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
-
 use rialto_e2e::{
     invariants::Books,
     provider::{STUCK, Signer, Simulator},
