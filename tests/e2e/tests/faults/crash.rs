@@ -56,9 +56,11 @@ const WAYS: &[Way] = &[
     },
 ];
 
-const FAULTS: &[(&str, Fault)] = &[
-    ("killed before", Fault::Kill { done: false }),
-    ("killed after", Fault::Kill { done: true }),
+const KILLED: &[(&str, Fault)] =
+    &[("killed before", Fault::Kill { done: false }), ("killed after", Fault::Kill { done: true })];
+
+/// In the long form only.
+const CUT_OFF: &[(&str, Fault)] = &[
     ("cut off before", Fault::Break { done: false }),
     ("cut off after", Fault::Break { done: true }),
     ("an error", Fault::Error),
@@ -120,10 +122,11 @@ impl Stand<'_> {
             }
         }
         eprintln!("{}: {calls:?}", way.name);
+        let faults = if scene::rounds() > 1 { [KILLED, CUT_OFF].concat() } else { KILLED.to_vec() };
         let mut cases = Vec::new();
         for (function, calls) in &calls {
             for call in 0..*calls {
-                for (what, fault) in FAULTS {
+                for (what, fault) in &faults {
                     cases.push(Case { way, function: function.clone(), call, what, fault: *fault });
                 }
             }
