@@ -11,7 +11,24 @@ pub struct Local {
     pub api_url: String,
     pub aws_endpoint: String,
     pub event_bus: String,
+    pub emulator: Emulator,
+    pub auth_mode: AuthMode,
     pub accounts: Accounts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Emulator {
+    MiniStack,
+    LocalStack,
+}
+
+/// Who checks sessions: the gateway's authorizer, or nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    Gateway,
+    Token,
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,6 +42,23 @@ pub struct Login {
     pub email: String,
     pub password: String,
     pub seller_id: Option<String>,
+}
+
+/// Whether the gateway asks the authorizer. A test that needs it returns if not, and its output says that it was skipped.
+pub fn gateway_authorizes() -> bool {
+    or_skipped(Local::read().auth_mode == AuthMode::Gateway, "the gateway runs no authorizer here")
+}
+
+/// Whether this isn't LocalStack. A test of what LocalStack doesn't do returns then; its output says why.
+pub fn beyond_localstack(why: &str) -> bool {
+    or_skipped(Local::read().emulator != Emulator::LocalStack, why)
+}
+
+fn or_skipped(runs: bool, why: &str) -> bool {
+    if !runs {
+        eprintln!("skipped: {why}");
+    }
+    runs
 }
 
 /// The variable that names the file.

@@ -1,7 +1,7 @@
-"""Gives MiniStack the gateway responses that stand in the template's API body.
+"""Gives an emulator the gateway responses that stand in the template's API body.
 
-AWS and LocalStack read them there (x-amazon-apigateway-gateway-responses). MiniStack doesn't; it takes them one by one, and
-a deployment of the API has those that were there when it was made.
+AWS reads them there (x-amazon-apigateway-gateway-responses). The emulators take them one by one, and a deployment of the API
+has those that were there when it was made. LocalStack heeds their statuses, MiniStack their bodies too.
 """
 
 import sys
