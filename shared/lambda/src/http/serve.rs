@@ -27,7 +27,8 @@ const RESERVE: Duration = Duration::from_millis(300);
 pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
     boot::start(function, |app| {
         let route = access::of(function).ok_or(StartError::NoRoute(function))?;
-        let auth_mode = auth_mode()?;
+        let variable = |name| std::env::var(name).ok();
+        let auth_mode = auth_mode(variable("AUTH_MODE").as_deref(), variable("AWS_ENDPOINT_URL").as_deref())?;
         app.settings.want(&[ALLOWED_ORIGINS.name]);
         if route.who.by_token() {
             app.settings.want(&[JWKS.name]);
@@ -94,12 +95,15 @@ fn serve_all(answer: Answer) -> boot::Loop {
     Box::pin(lambda_http::run(service_fn(move |request: lambda_http::Request| answer(request))))
 }
 
-fn auth_mode() -> Result<AuthMode, StartError> {
-    match std::env::var("AUTH_MODE").as_deref() {
-        Err(_) | Ok("" | "gateway") => Ok(AuthMode::Gateway),
-        Ok("token") if std::env::var("AWS_ENDPOINT_URL").is_ok() => Ok(AuthMode::Token),
-        Ok("token") => Err(StartError::TokenModeOnAws),
-        Ok(_) => Err(StartError::AuthMode),
+/// On AWS there is no other endpoint than AWS's own.
+fn auth_mode(mode: Option<&str>, endpoint: Option<&str>) -> Result<AuthMode, StartError> {
+    match mode {
+        None | Some("" | "gateway") => Ok(AuthMode::Gateway),
+        Some("token") if endpoint.is_some_and(|url| !url.is_empty() && !url.contains("amazonaws.com")) => {
+            Ok(AuthMode::Token)
+        }
+        Some("token") => Err(StartError::TokenModeOnAws),
+        Some(_) => Err(StartError::AuthMode),
     }
 }
 
@@ -376,6 +380,26 @@ mod tests {
         let (claims, token) = served.token(AccountId::Supervisor(SupervisorId::generate(now)), now);
         let answer = served.call(&token, active(&claims), &UserId::generate(now).to_string()).await;
         assert_eq!(answer, (204, String::new()));
+    }
+
+    #[test]
+    fn the_token_mode_is_refused_where_the_endpoint_is_awss_own() {
+        let mode = |mode, endpoint| match auth_mode(mode, endpoint) {
+            Ok(mode) => format!("{mode:?}"),
+            Err(error) => error.to_string(),
+        };
+        let emulator = Some("http://127.0.0.1:4566");
+        let aws = [None, Some(""), Some("https://dynamodb.eu-central-1.amazonaws.com")];
+        for endpoint in aws {
+            assert!(mode(Some("token"), endpoint).contains("only for emulators"), "{endpoint:?}");
+        }
+        assert_eq!(mode(Some("token"), emulator), "Token");
+        for endpoint in aws.into_iter().chain([emulator]) {
+            assert_eq!(mode(None, endpoint), "Gateway");
+            assert_eq!(mode(Some(""), endpoint), "Gateway");
+            assert_eq!(mode(Some("gateway"), endpoint), "Gateway");
+            assert!(mode(Some("Token"), endpoint).contains("must be"), "{endpoint:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What every resource of the template has, and how many there are.
 
 use rialto_layout::{Repository, Resource, Template, pascal_case, reference, refuse};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Of CloudFormation's 500: beyond this the template is split by service.
 const MOST_RESOURCES: usize = 400;
@@ -76,6 +76,42 @@ fn every_service_names_its_table_by_one_rule() {
         }
     }
     refuse(found, "`TableName: !Sub rialto-${Stage}-orders`, as rialto_aws::Stage::table says it.");
+}
+
+/// Two locks on one door: the template has the mode only in an emulator's account, and a function refuses to start in it
+/// unless it is told of another endpoint than AWS's.
+#[test]
+fn only_an_emulator_can_leave_the_authorizer_out() {
+    let template = Template::read(&Repository::open());
+    let token_mode = json!({ "Fn::And": [
+        { "Fn::Equals": [{ "Ref": "AuthMode" }, "token"] },
+        { "Fn::Equals": [{ "Ref": "AWS::AccountId" }, "000000000000"] },
+    ]});
+    assert_eq!(template.document["Conditions"]["TokenMode"], token_mode);
+    let variables = &template.document["Globals"]["Function"]["Environment"]["Variables"];
+    assert_eq!(variables["AUTH_MODE"], json!({ "Fn::If": ["TokenMode", "token", "gateway"] }));
+    assert!(variables["AWS_ENDPOINT_URL"].is_null());
+    let found = template.functions().filter(|function| {
+        let variables = &function.properties["Environment"]["Variables"];
+        ["AUTH_MODE", "AWS_ENDPOINT_URL"].iter().any(|name| !variables[name].is_null())
+    });
+    refuse(
+        found.map(|function| function.id.to_owned()),
+        "leave AUTH_MODE and AWS_ENDPOINT_URL to Globals and emulators.",
+    );
+}
+
+#[test]
+fn every_schedule_says_something() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for rule in template.of("AWS::Events::Rule") {
+        let targets = rule.properties["Targets"].as_array().map_or(&[][..], Vec::as_slice);
+        if targets.iter().any(|target| target["Input"] == "{}") {
+            found.push(rule.id.to_owned());
+        }
+    }
+    refuse(found, r#"`Input: '{"now": null}'`: LocalStack delivers nothing where the input is empty."#);
 }
 
 #[test]
