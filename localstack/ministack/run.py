@@ -39,7 +39,7 @@ dynamodb.get_state, dynamodb.load_persisted_state = save_with_streams, load_with
 # Asked to end, it stops answering at once, but goes on invoking functions, which then fail at their first call: messages
 # use up their tries, and its end waits for functions that wait for it. Now the event sources stop first, then it answers
 # until the functions that run have ended.
-DRAINED_AFTER = 12  # seconds at most; localstack/stop waits 20
+DRAINED_AFTER = 12  # seconds at most; localstack/stop waits 45
 ending = asyncio.Event()
 
 
