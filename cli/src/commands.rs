@@ -7,6 +7,7 @@ mod dlq_list;
 mod dlq_redrive;
 mod dlq_show;
 mod keys_init;
+mod keys_rotate;
 mod order_place;
 mod order_timeline;
 mod outbox_resend;
@@ -48,6 +49,7 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     Init(keys_init::KeysInit),
+    Rotate(keys_rotate::KeysRotate),
 }
 
 #[derive(Debug, Subcommand)]
@@ -91,6 +93,7 @@ impl Command {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Keys(Keys::Init(command)) => command.run(context).await,
+            Self::Keys(Keys::Rotate(command)) => command.run(context).await,
             Self::Supervisor(Supervisor::Create(command)) => command.run(context).await,
             Self::Config(Config::Get(command)) => command.run(context).await,
             Self::Config(Config::Set(command)) => command.run(context).await,

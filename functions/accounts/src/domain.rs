@@ -8,6 +8,7 @@ pub mod credential;
 pub mod profile;
 pub mod refresh_token;
 pub mod registration;
+pub mod reset;
 pub mod session;
 pub mod signing_key;
 

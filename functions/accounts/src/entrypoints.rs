@@ -19,12 +19,15 @@ pub mod list_sessions;
 pub mod list_users;
 pub mod log_in;
 pub mod log_out;
+pub mod mail_code;
 pub mod on_accounts;
 pub mod refresh;
 pub mod register_seller;
 pub mod register_user;
 pub mod relay;
 pub mod remove_address;
+pub mod request_reset;
+pub mod reset_password;
 pub mod set_address;
 pub mod set_profile;
 pub mod sweep;
@@ -58,6 +61,8 @@ pub mod unregister_user;
     list_sessions::handle,
     end_session::handle,
     change_password::handle,
+    request_reset::handle,
+    reset_password::handle,
     get_jwks::handle,
 ))]
 pub struct ApiDocument;

@@ -5,6 +5,7 @@ mod attempts;
 mod keys;
 mod orders;
 mod passwords;
+mod reset;
 mod sessions;
 
 pub use accounts::*;
@@ -12,4 +13,5 @@ pub use attempts::*;
 pub use keys::*;
 pub use orders::*;
 pub use passwords::*;
+pub use reset::*;
 pub use sessions::*;

@@ -44,4 +44,16 @@ impl Functions {
         }
         serde_json::from_slice(&answer.body).map_err(|error| unreached(error.to_string()))
     }
+
+    /// Hands `payload` over to `function`, and waits for nothing else. Lambda tries it again if it fails.
+    ///
+    /// # Errors
+    /// [`InvokeError::Unreached`]; whether it is handed over isn't known then.
+    pub async fn hand_over(&self, function: &str, payload: &str) -> Result<(), InvokeError> {
+        let unreached = |reason| InvokeError::Unreached { function: function.to_owned(), reason };
+        let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
+        let headers = [("content-type", "application/json"), ("x-amz-invocation-type", "Event")];
+        let answer = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
+        if answer.status == 202 { Ok(()) } else { Err(unreached(format!("status {}", answer.status))) }
+    }
 }

@@ -72,6 +72,22 @@ pub const JWKS: Setting<String> = Setting {
     },
 };
 
+/// Whom mail comes from.
+pub const MAIL_SENDER: Setting<String> = Setting {
+    name: "mail/sender",
+    default: "rialto@shop.example",
+    range: "a mail address that SES has verified",
+    doc: "The sender of every mail. SES refuses one that it hasn't verified.",
+    parse: |text| {
+        let text = text.trim();
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && b != b'@');
+        match text.split_once('@') {
+            Some((name, domain)) if plain(name) && plain(domain) && text.len() <= 254 => Ok(text.to_owned()),
+            _ => Err("is not a mail address".to_owned()),
+        }
+    },
+};
+
 /// What proves to the payment provider who asks. A secret.
 pub const PROVIDER_KEY: Setting<String> = Setting {
     name: "payments/provider-key",
@@ -147,6 +163,7 @@ macro_rules! describe {
 pub const ALL: &[Description] = describe![
     JWKS,
     ALLOWED_ORIGINS,
+    MAIL_SENDER,
     FREE_SHIPPING_FROM,
     PENDING_DEADLINE,
     SHIPPING_FEE,
@@ -221,6 +238,7 @@ mod tests {
         assert_eq!((PENDING_DEADLINE.parse)(PENDING_DEADLINE.default).unwrap().as_secs(), 900);
         assert_eq!((ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap(), ["http://localhost:3001"]);
         assert!((JWKS.parse)(JWKS.default).is_ok());
+        assert_eq!((MAIL_SENDER.parse)(MAIL_SENDER.default).unwrap(), "rialto@shop.example");
         assert_eq!((PROVIDER_KEY.parse)(PROVIDER_KEY.default).unwrap(), "");
     }
 
@@ -233,6 +251,9 @@ mod tests {
         assert!((ALLOWED_ORIGINS.parse)("https://a.example/path").is_err());
         assert!((CURRENCY.parse)("euro").is_err());
         assert!((PROVIDER_KEY.parse)("short").is_err());
+        for bad in ["", "shop", "@shop.example", "a@", "a@b@c", "a b@c.example", "a\n@c.example"] {
+            assert!((MAIL_SENDER.parse)(bad).is_err(), "{bad}");
+        }
         assert!((PROVIDER_KEY.parse)("sk_test with space").is_err());
         assert!((PROVIDER_URL.parse)("api.stripe.com").is_err());
         assert!((PROVIDER_URL.parse)("http://api.stripe.com").is_err());

@@ -74,6 +74,8 @@ pub const ROUTES: &[Route] = &[
     route("accounts-get-seller", "GET", "/sellers/{seller_id}", OWN_SELLER),
     route("accounts-change-seller", "PATCH", "/sellers/{seller_id}", OWN_SELLER),
     route("accounts-unregister-seller", "DELETE", "/sellers/{seller_id}", SUPERVISOR),
+    route("accounts-request-reset", "POST", "/auth/password-reset", Who::Anonymous),
+    route("accounts-reset-password", "PUT", "/auth/password-reset", Who::Anonymous),
     route("catalog-register-product", "POST", "/products", SELLER),
     route("catalog-list-products", "GET", "/products", Who::Anonymous),
     route("catalog-get-product", "GET", "/products/{product_id}", Who::Anonymous),

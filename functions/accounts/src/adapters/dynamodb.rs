@@ -1,5 +1,5 @@
 //! Items: `ACCOUNT#<id>` holds `ACCOUNT`, a buyer's `PROFILE` and `ADDRESSES`, and each `SESSION#<id>`; `EMAIL#<in lower case>`
-//! holds the `CREDENTIAL` of the one account that the email belongs to. `EMAIL#…` and `ADDRESS#<ip>` hold what is counted of
+//! holds the `CREDENTIAL` of the one account that the email belongs to, and the `RESET` that was mailed there last. `EMAIL#…` and `ADDRESS#<ip>` hold what is counted of
 //! each, `ATTEMPTS#<kind>`. `DAYS#<role>` holds each `<day>` on which an account was made.
 //!
 //! Sessions lie beside their account so that all of an account's can be read at once, and as they are. Index `by_day` lists the
@@ -10,6 +10,7 @@ mod attempts;
 mod closing;
 mod lists;
 mod profiles;
+mod resets;
 mod sessions;
 
 use crate::domain::contact::Email;

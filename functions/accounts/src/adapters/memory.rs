@@ -5,13 +5,14 @@ mod attempts;
 mod closing;
 mod keys;
 mod profiles;
+mod resets;
 mod sessions;
 
 pub use keys::MemoryKeys;
 
 use crate::domain::{
     account::Account, address_book::AddressBook, attempts::Counter, credential::Credential, profile::Profile,
-    session::Session,
+    reset::Reset, session::Session,
 };
 use rialto_contracts::Event;
 use rialto_kernel::{AccountId, SessionId, Timestamp, UserId};
@@ -35,6 +36,7 @@ struct State {
     due: BTreeMap<AccountId, Timestamp>,
     /// By [`crate::domain::contact::Email::key`].
     credentials: BTreeMap<String, Credential>,
+    resets: BTreeMap<String, Reset>,
     sessions: BTreeMap<(AccountId, SessionId), Session>,
     /// How many, and when the window ends.
     attempts: BTreeMap<Counter, (u32, Timestamp)>,

@@ -49,6 +49,12 @@ struct RefreshKeyText {
     key: String,
 }
 
+impl SigningKeyText {
+    fn of(key: &SigningSecret) -> Self {
+        Self { kid: key.kid.clone(), pkcs8: STANDARD.encode(&key.pkcs8) }
+    }
+}
+
 impl SecretKeys {
     #[must_use]
     pub fn open(aws: &SdkConfig, stage: &Stage) -> Self {
@@ -141,9 +147,19 @@ impl KeyReader for SecretKeys {
 
 impl KeyWriter for SecretKeys {
     async fn add_signing_key(&self, role: Role, key: &SigningSecret) -> Result<Write, StoreError> {
-        let text = SigningKeyText { kid: key.kid.clone(), pkcs8: STANDARD.encode(&key.pkcs8) };
+        let text = SigningKeyText::of(key);
         let doc = format!("Signs the access tokens of {role} accounts. Kept by rialto keys.");
         self.add(&self.signing_name(role), &doc, &text).await
+    }
+
+    async fn replace_signing_key(&self, role: Role, key: &SigningSecret) -> Result<(), StoreError> {
+        let (name, text) = (self.signing_name(role), SigningKeyText::of(key));
+        let text = serde_json::to_string(&text).map_err(|_| unreadable(&name))?;
+        let put = self.secrets().put_secret_value().secret_id(&name).secret_string(text).send().await;
+        put.map_err(|error| StoreError::Unavailable(DisplayErrorContext(error).to_string()))?;
+        // Whoever asks next reads it anew.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        Ok(())
     }
 
     async fn add_refresh_key(&self, key: &RefreshKey) -> Result<Write, StoreError> {

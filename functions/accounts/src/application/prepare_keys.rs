@@ -6,7 +6,7 @@ use crate::{
     ports::{KeyReader, KeyWriter},
 };
 use rialto_kernel::{Role, StoreError, Write, digest};
-use rialto_lambda::token::{self, KeyError};
+use rialto_lambda::token::{self, Jwk, KeyError};
 
 /// What was done about the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,15 +64,20 @@ pub async fn prepare_keys(keys: &(impl KeyReader + KeyWriter)) -> Result<Prepare
     Ok(prepared)
 }
 
+/// A new key and its public half, named by a digest of it.
+pub(super) fn new_signing_key(role: Role) -> Result<(SigningSecret, Jwk), KeyError> {
+    let (pkcs8, mut public) = token::generate_key(String::new(), role)?;
+    let digest = digest::sha256(&[public.x.as_bytes(), public.y.as_bytes()]);
+    public.kid = format!("{}-{}", role.as_str().to_ascii_lowercase(), digest::hex(&digest[..8]));
+    Ok((SigningSecret { kid: public.kid.clone(), pkcs8 }, public))
+}
+
 /// A new key, or the one that somebody else has added meanwhile.
 async fn add_signing_key(
     keys: &(impl KeyReader + KeyWriter),
     role: Role,
 ) -> Result<SigningSecret, PrepareKeysError> {
-    let (pkcs8, public) = token::generate_key(String::new(), role)?;
-    let digest = digest::sha256(&[public.x.as_bytes(), public.y.as_bytes()]);
-    let kid = format!("{}-{}", role.as_str().to_ascii_lowercase(), digest::hex(&digest[..8]));
-    let secret = SigningSecret { kid, pkcs8 };
+    let (secret, _) = new_signing_key(role)?;
     match keys.add_signing_key(role, &secret).await? {
         Write::Done => Ok(secret),
         Write::Conflict => keys.signing_key(role).await?.ok_or(PrepareKeysError::Lost(role)),
@@ -83,7 +88,7 @@ async fn add_signing_key(
 mod tests {
     use super::*;
     use crate::adapters::memory::MemoryKeys;
-    use rialto_lambda::token::{Jwk, Jwks};
+    use rialto_lambda::token::Jwks;
 
     #[tokio::test]
     async fn every_role_gets_a_key_of_its_own_and_its_public_half_is_published() {

@@ -31,6 +31,16 @@ pub trait KeyWriter {
         key: &SigningSecret,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
+    /// Keeps another key for a role that has one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known which is kept.
+    fn replace_signing_key(
+        &self,
+        role: Role,
+        key: &SigningSecret,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Keeps the key of the refresh tokens; [`Write::Conflict`] if there is one.
     ///
     /// # Errors

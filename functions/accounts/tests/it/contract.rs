@@ -4,6 +4,7 @@ mod accounts;
 mod attempts;
 mod closing;
 mod lists;
+mod resets;
 mod sessions;
 
 use rialto_accounts::{
@@ -17,8 +18,8 @@ use rialto_accounts::{
     },
     ports::{
         AccountCloser, AccountLister, AccountReader, AccountWriter, AddressBooks, AttemptCounter,
-        CredentialReader, CredentialWriter, ErasureQueue, LastLogin, Profiles, Registrar, SessionEnder,
-        SessionLister, SessionReader, SessionStarter, SessionWriter,
+        CredentialReader, CredentialWriter, ErasureQueue, LastLogin, Profiles, Registrar, ResetReader,
+        ResetWriter, SessionEnder, SessionLister, SessionReader, SessionStarter, SessionWriter,
     },
 };
 use rialto_contracts::Cause;
@@ -45,6 +46,8 @@ store![
     LastLogin,
     Profiles,
     Registrar,
+    ResetReader,
+    ResetWriter,
     SessionEnder,
     SessionLister,
     SessionReader,

@@ -32,6 +32,7 @@ macro_rules! contract {
 
 contract! {
     a_role_has_one_key_and_keeps_it,
+    a_roles_key_is_replaced_and_seen_at_once,
     there_is_one_refresh_key_and_it_stays,
     what_is_published_last_is_published,
 }
@@ -50,6 +51,17 @@ async fn a_role_has_one_key_and_keeps_it(keys: impl Keys) {
     assert_eq!(keys.signing_key(Role::Seller).await, Ok(None));
     assert_eq!(keys.add_signing_key(Role::Seller, &second).await, Ok(Write::Done));
     assert_eq!(keys.signing_key(Role::Seller).await, Ok(Some(second)));
+}
+
+async fn a_roles_key_is_replaced_and_seen_at_once(keys: impl Keys) {
+    let (first, second) = (signing_key("1"), signing_key("2"));
+    for role in [Role::User, Role::Seller] {
+        assert_eq!(keys.add_signing_key(role, &first).await, Ok(Write::Done));
+    }
+    assert_eq!(keys.signing_key(Role::User).await, Ok(Some(first.clone())));
+    assert_eq!(keys.replace_signing_key(Role::User, &second).await, Ok(()));
+    assert_eq!(keys.signing_key(Role::User).await, Ok(Some(second)));
+    assert_eq!(keys.signing_key(Role::Seller).await, Ok(Some(first)));
 }
 
 async fn there_is_one_refresh_key_and_it_stays(keys: impl Keys) {

@@ -108,6 +108,13 @@ impl Stub {
                 state.values.insert(text("Name"), text("SecretString"));
                 (200, json!({"Name": text("Name")}))
             }
+            "PutSecretValue" => match state.values.get_mut(&text("SecretId")) {
+                Some(value) => {
+                    *value = text("SecretString");
+                    (200, json!({"Name": text("SecretId")}))
+                }
+                None => refused("ResourceNotFoundException"),
+            },
             "GetParameters" => {
                 let names = input["Names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
                 let found: Vec<Value> = names

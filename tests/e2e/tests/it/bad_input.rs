@@ -279,6 +279,32 @@ async fn input(world: &World, function: &str) -> Option<Input> {
                 .into(),
             ..none
         },
+        "accounts-request-reset" => Input {
+            body: Some(json!({ "email": "nobody@e2e.example" })),
+            required: vec!["/email"],
+            bad: [json!("nobody"), json!(""), json!(7), json!(null)]
+                .map(|value| ("/email", value, "email"))
+                .into(),
+            ..none
+        },
+        "accounts-reset-password" => Input {
+            body: Some(json!({ "email": "nobody@e2e.example", "code": "WRONG", "password": world.mark })),
+            required: vec!["/email", "/code", "/password"],
+            bad: [
+                vec![
+                    ("/email", json!("nobody"), "email"),
+                    ("/email", json!(7), "email"),
+                    ("/code", json!(""), "code"),
+                    ("/code", json!("--"), "code"),
+                    ("/code", json!(7), "code"),
+                    ("/code", long(65), "code"),
+                    ("/password", long(9), "password"),
+                ],
+                bad_text("/password", "password", 128),
+            ]
+            .concat(),
+            ..none
+        },
         "accounts-change-password" => Input {
             body: Some(json!({ "old_password": world.buyer.password, "new_password": world.mark })),
             required: vec!["/old_password", "/new_password"],
@@ -492,7 +518,11 @@ impl World {
     fn call(&self, route: &Route, path: impl Into<String>) -> Call {
         let call = self.shop.http.call(route.method, path);
         match route.function {
-            "accounts-register-user" | "accounts-log-in" | "accounts-refresh" => call,
+            "accounts-register-user"
+            | "accounts-log-in"
+            | "accounts-refresh"
+            | "accounts-request-reset"
+            | "accounts-reset-password" => call,
             "accounts-change-password" => call.token(&self.buyer.token),
             "accounts-register-seller" => call.token(&self.supervisor.token),
             "catalog-register-product" => call.token(&self.seller.token),

@@ -105,6 +105,7 @@ fn every_bin_is_a_route_or_something_that_needs_none() {
     // What other functions, the gateway or the operator's command invoke.
     let internal = [
         "accounts-authorizer",
+        "accounts-mail-code",
         "platform-answer-preflight",
         "platform-simulate-provider",
         "platform-simulate-webhooks",

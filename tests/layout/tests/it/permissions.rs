@@ -20,6 +20,7 @@ const WILDCARDS: &[(&str, &str, &str, &str)] = &[
         ":rialto-${Stage}-*",
         "one policy for all queues that it names already",
     ),
+    ("AccountsMailCodeFunction", "ses:SendEmail", ":identity/*", "the sender is a setting"),
 ];
 
 /// What a resource is written as, whichever way.

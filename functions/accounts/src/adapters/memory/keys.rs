@@ -48,6 +48,11 @@ impl KeyWriter for MemoryKeys {
         Ok(Write::Done)
     }
 
+    async fn replace_signing_key(&self, role: Role, key: &SigningSecret) -> Result<(), StoreError> {
+        self.state().signing.insert(role, key.clone());
+        Ok(())
+    }
+
     async fn add_refresh_key(&self, key: &RefreshKey) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.refresh.is_some() {

@@ -1,0 +1,36 @@
+use super::MemoryAccounts;
+use crate::{
+    domain::{contact::Email, credential::Credential, reset::Reset},
+    ports::{ResetReader, ResetWriter},
+};
+use rialto_kernel::{StoreError, Write};
+
+impl ResetWriter for MemoryAccounts {
+    async fn save_reset(&self, email: &Email, reset: &Reset) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        if state.resets.get(&email.key()).is_some_and(|held| held.version >= reset.version) {
+            return Ok(Write::Conflict);
+        }
+        state.resets.insert(email.key(), reset.clone());
+        Ok(Write::Done)
+    }
+}
+
+impl ResetReader for MemoryAccounts {
+    async fn reset(&self, email: &Email) -> Result<Option<Reset>, StoreError> {
+        Ok(self.state().resets.get(&email.key()).cloned())
+    }
+
+    async fn use_reset(&self, credential: &Credential, reset: &Reset) -> Result<Write, StoreError> {
+        let mut state = self.state();
+        let email = credential.email.key();
+        let held = state.resets.get(&email).map(|held| held.version);
+        let version = state.credentials.get(&email).map(|held| held.version);
+        if held != Some(reset.version) || version != Some(credential.version - 1) {
+            return Ok(Write::Conflict);
+        }
+        state.resets.remove(&email);
+        state.credentials.insert(email, credential.clone());
+        Ok(Write::Done)
+    }
+}

@@ -1,0 +1,50 @@
+use crate::{
+    domain::{
+        contact::Email,
+        refresh_token::NoRandomness,
+        reset::{Code, Reset},
+    },
+    ports::{CredentialReader, Post, ResetWriter},
+};
+use rialto_kernel::{StoreError, Timestamp, Write};
+
+/// Why no code was mailed; a second try makes another one.
+#[derive(Debug, thiserror::Error)]
+pub enum MailCodeError {
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+const SUBJECT: &str = "Your new password";
+
+/// Makes a code and mails it, if the email belongs to an account.
+///
+/// # Errors
+/// [`MailCodeError`].
+pub async fn mail_code(
+    store: &(impl CredentialReader + ResetWriter),
+    post: &impl Post,
+    email: &Email,
+    now: Timestamp,
+) -> Result<(), MailCodeError> {
+    let Some(credential) = store.credential(email).await? else { return Ok(()) };
+    let code = Code::generate()?;
+    let reset = Reset::new(credential.account_id, credential.version, &code, now);
+    match store.save_reset(email, &reset).await? {
+        Write::Done => {}
+        // A newer one is under way.
+        Write::Conflict => return Ok(()),
+    }
+    // To where the account says, whatever the case of what was asked for.
+    Ok(post.send(&credential.email, SUBJECT, &text(&code)).await?)
+}
+
+fn text(code: &Code) -> String {
+    format!(
+        "Somebody, probably you, wants to choose a new password.\n\n    {}\n\nThis code is good once, for half an hour. \
+         If it wasn't you, do nothing: your password stays as it is.\n",
+        code.shown()
+    )
+}

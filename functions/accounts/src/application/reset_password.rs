@@ -1,0 +1,191 @@
+use super::limit_attempts::{AttemptError, admit, succeeded};
+use crate::{
+    domain::{
+        attempts::{Attempt, Counter},
+        contact::Email,
+        credential::{Credential, Password},
+        reset::{Code, Reset},
+    },
+    ports::{AttemptCounter, CredentialReader, HashError, Passwords, ResetReader, SessionEnder},
+};
+use rialto_kernel::{StoreError, Timestamp, Write};
+use std::net::IpAddr;
+
+/// Who has a code and wants which password, from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetPassword {
+    pub email: Email,
+    pub code: Code,
+    pub password: Password,
+    pub address: Option<IpAddr>,
+}
+
+/// Why the password is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetPasswordError {
+    /// No such code, used, or too old; which of them, and whether anybody has the email, nobody is told.
+    #[error("the code is wrong, used or too old")]
+    Wrong,
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Sets a password by a mailed code, once; every session of the account ends. An email that nobody has costs the same work as one
+/// with a wrong code.
+///
+/// # Errors
+/// [`ResetPasswordError`]; the password is the old one then, unless the store can't tell.
+pub async fn reset_password(
+    store: &(impl CredentialReader + ResetReader + SessionEnder + AttemptCounter),
+    passwords: &impl Passwords,
+    request: &ResetPassword,
+    now: Timestamp,
+) -> Result<(), ResetPasswordError> {
+    let ResetPassword { email, code, password, address } = request;
+    let mut counters = vec![Counter::email(Attempt::Code, email)];
+    counters.extend(address.map(|address| Counter::address(Attempt::Code, address)));
+    admit(store, &counters, now).await?;
+    let password_hash = passwords.hash(password)?;
+    let (reset, credential) = (store.reset(email).await?, store.credential(email).await?);
+    let (reset, credential) = admitted(reset, credential, code, now).ok_or(ResetPasswordError::Wrong)?;
+    let account = credential.account_id;
+    let changed = Credential { password_hash, version: credential.version + 1, ..credential };
+    // Before, so that none survives if what follows is cut off: the code is good only once.
+    store.end_all(account, None).await?;
+    match store.use_reset(&changed, &reset).await? {
+        Write::Done => {}
+        Write::Conflict => return Err(ResetPasswordError::Wrong),
+    }
+    store.end_all(account, None).await?;
+    counters.push(Counter::email(Attempt::Password, email));
+    succeeded(store, &counters).await;
+    Ok(())
+}
+
+fn admitted(
+    reset: Option<Reset>,
+    credential: Option<Credential>,
+    code: &Code,
+    now: Timestamp,
+) -> Option<(Reset, Credential)> {
+    let (reset, credential) = reset.zip(credential)?;
+    let of_it = reset.account_id == credential.account_id && reset.credential_version == credential.version;
+    (of_it && reset.admits(code, now)).then_some((reset, credential))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::MemoryAccounts,
+        application::mail_code::mail_code,
+        domain::{refresh_token::RefreshKey, reset::LIFETIME, session::Session},
+        ports::{Post, SessionReader, SessionStarter},
+        testing::{PlainPasswords, registered},
+    };
+    use rialto_kernel::{Clock, SessionId, SystemClock};
+    use std::sync::Mutex;
+
+    /// Keeps what is sent: whom to and what.
+    #[derive(Default)]
+    struct Box(Mutex<Vec<(String, String)>>);
+
+    impl Post for Box {
+        async fn send(&self, to: &Email, _: &str, text: &str) -> Result<(), StoreError> {
+            self.0.lock().unwrap().push((to.as_str().to_owned(), text.to_owned()));
+            Ok(())
+        }
+    }
+
+    impl Box {
+        /// The code of the last mail.
+        fn code(&self) -> String {
+            let (_, text) = self.0.lock().unwrap().last().cloned().unwrap();
+            text.lines().find(|line| line.starts_with("    ")).unwrap().trim().to_owned()
+        }
+    }
+
+    fn email(text: &str) -> Email {
+        Email::parse(text).unwrap()
+    }
+
+    async fn reset(
+        store: &MemoryAccounts,
+        to: &str,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<(), ResetPasswordError> {
+        let request = ResetPassword {
+            email: email(to),
+            code: Code::attempt(code).unwrap(),
+            password: Password::choose("a better one").unwrap(),
+            address: None,
+        };
+        reset_password(store, &PlainPasswords, &request, now).await
+    }
+
+    #[tokio::test]
+    async fn a_mailed_code_sets_a_password_once_and_ends_every_session() {
+        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        let credential = registered(&store, "Ann@example.com").await;
+        let id = SessionId::generate(now);
+        let session = Session::start(id, credential.account_id, &RefreshKey([1; 32]), now).0;
+        assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
+        mail_code(&store, &post, &email("ann@EXAMPLE.com"), now).await.unwrap();
+        assert_eq!(post.0.lock().unwrap()[0].0, "Ann@example.com");
+
+        let code = post.code();
+        reset(&store, "ann@example.com", &code.to_lowercase(), now).await.unwrap();
+        let changed = store.credential(&credential.email).await.unwrap().unwrap();
+        assert_eq!(changed.password_hash.0, "hash of a better one");
+        assert_eq!(store.session(credential.account_id, id).await.unwrap(), None);
+        let again = reset(&store, "ann@example.com", &code, now).await;
+        assert!(matches!(again, Err(ResetPasswordError::Wrong)));
+    }
+
+    #[tokio::test]
+    async fn an_old_a_replaced_and_a_wrong_code_change_nothing() {
+        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        let credential = registered(&store, "ann@example.com").await;
+        mail_code(&store, &post, &credential.email, now).await.unwrap();
+        let first = post.code();
+        let later = now.plus(std::time::Duration::from_millis(1));
+        mail_code(&store, &post, &credential.email, later).await.unwrap();
+        let over = later.plus(LIFETIME);
+        for (code, at) in [(first.as_str(), later), ("0000-0000", later), (&post.code(), over)] {
+            let refused = reset(&store, "ann@example.com", code, at).await;
+            assert!(matches!(refused, Err(ResetPasswordError::Wrong)), "{code}");
+        }
+        // Nor does one that was made for another password.
+        let changed = Credential { version: 2, ..credential.clone() };
+        assert_eq!(crate::ports::CredentialWriter::save_credential(&store, &changed).await, Ok(Write::Done));
+        assert!(matches!(
+            reset(&store, "ann@example.com", &post.code(), later).await,
+            Err(ResetPasswordError::Wrong)
+        ));
+        assert_eq!(store.credential(&credential.email).await.unwrap(), Some(changed));
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_mail_for_an_email_that_nobody_has_and_its_codes_can_be_tried_as_often() {
+        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        registered(&store, "ann@example.com").await;
+        mail_code(&store, &post, &email("bob@example.com"), now).await.unwrap();
+        assert!(post.0.lock().unwrap().is_empty());
+        for to in ["ann@example.com", "bob@example.com"] {
+            for _ in 0..10 {
+                let refused = reset(&store, to, "WRONG", now).await;
+                assert!(matches!(refused, Err(ResetPasswordError::Wrong)), "{to}");
+            }
+            let refused = reset(&store, to, "WRONG", now).await;
+            assert!(
+                matches!(refused, Err(ResetPasswordError::Attempt(AttemptError::TooMany { .. }))),
+                "{to}"
+            );
+        }
+    }
+}

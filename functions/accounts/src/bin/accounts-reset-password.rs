@@ -1,0 +1,3 @@
+fn main() {
+    rialto_accounts::entrypoints::reset_password::main();
+}

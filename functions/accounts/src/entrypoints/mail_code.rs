@@ -1,0 +1,33 @@
+//! Mails a code, out of sight of whoever asked for it. Only `accounts-request-reset` may invoke it; Lambda tries it again twice.
+
+use crate::{
+    adapters::{dynamodb::DynamoAccounts, mail::Ses},
+    application::mail_code::mail_code,
+    domain::contact::Email,
+};
+use rialto_lambda::{App, boot};
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::Arc;
+
+pub fn main() {
+    boot::run("accounts-mail-code", build);
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    email: Email,
+}
+
+fn build(app: &App) -> boot::Handler {
+    let (app, store, post) = (app.clone(), DynamoAccounts::open(app), Ses::new(app));
+    Arc::new(move |payload, _| {
+        let (app, store, post) = (app.clone(), store.clone(), post.clone());
+        Box::pin(async move {
+            // What isn't an email must not stand in the error.
+            let asked = Asked::deserialize(payload).map_err(|_| "the payload names no email")?;
+            mail_code(&store, &post, &asked.email, app.clock.now()).await?;
+            Ok(Value::Null)
+        })
+    })
+}

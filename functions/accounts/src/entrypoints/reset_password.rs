@@ -1,0 +1,96 @@
+use super::tokens::refused;
+use crate::{
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    application::reset_password::{ResetPassword, ResetPasswordError, reset_password},
+    domain::{contact::Email, credential::Password, reset::Code},
+};
+use rialto_kernel::{Fields, Invalid, Timestamp};
+use rialto_lambda::{
+    App,
+    http::{self, Problem, ProblemBody, Reply, Request},
+};
+use serde::Deserialize;
+use std::{net::IpAddr, sync::Arc};
+use utoipa::ToSchema;
+
+pub fn main() {
+    http::serve("accounts-reset-password", build);
+}
+
+fn build(app: &App) -> http::Handler {
+    let store = DynamoAccounts::open(app);
+    Arc::new(move |request| {
+        let store = store.clone();
+        Box::pin(async move { handle(&store, &request).await })
+    })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetPasswordRequest {
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    /// As it was mailed; case, hyphens and spaces don't matter.
+    #[schema(min_length = 1, max_length = 64)]
+    code: String,
+    #[schema(format = Password, min_length = 10, max_length = 128)]
+    password: String,
+}
+
+impl ResetPasswordRequest {
+    fn parse(self, address: Option<IpAddr>) -> Result<ResetPassword, Invalid> {
+        let mut fields = Fields::default();
+        let email = fields.take("email", Email::parse(&self.email));
+        let code = fields.take("code", Code::attempt(&self.code));
+        let password = fields.take("password", Password::choose(&self.password));
+        let whole = email.zip(code).zip(password);
+        fields.finish(whole.map(|((email, code), password)| ResetPassword { email, code, password, address }))
+    }
+}
+
+/// Choose a new password with a mailed code
+///
+/// Every session of the account ends. Ten wrong codes in a quarter of an hour are admitted for an email.
+#[utoipa::path(
+    put, path = "/auth/password-reset", operation_id = "accountsResetPassword", tag = "accounts",
+    request_body = ResetPasswordRequest,
+    responses(
+        (status = 204),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+    let now = request.now();
+    let wanted = request.json::<ResetPasswordRequest>()?.parse(request.source)?;
+    let done = reset_password(store, &Argon2Passwords, &wanted, now).await;
+    done.map_err(|error| problem(error, now))?;
+    tracing::info!("a password was reset");
+    Ok(Reply::no_content())
+}
+
+fn problem(error: ResetPasswordError, now: Timestamp) -> Problem {
+    match error {
+        ResetPasswordError::Wrong => Problem::field("code", "is wrong, used or too old"),
+        ResetPasswordError::Attempt(error) => refused(error, now),
+        ResetPasswordError::Hash(error) => Problem::internal(error),
+        ResetPasswordError::Store(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let request = ResetPasswordRequest {
+            email: "ann".to_owned(),
+            code: "-".to_owned(),
+            password: "short".to_owned(),
+        };
+        let fields: Vec<_> =
+            request.parse(None).unwrap_err().0.into_iter().map(|error| error.field).collect();
+        assert_eq!(fields, ["email", "code", "password"]);
+    }
+}
