@@ -28,7 +28,7 @@ pub struct Refusal {
 }
 
 /// How often a transaction that collides with others is tried before it is left to its caller.
-const TRIES: u32 = 6;
+const TRIES: u32 = 8;
 
 impl Table {
     /// A conditional put as a part of a transaction. Refused, it tells what is there, as [`Table::put`] does.
@@ -84,7 +84,7 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
-    /// Writes all or nothing. Contention is waited out with jitter, for half a second or so.
+    /// Writes all or nothing. Contention is waited out with jitter, for a second or so.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] while the contention lasts, or when it isn't known whether the write happened.
