@@ -5,6 +5,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
     faults::Faults,
     invariants::Books,
+    operator::Operator,
     retries::all_quickly,
     shop::{Basket, DECLINES, PAYS, Shop, Sketch},
 };
@@ -63,6 +64,10 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
         .await;
         let books = Books::in_order(&shop.aws, &[product, rare], &orders).await;
         scene::provider_agrees(shop, &books, &orders).await;
+        let rialto = Operator::new(env!("CARGO_BIN_EXE_operator"), shop);
+        let named: Vec<String> = orders.iter().map(|order| format!(" --order {order}")).collect();
+        let reconciled = rialto.run(&format!("reconcile{}", named.concat())).await.with_status(0);
+        reconciled.telling(&["Everything agrees."]);
     }
 }
 
