@@ -47,6 +47,11 @@ impl Aws {
         call.body("application/x-amz-json-1.1", input.to_string()).send().await.expect(200).json()
     }
 
+    /// What the emulator itself tells under a path of its own.
+    pub(crate) async fn emulator(&self, path: &str) -> Value {
+        self.endpoint.call("GET", path).send().await.expect(200).json()
+    }
+
     /// Invokes one of the deployment's functions and waits for its answer.
     ///
     /// # Panics

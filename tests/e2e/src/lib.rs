@@ -14,6 +14,7 @@ pub mod http;
 pub mod invariants;
 pub mod local;
 pub mod logs;
+pub mod mail;
 pub mod operator;
 pub mod provider;
 pub mod retries;

@@ -35,6 +35,9 @@ pub(crate) fn asked_for(method: &str, path: &str, target: Option<&str>) -> (Stri
         };
         return (service.to_owned(), operation.to_owned());
     }
+    if let Some(function) = path.strip_prefix("/2015-03-31/functions/") {
+        return ("lambda".to_owned(), function.trim_end_matches("/invocations").to_owned());
+    }
     match path.find("/v1/payment_intents").or_else(|| path.find("/v1/refunds")) {
         Some(at) => ("provider".to_owned(), format!("{method} {}", without_ids(&path[at..]))),
         None => ("http".to_owned(), format!("{method} {path}")),
@@ -80,6 +83,8 @@ mod tests {
         assert_eq!(named("/", Some("AWSEvents.PutEvents")), own("events", "PutEvents"));
         let confirm = "/_aws/execute-api/x/local/v1/payment_intents/pi_0123456789ab/confirm";
         assert_eq!(named(confirm, None), own("provider", "POST /v1/payment_intents/*/confirm"));
+        let invoked = "/2015-03-31/functions/rialto-local-orders-answer-services/invocations";
+        assert_eq!(named(invoked, None), own("lambda", "rialto-local-orders-answer-services"));
         assert_eq!(named("/_localstack/health", None), own("http", "POST /_localstack/health"));
     }
 }

@@ -62,7 +62,10 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        application::{change_addresses::add_address, unregister_user::unregister_user},
+        application::{
+            change_addresses::add_address,
+            unregister_user::{ASK_AFTER, unregister_user},
+        },
         ports::AddressBooks,
         testing::{FakeOrders, address, registered},
     };
@@ -79,7 +82,8 @@ mod tests {
 
         let busy = FakeOrders { open: true, ..FakeOrders::default() };
         let silent = FakeOrders { silent: true, ..FakeOrders::default() };
-        let mut time = now;
+        assert_eq!(sweep(&store, &FakeOrders::default(), now).await.unwrap(), Swept::default(), "too early");
+        let mut time = now.plus(ASK_AFTER);
         for orders in [busy, silent] {
             assert_eq!(sweep(&store, &orders, time).await.unwrap(), Swept { erased: 0, waiting: 1 });
             assert!(store.account(id).await.unwrap().unwrap().details.is_some());

@@ -1,6 +1,7 @@
 use crate::ports::{AccountCloser, AccountReader, CredentialReader, SessionEnder};
 use rialto_contracts::Cause;
 use rialto_kernel::{AccountId, StoreError, Timestamp, UserId, Write};
+use std::time::Duration;
 
 /// Why an account is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,10 @@ pub enum UnregisterError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// When orders is asked for the first time whether anything is open: what it tells, an index tells it, which may not know the
+/// last order yet.
+pub const ASK_AFTER: Duration = Duration::from_secs(60);
 
 /// How often closing is tried anew because the account or its password was changed in between.
 const TRIES: u32 = 5;
@@ -60,7 +65,7 @@ async fn close(
         let credential = store.credential(email).await?.filter(|credential| credential.account_id == id);
         let Some(credential) = credential else { continue };
         let (closed, events) = account.unregistered(cause, now);
-        match store.close(&closed, &credential, &events, now).await? {
+        match store.close(&closed, &credential, &events, now.plus(ASK_AFTER)).await? {
             Write::Done => return Ok(()),
             Write::Conflict => {}
         }

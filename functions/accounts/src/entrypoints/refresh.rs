@@ -12,8 +12,8 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// No token of ours is longer.
-const MAX: usize = 255;
+/// More than any token has.
+const MAX: usize = 2_000;
 
 pub fn main() {
     http::serve("accounts-refresh", build);
@@ -42,7 +42,7 @@ fn build(app: &App) -> http::Handler {
 #[serde(deny_unknown_fields)]
 pub struct RefreshRequest {
     /// Needed unless the cookie is sent.
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(min_length = 1, max_length = 2000)]
     refresh_token: Option<String>,
 }
 

@@ -81,7 +81,7 @@ pub trait AccountLister {
 
 pub trait AccountCloser {
     /// Writes a closed account over the version before, takes its credential away and announces it, as one;
-    /// [`Write::Conflict`] if either has changed. From then on it is [due](ErasureQueue::due).
+    /// [`Write::Conflict`] if either has changed. From `ask_at` on it is [due](ErasureQueue::due).
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
@@ -90,7 +90,7 @@ pub trait AccountCloser {
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        now: Timestamp,
+        ask_at: Timestamp,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// Takes away what everybody may know of a buyer.

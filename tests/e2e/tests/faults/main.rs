@@ -8,3 +8,4 @@ mod contention;
 mod crash;
 mod restart;
 mod scene;
+mod services;

@@ -68,6 +68,7 @@ fn closed() -> impl Iterator<Item = &'static Route> {
 /// Sends every call, and tells of each answer that isn't this problem.
 async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
     assert!(!calls.is_empty());
+    println!("{} calls, each answered {status} {code}", calls.len());
     let answers = join_all(calls.into_iter().map(|(what, call)| async { (what, call.send().await) })).await;
     let wrong: Vec<_> = answers
         .iter()
@@ -80,11 +81,17 @@ async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
 async fn nobody_passes_without_a_token_of_ours() {
     let world = world().await;
     let good = &world.supervisor.token;
+    let login = &Local::read().accounts.supervisor;
+    let login = json!({ "email": login.email, "password": login.password });
+    let tokens = world.shop.post("/auth/login", &login).send().await.data(200);
+    let refresh_token = tokens["refresh_token"].as_str().unwrap().to_owned();
+    let mut bad = bad_tokens(good);
+    bad.push(("a refresh token", refresh_token));
     let mut calls = Vec::new();
     for route in closed() {
         calls.push((format!("{} without a token", route.function), world.call(route)));
-        for (what, token) in bad_tokens(good) {
-            let call = world.call(route).token(&token);
+        for (what, token) in &bad {
+            let call = world.call(route).token(token);
             calls.push((format!("{} with {what}", route.function), call));
         }
         for (what, header) in [("another scheme", format!("Basic {good}")), ("no scheme", good.clone())] {
@@ -204,6 +211,43 @@ async fn a_wrong_role_and_somebody_elses_path_are_forbidden() {
         }
     }
     all_refused(calls, 403, "forbidden").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn owners_may_call_what_is_theirs_and_every_role_what_is_for_it() {
+    let world = world().await;
+    let (leaving, closing) = ("accounts-log-out", "accounts-unregister-user");
+    let leaver = world.shop.log_in(&world.buyer.email, &world.buyer.password).await;
+    let mut calls = Vec::new();
+    for route in closed().filter(|route| route.function != closing) {
+        let callers: &[&Account] = match route.who {
+            Who::Anonymous | Who::Provider => &[],
+            _ if route.function == leaving => &[&leaver],
+            Who::Owner(Role::User) => &[&world.buyer],
+            Who::Owner(_) => &[&world.seller],
+            Who::SignedIn(roles) => match (roles.contains(&Role::User), roles.contains(&Role::Seller)) {
+                (true, true) => &[&world.buyer, &world.seller],
+                (true, false) => &[&world.buyer],
+                (false, true) => &[&world.seller],
+                (false, false) => &[],
+            },
+        };
+        for caller in callers {
+            calls.push((route.function, world.call(route).token(&caller.token)));
+        }
+    }
+    // Last, because nothing is the buyer's any more then.
+    let close = closed().find(|route| route.function == closing).unwrap();
+    let last = vec![(closing, world.call(close).token(&world.buyer.token))];
+    let mut count = 0;
+    for calls in [calls, last] {
+        count += calls.len();
+        let answers = join_all(calls.into_iter().map(async |(what, call)| (what, call.send().await))).await;
+        let refused = answers.iter().filter(|(_, answer)| matches!(answer.status, 401 | 403 | 500..));
+        let refused: Vec<_> = refused.map(|(what, answer)| format!("{what}: {answer}")).collect();
+        assert_eq!(refused, Vec::<String>::new());
+    }
+    println!("{count} calls by those whom the access table lets in");
 }
 
 #[tokio::test(flavor = "multi_thread")]

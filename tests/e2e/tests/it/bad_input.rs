@@ -274,7 +274,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
         "accounts-refresh" => Input {
             body: Some(json!({ "refresh_token": "never used" })),
             required: vec!["/refresh_token"],
-            bad: [json!(""), json!(7), json!(["a"]), long(256)]
+            bad: [json!(""), json!(7), json!(["a"]), long(2_001)]
                 .map(|value| ("/refresh_token", value, "refresh_token"))
                 .into(),
             ..none

@@ -2,7 +2,8 @@
 
 use rialto_e2e::{
     logs::{Line, all_lines},
-    shop::{Basket, DECLINES, PERSONAL, Shop, Sketch},
+    mail,
+    shop::{Basket, DECLINES, PERSONAL, Shop, Sketch, address},
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
@@ -79,6 +80,33 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
     let wrong = serde_json::json!({ "email": buyer.email, "password": "not the password" });
     shop.post("/auth/login", &wrong).send().await.problem(401, "unauthenticated");
     shop.get(format!("/orders/{order}")).token(&format!("{}x", buyer.token)).send().await.expect(401);
+    // Everything that accounts is told of a person.
+    let own = format!("/users/{}", buyer.id);
+    shop.patch(&own, &serde_json::json!({ "name": PERSONAL[0] }))
+        .token(&buyer.token)
+        .send()
+        .await
+        .expect(200);
+    shop.post(format!("{own}/addresses"), &address()).token(&buyer.token).send().await.expect(201);
+    let mut roof = address();
+    roof["drop_off"] = serde_json::json!("ROOF");
+    shop.post(format!("{own}/addresses"), &roof).token(&buyer.token).send().await.expect(400);
+    let login = serde_json::json!({ "email": buyer.email, "password": buyer.password });
+    let tokens = shop.post("/auth/login", &login).send().await.data(200);
+    let refresh_token = tokens["refresh_token"].as_str().unwrap().to_owned();
+    let body = serde_json::json!({ "refresh_token": refresh_token });
+    shop.post("/auth/refresh", &body).send().await.expect(200);
+    let email = serde_json::json!({ "email": buyer.email });
+    shop.post("/auth/password-reset", &email).send().await.expect(204);
+    let code = mail::code(&shop.aws, &buyer.email, 1).await;
+    let body = serde_json::json!({ "email": buyer.email, "code": code, "password": "chosen secretly" });
+    shop.put("/auth/password-reset", &body).send().await.expect(204);
+    let buyer = shop.log_in(&buyer.email, "chosen secretly").await;
+    shop.get(format!("/users?email={}", buyer.email))
+        .token(&shop.supervisor().await.token)
+        .send()
+        .await
+        .expect(200);
     let mut bad = Basket::of(&[(&product, 0)]).body();
     bad["address"]["receiver"] = serde_json::json!(7);
     let call = shop.post(format!("/users/{}/orders", buyer.id), &bad).token(&buyer.token);
@@ -96,6 +124,7 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
     for account in [&seller, &buyer] {
         secrets.extend([account.email.clone(), account.password.clone(), signature(&account.token)]);
     }
+    secrets.extend([code, signature(&refresh_token), "chosen secretly".to_owned()]);
     secrets.extend(["@e2e.example", "not the password", "pm_card_visa", "eyJ", "sk_sim_"].map(str::to_owned));
     for line in &lines {
         for secret in &secrets {

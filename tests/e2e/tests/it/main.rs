@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
 
 mod access;
+mod accounts_keys;
+mod accounts_sessions;
+mod accounts_users;
 mod bad_input;
 mod cancel;
 mod cors;

@@ -35,10 +35,10 @@ impl AccountCloser for DynamoAccounts {
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        now: Timestamp,
+        ask_at: Timestamp,
     ) -> Result<Write, StoreError> {
         let mut set = changes(account)?;
-        set.extend(asking(account.account_id, now));
+        set.extend(asking(account.account_id, ask_at));
         let mut remove = Vec::new();
         if events.is_empty() {
             remove.push(OUTBOX);

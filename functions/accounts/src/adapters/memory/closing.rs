@@ -12,7 +12,7 @@ impl AccountCloser for MemoryAccounts {
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        now: Timestamp,
+        ask_at: Timestamp,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let email = credential.email.key();
@@ -21,7 +21,7 @@ impl AccountCloser for MemoryAccounts {
             return Ok(Write::Conflict);
         }
         state.credentials.remove(&email);
-        state.due.insert(account.account_id, now);
+        state.due.insert(account.account_id, ask_at);
         state.announced.extend_from_slice(events);
         Ok(Write::Done)
     }

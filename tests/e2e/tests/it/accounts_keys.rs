@@ -1,0 +1,69 @@
+//! A signing key replaced while everybody goes on.
+
+use rialto_accounts::{
+    adapters::secrets::SecretKeys,
+    application::rotate_keys::{SEEN_WITHIN, publish_next_key, sign_with},
+};
+use rialto_e2e::{
+    shop::{Account, Shop},
+    wait::eventually,
+};
+use rialto_kernel::{Clock, Role, SystemClock};
+use rialto_lambda::token::Jwks;
+
+async fn published(shop: &Shop) -> Jwks {
+    let answer = shop.get("/.well-known/jwks.json").send().await.expect(200);
+    serde_json::from_value(answer.json()).unwrap()
+}
+
+/// Which of the published keys signed an account's token.
+async fn kid(shop: &Shop, account: &Account) -> String {
+    let published = published(shop).await;
+    let alone = |key: &rialto_lambda::token::Jwk| Jwks { keys: vec![key.clone()] };
+    let signed = |key: &&rialto_lambda::token::Jwk| {
+        alone(key).verify(&shop.aws.stage, &account.token, SystemClock.now()).is_ok()
+    };
+    published.keys.iter().find(signed).expect("the token verifies with the published keys").kid.clone()
+}
+
+/// Several services, each with a warm instance or two.
+async fn lets_in(shop: &Shop, seller: &Account) {
+    for path in [
+        format!("/sellers/{}", seller.id),
+        format!("/sellers/{}/products", seller.id),
+        "/products/prd_01kaka00000000000000000001/stock".to_owned(),
+    ] {
+        let answer = shop.get(path).token(&seller.token).send().await;
+        assert!(matches!(answer.status, 200 | 404), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_key_is_replaced_nobody_is_refused() {
+    let shop = Shop::open();
+    let old = shop.new_seller().await;
+    lets_in(&shop, &old).await;
+    let old_kid = kid(&shop, &old).await;
+    let keys = SecretKeys::open(&shop.aws.config, &shop.aws.stage);
+    let next = publish_next_key(&keys, Role::Seller, SystemClock.now()).await.unwrap();
+    eventually("the new key to be published", async || {
+        let keys = published(&shop).await.keys;
+        if keys.iter().filter(|key| key.role == Role::Seller).count() >= 2 { Ok(()) } else { Err("one key") }
+    })
+    .await;
+    // As the command does: by then every function has read the settings anew.
+    tokio::time::sleep(SEEN_WITHIN).await;
+    let rotated = sign_with(&keys, next, SystemClock.now()).await.unwrap();
+    assert!(rotated.retiring.contains(&old_kid));
+    let new = eventually("a token signed with the new key", async || {
+        lets_in(&shop, &old).await;
+        let again = shop.log_in(&old.email, &old.password).await;
+        lets_in(&shop, &again).await;
+        let signed_by = kid(&shop, &again).await;
+        if signed_by == rotated.kid { Ok(again) } else { Err(signed_by) }
+    })
+    .await;
+    lets_in(&shop, &new).await;
+    lets_in(&shop, &old).await;
+    assert_eq!(kid(&shop, &old).await, old_kid, "both are published");
+}

@@ -1,0 +1,317 @@
+//! Sessions, tokens, passwords: what begins, goes on and ends.
+
+use futures_util::future::join_all;
+use rialto_e2e::{
+    forge::claims,
+    http::Answer,
+    mail,
+    shop::{Account, Shop, unique},
+    wait::eventually,
+};
+use rialto_kernel::{Clock, SystemClock, digest};
+use rialto_lambda::token::Jwks;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// A buyer who has logged in once more, with both tokens.
+async fn logged_in(shop: &Shop) -> (Account, String) {
+    let buyer = shop.new_buyer().await;
+    log_in(shop, &buyer).await
+}
+
+async fn log_in(shop: &Shop, account: &Account) -> (Account, String) {
+    let body = json!({ "email": account.email, "password": account.password });
+    let data = shop.post("/auth/login", &body).send().await.data(200);
+    let text = |name: &str| data[name].as_str().unwrap().to_owned();
+    (Account { token: text("access_token"), ..account.clone() }, text("refresh_token"))
+}
+
+async fn refresh(shop: &Shop, token: &str) -> Answer {
+    shop.post("/auth/refresh", &json!({ "refresh_token": token })).send().await
+}
+
+fn token(answer: Answer) -> String {
+    answer.data(200)["refresh_token"].as_str().unwrap().to_owned()
+}
+
+/// Whether a token lets in, at several services.
+async fn lets_in(shop: &Shop, account: &Account) -> bool {
+    let mut let_in = BTreeSet::new();
+    for path in [
+        format!("/users/{}", account.id),
+        format!("/users/{}/orders", account.id),
+        "/orders/nonsense/payment".to_owned(),
+    ] {
+        let answer = shop.get(path).token(&account.token).send().await;
+        if answer.status == 401 {
+            answer.problem(401, "token_expired");
+            let_in.insert(false);
+        } else {
+            let_in.insert(true);
+        }
+    }
+    assert_eq!(let_in.len(), 1, "every service says the same");
+    let_in.contains(&true)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_refreshes_of_one_token_at_once_lead_to_one_live_family() {
+    let shop = Shop::open();
+    let (buyer, first) = logged_in(&shop).await;
+    let answers = join_all((0..100).map(|_| refresh(&shop, &first))).await;
+    let (mut next, mut access) = (BTreeSet::new(), Vec::new());
+    for answer in answers {
+        let data = answer.data(200);
+        next.insert(data["refresh_token"].as_str().unwrap().to_owned());
+        access.push(data["access_token"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(next.len(), 1, "all were given the same token");
+    let sessions: BTreeSet<_> = access.iter().map(|token| claims(token).sid.to_string()).collect();
+    assert_eq!(sessions.len(), 1, "of one session");
+    assert!(lets_in(&shop, &Account { token: access.pop().unwrap(), ..buyer }).await);
+    assert_ne!(token(refresh(&shop, next.first().unwrap()).await), *next.first().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_after_a_lost_answer_works_and_a_stolen_token_ends_the_session() {
+    let shop = Shop::open();
+    let (buyer, first) = logged_in(&shop).await;
+    let second = token(refresh(&shop, &first).await);
+    assert_eq!(token(refresh(&shop, &first).await), second, "the answer was lost");
+    let third = token(refresh(&shop, &second).await);
+    assert!(lets_in(&shop, &buyer).await);
+
+    refresh(&shop, &first).await.problem(401, "token_expired");
+    assert!(!lets_in(&shop, &buyer).await, "the gateway knows at once");
+    refresh(&shop, &third).await.problem(401, "token_expired");
+    // The other session of the same buyer goes on, and forged tokens end nothing.
+    let (buyer, other) = log_in(&shop, &buyer).await;
+    let (rest, mac) = other.rsplit_once('.').unwrap();
+    for forged in
+        [format!("{rest}.{}", "0".repeat(mac.len())), other.replace(".1.", ".2."), "a.b.1.c".to_owned()]
+    {
+        refresh(&shop, &forged).await.problem(401, "unauthenticated");
+    }
+    assert!(lets_in(&shop, &buyer).await);
+    refresh(&shop, &buyer.token).await.problem(401, "unauthenticated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cookie_is_for_the_stages_auth_only_and_refreshes_without_a_body() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let body = json!({ "email": buyer.email, "password": buyer.password });
+    let answer = shop.post("/auth/login", &body).send().await.expect(200);
+    let cookie = answer.header("set-cookie").unwrap().to_owned();
+    for attribute in ["HttpOnly", "Secure", "SameSite=Strict", "Max-Age=2592000"] {
+        assert!(cookie.split("; ").any(|part| part == attribute), "{cookie}");
+    }
+    let path = cookie.split("; ").find_map(|part| part.strip_prefix("Path=")).unwrap();
+    assert!(path.ends_with("/auth"), "{cookie}");
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+
+    let pair = cookie.split("; ").next().unwrap().to_owned();
+    let call = shop.http.call("POST", "/auth/refresh").header("cookie", format!("theme=dark; {pair}"));
+    let refreshed = call.header("origin", "http://localhost:3001").send().await.expect(200);
+    assert_eq!(refreshed.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(refreshed.header("access-control-allow-origin"), Some("http://localhost:3001"));
+    assert!(refreshed.header("set-cookie").unwrap().starts_with("refresh_token=usr_"));
+    let access = refreshed.data(200)["access_token"].as_str().unwrap().to_owned();
+    shop.http.call("POST", "/auth/refresh").send().await.problem(401, "unauthenticated");
+
+    let left = shop.http.call("POST", "/auth/logout").token(&access).send().await.expect(204);
+    assert!(left.header("set-cookie").unwrap().starts_with("refresh_token=; Max-Age=0; "), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logging_out_ends_the_session_at_once_for_all_services() {
+    let shop = Shop::open();
+    let (buyer, refresh_token) = logged_in(&shop).await;
+    let (other, _) = log_in(&shop, &buyer).await;
+    assert!(lets_in(&shop, &buyer).await);
+    shop.http.call("POST", "/auth/logout").token(&buyer.token).send().await.expect(204);
+    assert!(!lets_in(&shop, &buyer).await);
+    refresh(&shop, &refresh_token).await.problem(401, "token_expired");
+    assert!(lets_in(&shop, &other).await, "another session goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ones_own_sessions_are_listed_and_ended_and_nobody_elses() {
+    let shop = Shop::open();
+    let (here, _) = logged_in(&shop).await;
+    let (lost, _) = log_in(&shop, &here).await;
+    let stranger = shop.new_buyer().await;
+    let listed = shop.pages(Some(&here), "/auth/sessions?limit=2").await.concat();
+    let ids: Vec<_> = listed.iter().map(|session| session["session_id"].as_str().unwrap()).collect();
+    let sid = |account: &Account| claims(&account.token).sid.to_string();
+    assert_eq!(ids.len(), 3, "signing up logs in, too: {listed:?}");
+    assert!(ids.is_sorted_by(|a, b| a > b), "newest first");
+    for session in &listed {
+        assert_eq!(session["current"], session["session_id"] == sid(&here), "{session}");
+    }
+    let end = |by: &Account, id: String| {
+        shop.http.call("DELETE", format!("/auth/sessions/{id}")).token(&by.token).send()
+    };
+    end(&stranger, sid(&lost)).await.problem(404, "not_found");
+    assert!(lets_in(&shop, &lost).await);
+    end(&here, sid(&lost)).await.expect(204);
+    end(&here, sid(&lost)).await.problem(404, "not_found");
+    assert!(!lets_in(&shop, &lost).await);
+    assert!(lets_in(&shop, &here).await && lets_in(&shop, &stranger).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_password_ends_every_other_session() {
+    let shop = Shop::open();
+    let (here, _) = logged_in(&shop).await;
+    let (there, _) = log_in(&shop, &here).await;
+    let change = |old: &str, new: &str| {
+        let body = json!({ "old_password": old, "new_password": new });
+        shop.put("/auth/password", &body).token(&here.token).send()
+    };
+    let refused = change("not the password", "another one 123").await;
+    assert_eq!(refused.is_problem(400, "invalid", &["old_password"]), Ok(()));
+    assert!(lets_in(&shop, &there).await, "nothing has changed");
+    change(&here.password, "another one 123").await.expect(204);
+    assert!(lets_in(&shop, &here).await && !lets_in(&shop, &there).await);
+    let old = json!({ "email": here.email, "password": here.password });
+    shop.post("/auth/login", &old).send().await.problem(401, "unauthenticated");
+    shop.log_in(&here.email, "another one 123").await;
+}
+
+/// What logging in answers to whoever comes from that address, asked without the gateway.
+async fn log_in_from(shop: &Shop, address: &str, email: &str, password: &str) -> Value {
+    let sample = include_str!("../../../../events/samples/accounts-log-in.json");
+    let mut request: Value = serde_json::from_str(sample).unwrap();
+    request["requestContext"]["identity"]["sourceIp"] = json!(address);
+    request["body"] = json!(json!({ "email": email, "password": password }).to_string());
+    shop.aws.invoke("accounts-log-in", &request).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_passwords_are_limited_for_every_email_alike() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let nobody = format!("{}@e2e.example", unique("nobody"));
+    for email in [&buyer.email, &nobody] {
+        let body = |password: &str| json!({ "email": email, "password": password });
+        let answers = join_all((0..14).map(|_| shop.post("/auth/login", &body("wrong")).send())).await;
+        let statuses = |status| answers.iter().filter(|answer| answer.status == status).count();
+        assert_eq!((statuses(401), statuses(429)), (10, 4), "{email}");
+        let refused = shop.post("/auth/login", &body(&buyer.password)).send().await;
+        let seconds: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=901).contains(&seconds), "{refused}");
+        refused.problem(429, "too_many_requests");
+    }
+    assert!(lets_in(&shop, &buyer).await, "who is logged in stays so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_passwords_are_limited_for_an_address_whomever_it_tries() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let household = digest::hex(&digest::sha256(&[unique("address").as_bytes()])[..2]);
+    let address = format!("2001:db8:{household}:1::7");
+    let mut statuses = Vec::new();
+    for round in 0..13 {
+        let guesses = (0..8).map(async |at| {
+            let email = format!("{}@e2e.example", unique(&format!("guess-{round}-{at}")));
+            log_in_from(&shop, &address, &email, "wrong").await["statusCode"].as_u64().unwrap()
+        });
+        statuses.extend(join_all(guesses).await);
+    }
+    let count = |status| statuses.iter().filter(|given| **given == status).count();
+    assert_eq!((count(401), count(429)), (100, 4));
+    // The right password doesn't get through from there either, nor from next door; from elsewhere it does.
+    for (from, status) in [
+        (address.clone(), 429),
+        (format!("2001:db8:{household}:1::8"), 429),
+        (format!("2001:db8:{household}:2::7"), 200),
+    ] {
+        let answer = log_in_from(&shop, &from, &buyer.email, &buyer.password).await;
+        assert_eq!(answer["statusCode"], status, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailed_code_sets_a_password_once_and_an_unknown_email_gets_the_same_answer() {
+    let shop = Shop::open();
+    let buyer = shop.new_buyer().await;
+    let nobody = format!("{}@e2e.example", unique("nobody"));
+    let ask = |email: &str| shop.post("/auth/password-reset", &json!({ "email": email })).send();
+    let known = ask(&buyer.email.to_uppercase()).await.expect(204);
+    let unknown = ask(&nobody).await.expect(204);
+    assert_eq!(known.body, unknown.body);
+    let names =
+        |answer: &Answer| answer.headers.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(names(&known), names(&unknown));
+
+    let code = mail::code(&shop.aws, &buyer.email, 1).await;
+    let reset = |email: &str, code: &str| {
+        let body = json!({ "email": email, "code": code, "password": "chosen anew 1" });
+        shop.put("/auth/password-reset", &body).send()
+    };
+    for (email, code) in [(&buyer.email, "0000-0000-0000-0000"), (&nobody, code.as_str())] {
+        let refused = reset(email, code).await;
+        assert_eq!(refused.is_problem(400, "invalid", &["code"]), Ok(()));
+    }
+    assert!(lets_in(&shop, &buyer).await, "nothing has changed");
+    let at_once = join_all((0..8).map(|_| reset(&buyer.email, &code))).await;
+    let done = at_once.iter().filter(|answer| answer.status == 204).count();
+    assert_eq!(done, 1, "a code is good once: {at_once:?}");
+    assert!(!lets_in(&shop, &buyer).await);
+    shop.log_in(&buyer.email, "chosen anew 1").await;
+    assert_eq!(mail::to(&shop.aws, &nobody).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_are_mailed_only_so_often() {
+    let shop = Shop::open();
+    let nobody = format!("{}@e2e.example", unique("nobody"));
+    let ask = |_| shop.post("/auth/password-reset", &json!({ "email": nobody })).send();
+    let answers = join_all((0..8).map(ask)).await;
+    let refused: Vec<_> = answers.into_iter().filter(|answer| answer.status != 204).collect();
+    assert_eq!(refused.len(), 3);
+    for answer in refused {
+        assert!(answer.header("retry-after").is_some(), "{answer}");
+        answer.problem(429, "too_many_requests");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_service_can_verify_tokens_with_nothing_but_the_published_keys() {
+    let shop = Shop::open();
+    let (buyer, seller) = (shop.new_buyer().await, shop.new_seller().await);
+    let answer = shop.get("/.well-known/jwks.json").send().await.expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let published: Jwks = serde_json::from_value(answer.json()).unwrap();
+    let roles: BTreeSet<_> = published.keys.iter().map(|key| key.role).collect();
+    assert_eq!(roles.len(), 3, "one a role at least");
+    for key in answer.json()["keys"].as_array().unwrap() {
+        assert!(key.get("d").is_none(), "a private key is published");
+    }
+    for account in [&buyer, &seller] {
+        let stage = &shop.aws.stage;
+        let verified = published.verify(stage, &account.token, SystemClock.now()).unwrap();
+        assert_eq!(verified.sub, account.id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_login_is_kept() {
+    let shop = Shop::open();
+    let before = SystemClock.now().to_string();
+    let buyer = shop.new_buyer().await;
+    let last = async || {
+        let data = shop.get(format!("/users/{}", buyer.id)).token(&buyer.token).send().await.data(200);
+        data["last_login_at"].as_str().map(str::to_owned).ok_or("none yet")
+    };
+    let first = eventually("the last login", last).await;
+    assert!(first > before, "{first}");
+    shop.log_in(&buyer.email, &buyer.password).await;
+    eventually("the next last login", async || {
+        let next = last().await?;
+        if next > first { Ok(()) } else { Err("the first one") }
+    })
+    .await;
+}
