@@ -10,6 +10,7 @@ mod functions;
 mod http;
 mod mail;
 mod parameters;
+mod secrets;
 mod signed;
 mod stage;
 
@@ -18,4 +19,5 @@ pub use config::{ConfigError, emulator_config, sdk_config};
 pub use functions::{Functions, InvokeError};
 pub use mail::{Mail, MailError, Mailer};
 pub use parameters::{Parameter, ParameterError, ParameterStore};
+pub use secrets::{SecretError, SecretStore};
 pub use stage::{Stage, StageError};

@@ -27,7 +27,6 @@ pub struct Parameter<'a> {
 
 /// The parameter store's own limit.
 const NAMES_A_REQUEST: usize = 10;
-const TRIES: u32 = 3;
 /// What one request may take.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
@@ -72,34 +71,8 @@ impl ParameterStore {
         self.ask("PutParameter", &request).await.map(drop)
     }
 
-    /// Asks up to three times; what the store itself refuses isn't repeated.
     async fn ask(&self, action: &str, request: &Value) -> Result<Value, ParameterError> {
-        let body = request.to_string();
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.ask_once(action, &body).await {
-                Ok(answer) => return Ok(answer),
-                Err((error, false)) => return Err(error),
-                Err((error, true)) if tries == TRIES => return Err(error),
-                Err((_, true)) => tokio::time::sleep(Duration::from_millis(50 << tries)).await,
-            }
-        }
-    }
-
-    /// The answer, or why there is none and whether to ask again.
-    async fn ask_once(&self, action: &str, body: &str) -> Result<Value, (ParameterError, bool)> {
-        let target = format!("AmazonSSM.{action}");
-        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
-        let answer =
-            self.client.post("/", &headers, body).await.map_err(|error| (ParameterError(error), true))?;
-        let status = answer.status;
-        let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        if (200..300).contains(&status) {
-            return Ok(answer);
-        }
-        let kind = answer["__type"].as_str().unwrap_or_default().to_owned();
-        let retry = status >= 500 || kind.contains("Throttling");
-        Err((ParameterError(format!("{action}: status {status} {kind}")), retry))
+        let answer = self.client.ask(&format!("AmazonSSM.{action}"), request).await;
+        answer.map_err(|error| ParameterError(error.to_string()))
     }
 }

@@ -12,6 +12,7 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
+use serde_json::Value;
 use std::{
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
@@ -28,6 +29,31 @@ pub(crate) struct SignedClient {
     read_timeout: Duration,
     connector: Arc<OnceLock<Connector>>,
 }
+
+/// Why an action wasn't done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum JsonError {
+    #[error("{0}")]
+    Unreached(String),
+    #[error("{target}: status {status} {kind}")]
+    Refused { target: String, status: u16, kind: String },
+}
+
+impl JsonError {
+    /// Whether the service refused for this reason.
+    pub(crate) fn is(&self, reason: &str) -> bool {
+        matches!(self, Self::Refused { kind, .. } if kind.rsplit('#').next() == Some(reason))
+    }
+
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreached(_) => true,
+            Self::Refused { status, kind, .. } => *status >= 500 || kind.contains("Throttling"),
+        }
+    }
+}
+
+const TRIES: u32 = 3;
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -63,6 +89,33 @@ impl SignedClient {
         let function_error = answer.headers().get("x-amz-function-error").map(str::to_owned);
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
         Ok(Answer { status, function_error, body: body.to_bytes().to_vec() })
+    }
+
+    /// The answer to an action of a service that speaks JSON, named as in `AmazonSSM.GetParameters`. Asks up to three times; what
+    /// the service itself refuses isn't repeated.
+    pub(crate) async fn ask(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
+        let body = request.to_string();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.ask_once(target, &body).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if tries == TRIES || !error.may_pass() => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50 << tries)).await,
+            }
+        }
+    }
+
+    async fn ask_once(&self, target: &str, body: &str) -> Result<Value, JsonError> {
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let answer = self.post("/", &headers, body).await.map_err(JsonError::Unreached)?;
+        let status = answer.status;
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if (200..300).contains(&status) {
+            return Ok(answer);
+        }
+        let kind = answer["__type"].as_str().unwrap_or_default().to_owned();
+        Err(JsonError::Refused { target: target.to_owned(), status, kind })
     }
 
     async fn signed(

@@ -7,15 +7,14 @@ use crate::{
     domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
     ports::{KeyReader, KeyWriter},
 };
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rialto_aws::{Parameter, ParameterStore, SdkConfig, Stage};
+use rialto_aws::{Parameter, ParameterStore, SdkConfig, SecretError, SecretStore, Stage};
 use rialto_kernel::{Role, StoreError, Write, settings::JWKS};
 use rialto_lambda::token::Jwks;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -25,8 +24,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The stage's keys. Clones share what was read.
 #[derive(Clone)]
 pub struct SecretKeys {
-    aws: SdkConfig,
-    secrets: Arc<OnceLock<aws_sdk_secretsmanager::Client>>,
+    secrets: SecretStore,
     parameters: ParameterStore,
     stage: Stage,
     known: Arc<Mutex<HashMap<String, Known>>>,
@@ -59,17 +57,11 @@ impl SecretKeys {
     #[must_use]
     pub fn open(aws: &SdkConfig, stage: &Stage) -> Self {
         Self {
-            aws: aws.clone(),
-            secrets: Arc::default(),
+            secrets: SecretStore::new(aws),
             parameters: ParameterStore::new(aws),
             stage: stage.clone(),
             known: Arc::default(),
         }
-    }
-
-    /// The client, made when a secret is first read: making it would be a third of the function's start.
-    fn secrets(&self) -> &aws_sdk_secretsmanager::Client {
-        self.secrets.get_or_init(|| aws_sdk_secretsmanager::Client::new(&self.aws))
     }
 
     fn signing_name(&self, role: Role) -> String {
@@ -103,26 +95,18 @@ impl SecretKeys {
     }
 
     async fn fetch(&self, name: &str) -> Result<Option<String>, StoreError> {
-        match self.secrets().get_secret_value().secret_id(name).send().await {
-            Ok(answer) => Ok(answer.secret_string),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_not_found_exception()) => {
-                Ok(None)
-            }
-            Err(error) => Err(StoreError::Unavailable(DisplayErrorContext(error).to_string())),
-        }
+        self.secrets.get(name).await.map_err(unavailable)
     }
 
     async fn add(&self, name: &str, doc: &str, secret: &impl Serialize) -> Result<Write, StoreError> {
         let text = serde_json::to_string(secret).map_err(|_| unreadable(name))?;
-        let request = self.secrets().create_secret().name(name).description(doc).secret_string(text);
-        match request.send().await {
-            Ok(_) => Ok(Write::Done),
-            Err(error) if error.as_service_error().is_some_and(|e| e.is_resource_exists_exception()) => {
-                Ok(Write::Conflict)
-            }
-            Err(error) => Err(StoreError::Unavailable(DisplayErrorContext(error).to_string())),
-        }
+        let added = self.secrets.create(name, doc, &text).await.map_err(unavailable)?;
+        Ok(if added { Write::Done } else { Write::Conflict })
     }
+}
+
+fn unavailable(error: SecretError) -> StoreError {
+    StoreError::Unavailable(error.to_string())
 }
 
 fn unreadable(name: &str) -> StoreError {
@@ -155,8 +139,7 @@ impl KeyWriter for SecretKeys {
     async fn replace_signing_key(&self, role: Role, key: &SigningSecret) -> Result<(), StoreError> {
         let (name, text) = (self.signing_name(role), SigningKeyText::of(key));
         let text = serde_json::to_string(&text).map_err(|_| unreadable(&name))?;
-        let put = self.secrets().put_secret_value().secret_id(&name).secret_string(text).send().await;
-        put.map_err(|error| StoreError::Unavailable(DisplayErrorContext(error).to_string()))?;
+        self.secrets.put(&name, &text).await.map_err(unavailable)?;
         // Whoever asks next reads it anew.
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         Ok(())
