@@ -68,7 +68,7 @@ fn closed() -> impl Iterator<Item = &'static Route> {
 /// Sends every call, and tells of each answer that isn't this problem.
 async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
     assert!(!calls.is_empty());
-    println!("{} calls, each answered {status} {code}", calls.len());
+    eprintln!("{} calls, each answered {status} {code}", calls.len());
     let answers = join_all(calls.into_iter().map(|(what, call)| async { (what, call.send().await) })).await;
     let wrong: Vec<_> = answers
         .iter()

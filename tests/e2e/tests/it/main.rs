@@ -11,6 +11,7 @@ mod cancel;
 mod cors;
 mod dead_letters;
 mod events;
+mod kept_addresses;
 mod lists;
 mod logs;
 mod one_key;

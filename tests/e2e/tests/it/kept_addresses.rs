@@ -1,0 +1,114 @@
+//! Orders to addresses that accounts keeps, and what stays of an address when its buyer is unregistered.
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use rialto_e2e::{
+    shop::{Account, Basket, PERSONAL, Shop, Sketch, address},
+    tables::{partition, table},
+    wait::eventually,
+};
+use serde_json::{Value, json};
+
+async fn keep(shop: &Shop, buyer: &Account) -> Value {
+    let path = format!("/users/{}/addresses", buyer.id);
+    shop.post(path, &address()).token(&buyer.token).send().await.data(201)["address_id"].clone()
+}
+
+fn going_to(basket: &Basket, address_id: &Value) -> Value {
+    let mut body = basket.body();
+    body.as_object_mut().unwrap().remove("address");
+    body["address_id"] = address_id.clone();
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn either_address_is_given_and_a_replay_asks_nobody_for_it() {
+    let shop = Shop::open();
+    let (seller, buyer, another) = (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
+    let product = shop.product(&seller, &Sketch::new("Delivered", 700, 10)).await;
+    let (kept, others) = (keep(&shop, &buyer).await, keep(&shop, &another).await);
+    let basket = Basket::of(&[(&product, 1)]);
+    let place = async |body: Value| {
+        let path = format!("/users/{}/orders", buyer.id);
+        shop.post(path, &body).token(&buyer.token).header("idempotency-key", &basket.key).send().await
+    };
+    for bad in [&others, &json!("adr_0")] {
+        let refused = place(going_to(&basket, bad)).await;
+        assert_eq!(refused.is_problem(400, "invalid", &["address_id"]), Ok(()));
+    }
+    let mut both = basket.body();
+    both["address_id"] = kept.clone();
+    assert_eq!(place(both).await.is_problem(400, "invalid", &["address_id"]), Ok(()));
+    let mut neither = basket.body();
+    neither.as_object_mut().unwrap().remove("address");
+    assert_eq!(place(neither).await.is_problem(400, "invalid", &["address"]), Ok(()));
+
+    let placed = place(going_to(&basket, &kept)).await.data(201);
+    for (field, value) in address().as_object().unwrap() {
+        assert_eq!(&placed["address"][field], value, "{placed}");
+    }
+    // What is replayed asks nobody: the address may be gone by then.
+    let path = format!("/users/{}/addresses/{}", buyer.id, kept.as_str().unwrap());
+    shop.http.call("DELETE", path).token(&buyer.token).send().await.expect(204);
+    let again = place(going_to(&basket, &kept)).await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(again.data(201), placed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it() {
+    let shop = Shop::open();
+    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
+    let supervisor = shop.supervisor().await;
+    // Elsewhere it waits until the index knows the last order.
+    let queue = shop.aws.queue_url("orders-on-accounts").await;
+    let now = shop.aws.queues.set_queue_attributes().queue_url(queue);
+    now.attributes(QueueAttributeName::DelaySeconds, "0").send().await.unwrap();
+
+    let product = shop.product(&seller, &Sketch::new("Runs on", 700, 10)).await;
+    let ended = shop.place(&buyer, &Basket::of(&[(&product, 99)])).await;
+    assert_eq!(shop.settled(&buyer, &ended).await["state"], "CANCELLED");
+    let open = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by("pm_sim_stuck")).await;
+    shop.told(&buyer, &open, &["StockReserved"]).await;
+
+    shop.http.call("DELETE", format!("/users/{}", buyer.id)).token(&buyer.token).send().await.expect(204);
+    shop.get(format!("/orders/{open}")).token(&buyer.token).send().await.problem(401, "token_expired");
+    eventually("the address of the ended order to go", async || {
+        let order = shop.order(&supervisor, &ended).await;
+        if order["address"].is_null() { Ok(()) } else { Err(order.to_string()) }
+    })
+    .await;
+    let running = shop.order(&supervisor, &open).await;
+    assert_eq!((&running["state"], &running["address"]["line1"]), (&json!("PENDING"), &address()["line1"]));
+
+    let cancel = shop.post(format!("/orders/{open}/cancel"), &json!({})).token(&supervisor.token);
+    let cancelled = cancel.send().await.data(200);
+    assert!(cancelled["address"].is_null(), "{cancelled}");
+    let orders = table(&shop.aws, "orders");
+    for order in [ended, open] {
+        let rows = format!("{:?}", partition(&orders, &format!("ORDER#{order}")).await);
+        for word in PERSONAL {
+            assert!(!rows.contains(word), "{word} stays in {order}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_seller_of_an_order_stays_while_a_line_is_open() {
+    let shop = Shop::open();
+    let (first, second, buyer) = (shop.new_seller().await, shop.new_seller().await, shop.new_buyer().await);
+    let supervisor = shop.supervisor().await;
+    let one = shop.product(&first, &Sketch::new("One of two", 700, 10)).await;
+    let two = shop.product(&second, &Sketch::new("Two of two", 700, 10)).await;
+    let order = shop.place(&buyer, &Basket::of(&[(&one, 1), (&two, 1)])).await;
+    assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
+    let remove = async |seller: &Account| {
+        shop.http.call("DELETE", format!("/sellers/{}", seller.id)).token(&supervisor.token).send().await
+    };
+    for seller in [&first, &second] {
+        eventually("the line to be known as open", async || {
+            remove(seller).await.is_problem(409, "in_use", &[])
+        })
+        .await;
+        shop.get(format!("/sellers/{}", seller.id)).token(&seller.token).send().await.data(200);
+    }
+}
