@@ -96,3 +96,18 @@ wait_for() {
     sleep 0.1
   done
 }
+
+# wait_for_port PORT WHAT SECONDS: until something listens there.
+wait_for_port() {
+  python3 -c '
+import socket, sys, time
+deadline = time.time() + float(sys.argv[2])
+while True:
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1]))).close()
+        break
+    except OSError:
+        if time.time() > deadline:
+            sys.exit(1)
+        time.sleep(0.1)' "$1" "$3" || fail "$2 doesn't listen on port $1"
+}

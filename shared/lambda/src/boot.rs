@@ -2,8 +2,9 @@
 
 use crate::{App, BoxFuture, app::StartError, telemetry};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
+use rialto_kernel::Timestamp;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// An invocation that failed as a whole: Lambda is told, and its caller decides whether to repeat it.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -43,4 +44,35 @@ fn start_or_fail(
     let app = App::from_environment(function)?;
     let serving = build(&app)?;
     runtime.block_on(serving)
+}
+
+/// Lambda's longest invocation.
+const LONGEST: u64 = 15 * 60 * 1000;
+
+/// When an invocation that runs `now` is ended. cargo lambda watch tells every invocation the same few minutes after 1970;
+/// they are taken as its time from now on.
+#[must_use]
+pub fn deadline(context: &Context, now: Timestamp) -> Timestamp {
+    if context.deadline <= LONGEST {
+        return now.plus(Duration::from_millis(context.deadline));
+    }
+    Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_a_time_of_day_but_for_cargo_lambda_watch() {
+        let now = Timestamp::parse("2026-11-21T09:30:00.000Z").unwrap();
+        let deadline = |millis: i64| {
+            let mut context = Context::default();
+            context.deadline = u64::try_from(millis).unwrap();
+            deadline(&context, now)
+        };
+        assert_eq!(deadline(now.millis() + 10_000), now.plus(Duration::from_secs(10)));
+        assert_eq!(deadline(now.millis() - 10_000).since(now), Duration::ZERO);
+        assert_eq!(deadline(600_000), now.plus(Duration::from_secs(600)));
+    }
 }

@@ -8,7 +8,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use rialto_contracts::{Cause, Event};
-use rialto_kernel::Write;
+use rialto_kernel::{Clock, SystemClock, Write};
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 
@@ -63,7 +63,9 @@ async fn handle_batch(
     context: &Context,
     at_once: usize,
 ) -> Vec<BatchItemFailure> {
-    let deadline = tokio::time::Instant::now() + time_left(context).saturating_sub(RESERVE);
+    let now = SystemClock.now();
+    let left = boot::deadline(context, now).since(now);
+    let deadline = tokio::time::Instant::now() + left.saturating_sub(RESERVE);
     stream::iter(messages)
         .map(|message| async move {
             let id = message.message_id.clone().unwrap_or_default();
@@ -78,11 +80,6 @@ async fn handle_batch(
         .filter_map(std::future::ready)
         .collect()
         .await
-}
-
-fn time_left(context: &Context) -> Duration {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Duration::from_millis(context.deadline).saturating_sub(now)
 }
 
 /// What EventBridge puts into the queue, as far as it matters here.

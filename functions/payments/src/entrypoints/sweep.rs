@@ -27,7 +27,7 @@ fn build(app: &App) -> boot::Handler {
         let (store, provider) = (store.clone(), provider.clone());
         Box::pin(async move {
             let now = Wake::deserialize(payload)?.now.unwrap_or_else(|| SystemClock.now());
-            let deadline = Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX));
+            let deadline = boot::deadline(&context, SystemClock.now());
             let enough = || deadline.since(SystemClock.now()) < RESERVE;
             let traceparent = Scope::current().trace.traceparent();
             let swept = sweep(&store, &provider, now, Some(&traceparent), enough).await?;

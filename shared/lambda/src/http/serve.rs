@@ -117,11 +117,10 @@ struct Server {
 impl Server {
     async fn answer(&self, request: lambda_http::Request) -> Response<Body> {
         let scope = scope(&request);
-        let deadline = Duration::from_millis(request.lambda_context().deadline);
         let authorized = authorized(&request);
         let started = self.app.clock.now();
+        let left = boot::deadline(&request.lambda_context(), started).since(started);
         let request = Request { received_at: Some(started), ..read(request) };
-        let left = deadline.saturating_sub(Duration::from_millis(started.millis().unsigned_abs()));
         scope
             .run(async {
                 let origin = request.header("origin").map(str::to_owned);

@@ -8,3 +8,4 @@ mod gateway;
 mod names;
 mod permissions;
 mod template;
+mod watch;
