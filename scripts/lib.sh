@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts: where things are, what progress looks like, how tools come here. Sourced, not run.
 set -euo pipefail
 

@@ -10,8 +10,8 @@ import boto3
 
 VARIABLE = "MINISTACK_LAMBDA_PROXY_URL"
 FORMER_TIMEOUT = "RIALTO_FORMER_TIMEOUT"
-# Seconds. A call that comes while the function is compiled waits for it.
-PATIENCE = 120
+# Seconds, as long as a gateway waits. A call that comes while the function is compiled waits too.
+PATIENCE = 29
 
 client = boto3.client("lambda")
 

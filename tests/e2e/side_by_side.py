@@ -1,8 +1,9 @@
 """Prints what became of every end-to-end test, emulator by emulator, from the output of `cargo test`.
 
-    side_by_side.py NAME=OUTPUT [NAME=OUTPUT ...]
+    side_by_side.py [--only=NAME] NAME=OUTPUT [NAME=OUTPUT ...]
 
-A test whose output begins a line with `skipped: ` was skipped. An emulator whose file isn't there couldn't run.
+A test whose output begins a line with `skipped: ` was skipped. An emulator whose file isn't there couldn't run, or another
+one only was asked for.
 """
 
 import re
@@ -33,6 +34,8 @@ def outcomes(path: str) -> dict[str, str] | None:
 
 
 def main(arguments: list[str]) -> None:
+    only = [argument.removeprefix("--only=") for argument in arguments if argument.startswith("--only=")]
+    arguments = [argument for argument in arguments if not argument.startswith("--only=")]
     emulators = {name: outcomes(path) for name, path in (argument.split("=", 1) for argument in arguments)}
     tests = sorted({test for outcome in emulators.values() for test in outcome or {}})
     width = max([len(test) for test in tests], default=8)
@@ -46,6 +49,9 @@ def main(arguments: list[str]) -> None:
         print("  ".join([test.ljust(width), *cells, *reasons]).rstrip())
     totals = []
     for name, outcome in emulators.items():
+        if only and name.lower() not in only:
+            totals.append(f"{name}: not asked for")
+            continue
         words = [text.partition(":")[0] for text in (outcome or {}).values()]
         counts = ", ".join(f"{words.count(word)} {word}" for word in ("ok", "skipped", "failed") if word in words)
         totals.append(f"{name}: {counts}" if outcome is not None else f"{name}: couldn't run here")
