@@ -5,6 +5,7 @@ pub mod get_product;
 pub mod list_products;
 pub mod list_seller_products;
 pub mod on_seller_registered;
+pub mod on_seller_unregistered;
 pub mod on_stock_changed;
 pub mod put_brand;
 pub mod put_category;

@@ -25,7 +25,7 @@ pub trait ProductWriter {
 }
 
 pub trait OriginReader {
-    /// What a product is made from, and whether the seller's registration was heard of.
+    /// What a product is made from, and what was heard of the seller.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
@@ -33,7 +33,16 @@ pub trait OriginReader {
         &self,
         item: ItemId,
         seller: SellerId,
-    ) -> impl Future<Output = Result<(Option<Item>, bool), StoreError>> + Send;
+    ) -> impl Future<Output = Result<(Option<Item>, Option<SellerStatus>), StoreError>> + Send;
+}
+
+/// What accounts told of a seller last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SellerStatus {
+    #[default]
+    Registered,
+    Closed,
 }
 
 pub trait ListReader {
@@ -79,6 +88,12 @@ pub trait SellerWriter {
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn keep_seller(&self, seller: SellerId) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Closes a seller, known or not; [`Write::Conflict`] if it is closed already.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn close_seller(&self, seller: SellerId) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 /// Categories, brands and items. Each write is of a new thing: [`Write::Conflict`] if its id is taken.

@@ -10,7 +10,7 @@ use crate::{
     },
     ports::{
         AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
-        SellerProductReader, SellerWriter,
+        SellerProductReader, SellerStatus, SellerWriter,
     },
 };
 use rialto_dynamo::{
@@ -19,7 +19,7 @@ use rialto_dynamo::{
 };
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
 use rialto_lambda::App;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 type Attributes = rialto_dynamo::Item;
 
@@ -166,10 +166,15 @@ impl ProductWriter for DynamoCatalog {
 }
 
 impl OriginReader for DynamoCatalog {
-    async fn origin(&self, item: ItemId, seller: SellerId) -> Result<(Option<Item>, bool), StoreError> {
+    async fn origin(
+        &self,
+        item: ItemId,
+        seller: SellerId,
+    ) -> Result<(Option<Item>, Option<SellerStatus>), StoreError> {
         let (item, seller) = (item_key(item), seller_key(seller));
         let mut items = self.table.get_all(&[item.clone(), seller.clone()]).await?;
-        Ok((items.remove(&item).map(read_item).transpose()?, items.contains_key(&seller)))
+        let seller = items.remove(&seller).map(read_item::<SellerRecord>).transpose()?;
+        Ok((items.remove(&item).map(read_item).transpose()?, seller.map(|seller| seller.status)))
     }
 }
 
@@ -226,16 +231,26 @@ impl SellerProductReader for DynamoCatalog {
     }
 }
 
-/// A seller whose registration was heard of.
-#[derive(Serialize)]
+/// A seller who was heard of: version 1 is registered, 2 closed.
+#[derive(Serialize, Deserialize)]
 struct SellerRecord {
     seller_id: SellerId,
+    /// Items of before there was one are of registered sellers.
+    #[serde(default)]
+    status: SellerStatus,
     version: u64,
 }
 
 impl SellerWriter for DynamoCatalog {
     async fn keep_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
-        self.put_new(&seller_key(seller_id), &SellerRecord { seller_id, version: 1 }).await
+        let record = SellerRecord { seller_id, status: SellerStatus::Registered, version: 1 };
+        self.put_new(&seller_key(seller_id), &record).await
+    }
+
+    async fn close_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
+        let record = SellerRecord { seller_id, status: SellerStatus::Closed, version: 2 };
+        let item = write_item(&seller_key(seller_id), &record, &[])?;
+        self.table.put(item, Expect::Older(record.version)).await.map(put)
     }
 }
 

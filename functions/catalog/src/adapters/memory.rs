@@ -9,13 +9,13 @@ use crate::{
     },
     ports::{
         AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
-        SellerProductReader, SellerWriter,
+        SellerProductReader, SellerStatus, SellerWriter,
     },
 };
 use rialto_contracts::Event;
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
 use std::{
-    collections::{BTreeMap, BTreeSet, btree_map},
+    collections::{BTreeMap, btree_map},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,7 +30,7 @@ struct State {
     categories: BTreeMap<CategoryId, Category>,
     brands: BTreeMap<BrandId, Brand>,
     items: BTreeMap<ItemId, Item>,
-    sellers: BTreeSet<SellerId>,
+    sellers: BTreeMap<SellerId, SellerStatus>,
     products: BTreeMap<ProductId, Product>,
     announced: Vec<Event>,
 }
@@ -68,9 +68,13 @@ impl ProductWriter for MemoryCatalog {
 }
 
 impl OriginReader for MemoryCatalog {
-    async fn origin(&self, item: ItemId, seller: SellerId) -> Result<(Option<Item>, bool), StoreError> {
+    async fn origin(
+        &self,
+        item: ItemId,
+        seller: SellerId,
+    ) -> Result<(Option<Item>, Option<SellerStatus>), StoreError> {
         let state = self.state();
-        Ok((state.items.get(&item).cloned(), state.sellers.contains(&seller)))
+        Ok((state.items.get(&item).cloned(), state.sellers.get(&seller).copied()))
     }
 }
 
@@ -123,7 +127,17 @@ impl SellerProductReader for MemoryCatalog {
 
 impl SellerWriter for MemoryCatalog {
     async fn keep_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
-        Ok(if self.state().sellers.insert(seller) { Write::Done } else { Write::Conflict })
+        let mut state = self.state();
+        if state.sellers.contains_key(&seller) {
+            return Ok(Write::Conflict);
+        }
+        state.sellers.insert(seller, SellerStatus::Registered);
+        Ok(Write::Done)
+    }
+
+    async fn close_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
+        let was = self.state().sellers.insert(seller, SellerStatus::Closed);
+        Ok(if was == Some(SellerStatus::Closed) { Write::Conflict } else { Write::Done })
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::{
     domain::product::{Product, Registration},
-    ports::{OriginReader, ProductReader, ProductWriter},
+    ports::{OriginReader, ProductReader, ProductWriter, SellerStatus},
 };
 use rialto_contracts::Cause;
 use rialto_kernel::{ItemId, ProductId, SellerId, StoreError, Timestamp, Write};
@@ -56,9 +56,10 @@ pub async fn register_product(
     cause: &Cause,
 ) -> Result<Product, RegisterProductError> {
     let seller = request.owner.seller();
-    let (item, seller_known) = store.origin(request.item, seller).await?;
+    let (item, known) = store.origin(request.item, seller).await?;
     let item = item.ok_or(RegisterProductError::UnknownItem)?;
-    if matches!(request.owner, Owner::Named(_)) && !seller_known {
+    let unknown = known.is_none() && matches!(request.owner, Owner::Named(_));
+    if unknown || known == Some(SellerStatus::Closed) {
         return Err(RegisterProductError::UnknownSeller);
     }
     let change = Product::register(request.product, seller, &item, request.registration, now, cause);

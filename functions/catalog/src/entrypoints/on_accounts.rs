@@ -1,5 +1,11 @@
-use crate::{adapters::dynamodb::DynamoCatalog, application::on_seller_registered::on_seller_registered};
-use rialto_contracts::{Event, accounts::Accounts};
+use crate::{
+    adapters::dynamodb::DynamoCatalog,
+    application::{
+        on_seller_registered::on_seller_registered, on_seller_unregistered::on_seller_unregistered,
+    },
+};
+use rialto_contracts::{Cause, Event, accounts::Accounts};
+use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
     App,
     sqs::{self, Failure, Outcome},
@@ -12,15 +18,18 @@ pub fn main() {
 
 fn build(app: &App) -> sqs::Handler {
     let store = DynamoCatalog::open(app);
-    Arc::new(move |event, _| {
+    Arc::new(move |event, cause| {
         let store = store.clone();
-        Box::pin(async move { handle(&store, &event).await })
+        Box::pin(async move { handle(&store, &event, &cause).await })
     })
 }
 
-async fn handle(store: &DynamoCatalog, event: &Event) -> Result<Outcome, Failure> {
+async fn handle(store: &DynamoCatalog, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
     match Accounts::decode(event)? {
         Accounts::SellerRegistered(registered) => Ok(on_seller_registered(store, &registered).await?.into()),
+        Accounts::SellerUnregistered(gone) => {
+            Ok(on_seller_unregistered(store, &gone, SystemClock.now(), cause).await?.into())
+        }
         _ => Ok(Outcome::Ignored),
     }
 }

@@ -8,6 +8,7 @@ use rialto_catalog::{
         get_product::{GetProductError, get_product},
         list_products::list_products,
         list_seller_products::list_seller_products,
+        on_seller_unregistered::on_seller_unregistered,
         on_stock_changed::{OnStockChangedError, on_stock_changed},
         put_brand::put_brand,
         put_category::put_category,
@@ -28,7 +29,7 @@ use rialto_catalog::{
         SellerWriter,
     },
 };
-use rialto_contracts::{Cause, catalog::ProductStatus};
+use rialto_contracts::{Cause, accounts::SellerUnregistered, catalog::ProductStatus};
 use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Text, Timestamp, Write};
 use std::collections::BTreeMap;
 
@@ -40,6 +41,7 @@ trait Store:
     + SellerProductReader
     + SellerWriter
     + AssortmentWriter
+    + Sync
 {
 }
 impl<S> Store for S where
@@ -50,6 +52,7 @@ impl<S> Store for S where
         + SellerProductReader
         + SellerWriter
         + AssortmentWriter
+        + Sync
 {
 }
 
@@ -72,6 +75,7 @@ contract! {
     a_product_reads_back_as_it_was_registered,
     a_product_is_made_from_an_item_that_exists,
     a_seller_that_is_named_has_to_be_known,
+    a_closed_seller_gets_no_products_and_loses_those_there_are,
     an_assortment_is_put_once,
     a_write_expects_the_version_before,
     a_seller_changes_only_its_own_products,
@@ -242,6 +246,32 @@ async fn a_seller_that_is_named_has_to_be_known(store: impl Store) {
     assert_eq!(product.seller_id, seller("s"));
 }
 
+async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl Store) {
+    assert_eq!(store.keep_seller(seller("s")).await.unwrap(), Write::Done);
+    let product = register(&store, SKETCH).await;
+    assert_eq!(product.seller_id, seller("s"));
+    let sells = product.choose(ProductStatus::Sell, now(2), &Cause::default()).unwrap();
+    assert_eq!(store.store(&sells).await.unwrap(), Write::Done);
+
+    let gone = SellerUnregistered { seller_id: seller("s") };
+    let cause = Cause::default();
+    assert_eq!(on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(), Write::Done);
+    assert_eq!(on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(), Write::Conflict);
+    let left = store.product(product.product_id).await.unwrap().unwrap();
+    assert_eq!(left.chosen_status, ProductStatus::Unregistered);
+    assert_eq!(store.keep_seller(seller("s")).await.unwrap(), Write::Conflict);
+    for owner in [Owner::Named(seller("s")), Owner::Caller(seller("s"))] {
+        let request = RegisterProduct {
+            product: ProductId::generate(now(4)),
+            owner,
+            item: product.item_id,
+            registration: registration(SKETCH),
+        };
+        let refused = register_product(&store, request, now(4), &cause).await;
+        assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)), "{owner:?}");
+    }
+}
+
 async fn an_assortment_is_put_once(store: impl Store) {
     let name = |name| Text::parse(name).unwrap();
     let first = Category { category_id: category("c"), name: name("first"), version: 1 };
@@ -265,7 +295,7 @@ async fn an_assortment_is_put_once(store: impl Store) {
     assert_eq!(put_brand(&store, &a_brand).await.unwrap(), Write::Conflict);
     assert_eq!(put_item(&store, &item).await.unwrap(), Write::Done);
     assert_eq!(put_item(&store, &item).await.unwrap(), Write::Conflict);
-    assert_eq!(store.origin(item.item_id, seller("s")).await.unwrap(), (Some(item), false));
+    assert_eq!(store.origin(item.item_id, seller("s")).await.unwrap(), (Some(item), None));
 }
 
 async fn a_write_expects_the_version_before(store: impl Store) {

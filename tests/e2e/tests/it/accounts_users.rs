@@ -308,7 +308,12 @@ async fn sellers_are_listed_read_changed_and_removed_unless_lines_are_open() {
     let still = shop.log_in(&seller.email, &seller.password).await;
     assert_eq!(shop.get(&path).token(&still.token).send().await.data(200)["status"], "REGISTERED");
 
+    let unsold = shop.product(&idle, &Sketch::new("Goes with its seller", 100, 5)).await;
     delete(&shop, format!("/sellers/{}", idle.id), &supervisor).await.expect(204);
+    eventually("the product to go with its seller", async || {
+        shop.get(format!("/products/{unsold}")).send().await.is_problem(404, "not_found", &[])
+    })
+    .await;
     let login = json!({ "email": idle.email, "password": idle.password });
     shop.post("/auth/login", &login).send().await.problem(401, "unauthenticated");
     let gone = shop.get(format!("/sellers/{}", idle.id)).token(&supervisor.token).send().await.data(200);

@@ -1,0 +1,100 @@
+use super::{change_product::ChangeProductError, set_product_status::set_product_status};
+use crate::ports::{ProductReader, ProductWriter, SellerProductReader, SellerWriter};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rialto_contracts::{Cause, accounts::SellerUnregistered, catalog::ProductStatus};
+use rialto_kernel::{ProductId, StoreError, Timestamp, Write};
+
+/// How many products are changed at once.
+const AT_ONCE: usize = 10;
+
+/// Closes the seller, who gets no more products, and makes every product UNREGISTERED; a second time nothing changes.
+///
+/// # Errors
+/// [`StoreError`]: some may be left; the event has to come again.
+pub async fn on_seller_unregistered(
+    store: &(impl SellerWriter + SellerProductReader + ProductReader + ProductWriter + Sync),
+    event: &SellerUnregistered,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Write, StoreError> {
+    let mut changed = store.close_seller(event.seller_id).await?;
+    let mut position: Option<String> = None;
+    loop {
+        let (products, next) = store.seller_products(event.seller_id, 100, position.as_deref()).await?;
+        let left = products.iter().filter(|product| product.chosen_status != ProductStatus::Unregistered);
+        let withdrawn = stream::iter(left.map(|product| product.product_id).collect::<Vec<_>>())
+            .map(|product| withdraw(store, product, now, cause))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        if withdrawn.contains(&Write::Done) {
+            changed = Write::Done;
+        }
+        if next.is_none() {
+            return Ok(changed);
+        }
+        position = next;
+    }
+}
+
+async fn withdraw(
+    store: &(impl ProductReader + ProductWriter),
+    product: ProductId,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Write, StoreError> {
+    let status = ProductStatus::Unregistered;
+    match set_product_status(store, product, status, |_| true, now, cause).await {
+        Ok(_) => Ok(Write::Done),
+        Err(ChangeProductError::Store(error)) => Err(error),
+        // It is UNREGISTERED since it was listed.
+        Err(_) => Ok(Write::Conflict),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::MemoryCatalog,
+        application::on_seller_registered::on_seller_registered,
+        ports::{OriginReader, SellerStatus},
+        testing::sell,
+    };
+    use rialto_contracts::accounts::SellerRegistered;
+    use rialto_kernel::{ItemId, SellerId};
+
+    #[tokio::test]
+    async fn an_unregistered_sellers_products_go_and_nobody_elses() {
+        let store = MemoryCatalog::default();
+        let (seller_id, now, cause) =
+            (SellerId::derive(&[b"s"]), Timestamp::from_millis(9), Cause::default());
+        let (first, second) =
+            (sell(&store, 1, "s", "thing").await, sell(&store, 2, "s", "other thing").await);
+        let strange = sell(&store, 3, "t", "another's").await;
+        let event = SellerUnregistered { seller_id };
+        assert_eq!(on_seller_unregistered(&store, &event, now, &cause).await.unwrap(), Write::Done);
+        assert_eq!(on_seller_unregistered(&store, &event, now, &cause).await.unwrap(), Write::Conflict);
+        for product in [first, second] {
+            let product = store.product(product).await.unwrap().unwrap();
+            assert_eq!(product.chosen_status, ProductStatus::Unregistered);
+        }
+        let strange = store.product(strange).await.unwrap().unwrap();
+        assert_eq!(strange.chosen_status, ProductStatus::Sell);
+    }
+
+    #[tokio::test]
+    async fn a_registration_that_comes_late_opens_nothing_again() {
+        let store = MemoryCatalog::default();
+        let (seller_id, now) = (SellerId::derive(&[b"s"]), Timestamp::from_millis(9));
+        let event = SellerUnregistered { seller_id };
+        assert_eq!(
+            on_seller_unregistered(&store, &event, now, &Cause::default()).await.unwrap(),
+            Write::Done
+        );
+        let late = on_seller_registered(&store, &SellerRegistered { seller_id }).await.unwrap();
+        assert_eq!(late, Write::Conflict);
+        let (_, seller) = store.origin(ItemId::derive(&[b"i"]), seller_id).await.unwrap();
+        assert_eq!(seller, Some(SellerStatus::Closed));
+    }
+}
