@@ -38,6 +38,8 @@ emulator_env() {
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   unset AWS_PROFILE AWS_SESSION_TOKEN
   export RIALTO_STAGE=$STAGE SAM_CLI_TELEMETRY=0 SAM_CLI_POLL_DELAY=0.5
+  # Being asked costs it more than it costs others.
+  if [ "$RIALTO_EMULATOR" = localstack ]; then SAM_CLI_POLL_DELAY=3; fi
 }
 
 # Runs a command in silence and shows what it said only if it fails.

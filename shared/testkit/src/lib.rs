@@ -24,7 +24,9 @@ pub const ENDPOINT: &str = "RIALTO_TEST_DYNAMODB";
 pub async fn new_table(service: &str) -> Table {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let endpoint = std::env::var(ENDPOINT).unwrap_or_else(|_| {
-        panic!("{ENDPOINT} is not set: run scripts/test, or scripts/test --engine to start one")
+        panic!(
+            "{ENDPOINT} is not set: run scripts/test, or start one with localstack/dynamodb-local/start PORT"
+        )
     });
     let aws = rialto_aws::emulator_config(&endpoint);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
