@@ -91,6 +91,13 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# need_emulator: that scripts/up runs one here.
+need_emulator() {
+  if [ ! -f "$RUN_DIR/local.json" ] || ! curl -sf -o /dev/null "$ENDPOINT/_localstack/health"; then
+    fail "no $RIALTO_EMULATOR runs on port $PORT: run scripts/up first"
+  fi
+}
+
 # wait_for URL WHAT SECONDS: until URL answers.
 wait_for() {
   local deadline=$((SECONDS + $3))
