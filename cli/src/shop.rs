@@ -179,9 +179,9 @@ fn unfit(text: &str, error: impl Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rialto_accounts::domain::contact::{self, Email, Name};
+    use rialto_accounts::domain::contact::{Email, Name};
     use rialto_catalog::domain::details::{self, Description, Title};
-    use rialto_orders::domain::address::{DropOff, Phone};
+    use rialto_kernel::{DropOff, Phone};
     use std::collections::HashSet;
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
                 person.email
             );
             assert!(Name::parse(person.name).is_ok(), "{}", person.name);
-            assert!(contact::Phone::parse(person.phone).is_ok(), "{}", person.phone);
+            assert!(Phone::parse(person.phone).is_ok(), "{}", person.phone);
         }
     }
 

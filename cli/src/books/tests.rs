@@ -2,9 +2,8 @@ use super::*;
 use rialto_contracts::{Cause, Event, Payload, catalog::ProductStatus, orders::CancelReason};
 use rialto_dynamo::{Key, write_item};
 use rialto_inventory::domain::reservation::{Change as Held, LineState};
-use rialto_kernel::{Amount, Currency, Quantity, SellerId, Text, Timestamp, UserId};
+use rialto_kernel::{Address, Amount, Currency, DropOff, Phone, Quantity, SellerId, Text, Timestamp, UserId};
 use rialto_orders::domain::{
-    address::{Address, DropOff, Phone},
     order::{Change as Moved, Effect, OrderState},
     product::Product,
     quote::{Quote, Terms},

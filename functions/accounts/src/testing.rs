@@ -3,14 +3,14 @@
 use crate::{
     domain::{
         account::Details,
-        contact::{Email, Name, Phone},
+        contact::{Email, Name},
         credential::{Credential, Password, PasswordHash},
         registration::Registration,
     },
     ports::{HashError, OrdersOf, Passwords, Registrar},
 };
 use rialto_contracts::{Cause, internal::orders::RecentOrder};
-use rialto_kernel::{Clock, SellerId, StoreError, SystemClock, UserId, Write};
+use rialto_kernel::{Clock, Phone, SellerId, StoreError, SystemClock, UserId, Write};
 
 pub(crate) const PASSWORD: &str = "correct horse";
 

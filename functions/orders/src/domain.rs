@@ -1,6 +1,5 @@
 //! Types and rules, without any outside world.
 
-pub mod address;
 pub mod order;
 pub mod product;
 pub mod quote;

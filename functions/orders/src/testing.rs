@@ -1,14 +1,16 @@
 //! What the unit tests of several modules begin with.
 
 use crate::domain::{
-    address::{Address, DropOff, Phone},
     order::{Change, Order},
     product::Product,
     quote::{Quote, Terms},
     request::{OrderRequest, PaymentMethod, RequestedLine},
 };
 use rialto_contracts::{Cause, catalog::ProductStatus};
-use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Text, Timestamp, UserId};
+use rialto_kernel::{
+    Address, Amount, Currency, DropOff, OrderId, Phone, ProductId, Quantity, SellerId, Text, Timestamp,
+    UserId,
+};
 use std::{collections::HashMap, time::Duration};
 
 pub(crate) fn terms() -> Terms {

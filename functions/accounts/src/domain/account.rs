@@ -1,9 +1,9 @@
-use super::contact::{Email, Name, Phone};
+use super::contact::{Email, Name};
 use rialto_contracts::{
     Cause, Event,
     accounts::{SellerUnregistered, UserUnregistered},
 };
-use rialto_kernel::{AccountId, Timestamp};
+use rialto_kernel::{AccountId, Phone, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Whether an account is in use.

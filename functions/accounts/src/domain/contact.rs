@@ -1,7 +1,6 @@
 //! What a person is called and reached by.
 
 use super::unprintable;
-pub use rialto_kernel::Phone;
 use rialto_kernel::{Text, text::TextError};
 use serde::{Deserialize, Serialize};
 

@@ -6,10 +6,10 @@ use crate::{
     },
     domain::{
         account::{AccountStatus, Edit},
-        contact::{Name, Phone},
+        contact::Name,
     },
 };
-use rialto_kernel::{Fields, Invalid};
+use rialto_kernel::{Fields, Invalid, Phone};
 use rialto_lambda::http::{Code, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -3,11 +3,11 @@ use crate::{
     application::register_user::{RegisterError, register_user},
     domain::{
         account::{Account, AccountStatus, Details},
-        contact::{Email, Name, Phone},
+        contact::{Email, Name},
         credential::Password,
     },
 };
-use rialto_kernel::{Fields, Invalid, Timestamp, UserId};
+use rialto_kernel::{Fields, Invalid, Phone, Timestamp, UserId};
 use rialto_lambda::{
     App,
     http::{self, Code, Data, Problem, ProblemBody, Reply, Request},

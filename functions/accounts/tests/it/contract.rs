@@ -10,7 +10,7 @@ mod sessions;
 use rialto_accounts::{
     domain::{
         account::Details,
-        contact::{Email, Name, Phone},
+        contact::{Email, Name},
         credential::{Credential, PasswordHash},
         refresh_token::RefreshKey,
         registration::Registration,
@@ -24,7 +24,7 @@ use rialto_accounts::{
 };
 use rialto_contracts::Cause;
 use rialto_kernel::{
-    AccountId, Clock, SellerId, SessionId, SupervisorId, SystemClock, Timestamp, UserId, Write,
+    AccountId, Clock, Phone, SellerId, SessionId, SupervisorId, SystemClock, Timestamp, UserId, Write,
 };
 
 macro_rules! store {

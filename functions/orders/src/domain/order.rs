@@ -1,7 +1,6 @@
 //! An order: placed once, then moved by what it hears.
 
 use super::{
-    address::Address,
     quote::{Quote, Terms},
     request::OrderRequest,
     timeline::Entry,
@@ -10,7 +9,7 @@ use rialto_contracts::{
     Cause, Event, Payload,
     orders::{CancelReason, OrderCancelled, OrderConfirmed, OrderPlaced, PlacedLine},
 };
-use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
+use rialto_kernel::{Address, Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
-use super::address::Address;
-use rialto_kernel::{AddressId, Amount, OrderId, ProductId, Quantity, Text, UserId, digest};
+use rialto_kernel::{Address, AddressId, Amount, OrderId, ProductId, Quantity, Text, UserId, digest};
 use serde::Serialize;
 
 /// The most lines an order has.

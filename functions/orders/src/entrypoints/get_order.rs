@@ -1,13 +1,12 @@
 use crate::{
     adapters::dynamodb::DynamoOrders,
     application::get_order::{GetOrderError, Viewer, Visible, get_order},
-    domain::{
-        address::{Address, DropOff},
-        order::{Line, LineState, Order, OrderState},
-    },
+    domain::order::{Line, LineState, Order, OrderState},
 };
 use rialto_contracts::orders::CancelReason;
-use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
+use rialto_kernel::{
+    Address, Amount, Currency, DropOff, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId,
+};
 use rialto_lambda::{
     App,
     caller::{Account, Caller},

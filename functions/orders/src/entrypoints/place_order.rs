@@ -3,13 +3,12 @@ use crate::{
     adapters::{accounts::Accounts, dynamodb::DynamoOrders},
     application::place_order::{PlaceOrder, PlaceOrderError, place_order},
     domain::{
-        address::{Address, Phone},
         quote::{Quote, Terms},
         request::{Destination, MAX_LINES, OrderRequest, PaymentMethod, RequestedLine},
     },
 };
 use rialto_kernel::{
-    AddressId, Amount, Currency, Fields, Invalid, ProductId, Quantity, Text, UserId,
+    Address, AddressId, Amount, Currency, Fields, Invalid, Phone, ProductId, Quantity, Text, UserId,
     settings::{CURRENCY, FREE_SHIPPING_FROM, PENDING_DEADLINE, SHIPPING_FEE},
 };
 use rialto_lambda::{

@@ -7,14 +7,13 @@ use rialto_contracts::{
     payments::{PaymentCaptured, PaymentFailed},
 };
 use rialto_kernel::{
-    Amount, Clock, Currency, OrderId, PaymentId, ProductId, Quantity, SellerId, SystemClock, Text, Timestamp,
-    UserId, Write,
+    Address, Amount, Clock, Currency, DropOff, OrderId, PaymentId, Phone, ProductId, Quantity, SellerId,
+    SystemClock, Text, Timestamp, UserId, Write,
 };
 use rialto_orders::{
     SERVICE,
     adapters::{dynamodb::DynamoOrders, memory::MemoryOrders},
     domain::{
-        address::{Address, DropOff, Phone},
         order::{Change, Effect, Line, Order, OrderState},
         product::Product,
         quote::{Quote, Terms},
