@@ -68,7 +68,7 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
     let ended = shop.place(&buyer, &Basket::of(&[(&product, 99)])).await;
     assert_eq!(shop.settled(&buyer, &ended).await["state"], "CANCELLED");
     let open = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by("pm_sim_stuck")).await;
-    shop.told(&buyer, &open, &["StockReserved"]).await;
+    shop.told(&buyer, &open, &["OrderPlaced", "StockReserved"]).await;
 
     shop.http.call("DELETE", format!("/users/{}", buyer.id)).token(&buyer.token).send().await.expect(204);
     shop.get(format!("/orders/{open}")).token(&buyer.token).send().await.problem(401, "token_expired");
