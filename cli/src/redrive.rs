@@ -20,7 +20,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let held = dead.hold(selection).await?;
     if held.is_empty() {
-        progress("No dead letters: nothing to redrive.");
+        progress("No dead letters: nothing to send on.");
         return Ok(());
     }
     let stays = |held: &Held| match held.letter.way(stage) {

@@ -1,5 +1,5 @@
 use crate::{
-    bus::Bus,
+    bus::publish,
     context::Context,
     dead_letters::{DeadLetters, Selection},
     failure::Failure,
@@ -10,6 +10,7 @@ use crate::{
 use clap::Args;
 use rialto_contracts::Event;
 use rialto_kernel::{OrderId, ProductId};
+use rialto_relay::EventBus;
 
 /// Publish again what didn't reach the bus. Shows what it would do, unless --yes is given.
 ///
@@ -49,7 +50,7 @@ impl OutboxResend {
             ));
         }
         if self.yes {
-            Bus::open(&aws, &context.stage).publish(&events).await?;
+            publish(&EventBus::open(&aws, &context.stage), &events).await?;
         }
         table(&rows(&events)).iter().try_for_each(print)?;
         progress(match self.yes {

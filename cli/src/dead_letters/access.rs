@@ -1,7 +1,7 @@
 //! The queues themselves. A message is held for a moment to be looked at, and shows again as soon as it was.
 
 use super::{DeadLetter, Marks, Selection, Source, Way};
-use crate::{aws::sdk_failure, bus::Bus, failure::Failure, output::progress};
+use crate::{aws::sdk_failure, bus::publish, failure::Failure, output::progress};
 use aws_sdk_sqs::{
     Client,
     types::{
@@ -12,6 +12,7 @@ use aws_sdk_sqs::{
 use futures_util::future::join_all;
 use rialto_aws::{SdkConfig, Stage};
 use rialto_kernel::{Clock, SystemClock, Timestamp};
+use rialto_relay::EventBus;
 use std::collections::HashMap;
 
 /// How long a message stays hidden if this command is killed while it holds it.
@@ -26,7 +27,7 @@ const REDRIVEN_AT: &str = "redriven-at";
 /// The dead-letter queues of a stage.
 pub(crate) struct DeadLetters {
     sqs: Client,
-    bus: Bus,
+    bus: EventBus,
     stage: Stage,
 }
 
@@ -44,7 +45,7 @@ struct Queue {
 
 impl DeadLetters {
     pub(crate) fn open(aws: &SdkConfig, stage: &Stage) -> Self {
-        Self { sqs: Client::new(aws), bus: Bus::open(aws, stage), stage: stage.clone() }
+        Self { sqs: Client::new(aws), bus: EventBus::open(aws, stage), stage: stage.clone() }
     }
 
     /// What is meant, the oldest first. All of it shows again when this returns.
@@ -118,7 +119,7 @@ impl DeadLetters {
     pub(crate) async fn redrive(&self, held: &Held, now: Timestamp) -> Result<(), Failure> {
         match held.letter.way(&self.stage) {
             Way::Queue(queue) => self.send(&queue, &held.letter, now).await?,
-            Way::Bus => self.bus.publish(held.letter.events.as_deref().unwrap_or_default()).await?,
+            Way::Bus => publish(&self.bus, held.letter.events.as_deref().unwrap_or_default()).await?,
             Way::Nowhere(why) => {
                 return Err(Failure::new(
                     format!("{} can't be redriven: {why}.", held.letter.message_id),

@@ -54,13 +54,10 @@ impl ClassifyRetry for Collision {
 mod tests {
     use crate::{Expect, Item, Key, PutOutcome, Table};
     use rialto_kernel::{StoreError, Write};
-    use std::{
-        io::{BufRead, BufReader, Read, Write as _},
-        net::{TcpListener, TcpStream},
-        sync::{
-            Arc,
-            atomic::{AtomicU32, Ordering},
-        },
+    use rialto_testkit::http::{Answer, serve};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
     };
 
     const CONFLICT: &str = "com.amazonaws.dynamodb.v20120810#TransactionConflictException";
@@ -68,40 +65,16 @@ mod tests {
 
     /// A table that refuses so many requests by this error before it takes one, and how many it has had.
     fn busy(refusals: u32, error: &'static str) -> (Table, Arc<AtomicU32>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&requests);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let refused = count.fetch_add(1, Ordering::Relaxed) < refusals;
-                answer(stream.unwrap(), refused.then_some(error));
-            }
+        let endpoint = serve(move |_| {
+            let refused = count.fetch_add(1, Ordering::Relaxed) < refusals;
+            Some(match refused {
+                true => Answer::new(400, format!(r#"{{"__type":"{error}","message":"busy"}}"#)),
+                false => Answer::new(200, "{}"),
+            })
         });
         (Table::named(&rialto_aws::emulator_config(&endpoint), "busy".to_owned()), requests)
-    }
-
-    fn answer(mut stream: TcpStream, error: Option<&str>) {
-        let mut reader = BufReader::new(&stream);
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).unwrap();
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-        }
-        reader.read_exact(&mut vec![0; length]).unwrap();
-        let (status, body) = match error {
-            None => ("200 OK", "{}".to_owned()),
-            Some(error) => ("400 Bad Request", format!(r#"{{"__type":"{error}","message":"busy"}}"#)),
-        };
-        let head =
-            format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
     }
 
     #[tokio::test]

@@ -84,7 +84,7 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
-    /// Writes all or nothing. Contention is waited out with jitter, for a second or so.
+    /// Writes all or nothing. Contention is waited out with jitter, for two seconds or so.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] while the contention lasts, or when it isn't known whether the write happened.

@@ -3,13 +3,15 @@
 //! An event is published at least once and always with the id that its write gave it. What the bus refuses goes whole
 //! into the outbox's dead-letter queue, and the stream goes on; when the bus can't be reached at all, the stream waits.
 
+mod bus;
 mod image;
 mod publish;
 
+pub use bus::{BusError, EventBus, Refused, batches};
 pub use image::Image;
 
 use image::StreamEvent;
-use publish::Bus;
+use publish::Publisher;
 use rialto_contracts::Event;
 use rialto_lambda::{App, boot};
 use serde_json::{Value, json};
@@ -24,9 +26,9 @@ pub fn serve(function: &'static str, derive: Option<Derive>) {
 }
 
 fn handler(app: &App, derive: Option<Derive>) -> boot::Handler {
-    let bus = Arc::new(Bus::from_environment(app));
+    let publisher = Arc::new(Publisher::from_environment(app));
     Arc::new(move |payload, _| {
-        let bus = Arc::clone(&bus);
+        let publisher = Arc::clone(&publisher);
         Box::pin(async move {
             let stream: StreamEvent = serde_json::from_value(payload)?;
             let mut events = Vec::new();
@@ -37,8 +39,8 @@ fn handler(app: &App, derive: Option<Derive>) -> boot::Handler {
                     Err(outbox) => unreadable.push(outbox),
                 }
             }
-            bus.put_aside(&unreadable).await?;
-            bus.publish(events).await?;
+            publisher.put_aside(&unreadable).await?;
+            publisher.publish(events).await?;
             Ok(json!({}))
         })
     })

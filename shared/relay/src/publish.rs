@@ -1,40 +1,38 @@
 //! To the bus, and what it refuses to the dead-letter queue.
 
-use crate::detail;
-use aws_sdk_eventbridge::{error::DisplayErrorContext, types::PutEventsRequestEntry};
+use crate::{
+    bus::{BusError, EventBus, batches},
+    detail,
+};
+use aws_sdk_sqs::error::DisplayErrorContext;
 use rialto_aws::SdkConfig;
 use rialto_contracts::Event;
 use rialto_lambda::App;
 use std::time::Duration;
 
-/// The bus's own limits for one request.
-const ENTRIES_A_REQUEST: usize = 10;
-const BYTES_A_REQUEST: usize = 256 * 1024;
 /// How often entries that the bus refuses are sent before they are put aside.
 const TRIES: u32 = 4;
 
 /// Neither published nor put aside: the stream has to bring it again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
-    #[error("the bus can't be reached: {0}")]
-    Bus(String),
+    #[error(transparent)]
+    Bus(#[from] BusError),
     #[error("the dead-letter queue can't be reached: {0}")]
     DeadLetters(String),
 }
 
-pub(crate) struct Bus {
-    events: aws_sdk_eventbridge::Client,
+pub(crate) struct Publisher {
+    bus: EventBus,
     aws: SdkConfig,
-    bus: String,
     dead_letters: String,
 }
 
-impl Bus {
+impl Publisher {
     pub(crate) fn from_environment(app: &App) -> Self {
         Self {
-            events: aws_sdk_eventbridge::Client::new(&app.aws),
+            bus: EventBus::open(&app.aws, &app.stage),
             aws: app.aws.clone(),
-            bus: app.stage.event_bus(),
             dead_letters: std::env::var("OUTBOX_DEAD_LETTERS").unwrap_or_default(),
         }
     }
@@ -52,28 +50,15 @@ impl Bus {
             if tries > 0 {
                 tokio::time::sleep(Duration::from_millis(50 << tries)).await;
             }
-            let entries = left.iter().map(|event| self.entry(event)).collect();
-            let answer = self.events.put_events().set_entries(Some(entries)).send().await;
-            let answer = answer.map_err(|error| PublishError::Bus(DisplayErrorContext(error).to_string()))?;
-            let results = answer.entries.unwrap_or_default();
-            left = left
-                .into_iter()
-                .enumerate()
-                .filter(|(at, event)| match results.get(*at).and_then(|result| result.error_code()) {
-                    None => {
-                        log_published(event);
-                        false
-                    }
-                    Some(code) => {
-                        tracing::warn!(event = %event.id, kind = event.kind, code, "the bus refused an event");
-                        true
-                    }
-                })
-                .map(|(_, event)| event)
-                .collect();
-            if left.is_empty() {
+            let refused = self.bus.send(left).await?;
+            if refused.is_empty() {
                 return Ok(());
             }
+            for refused in &refused {
+                let (event, code) = (&refused.event, &refused.code);
+                tracing::warn!(event = %event.id, kind = event.kind, code, "the bus refused an event");
+            }
+            left = refused.into_iter().map(|refused| refused.event).collect();
         }
         let whole: Vec<String> = left.iter().map(detail).collect();
         self.put_aside(&whole).await
@@ -93,79 +78,95 @@ impl Bus {
         }
         Ok(())
     }
-
-    fn entry(&self, event: &Event) -> PutEventsRequestEntry {
-        PutEventsRequestEntry::builder()
-            .event_bus_name(&self.bus)
-            .source(&event.source)
-            .detail_type(&event.kind)
-            .detail(detail(event))
-            .build()
-    }
-}
-
-fn log_published(event: &Event) {
-    tracing::info!(
-        event = %event.id,
-        kind = event.kind,
-        subject = event.subject,
-        correlation_id = event.correlationid,
-        traceparent = event.traceparent,
-        "published"
-    );
-}
-
-/// Cuts the events, in order, into what one request takes.
-fn batches(events: Vec<Event>) -> Vec<Vec<Event>> {
-    let mut batches: Vec<Vec<Event>> = Vec::new();
-    let mut bytes = 0;
-    for event in events {
-        // Source, type and bus name count too.
-        let size = detail(&event).len() + 256;
-        match batches.last_mut() {
-            Some(batch) if batch.len() < ENTRIES_A_REQUEST && bytes + size <= BYTES_A_REQUEST => {
-                bytes += size;
-                batch.push(event);
-            }
-            _ => {
-                bytes = size;
-                batches.push(vec![event]);
-            }
-        }
-    }
-    batches
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rialto_aws::{Stage, emulator_config};
     use rialto_contracts::{Cause, accounts::UserRegistered};
     use rialto_kernel::{Timestamp, UserId};
+    use rialto_testkit::http::{Answer, serve};
+    use serde_json::{Value, json};
+    use std::sync::{Arc, Mutex};
 
-    fn event(number: u64, padding: usize) -> Event {
+    fn event(number: u64) -> Event {
         let payload = UserRegistered { user_id: UserId::derive(&[b"u"]) };
-        let mut event = Event::new(&payload, number, 0, Timestamp::from_millis(1), &Cause::default());
-        event.correlationid = "x".repeat(padding);
-        event
+        Event::new(&payload, number, 0, Timestamp::from_millis(1), &Cause::default())
     }
 
-    #[test]
-    fn a_request_takes_ten_events() {
-        let sizes: Vec<usize> =
-            batches((0..25).map(|at| event(at, 0)).collect()).iter().map(Vec::len).collect();
-        assert_eq!(sizes, [10, 10, 5]);
+    /// A publisher whose bus answers so, one answer a request; and what it sent and put aside: the events' ids, request by
+    /// request.
+    fn publisher(results: &[Value]) -> (Publisher, Arc<Mutex<Vec<Vec<String>>>>) {
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (seen, results) = (Arc::clone(&requests), results.to_vec());
+        let url = serve(move |asked| {
+            let mut seen = seen.lock().unwrap();
+            let body: Value = serde_json::from_str(&asked.body).unwrap();
+            let id =
+                |text: &Value| serde_json::from_str::<Event>(text.as_str().unwrap()).unwrap().id.to_string();
+            let answer = match body["Entries"].as_array() {
+                Some(entries) => {
+                    let answer = results[seen.len()].to_string();
+                    seen.push(entries.iter().map(|entry| id(&entry["Detail"])).collect());
+                    answer
+                }
+                None => {
+                    seen.push(vec![format!("aside {}", id(&body["MessageBody"]))]);
+                    r#"{"MessageId":"m","MD5OfMessageBody":""}"#.to_owned()
+                }
+            };
+            Some(Answer::new(200, answer))
+        });
+        let aws = emulator_config(&url);
+        let bus = EventBus::open(&aws, &Stage::parse("test").unwrap());
+        (Publisher { bus, aws, dead_letters: format!("{url}/q") }, requests)
     }
 
-    #[test]
-    fn a_request_takes_256_kib() {
-        let sizes: Vec<usize> =
-            batches((0..6).map(|at| event(at, 60_000)).collect()).iter().map(Vec::len).collect();
-        assert_eq!(sizes, [4, 2]);
+    fn taken() -> Value {
+        json!({"EventId": "e"})
     }
 
-    #[test]
-    fn no_event_is_lost_and_the_order_stays() {
-        let ids: Vec<_> = (0..33).map(|at| event(at, 20_000)).collect();
-        assert_eq!(batches(ids.clone()).concat(), ids);
+    fn refused() -> Value {
+        json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "too much"})
+    }
+
+    #[tokio::test]
+    async fn only_what_the_bus_refused_is_sent_again() {
+        let results = [
+            json!({"FailedEntryCount": 1, "Entries": [taken(), refused()]}),
+            json!({"FailedEntryCount": 0, "Entries": [taken()]}),
+        ];
+        let (publisher, requests) = publisher(&results);
+        let (first, second) = (event(1), event(2));
+        let ids = [first.id.to_string(), second.id.to_string()];
+        publisher.publish(vec![first, second]).await.unwrap();
+        assert_eq!(*requests.lock().unwrap(), [ids.to_vec(), ids[1..].to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn what_the_bus_refuses_for_good_is_put_aside_whole() {
+        let results = vec![json!({"FailedEntryCount": 1, "Entries": [refused()]}); TRIES as usize];
+        let (publisher, requests) = publisher(&results);
+        let event = event(1);
+        let id = event.id.to_string();
+        publisher.publish(vec![event]).await.unwrap();
+        let requests = requests.lock().unwrap();
+        assert_eq!(requests.len(), TRIES as usize + 1);
+        assert_eq!(requests.last(), Some(&vec![format!("aside {id}")]));
+    }
+
+    #[tokio::test]
+    async fn an_event_of_which_the_bus_says_nothing_is_not_taken_for_published() {
+        let results = [
+            json!({"FailedEntryCount": 0, "Entries": [taken()]}),
+            json!({}),
+            json!({"FailedEntryCount": 0, "Entries": [taken()]}),
+        ];
+        let (publisher, requests) = publisher(&results);
+        let (first, second) = (event(1), event(2));
+        let ids = [first.id.to_string(), second.id.to_string()];
+        publisher.publish(vec![first, second]).await.unwrap();
+        assert_eq!(*requests.lock().unwrap(), [ids.to_vec(), ids[1..].to_vec(), ids[1..].to_vec()]);
     }
 }

@@ -1,4 +1,4 @@
-//! For tests: tables on a real engine, made exactly as `template.yaml` describes them.
+//! For tests: tables on a real engine, made exactly as `template.yaml` describes them; and servers that answer as they are told.
 
 #![expect(
     clippy::expect_used,
@@ -6,6 +6,7 @@
     reason = "a test that can't be set up should fail loudly"
 )]
 
+pub mod http;
 mod template;
 
 use aws_sdk_dynamodb::types::BillingMode;

@@ -115,7 +115,7 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
         ["inventory", "orders", "payments"].map(|service| (service, format!("ORDER#{order}"))).into();
     let before = Picture::take(&shop.aws, &partitions).await;
     let second = rialto.run(&format!("dlq redrive {selected} --yes")).await.with_status(0);
-    second.telling(&["nothing to redrive"]);
+    second.telling(&["nothing to send on"]);
     rialto.run(&format!("dlq list {selected}")).await.with_status(0).telling(&["No dead letters"]);
     rialto.run(&format!("dlq show {selected}")).await.with_status(1).telling(&["no such dead letter"]);
     assert_eq!(Picture::take(&shop.aws, &partitions).await.differences(&before), Vec::<String>::new());

@@ -1,0 +1,82 @@
+//! An HTTP server on a free loopback port that answers as a test tells it.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::Arc,
+    thread,
+};
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Such as `POST /path`.
+    pub line: String,
+    pub body: String,
+}
+
+/// What a request gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub body: String,
+}
+
+impl Answer {
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// Serves for as long as the test's process lives; the server's URL. Who gets no answer waits until it gives up.
+pub fn serve(answer: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = Arc::clone(&answer);
+            thread::spawn(move || serve_one(stream.unwrap(), &*answer));
+        }
+    });
+    url
+}
+
+fn serve_one(mut stream: TcpStream, answer: &impl Fn(&Asked) -> Option<Answer>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header).unwrap();
+        if header.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    let asked = Asked { line, body: String::from_utf8(body).unwrap() };
+    let Some(Answer { status, headers, body }) = answer(&asked) else {
+        reader.read_to_end(&mut Vec::new()).ok();
+        return;
+    };
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status} Canned\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    // A client that has given up meanwhile needs no answer.
+    stream.write_all(format!("{head}{body}").as_bytes()).ok();
+}
