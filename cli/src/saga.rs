@@ -101,11 +101,12 @@ fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait>
     let kept = |held: &Reservation| {
         held.lines.iter().any(|line| matches!(line.state, LineState::Reserved | LineState::Sold))
     };
-    if held.is_some_and(kept) {
+    if held.is_none_or(kept) {
         waits.push(Wait::Event { kind: "OrderCancelled", consumer: "inventory-on-orders" });
     }
     let unheard = Wait::Event { kind: "OrderCancelled", consumer: "payments-on-orders" };
     match payment {
+        None => waits.push(unheard),
         Some(payment) if payment.state == PaymentState::Processing && payment.cancel_requested => {
             waits.push(Wait::Provider("the charge"));
         }

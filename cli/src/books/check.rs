@@ -184,10 +184,20 @@ impl<'a> Check<'a> {
         });
     }
 
-    /// Nothing is held, and nothing is kept of its money.
+    /// Everybody has heard of it, nothing is held, and nothing is kept of its money.
     fn cancelled(&mut self, order: &Order) {
         let id = order.order_id;
         let about = Subject::Order(id);
+        // Who hasn't yet would still reserve, or charge.
+        let heard = [
+            (rialto_inventory::SERVICE, self.reservations.contains_key(&id)),
+            (rialto_payments::SERVICE, self.payments.contains_key(&id)),
+        ];
+        for (service, heard) in heard {
+            self.expect_as(Standing::UnderWay, about.clone(), heard, || {
+                format!("CANCELLED, and {service} hasn't heard of it")
+            });
+        }
         self.expect(about.clone(), order.reason.is_some(), || "CANCELLED without a reason".to_owned());
         let live = order.lines.iter().filter(|line| line.state != order::LineState::Cancelled).count();
         self.expect(about.clone(), live == 0, || format!("CANCELLED with {live} live lines"));

@@ -316,6 +316,16 @@ fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
 }
 
 #[test]
+fn a_cancellation_is_under_way_until_inventory_and_payments_have_heard_of_it() {
+    let mut books = given_up();
+    books.payments.clear();
+    assert_eq!(under_way(&books), ["CANCELLED, and payments hasn't heard of it"]);
+    books.reservations.clear();
+    assert_eq!(under_way(&books)[0], "CANCELLED, and inventory hasn't heard of it");
+    assert_eq!(findings(&books).len(), 2, "{:?}", broken(&books));
+}
+
+#[test]
 fn money_is_under_way_while_its_refund_is() {
     let mut books = paid();
     books.orders[0].state = OrderState::Cancelled;

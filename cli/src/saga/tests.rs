@@ -45,6 +45,16 @@ fn a_settled_order_waits_for_those_who_have_not_heard_of_it() {
             "OrderCancelled to be heard by payments-on-orders"
         ]
     );
+    let mut unheard = given_up();
+    unheard.reservations.clear();
+    unheard.payments.clear();
+    assert_eq!(
+        waiting(&unheard),
+        [
+            "OrderCancelled to be heard by inventory-on-orders",
+            "OrderCancelled to be heard by payments-on-orders"
+        ]
+    );
     let mut charging = declined();
     charging.payments[0].state = PaymentState::Processing;
     assert_eq!(waiting(&charging), ["OrderCancelled to be heard by payments-on-orders"]);

@@ -10,6 +10,7 @@ use rialto_faults::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// The variable that names the proxy's URL.
@@ -59,21 +60,36 @@ impl Faults {
     }
 
     pub async fn fired(&self, rule: &str) -> Fired {
-        self.fired_within(rule, 0).await
+        self.fired_within(rule, Duration::ZERO).await
     }
 
-    async fn fired_within(&self, rule: &str, wait_ms: u64) -> Fired {
-        let path = format!("rules/{rule}?wait_ms={wait_ms}");
+    /// The same, as soon as it has fired, or after so long.
+    pub async fn fired_within(&self, rule: &str, within: Duration) -> Fired {
+        let path = format!("rules/{rule}?wait_ms={}", within.as_millis());
         read(self.call("GET", &path).send().await.expect(200).json())
     }
 
     /// Waits until a rule has fired.
     pub async fn until_fired(&self, rule: &str) {
         eventually(&format!("the rule {rule} to fire"), async || {
-            let fired = self.fired_within(rule, 5_000).await;
+            let fired = self.fired_within(rule, Duration::from_secs(5)).await;
             if fired.fired > 0 { Ok(()) } else { Err(format!("{fired:?}")) }
         })
         .await;
+    }
+
+    /// The calls that named an id, once no more have come for so long.
+    pub async fn calls_in_all(&self, about: &str, quiet: Duration) -> Vec<Call> {
+        let (mut calls, mut since) = (self.calls(about).await, Instant::now());
+        eventually(&format!("{about} to be left alone"), async || {
+            let now = self.calls(about).await;
+            if now.len() != calls.len() {
+                (calls, since) = (now, Instant::now());
+            }
+            if since.elapsed() < quiet { Err(format!("{} calls", calls.len())) } else { Ok(()) }
+        })
+        .await;
+        calls
     }
 
     /// The calls that named an id, in the order in which they came.
