@@ -45,6 +45,8 @@ pub(crate) struct Call<'a> {
     token: Option<&'a str>,
     key: Option<&'a str>,
     body: Option<Value>,
+    /// That it may come twice, though it is a POST without a key.
+    harmless: bool,
 }
 
 /// Why a call didn't succeed.
@@ -133,13 +135,15 @@ impl Api {
     }
 
     fn call(&self, method: &'static str, path: impl Into<String>) -> Call<'_> {
-        Call { api: self, method, path: path.into(), token: None, key: None, body: None }
+        Call { api: self, method, path: path.into(), token: None, key: None, body: None, harmless: false }
     }
 
     /// # Errors
     /// [`ApiError`]; code `unauthenticated` for an unknown email or another password.
     pub(crate) async fn log_in(&self, email: &str, password: &str) -> Result<Session, ApiError> {
-        self.post("/auth/login", json!({ "email": email, "password": password })).read().await
+        // A session more does no harm.
+        let call = self.post("/auth/login", json!({ "email": email, "password": password }));
+        Call { harmless: true, ..call }.read().await
     }
 }
 
@@ -206,7 +210,7 @@ impl<'a> Call<'a> {
 
     /// Whether the same call can do no harm: a throttled one did nothing, and others only if twice is once.
     fn may_repeat(&self, status: u16) -> bool {
-        let twice_is_once = self.method != "POST" || self.key.is_some();
+        let twice_is_once = self.method != "POST" || self.key.is_some() || self.harmless;
         status == 429 || (twice_is_once && matches!(status, 503 | 504))
     }
 
@@ -403,6 +407,14 @@ mod tests {
         let error = Api::new(&url).unwrap().get("/x").read::<Value>().await.unwrap_err();
         assert!(error.is("too_many_requests"));
         assert_eq!(server.join().unwrap().len(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_login_is_tried_again_when_it_is_not_possible_at_the_moment() {
+        let session = r#"{"data":{"access_token":"t","account_id":"a"}}"#;
+        let (url, server) = serve(vec![(503, r#"{"code":"unavailable"}"#), (200, session)]);
+        assert_eq!(Api::new(&url).unwrap().log_in("e", "p").await.unwrap().access_token, "t");
+        assert_eq!(server.join().unwrap().len(), 2);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use crate::contention::waited_out;
 use crate::item::{Item, Key, item_key, number};
 use aws_sdk_dynamodb::{
     Client, config,
-    error::{DisplayErrorContext, SdkError},
+    error::SdkError,
     types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
 use rialto_aws::{SdkConfig, Stage, calls::CountCalls};
@@ -203,11 +203,18 @@ impl Expect {
     }
 }
 
-/// What the SDK couldn't do, with its causes, for the log.
+/// What the SDK couldn't do, with its causes, for the log. Not the SDK's own text for that: it shows whole answers, and those
+/// of refused writes carry items.
 pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StoreError
 where
     E: std::error::Error + 'static,
     R: std::fmt::Debug,
 {
-    StoreError::Unavailable(DisplayErrorContext(error).to_string())
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    StoreError::Unavailable(text)
 }

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rialto_kernel::StoreError;
 use std::time::Duration;
 
@@ -84,26 +85,40 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
-    /// Writes all or nothing. Contention is waited out with jitter, for two seconds or so.
+    /// Writes all or nothing. Contention is waited out with jitter, for two seconds or so; an attempt that is still under way is
+    /// asked about again under its own token, so that it can't collide with itself.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] while the contention lasts, or when it isn't known whether the write happened.
     pub async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
         let mut tries = 0;
+        let mut token = new_token()?;
         loop {
             tries += 1;
             let request = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            let request = request.client_request_token(&token);
             let error = match request.send().await {
                 Ok(_) => return Ok(Transacted::Done),
                 Err(error) => error,
             };
             match cancelled(&error) {
                 Cancelled::ByConditions(refusals) => return Ok(Transacted::Refused(refusals)),
-                Cancelled::ByContention if tries < TRIES => tokio::time::sleep(jitter(tries)).await,
-                Cancelled::ByContention | Cancelled::Otherwise => return Err(unavailable(&error)),
+                Cancelled::ByContention if tries < TRIES => token = new_token()?,
+                Cancelled::NotYet if tries < TRIES => {}
+                Cancelled::ByContention | Cancelled::NotYet | Cancelled::Otherwise => {
+                    return Err(unavailable(&error));
+                }
             }
+            tokio::time::sleep(jitter(tries)).await;
         }
     }
+}
+
+/// What DynamoDB knows an attempt by.
+fn new_token() -> Result<String, StoreError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
 fn incomplete(error: BuildError) -> StoreError {
@@ -113,6 +128,8 @@ fn incomplete(error: BuildError) -> StoreError {
 enum Cancelled {
     ByConditions(Vec<Option<Refusal>>),
     ByContention,
+    /// It is still under way.
+    NotYet,
     Otherwise,
 }
 
@@ -120,7 +137,7 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>) -> Cancelled {
     let Some(service) = error.as_service_error() else { return Cancelled::Otherwise };
     let reasons = match service {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled.cancellation_reasons(),
-        TransactWriteItemsError::TransactionInProgressException(_) => return Cancelled::ByContention,
+        TransactWriteItemsError::TransactionInProgressException(_) => return Cancelled::NotYet,
         _ => return Cancelled::Otherwise,
     };
     let codes: Vec<&str> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
@@ -147,4 +164,73 @@ fn jitter(tries: u32) -> Duration {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| u64::from(since.subsec_nanos()));
     Duration::from_micros((5_000 + nanos % 10_000) << tries.min(6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Item;
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use rialto_testkit::http::{Answer, serve};
+    use serde_json::{Value, json};
+    use std::sync::{Arc, Mutex};
+
+    const PREFIX: &str = "com.amazonaws.dynamodb.v20120810#";
+
+    /// A table that refuses one transaction after the other by these errors, and then takes them; and the tokens that it was
+    /// sent.
+    fn refusing(errors: Vec<Value>) -> (Table, Arc<Mutex<Vec<String>>>) {
+        let tokens = Arc::new(Mutex::new(Vec::new()));
+        let sent = Arc::clone(&tokens);
+        let endpoint = serve(move |asked| {
+            let mut sent = sent.lock().unwrap();
+            let body: Value = serde_json::from_str(&asked.body).unwrap();
+            sent.push(body["ClientRequestToken"].as_str().unwrap().to_owned());
+            Some(match errors.get(sent.len() - 1) {
+                Some(error) => Answer::new(400, error.to_string()),
+                None => Answer::new(200, "{}"),
+            })
+        });
+        (Table::named(&rialto_aws::emulator_config(&endpoint), "busy".to_owned()), tokens)
+    }
+
+    fn cancelled_by(codes: &[&str]) -> Value {
+        let reason = |code: &&str| json!({"Code": code, "Item": {"line1": {"S": "1 Harbour Road"}}});
+        let reasons: Vec<_> = codes.iter().map(reason).collect();
+        json!({"__type": format!("{PREFIX}TransactionCanceledException"), "Message": "cancelled", "CancellationReasons": reasons})
+    }
+
+    async fn transacted(table: &Table) -> Result<Transacted, StoreError> {
+        let item = Item::from([("pk".to_owned(), AttributeValue::S("A".to_owned()))]);
+        table.transact(vec![table.put_part(item, Expect::Absent)?]).await
+    }
+
+    #[tokio::test]
+    async fn what_is_still_under_way_is_asked_about_under_its_own_token() {
+        // More often than the SDK itself sends it.
+        let under_way =
+            json!({"__type": format!("{PREFIX}TransactionInProgressException"), "Message": "not yet"});
+        let (table, tokens) = refusing(vec![under_way; 9]);
+        assert_eq!(transacted(&table).await, Ok(Transacted::Done));
+        let tokens = tokens.lock().unwrap();
+        assert_eq!(tokens.len(), 10);
+        assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+    }
+
+    #[tokio::test]
+    async fn a_collision_is_another_attempt_next_time() {
+        let (table, tokens) = refusing(vec![cancelled_by(&["TransactionConflict"])]);
+        assert_eq!(transacted(&table).await, Ok(Transacted::Done));
+        let tokens = tokens.lock().unwrap();
+        assert_ne!(tokens[0], tokens[1]);
+    }
+
+    #[tokio::test]
+    async fn no_item_gets_into_what_is_logged() {
+        let busy = cancelled_by(&["TransactionConflict", "ConditionalCheckFailed"]);
+        let (table, _) = refusing(vec![busy; TRIES as usize]);
+        let Err(StoreError::Unavailable(text)) = transacted(&table).await else { panic!("it was taken") };
+        assert!(text.contains("TransactionCanceledException"), "{text}");
+        assert!(!text.contains("Harbour"), "{text}");
+    }
 }

@@ -5,12 +5,23 @@ use crate::{
     telemetry::{Scope, Trace, millis_since},
 };
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use rialto_contracts::{Cause, Event};
 use rialto_kernel::{Clock, SystemClock, Write};
 use serde::Deserialize;
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,21 +76,50 @@ async fn handle_batch(
 ) -> Vec<BatchItemFailure> {
     let now = SystemClock.now();
     let left = boot::deadline(context, now).since(now);
-    let deadline = tokio::time::Instant::now() + left.saturating_sub(RESERVE);
-    stream::iter(messages)
-        .map(|message| async move {
-            let id = message.message_id.clone().unwrap_or_default();
-            let failed = !handle_message(handler, message, context, deadline).await;
-            failed.then(|| {
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = id;
-                failure
-            })
-        })
-        .buffer_unordered(at_once)
-        .filter_map(std::future::ready)
-        .collect()
-        .await
+    let deadline = Instant::now() + left.saturating_sub(RESERVE);
+    let turns = Turns {
+        slots: Semaphore::new(at_once),
+        at_once,
+        waiting: AtomicUsize::new(messages.len()),
+        deadline,
+    };
+    let handled = messages.into_iter().map(|message| {
+        let id = message.message_id.clone().unwrap_or_default();
+        let turn = turns.take(handle_message(handler, message, context, deadline));
+        async move {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            (!turn.await).then_some(failure)
+        }
+    });
+    join_all(handled).await.into_iter().flatten().collect()
+}
+
+/// So many at once of what has to be done by a deadline. Who takes longer than a fair part of the time goes on, but no longer
+/// keeps the next from beginning: a slow message doesn't use up its neighbours' time.
+struct Turns {
+    slots: Semaphore,
+    at_once: usize,
+    /// Those that haven't begun.
+    waiting: AtomicUsize,
+    deadline: Instant,
+}
+
+impl Turns {
+    async fn take<T>(&self, work: impl Future<Output = T>) -> T {
+        let slot = self.slots.acquire().await;
+        let waiting = self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let rounds = u32::try_from(waiting.div_ceil(self.at_once)).unwrap_or(u32::MAX);
+        let share = self.deadline.saturating_duration_since(Instant::now()) / rounds.max(1);
+        let mut work = pin!(work);
+        match timeout(share, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                drop(slot);
+                work.await
+            }
+        }
+    }
 }
 
 /// What EventBridge puts into the queue, as far as it matters here.
@@ -93,7 +133,7 @@ async fn handle_message(
     handler: &Handler,
     message: SqsMessage,
     context: &Context,
-    deadline: tokio::time::Instant,
+    deadline: Instant,
 ) -> bool {
     let started = rialto_kernel::Clock::now(&rialto_kernel::SystemClock);
     let receives = message.attributes.get("ApproximateReceiveCount").cloned().unwrap_or_default();
@@ -120,7 +160,7 @@ async fn handle_message(
     let (kind, id) = (event.kind.clone(), event.id);
     scope
         .run(async {
-            let work = tokio::time::timeout_at(deadline, handler(event, cause));
+            let work = timeout_at(deadline, handler(event, cause));
             let (result, calls) = rialto_aws::calls::counted(work).await;
             let ms = millis_since(started);
             match result {
@@ -146,6 +186,7 @@ mod tests {
     use super::*;
     use rialto_contracts::orders::{CancelReason, OrderCancelled};
     use rialto_kernel::{OrderId, Timestamp, UserId};
+    use std::sync::Mutex;
 
     fn message(id: &str, body: String) -> SqsMessage {
         let mut message = SqsMessage::default();
@@ -172,7 +213,11 @@ mod tests {
     }
 
     async fn failed(handler: Handler, messages: Vec<SqsMessage>) -> Vec<String> {
-        let failures = handle_batch(&handler, messages, &context(), 4).await;
+        failed_of(handler, messages, 4).await
+    }
+
+    async fn failed_of(handler: Handler, messages: Vec<SqsMessage>, at_once: usize) -> Vec<String> {
+        let failures = handle_batch(&handler, messages, &context(), at_once).await;
         failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
@@ -208,7 +253,36 @@ mod tests {
                 Ok(Outcome::Handled)
             })
         });
-        let batch = vec![message("1", event("slow")), message("2", event("quick"))];
-        assert_eq!(failed(handler, batch).await, ["1"]);
+        let mut batch = vec![message("1", event("slow"))];
+        batch.extend((2..=10).map(|at| message(&at.to_string(), event("quick"))));
+        // One after the other, too.
+        for at_once in [4, 1] {
+            assert_eq!(failed_of(Arc::clone(&handler), batch.clone(), at_once).await, ["1"], "{at_once}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_begins_when_another_is_done_or_has_had_its_part_of_the_time() {
+        let begun = Arc::new(Mutex::new(Vec::new()));
+        let (start, order) = (Instant::now(), Arc::clone(&begun));
+        let slow = OrderId::derive(&[b"slow"]).to_string();
+        let handler: Handler = Arc::new(move |event, _| {
+            order.lock().unwrap().push(start.elapsed().as_millis());
+            let takes = if event.subject == slow { 2_000 } else { 100 };
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(takes)).await;
+                Ok(Outcome::Handled)
+            })
+        });
+        let batch =
+            vec![message("1", event("quick")), message("2", event("slow")), message("3", event("quick"))];
+        let mut context = context();
+        context.deadline -= 5_000 - 3_600;
+        let failures = handle_batch(&handler, batch, &context, 1).await;
+        assert!(failures.is_empty());
+        let begun = begun.lock().unwrap();
+        assert_eq!(begun[..2], [0, 100]);
+        // Half of about three seconds.
+        assert!((1_400..1_700).contains(&begun[2]), "{begun:?}");
     }
 }

@@ -79,15 +79,15 @@ impl Basket {
     }
 }
 
-/// Words that must never turn up in a log or on the bus.
-pub const PERSONAL: &[&str] = &["Ottilie Example", "Nowhere Lane", "98765", "+4915550100"];
+/// Words that must never turn up in a log or on the bus, and don't by chance.
+pub const PERSONAL: &[&str] = &["Ottilie Example", "Nowhere Lane", "NW 98765", "+4915550100"];
 
 /// An address made of [`PERSONAL`] words.
 pub fn address() -> Value {
     json!({
         "receiver": "Ottilie Example",
         "line1": "7 Nowhere Lane",
-        "zipcode": "98765",
+        "zipcode": "NW 98765",
         "phone": "+4915550100",
         "drop_off": "DOOR",
     })

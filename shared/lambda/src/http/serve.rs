@@ -11,7 +11,7 @@ use crate::{
 };
 use lambda_http::{Body, RequestExt, Response, request::RequestContext, service_fn};
 use rialto_kernel::{
-    Role,
+    AccountId, Role,
     settings::{ALLOWED_ORIGINS, JWKS},
 };
 use serde_json::Value;
@@ -167,12 +167,17 @@ impl Server {
             caller::let_in(authorized.as_ref(), &claims)?;
         }
         let owner = match self.route.who {
-            Who::Owner(Role::User) => request.path.get("user_id"),
-            Who::Owner(Role::Seller) => request.path.get("seller_id"),
+            Who::Owner(role @ Role::User) => request.path.get("user_id").map(|id| (role, id)),
+            Who::Owner(role @ Role::Seller) => request.path.get("seller_id").map(|id| (role, id)),
             _ => None,
         };
-        caller::allow(self.route.who, account, owner.map(String::as_str))?;
-        tracing::info!(account = %account, "called by");
+        caller::allow(self.route.who, account, owner.map(|(_, id)| id.as_str()))?;
+        // Anything may stand in a path; only an account's id may stand in the log.
+        let owner = owner.and_then(|(role, id)| AccountId::parse(role, id));
+        match owner.filter(|owner| *owner != account) {
+            Some(owner) => tracing::info!(account = %account, acts_for = %owner, "called by"),
+            None => tracing::info!(account = %account, "called by"),
+        }
         Ok(Caller { account, session: claims.sid })
     }
 }
@@ -278,7 +283,7 @@ mod tests {
     };
     use lambda_http::Context;
     use rialto_aws::{Stage, emulator_config};
-    use rialto_kernel::{AccountId, Clock, SessionId, SupervisorId, SystemClock, Timestamp, UserId};
+    use rialto_kernel::{Clock, SessionId, SupervisorId, SystemClock, Timestamp, UserId};
     use serde_json::json;
 
     /// A served route whose handler answers 204, and the key that signs its callers' tokens.

@@ -9,6 +9,7 @@ use rialto_e2e::{
     aws::Aws,
     invariants::{Books, broken},
     local::Local,
+    logs::{SERVICES, lines, never_logged},
     wait::eventually,
 };
 
@@ -63,4 +64,19 @@ async fn every_invariant_holds_over_whole_tables_and_no_message_is_left_or_dead(
         books.stocks.len(),
         books.movements.len()
     );
+}
+
+/// The logs of a whole run, every function's.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_line_that_any_function_wrote_tells_anything_personal_or_secret() {
+    let aws = Aws::open(Local::read());
+    for service in SERVICES {
+        let lines = lines(&aws, service, 0, "").await;
+        assert!(!lines.is_empty(), "{service} logged nothing");
+        for line in &lines {
+            let told = never_logged().find(|text| line.text.contains(text));
+            assert_eq!(told, None, "{service} logged {}", line.text);
+        }
+        eprintln!("{service}: {} lines", lines.len());
+    }
 }
