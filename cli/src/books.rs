@@ -6,6 +6,7 @@ mod check;
 mod read;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod told;
 
 pub use check::findings;
 

@@ -1,9 +1,12 @@
 //! The saga's invariants at a quiet moment: nothing unpublished or undelivered, no order PENDING, no refund under way.
 
-use super::{Books, Finding, Standing, Subject};
+use super::{
+    Books, Finding, Standing, Subject,
+    told::{told, wanted},
+};
 use rialto_inventory::domain::{
     movement::{Movement, MovementCause},
-    reservation::{LineState, Outcome, Reservation},
+    reservation::{LineState, Reservation},
     stock::Stock,
 };
 use rialto_kernel::{OrderId, ProductId};
@@ -290,54 +293,12 @@ impl<'a> Check<'a> {
                 format!("{} was caused by {:?}, which isn't told", entry.kind, entry.causationid)
             });
         }
-        let mut told: BTreeMap<&str, usize> = BTreeMap::new();
-        for entry in &order.timeline {
-            *told.entry(&entry.kind).or_default() += 1;
-        }
-        let wanted = self.wanted(order);
+        let told = told(order);
+        let id = &order.order_id;
+        let wanted = wanted(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
         self.expect_as(standing, about, told == wanted, || {
             format!("{:?}: tells {told:?}, not {wanted:?}", order.state)
         });
-    }
-
-    /// What the timeline of an order has to tell, as the books of all services say.
-    fn wanted(&self, order: &Order) -> BTreeMap<&'static str, usize> {
-        let mut wanted = vec!["OrderPlaced"];
-        match order.state {
-            OrderState::Pending => {}
-            OrderState::Confirmed => wanted.push("OrderConfirmed"),
-            OrderState::Cancelled => wanted.push("OrderCancelled"),
-        }
-        if let Some(reservation) = self.reservations.get(&order.order_id) {
-            let in_state =
-                |states: &[LineState]| reservation.lines.iter().any(|line| states.contains(&line.state));
-            match reservation.outcome {
-                Outcome::Reserved => wanted.push("StockReserved"),
-                Outcome::Rejected => wanted.push("StockRejected"),
-                Outcome::Overtaken => {}
-            }
-            if in_state(&[LineState::Released, LineState::Returned]) {
-                wanted.push("StockReleased");
-            }
-        }
-        if let Some(payment) = self.payments.get(&order.order_id) {
-            if payment.captured.minor_units() > 0 {
-                wanted.push("PaymentCaptured");
-            }
-            if payment.state == PaymentState::Failed {
-                wanted.push("PaymentFailed");
-            }
-            wanted.extend(payment.refunds.iter().filter_map(|refund| match refund.state {
-                RefundState::Begun => None,
-                RefundState::Issued => Some("RefundIssued"),
-                RefundState::Failed => Some("RefundFailed"),
-            }));
-        }
-        let mut counts = BTreeMap::new();
-        for kind in wanted {
-            *counts.entry(kind).or_default() += 1;
-        }
-        counts
     }
 }
 

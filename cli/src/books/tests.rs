@@ -12,7 +12,7 @@ use rialto_orders::domain::{
 use rialto_payments::domain::{
     intent::{ChargeEnd, Code, IntentId},
     payment::{Change as Paid, PaymentState},
-    refund::Refund,
+    refund::{Refund, RefundEnd},
 };
 use std::{collections::HashMap, time::Duration};
 
@@ -180,6 +180,7 @@ fn a_paid_a_declined_and_a_cancelled_order_break_nothing() {
     assert_eq!(broken(&paid()), Vec::<String>::new());
     assert_eq!(broken(&declined()), Vec::<String>::new());
     assert_eq!(broken(&given_up()), Vec::<String>::new());
+    assert_eq!(broken(&given_back()), Vec::<String>::new());
 }
 
 /// The books after an order that its buyer cancelled before anybody heard of it.
@@ -192,6 +193,44 @@ pub(crate) fn given_up() -> Books {
     books.pay(Payment::tombstone(&cancelled, &caused_by(&events[0])));
     books.orders = vec![order];
     books
+}
+
+/// The books after a charge that succeeded when it had failed already: given back at once.
+fn paid_after_all() -> Books {
+    let mut books = declined();
+    let late = books.payments[0].cause(None);
+    books.pay(books.payments[0].end(&ChargeEnd::Captured, NOW, &late).unwrap());
+    refunded(books)
+}
+
+/// The books after an order that its buyer cancelled when it was paid already, and nobody had told it.
+pub(crate) fn given_back() -> Books {
+    let (mut books, captured) = at(Stage::Captured);
+    let cancelled = books.orders[0].cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+    books.orders = vec![cancelled.order];
+    hear(&mut books.orders[0], &captured[0], Effect::Confirms);
+    let cause = caused_by(&cancelled.events[0]);
+    let released = books.hold(books.reservations[0].release(NOW, &cause).unwrap());
+    hear(&mut books.orders[0], &released[0], Effect::Told);
+    books.pay(books.payments[0].cancel(&cause).unwrap());
+    refunded(books)
+}
+
+/// The books after a refund that is under way.
+fn refunded(mut books: Books) -> Books {
+    let payment = &books.payments[0];
+    let refund = payment.refunds[0].refund_id;
+    let issued = payment.end_refund(refund, &RefundEnd::Issued, NOW, &payment.cause(None)).unwrap();
+    let issued = books.pay(issued);
+    hear(&mut books.orders[0], &issued[0], Effect::Told);
+    books
+}
+
+#[test]
+fn a_success_after_the_failure_breaks_nothing_and_only_the_failure_was_told() {
+    assert_eq!(broken(&paid_after_all()), Vec::<String>::new());
+    let untold = |books: &mut Books| books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed");
+    assert!(spoilt(paid_after_all(), untold).contains("tells"));
 }
 
 #[test]

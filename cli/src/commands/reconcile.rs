@@ -162,9 +162,11 @@ fn counted(books: &Books) -> String {
 mod tests {
     use super::*;
     use crate::{
-        books::tests::{confirmed_but_not_sold, paid},
+        books::tests::{confirmed_but_not_sold, given_back, paid},
         dead_letters::{Source, tests::delivered},
     };
+    use rialto_contracts::{Cause, Event, payments::RefundIssued};
+    use serde::Deserialize;
 
     #[test]
     fn what_a_dead_letter_explains_is_told_with_it() {
@@ -176,6 +178,24 @@ mod tests {
         let with_reason = told(&broken, &books, &[letter]);
         assert_eq!(with_reason.len(), alone.len() + 1);
         assert!(with_reason.last().unwrap().contains("rialto dlq redrive --order ord_"), "{with_reason:?}");
+    }
+
+    #[test]
+    fn an_event_that_only_the_timeline_lacks_is_explained_too() {
+        let mut books = given_back();
+        let refund = books.orders[0].timeline.pop().unwrap();
+        let broken: Vec<_> = findings(&books).into_iter().filter(is_broken).collect();
+        assert_eq!(told(&broken, &books, &[]).len(), 1);
+        let event = Event::new(
+            &RefundIssued::deserialize(&refund.data).unwrap(),
+            1,
+            0,
+            refund.time,
+            &Cause { correlationid: Some(books.orders[0].order_id.to_string()), ..Cause::default() },
+        );
+        let letter = delivered(Source::Consumer("orders-on-payments".to_owned()), &event);
+        let with_reason = told(&broken, &books, &[letter]);
+        assert!(with_reason[1].contains("RefundIssued to be heard by orders-on-payments"), "{with_reason:?}");
     }
 
     #[test]
