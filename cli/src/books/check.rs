@@ -9,7 +9,7 @@ use rialto_inventory::domain::{
     reservation::{LineState, Reservation},
     stock::Stock,
 };
-use rialto_kernel::{OrderId, ProductId};
+use rialto_kernel::{OrderId, ProductId, Timestamp};
 use rialto_orders::domain::{
     order::{self, Order, OrderState},
     timeline,
@@ -19,12 +19,18 @@ use rialto_payments::domain::{
     payment::{Payment, PaymentState},
     refund::RefundState,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-/// Every invariant that doesn't hold at a quiet moment.
+/// How long an order may go on after its deadline, or after whatever happened to it later.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Every invariant that doesn't hold at a quiet moment. What should have come to rest by `now` is broken.
 #[must_use]
-pub fn findings(books: &Books) -> Vec<Finding> {
-    let mut check = Check::of(books);
+pub fn findings(books: &Books, now: Timestamp) -> Vec<Finding> {
+    let mut check = Check::of(books, now);
     for (key, why) in &books.unreadable {
         check.expect(Subject::Item(key.clone()), false, || why.clone());
     }
@@ -54,11 +60,13 @@ struct Check<'a> {
     ledger: BTreeMap<OrderId, Vec<&'a ledger::Entry>>,
     /// Pieces of products that reservations hold RESERVED and SOLD.
     held: BTreeMap<ProductId, (i64, i64)>,
+    /// Orders of which nothing should be under way any more.
+    overdue: BTreeSet<OrderId>,
     findings: Vec<Finding>,
 }
 
 impl<'a> Check<'a> {
-    fn of(books: &'a Books) -> Self {
+    fn of(books: &'a Books, now: Timestamp) -> Self {
         let mut check = Self {
             orders: books.orders.iter().map(|order| (order.order_id, order)).collect(),
             reservations: books.reservations.iter().map(|held| (held.order_id, held)).collect(),
@@ -66,6 +74,7 @@ impl<'a> Check<'a> {
             movements: BTreeMap::new(),
             ledger: BTreeMap::new(),
             held: BTreeMap::new(),
+            overdue: BTreeSet::new(),
             findings: Vec::new(),
         };
         for movement in &books.movements {
@@ -83,7 +92,16 @@ impl<'a> Check<'a> {
                 LineState::Released | LineState::Returned => {}
             }
         }
+        let overdue = |order: &&Order| check.last_of(order).plus(PATIENCE) < now;
+        check.overdue = books.orders.iter().filter(overdue).map(|order| order.order_id).collect();
         check
+    }
+
+    /// An order's deadline, or what happened to it or its money later.
+    fn last_of(&self, order: &Order) -> Timestamp {
+        let told = order.timeline.iter().map(|entry| entry.time);
+        let moved = self.ledger.get(&order.order_id).into_iter().flatten().map(|entry| entry.at);
+        told.chain(moved).fold(order.expires_at, Timestamp::max)
     }
 
     fn expect(&mut self, about: Subject, holds: bool, what: impl FnOnce() -> String) {
@@ -91,9 +109,15 @@ impl<'a> Check<'a> {
     }
 
     fn expect_as(&mut self, standing: Standing, about: Subject, holds: bool, what: impl FnOnce() -> String) {
-        if !holds {
-            self.findings.push(Finding { about, what: what(), standing });
+        if holds {
+            return;
         }
+        let overdue = matches!(&about, Subject::Order(id) if self.overdue.contains(id));
+        let (what, standing) = match standing {
+            Standing::UnderWay if overdue => (format!("{}, for too long", what()), Standing::Broken),
+            _ => (what(), standing),
+        };
+        self.findings.push(Finding { about, what, standing });
     }
 
     /// The movements sum to the stock, what was brought is all there, and what is held is held by somebody.
@@ -230,15 +254,18 @@ impl<'a> Check<'a> {
         self.expect(about.clone(), order.is_some(), || {
             format!("a payment ({:?}) without its order", payment.state)
         });
-        let resting = match payment.state {
-            PaymentState::Pending => false,
-            // The provider hasn't said yet how the charge of a cancelled order ended.
-            PaymentState::Processing => payment.cancel_requested,
-            _ => true,
+        let unended = match payment.state {
+            PaymentState::Processing if payment.cancel_requested => {
+                Some((Standing::UnderWay, "the provider hasn't said how the charge ended".to_owned()))
+            }
+            PaymentState::Pending | PaymentState::Processing => {
+                Some((while_pending(order), format!("its payment is {:?}", payment.state)))
+            }
+            _ => None,
         };
-        self.expect_as(while_pending(order), about.clone(), resting, || {
-            format!("its payment is {:?}", payment.state)
-        });
+        if let Some((standing, what)) = unended {
+            self.expect_as(standing, about.clone(), false, || what);
+        }
         let begun = begun(payment);
         self.expect_as(Standing::UnderWay, about.clone(), begun == 0, || {
             format!("{begun} refunds are under way")
