@@ -16,7 +16,7 @@ use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp};
 use rialto_orders::domain::order::Order;
 use rialto_payments::domain::{ledger, payment::Payment};
 use serde::de::DeserializeOwned;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// The services whose books have to agree.
 pub const SERVICES: [&str; 3] = [rialto_inventory::SERVICE, rialto_orders::SERVICE, rialto_payments::SERVICE];
@@ -29,6 +29,8 @@ pub struct Books {
     pub orders: Vec<Order>,
     pub payments: Vec<Payment>,
     pub ledger: Vec<ledger::Entry>,
+    /// Products whose stock changed while they were read: what was read of them is of several moments.
+    pub moving: BTreeSet<ProductId>,
     /// Items that aren't what their keys promise: the key, and why.
     pub unreadable: Vec<(String, String)>,
 }

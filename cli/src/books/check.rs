@@ -62,6 +62,7 @@ struct Check<'a> {
     held: BTreeMap<ProductId, (i64, i64)>,
     /// Orders of which nothing should be under way any more.
     overdue: BTreeSet<OrderId>,
+    moving: &'a BTreeSet<ProductId>,
     findings: Vec<Finding>,
 }
 
@@ -75,6 +76,7 @@ impl<'a> Check<'a> {
             ledger: BTreeMap::new(),
             held: BTreeMap::new(),
             overdue: BTreeSet::new(),
+            moving: &books.moving,
             findings: Vec::new(),
         };
         for movement in &books.movements {
@@ -112,9 +114,13 @@ impl<'a> Check<'a> {
         if holds {
             return;
         }
-        let overdue = matches!(&about, Subject::Order(id) if self.overdue.contains(id));
-        let (what, standing) = match standing {
-            Standing::UnderWay if overdue => (format!("{}, for too long", what()), Standing::Broken),
+        let (what, standing) = match (&about, standing) {
+            (Subject::Order(id), Standing::UnderWay) if self.overdue.contains(id) => {
+                (format!("{}, for too long", what()), Standing::Broken)
+            }
+            (Subject::Product(id), _) if self.moving.contains(id) => {
+                (format!("{} (it is being sold while it is read)", what()), Standing::UnderWay)
+            }
             _ => (what(), standing),
         };
         self.findings.push(Finding { about, what, standing });

@@ -40,7 +40,7 @@ impl Reconcile {
         progress(counted(&books));
         let mut found = findings(&books, SystemClock.now());
         for _ in 0..AGAIN {
-            if !found.iter().any(is_broken) {
+            if !found.iter().any(may_settle) {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
@@ -91,6 +91,11 @@ impl Reconcile {
             None => Ok(()),
         }
     }
+}
+
+/// What disagrees may just have changed, and a product that was being sold may stand still now.
+fn may_settle(finding: &Finding) -> bool {
+    is_broken(finding) || matches!(finding.about, Subject::Product(_))
 }
 
 fn is_broken(finding: &Finding) -> bool {
