@@ -21,6 +21,7 @@ use rialto_dynamo::{
 use rialto_kernel::{Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest};
 use rialto_lambda::App;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// The ports on the service's table.
 #[derive(Debug, Clone)]
@@ -185,8 +186,9 @@ impl OpenLines for DynamoOrders {
         let mut position = None;
         loop {
             let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
-            let orders = keys.iter().map(order_of).collect::<Result<Vec<_>, _>>()?;
-            let orders = self.table.get_all(&orders).await?;
+            // An order and an old mark of it may both stand here, and a key may be asked for only once.
+            let orders = keys.iter().map(order_of).collect::<Result<HashSet<_>, _>>()?;
+            let orders = self.table.get_all(&Vec::from_iter(orders)).await?;
             for item in orders.into_values() {
                 if read_item::<Order>(item)?.open_for().contains(&seller) {
                     return Ok(true);

@@ -14,7 +14,7 @@ use rialto_orders::{
     SERVICE,
     adapters::{dynamodb::DynamoOrders, memory::MemoryOrders},
     domain::{
-        order::{Change, Effect, Line, Order, OrderState},
+        order::{Change, Effect, Line, LineState, Order, OrderState},
         product::Product,
         quote::{Quote, Terms},
         request::{OrderRequest, PaymentMethod, RequestedLine},
@@ -50,6 +50,7 @@ contract! {
     a_list_by_state_finds_all_of_them,
     what_is_due_is_found_by_its_deadline,
     open_lines_are_found_for_each_seller,
+    a_line_stays_open_when_another_sellers_has_ended,
     what_placing_left_is_forgotten_with_the_address,
     the_newest_copy_of_a_product_is_kept,
 }
@@ -113,9 +114,8 @@ fn confirmed(order: &Order) -> Change {
     order.hear(&event, Effect::Confirms, SystemClock.now(), &Cause::default()).unwrap()
 }
 
-async fn open_lines_are_found_for_each_seller(store: impl Store) {
-    let sellers: Vec<SellerId> =
-        [b"s1", b"s2", b"s3"].map(|name| SellerId::derive(&[name.as_slice()])).into();
+/// An order with a line of each of these sellers.
+fn sold_by(sellers: &[SellerId]) -> Change {
     let mut change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     let line = change.order.lines[0].clone();
     let lines = sellers.iter().zip(1..).map(|(seller_id, line_no)| Line {
@@ -124,6 +124,12 @@ async fn open_lines_are_found_for_each_seller(store: impl Store) {
         ..line.clone()
     });
     change.order.lines = lines.collect();
+    change
+}
+
+async fn open_lines_are_found_for_each_seller(store: impl Store) {
+    let sellers = [b"s1", b"s2", b"s3"].map(|name| SellerId::derive(&[name.as_slice()]));
+    let change = sold_by(&sellers);
     insert(&store, &change).await;
     for seller in &sellers {
         assert!(!store.has_open_lines(*seller).await.unwrap(), "{seller} in a PENDING order");
@@ -136,6 +142,21 @@ async fn open_lines_are_found_for_each_seller(store: impl Store) {
         assert!(store.has_open_lines(*seller).await.unwrap(), "{seller}");
     }
     assert!(!store.has_open_lines(SellerId::derive(&[b"another"])).await.unwrap());
+}
+
+async fn a_line_stays_open_when_another_sellers_has_ended(store: impl Store) {
+    let sellers = [b"s1", b"s2"].map(|name| SellerId::derive(&[name.as_slice()]));
+    for (ends, stays) in [(0, 1), (1, 0)] {
+        let change = sold_by(&sellers);
+        let order = Order { order_id: OrderId::derive(&[&[ends]]), ..change.order };
+        insert(&store, &Change { order: order.clone(), events: Vec::new() }).await;
+        let confirmed = confirmed(&order);
+        assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
+        let mut order = Order { version: confirmed.order.version + 1, ..confirmed.order };
+        order.lines[usize::from(ends)].state = LineState::Cancelled;
+        assert_eq!(store.save(&Change { order, events: Vec::new() }).await.unwrap(), Write::Done);
+        assert!(store.has_open_lines(sellers[stays]).await.unwrap(), "line {stays}");
+    }
 }
 
 async fn what_placing_left_is_forgotten_with_the_address(store: impl Store) {
