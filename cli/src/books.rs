@@ -86,8 +86,9 @@ impl Books {
             "ORDER" => push(&mut self.orders, item),
             "PAYMENT" => push(&mut self.payments, item),
             "LEDGER" => push(&mut self.ledger, item),
-            // An adjustment's first answer; orders' copy of a product, and an order's place in another seller's list.
-            "ADJUSTMENT" | "PRODUCT" | "SELLER" => Ok(()),
+            // An adjustment's first answer; orders' copy of a product, its note of an unregistered buyer, and an order's place
+            // in another seller's list.
+            "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" => Ok(()),
             _ => Err(StoreError::Corrupt("no invariant knows such an item".to_owned())),
         }
     }

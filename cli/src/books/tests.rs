@@ -444,6 +444,8 @@ fn an_item_that_cannot_be_read_or_that_nobody_knows_is_found() {
     let pk = format!("ORDER#{}", order.order_id);
     let mut read = Books::default();
     read.enter(write_item(&Key::new(&pk, "ORDER"), order, &[]).unwrap());
+    let buyer = serde_json::json!({"user_id": order.user_id});
+    read.enter(write_item(&Key::new(format!("BUYER#{}", order.user_id), "BUYER"), &buyer, &[]).unwrap());
     assert_eq!((read.orders.len(), read.unreadable.len()), (1, 0));
     read.enter(write_item(&Key::new(&pk, "PAYMENT"), order, &[]).unwrap());
     read.enter(write_item(&Key::new(&pk, "RIDDLE#1"), order, &[]).unwrap());

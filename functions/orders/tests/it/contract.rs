@@ -19,12 +19,21 @@ use rialto_orders::{
         quote::{Quote, Terms},
         request::{OrderRequest, PaymentMethod, RequestedLine},
     },
-    ports::{DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer, OrderWriter, ProductKeeper},
+    ports::{
+        BuyerKeeper, DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer, OrderWriter,
+        ProductKeeper,
+    },
 };
 use std::{collections::HashMap, time::Duration};
 
-trait Store: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + ProductKeeper {}
-impl<S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + ProductKeeper> Store for S {}
+trait Store:
+    OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + BuyerKeeper + ProductKeeper
+{
+}
+impl<S> Store for S where
+    S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + BuyerKeeper + ProductKeeper
+{
+}
 
 /// Runs each rule on each adapter, on a store of its own.
 macro_rules! contract {
@@ -52,6 +61,7 @@ contract! {
     open_lines_are_found_for_each_seller,
     a_line_stays_open_when_another_sellers_has_ended,
     what_placing_left_is_forgotten_with_the_address,
+    an_unregistered_buyer_is_known_when_an_order_is_placed,
     the_newest_copy_of_a_product_is_kept,
 }
 
@@ -168,8 +178,23 @@ async fn what_placing_left_is_forgotten_with_the_address(store: impl Store) {
     assert_eq!(store.save(&forgotten).await.unwrap(), Write::Done);
     let order = store.order(change.order.order_id).await.unwrap().unwrap();
     assert_eq!((order.address, order.buyer_gone), (None, true));
-    let left = store.known(change.order.order_id, &[]).await.unwrap().placed;
+    let left = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap().placed;
     assert_eq!(left, Some(FirstPlacing { body_hash: String::new(), answer: String::new() }));
+}
+
+async fn an_unregistered_buyer_is_known_when_an_order_is_placed(store: impl Store) {
+    let (gone, other, order) = (UserId::derive(&[b"u"]), UserId::derive(&[b"v"]), OrderId::derive(&[b"o"]));
+    assert_eq!(store.keep(&product("p", 1)).await.unwrap(), Write::Done);
+    assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Done);
+    assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Conflict);
+    for (buyer, is_gone) in [(gone, true), (other, false)] {
+        let known = store.known(order, buyer, &[product("p", 1).product_id]).await.unwrap();
+        assert_eq!((known.buyer_gone, known.products.len()), (is_gone, 1));
+    }
+    let change = placed(gone, "k", SystemClock.now());
+    let change = Change { order: Order { buyer_gone: true, ..change.order }, ..change };
+    insert(&store, &change).await;
+    assert!(store.order(change.order.order_id).await.unwrap().unwrap().buyer_gone);
 }
 
 async fn insert(store: &impl Store, change: &Change) {
@@ -187,7 +212,7 @@ async fn an_order_is_placed_once(store: impl Store) {
     let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     insert(&store, &change).await;
     assert_eq!(store.insert(&change, &placing("another")).await.unwrap(), Write::Conflict);
-    let known = store.known(change.order.order_id, &[]).await.unwrap();
+    let known = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap();
     assert_eq!(known.placed, Some(placing("answer")));
 }
 
@@ -197,7 +222,7 @@ async fn the_first_answer_stays_when_the_order_moves(store: impl Store) {
     let cancelled = cancelled(&change.order);
     assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
     assert_eq!(store.order(change.order.order_id).await.unwrap(), Some(cancelled.order));
-    let known = store.known(change.order.order_id, &[]).await.unwrap();
+    let known = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap();
     assert_eq!(known.placed, Some(placing("answer")));
 }
 
@@ -281,7 +306,8 @@ async fn the_newest_copy_of_a_product_is_kept(store: impl Store) {
     assert_eq!(store.keep(&first).await.unwrap(), Write::Conflict);
     assert_eq!(store.keep(&second).await.unwrap(), Write::Conflict);
     let unknown = ProductId::derive(&[b"unknown"]);
-    let known = store.known(OrderId::derive(&[b"o"]), &[second.product_id, unknown]).await.unwrap();
-    assert_eq!(known.placed, None);
+    let (order, buyer) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
+    let known = store.known(order, buyer, &[second.product_id, unknown]).await.unwrap();
+    assert_eq!((known.placed, known.buyer_gone), (None, false));
     assert_eq!(known.products, HashMap::from([(second.product_id, second)]));
 }
