@@ -202,7 +202,8 @@ mod tests {
     #[tokio::test]
     async fn an_order_for_an_unregistered_buyer_forgets_the_address_when_it_ends() {
         let store = shop().await;
-        on_user_unregistered(&store, UserId::derive(&[b"u"])).await.unwrap();
+        let gone = on_user_unregistered(&store, UserId::derive(&[b"u"])).await.unwrap();
+        assert_eq!(gone, Write::Done);
         let placed = place(&store, wanted(2)).await.unwrap();
         let order = store.order(placed.order_id).await.unwrap().unwrap();
         assert!(order.address.is_some(), "it goes there");
