@@ -79,6 +79,11 @@ pub(crate) fn parameter_failure(doing: &str, error: &ParameterError) -> Failure 
     Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
 }
 
+/// What an SDK's client says, in a few words.
+pub(crate) fn sdk_words(error: &(dyn Error + 'static)) -> String {
+    short(&DisplayErrorContext(error).to_string())
+}
+
 /// What an SDK's client couldn't do.
 pub(crate) fn sdk_failure(doing: &str, error: &(dyn Error + 'static)) -> Failure {
     let text = DisplayErrorContext(error).to_string();

@@ -6,16 +6,17 @@ mod check;
 mod read;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod told;
 
 pub use check::findings;
 
 use rialto_dynamo::{Item, item_key, read_item};
 use rialto_inventory::domain::{movement::Movement, reservation::Reservation, stock::Stock};
-use rialto_kernel::{OrderId, ProductId, StoreError};
+use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp};
 use rialto_orders::domain::order::Order;
 use rialto_payments::domain::{ledger, payment::Payment};
 use serde::de::DeserializeOwned;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// The services whose books have to agree.
 pub const SERVICES: [&str; 3] = [rialto_inventory::SERVICE, rialto_orders::SERVICE, rialto_payments::SERVICE];
@@ -28,6 +29,8 @@ pub struct Books {
     pub orders: Vec<Order>,
     pub payments: Vec<Payment>,
     pub ledger: Vec<ledger::Entry>,
+    /// Products whose stock changed while they were read: what was read of them is of several moments.
+    pub moving: BTreeSet<ProductId>,
     /// Items that aren't what their keys promise: the key, and why.
     pub unreadable: Vec<(String, String)>,
 }
@@ -50,11 +53,11 @@ pub enum Subject {
     Item(String),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// It would be wrong at any quiet moment.
     Broken,
-    /// It isn't at rest yet: nothing is wrong so far.
+    /// It isn't at rest yet: nothing is wrong so far, and it isn't too late either.
     UnderWay,
 }
 
@@ -83,8 +86,9 @@ impl Books {
             "ORDER" => push(&mut self.orders, item),
             "PAYMENT" => push(&mut self.payments, item),
             "LEDGER" => push(&mut self.ledger, item),
-            // An adjustment's first answer; orders' copy of a product, and an order's place in another seller's list.
-            "ADJUSTMENT" | "PRODUCT" | "SELLER" => Ok(()),
+            // An adjustment's first answer; orders' copy of a product, its note of an unregistered buyer, and an order's place
+            // in another seller's list.
+            "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" => Ok(()),
             _ => Err(StoreError::Corrupt("no invariant knows such an item".to_owned())),
         }
     }
@@ -98,7 +102,8 @@ fn push<T: DeserializeOwned>(list: &mut Vec<T>, item: Item) -> Result<(), StoreE
 /// Every invariant that doesn't hold at a quiet moment, in words.
 #[must_use]
 pub fn broken(books: &Books) -> Vec<String> {
-    findings(books).iter().map(Finding::to_string).collect()
+    // No time is too late here: what is under way isn't quiet, however long it has been.
+    findings(books, Timestamp::from_millis(0)).iter().map(Finding::to_string).collect()
 }
 
 impl fmt::Display for Finding {

@@ -4,7 +4,7 @@ mod access;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use access::{DeadLetters, Held};
+pub(crate) use access::{DeadLetters, HOLD_ON_EVERY, Held};
 
 use crate::age;
 use clap::Args;

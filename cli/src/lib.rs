@@ -128,6 +128,18 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_every_command() {
+        let readme = include_str!("../README.md");
+        for command in Cli::command().get_subcommands() {
+            let words: Vec<_> = command.get_subcommands().map(|sub| format!(" {}", sub.get_name())).collect();
+            for word in if words.is_empty() { vec![String::new()] } else { words } {
+                let name = format!("`rialto {}{word}", command.get_name());
+                assert!(readme.contains(&name), "{name}`");
+            }
+        }
+    }
+
+    #[test]
     fn bad_arguments_are_refused() {
         for line in [
             "rialto",

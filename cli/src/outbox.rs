@@ -1,9 +1,12 @@
-//! What items carry in their outboxes now: the events of their last change, published or not.
+//! What can be published again: the events that items carry in their outboxes, those of their last change, published or not;
+//! and all that an order's timeline tells of orders itself.
 
 use crate::{aws::store_failure, failure::Failure, tables::partition};
 use rialto_aws::{SdkConfig, Stage};
 use rialto_contracts::Event;
-use rialto_dynamo::{Item, OUTBOX, Table};
+use rialto_dynamo::{Item, OUTBOX, Table, item_key, read_item};
+use rialto_orders::domain::order::Order;
+use std::collections::BTreeSet;
 
 const SERVICES: [&str; 5] = [
     rialto_accounts::SERVICE,
@@ -13,22 +16,36 @@ const SERVICES: [&str; 5] = [
     rialto_payments::SERVICE,
 ];
 
-/// The events that the items of a partition carry, whichever service's they are.
+/// The events that are known of a partition, whichever service's they are, the oldest first.
 ///
 /// # Errors
-/// [`Failure`] when a table can't be read, or an outbox.
-pub(crate) async fn carried(aws: &SdkConfig, stage: &Stage, pk: &str) -> Result<Vec<Event>, Failure> {
+/// [`Failure`] when a table can't be read, or what an item announced.
+pub(crate) async fn announced(aws: &SdkConfig, stage: &Stage, pk: &str) -> Result<Vec<Event>, Failure> {
     let mut events = Vec::new();
     for service in SERVICES {
         let items = partition(&Table::open(aws, stage, service), pk).await;
         for item in items.map_err(|error| store_failure(&format!("Reading {service}"), &error))? {
-            events.extend(outbox(&item).map_err(|why| {
+            events.extend(announced_by(service, item).map_err(|why| {
                 Failure::new(
-                    format!("An outbox of {pk} in {service} can't be read: {why}."),
+                    format!("What {pk} announced in {service} can't be read: {why}."),
                     "Use a release of this command that is as new as what is deployed.",
                 )
             })?);
         }
+    }
+    events.sort_by_key(|event| (event.time, event.id));
+    Ok(events)
+}
+
+fn announced_by(service: &str, item: Item) -> Result<Vec<Event>, String> {
+    let mut events = outbox(&item)?;
+    let key = item_key(&item).map_err(|error| error.to_string())?;
+    if (service, key.sk.as_str()) == (rialto_orders::SERVICE, "ORDER") {
+        let order: Order = read_item(item).map_err(|error| error.to_string())?;
+        let earlier = order.announced().map_err(|error| error.to_string())?;
+        // What is carried still knows its trace.
+        let carried: BTreeSet<_> = events.iter().map(|event| event.id).collect();
+        events.extend(earlier.into_iter().filter(|event| !carried.contains(&event.id)));
     }
     Ok(events)
 }
@@ -44,7 +61,10 @@ fn outbox(item: &Item) -> Result<Vec<Event>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dead_letters::tests::{event, order};
+    use crate::{
+        books::tests::declined,
+        dead_letters::tests::{event, order},
+    };
     use rialto_dynamo::{AttributeValue, Key, write_item};
 
     #[test]
@@ -59,5 +79,29 @@ mod tests {
             item.insert(OUTBOX.to_owned(), broken);
             assert!(outbox(&item).is_err());
         }
+    }
+    #[test]
+    fn an_order_whose_last_change_announced_nothing_still_tells_all_that_orders_announced() {
+        let order = &declined().orders[0];
+        let item = write_item(&Key::new("ORDER#1", "ORDER"), order, &[]).unwrap();
+        let told = announced_by(rialto_orders::SERVICE, item).unwrap();
+        let told: Vec<_> = told.iter().map(|event| (event.kind.as_str(), event.id)).collect();
+        let own = order.timeline.iter().filter(|entry| entry.source == "rialto.orders");
+        let own: Vec<_> = own.map(|entry| (entry.kind.as_str(), entry.id)).collect();
+        assert_eq!(told, own);
+        assert_eq!(told.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["OrderPlaced", "OrderCancelled"]);
+    }
+
+    #[test]
+    fn what_is_carried_is_told_once_with_its_trace() {
+        let order = &declined().orders[0];
+        let mut carried = order.announced().unwrap().pop().unwrap();
+        carried.traceparent = Some("00-1-2-01".to_owned());
+        let key = Key::new("ORDER#1", "ORDER");
+        let item = write_item(&key, order, std::slice::from_ref(&carried)).unwrap();
+        let told = announced_by(rialto_orders::SERVICE, item).unwrap();
+        assert_eq!((told.len(), told.contains(&carried)), (2, true));
+        let elsewhere = write_item(&key, order, std::slice::from_ref(&carried)).unwrap();
+        assert_eq!(announced_by(rialto_payments::SERVICE, elsewhere).unwrap(), [carried]);
     }
 }

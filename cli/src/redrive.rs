@@ -1,12 +1,13 @@
 //! Sending dead letters on, or showing which would be.
 
 use crate::{
-    dead_letters::{DeadLetters, Held, Selection, Way, rows},
+    dead_letters::{DeadLetters, HOLD_ON_EVERY, Held, Selection, Way, rows},
     failure::Failure,
     output::{print, progress, table},
 };
 use rialto_aws::Stage;
 use rialto_kernel::{Clock, SystemClock};
+use std::time::{Duration, Instant};
 
 /// Redrives what is selected, if `really`; shows it in either case.
 ///
@@ -28,44 +29,84 @@ pub(crate) async fn run(
         Way::Queue(_) | Way::Bus => None,
     };
     let (lost, good): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| stays(held).is_some());
-    let reasons: Vec<String> = lost
-        .iter()
-        .filter_map(|held| Some(format!("{} stays: {}.", held.letter.message_id, stays(held)?)))
-        .collect();
+    let reason = |held: &Held| Some(format!("{} stays: {}.", held.letter.message_id, stays(held)?));
+    let reasons: Vec<String> = lost.iter().filter_map(reason).collect();
     dead.release(&lost).await?;
     let shown: Vec<_> = good.iter().map(|held| held.letter.clone()).collect();
-    let shown = table(&rows(&shown, SystemClock.now()));
-    if really {
-        send(dead, &good).await?;
+    let unmarked = shown.iter().filter(|letter| letter.way(stage) == Way::Bus).count();
+    let wanted = good.len();
+    let left = if really {
+        send(dead, good, HOLD_ON_EVERY).await?
     } else {
         dead.release(&good).await?;
-    }
-    if !good.is_empty() {
-        shown.iter().try_for_each(print)?;
+        Vec::new()
+    };
+    if !shown.is_empty() {
+        table(&rows(&shown, SystemClock.now())).iter().try_for_each(print)?;
     }
     progress(match really {
-        true => format!("{} redriven.", good.len()),
-        false => format!("{} would be redriven. Nothing was changed; --yes does it.", good.len()),
+        true => format!("{} redriven.", wanted - left.len()),
+        false => format!("{wanted} would be redriven. Nothing was changed; --yes does it."),
     });
-    if reasons.is_empty() {
-        return Ok(());
+    if unmarked > 0 {
+        progress(format!(
+            "{unmarked} of them for the bus: an event can't carry a mark, and shows as never redriven if it fails again."
+        ));
     }
-    Err(Failure::new(
-        reasons.join("\n"),
-        "See them with rialto dlq show; they go by themselves after 14 days.",
-    ))
+    ended(reasons, left)
 }
 
-/// One after the other; what comes after a failure stays a dead letter.
-async fn send(dead: &DeadLetters, held: &[Held]) -> Result<(), Failure> {
-    for (at, letter) in held.iter().enumerate() {
-        if let Err(failure) = dead.redrive(letter, SystemClock.now()).await {
-            progress(format!("{at} of {} redriven; the rest stays as it was.", held.len()));
-            dead.release(&held[at..]).await?;
-            return Err(failure);
+/// One after the other, the oldest first; which of them are still here, and why. What comes after a failure stays a dead letter.
+async fn send(dead: &DeadLetters, held: Vec<Held>, hold_on_every: Duration) -> Result<Vec<String>, Failure> {
+    let wanted = held.len();
+    let (mut here, mut undeleted) = (Vec::new(), Vec::new());
+    let mut last: Option<Instant> = None;
+    // The last of them is the next.
+    let mut left: Vec<Held> = held.into_iter().rev().collect();
+    while !left.is_empty() {
+        if last.is_none_or(|last| last.elapsed() >= hold_on_every) {
+            here.extend(dead.hold_on(&mut left).await?.iter().map(not_held));
+            last = Some(Instant::now());
+        }
+        let Some(letter) = left.pop() else { break };
+        match dead.redrive(&letter, SystemClock.now()).await {
+            Ok(None) => {}
+            Ok(Some(why)) => {
+                here.push(format!("{} was sent and is still here: {why}.", letter.letter.message_id));
+                undeleted.push(letter);
+            }
+            Err(failure) => {
+                let redriven = wanted - left.len() - 1 - here.len();
+                here.iter().for_each(progress);
+                progress(format!("{redriven} of {wanted} redriven; the rest stays as it was."));
+                left.push(letter);
+                left.extend(undeleted);
+                dead.release(&left).await?;
+                return Err(failure);
+            }
         }
     }
-    Ok(())
+    dead.release(&undeleted).await?;
+    Ok(here)
+}
+
+fn not_held(held: &Held) -> String {
+    format!("{} stays: it wasn't held any more, and somebody else may have it.", held.letter.message_id)
+}
+
+/// Whether something stays a dead letter: what nobody can send on, and what can be tried again.
+fn ended(stays: Vec<String>, here: Vec<String>) -> Result<(), Failure> {
+    let mut todo = Vec::new();
+    if !here.is_empty() {
+        todo.push("Run it again; what is sent twice does no harm.");
+    }
+    if !stays.is_empty() {
+        todo.push("See what stays with rialto dlq show; it goes by itself after 14 days.");
+    }
+    match todo.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new([stays, here].concat().join("\n"), todo.join(" "))),
+    }
 }
 
 #[cfg(test)]
@@ -98,17 +139,25 @@ mod tests {
         json!({"Messages": [message("young", 2_000), message("old", 1_000)]}).to_string().leak()
     }
 
-    /// Redrives what a queue has, which answers so after it was read; what it was asked from then on.
-    fn redriven(answers: &[(u16, &'static str)], really: bool) -> (Result<(), Failure>, Vec<String>) {
-        let read = [(200, LISTED), (200, received()), DONE, (200, r#"{"Attributes":{}}"#)];
+    /// What a queue's letters are read with.
+    const READ: usize = 4;
+
+    /// Works with what a queue has, which answers so after it was read; what it was asked from then on.
+    fn working<T>(
+        answers: &[(u16, &'static str)],
+        work: impl AsyncFnOnce(DeadLetters, Stage) -> Result<T, Failure>,
+    ) -> (Result<T, Failure>, Vec<String>) {
+        let read: [_; READ] = [(200, LISTED), (200, received()), DONE, (200, r#"{"Attributes":{}}"#)];
         let (url, server) = serve([&read, answers].concat());
-        let aws = rialto_aws::emulator_config(&url);
         let stage = Stage::parse("dev").unwrap();
-        let work =
-            async { run(&DeadLetters::open(&aws, &stage), &stage, &Selection::default(), really).await };
+        let dead = DeadLetters::open(&rialto_aws::emulator_config(&url), &stage);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let result = runtime.block_on(work);
-        (result, server.join().unwrap().split_off(read.len()))
+        let result = runtime.block_on(work(dead, stage));
+        (result, server.join().unwrap().split_off(READ))
+    }
+
+    fn redriven(answers: &[(u16, &'static str)], really: bool) -> (Result<(), Failure>, Vec<String>) {
+        working(answers, async |dead, stage| run(&dead, &stage, &Selection::default(), really).await)
     }
 
     /// Each request by what it does, and to which message.
@@ -118,7 +167,10 @@ mod tests {
             let both = asked.contains("receipt-old") && asked.contains("receipt-young");
             match () {
                 () if asked.contains("MessageBody") => "send".to_owned(),
-                () if asked.contains("Entries") => format!("release{}", if both { " both" } else { about }),
+                () if asked.contains("Entries") => {
+                    let what = if asked.contains(r#""VisibilityTimeout":0"#) { "release" } else { "hold" };
+                    format!("{what}{}", if both { " both" } else { about })
+                }
                 () if asked.contains("ReceiptHandle") => format!("delete{about}"),
                 () if asked.contains("QueueName") => "find".to_owned(),
                 () => asked.clone(),
@@ -129,25 +181,47 @@ mod tests {
 
     #[test]
     fn the_oldest_is_sent_first_and_each_is_deleted_only_after_it_was_sent() {
-        let (result, asked) = redriven(&[(200, QUEUE), SENT, DONE, (200, QUEUE), SENT, DONE], true);
+        let (result, asked) = redriven(&[DONE, (200, QUEUE), SENT, DONE, (200, QUEUE), SENT, DONE], true);
         result.unwrap();
-        assert_eq!(told(&asked), ["find", "send", "delete old", "find", "send", "delete young"]);
-        assert!(asked[1].contains(&order("old").to_string()), "{}", asked[1]);
-        assert!(asked[1].contains("redrive-count") && asked[1].contains("redriven-at"), "{}", asked[1]);
+        assert_eq!(told(&asked), ["hold both", "find", "send", "delete old", "find", "send", "delete young"]);
+        assert!(asked[2].contains(&order("old").to_string()), "{}", asked[2]);
+        assert!(asked[2].contains("redrive-count") && asked[2].contains("redriven-at"), "{}", asked[2]);
     }
 
     #[test]
     fn what_cannot_be_sent_stays_and_shows_again_with_all_that_comes_after_it() {
-        let (result, asked) = redriven(&[(200, QUEUE), REFUSED, DONE], true);
+        let (result, asked) = redriven(&[DONE, (200, QUEUE), REFUSED, DONE], true);
         assert!(result.unwrap_err().to_string().contains("Sending to rialto-dev-inventory-on-orders failed"));
-        assert_eq!(told(&asked), ["find", "send", "release both"]);
+        assert_eq!(told(&asked), ["hold both", "find", "send", "release both"]);
     }
 
     #[test]
-    fn what_was_sent_and_cannot_be_deleted_is_told_and_the_rest_stays() {
-        let (result, asked) = redriven(&[(200, QUEUE), SENT, REFUSED, DONE], true);
-        assert!(result.unwrap_err().to_string().contains("Deleting the dead letter"));
-        assert_eq!(told(&asked), ["find", "send", "delete old", "release both"]);
+    fn what_was_sent_and_cannot_be_deleted_is_told_and_shows_again() {
+        let answers = [DONE, (200, QUEUE), SENT, REFUSED, (200, QUEUE), SENT, DONE, DONE];
+        let (result, asked) = redriven(&answers, true);
+        let failure = result.unwrap_err().to_string();
+        assert!(
+            failure.contains("old was sent and is still here: ") && !failure.contains("young"),
+            "{failure}"
+        );
+        assert_eq!(
+            told(&asked)[3..],
+            ["delete old", "find", "send", "delete young", "release old"].map(str::to_owned)
+        );
+    }
+
+    #[test]
+    fn what_takes_long_is_held_on_to_and_what_somebody_else_has_meanwhile_is_left() {
+        let lost =
+            r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"InvalidParameterValue"}]}"#;
+        let answers = [DONE, (200, QUEUE), SENT, DONE, (200, lost)];
+        let (result, asked) = working(&answers, async |dead, _| {
+            let held = dead.hold(&Selection::default()).await?;
+            send(&dead, held, Duration::ZERO).await
+        });
+        assert_eq!(told(&asked), ["hold both", "find", "send", "delete old", "hold young"]);
+        let left = result.unwrap();
+        assert!(left[0].starts_with("young stays: it wasn't held any more"), "{left:?}");
     }
 
     #[test]

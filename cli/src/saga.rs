@@ -4,9 +4,10 @@
 mod tests;
 
 use crate::{
-    books::Books,
+    books::{Books, told::untold},
     dead_letters::{DeadLetter, Source},
 };
+use rialto_contracts::{inventory::Inventory, orders::Orders, payments::Payments};
 use rialto_inventory::domain::reservation::{LineState, Outcome, Reservation};
 use rialto_kernel::{OrderId, Timestamp};
 use rialto_orders::domain::order::{Order, OrderState};
@@ -75,7 +76,31 @@ fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -
     if payment.is_some_and(begun) {
         waits.push(Wait::Provider("a refund"));
     }
+    for wait in unheard(order, held, payment) {
+        if !waits.contains(&wait) {
+            waits.push(wait);
+        }
+    }
     waits
+}
+
+/// What orders itself hasn't heard, whether anything goes by it or not.
+fn unheard(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait> {
+    let untold = untold(order, held, payment).into_iter();
+    untold.filter_map(|kind| Some(Wait::Event { kind, consumer: heard_by_orders(kind)? })).collect()
+}
+
+/// The consumer of orders that hears another service's event. None for those of orders itself, which need no hearing.
+fn heard_by_orders(kind: &str) -> Option<&'static str> {
+    match kind {
+        _ if is_one_of(Inventory::EVENTS, kind) => Some("orders-on-inventory"),
+        _ if is_one_of(Payments::EVENTS, kind) => Some("orders-on-payments"),
+        _ => None,
+    }
+}
+
+fn is_one_of(events: &[(&str, u32)], kind: &str) -> bool {
+    events.iter().any(|(name, _)| *name == kind)
 }
 
 fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
@@ -160,9 +185,15 @@ impl Stuck {
             _ if self.overdue => {
                 "it is past its deadline: see why the log of orders-sweep doesn't cancel it".to_owned()
             }
-            Wait::Event { consumer, .. } => format!(
-                "no dead letter holds it: see the log of {consumer}; if the event is lost, rialto outbox resend --order {order} --yes"
-            ),
+            Wait::Event { kind, consumer } => {
+                let resend = format!("if the event is lost, rialto outbox resend --order {order} --yes");
+                let still = match is_one_of(Orders::EVENTS, kind) {
+                    true => "",
+                    // What moves an order is carried while the order waits for it.
+                    false => ", as long as it lists it; afterwards only the timeline lacks it",
+                };
+                format!("no dead letter holds it: see the log of {consumer}; {resend}{still}")
+            }
             Wait::Provider(_) => {
                 "see the log of payments and what the provider says of it (the payment's intent_id)"
                     .to_owned()

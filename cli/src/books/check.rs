@@ -1,12 +1,15 @@
 //! The saga's invariants at a quiet moment: nothing unpublished or undelivered, no order PENDING, no refund under way.
 
-use super::{Books, Finding, Standing, Subject};
+use super::{
+    Books, Finding, Standing, Subject,
+    told::{told, wanted},
+};
 use rialto_inventory::domain::{
     movement::{Movement, MovementCause},
-    reservation::{LineState, Outcome, Reservation},
+    reservation::{LineState, Reservation},
     stock::Stock,
 };
-use rialto_kernel::{OrderId, ProductId};
+use rialto_kernel::{OrderId, ProductId, Timestamp};
 use rialto_orders::domain::{
     order::{self, Order, OrderState},
     timeline,
@@ -16,12 +19,18 @@ use rialto_payments::domain::{
     payment::{Payment, PaymentState},
     refund::RefundState,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-/// Every invariant that doesn't hold at a quiet moment.
+/// How long an order may go on after its deadline, or after whatever happened to it later.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Every invariant that doesn't hold at a quiet moment. What should have come to rest by `now` is broken.
 #[must_use]
-pub fn findings(books: &Books) -> Vec<Finding> {
-    let mut check = Check::of(books);
+pub fn findings(books: &Books, now: Timestamp) -> Vec<Finding> {
+    let mut check = Check::of(books, now);
     for (key, why) in &books.unreadable {
         check.expect(Subject::Item(key.clone()), false, || why.clone());
     }
@@ -51,11 +60,14 @@ struct Check<'a> {
     ledger: BTreeMap<OrderId, Vec<&'a ledger::Entry>>,
     /// Pieces of products that reservations hold RESERVED and SOLD.
     held: BTreeMap<ProductId, (i64, i64)>,
+    /// Orders of which nothing should be under way any more.
+    overdue: BTreeSet<OrderId>,
+    moving: &'a BTreeSet<ProductId>,
     findings: Vec<Finding>,
 }
 
 impl<'a> Check<'a> {
-    fn of(books: &'a Books) -> Self {
+    fn of(books: &'a Books, now: Timestamp) -> Self {
         let mut check = Self {
             orders: books.orders.iter().map(|order| (order.order_id, order)).collect(),
             reservations: books.reservations.iter().map(|held| (held.order_id, held)).collect(),
@@ -63,6 +75,8 @@ impl<'a> Check<'a> {
             movements: BTreeMap::new(),
             ledger: BTreeMap::new(),
             held: BTreeMap::new(),
+            overdue: BTreeSet::new(),
+            moving: &books.moving,
             findings: Vec::new(),
         };
         for movement in &books.movements {
@@ -80,7 +94,16 @@ impl<'a> Check<'a> {
                 LineState::Released | LineState::Returned => {}
             }
         }
+        let overdue = |order: &&Order| check.last_of(order).plus(PATIENCE) < now;
+        check.overdue = books.orders.iter().filter(overdue).map(|order| order.order_id).collect();
         check
+    }
+
+    /// An order's deadline, or what happened to it or its money later.
+    fn last_of(&self, order: &Order) -> Timestamp {
+        let told = order.timeline.iter().map(|entry| entry.time);
+        let moved = self.ledger.get(&order.order_id).into_iter().flatten().map(|entry| entry.at);
+        told.chain(moved).fold(order.expires_at, Timestamp::max)
     }
 
     fn expect(&mut self, about: Subject, holds: bool, what: impl FnOnce() -> String) {
@@ -88,9 +111,19 @@ impl<'a> Check<'a> {
     }
 
     fn expect_as(&mut self, standing: Standing, about: Subject, holds: bool, what: impl FnOnce() -> String) {
-        if !holds {
-            self.findings.push(Finding { about, what: what(), standing });
+        if holds {
+            return;
         }
+        let (what, standing) = match (&about, standing) {
+            (Subject::Order(id), Standing::UnderWay) if self.overdue.contains(id) => {
+                (format!("{}, for too long", what()), Standing::Broken)
+            }
+            (Subject::Product(id), _) if self.moving.contains(id) => {
+                (format!("{} (it is being sold while it is read)", what()), Standing::UnderWay)
+            }
+            _ => (what(), standing),
+        };
+        self.findings.push(Finding { about, what, standing });
     }
 
     /// The movements sum to the stock, what was brought is all there, and what is held is held by somebody.
@@ -227,15 +260,18 @@ impl<'a> Check<'a> {
         self.expect(about.clone(), order.is_some(), || {
             format!("a payment ({:?}) without its order", payment.state)
         });
-        let resting = match payment.state {
-            PaymentState::Pending => false,
-            // The provider hasn't said yet how the charge of a cancelled order ended.
-            PaymentState::Processing => payment.cancel_requested,
-            _ => true,
+        let unended = match payment.state {
+            PaymentState::Processing if payment.cancel_requested => {
+                Some((Standing::UnderWay, "the provider hasn't said how the charge ended".to_owned()))
+            }
+            PaymentState::Pending | PaymentState::Processing => {
+                Some((while_pending(order), format!("its payment is {:?}", payment.state)))
+            }
+            _ => None,
         };
-        self.expect_as(while_pending(order), about.clone(), resting, || {
-            format!("its payment is {:?}", payment.state)
-        });
+        if let Some((standing, what)) = unended {
+            self.expect_as(standing, about.clone(), false, || what);
+        }
         let begun = begun(payment);
         self.expect_as(Standing::UnderWay, about.clone(), begun == 0, || {
             format!("{begun} refunds are under way")
@@ -290,54 +326,12 @@ impl<'a> Check<'a> {
                 format!("{} was caused by {:?}, which isn't told", entry.kind, entry.causationid)
             });
         }
-        let mut told: BTreeMap<&str, usize> = BTreeMap::new();
-        for entry in &order.timeline {
-            *told.entry(&entry.kind).or_default() += 1;
-        }
-        let wanted = self.wanted(order);
+        let told = told(order);
+        let id = &order.order_id;
+        let wanted = wanted(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
         self.expect_as(standing, about, told == wanted, || {
             format!("{:?}: tells {told:?}, not {wanted:?}", order.state)
         });
-    }
-
-    /// What the timeline of an order has to tell, as the books of all services say.
-    fn wanted(&self, order: &Order) -> BTreeMap<&'static str, usize> {
-        let mut wanted = vec!["OrderPlaced"];
-        match order.state {
-            OrderState::Pending => {}
-            OrderState::Confirmed => wanted.push("OrderConfirmed"),
-            OrderState::Cancelled => wanted.push("OrderCancelled"),
-        }
-        if let Some(reservation) = self.reservations.get(&order.order_id) {
-            let in_state =
-                |states: &[LineState]| reservation.lines.iter().any(|line| states.contains(&line.state));
-            match reservation.outcome {
-                Outcome::Reserved => wanted.push("StockReserved"),
-                Outcome::Rejected => wanted.push("StockRejected"),
-                Outcome::Overtaken => {}
-            }
-            if in_state(&[LineState::Released, LineState::Returned]) {
-                wanted.push("StockReleased");
-            }
-        }
-        if let Some(payment) = self.payments.get(&order.order_id) {
-            if payment.captured.minor_units() > 0 {
-                wanted.push("PaymentCaptured");
-            }
-            if payment.state == PaymentState::Failed {
-                wanted.push("PaymentFailed");
-            }
-            wanted.extend(payment.refunds.iter().filter_map(|refund| match refund.state {
-                RefundState::Begun => None,
-                RefundState::Issued => Some("RefundIssued"),
-                RefundState::Failed => Some("RefundFailed"),
-            }));
-        }
-        let mut counts = BTreeMap::new();
-        for kind in wanted {
-            *counts.entry(kind).or_default() += 1;
-        }
-        counts
     }
 }
 

@@ -3,9 +3,10 @@
 use super::{Books, SERVICES};
 use crate::tables::{all, partition};
 use rialto_aws::{SdkConfig, Stage};
-use rialto_dynamo::Table;
-use rialto_kernel::StoreError;
-use std::collections::BTreeSet;
+use rialto_dynamo::{Key, Table, read_item};
+use rialto_inventory::domain::stock::Stock;
+use rialto_kernel::{ProductId, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Books {
     /// Everything that there is, table after table: what is written meanwhile may seem not to agree.
@@ -24,7 +25,7 @@ impl Books {
 
     /// Everything about these products and orders: the products' stock, and every order that ever moved it or is named here.
     ///
-    /// Other products of those orders are left out.
+    /// Other products of those orders are left out. Products that are sold meanwhile are marked as moving.
     ///
     /// # Errors
     /// [`StoreError`] when a table can't be read.
@@ -36,6 +37,7 @@ impl Books {
     ) -> Result<Self, StoreError> {
         let mut books = Self::default();
         let inventory = Table::open(aws, stage, rialto_inventory::SERVICE);
+        let before = versions(&inventory, products).await?;
         for product in products {
             for item in partition(&inventory, &format!("PRODUCT#{product}")).await? {
                 books.enter(item);
@@ -52,6 +54,72 @@ impl Books {
                 }
             }
         }
+        let after = versions(&inventory, products).await?;
+        let moving = before.into_iter().filter(|(product, version)| after.get(product) != Some(version));
+        books.moving = moving.map(|(product, _)| product).collect();
         Ok(books)
+    }
+}
+
+/// At which versions the stock of these products is.
+async fn versions(inventory: &Table, products: &[String]) -> Result<BTreeMap<ProductId, u64>, StoreError> {
+    let mut versions = BTreeMap::new();
+    for product in products {
+        let item = inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await?;
+        // What can't be read is told of with the rest of its partition.
+        if let Some(Ok(stock)) = item.map(read_item::<Stock>) {
+            versions.insert(stock.product_id, stock.version);
+        }
+    }
+    Ok(versions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        books::{Standing, findings},
+        testing::serve,
+    };
+    use rialto_kernel::{SellerId, Timestamp};
+    use serde_json::{Value, json};
+
+    /// A stock that no movement explains, at this version.
+    fn stock(version: u64) -> Value {
+        let product = ProductId::derive(&[b"p"]).to_string();
+        json!({
+            "pk": {"S": format!("PRODUCT#{product}")}, "sk": {"S": "STOCK"},
+            "product_id": {"S": product}, "seller_id": {"S": SellerId::derive(&[b"s"]).to_string()},
+            "available": {"N": "9"}, "reserved": {"N": "0"}, "sold": {"N": "0"}, "version": {"N": version.to_string()},
+        })
+    }
+
+    /// What is found about a product whose stock had these versions before, while and after it was read.
+    fn found([before, meanwhile, after]: [u64; 3]) -> Vec<(String, Standing)> {
+        let item = |version| (200, &*json!({"Item": stock(version)}).to_string().leak());
+        let items = json!({"Items": [stock(meanwhile)], "Count": 1, "ScannedCount": 1}).to_string();
+        let (url, server) = serve(vec![item(before), (200, items.leak()), item(after)]);
+        let (aws, stage) = (rialto_aws::emulator_config(&url), Stage::parse("dev").unwrap());
+        let product = ProductId::derive(&[b"p"]).to_string();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let books = runtime.block_on(Books::about(&aws, &stage, &[product], &[])).unwrap();
+        server.join().unwrap();
+        let found = findings(&books, Timestamp::from_millis(1_000)).into_iter();
+        found.map(|finding| (finding.what, finding.standing)).collect()
+    }
+
+    #[test]
+    fn a_product_that_is_sold_while_it_is_read_is_under_way() {
+        for (what, standing) in found([3, 3, 3]) {
+            assert_eq!(standing, Standing::Broken, "{what}");
+        }
+        for versions in [[3, 3, 4], [3, 4, 4]] {
+            let found = found(versions);
+            assert!(!found.is_empty());
+            for (what, standing) in found {
+                assert_eq!(standing, Standing::UnderWay, "{what}");
+                assert!(what.ends_with("(it is being sold while it is read)"), "{what}");
+            }
+        }
     }
 }

@@ -12,9 +12,12 @@ use rialto_orders::domain::{
 use rialto_payments::domain::{
     intent::{ChargeEnd, Code, IntentId},
     payment::{Change as Paid, PaymentState},
-    refund::Refund,
+    refund::{Refund, RefundEnd, RefundState},
 };
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const STOCK: u32 = 5;
@@ -180,6 +183,7 @@ fn a_paid_a_declined_and_a_cancelled_order_break_nothing() {
     assert_eq!(broken(&paid()), Vec::<String>::new());
     assert_eq!(broken(&declined()), Vec::<String>::new());
     assert_eq!(broken(&given_up()), Vec::<String>::new());
+    assert_eq!(broken(&given_back()), Vec::<String>::new());
 }
 
 /// The books after an order that its buyer cancelled before anybody heard of it.
@@ -192,6 +196,44 @@ pub(crate) fn given_up() -> Books {
     books.pay(Payment::tombstone(&cancelled, &caused_by(&events[0])));
     books.orders = vec![order];
     books
+}
+
+/// The books after a charge that succeeded when it had failed already: given back at once.
+fn paid_after_all() -> Books {
+    let mut books = declined();
+    let late = books.payments[0].cause(None);
+    books.pay(books.payments[0].end(&ChargeEnd::Captured, NOW, &late).unwrap());
+    refunded(books)
+}
+
+/// The books after an order that its buyer cancelled when it was paid already, and nobody had told it.
+pub(crate) fn given_back() -> Books {
+    let (mut books, captured) = at(Stage::Captured);
+    let cancelled = books.orders[0].cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+    books.orders = vec![cancelled.order];
+    hear(&mut books.orders[0], &captured[0], Effect::Confirms);
+    let cause = caused_by(&cancelled.events[0]);
+    let released = books.hold(books.reservations[0].release(NOW, &cause).unwrap());
+    hear(&mut books.orders[0], &released[0], Effect::Told);
+    books.pay(books.payments[0].cancel(&cause).unwrap());
+    refunded(books)
+}
+
+/// The books after a refund that is under way.
+fn refunded(mut books: Books) -> Books {
+    let payment = &books.payments[0];
+    let refund = payment.refunds[0].refund_id;
+    let issued = payment.end_refund(refund, &RefundEnd::Issued, NOW, &payment.cause(None)).unwrap();
+    let issued = books.pay(issued);
+    hear(&mut books.orders[0], &issued[0], Effect::Told);
+    books
+}
+
+#[test]
+fn a_success_after_the_failure_breaks_nothing_and_only_the_failure_was_told() {
+    assert_eq!(broken(&paid_after_all()), Vec::<String>::new());
+    let untold = |books: &mut Books| books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed");
+    assert!(spoilt(paid_after_all(), untold).contains("tells"));
 }
 
 #[test]
@@ -257,11 +299,62 @@ fn what_is_still_under_way_is_found() {
     assert!(spoilt(paid(), pending).contains(": PENDING"));
     let processing = |books: &mut Books| books.payments[0].state = PaymentState::Processing;
     assert!(spoilt(declined(), processing).contains("its payment is Processing"));
-    let marked = |books: &mut Books| {
-        processing(books);
-        books.payments[0].cancel_requested = true;
+}
+
+/// The books after an order that its buyer cancelled while the provider was at its charge.
+fn cancelled_while_charging() -> Books {
+    let mut books = at(Stage::Begun).0;
+    let Moved { order, events } =
+        books.orders[0].cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+    books.orders = vec![order];
+    let cause = caused_by(&events[0]);
+    let released = books.hold(books.reservations[0].release(NOW, &cause).unwrap());
+    hear(&mut books.orders[0], &released[0], Effect::Told);
+    books.pay(books.payments[0].cancel(&cause).unwrap());
+    books
+}
+
+#[test]
+fn a_cancelled_orders_charge_is_under_way_until_the_provider_has_said_how_it_ended() {
+    let books = cancelled_while_charging();
+    assert_eq!(under_way(&books), ["the provider hasn't said how the charge ended"]);
+    assert_eq!(findings(&books, NOW).len(), 1, "{:?}", broken(&books));
+}
+
+#[test]
+fn what_is_under_way_for_too_long_is_broken() {
+    for books in [at(Stage::Placed).0, at(Stage::Captured).0, cancelled_while_charging(), unheard_of()] {
+        let expires_at = books.orders[0].expires_at;
+        let standings = |now| {
+            let found = findings(&books, now);
+            found.into_iter().map(|finding| finding.standing).collect::<BTreeSet<_>>()
+        };
+        let limit = expires_at.plus(Duration::from_secs(600));
+        assert_eq!(standings(limit), [Standing::UnderWay].into());
+        let over = limit.plus(Duration::from_millis(1));
+        assert_eq!(standings(over), [Standing::Broken].into());
+        assert!(findings(&books, over).iter().all(|finding| finding.what.ends_with(", for too long")));
+    }
+}
+
+#[test]
+fn what_happened_late_has_its_time_from_then_on() {
+    let mut books = given_back();
+    let payment = &mut books.payments[0];
+    payment.refunds[0].state = RefundState::Begun;
+    books.ledger.pop();
+    books.orders[0].timeline.pop();
+    let late = books.orders[0].expires_at.plus(Duration::from_secs(86_400));
+    let refunding = |books: &Books| {
+        let found = findings(books, late.plus(Duration::from_secs(60)));
+        found.into_iter().find(|finding| finding.what.starts_with("1 refunds are")).unwrap().standing
     };
-    assert!(!spoilt(declined(), marked).contains("its payment is Processing"), "the provider has the word");
+    assert_eq!(refunding(&books), Standing::Broken);
+    books.ledger[0].at = late;
+    assert_eq!(refunding(&books), Standing::UnderWay);
+    books.ledger[0].at = NOW;
+    books.orders[0].timeline[1].time = late;
+    assert_eq!(refunding(&books), Standing::UnderWay);
 }
 
 #[test]
@@ -291,7 +384,7 @@ fn shares_that_are_not_the_total_are_found() {
 
 /// What isn't wrong yet.
 fn under_way(books: &Books) -> Vec<String> {
-    let waiting = findings(books).into_iter().filter(|finding| finding.standing == Standing::UnderWay);
+    let waiting = findings(books, NOW).into_iter().filter(|finding| finding.standing == Standing::UnderWay);
     waiting.map(|finding| finding.what).collect()
 }
 
@@ -304,12 +397,12 @@ fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
         [Stage::Placed, Stage::Reserved, Stage::Opened, Stage::Begun, Stage::Captured, Stage::Declined]
     {
         let books = at(stage).0;
-        assert_eq!(under_way(&books).len(), findings(&books).len(), "{stage:?}: {:?}", broken(&books));
+        assert_eq!(under_way(&books).len(), findings(&books, NOW).len(), "{stage:?}: {:?}", broken(&books));
     }
     // But what is wrong about it is.
     books.stocks[0].reserved = 0;
     books.orders[0].lines[0].share = Amount::new(1).unwrap();
-    let wrong = findings(&books).into_iter().filter(|finding| finding.standing == Standing::Broken);
+    let wrong = findings(&books, NOW).into_iter().filter(|finding| finding.standing == Standing::Broken);
     let about: Vec<_> = wrong.map(|finding| finding.about.to_string()).collect();
     assert_eq!(about.last(), Some(&books.orders[0].order_id.to_string()));
     assert!(about.contains(&product().to_string()), "{about:?}");
@@ -320,9 +413,14 @@ fn a_cancellation_is_under_way_until_inventory_and_payments_have_heard_of_it() {
     let mut books = given_up();
     books.payments.clear();
     assert_eq!(under_way(&books), ["CANCELLED, and payments hasn't heard of it"]);
-    books.reservations.clear();
+    let books = unheard_of();
     assert_eq!(under_way(&books)[0], "CANCELLED, and inventory hasn't heard of it");
-    assert_eq!(findings(&books).len(), 2, "{:?}", broken(&books));
+    assert_eq!(findings(&books, NOW).len(), 2, "{:?}", broken(&books));
+}
+
+/// The books after a cancellation that nobody has heard of yet.
+fn unheard_of() -> Books {
+    Books { reservations: Vec::new(), payments: Vec::new(), ..given_up() }
 }
 
 #[test]
@@ -331,7 +429,7 @@ fn money_is_under_way_while_its_refund_is() {
     books.orders[0].state = OrderState::Cancelled;
     let wrong = |books: &Books| {
         let text = "CANCELLED, 2300 is kept of the payment";
-        findings(books).into_iter().find(|finding| finding.what == text).unwrap().standing
+        findings(books, NOW).into_iter().find(|finding| finding.what == text).unwrap().standing
     };
     assert_eq!(wrong(&books), Standing::Broken);
     books.payments[0].refunds.push(Refund::rest(books.orders[0].order_id, Amount::new(2_300).unwrap()));
@@ -346,6 +444,8 @@ fn an_item_that_cannot_be_read_or_that_nobody_knows_is_found() {
     let pk = format!("ORDER#{}", order.order_id);
     let mut read = Books::default();
     read.enter(write_item(&Key::new(&pk, "ORDER"), order, &[]).unwrap());
+    let buyer = serde_json::json!({"user_id": order.user_id});
+    read.enter(write_item(&Key::new(format!("BUYER#{}", order.user_id), "BUYER"), &buyer, &[]).unwrap());
     assert_eq!((read.orders.len(), read.unreadable.len()), (1, 0));
     read.enter(write_item(&Key::new(&pk, "PAYMENT"), order, &[]).unwrap());
     read.enter(write_item(&Key::new(&pk, "RIDDLE#1"), order, &[]).unwrap());

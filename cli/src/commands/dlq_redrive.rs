@@ -10,7 +10,8 @@ use clap::Args;
 ///
 /// What a consumer failed on goes back into its queue, what a relay couldn't publish onto the bus. Each is sent first and
 /// deleted then: if this is killed, nothing is lost, and what is there twice does no harm. A message that fails again comes
-/// back marked as redriven; mend what it fails on first (rialto dlq show, and the log of its consumer).
+/// back marked as redriven, unless it went onto the bus, where events can't carry a mark; mend what it fails on first (rialto
+/// dlq show, and the log of its consumer).
 #[derive(Debug, Args)]
 pub(crate) struct DlqRedrive {
     #[command(flatten)]

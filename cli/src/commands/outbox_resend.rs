@@ -14,12 +14,13 @@ use rialto_relay::EventBus;
 
 /// Publish again what didn't reach the bus. Shows what it would do, unless --yes is given.
 ///
-/// Without --order or --product: every event that a relay put aside because the bus refused it. With one of them, the
-/// events that its items carry now: those of the last change of each, whether they were published or not, for a stream that
-/// has lost something. An event keeps its id, and who has heard it before does nothing; events of earlier changes are gone.
+/// Without --order or --product: every event that a relay put aside because the bus refused it. With one of them, what can
+/// still be told of it, whether it was published or not, for a stream or a queue that has lost something: everything that
+/// orders announced of the order, and what the items of the other services carry now, the events of the last change of each.
+/// An event keeps its id, and who has heard it before does nothing.
 #[derive(Debug, Args)]
 pub(crate) struct OutboxResend {
-    /// What the order, its reservation and its payment last announced.
+    /// All that orders announced of it, and what its reservation and its payment last announced.
     #[arg(long, value_name = "ORDER_ID", value_parser = OrderId::parse)]
     order: Option<OrderId>,
     /// What the product last announced.
@@ -42,11 +43,11 @@ impl OutboxResend {
                 return redrive::run(&letters, &context.stage, &selection, self.yes).await;
             }
         };
-        let events = outbox::carried(&aws, &context.stage, &pk).await?;
+        let events = outbox::announced(&aws, &context.stage, &pk).await?;
         if events.is_empty() {
             return Err(Failure::new(
                 format!("Nothing is announced by {pk}."),
-                "Check the id and --stage; an item whose last change announced nothing has nothing to send.",
+                "Check the id and --stage; a product whose last change announced nothing has nothing to send.",
             ));
         }
         if self.yes {

@@ -9,15 +9,15 @@ use crate::{
 };
 use clap::Args;
 use rialto_aws::{SdkConfig, Stage};
-use rialto_kernel::{OrderId, ProductId};
+use rialto_kernel::{Clock, OrderId, ProductId, SystemClock};
 use std::{collections::BTreeSet, time::Duration};
 
 /// Check that orders, inventory and payments agree; exit status 1 when they don't.
 ///
 /// Stock and its movements, reservations, orders, payments and the ledger, as the services' tables have them; without
 /// --order or --product all of them, read page by page. What is found to disagree is read again for a few seconds, because
-/// it may just have changed. What is only under way (PENDING orders, refunds that have begun) is told apart. Nothing is
-/// changed.
+/// it may just have changed. What is only under way (PENDING orders, charges and refunds that the provider is at) is told
+/// apart, until ten minutes after the order's deadline. Nothing is changed.
 #[derive(Debug, Args)]
 pub(crate) struct Reconcile {
     /// Only this order; may be given several times.
@@ -38,9 +38,9 @@ impl Reconcile {
         let mut books = self.read(&aws, stage).await?;
         self.must_be_known(&books)?;
         progress(counted(&books));
-        let mut found = findings(&books);
+        let mut found = findings(&books, SystemClock.now());
         for _ in 0..AGAIN {
-            if !found.iter().any(is_broken) {
+            if !found.iter().any(may_settle) {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
@@ -60,8 +60,8 @@ impl Reconcile {
         told(&broken, &books, &letters).iter().try_for_each(print)?;
         Err(Failure::new(
             format!("{} things don't agree.", broken.len()),
-            "Redrive the dead letters that are named above, then run this again. Without one, see rialto order timeline and \
-             the services' logs of the order or product.",
+            "Redrive the dead letters that are named above, then run this again. Without one, see rialto saga stuck and rialto \
+             order timeline of the order, and the services' logs of the order or product.",
         ))
     }
 
@@ -93,6 +93,11 @@ impl Reconcile {
     }
 }
 
+/// What disagrees may just have changed, and a product that was being sold may stand still now.
+fn may_settle(finding: &Finding) -> bool {
+    is_broken(finding) || matches!(finding.about, Subject::Product(_))
+}
+
 fn is_broken(finding: &Finding) -> bool {
     finding.standing == Standing::Broken
 }
@@ -117,7 +122,7 @@ async fn again(
     // An item that can't be read doesn't become readable.
     let mut left: Vec<Finding> =
         found.into_iter().filter(|finding| matches!(finding.about, Subject::Item(_))).collect();
-    left.extend(findings(&books).into_iter().filter(|finding| match finding.about {
+    left.extend(findings(&books, SystemClock.now()).into_iter().filter(|finding| match finding.about {
         Subject::Item(_) => false,
         Subject::Order(_) | Subject::Product(_) => subjects.contains(&finding.about),
     }));
@@ -162,20 +167,43 @@ fn counted(books: &Books) -> String {
 mod tests {
     use super::*;
     use crate::{
-        books::tests::{confirmed_but_not_sold, paid},
+        books::tests::{confirmed_but_not_sold, given_back, paid},
         dead_letters::{Source, tests::delivered},
     };
+    use rialto_contracts::{Cause, Event, payments::RefundIssued};
+    use rialto_kernel::Timestamp;
+    use serde::Deserialize;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     #[test]
     fn what_a_dead_letter_explains_is_told_with_it() {
         let (books, confirmed) = confirmed_but_not_sold();
-        let broken: Vec<_> = findings(&books).into_iter().filter(is_broken).collect();
+        let broken: Vec<_> = findings(&books, NOW).into_iter().filter(is_broken).collect();
         let alone = told(&broken, &books, &[]);
         assert!(alone[0].contains("is CONFIRMED and not sold"), "{alone:?}");
         let letter = delivered(Source::Consumer("inventory-on-orders".to_owned()), &confirmed);
         let with_reason = told(&broken, &books, &[letter]);
         assert_eq!(with_reason.len(), alone.len() + 1);
         assert!(with_reason.last().unwrap().contains("rialto dlq redrive --order ord_"), "{with_reason:?}");
+    }
+
+    #[test]
+    fn an_event_that_only_the_timeline_lacks_is_explained_too() {
+        let mut books = given_back();
+        let refund = books.orders[0].timeline.pop().unwrap();
+        let broken: Vec<_> = findings(&books, NOW).into_iter().filter(is_broken).collect();
+        assert_eq!(told(&broken, &books, &[]).len(), 1);
+        let event = Event::new(
+            &RefundIssued::deserialize(&refund.data).unwrap(),
+            1,
+            0,
+            refund.time,
+            &Cause { correlationid: Some(books.orders[0].order_id.to_string()), ..Cause::default() },
+        );
+        let letter = delivered(Source::Consumer("orders-on-payments".to_owned()), &event);
+        let with_reason = told(&broken, &books, &[letter]);
+        assert!(with_reason[1].contains("RefundIssued to be heard by orders-on-payments"), "{with_reason:?}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Show orders that don't get on, what they wait for, and what to do.
 ///
 /// Orders that are PENDING, stock that isn't sold or given back as its order says, charges and refunds that the provider
-/// hasn't settled. Reads whole tables, unless --order is given. Nothing is changed.
+/// hasn't settled, events that orders itself hasn't heard. Reads whole tables, unless --order is given. Nothing is changed.
 #[derive(Debug, Args)]
 pub(crate) struct SagaStuck {
     /// Only what nothing has happened to for longer than this (90s, 10m, 2h, 3d), or what is past its deadline.

@@ -1,7 +1,12 @@
 //! The queues themselves. A message is held for a moment to be looked at, and shows again as soon as it was.
 
 use super::{DeadLetter, Marks, Selection, Source, Way};
-use crate::{aws::sdk_failure, bus::publish, failure::Failure, output::progress};
+use crate::{
+    aws::{sdk_failure, sdk_words},
+    bus::publish,
+    failure::Failure,
+    output::progress,
+};
 use aws_sdk_sqs::{
     Client,
     types::{
@@ -13,10 +18,15 @@ use futures_util::future::join_all;
 use rialto_aws::{SdkConfig, Stage};
 use rialto_kernel::{Clock, SystemClock, Timestamp};
 use rialto_relay::EventBus;
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 /// How long a message stays hidden if this command is killed while it holds it.
 const HOLD_SECONDS: i32 = 120;
+/// How often what is held for longer has to be held on to.
+pub(crate) const HOLD_ON_EVERY: Duration = Duration::from_secs(30);
 /// Long enough that a queue asks all of its machines.
 const WAIT_SECONDS: i32 = 1;
 /// What SQS takes in one request.
@@ -82,41 +92,60 @@ impl DeadLetters {
     /// # Errors
     /// [`Failure`] when a queue doesn't answer; it shows again by itself then, a little later.
     pub(crate) async fn release(&self, held: &[Held]) -> Result<(), Failure> {
-        let mut by_queue: HashMap<&str, Vec<&Held>> = HashMap::new();
-        for held in held {
-            by_queue.entry(&held.queue).or_default().push(held);
-        }
-        let batches = by_queue.iter().flat_map(|(queue, held)| held.chunks(BATCH).map(|some| (*queue, some)));
-        let late: Result<Vec<usize>, Failure> =
-            join_all(batches.map(|(queue, some)| self.release_batch(queue, some)))
-                .await
-                .into_iter()
-                .collect();
-        let late: usize = late?.into_iter().sum();
+        let late = self.hide(held, 0).await?.len();
         if late > 0 {
             progress(format!("{late} of the messages show again only in {HOLD_SECONDS} s."));
         }
         Ok(())
     }
 
-    /// How many of them the queue didn't release.
-    async fn release_batch(&self, queue: &str, held: &[&Held]) -> Result<usize, Failure> {
-        let entry = |(at, held): (usize, &&Held)| {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
-            entry.receipt_handle(&held.receipt).visibility_timeout(0).build()
-        };
-        let entries: Result<_, _> = held.iter().enumerate().map(entry).collect();
-        let entries = entries.map_err(|error| sdk_failure("Releasing the messages", &error))?;
-        let request = self.sqs.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries));
-        let answer = request.send().await.map_err(|error| sdk_failure("Releasing the messages", &error))?;
-        Ok(answer.failed.len())
-    }
-
-    /// Sends a dead letter to where it belongs, then deletes it: whenever this ends, it is in one place at least.
+    /// Holds on to what is held, for another while; hands out what isn't held any more.
     ///
     /// # Errors
-    /// [`Failure`] when it can't be sent (it stays as it is) or deleted (it is in both places, which harms nothing).
-    pub(crate) async fn redrive(&self, held: &Held, now: Timestamp) -> Result<(), Failure> {
+    /// [`Failure`] when a queue doesn't answer.
+    pub(crate) async fn hold_on(&self, held: &mut Vec<Held>) -> Result<Vec<Held>, Failure> {
+        let refused = self.hide(held, HOLD_SECONDS).await?;
+        let is_lost = |held: &Held| refused.contains(&held.receipt);
+        let (lost, still) = std::mem::take(held).into_iter().partition(is_lost);
+        *held = still;
+        Ok(lost)
+    }
+
+    /// Hides what is held for so long from now on; the receipts of those that their queue doesn't.
+    async fn hide(&self, held: &[Held], seconds: i32) -> Result<HashSet<String>, Failure> {
+        let mut by_queue: HashMap<&str, Vec<&Held>> = HashMap::new();
+        for held in held {
+            by_queue.entry(&held.queue).or_default().push(held);
+        }
+        let batches = by_queue.iter().flat_map(|(queue, held)| held.chunks(BATCH).map(|some| (*queue, some)));
+        let refused: Result<Vec<_>, Failure> =
+            join_all(batches.map(|(queue, some)| self.hide_batch(queue, some, seconds)))
+                .await
+                .into_iter()
+                .collect();
+        Ok(refused?.into_iter().flatten().collect())
+    }
+
+    async fn hide_batch(&self, queue: &str, held: &[&Held], seconds: i32) -> Result<Vec<String>, Failure> {
+        let what = if seconds == 0 { "Releasing the messages" } else { "Holding on to the messages" };
+        let entry = |(at, held): (usize, &&Held)| {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
+            entry.receipt_handle(&held.receipt).visibility_timeout(seconds).build()
+        };
+        let entries: Result<_, _> = held.iter().enumerate().map(entry).collect();
+        let entries = entries.map_err(|error| sdk_failure(what, &error))?;
+        let request = self.sqs.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries));
+        let answer = request.send().await.map_err(|error| sdk_failure(what, &error))?;
+        let refused = answer.failed.iter().filter_map(|failed| held.get(failed.id.parse::<usize>().ok()?));
+        Ok(refused.map(|held| held.receipt.clone()).collect())
+    }
+
+    /// Sends a dead letter to where it belongs, then deletes it: whenever this ends, it is in one place at least. Why it
+    /// couldn't be deleted, if so: it is in both places then, which harms nothing.
+    ///
+    /// # Errors
+    /// [`Failure`] when it can't be sent: it stays as it is.
+    pub(crate) async fn redrive(&self, held: &Held, now: Timestamp) -> Result<Option<String>, Failure> {
         match held.letter.way(&self.stage) {
             Way::Queue(queue) => self.send(&queue, &held.letter, now).await?,
             Way::Bus => publish(&self.bus, held.letter.events.as_deref().unwrap_or_default()).await?,
@@ -128,8 +157,8 @@ impl DeadLetters {
             }
         }
         let delete = self.sqs.delete_message().queue_url(&held.queue).receipt_handle(&held.receipt);
-        let deleted = delete.send().await;
-        deleted.map(drop).map_err(|error| sdk_failure("Deleting the dead letter after it was sent", &error))
+        let refused = delete.send().await.err();
+        Ok(refused.map(|error| sdk_words(&error)))
     }
 
     async fn send(&self, queue: &str, letter: &DeadLetter, now: Timestamp) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    books::tests::{Stage, at, confirmed_but_not_sold, declined, given_up, paid},
+    books::tests::{Stage, at, confirmed_but_not_sold, declined, given_back, given_up, paid},
     dead_letters::tests::delivered,
 };
 
@@ -60,6 +60,41 @@ fn a_settled_order_waits_for_those_who_have_not_heard_of_it() {
     assert_eq!(waiting(&charging), ["OrderCancelled to be heard by payments-on-orders"]);
     charging.payments[0].cancel_requested = true;
     assert_eq!(waiting(&charging), ["the provider to settle the charge"]);
+}
+
+#[test]
+fn an_order_waits_for_what_its_timeline_lacks() {
+    for (kind, consumer) in [
+        ("StockReserved", "orders-on-inventory"),
+        ("StockReleased", "orders-on-inventory"),
+        ("PaymentFailed", "orders-on-payments"),
+    ] {
+        let mut books = declined();
+        books.orders[0].timeline.retain(|entry| entry.kind != kind);
+        assert_eq!(waiting(&books), [format!("{kind} to be heard by {consumer}")]);
+    }
+    let mut books = given_back();
+    assert_eq!(waiting(&books), Vec::<String>::new());
+    books.orders[0].timeline.retain(|entry| entry.kind != "RefundIssued" && entry.kind != "PaymentCaptured");
+    assert_eq!(
+        waiting(&books),
+        [
+            "PaymentCaptured to be heard by orders-on-payments",
+            "RefundIssued to be heard by orders-on-payments"
+        ]
+    );
+}
+
+#[test]
+fn what_is_lost_can_be_published_again_if_orders_announced_it_or_an_item_still_carries_it() {
+    let (books, _) = confirmed_but_not_sold();
+    let late = books.orders[0].created_at.plus(Duration::from_secs(600));
+    let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
+    assert!(advice.contains("rialto outbox resend --order ord_") && advice.ends_with(" --yes"), "{advice}");
+    let mut books = declined();
+    books.orders[0].timeline.retain(|entry| entry.kind != "StockReserved");
+    let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
+    assert!(advice.ends_with("as long as it lists it; afterwards only the timeline lacks it"), "{advice}");
 }
 
 #[test]

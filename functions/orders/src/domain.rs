@@ -1,5 +1,6 @@
 //! Types and rules, without any outside world.
 
+pub mod announced;
 pub mod order;
 pub mod product;
 pub mod quote;

@@ -20,18 +20,21 @@ pub struct FirstPlacing {
 pub struct Known {
     /// The order of this id, if it was placed before.
     pub placed: Option<FirstPlacing>,
+    /// The buyer is unregistered.
+    pub buyer_gone: bool,
     /// Those of the products that orders knows.
     pub products: HashMap<ProductId, Product>,
 }
 
 pub trait OrderPlacer {
-    /// One read of the order's id and all products together.
+    /// One read of the order's id, its buyer and all products together.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
     fn known(
         &self,
         order: OrderId,
+        buyer: UserId,
         products: &[ProductId],
     ) -> impl Future<Output = Result<Known, StoreError>> + Send;
 
@@ -108,6 +111,14 @@ pub trait OpenLines {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
     fn has_open_lines(&self, seller: SellerId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+pub trait BuyerKeeper {
+    /// Keeps that a buyer is unregistered, for orders that are placed later; [`Write::Conflict`] if that is known.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    fn keep_gone(&self, buyer: UserId) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait ProductKeeper {

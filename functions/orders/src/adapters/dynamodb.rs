@@ -1,4 +1,4 @@
-//! Items: `ORDER#<id>` holds `ORDER`; `PRODUCT#<id>` holds `PRODUCT`. Index `by_buyer` lists a buyer's orders by time;
+//! Items: `ORDER#<id>` holds `ORDER`; `PRODUCT#<id>` holds `PRODUCT`; `BUYER#<id>` holds `BUYER` once unregistered. Index `by_buyer` lists a buyer's orders by time;
 //! `by_deadline` those that are PENDING, by when they expire; `by_open_seller` those that have an open line of a seller. For the
 //! second seller in an order and every further one, `ORDER#<id>` holds `SELLER#<seller>`, which only stands in that index.
 
@@ -9,8 +9,8 @@ use crate::{
         timeline::Entry,
     },
     ports::{
-        DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage, OrderPlacer, OrderReader,
-        OrderWriter, ProductKeeper,
+        BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage, OrderPlacer,
+        OrderReader, OrderWriter, ProductKeeper,
     },
 };
 use rialto_contracts::orders::CancelReason;
@@ -21,6 +21,7 @@ use rialto_dynamo::{
 use rialto_kernel::{Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest};
 use rialto_lambda::App;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// The ports on the service's table.
 #[derive(Debug, Clone)]
@@ -42,6 +43,10 @@ fn product_key(product: ProductId) -> Key {
     Key::new(format!("PRODUCT#{product}"), "PRODUCT")
 }
 
+fn buyer_key(buyer: UserId) -> Key {
+    Key::new(format!("BUYER#{buyer}"), "BUYER")
+}
+
 impl DynamoOrders {
     #[must_use]
     pub fn open(app: &App) -> Self {
@@ -55,17 +60,23 @@ impl DynamoOrders {
 }
 
 impl OrderPlacer for DynamoOrders {
-    async fn known(&self, order: OrderId, products: &[ProductId]) -> Result<Known, StoreError> {
-        let order = order_key(order);
-        let mut keys = vec![order.clone()];
+    async fn known(
+        &self,
+        order: OrderId,
+        buyer: UserId,
+        products: &[ProductId],
+    ) -> Result<Known, StoreError> {
+        let (order, buyer) = (order_key(order), buyer_key(buyer));
+        let mut keys = vec![order.clone(), buyer.clone()];
         keys.extend(products.iter().map(|product| product_key(*product)));
         let mut items = self.table.get_all(&keys).await?;
         let placed = items.remove(&order).map(read_item).transpose()?;
+        let buyer_gone = items.remove(&buyer).is_some();
         let products = items
             .into_values()
             .map(|item| read_item::<Product>(item).map(|product| (product.product_id, product)))
             .collect::<Result<_, _>>()?;
-        Ok(Known { placed, products })
+        Ok(Known { placed, buyer_gone, products })
     }
 
     async fn insert(&self, change: &Change, placing: &FirstPlacing) -> Result<Write, StoreError> {
@@ -185,8 +196,9 @@ impl OpenLines for DynamoOrders {
         let mut position = None;
         loop {
             let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
-            let orders = keys.iter().map(order_of).collect::<Result<Vec<_>, _>>()?;
-            let orders = self.table.get_all(&orders).await?;
+            // An order and an old mark of it may both stand here, and a key may be asked for only once.
+            let orders = keys.iter().map(order_of).collect::<Result<HashSet<_>, _>>()?;
+            let orders = self.table.get_all(&Vec::from_iter(orders)).await?;
             for item in orders.into_values() {
                 if read_item::<Order>(item)?.open_for().contains(&seller) {
                     return Ok(true);
@@ -287,6 +299,22 @@ fn due_by(key: &Item, now: Timestamp) -> Option<OrderId> {
     let (expires_at, order) = key.get("by_deadline_sk")?.as_s().ok()?.split_once('#')?;
     (Timestamp::parse(expires_at).ok()? <= now).then_some(())?;
     OrderId::parse(order).ok()
+}
+
+/// A buyer who is unregistered.
+#[derive(Serialize)]
+struct Gone {
+    user_id: UserId,
+}
+
+impl BuyerKeeper for DynamoOrders {
+    async fn keep_gone(&self, buyer: UserId) -> Result<Write, StoreError> {
+        let item = write_item(&buyer_key(buyer), &Gone { user_id: buyer }, &[])?;
+        match self.table.put(item, Expect::Absent).await? {
+            PutOutcome::Done => Ok(Write::Done),
+            PutOutcome::Refused(_) => Ok(Write::Conflict),
+        }
+    }
 }
 
 impl ProductKeeper for DynamoOrders {

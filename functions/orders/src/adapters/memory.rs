@@ -6,14 +6,14 @@ use crate::{
         product::Product,
     },
     ports::{
-        AddressBook, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage, OrderPlacer,
-        OrderReader, OrderWriter, ProductKeeper,
+        AddressBook, BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage,
+        OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
     },
 };
 use rialto_contracts::Event;
 use rialto_kernel::{Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -27,6 +27,7 @@ pub struct MemoryOrders {
 struct State {
     orders: BTreeMap<OrderId, (Order, FirstPlacing)>,
     products: BTreeMap<ProductId, Product>,
+    gone: BTreeSet<UserId>,
     announced: Vec<Event>,
 }
 
@@ -43,11 +44,17 @@ impl MemoryOrders {
 }
 
 impl OrderPlacer for MemoryOrders {
-    async fn known(&self, order: OrderId, products: &[ProductId]) -> Result<Known, StoreError> {
+    async fn known(
+        &self,
+        order: OrderId,
+        buyer: UserId,
+        products: &[ProductId],
+    ) -> Result<Known, StoreError> {
         let state = self.state();
         let known = |id: &ProductId| state.products.get(id).map(|product| (*id, product.clone()));
         Ok(Known {
             placed: state.orders.get(&order).map(|(_, placing)| placing.clone()),
+            buyer_gone: state.gone.contains(&buyer),
             products: products.iter().filter_map(known).collect(),
         })
     }
@@ -136,6 +143,12 @@ pub struct MemoryAddresses(pub BTreeMap<(UserId, AddressId), Address>);
 impl AddressBook for MemoryAddresses {
     async fn address(&self, user: UserId, address: AddressId) -> Result<Option<Address>, StoreError> {
         Ok(self.0.get(&(user, address)).cloned())
+    }
+}
+
+impl BuyerKeeper for MemoryOrders {
+    async fn keep_gone(&self, buyer: UserId) -> Result<Write, StoreError> {
+        Ok(if self.state().gone.insert(buyer) { Write::Done } else { Write::Conflict })
     }
 }
 

@@ -4,6 +4,8 @@ use crate::{domain::order::Order, ports::OrderLister};
 use rialto_kernel::{StoreError, UserId};
 
 const RECENT: u32 = 10;
+/// Once the newest orders have all ended.
+const MANY: u32 = 100;
 
 /// A buyer's newest orders, ten at most.
 ///
@@ -13,21 +15,21 @@ pub async fn recent_orders(store: &impl OrderLister, user: UserId) -> Result<Vec
     store.orders_of(user, None, RECENT, None).await.map(|(orders, _)| orders)
 }
 
-/// Whether a buyer has an order that hasn't ended: the newest are looked at first.
+/// Whether a buyer has an order that hasn't ended. Such an order is mostly one of the newest: a few are looked at first.
 ///
 /// # Errors
 /// [`StoreError`] when the store can't answer.
 pub async fn has_open_orders(store: &impl OrderLister, user: UserId) -> Result<bool, StoreError> {
-    let mut position: Option<String> = None;
+    let (mut limit, mut position) = (RECENT, None::<String>);
     loop {
-        let (orders, next) = store.orders_of(user, None, 100, position.as_deref()).await?;
+        let (orders, next) = store.orders_of(user, None, limit, position.as_deref()).await?;
         if orders.iter().any(Order::is_open) {
             return Ok(true);
         }
         if next.is_none() {
             return Ok(false);
         }
-        position = next;
+        (limit, position) = (MANY, next);
     }
 }
 
@@ -36,11 +38,51 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryOrders,
-        ports::{FirstPlacing, OrderPlacer, OrderWriter},
+        domain::order::OrderState,
+        ports::{FirstPlacing, OrderPage, OrderPlacer, OrderWriter},
         testing,
     };
     use rialto_contracts::{Cause, orders::CancelReason};
-    use rialto_kernel::{Timestamp, Write};
+    use rialto_kernel::{OrderId, Timestamp, Write};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A store that counts the orders that it was asked for.
+    #[derive(Default)]
+    struct Counting {
+        store: MemoryOrders,
+        asked: AtomicU32,
+    }
+
+    impl OrderLister for Counting {
+        async fn orders_of(
+            &self,
+            user: UserId,
+            state: Option<OrderState>,
+            limit: u32,
+            position: Option<&str>,
+        ) -> Result<OrderPage, StoreError> {
+            self.asked.fetch_add(limit, Ordering::Relaxed);
+            self.store.orders_of(user, state, limit, position).await
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_long_history_only_the_newest_are_read_while_one_of_them_is_open() {
+        let counting = Counting::default();
+        let user = testing::order().order.user_id;
+        let placing = FirstPlacing { body_hash: String::new(), answer: String::new() };
+        for at in 0..150_u8 {
+            let mut change = testing::order();
+            change.order.order_id = OrderId::derive(&[&[at]]);
+            change.order.created_at = Timestamp::from_millis(at.into());
+            if at != 145 {
+                change.order.state = OrderState::Cancelled;
+            }
+            assert_eq!(counting.store.insert(&change, &placing).await.unwrap(), Write::Done);
+        }
+        assert!(has_open_orders(&counting, user).await.unwrap());
+        assert_eq!(counting.asked.load(Ordering::Relaxed), 10);
+    }
 
     #[tokio::test]
     async fn a_buyer_has_open_orders_until_the_last_has_ended() {

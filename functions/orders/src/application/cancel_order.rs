@@ -1,6 +1,9 @@
 use super::get_order::Viewer;
 use crate::{
-    domain::order::{Order, OrderState},
+    domain::{
+        order::{Order, OrderState},
+        timeline::Entry,
+    },
     ports::OrderWriter,
 };
 use rialto_contracts::{Cause, orders::CancelReason};
@@ -33,11 +36,11 @@ pub async fn cancel_order(
     cause: &Cause,
 ) -> Result<Order, CancelOrderError> {
     let cause = Cause { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    let mut tried: Option<Order> = None;
+    let mut tried: Vec<Entry> = Vec::new();
     for _ in 0..TRIES {
         let order = store.order(order_id).await?.ok_or(CancelOrderError::NotFound)?;
-        // A write whose answer was lost is sent again, and then collides with itself.
-        if tried.as_ref() == Some(&order) {
+        // A write whose answer was lost is sent again, and then collides with itself. Other events may have come since.
+        if order.timeline.iter().any(|entry| tried.contains(entry)) {
             return Ok(order);
         }
         match viewer {
@@ -50,7 +53,7 @@ pub async fn cancel_order(
         if store.save(&change).await? == Write::Done {
             return Ok(change.order);
         }
-        tried = Some(change.order);
+        tried = change.events.iter().map(Entry::from).collect();
     }
     Err(StoreError::Unavailable("the order changes too fast".to_owned()).into())
 }
@@ -60,10 +63,11 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryOrders,
-        domain::order::Change,
+        domain::order::{Change, Effect},
         ports::{FirstPlacing, OrderPlacer, OrderReader},
         testing,
     };
+    use rialto_contracts::{Event, inventory::StockReleased};
     use rialto_kernel::UserId;
 
     const NOW: Timestamp = Timestamp::from_millis(2_000);
@@ -87,28 +91,70 @@ mod tests {
         assert_eq!(store.announced().iter().filter(|event| event.kind == "OrderCancelled").count(), 1);
     }
 
-    /// A store whose writes happen, and then look as if somebody else had been quicker.
-    struct Forgetful(MemoryOrders);
+    /// A store whose first write happens, and then looks as if somebody else had been quicker; other events follow at once.
+    struct Forgetful {
+        store: MemoryOrders,
+        then: Vec<Event>,
+    }
 
     impl OrderReader for Forgetful {
         async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
-            self.0.order(order).await
+            self.store.order(order).await
         }
     }
 
     impl OrderWriter for Forgetful {
         async fn save(&self, change: &Change) -> Result<Write, StoreError> {
-            self.0.save(change).await.map(|_| Write::Conflict)
+            assert_eq!(self.store.save(change).await?, Write::Done);
+            let mut order = change.order.clone();
+            for event in &self.then {
+                let heard = order.hear(event, Effect::Told, NOW, &Cause::default()).unwrap();
+                assert_eq!(self.store.save(&heard).await?, Write::Done);
+                order = heard.order;
+            }
+            Ok(Write::Conflict)
         }
     }
 
     #[tokio::test]
     async fn a_cancellation_that_collides_with_itself_has_happened() {
+        let payload = StockReleased { order_id: testing::order().order.order_id, lines: Vec::new() };
+        let released = Event::new(&payload, 2, 0, NOW, &Cause::default());
+        for then in [Vec::new(), vec![released]] {
+            let (store, order) = placed().await;
+            let (entries, store) = (2 + then.len(), Forgetful { store, then });
+            let buyer = Viewer::Buyer(order.user_id);
+            let cancelled =
+                cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await.unwrap();
+            assert_eq!((cancelled.state, cancelled.timeline.len()), (OrderState::Cancelled, entries));
+        }
+    }
+
+    /// A store in which the deadline is quicker than the first write.
+    struct TooLate(MemoryOrders);
+
+    impl OrderReader for TooLate {
+        async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
+            self.0.order(order).await
+        }
+    }
+
+    impl OrderWriter for TooLate {
+        async fn save(&self, change: &Change) -> Result<Write, StoreError> {
+            if let Some(order) = self.0.order(change.order.order_id).await? {
+                let cancelled = order.cancel(CancelReason::Timeout, NOW, &Cause::default());
+                assert_eq!(self.0.save(&cancelled.unwrap()).await?, Write::Done);
+            }
+            self.0.save(change).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_deadline_cancelled_is_not_taken_for_the_buyers_success() {
         let (store, order) = placed().await;
-        let store = Forgetful(store);
         let buyer = Viewer::Buyer(order.user_id);
-        let cancelled = cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await.unwrap();
-        assert_eq!(cancelled.state, OrderState::Cancelled);
+        let refused = cancel_order(&TooLate(store), order.order_id, buyer, NOW, &Cause::default()).await;
+        assert!(matches!(refused, Err(CancelOrderError::IllegalTransition(OrderState::Cancelled))));
     }
 
     #[tokio::test]

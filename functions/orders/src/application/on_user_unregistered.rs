@@ -1,18 +1,20 @@
-use crate::ports::{OrderLister, OrderWriter};
+use crate::ports::{BuyerKeeper, OrderLister, OrderWriter};
 use rialto_kernel::{OrderId, StoreError, UserId, Write};
 
 /// How often an order that is being changed is tried.
 const TRIES: u32 = 5;
 
-/// Forgets the addresses of an unregistered buyer's orders: of those that have ended now, of the others when they end.
+/// Forgets the addresses of an unregistered buyer's orders: of those that have ended now, of the others when they end, those
+/// that are placed later included.
 ///
 /// # Errors
 /// [`StoreError`]: some may be left; the event comes again.
 pub async fn on_user_unregistered(
-    store: &(impl OrderLister + OrderWriter),
+    store: &(impl BuyerKeeper + OrderLister + OrderWriter),
     user: UserId,
 ) -> Result<Write, StoreError> {
-    let mut forgotten = Write::Conflict;
+    // Kept first: whoever places an order from now on knows it.
+    let mut forgotten = store.keep_gone(user).await?;
     let mut position: Option<String> = None;
     loop {
         let (orders, next) = store.orders_of(user, None, 100, position.as_deref()).await?;
@@ -66,7 +68,7 @@ mod tests {
         let ended = open.cancel(CancelReason::Timeout, Timestamp::from_millis(2_000), &Cause::default());
         assert_eq!(store.save(&ended.unwrap()).await.unwrap(), Write::Done);
         assert_eq!(store.order(order).await.unwrap().unwrap().address, None);
-        let placed = store.known(order, &[]).await.unwrap().placed.unwrap();
+        let placed = store.known(order, user, &[]).await.unwrap().placed.unwrap();
         assert_eq!((placed.body_hash.as_str(), placed.answer.as_str()), ("", ""));
     }
 }

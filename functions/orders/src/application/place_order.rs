@@ -72,7 +72,7 @@ pub async fn place_order(
     products.sort_unstable();
     products.dedup();
 
-    let Known { placed, products } = store.known(order_id, &products).await?;
+    let Known { placed, buyer_gone, products } = store.known(order_id, command.user_id, &products).await?;
     if let Some(placed) = placed {
         return replay(order_id, placed, &body_hash);
     }
@@ -88,13 +88,14 @@ pub async fn place_order(
     };
     let request = command.request.with_address(address);
     let cause = Cause { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    let change = Order::place(order_id, command.user_id, &request, quote, terms, now, &cause);
+    let mut change = Order::place(order_id, command.user_id, &request, quote, terms, now, &cause);
+    change.order.buyer_gone = buyer_gone;
     let placing = FirstPlacing { body_hash, answer: answer(&change.order) };
     match store.insert(&change, &placing).await? {
         Write::Done => Ok(Placed { order_id, answer: placing.answer, replayed: false }),
         // Another request with the same key was quicker.
         Write::Conflict => {
-            let winner = store.known(order_id, &[]).await?.placed;
+            let winner = store.known(order_id, command.user_id, &[]).await?.placed;
             let vanished = || StoreError::Corrupt("an order vanished while it was placed".to_owned());
             replay(order_id, winner.ok_or_else(vanished)?, &placing.body_hash)
         }
@@ -113,6 +114,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::{MemoryAddresses, MemoryOrders},
+        application::on_user_unregistered::on_user_unregistered,
         domain::{order::Effect, product::Product},
         ports::{OrderReader, OrderWriter, ProductKeeper},
         testing,
@@ -195,6 +197,19 @@ mod tests {
         let store = MemoryOrders::default();
         let refused = place(&store, wanted(1)).await;
         assert!(matches!(refused, Err(PlaceOrderError::NotOrderable(products)) if products.len() == 1));
+    }
+
+    #[tokio::test]
+    async fn an_order_for_an_unregistered_buyer_forgets_the_address_when_it_ends() {
+        let store = shop().await;
+        let gone = on_user_unregistered(&store, UserId::derive(&[b"u"])).await.unwrap();
+        assert_eq!(gone, Write::Done);
+        let placed = place(&store, wanted(2)).await.unwrap();
+        let order = store.order(placed.order_id).await.unwrap().unwrap();
+        assert!(order.address.is_some(), "it goes there");
+        let ended = order.cancel(CancelReason::Timeout, NOW, &Cause::default()).unwrap();
+        assert_eq!(store.save(&ended).await.unwrap(), Write::Done);
+        assert_eq!(store.order(placed.order_id).await.unwrap().unwrap().address, None);
     }
 
     #[tokio::test]

@@ -14,17 +14,26 @@ use rialto_orders::{
     SERVICE,
     adapters::{dynamodb::DynamoOrders, memory::MemoryOrders},
     domain::{
-        order::{Change, Effect, Line, Order, OrderState},
+        order::{Change, Effect, Line, LineState, Order, OrderState},
         product::Product,
         quote::{Quote, Terms},
         request::{OrderRequest, PaymentMethod, RequestedLine},
     },
-    ports::{DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer, OrderWriter, ProductKeeper},
+    ports::{
+        BuyerKeeper, DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer, OrderWriter,
+        ProductKeeper,
+    },
 };
 use std::{collections::HashMap, time::Duration};
 
-trait Store: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + ProductKeeper {}
-impl<S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + ProductKeeper> Store for S {}
+trait Store:
+    OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + BuyerKeeper + ProductKeeper
+{
+}
+impl<S> Store for S where
+    S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + BuyerKeeper + ProductKeeper
+{
+}
 
 /// Runs each rule on each adapter, on a store of its own.
 macro_rules! contract {
@@ -50,7 +59,9 @@ contract! {
     a_list_by_state_finds_all_of_them,
     what_is_due_is_found_by_its_deadline,
     open_lines_are_found_for_each_seller,
+    a_line_stays_open_when_another_sellers_has_ended,
     what_placing_left_is_forgotten_with_the_address,
+    an_unregistered_buyer_is_known_when_an_order_is_placed,
     the_newest_copy_of_a_product_is_kept,
 }
 
@@ -113,9 +124,8 @@ fn confirmed(order: &Order) -> Change {
     order.hear(&event, Effect::Confirms, SystemClock.now(), &Cause::default()).unwrap()
 }
 
-async fn open_lines_are_found_for_each_seller(store: impl Store) {
-    let sellers: Vec<SellerId> =
-        [b"s1", b"s2", b"s3"].map(|name| SellerId::derive(&[name.as_slice()])).into();
+/// An order with a line of each of these sellers.
+fn sold_by(sellers: &[SellerId]) -> Change {
     let mut change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     let line = change.order.lines[0].clone();
     let lines = sellers.iter().zip(1..).map(|(seller_id, line_no)| Line {
@@ -124,6 +134,12 @@ async fn open_lines_are_found_for_each_seller(store: impl Store) {
         ..line.clone()
     });
     change.order.lines = lines.collect();
+    change
+}
+
+async fn open_lines_are_found_for_each_seller(store: impl Store) {
+    let sellers = [b"s1", b"s2", b"s3"].map(|name| SellerId::derive(&[name.as_slice()]));
+    let change = sold_by(&sellers);
     insert(&store, &change).await;
     for seller in &sellers {
         assert!(!store.has_open_lines(*seller).await.unwrap(), "{seller} in a PENDING order");
@@ -138,6 +154,21 @@ async fn open_lines_are_found_for_each_seller(store: impl Store) {
     assert!(!store.has_open_lines(SellerId::derive(&[b"another"])).await.unwrap());
 }
 
+async fn a_line_stays_open_when_another_sellers_has_ended(store: impl Store) {
+    let sellers = [b"s1", b"s2"].map(|name| SellerId::derive(&[name.as_slice()]));
+    for (ends, stays) in [(0, 1), (1, 0)] {
+        let change = sold_by(&sellers);
+        let order = Order { order_id: OrderId::derive(&[&[ends]]), ..change.order };
+        insert(&store, &Change { order: order.clone(), events: Vec::new() }).await;
+        let confirmed = confirmed(&order);
+        assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
+        let mut order = Order { version: confirmed.order.version + 1, ..confirmed.order };
+        order.lines[usize::from(ends)].state = LineState::Cancelled;
+        assert_eq!(store.save(&Change { order, events: Vec::new() }).await.unwrap(), Write::Done);
+        assert!(store.has_open_lines(sellers[stays]).await.unwrap(), "line {stays}");
+    }
+}
+
 async fn what_placing_left_is_forgotten_with_the_address(store: impl Store) {
     let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     insert(&store, &change).await;
@@ -147,8 +178,23 @@ async fn what_placing_left_is_forgotten_with_the_address(store: impl Store) {
     assert_eq!(store.save(&forgotten).await.unwrap(), Write::Done);
     let order = store.order(change.order.order_id).await.unwrap().unwrap();
     assert_eq!((order.address, order.buyer_gone), (None, true));
-    let left = store.known(change.order.order_id, &[]).await.unwrap().placed;
+    let left = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap().placed;
     assert_eq!(left, Some(FirstPlacing { body_hash: String::new(), answer: String::new() }));
+}
+
+async fn an_unregistered_buyer_is_known_when_an_order_is_placed(store: impl Store) {
+    let (gone, other, order) = (UserId::derive(&[b"u"]), UserId::derive(&[b"v"]), OrderId::derive(&[b"o"]));
+    assert_eq!(store.keep(&product("p", 1)).await.unwrap(), Write::Done);
+    assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Done);
+    assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Conflict);
+    for (buyer, is_gone) in [(gone, true), (other, false)] {
+        let known = store.known(order, buyer, &[product("p", 1).product_id]).await.unwrap();
+        assert_eq!((known.buyer_gone, known.products.len()), (is_gone, 1));
+    }
+    let change = placed(gone, "k", SystemClock.now());
+    let change = Change { order: Order { buyer_gone: true, ..change.order }, ..change };
+    insert(&store, &change).await;
+    assert!(store.order(change.order.order_id).await.unwrap().unwrap().buyer_gone);
 }
 
 async fn insert(store: &impl Store, change: &Change) {
@@ -166,7 +212,7 @@ async fn an_order_is_placed_once(store: impl Store) {
     let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     insert(&store, &change).await;
     assert_eq!(store.insert(&change, &placing("another")).await.unwrap(), Write::Conflict);
-    let known = store.known(change.order.order_id, &[]).await.unwrap();
+    let known = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap();
     assert_eq!(known.placed, Some(placing("answer")));
 }
 
@@ -176,7 +222,7 @@ async fn the_first_answer_stays_when_the_order_moves(store: impl Store) {
     let cancelled = cancelled(&change.order);
     assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
     assert_eq!(store.order(change.order.order_id).await.unwrap(), Some(cancelled.order));
-    let known = store.known(change.order.order_id, &[]).await.unwrap();
+    let known = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap();
     assert_eq!(known.placed, Some(placing("answer")));
 }
 
@@ -260,7 +306,8 @@ async fn the_newest_copy_of_a_product_is_kept(store: impl Store) {
     assert_eq!(store.keep(&first).await.unwrap(), Write::Conflict);
     assert_eq!(store.keep(&second).await.unwrap(), Write::Conflict);
     let unknown = ProductId::derive(&[b"unknown"]);
-    let known = store.known(OrderId::derive(&[b"o"]), &[second.product_id, unknown]).await.unwrap();
-    assert_eq!(known.placed, None);
+    let (order, buyer) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
+    let known = store.known(order, buyer, &[second.product_id, unknown]).await.unwrap();
+    assert_eq!((known.placed, known.buyer_gone), (None, false));
     assert_eq!(known.products, HashMap::from([(second.product_id, second)]));
 }
