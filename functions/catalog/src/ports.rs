@@ -15,13 +15,23 @@ pub trait ProductReader {
     -> impl Future<Output = Result<Option<Product>, StoreError>> + Send;
 }
 
+/// What became of the write of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Stored {
+    Done,
+    /// Nothing was written: the product isn't as it was before the change.
+    Conflict,
+    /// Nothing was written: the change [needs a seller](Change::needs_seller), who is closed.
+    SellerClosed,
+}
+
 pub trait ProductWriter {
-    /// Writes a product, what it announces and its place in every list, or nothing: [`Write::Conflict`] unless the
-    /// product is as it was before the change.
+    /// Writes a product, what it announces and its place in every list, or nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn store(&self, change: &Change) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn store(&self, change: &Change) -> impl Future<Output = Result<Stored, StoreError>> + Send;
 }
 
 pub trait OriginReader {

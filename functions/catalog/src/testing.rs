@@ -7,10 +7,10 @@ use crate::{
         item::{Attributes, Item},
         product::{Change, Product, Registration},
     },
-    ports::ProductWriter,
+    ports::{ProductWriter, Stored},
 };
 use rialto_contracts::{Cause, catalog::ProductStatus};
-use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Text, Timestamp, Write};
+use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Text, Timestamp};
 
 /// A registration at this time, which is its price too.
 pub(crate) fn registered(millis: i64, seller: &str, title: &str, initial_stock: u32) -> Change {
@@ -40,7 +40,7 @@ pub(crate) async fn sell(store: &MemoryCatalog, millis: i64, seller: &str, title
     let registered = registered(millis, seller, title, 1);
     let now = Timestamp::from_millis(millis);
     let shown = registered.product.choose(ProductStatus::Sell, now, &Cause::default()).unwrap();
-    assert_eq!(store.store(&registered).await.unwrap(), Write::Done);
-    assert_eq!(store.store(&shown).await.unwrap(), Write::Done);
+    assert_eq!(store.store(&registered).await.unwrap(), Stored::Done);
+    assert_eq!(store.store(&shown).await.unwrap(), Stored::Done);
     shown.product.product_id
 }

@@ -10,7 +10,7 @@ use crate::{
     },
     ports::{
         AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
-        SellerProductReader, SellerStatus, SellerWriter,
+        SellerProductReader, SellerStatus, SellerWriter, Stored,
     },
 };
 use rialto_dynamo::{
@@ -136,6 +136,13 @@ fn put(outcome: PutOutcome) -> Write {
     }
 }
 
+fn stored(outcome: PutOutcome) -> Stored {
+    match outcome {
+        PutOutcome::Done => Stored::Done,
+        PutOutcome::Refused(_) => Stored::Conflict,
+    }
+}
+
 fn incomplete(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
@@ -147,7 +154,7 @@ impl ProductReader for DynamoCatalog {
 }
 
 impl ProductWriter for DynamoCatalog {
-    async fn store(&self, change: &Change) -> Result<Write, StoreError> {
+    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
         let (before, product) = (change.before.as_ref(), &change.product);
         let mut item = write_item(&product_key(product.product_id), product, &change.events)?;
         item.insert("by_seller_pk".to_owned(), AttributeValue::S(format!("SELLER#{}", product.seller_id)));
@@ -155,12 +162,20 @@ impl ProductWriter for DynamoCatalog {
         let expect = before.map_or(Expect::Absent, |before| Expect::Version(before.version));
         let was = before.and_then(Product::entry);
         let relisting = Relisting::between(was.as_ref(), product.entry().as_ref());
-        if relisting.is_empty() {
-            return self.table.put(item, expect).await.map(put);
+        if relisting.is_empty() && !change.needs_seller() {
+            return self.table.put(item, expect).await.map(stored);
         }
-        match self.table.transact(self.writes(item, expect, product, &relisting)?).await? {
-            Transacted::Done => Ok(Write::Done),
-            Transacted::Refused(_) => Ok(Write::Conflict),
+        let mut writes = self.writes(item, expect, product, &relisting)?;
+        if change.needs_seller() {
+            writes.push(self.table.check_part(&seller_key(product.seller_id), Expect::Older(CLOSED))?);
+        }
+        match self.table.transact(writes).await? {
+            Transacted::Done => Ok(Stored::Done),
+            // The product's own refusal comes first; otherwise it is the seller's.
+            Transacted::Refused(refusals) => match refusals.first() {
+                Some(None) => Ok(Stored::SellerClosed),
+                _ => Ok(Stored::Conflict),
+            },
         }
     }
 }
@@ -231,7 +246,11 @@ impl SellerProductReader for DynamoCatalog {
     }
 }
 
-/// A seller who was heard of: version 1 is registered, 2 closed.
+/// The versions of a seller who was heard of.
+const REGISTERED: u64 = 1;
+const CLOSED: u64 = 2;
+
+/// A seller who was heard of.
 #[derive(Serialize, Deserialize)]
 struct SellerRecord {
     seller_id: SellerId,
@@ -243,14 +262,14 @@ struct SellerRecord {
 
 impl SellerWriter for DynamoCatalog {
     async fn keep_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
-        let record = SellerRecord { seller_id, status: SellerStatus::Registered, version: 1 };
+        let record = SellerRecord { seller_id, status: SellerStatus::Registered, version: REGISTERED };
         self.put_new(&seller_key(seller_id), &record).await
     }
 
     async fn close_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
-        let record = SellerRecord { seller_id, status: SellerStatus::Closed, version: 2 };
+        let record = SellerRecord { seller_id, status: SellerStatus::Closed, version: CLOSED };
         let item = write_item(&seller_key(seller_id), &record, &[])?;
-        self.table.put(item, Expect::Older(record.version)).await.map(put)
+        self.table.put(item, Expect::Older(CLOSED)).await.map(put)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     },
     ports::{
         AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
-        SellerProductReader, SellerStatus, SellerWriter,
+        SellerProductReader, SellerStatus, SellerWriter, Stored,
     },
 };
 use rialto_contracts::Event;
@@ -54,16 +54,19 @@ impl ProductReader for MemoryCatalog {
 }
 
 impl ProductWriter for MemoryCatalog {
-    async fn store(&self, change: &Change) -> Result<Write, StoreError> {
+    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
         let mut state = self.state();
         let product = &change.product;
         let there = state.products.get(&product.product_id).map(|product| product.version);
         if there != change.before.as_ref().map(|before| before.version) {
-            return Ok(Write::Conflict);
+            return Ok(Stored::Conflict);
+        }
+        if change.needs_seller() && state.sellers.get(&product.seller_id) == Some(&SellerStatus::Closed) {
+            return Ok(Stored::SellerClosed);
         }
         state.products.insert(product.product_id, product.clone());
         state.announced.extend(change.events.iter().cloned());
-        Ok(Write::Done)
+        Ok(Stored::Done)
     }
 }
 

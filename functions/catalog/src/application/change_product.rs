@@ -3,10 +3,10 @@ use crate::{
         product::{Change, Edit, Product},
         status::IllegalTransition,
     },
-    ports::{ProductReader, ProductWriter},
+    ports::{ProductReader, ProductWriter, Stored},
 };
 use rialto_contracts::Cause;
-use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write};
+use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp};
 
 /// Why a product isn't changed. It is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub enum ChangeProductError {
     Forbidden,
     #[error(transparent)]
     Refused(#[from] IllegalTransition),
+    #[error("its seller is gone, and it goes too")]
+    SellerClosed,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -57,10 +59,11 @@ pub(super) async fn rewrite(
             return Err(ChangeProductError::Forbidden);
         }
         let change = decide(&product)?;
-        if store.store(&change).await? == Write::Done {
-            return Ok(change.product);
+        match store.store(&change).await? {
+            Stored::Done => return Ok(change.product),
+            Stored::SellerClosed => return Err(ChangeProductError::SellerClosed),
+            Stored::Conflict => tried = Some(change.product),
         }
-        tried = Some(change.product);
     }
     Err(StoreError::Unavailable("the product changes too fast".to_owned()).into())
 }
@@ -74,7 +77,7 @@ mod tests {
         testing::sell,
     };
     use rialto_contracts::catalog::ProductStatus;
-    use rialto_kernel::Amount;
+    use rialto_kernel::{Amount, Write};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// The store in memory, in which somebody else is quicker the first few times.
@@ -90,13 +93,13 @@ mod tests {
     }
 
     impl ProductWriter for Contended {
-        async fn store(&self, change: &Change) -> Result<Write, StoreError> {
+        async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
             let left =
                 self.times.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             if left.is_ok() {
                 let product = self.store.product(change.product.product_id).await?.unwrap();
                 let other = product.hear_of_stock(!product.in_stock, product.stock_sequence + 1).unwrap();
-                assert_eq!(self.store.store(&other).await?, Write::Done);
+                assert_eq!(self.store.store(&other).await?, Stored::Done);
             }
             self.store.store(change).await
         }
@@ -112,9 +115,9 @@ mod tests {
     }
 
     impl ProductWriter for Forgetful {
-        async fn store(&self, change: &Change) -> Result<Write, StoreError> {
-            assert_eq!(self.0.store(change).await?, Write::Done);
-            Ok(Write::Conflict)
+        async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+            assert_eq!(self.0.store(change).await?, Stored::Done);
+            Ok(Stored::Conflict)
         }
     }
 

@@ -122,11 +122,11 @@ mod tests {
             product::Product,
             words::Words,
         },
-        ports::ProductWriter,
+        ports::{ProductWriter, Stored},
         testing::{registered, sell},
     };
     use rialto_contracts::{Cause, catalog::ProductStatus};
-    use rialto_kernel::{Amount, ProductId, SellerId, Timestamp, Write};
+    use rialto_kernel::{Amount, ProductId, SellerId, Timestamp};
     use std::sync::Mutex;
 
     /// The store in memory, with a note of every list read: which, and how many entries of it.
@@ -229,11 +229,11 @@ mod tests {
             let hidden = sold.product.choose(ProductStatus::Unregistered, now, &cause).unwrap();
             // Lists hold all four; the newest two were unregistered since.
             for change in [&registered, &sold] {
-                assert_eq!(store.lists.store(change).await.unwrap(), Write::Done);
-                assert_eq!(store.products.store(change).await.unwrap(), Write::Done);
+                assert_eq!(store.lists.store(change).await.unwrap(), Stored::Done);
+                assert_eq!(store.products.store(change).await.unwrap(), Stored::Done);
             }
             if millis > 2 {
-                assert_eq!(store.products.store(&hidden).await.unwrap(), Write::Done);
+                assert_eq!(store.products.store(&hidden).await.unwrap(), Stored::Done);
             }
         }
         let (found, next) = list_products(&store, &Search::default(), 2, None).await.unwrap();

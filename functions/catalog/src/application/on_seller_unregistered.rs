@@ -1,40 +1,91 @@
 use super::{change_product::ChangeProductError, set_product_status::set_product_status};
-use crate::ports::{ProductReader, ProductWriter, SellerProductReader, SellerWriter};
+use crate::{
+    domain::listing::{List, Sort},
+    ports::{ListReader, ProductReader, ProductWriter, SellerProductReader, SellerWriter},
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rialto_contracts::{Cause, accounts::SellerUnregistered, catalog::ProductStatus};
-use rialto_kernel::{ProductId, StoreError, Timestamp, Write};
+use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write};
 
-/// How many products are changed at once.
+/// How many products are listed, and changed, at once.
+const PAGE: u32 = 100;
 const AT_ONCE: usize = 10;
 
 /// Closes the seller, who gets no more products, and makes every product UNREGISTERED; a second time nothing changes.
 ///
+/// What everybody sees is found in the seller's list, which doesn't lag; from the closing on, it can only get shorter. The
+/// index finds the rest; what it doesn't know yet stays hidden, as nothing of a closed seller's is ever shown again.
+///
 /// # Errors
 /// [`StoreError`]: some may be left; the event has to come again.
 pub async fn on_seller_unregistered(
-    store: &(impl SellerWriter + SellerProductReader + ProductReader + ProductWriter + Sync),
+    store: &(impl SellerWriter + SellerProductReader + ListReader + ProductReader + ProductWriter + Sync),
     event: &SellerUnregistered,
     now: Timestamp,
     cause: &Cause,
 ) -> Result<Write, StoreError> {
-    let mut changed = store.close_seller(event.seller_id).await?;
+    let closed = store.close_seller(event.seller_id).await?;
+    let shown = withdraw_shown(store, event.seller_id, now, cause).await?;
+    let rest = withdraw_rest(store, event.seller_id, now, cause).await?;
+    Ok(any([closed, shown, rest]))
+}
+
+/// Whether any of these changed something.
+fn any(writes: impl IntoIterator<Item = Write>) -> Write {
+    if writes.into_iter().any(|write| write == Write::Done) { Write::Done } else { Write::Conflict }
+}
+
+async fn withdraw_shown(
+    store: &(impl ListReader + ProductReader + ProductWriter + Sync),
+    seller: SellerId,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Write, StoreError> {
+    let mut changed = Write::Conflict;
+    let mut after: Option<String> = None;
+    loop {
+        let chunk = store.entries(&List::Seller(seller), Sort::Newest, after.as_deref(), PAGE).await?;
+        let shown = chunk.entries.iter().map(|entry| entry.product_id).collect();
+        changed = any([changed, withdraw_all(store, shown, now, cause).await?]);
+        if !chunk.more {
+            return Ok(changed);
+        }
+        after = chunk.entries.last().map(|entry| Sort::Newest.place(entry));
+    }
+}
+
+async fn withdraw_rest(
+    store: &(impl SellerProductReader + ProductReader + ProductWriter + Sync),
+    seller: SellerId,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Write, StoreError> {
+    let mut changed = Write::Conflict;
     let mut position: Option<String> = None;
     loop {
-        let (products, next) = store.seller_products(event.seller_id, 100, position.as_deref()).await?;
+        let (products, next) = store.seller_products(seller, PAGE, position.as_deref()).await?;
         let left = products.iter().filter(|product| product.chosen_status != ProductStatus::Unregistered);
-        let withdrawn = stream::iter(left.map(|product| product.product_id).collect::<Vec<_>>())
-            .map(|product| withdraw(store, product, now, cause))
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await?;
-        if withdrawn.contains(&Write::Done) {
-            changed = Write::Done;
-        }
+        let left = left.map(|product| product.product_id).collect();
+        changed = any([changed, withdraw_all(store, left, now, cause).await?]);
         if next.is_none() {
             return Ok(changed);
         }
         position = next;
     }
+}
+
+async fn withdraw_all(
+    store: &(impl ProductReader + ProductWriter + Sync),
+    products: Vec<ProductId>,
+    now: Timestamp,
+    cause: &Cause,
+) -> Result<Write, StoreError> {
+    let withdrawn = stream::iter(products)
+        .map(|product| withdraw(store, product, now, cause))
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await?;
+    Ok(any(withdrawn))
 }
 
 async fn withdraw(
@@ -62,7 +113,7 @@ mod tests {
         testing::sell,
     };
     use rialto_contracts::accounts::SellerRegistered;
-    use rialto_kernel::{ItemId, SellerId};
+    use rialto_kernel::ItemId;
 
     #[tokio::test]
     async fn an_unregistered_sellers_products_go_and_nobody_elses() {

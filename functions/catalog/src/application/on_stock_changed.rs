@@ -1,5 +1,5 @@
 use super::change_product::TRIES;
-use crate::ports::{ProductReader, ProductWriter};
+use crate::ports::{ProductReader, ProductWriter, Stored};
 use rialto_kernel::{ProductId, StoreError, Write};
 
 /// Why the event is left to the queue's retry.
@@ -24,7 +24,7 @@ pub async fn on_stock_changed(
     for _ in 0..TRIES {
         let known = store.product(product).await?.ok_or(OnStockChangedError::UnknownProduct(product))?;
         let Some(change) = known.hear_of_stock(in_stock, sequence) else { return Ok(Write::Conflict) };
-        if store.store(&change).await? == Write::Done {
+        if store.store(&change).await? == Stored::Done {
             return Ok(Write::Done);
         }
     }

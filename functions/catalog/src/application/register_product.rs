@@ -1,9 +1,9 @@
 use crate::{
     domain::product::{Product, Registration},
-    ports::{OriginReader, ProductReader, ProductWriter, SellerStatus},
+    ports::{OriginReader, ProductReader, ProductWriter, SellerStatus, Stored},
 };
 use rialto_contracts::Cause;
-use rialto_kernel::{ItemId, ProductId, SellerId, StoreError, Timestamp, Write};
+use rialto_kernel::{ItemId, ProductId, SellerId, StoreError, Timestamp};
 
 /// Whose product it is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +63,10 @@ pub async fn register_product(
         return Err(RegisterProductError::UnknownSeller);
     }
     let change = Product::register(request.product, seller, &item, request.registration, now, cause);
-    if store.store(&change).await? == Write::Done {
-        return Ok(change.product);
+    match store.store(&change).await? {
+        Stored::Done => return Ok(change.product),
+        Stored::SellerClosed => return Err(RegisterProductError::UnknownSeller),
+        Stored::Conflict => (),
     }
     // It may be this very write, repeated below because its answer was lost.
     let there = store.product(request.product).await?;

@@ -71,6 +71,15 @@ pub struct Change {
     pub events: Vec<Event>,
 }
 
+impl Change {
+    /// Whether it is only for sellers who aren't closed: what is new, and what everybody sees from now on. So a list of
+    /// what a closed seller shows can only get shorter.
+    #[must_use]
+    pub fn needs_seller(&self) -> bool {
+        self.before.as_ref().is_none_or(|before| self.product.is_public() && !before.is_public())
+    }
+}
+
 impl Product {
     /// A new product, made from an item. It is in stock if it begins with any.
     #[must_use]
@@ -307,6 +316,24 @@ mod tests {
         assert_eq!(rated(14, 3), 47);
         assert_eq!(rated(1, 1), 10);
         assert_eq!(rated(9, 4), 23);
+    }
+
+    #[test]
+    fn a_closed_seller_gets_nothing_new_and_shows_nothing_more() {
+        let registered = registered(100, "s", "Red shoe", 7);
+        assert!(registered.needs_seller());
+        let product = registered.product;
+        let choose = |product: &Product, status| product.choose(status, NOW, &Cause::default()).unwrap();
+        for (from, to, needs) in [
+            (&product, Sell, true),
+            (&product, SoldOut, true),
+            (&product, Unregistered, false),
+            (&chosen(&product, SoldOut), Sell, false),
+            (&chosen(&product, Sell), Unregistered, false),
+        ] {
+            assert_eq!(choose(from, to).needs_seller(), needs, "{:?} {to:?}", from.chosen_status);
+        }
+        assert!(!chosen(&product, Sell).hear_of_stock(false, 3).unwrap().needs_seller());
     }
 
     #[test]

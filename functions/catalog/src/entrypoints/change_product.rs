@@ -10,6 +10,7 @@ use crate::{
         product::Edit,
     },
 };
+use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Fields, Invalid, ProductId};
 use rialto_lambda::{
     App,
@@ -105,6 +106,9 @@ impl From<ChangeProductError> for Problem {
             ChangeProductError::Forbidden => Self::forbidden(),
             ChangeProductError::Refused(refused) => {
                 Self::new(Code::IllegalTransition).with("state", refused.state)
+            }
+            ChangeProductError::SellerClosed => {
+                Self::new(Code::IllegalTransition).with("state", ProductStatus::Unregistered)
             }
             ChangeProductError::Store(error) => error.into(),
         }

@@ -20,17 +20,19 @@ use rialto_catalog::{
         details::{Description, ImageUrl, price},
         item::{Attributes, Brand, Category, Item},
         listing::{List, Sort},
-        product::{Edit, Product, Registration},
-        search::Search,
+        product::{Change, Edit, Product, Registration},
+        search::{Chunk, Search},
         words::Words,
     },
     ports::{
-        AssortmentWriter, ListReader, OriginReader, ProductReader, ProductWriter, SellerProductReader,
-        SellerWriter,
+        AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
+        SellerProductReader, SellerStatus, SellerWriter, Stored,
     },
 };
 use rialto_contracts::{Cause, accounts::SellerUnregistered, catalog::ProductStatus};
-use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Text, Timestamp, Write};
+use rialto_kernel::{
+    Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Text, Timestamp, Write,
+};
 use std::collections::BTreeMap;
 
 trait Store:
@@ -76,6 +78,9 @@ contract! {
     a_product_is_made_from_an_item_that_exists,
     a_seller_that_is_named_has_to_be_known,
     a_closed_seller_gets_no_products_and_loses_those_there_are,
+    a_seller_that_goes_while_a_product_is_registered_does_not_get_it,
+    what_a_seller_that_goes_shows_is_withdrawn_though_the_index_does_not_know_it,
+    what_the_index_hid_from_the_withdrawal_is_never_shown,
     an_assortment_is_put_once,
     a_write_expects_the_version_before,
     a_seller_changes_only_its_own_products,
@@ -251,7 +256,7 @@ async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl 
     let product = register(&store, SKETCH).await;
     assert_eq!(product.seller_id, seller("s"));
     let sells = product.choose(ProductStatus::Sell, now(2), &Cause::default()).unwrap();
-    assert_eq!(store.store(&sells).await.unwrap(), Write::Done);
+    assert_eq!(store.store(&sells).await.unwrap(), Stored::Done);
 
     let gone = SellerUnregistered { seller_id: seller("s") };
     let cause = Cause::default();
@@ -270,6 +275,122 @@ async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl 
         let refused = register_product(&store, request, now(4), &cause).await;
         assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)), "{owner:?}");
     }
+}
+
+/// A store in which a seller goes right after it was looked at.
+struct Leaving<'a, S>(&'a S);
+
+impl<S: Store> OriginReader for Leaving<'_, S> {
+    async fn origin(
+        &self,
+        item: ItemId,
+        seller: SellerId,
+    ) -> Result<(Option<Item>, Option<SellerStatus>), StoreError> {
+        let origin = self.0.origin(item, seller).await?;
+        assert_eq!(self.0.close_seller(seller).await?, Write::Done);
+        Ok(origin)
+    }
+}
+
+impl<S: Store> ProductReader for Leaving<'_, S> {
+    async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
+        self.0.product(product).await
+    }
+}
+
+impl<S: Store> ProductWriter for Leaving<'_, S> {
+    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+        self.0.store(change).await
+    }
+}
+
+async fn a_seller_that_goes_while_a_product_is_registered_does_not_get_it(store: impl Store) {
+    let item = item(&store, "c", "b").await;
+    assert_eq!(store.keep_seller(seller("known")).await.unwrap(), Write::Done);
+    for (at, owner) in [(1, Owner::Named(seller("known"))), (2, Owner::Caller(seller("unheard of")))] {
+        let product = ProductId::generate(now(at));
+        let request = RegisterProduct { product, owner, item, registration: registration(SKETCH) };
+        let refused = register_product(&Leaving(&store), request, now(at), &Cause::default()).await;
+        assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)), "{refused:?}");
+        assert_eq!(store.product(product).await.unwrap(), None);
+    }
+}
+
+/// A store whose index doesn't have a seller's products yet.
+struct Lagging<'a, S>(&'a S);
+
+impl<S: Store> SellerProductReader for Lagging<'_, S> {
+    async fn seller_products(&self, _: SellerId, _: u32, _: Option<&str>) -> Result<ProductPage, StoreError> {
+        Ok((Vec::new(), None))
+    }
+}
+
+impl<S: Store> SellerWriter for Lagging<'_, S> {
+    async fn keep_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
+        self.0.keep_seller(seller).await
+    }
+
+    async fn close_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
+        self.0.close_seller(seller).await
+    }
+}
+
+impl<S: Store> ListReader for Lagging<'_, S> {
+    async fn entries(
+        &self,
+        list: &List,
+        sort: Sort,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Chunk, StoreError> {
+        self.0.entries(list, sort, after, limit).await
+    }
+
+    async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        self.0.products(ids).await
+    }
+}
+
+impl<S: Store> ProductReader for Lagging<'_, S> {
+    async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
+        self.0.product(product).await
+    }
+}
+
+impl<S: Store> ProductWriter for Lagging<'_, S> {
+    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+        self.0.store(change).await
+    }
+}
+
+/// The seller goes while the index has nothing of it.
+async fn unregister_unseen(store: &impl Store) {
+    let gone = SellerUnregistered { seller_id: seller("s") };
+    let heard = on_seller_unregistered(&Lagging(store), &gone, now(3), &Cause::default()).await;
+    assert_eq!(heard.unwrap(), Write::Done);
+}
+
+async fn what_a_seller_that_goes_shows_is_withdrawn_though_the_index_does_not_know_it(store: impl Store) {
+    let shown = sell(&store, SKETCH).await;
+    let sold_out = sell(&store, Sketch { at: 2, stock: 0, ..SKETCH }).await;
+    let strange = sell(&store, Sketch { at: 3, seller: "other", ..SKETCH }).await;
+    unregister_unseen(&store).await;
+    for product in [shown, sold_out] {
+        let product = store.product(product).await.unwrap().unwrap();
+        assert_eq!(product.chosen_status, ProductStatus::Unregistered);
+    }
+    assert_eq!(found(&store, &Search::default()).await, [strange]);
+}
+
+async fn what_the_index_hid_from_the_withdrawal_is_never_shown(store: impl Store) {
+    let product = register(&store, SKETCH).await.product_id;
+    unregister_unseen(&store).await;
+    for status in [ProductStatus::Sell, ProductStatus::SoldOut] {
+        let refused = set_product_status(&store, product, status, |_| true, now(9), &Cause::default()).await;
+        assert!(matches!(refused, Err(ChangeProductError::SellerClosed)), "{refused:?}");
+    }
+    assert_eq!(found(&store, &Search::default()).await, []);
+    choose(&store, product, ProductStatus::Unregistered).await;
 }
 
 async fn an_assortment_is_put_once(store: impl Store) {
@@ -304,9 +425,9 @@ async fn a_write_expects_the_version_before(store: impl Store) {
     // One that changes lists too, and one that doesn't.
     let sells = product.choose(ProductStatus::Sell, now(2), &cause).unwrap();
     let dearer = product.edit(&Edit { price: amount(101), ..Edit::default() }, now(2), &cause).unwrap();
-    assert_eq!(store.store(&sells).await.unwrap(), Write::Done);
-    assert_eq!(store.store(&dearer).await.unwrap(), Write::Conflict);
-    assert_eq!(store.store(&sells).await.unwrap(), Write::Conflict);
+    assert_eq!(store.store(&sells).await.unwrap(), Stored::Done);
+    assert_eq!(store.store(&dearer).await.unwrap(), Stored::Conflict);
+    assert_eq!(store.store(&sells).await.unwrap(), Stored::Conflict);
     assert_eq!(store.product(product.product_id).await.unwrap(), Some(sells.product));
 }
 
@@ -365,7 +486,7 @@ async fn stock_and_seller_do_not_overwrite_one_another(store: impl Store) {
     let before = store.product(product).await.unwrap().unwrap();
     assert_eq!(on_stock_changed(&store, product, false, 2).await.unwrap(), Write::Done);
     let overtaken = before.edit(&Edit { price: amount(1), ..Edit::default() }, now(3), &Cause::default());
-    assert_eq!(store.store(&overtaken.unwrap()).await.unwrap(), Write::Conflict);
+    assert_eq!(store.store(&overtaken.unwrap()).await.unwrap(), Stored::Conflict);
     edit(&store, product, Edit { price: amount(1), ..Edit::default() }).await;
     assert_eq!(on_stock_changed(&store, product, true, 3).await.unwrap(), Write::Done);
     let after = store.product(product).await.unwrap().unwrap();
@@ -386,9 +507,8 @@ async fn rate(store: &impl Store, product: ProductId, sum: u64, count: u64) {
     let before = store.product(product).await.unwrap().unwrap();
     let version = before.version + 1;
     let product = Product { rating_sum: sum, rating_count: count, version, ..before.clone() };
-    let change =
-        rialto_catalog::domain::product::Change { before: Some(before), product, events: Vec::new() };
-    assert_eq!(store.store(&change).await.unwrap(), Write::Done);
+    let change = Change { before: Some(before), product, events: Vec::new() };
+    assert_eq!(store.store(&change).await.unwrap(), Stored::Done);
 }
 
 async fn products_are_listed_in_order(store: impl Store) {

@@ -4,10 +4,10 @@ use crate::{
         intent::ChargeEnd,
         payment::{Payment, PaymentState},
     },
-    ports::{PaymentWriter, Provider, ProviderError, Saved},
+    ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
 };
 use rialto_contracts::{Cause, inventory::StockReserved};
-use rialto_kernel::{StoreError, Timestamp, Write};
+use rialto_kernel::{Clock, StoreError, Write};
 
 /// Why the reservation is left to the queue's retry, which goes by what the provider says then.
 #[derive(Debug, thiserror::Error)]
@@ -20,24 +20,25 @@ pub enum OnStockReservedError {
 
 /// Charges the order, in three writes: that it is to be charged, the provider's name for the charge before it is
 /// confirmed, and its end. From wherever an earlier attempt left it, it goes on; too late or cancelled, it isn't begun.
+/// The clock is asked before each step that mustn't come too late, as those before it may have taken their time.
 ///
 /// # Errors
 /// [`OnStockReservedError`]: the event has to come again.
 pub async fn on_stock_reserved(
-    store: &impl PaymentWriter,
+    store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
     event: &StockReserved,
     cause: &Cause,
-    now: Timestamp,
+    clock: &impl Clock,
 ) -> Result<Write, OnStockReservedError> {
     let opened = Payment::open(event, cause);
     let (found, version) = match store.save(&opened).await? {
         Saved::Done => (opened.payment, 0),
         Saved::Conflict(there) => (*there.clone(), there.version),
     };
-    let begun = begin(store, provider, found, cause, now).await?;
-    let ended = end(store, provider, begun, cause, now).await?;
-    let payment = finish_refunds(store, provider, ended, now, cause).await?;
+    let begun = begin(store, provider, found, cause, clock).await?;
+    let ended = end(store, provider, begun, cause, clock).await?;
+    let payment = finish_refunds(store, provider, ended, clock.now(), cause).await?;
     Ok(if payment.version == version { Write::Conflict } else { Write::Done })
 }
 
@@ -53,16 +54,16 @@ async fn begin(
     provider: &impl Provider,
     payment: Payment,
     cause: &Cause,
-    now: Timestamp,
+    clock: &impl Clock,
 ) -> Result<Begun, OnStockReservedError> {
     let rests = |payment| Ok(Begun { payment, unconfirmed: false });
     let charge = match &payment.charge {
-        Some(charge) if payment.state == PaymentState::Pending && payment.may_charge(now) => charge,
+        Some(charge) if payment.state == PaymentState::Pending && payment.may_charge(clock.now()) => charge,
         _ => return rests(payment),
     };
     let change = match provider.create_intent(payment.order_id, charge).await {
         Ok(intent) => payment.begin(&intent),
-        Err(ProviderError::Refused(reason)) => payment.end(&ChargeEnd::Failed { reason }, now, cause),
+        Err(ProviderError::Refused(reason)) => payment.end(&ChargeEnd::Failed { reason }, clock.now(), cause),
         Err(error) => return Err(StepError::from(error).into()),
     };
     let Some(change) = change else { return rests(payment) };
@@ -75,19 +76,19 @@ async fn begin(
 
 /// Has the provider end the charge, and records how.
 async fn end(
-    store: &impl PaymentWriter,
+    store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
     begun: Begun,
     cause: &Cause,
-    now: Timestamp,
+    clock: &impl Clock,
 ) -> Result<Payment, OnStockReservedError> {
     let Begun { payment, unconfirmed } = begun;
     let intent = match &payment.intent_id {
         Some(intent) if payment.state == PaymentState::Processing => intent,
         _ => return Ok(payment),
     };
-    match finish_charge(provider, &payment, intent, unconfirmed, now).await? {
+    match finish_charge(store, provider, &payment, intent, unconfirmed, clock).await? {
         None => Ok(payment),
-        Some(end) => Ok(advance(store, payment, |payment| payment.end(&end, now, cause)).await?),
+        Some(end) => Ok(advance(store, payment, |payment| payment.end(&end, clock.now(), cause)).await?),
     }
 }

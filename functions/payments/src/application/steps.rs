@@ -6,10 +6,10 @@ use crate::{
         payment::{Change, Payment},
         refund::{RefundEnd, RefundProgress},
     },
-    ports::{PaymentWriter, Provider, ProviderError, Saved},
+    ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
 };
 use rialto_contracts::Cause;
-use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
+use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp};
 
 /// How often an intent is looked at, acted upon and looked at again before it is left to the queue's retry.
 const ROUNDS: u32 = 4;
@@ -45,29 +45,34 @@ pub(super) async fn advance(
 /// How the charge of a payment ended, having it confirmed, or cancelled if it mustn't be any more. None while the
 /// provider is still at it.
 ///
-/// `unconfirmed` says that the intent was made just now and nobody can have confirmed it.
+/// `unconfirmed` says that the intent was made and recorded just now and nobody can have confirmed it.
 pub(super) async fn finish_charge(
+    store: &impl PaymentReader,
     provider: &impl Provider,
     payment: &Payment,
     intent: &IntentId,
     unconfirmed: bool,
-    now: Timestamp,
+    clock: &impl Clock,
 ) -> Result<Option<ChargeEnd>, StepError> {
     let mut state = if unconfirmed {
         IntentState::RequiresConfirmation
     } else {
         provider.retrieve_intent(intent).await?
     };
+    let mut just_written = unconfirmed.then_some(payment);
     for _ in 0..ROUNDS {
         if let Some(end) = state.end() {
             return Ok(Some(end));
         }
-        let answer = match state {
-            IntentState::Processing => return Ok(None),
-            IntentState::RequiresConfirmation if payment.may_charge(now) => {
-                provider.confirm_intent(intent).await
-            }
-            _ => provider.cancel_intent(intent).await,
+        if state == IntentState::Processing {
+            return Ok(None);
+        }
+        let confirms = state == IntentState::RequiresConfirmation
+            && may_confirm(store, payment.order_id, just_written.take(), clock).await?;
+        let answer = if confirms {
+            provider.confirm_intent(intent).await
+        } else {
+            provider.cancel_intent(intent).await
         };
         state = match answer {
             // It isn't any more what it was: somebody else was faster.
@@ -76,6 +81,21 @@ pub(super) async fn finish_charge(
         };
     }
     Err(StepError::Stuck(payment.order_id))
+}
+
+/// Whether an order's charge may be confirmed at this moment. Its payment is read for that, as it may have been marked
+/// since; only what this attempt has just written isn't, so that a clean charge reads nothing.
+async fn may_confirm(
+    store: &impl PaymentReader,
+    order: OrderId,
+    just_written: Option<&Payment>,
+    clock: &impl Clock,
+) -> Result<bool, StoreError> {
+    if let Some(payment) = just_written {
+        return Ok(payment.may_confirm(clock.now()));
+    }
+    let there = store.payment(order).await?;
+    Ok(there.is_some_and(|payment| payment.may_confirm(clock.now())))
 }
 
 /// How a charge ended whose time is over, having it cancelled if it hasn't. None if the provider won't cancel it either.

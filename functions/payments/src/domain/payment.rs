@@ -125,6 +125,12 @@ impl Payment {
         in_time && !self.cancel_requested
     }
 
+    /// Whether the charge that was begun may be confirmed.
+    #[must_use]
+    pub fn may_confirm(&self, now: Timestamp) -> bool {
+        self.state == PaymentState::Processing && self.may_charge(now)
+    }
+
     /// The provider has the charge, not yet confirmed. Nothing unless the payment is PENDING.
     #[must_use]
     pub fn begin(&self, intent: &IntentId) -> Option<Change> {
@@ -377,6 +383,15 @@ mod tests {
         assert!(begun().may_charge(Timestamp::from_millis(1_999)));
         assert!(!begun().may_charge(Timestamp::from_millis(2_000)));
         assert!(!begun().cancel(&Cause::default()).unwrap().payment.may_charge(NOW));
+    }
+
+    #[test]
+    fn only_what_was_begun_and_has_not_ended_is_confirmed() {
+        assert!(begun().may_confirm(NOW));
+        assert!(!begun().may_confirm(Timestamp::from_millis(2_000)));
+        assert!(!begun().cancel(&Cause::default()).unwrap().payment.may_confirm(NOW));
+        assert!(!opened().may_confirm(NOW));
+        assert!(!end(&begun(), &declined()).unwrap().payment.may_confirm(NOW));
     }
 
     #[test]

@@ -3,7 +3,7 @@ use crate::{
     application::on_stock_reserved::on_stock_reserved,
 };
 use rialto_contracts::{Cause, Event, inventory::Inventory};
-use rialto_kernel::{Clock, SystemClock};
+use rialto_kernel::SystemClock;
 use rialto_lambda::{
     App,
     sqs::{self, Failure, Outcome},
@@ -30,7 +30,7 @@ async fn handle(
 ) -> Result<Outcome, Failure> {
     match Inventory::decode(event)? {
         Inventory::StockReserved(reserved) => {
-            Ok(on_stock_reserved(store, provider, &reserved, cause, SystemClock.now()).await?.into())
+            Ok(on_stock_reserved(store, provider, &reserved, cause, &SystemClock).await?.into())
         }
         _ => Ok(Outcome::Ignored),
     }

@@ -156,7 +156,7 @@ async fn a_clean_charge_takes_three_round_trips() {
     let store = DynamoPayments::on(rialto_testkit::new_table(SERVICE).await);
     let provider = MemoryProvider::default();
     let (reserved, cause) = (reserved(), Cause::default());
-    let charge = || on_stock_reserved(&store, &provider, &reserved, &cause, SystemClock.now());
+    let charge = || on_stock_reserved(&store, &provider, &reserved, &cause, &SystemClock);
     let (charged, calls) = rialto_aws::calls::counted(charge()).await;
     assert_eq!((charged.unwrap(), calls), (Write::Done, 3));
     let (again, calls) = rialto_aws::calls::counted(charge()).await;

@@ -7,7 +7,7 @@ use rialto_contracts::{
     inventory::StockReserved,
     orders::{CancelReason, OrderCancelled},
 };
-use rialto_kernel::{Amount, Currency, OrderId, RefundId, StoreError, Timestamp, UserId};
+use rialto_kernel::{Amount, Clock, Currency, OrderId, RefundId, StoreError, Timestamp, UserId};
 use rialto_payments::{
     adapters::memory::{MemoryPayments, MemoryProvider},
     application::{
@@ -95,9 +95,8 @@ impl World {
         for attempt in 0..12 {
             let crash = message.crashes.get(attempt).copied();
             let now = message.times[attempt.min(message.times.len() - 1)];
-            let line =
-                Line { world: self, crash, requests: AtomicU32::new(0), known: AtomicBool::new(false) };
-            let handled = line.handle(message.event, now).await;
+            let line = Line::new(self, crash, now);
+            let handled = line.handle(message.event).await;
             all_crashed &= crash.is_none_or(|(at, _)| at < line.requests.load(Ordering::Relaxed));
             if handled.is_ok() {
                 return all_crashed && attempt >= message.crashes.len();
@@ -111,13 +110,8 @@ impl World {
 
     /// Delivers a message once, and never again: it crashes there, if it comes that far. Tells whether it did.
     pub(crate) fn abandon(&self, message: &Message, crash: Crash) -> bool {
-        let line = Line {
-            world: self,
-            crash: Some(crash),
-            requests: AtomicU32::new(0),
-            known: AtomicBool::new(false),
-        };
-        let handled = ready(line.handle(message.event, message.times[0]));
+        let line = Line::new(self, Some(crash), message.times[0]);
+        let handled = ready(line.handle(message.event));
         assert!(handled.is_err() || crash.0 >= line.requests.load(Ordering::Relaxed), "{crash:?}");
         crash.0 < line.requests.load(Ordering::Relaxed)
     }
@@ -179,7 +173,7 @@ impl World {
         self.provider.intents(self.order).pop().unwrap_or_else(|| IntentId::parse("pi_none").unwrap())
     }
 
-    fn stock_reserved(&self) -> StockReserved {
+    pub(crate) fn stock_reserved(&self) -> StockReserved {
         StockReserved {
             order_id: self.order,
             user_id: UserId::derive(&[b"buyer"]),
@@ -190,7 +184,7 @@ impl World {
         }
     }
 
-    fn order_cancelled(&self) -> OrderCancelled {
+    pub(crate) fn order_cancelled(&self) -> OrderCancelled {
         OrderCancelled {
             order_id: self.order,
             user_id: UserId::derive(&[b"buyer"]),
@@ -204,18 +198,29 @@ impl World {
 struct Line<'a> {
     world: &'a World,
     crash: Option<Crash>,
+    now: Timestamp,
     requests: AtomicU32,
     /// Whether this attempt knows how the charge, or the refund, stands at the provider.
     known: AtomicBool,
 }
 
-impl Line<'_> {
-    async fn handle(&self, event: Event, now: Timestamp) -> Result<(), String> {
-        let cause = Cause::default();
+impl Clock for Line<'_> {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+impl<'a> Line<'a> {
+    fn new(world: &'a World, crash: Option<Crash>, now: Timestamp) -> Self {
+        Self { world, crash, now, requests: AtomicU32::new(0), known: AtomicBool::new(false) }
+    }
+
+    async fn handle(&self, event: Event) -> Result<(), String> {
+        let (cause, now) = (Cause::default(), self.now);
         match event {
             Event::StockReserved => {
                 let event = self.world.stock_reserved();
-                let handled = on_stock_reserved(self, self, &event, &cause, now).await;
+                let handled = on_stock_reserved(self, self, &event, &cause, self).await;
                 handled.map(drop).map_err(|error| error.to_string())
             }
             Event::OrderCancelled => {

@@ -21,6 +21,8 @@ const HEARD_WITHIN: Duration = Duration::from_secs(10);
 /// How long nothing is called for an order that everybody has heard of.
 const QUIET: Duration = Duration::from_secs(2);
 
+const PAYS_LATER: &str = "pm_sim_async";
+
 /// A way that an order can go.
 #[derive(Debug, Clone, Copy)]
 struct Way {
@@ -36,6 +38,14 @@ struct Way {
 
 const WAYS: &[Way] = &[
     Way { name: "paid", method: PAYS, rare: false, cancelled: false, ends: &[("CONFIRMED", None)] },
+    // The provider tells of it in its own time. What is killed while it is told is told again by the simulator's stream.
+    Way {
+        name: "paid later",
+        method: PAYS_LATER,
+        rare: false,
+        cancelled: false,
+        ends: &[("CONFIRMED", None)],
+    },
     Way {
         name: "declined",
         method: DECLINES,

@@ -7,15 +7,63 @@ use rialto_e2e::{
     invariants::Books,
     operator::Operator,
     retries::all_quickly,
-    shop::{Basket, DECLINES, PAYS, Shop, Sketch},
+    shop::{Account, Basket, DECLINES, PAYS, Shop, Sketch},
 };
 use rialto_faults::rule::{Fault, Rule};
 use rialto_orders::domain::order::OrderState;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{path::Path, process::Command};
 
 const ORDERS: usize = 48;
 const AT_ONCE: usize = 16;
+
+/// A way that an order goes.
+struct Way {
+    /// Of what there isn't enough of.
+    rare: bool,
+    quantity: i64,
+    method: &'static str,
+    /// Its buyer cancels it just before the emulator stops. It ends as the buyer was told then.
+    cancelled: bool,
+    end: End,
+}
+
+type End = (&'static str, Option<&'static str>);
+
+const CONFIRMED: End = ("CONFIRMED", None);
+const BY_BUYER: End = ("CANCELLED", Some("BUYER"));
+const PAYS_LATER: &str = "pm_sim_async";
+
+const fn way(quantity: i64, method: &'static str, end: End) -> Way {
+    Way { rare: false, quantity, method, cancelled: false, end }
+}
+
+/// Orders go these by turns.
+const WAYS: &[Way] = &[
+    way(1, PAYS, CONFIRMED),
+    way(1, DECLINES, ("CANCELLED", Some("PAYMENT_FAILED"))),
+    Way { rare: true, ..way(2, PAYS, ("CANCELLED", Some("OUT_OF_STOCK"))) },
+    way(2, PAYS, CONFIRMED),
+    way(1, PAYS_LATER, CONFIRMED),
+    Way { cancelled: true, ..way(1, PAYS, BY_BUYER) },
+];
+
+/// So that orders are under way at every step when it stops.
+const SLOW: &[&str] = &[
+    "inventory-on-orders",
+    "payments-on-inventory",
+    "payments-on-orders",
+    "payments-receive-webhook",
+    "orders-on-payments",
+];
+
+struct Stand<'a> {
+    shop: &'a Shop,
+    faults: &'a Faults,
+    buyer: &'a Account,
+    product: &'a str,
+    rare: &'a str,
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga() {
@@ -24,50 +72,81 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Keeps", 700, 1_000)).await;
     let rare = shop.product(&seller, &Sketch::new("Hardly there", 700, 1)).await;
-    let (shop, buyer, product, rare) = (&shop, &buyer, product.as_str(), rare.as_str());
+    let stand = Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
     for _ in 0..scene::rounds() {
-        let orders = all_quickly(&shop.aws, QUEUES, async {
-            // So that orders are under way at every step when it stops.
-            for function in ["inventory-on-orders", "payments-on-inventory", "orders-on-payments"] {
-                faults.add(&Rule::new(function, Fault::Delay { from_ms: 0, to_ms: 300 }).by(function)).await;
-            }
-            let place = |at: usize| async move {
-                let lines = [(product, 1), (product, 1), (rare, 2), (product, 2)];
-                let method = if at % 4 == 1 { DECLINES } else { PAYS };
-                let basket = Basket::of(&lines[at % 4..=at % 4]).paid_by(method);
-                scene::place(shop, buyer, &basket).await
-            };
-            let placed = stream::iter(0..ORDERS).map(async |at| (at, place(at).await));
-            let mut orders: Vec<(usize, String)> = placed.buffer_unordered(AT_ONCE).collect().await;
-            orders.sort_unstable();
-            let orders: Vec<String> = orders.into_iter().map(|(_, order)| order).collect();
-
-            let books = Books::about(&shop.aws, &[], &orders).await;
-            let pending = books.orders.iter().filter(|order| order.state == OrderState::Pending).count();
-            eprintln!("{pending} of {ORDERS} orders are PENDING, {} payments begun", books.payments.len());
-            emulator("stop").await;
-            assert!(pending >= ORDERS / 4, "only {pending} were in mid-saga");
-            emulator("start").await;
-            faults.clear().await;
-
-            let ends = join_all(orders.iter().map(|order| scene::at_rest(shop, order))).await;
-            for (at, (state, reason)) in ends.into_iter().enumerate() {
-                let wanted: (&str, Value) = match at % 4 {
-                    1 => ("CANCELLED", json!("PAYMENT_FAILED")),
-                    2 => ("CANCELLED", json!("OUT_OF_STOCK")),
-                    _ => ("CONFIRMED", Value::Null),
-                };
-                assert_eq!((state, reason), (json!(wanted.0), wanted.1), "{}", orders[at]);
-            }
-            orders
-        })
-        .await;
-        let books = Books::in_order(&shop.aws, &[product, rare], &orders).await;
-        scene::provider_agrees(shop, &books, &orders).await;
-        let rialto = Operator::new(env!("CARGO_BIN_EXE_operator"), shop);
+        let orders = all_quickly(&shop.aws, QUEUES, stand.stopped_and_started()).await;
+        let books = Books::in_order(&shop.aws, &[&product, &rare], &orders).await;
+        scene::provider_agrees(&shop, &books, &orders).await;
+        let rialto = Operator::new(env!("CARGO_BIN_EXE_operator"), &shop);
         let named: Vec<String> = orders.iter().map(|order| format!(" --order {order}")).collect();
-        let reconciled = rialto.run(&format!("reconcile{}", named.concat())).await.with_status(0);
-        reconciled.telling(&["Everything agrees."]);
+        let words = format!("reconcile --product {product} --product {rare}{}", named.concat());
+        rialto.run(&words).await.with_status(0).telling(&["Everything agrees."]);
+    }
+}
+
+impl Stand<'_> {
+    /// The orders that were under way, each of which has ended as it should.
+    async fn stopped_and_started(&self) -> Vec<String> {
+        let baskets: Vec<Basket> = WAYS.iter().cycle().take(ORDERS).map(|way| self.basket(way)).collect();
+        self.slow_down(&baskets).await;
+        let placed = baskets.iter().map(|basket| scene::place(self.shop, self.buyer, basket));
+        let orders: Vec<String> = stream::iter(placed).buffered(AT_ONCE).collect().await;
+        let ways = WAYS.iter().cycle();
+        let mut ends: Vec<_> =
+            orders.iter().zip(ways).map(|(order, way)| (order.as_str(), way, way.end)).collect();
+
+        let books = Books::about(&self.shop.aws, &[], &orders).await;
+        let pending = books.orders.iter().filter(|order| order.state == OrderState::Pending).count();
+        eprintln!("{pending} of {ORDERS} orders are PENDING, {} payments begun", books.payments.len());
+        assert!(pending >= ORDERS / 4, "only {pending} were in mid-saga");
+        self.cancel_some(&mut ends).await;
+        emulator("stop").await;
+        emulator("start").await;
+        self.faults.clear().await;
+
+        let rests = join_all(orders.iter().map(|order| scene::at_rest(self.shop, order))).await;
+        for ((order, _, (state, reason)), rest) in ends.iter().zip(rests) {
+            assert_eq!(rest, (json!(state), json!(reason)), "{order}");
+        }
+        orders
+    }
+
+    fn basket(&self, way: &Way) -> Basket {
+        let product = if way.rare { self.rare } else { self.product };
+        Basket::of(&[(product, way.quantity)]).paid_by(way.method)
+    }
+
+    /// Every call takes longer, and what is to be cancelled waits for that once it is paid.
+    async fn slow_down(&self, baskets: &[Basket]) {
+        let cancelled = baskets.iter().zip(WAYS.iter().cycle()).filter(|(_, way)| way.cancelled);
+        for (basket, _) in cancelled {
+            let order = scene::id_of(self.buyer, basket);
+            let hold = Rule::new(&order, Fault::Hold { done: false, limit_ms: 4_000 });
+            self.faults.add(&hold.by("orders-on-payments").about(&order)).await;
+        }
+        // After those: of several rules the first that fires decides.
+        for function in SLOW {
+            let delay = Rule::new(*function, Fault::Delay { from_ms: 0, to_ms: 300 });
+            self.faults.add(&delay.by(function)).await;
+        }
+    }
+
+    /// Cancels those that are to be, once one of them is paid, so that money is on its way back.
+    async fn cancel_some(&self, ends: &mut [(&str, &'static Way, End)]) {
+        let mut cancelled: Vec<_> = ends.iter_mut().filter(|(_, way, _)| way.cancelled).collect();
+        self.faults.until_fired(cancelled[0].0).await;
+        let answers = cancelled.iter().map(|(order, ..)| scene::cancel(self.shop, self.buyer, order));
+        let answers = join_all(answers).await;
+        let in_time = answers.iter().filter(|answer| answer.status == 200).count();
+        eprintln!("{in_time} of {} are cancelled in time", answers.len());
+        assert!(in_time > 0, "every cancellation came too late");
+        for ((order, _, end), answer) in cancelled.iter_mut().zip(answers) {
+            if answer.status != 200 {
+                assert_eq!(answer.problem(409, "illegal_transition")["state"], "CONFIRMED", "{order}");
+                *end = CONFIRMED;
+            }
+            self.faults.remove(order).await;
+        }
     }
 }
 

@@ -8,13 +8,22 @@ use crate::{
     },
 };
 use rialto_contracts::{Cause, inventory::StockReserved};
-use rialto_kernel::{Amount, Currency, Timestamp, UserId, Write};
+use rialto_kernel::{Amount, Clock, Currency, Timestamp, UserId, Write};
 use rialto_lambda::http::Code;
 use serde_json::json;
 
 const SECRET: &str = "whsec_test";
 /// Requests that no gateway brought have come then.
 const NOW: Timestamp = Timestamp::from_millis(0);
+
+/// A clock that shows it.
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
 
 /// A payment whose charge the provider is still at.
 struct World {
@@ -38,7 +47,8 @@ impl World {
             payment_method: "pm_sim_async".to_owned(),
             expires_at: Timestamp::from_millis(1_000),
         };
-        let begun = on_stock_reserved(&world.store, &world.provider, &reserved, &Cause::default(), NOW).await;
+        let (store, provider) = (&world.store, &world.provider);
+        let begun = on_stock_reserved(store, provider, &reserved, &Cause::default(), &Stopped).await;
         assert_eq!(begun.unwrap(), Write::Done);
         world
     }
