@@ -155,6 +155,8 @@ pub(crate) async fn handle(
     let command = request.json::<RegisterProductRequest>()?.parse(caller.account, now)?;
     let currency = currency(settings).await?;
     let product = register_product(store, command, now, &request.cause()).await?;
+    // A supervisor says whose it is, and no path tells it.
+    tracing::info!(seller = %product.seller_id, product = %product.product_id, "registered");
     let location = format!("products/{}", product.product_id);
     Ok(Reply::created(location, &OwnProductBody::new(&product, currency)))
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use rialto_e2e::{
+    provider::{STUCK, Signer, Simulator},
     shop::{Account, Basket, PERSONAL, Shop, Sketch, address},
     tables::{partition, table},
     wait::eventually,
@@ -67,7 +68,15 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
     let product = shop.product(&seller, &Sketch::new("Runs on", 700, 10)).await;
     let ended = shop.place(&buyer, &Basket::of(&[(&product, 99)])).await;
     assert_eq!(shop.settled(&buyer, &ended).await["state"], "CANCELLED");
-    let open = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by("pm_sim_stuck")).await;
+    let open = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by(STUCK)).await;
+    let payment_is = async |state: &str| {
+        eventually(&format!("the payment to be {state}"), async || {
+            let answer = shop.payment(&supervisor, &open).await;
+            if answer.status == 200 && answer.json()["data"]["state"] == state { Ok(()) } else { Err(answer) }
+        })
+        .await;
+    };
+    payment_is("PROCESSING").await;
     shop.told(&buyer, &open, &["OrderPlaced", "StockReserved"]).await;
 
     shop.http.call("DELETE", format!("/users/{}", buyer.id)).token(&buyer.token).send().await.expect(204);
@@ -84,12 +93,16 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
     let cancelled = cancel.send().await.data(200);
     assert!(cancelled["address"].is_null(), "{cancelled}");
     let orders = table(&shop.aws, "orders");
-    for order in [ended, open] {
+    for order in [&ended, &open] {
         let rows = format!("{:?}", partition(&orders, &format!("ORDER#{order}")).await);
         for word in PERSONAL {
             assert!(!rows.contains(word), "{word} stays in {order}");
         }
     }
+    // The provider ends what it was still at, and the buyer who is gone gets the money back.
+    let intent = Simulator::open(&shop.aws).settle(&open).await;
+    Signer::of(&shop.aws).await.succeeded(&shop, &intent).await.expect(204);
+    payment_is("REFUNDED").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
