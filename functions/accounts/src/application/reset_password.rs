@@ -166,7 +166,7 @@ mod tests {
             assert!(matches!(refused, Err(ResetPasswordError::Wrong)), "{code}");
         }
         // Nor does one that was made for another password.
-        let changed = Credential { version: 2, ..credential.clone() };
+        let changed = Credential { version: credential.version + 1, ..credential.clone() };
         assert_eq!(crate::ports::CredentialWriter::save_credential(&store, &changed).await, Ok(Write::Done));
         assert!(matches!(
             reset(&store, "ann@example.com", &post.code(), later).await,

@@ -76,13 +76,13 @@ async fn of_many_registrations_at_once_one_wins(store: impl Store) {
 
 async fn a_credential_changes_only_from_the_version_before(store: impl Store) {
     let first = registered(&store, "ann@example.com").await;
-    let second = Credential { password_hash: hash("second"), version: 2, ..first.clone() };
+    let second = Credential { password_hash: hash("second"), version: first.version + 1, ..first.clone() };
     assert_eq!(store.save_credential(&second).await, Ok(Write::Done));
     assert_eq!(store.save_credential(&second).await, Ok(Write::Conflict));
-    let late = Credential { password_hash: hash("late"), version: 2, ..first.clone() };
+    let late = Credential { password_hash: hash("late"), version: first.version + 1, ..first.clone() };
     assert_eq!(store.save_credential(&late).await, Ok(Write::Conflict));
     let nobody = Email::parse("bob@example.com").unwrap();
-    let stray = Credential { email: nobody.clone(), version: 3, ..first.clone() };
+    let stray = Credential { email: nobody.clone(), version: first.version + 2, ..first.clone() };
     assert_eq!(store.save_credential(&stray).await, Ok(Write::Conflict));
     assert_eq!(store.credential(&first.email).await, Ok(Some(second)));
     assert_eq!(store.credential(&nobody).await, Ok(None));

@@ -25,7 +25,7 @@ async fn a_session_begins_once_and_only_with_the_credential_as_it_is(store: impl
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Conflict));
 
-    let changed = Credential { version: 2, ..credential.clone() };
+    let changed = Credential { version: credential.version + 1, ..credential.clone() };
     let gone = Credential { email: Email::parse("bob@example.com").unwrap(), ..credential.clone() };
     for other in [changed, gone] {
         let second = session(credential.account_id);
