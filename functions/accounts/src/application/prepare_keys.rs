@@ -1,4 +1,4 @@
-use super::publish_keys::{change_published, with_key};
+use super::publish_keys::{change_published, with_signing_keys};
 use crate::{
     domain::{
         refresh_token::{NoRandomness, RefreshKey},
@@ -46,9 +46,12 @@ pub async fn prepare_keys(keys: &(impl KeyReader + KeyWriter)) -> Result<Prepare
             if keys.add_signing_key(role, &secret).await? == Write::Done {
                 prepared.signing_keys.push(role);
             }
+            keys.kept_signing_key(role).await?.ok_or(PrepareKeysError::Lost(role))?;
         }
     }
-    let complete = async |published: &Jwks| with_signing_keys(keys, published).await;
+    let complete = async |published: &Jwks| -> Result<Jwks, PrepareKeysError> {
+        with_signing_keys(keys, published).await
+    };
     prepared.published = !change_published(keys, complete).await?.found;
     if keys.refresh_key().await?.is_none() {
         prepared.refresh_key = keys.add_refresh_key(&RefreshKey::generate()?).await? == Write::Done;
@@ -62,16 +65,6 @@ pub(super) fn new_signing_key(role: Role) -> Result<(SigningSecret, Jwk), KeyErr
     let digest = digest::sha256(&[public.x.as_bytes(), public.y.as_bytes()]);
     public.kid = format!("{}-{}", role.as_str().to_ascii_lowercase(), digest::hex(&digest[..8]));
     Ok((SigningSecret { kid: public.kid.clone(), pkcs8 }, public))
-}
-
-/// What is published with the keys that sign. They are read after it: one that was replaced in between isn't missed.
-async fn with_signing_keys(keys: &impl KeyWriter, published: &Jwks) -> Result<Jwks, PrepareKeysError> {
-    let mut wanted = published.clone();
-    for role in Role::ALL {
-        let secret = keys.kept_signing_key(role).await?.ok_or(PrepareKeysError::Lost(role))?;
-        wanted = with_key(&wanted, &token::public_key(secret.kid, role, &secret.pkcs8)?);
-    }
-    Ok(wanted)
 }
 
 #[cfg(test)]

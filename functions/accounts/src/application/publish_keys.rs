@@ -2,8 +2,8 @@
 //! written without a condition.
 
 use crate::ports::KeyWriter;
-use rialto_kernel::StoreError;
-use rialto_lambda::token::{Jwk, Jwks};
+use rialto_kernel::{Role, StoreError};
+use rialto_lambda::token::{self, Jwk, Jwks, KeyError};
 use std::time::Duration;
 
 /// Within this time a change of the published keys that was begun is written, or never will be: reading and writing are given
@@ -64,4 +64,19 @@ pub(super) fn with_key(published: &Jwks, public: &Jwk) -> Jwks {
         wanted.keys.push(public.clone());
     }
     wanted
+}
+
+/// The published keys with the one that signs each role's tokens, as the secrets tell. Those are read after what is published: one
+/// that was replaced in between is published, too.
+pub(super) async fn with_signing_keys<E: From<StoreError> + From<KeyError>>(
+    keys: &impl KeyWriter,
+    published: &Jwks,
+) -> Result<Jwks, E> {
+    let mut wanted = published.clone();
+    for role in Role::ALL {
+        if let Some(secret) = keys.kept_signing_key(role).await? {
+            wanted = with_key(&wanted, &token::public_key(secret.kid, role, &secret.pkcs8)?);
+        }
+    }
+    Ok(wanted)
 }

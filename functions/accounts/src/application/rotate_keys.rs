@@ -8,11 +8,11 @@
 
 use super::{
     prepare_keys::new_signing_key,
-    publish_keys::{change_published, until_found, with_key},
+    publish_keys::{change_published, until_found, with_key, with_signing_keys},
 };
 use crate::{domain::signing_key::SigningSecret, ports::KeyWriter};
 use rialto_kernel::{Role, StoreError, Timestamp};
-use rialto_lambda::token::{self, ACCESS_SECONDS, Jwk, Jwks, KeyError};
+use rialto_lambda::token::{ACCESS_SECONDS, Jwk, Jwks, KeyError};
 use std::time::Duration;
 
 /// Within this time everybody has read settings, secrets and `/.well-known/jwks.json` anew.
@@ -87,7 +87,8 @@ pub async fn keep_published(
 /// Whether it was published already.
 async fn publish(keys: &impl KeyWriter, next: &NextKey, now: Timestamp) -> Result<bool, RotateKeysError> {
     let with_next = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
-        let mut wanted = with_key(published, &next.public);
+        let mut wanted =
+            with_key(&with_signing_keys::<RotateKeysError>(keys, published).await?, &next.public);
         wanted.keys.retain(|key| key.retires_at.is_none_or(|end| now.seconds() < end));
         Ok(wanted)
     };
@@ -132,9 +133,9 @@ async fn retire(
     now: Timestamp,
 ) -> Result<(Rotated, bool), RotateKeysError> {
     let retired = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
-        let signing = signing_key(keys, role).await?;
-        let mut wanted = with_key(published, &signing);
-        for key in wanted.keys.iter_mut().filter(|key| key.role == role && key.kid != signing.kid) {
+        let mut wanted = with_signing_keys::<RotateKeysError>(keys, published).await?;
+        let signing = keys.kept_signing_key(role).await?.ok_or(RotateKeysError::NoKey(role))?.kid;
+        for key in wanted.keys.iter_mut().filter(|key| key.role == role && key.kid != signing) {
             key.retires_at.get_or_insert(now.plus(OVERLAP).seconds());
         }
         Ok(wanted)
@@ -151,12 +152,6 @@ async fn retire(
         until: Timestamp::from_millis(until * 1_000),
     };
     Ok((rotated, published.found))
-}
-
-/// The public half of the key that signs a role's tokens now.
-async fn signing_key(keys: &impl KeyWriter, role: Role) -> Result<Jwk, RotateKeysError> {
-    let secret = keys.kept_signing_key(role).await?.ok_or(RotateKeysError::NoKey(role))?;
-    Ok(token::public_key(secret.kid, role, &secret.pkcs8)?)
 }
 
 #[cfg(test)]
@@ -303,6 +298,26 @@ mod tests {
 
         keep_published(&keys, &next, now, async || {}).await.unwrap();
         assert_eq!(sign_with(&keys, next.clone(), now).await.unwrap().kid, next.public.kid);
+    }
+
+    /// A command that stood still for longer than any request takes, then wrote what it had read.
+    #[tokio::test]
+    async fn whoever_publishes_puts_the_keys_that_sign_back_whosever_they_are() {
+        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
+        prepare_keys(&keys).await.unwrap();
+        let before = keys.published().await.unwrap();
+        let next = publish_next_key(&keys, Role::User, now).await.unwrap();
+        sign_with(&keys, next, now).await.unwrap();
+        for made_good in [0, 1] {
+            keys.publish(&before).await.unwrap();
+            match made_good {
+                0 => drop(publish_next_key(&keys, Role::Seller, now).await.unwrap()),
+                _ => drop(retire_others(&keys, Role::Seller, now, async || {}).await.unwrap()),
+            }
+            let published = keys.published().await.unwrap().keys;
+            let signs = keys.signing_key(Role::User).await.unwrap().unwrap().kid;
+            assert!(published.iter().any(|key| key.kid == signs && key.retires_at.is_none()));
+        }
     }
 
     #[tokio::test]
