@@ -2,14 +2,20 @@ use crate::{aws, context::Context, failure::Failure, output::progress};
 use clap::Args;
 use rialto_accounts::{
     adapters::secrets::SecretKeys,
-    application::rotate_keys::{RotateKeysError, Rotated, SEEN_WITHIN, publish_next_key, sign_with},
+    application::{
+        publish_keys::WRITTEN_WITHIN,
+        rotate_keys::{
+            RotateKeysError, Rotated, SEEN_WITHIN, keep_published, publish_next_key, retire_others, sign_with,
+        },
+    },
 };
 use rialto_kernel::{Clock, Role, SystemClock};
 
 /// Replace the key that signs a role's access tokens.
 ///
 /// Nobody is logged out. The new public key is published first; when every function has seen it, a minute later, the new key
-/// signs. The old one verifies for twenty minutes more, longer than any token that it signed is good.
+/// signs. The old one verifies for twenty minutes more, longer than any token that it signed is good. Several roles' keys may be
+/// replaced at the same time.
 #[derive(Debug, Args)]
 pub(crate) struct KeysRotate {
     /// Whose tokens: user, seller or supervisor.
@@ -21,16 +27,27 @@ impl KeysRotate {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
         let keys = SecretKeys::open(&aws, &context.stage);
-        let next = publish_next_key(&keys, self.role, SystemClock.now()).await.map_err(failure)?;
-        progress(format!(
-            "published: the new public key; waiting {} s until every function has seen it",
-            SEEN_WITHIN.as_secs()
-        ));
-        tokio::time::sleep(SEEN_WITHIN).await;
-        let rotated = sign_with(&keys, next, SystemClock.now()).await.map_err(failure)?;
+        let rotated = rotate(&keys, self.role).await.map_err(failure)?;
         told(self.role, &rotated).iter().for_each(progress);
         Ok(())
     }
+}
+
+async fn rotate(keys: &SecretKeys, role: Role) -> Result<Rotated, RotateKeysError> {
+    let pause = async || tokio::time::sleep(WRITTEN_WITHIN).await;
+    let next = publish_next_key(keys, role, SystemClock.now()).await?;
+    progress(format!(
+        "published: the new public key; waiting {} s until every function has seen it",
+        (WRITTEN_WITHIN + SEEN_WITHIN).as_secs()
+    ));
+    keep_published(keys, &next, SystemClock.now(), pause).await?;
+    tokio::time::sleep(SEEN_WITHIN).await;
+    sign_with(keys, next, SystemClock.now()).await?;
+    progress(format!(
+        "the new key signs; waiting {} s to see that the old one has its end",
+        WRITTEN_WITHIN.as_secs()
+    ));
+    retire_others(keys, role, SystemClock.now(), pause).await
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -49,6 +66,10 @@ fn failure(error: RotateKeysError) -> Failure {
         RotateKeysError::NoKey(_) => {
             Failure::new(format!("Replacing the key failed: {error}."), "Run rialto keys init.")
         }
+        RotateKeysError::Overtaken(_) => Failure::new(
+            format!("The key is not replaced: {error}."),
+            "If it still is to be, run rialto keys rotate again, once at a time for a role.",
+        ),
         RotateKeysError::Key(_) => Failure::new(
             format!("Replacing the key failed: {error}."),
             "Run rialto keys rotate again; it makes good what is left.",

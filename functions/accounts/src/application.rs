@@ -19,6 +19,7 @@ pub mod log_out;
 pub mod mail_code;
 pub mod on_user_logged_in;
 pub mod prepare_keys;
+pub mod publish_keys;
 pub mod refresh;
 pub mod register_seller;
 pub mod register_user;

@@ -1,16 +1,27 @@
 //! What the unit tests of several modules need.
 
 use crate::{
+    adapters::memory::MemoryAccounts,
     domain::{
-        account::Details,
+        account::{Account, Details},
+        address_book::AddressBook,
+        attempts::{Admission, Counter},
         contact::{Email, Name},
         credential::{Credential, Password, PasswordHash},
         registration::Registration,
+        reset::Reset,
+        session::Session,
     },
-    ports::{HashError, OrdersOf, Passwords, Registrar},
+    ports::{
+        AccountReader, AddressBooks, AttemptCounter, CredentialReader, CredentialWriter, HashError, OrdersOf,
+        Passwords, Registrar, ResetReader, ResetWriter, SessionEnder, SessionStarter,
+    },
 };
 use rialto_contracts::{Cause, internal::orders::RecentOrder};
-use rialto_kernel::{Clock, Phone, SellerId, StoreError, SystemClock, UserId, Write};
+use rialto_kernel::{
+    AccountId, Clock, Phone, SellerId, SessionId, StoreError, SystemClock, Timestamp, UserId, Write,
+};
+use std::sync::Mutex;
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
@@ -83,5 +94,88 @@ impl OrdersOf for FakeOrders {
     }
     async fn has_open_lines(&self, _: SellerId) -> Result<bool, StoreError> {
         self.answer(self.open)
+    }
+}
+
+/// A store whose writes happen, and then look as if somebody else had been quicker: their answers were lost, and they were
+/// sent again.
+#[derive(Default)]
+pub(crate) struct Forgetful {
+    pub(crate) store: MemoryAccounts,
+    /// A session that begins just before the first write of a credential.
+    pub(crate) begins: Mutex<Option<(Session, Credential)>>,
+}
+
+impl Forgetful {
+    async fn begin(&self) {
+        let begins = self.begins.lock().unwrap().take();
+        if let Some((session, credential)) = begins {
+            assert_eq!(self.store.start(&session, &credential, &[]).await, Ok(Write::Done));
+        }
+    }
+}
+
+impl AccountReader for Forgetful {
+    async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
+        self.store.account(account).await
+    }
+}
+
+impl CredentialReader for Forgetful {
+    async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
+        self.store.credential(email).await
+    }
+}
+
+impl CredentialWriter for Forgetful {
+    async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
+        self.begin().await;
+        self.store.save_credential(credential).await.map(|_| Write::Conflict)
+    }
+}
+
+impl ResetWriter for Forgetful {
+    async fn save_reset(&self, email: &Email, reset: &Reset) -> Result<Write, StoreError> {
+        self.store.save_reset(email, reset).await.map(|_| Write::Conflict)
+    }
+}
+
+impl ResetReader for Forgetful {
+    async fn reset(&self, email: &Email) -> Result<Option<Reset>, StoreError> {
+        self.store.reset(email).await
+    }
+    async fn use_reset(&self, credential: &Credential, reset: &Reset) -> Result<Write, StoreError> {
+        self.begin().await;
+        self.store.use_reset(credential, reset).await.map(|_| Write::Conflict)
+    }
+}
+
+impl AddressBooks for Forgetful {
+    async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
+        self.store.addresses(user).await
+    }
+    async fn save_addresses(&self, book: &AddressBook, account: &Account) -> Result<Write, StoreError> {
+        self.store.save_addresses(book, account).await.map(|_| Write::Conflict)
+    }
+}
+
+impl SessionEnder for Forgetful {
+    async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
+        self.store.end(account, session).await
+    }
+    async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+        self.store.end_all(account, except).await
+    }
+}
+
+impl AttemptCounter for Forgetful {
+    async fn count(&self, counter: &Counter, now: Timestamp) -> Result<Admission, StoreError> {
+        self.store.count(counter, now).await
+    }
+    async fn take_back(&self, counter: &Counter) -> Result<(), StoreError> {
+        self.store.take_back(counter).await
+    }
+    async fn forget(&self, counter: &Counter) -> Result<(), StoreError> {
+        self.store.forget(counter).await
     }
 }

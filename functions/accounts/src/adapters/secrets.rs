@@ -94,6 +94,11 @@ impl SecretKeys {
         Ok(Some(parsed))
     }
 
+    /// Whoever asks next reads it anew.
+    fn forget(&self, name: &str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
     async fn fetch(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.secrets.get(name).await.map_err(unavailable)
     }
@@ -130,6 +135,11 @@ impl KeyReader for SecretKeys {
 }
 
 impl KeyWriter for SecretKeys {
+    async fn kept_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
+        self.forget(&self.signing_name(role));
+        self.signing_key(role).await
+    }
+
     async fn add_signing_key(&self, role: Role, key: &SigningSecret) -> Result<Write, StoreError> {
         let text = SigningKeyText::of(key);
         let doc = format!("Signs the access tokens of {role} accounts. Kept by rialto keys.");
@@ -140,8 +150,7 @@ impl KeyWriter for SecretKeys {
         let (name, text) = (self.signing_name(role), SigningKeyText::of(key));
         let text = serde_json::to_string(&text).map_err(|_| unreadable(&name))?;
         self.secrets.put(&name, &text).await.map_err(unavailable)?;
-        // Whoever asks next reads it anew.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        self.forget(&name);
         Ok(())
     }
 

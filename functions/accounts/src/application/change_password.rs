@@ -40,8 +40,8 @@ pub enum ChangePasswordError {
 
 /// Changes a password; every other session of the account ends.
 ///
-/// They end before the change, so that none survives a change whose end was cut off, and once more after it, for one that
-/// began with the old password in between.
+/// They end before the change, so that none survives a change whose end was cut off, and once more after it, whatever is known
+/// of it, for one that began with the old password in between.
 ///
 /// # Errors
 /// [`ChangePasswordError`]; the password is the old one then, unless the store can't tell.
@@ -61,12 +61,22 @@ pub async fn change_password(
     let password_hash = passwords.hash(&request.new)?;
     let changed = Credential { password_hash, version: credential.version + 1, ..credential };
     store.end_all(request.account_id, Some(request.session_id)).await?;
-    match store.save_credential(&changed).await? {
-        Write::Done => {}
-        Write::Conflict => return Err(ChangePasswordError::Contended),
-    }
+    let written = store.save_credential(&changed).await;
     store.end_all(request.account_id, Some(request.session_id)).await?;
-    Ok(())
+    match written? {
+        Write::Done => Ok(()),
+        Write::Conflict if is_kept(store, &changed).await? => Ok(()),
+        Write::Conflict => Err(ChangePasswordError::Contended),
+    }
+}
+
+/// Whether a credential that seems to have come too late is there after all: a write whose answer was lost is sent again, and
+/// then collides with itself.
+pub(super) async fn is_kept(
+    store: &impl CredentialReader,
+    credential: &Credential,
+) -> Result<bool, StoreError> {
+    Ok(store.credential(&credential.email).await?.as_ref() == Some(credential))
 }
 
 async fn credential(
@@ -87,14 +97,17 @@ mod tests {
         adapters::memory::MemoryAccounts,
         domain::{refresh_token::RefreshKey, session::Session},
         ports::{SessionReader, SessionStarter},
-        testing::{PASSWORD, PlainPasswords, registered},
+        testing::{Forgetful, PASSWORD, PlainPasswords, registered},
     };
     use rialto_kernel::{Clock, SystemClock};
 
-    async fn session(store: &MemoryAccounts, credential: &Credential) -> Session {
+    fn new_session(credential: &Credential) -> Session {
         let now = SystemClock.now();
-        let id = SessionId::generate(now);
-        let session = Session::start(id, credential.account_id, &RefreshKey([1; 32]), now).0;
+        Session::start(SessionId::generate(now), credential.account_id, &RefreshKey([1; 32]), now).0
+    }
+
+    async fn session(store: &MemoryAccounts, credential: &Credential) -> Session {
+        let session = new_session(credential);
         assert_eq!(store.start(&session, credential, &[]).await, Ok(Write::Done));
         session
     }
@@ -115,7 +128,10 @@ mod tests {
         let (here, there) = (session(&store, &credential).await, session(&store, &credential).await);
         change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now()).await.unwrap();
         let changed = store.credential(&credential.email).await.unwrap().unwrap();
-        assert_eq!((changed.password_hash.0.as_str(), changed.version), ("hash of a better one", 2));
+        assert_eq!(
+            (changed.password_hash.0.as_str(), changed.version),
+            ("hash of a better one", credential.version + 1)
+        );
         assert_eq!(store.session(here.account_id, here.session_id).await.unwrap(), Some(here.clone()));
         assert_eq!(store.session(there.account_id, there.session_id).await.unwrap(), None);
     }
@@ -134,5 +150,22 @@ mod tests {
         assert!(matches!(refused, Err(ChangePasswordError::Attempt(AttemptError::TooMany { .. }))));
         assert_eq!(store.credential(&credential.email).await.unwrap(), Some(credential));
         assert!(store.session(there.account_id, there.session_id).await.unwrap().is_some());
+    }
+
+    /// A store in which a session begins with the old password while it is changed, and which forgets that it was.
+    async fn forgetful() -> (Forgetful, Session, Session) {
+        let store = MemoryAccounts::default();
+        let credential = registered(&store, "ann@example.com").await;
+        let (here, late) = (session(&store, &credential).await, new_session(&credential));
+        (Forgetful { store, begins: Some((late.clone(), credential)).into() }, here, late)
+    }
+
+    #[tokio::test]
+    async fn a_change_that_collides_with_itself_has_happened_and_ends_what_began_meanwhile() {
+        let (store, here, late) = forgetful().await;
+        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now()).await.unwrap();
+        let sessions = &store.store;
+        assert_eq!(sessions.session(late.account_id, late.session_id).await.unwrap(), None);
+        assert!(sessions.session(here.account_id, here.session_id).await.unwrap().is_some());
     }
 }

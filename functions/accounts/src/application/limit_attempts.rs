@@ -2,11 +2,15 @@
 //! past the limit.
 
 use crate::{
-    domain::attempts::{Admission, Counter, Subject},
+    domain::{
+        attempts::{Admission, Attempt, Counter, Subject},
+        contact::Email,
+    },
     ports::AttemptCounter,
 };
 use futures_util::future::join_all;
 use rialto_kernel::{StoreError, Timestamp};
+use std::net::IpAddr;
 
 /// Why nothing is tried.
 #[derive(Debug, thiserror::Error)]
@@ -17,23 +21,28 @@ pub enum AttemptError {
     Store(#[from] StoreError),
 }
 
-/// Counts an attempt on each counter.
+/// What an attempt on an email counts on: first the address that it comes from, which uses up nobody's attempts once it may try
+/// no more itself.
+pub(super) fn counters(attempt: Attempt, email: &Email, address: Option<IpAddr>) -> Vec<Counter> {
+    let address = address.map(|address| Counter::address(attempt, address));
+    address.into_iter().chain([Counter::email(attempt, email)]).collect()
+}
+
+/// Counts an attempt on one counter after the other.
 ///
 /// # Errors
-/// [`AttemptError`] if one of them admits no more.
+/// [`AttemptError`] at the first that admits no more.
 pub(super) async fn admit(
     store: &impl AttemptCounter,
     counters: &[Counter],
     now: Timestamp,
 ) -> Result<(), AttemptError> {
-    let counted = join_all(counters.iter().map(|counter| store.count(counter, now))).await;
-    let mut until = None;
-    for admission in counted {
-        if let Admission::Refused { until: end } = admission? {
-            until = until.max(Some(end));
+    for counter in counters {
+        if let Admission::Refused { until } = store.count(counter, now).await? {
+            return Err(AttemptError::TooMany { until });
         }
     }
-    until.map_or(Ok(()), |until| Err(AttemptError::TooMany { until }))
+    Ok(())
 }
 
 /// The attempt was right: whose email it is has no attempts any more, and where it came from one less. What can't be taken

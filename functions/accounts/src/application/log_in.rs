@@ -1,10 +1,10 @@
 use super::{
     issue_tokens::{IssueError, Tokens, access_token, refresh_key},
-    limit_attempts::{AttemptError, admit, succeeded},
+    limit_attempts::{AttemptError, admit, counters, succeeded},
 };
 use crate::{
     domain::{
-        attempts::{Attempt, Counter},
+        attempts::Attempt,
         contact::Email,
         credential::{Credential, Password},
         session::Session,
@@ -53,8 +53,7 @@ pub async fn log_in(
     cause: &Cause,
     now: Timestamp,
 ) -> Result<Tokens, LogInError> {
-    let mut counters = vec![Counter::email(Attempt::Password, &request.email)];
-    counters.extend(request.address.map(|address| Counter::address(Attempt::Password, address)));
+    let counters = counters(Attempt::Password, &request.email, request.address);
     admit(store, &counters, now).await?;
     let credential = check(store, passwords, request).await?;
     let account_id = credential.account_id;
@@ -269,6 +268,18 @@ mod tests {
         }
         let refused = until(shop.log_in("ann@example.com", PASSWORD).await.err().unwrap());
         assert_eq!(refused, shop.now.plus(WINDOW));
+        assert!(shop.log_in_from("192.0.2.2", "ann@example.com", PASSWORD, shop.now).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_may_try_no_more_uses_up_nobodys_attempts() {
+        let shop = Shop::with_a_user().await;
+        for guess in 0..100 {
+            shop.log_in(&format!("guess{guess}@example.com"), "wrong").await.err().unwrap();
+        }
+        for _ in 0..20 {
+            until(shop.log_in("ann@example.com", "wrong").await.err().unwrap());
+        }
         assert!(shop.log_in_from("192.0.2.2", "ann@example.com", PASSWORD, shop.now).await.is_ok());
     }
 

@@ -4,9 +4,9 @@ use crate::{
         refresh_token::NoRandomness,
         reset::{Code, Reset},
     },
-    ports::{CredentialReader, Post, ResetWriter},
+    ports::{CredentialReader, Post, ResetReader, ResetWriter},
 };
-use rialto_kernel::{StoreError, Timestamp, Write};
+use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
 /// Why no code was mailed; a second try makes another one.
 #[derive(Debug, thiserror::Error)]
@@ -19,26 +19,29 @@ pub enum MailCodeError {
 
 const SUBJECT: &str = "Your new password";
 
-/// Makes a code and mails it, if the email belongs to an account.
+/// Makes a code and mails it, if the email belongs to an account; tells to which account it was mailed.
 ///
 /// # Errors
 /// [`MailCodeError`].
 pub async fn mail_code(
-    store: &(impl CredentialReader + ResetWriter),
+    store: &(impl CredentialReader + ResetReader + ResetWriter),
     post: &impl Post,
     email: &Email,
     now: Timestamp,
-) -> Result<(), MailCodeError> {
-    let Some(credential) = store.credential(email).await? else { return Ok(()) };
+) -> Result<Option<AccountId>, MailCodeError> {
+    let Some(credential) = store.credential(email).await? else { return Ok(None) };
     let code = Code::generate()?;
     let reset = Reset::new(credential.account_id, credential.version, &code, now);
     match store.save_reset(email, &reset).await? {
         Write::Done => {}
+        // A write whose answer was lost is sent again, and then collides with itself.
+        Write::Conflict if store.reset(email).await?.as_ref() == Some(&reset) => {}
         // A newer one is under way.
-        Write::Conflict => return Ok(()),
+        Write::Conflict => return Ok(None),
     }
     // To where the account says, whatever the case of what was asked for.
-    Ok(post.send(&credential.email, SUBJECT, &text(&code)).await?)
+    post.send(&credential.email, SUBJECT, &text(&code)).await?;
+    Ok(Some(credential.account_id))
 }
 
 fn text(code: &Code) -> String {

@@ -1,3 +1,4 @@
+use super::publish_keys::{change_published, with_signing_keys};
 use crate::{
     domain::{
         refresh_token::{NoRandomness, RefreshKey},
@@ -6,7 +7,7 @@ use crate::{
     ports::{KeyReader, KeyWriter},
 };
 use rialto_kernel::{Role, StoreError, Write, digest};
-use rialto_lambda::token::{self, Jwk, KeyError};
+use rialto_lambda::token::{self, Jwk, Jwks, KeyError};
 
 /// What was done about the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,25 +40,19 @@ pub enum PrepareKeysError {
 /// [`PrepareKeysError`]; do it again.
 pub async fn prepare_keys(keys: &(impl KeyReader + KeyWriter)) -> Result<Prepared, PrepareKeysError> {
     let mut prepared = Prepared::default();
-    let mut jwks = keys.published().await?;
     for role in Role::ALL {
-        let secret = match keys.signing_key(role).await? {
-            Some(secret) => secret,
-            None => {
+        if keys.kept_signing_key(role).await?.is_none() {
+            let (secret, _) = new_signing_key(role)?;
+            if keys.add_signing_key(role, &secret).await? == Write::Done {
                 prepared.signing_keys.push(role);
-                add_signing_key(keys, role).await?
             }
-        };
-        let public = token::public_key(secret.kid, role, &secret.pkcs8)?;
-        if !jwks.keys.contains(&public) {
-            jwks.keys.retain(|key| key.kid != public.kid);
-            jwks.keys.push(public);
-            prepared.published = true;
+            keys.kept_signing_key(role).await?.ok_or(PrepareKeysError::Lost(role))?;
         }
     }
-    if prepared.published {
-        keys.publish(&jwks).await?;
-    }
+    let complete = async |published: &Jwks| -> Result<Jwks, PrepareKeysError> {
+        with_signing_keys(keys, published).await
+    };
+    prepared.published = !change_published(keys, complete).await?.found;
     if keys.refresh_key().await?.is_none() {
         prepared.refresh_key = keys.add_refresh_key(&RefreshKey::generate()?).await? == Write::Done;
     }
@@ -72,23 +67,10 @@ pub(super) fn new_signing_key(role: Role) -> Result<(SigningSecret, Jwk), KeyErr
     Ok((SigningSecret { kid: public.kid.clone(), pkcs8 }, public))
 }
 
-/// A new key, or the one that somebody else has added meanwhile.
-async fn add_signing_key(
-    keys: &(impl KeyReader + KeyWriter),
-    role: Role,
-) -> Result<SigningSecret, PrepareKeysError> {
-    let (secret, _) = new_signing_key(role)?;
-    match keys.add_signing_key(role, &secret).await? {
-        Write::Done => Ok(secret),
-        Write::Conflict => keys.signing_key(role).await?.ok_or(PrepareKeysError::Lost(role)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::adapters::memory::MemoryKeys;
-    use rialto_lambda::token::Jwks;
 
     #[tokio::test]
     async fn every_role_gets_a_key_of_its_own_and_its_public_half_is_published() {

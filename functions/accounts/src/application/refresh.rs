@@ -70,9 +70,10 @@ async fn rotate(
             },
             Refresh::Again(token) => return Ok(token),
             Refresh::Reused => {
-                tracing::warn!(session = %shown.session_id, "a refresh token was used twice: the session ends");
+                let (account, session) = (shown.account_id, shown.session_id);
+                tracing::warn!(%account, %session, "a refresh token was used twice: the session ends");
                 // Whether it was there still doesn't matter.
-                return match store.end(shown.account_id, shown.session_id).await? {
+                return match store.end(account, session).await? {
                     Write::Done | Write::Conflict => Err(RefreshError::Ended),
                 };
             }

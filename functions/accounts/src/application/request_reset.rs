@@ -1,9 +1,6 @@
-use super::limit_attempts::{AttemptError, admit};
+use super::limit_attempts::{AttemptError, admit, counters};
 use crate::{
-    domain::{
-        attempts::{Attempt, Counter},
-        contact::Email,
-    },
+    domain::{attempts::Attempt, contact::Email},
     ports::{AttemptCounter, ResetRequester},
 };
 use rialto_kernel::{StoreError, Timestamp};
@@ -30,8 +27,6 @@ pub async fn request_reset(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<(), RequestResetError> {
-    let mut counters = vec![Counter::email(Attempt::MailCode, email)];
-    counters.extend(address.map(|address| Counter::address(Attempt::MailCode, address)));
-    admit(store, &counters, now).await?;
+    admit(store, &counters(Attempt::MailCode, email, address), now).await?;
     Ok(requester.request(email).await?)
 }

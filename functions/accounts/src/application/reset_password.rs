@@ -1,4 +1,7 @@
-use super::limit_attempts::{AttemptError, admit, succeeded};
+use super::{
+    change_password::is_kept,
+    limit_attempts::{AttemptError, admit, counters, succeeded},
+};
 use crate::{
     domain::{
         attempts::{Attempt, Counter},
@@ -8,7 +11,7 @@ use crate::{
     },
     ports::{AttemptCounter, CredentialReader, HashError, Passwords, ResetReader, SessionEnder},
 };
-use rialto_kernel::{StoreError, Timestamp, Write};
+use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 use std::net::IpAddr;
 
 /// Who has a code and wants which password, from where.
@@ -35,7 +38,7 @@ pub enum ResetPasswordError {
 }
 
 /// Sets a password by a mailed code, once; every session of the account ends. An email that nobody has costs the same work as one
-/// with a wrong code.
+/// with a wrong code. Tells whose password it was.
 ///
 /// # Errors
 /// [`ResetPasswordError`]; the password is the old one then, unless the store can't tell.
@@ -44,10 +47,9 @@ pub async fn reset_password(
     passwords: &impl Passwords,
     request: &ResetPassword,
     now: Timestamp,
-) -> Result<(), ResetPasswordError> {
+) -> Result<AccountId, ResetPasswordError> {
     let ResetPassword { email, code, password, address } = request;
-    let mut counters = vec![Counter::email(Attempt::Code, email)];
-    counters.extend(address.map(|address| Counter::address(Attempt::Code, address)));
+    let mut counters = counters(Attempt::Code, email, *address);
     admit(store, &counters, now).await?;
     let password_hash = passwords.hash(password)?;
     let (reset, credential) = (store.reset(email).await?, store.credential(email).await?);
@@ -56,14 +58,16 @@ pub async fn reset_password(
     let changed = Credential { password_hash, version: credential.version + 1, ..credential };
     // Before, so that none survives if what follows is cut off: the code is good only once.
     store.end_all(account, None).await?;
-    match store.use_reset(&changed, &reset).await? {
+    let written = store.use_reset(&changed, &reset).await;
+    store.end_all(account, None).await?;
+    match written? {
         Write::Done => {}
+        Write::Conflict if is_kept(store, &changed).await? => {}
         Write::Conflict => return Err(ResetPasswordError::Wrong),
     }
-    store.end_all(account, None).await?;
     counters.push(Counter::email(Attempt::Password, email));
     succeeded(store, &counters).await;
-    Ok(())
+    Ok(account)
 }
 
 fn admitted(
@@ -85,7 +89,7 @@ mod tests {
         application::mail_code::mail_code,
         domain::{refresh_token::RefreshKey, reset::LIFETIME, session::Session},
         ports::{Post, SessionReader, SessionStarter},
-        testing::{PlainPasswords, registered},
+        testing::{Forgetful, PlainPasswords, registered},
     };
     use rialto_kernel::{Clock, SessionId, SystemClock};
     use std::sync::Mutex;
@@ -114,11 +118,11 @@ mod tests {
     }
 
     async fn reset(
-        store: &MemoryAccounts,
+        store: &(impl CredentialReader + ResetReader + SessionEnder + AttemptCounter),
         to: &str,
         code: &str,
         now: Timestamp,
-    ) -> Result<(), ResetPasswordError> {
+    ) -> Result<AccountId, ResetPasswordError> {
         let request = ResetPassword {
             email: email(to),
             code: Code::attempt(code).unwrap(),
@@ -139,7 +143,8 @@ mod tests {
         assert_eq!(post.0.lock().unwrap()[0].0, "Ann@example.com");
 
         let code = post.code();
-        reset(&store, "ann@example.com", &code.to_lowercase(), now).await.unwrap();
+        let whose = reset(&store, "ann@example.com", &code.to_lowercase(), now).await.unwrap();
+        assert_eq!(whose, credential.account_id);
         let changed = store.credential(&credential.email).await.unwrap().unwrap();
         assert_eq!(changed.password_hash.0, "hash of a better one");
         assert_eq!(store.session(credential.account_id, id).await.unwrap(), None);
@@ -161,7 +166,7 @@ mod tests {
             assert!(matches!(refused, Err(ResetPasswordError::Wrong)), "{code}");
         }
         // Nor does one that was made for another password.
-        let changed = Credential { version: 2, ..credential.clone() };
+        let changed = Credential { version: credential.version + 1, ..credential.clone() };
         assert_eq!(crate::ports::CredentialWriter::save_credential(&store, &changed).await, Ok(Write::Done));
         assert!(matches!(
             reset(&store, "ann@example.com", &post.code(), later).await,
@@ -187,5 +192,26 @@ mod tests {
                 "{to}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_reset_that_collides_with_itself_has_happened_and_ends_what_began_meanwhile() {
+        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        let credential = registered(&store, "ann@example.com").await;
+        mail_code(&store, &post, &credential.email, now).await.unwrap();
+        let late = SessionId::generate(now);
+        let session = Session::start(late, credential.account_id, &RefreshKey([1; 32]), now).0;
+        let account = credential.account_id;
+        let forgetful = Forgetful { store: store.clone(), begins: Some((session, credential)).into() };
+        reset(&forgetful, "ann@example.com", &post.code(), now).await.unwrap();
+        assert_eq!(store.session(account, late).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_code_that_collides_with_itself_is_mailed() {
+        let (store, post, now) = (Forgetful::default(), Box::default(), SystemClock.now());
+        let credential = registered(&store.store, "ann@example.com").await;
+        mail_code(&store, &post, &credential.email, now).await.unwrap();
+        reset(&store, "ann@example.com", &post.code(), now).await.unwrap();
     }
 }

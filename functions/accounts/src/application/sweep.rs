@@ -1,4 +1,5 @@
 use crate::ports::{AccountReader, ErasureQueue, OrdersOf, SessionEnder};
+use futures_util::{StreamExt, stream};
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 use std::time::Duration;
 
@@ -8,53 +9,88 @@ pub const AT_MOST: usize = 200;
 /// How long a closed account waits until orders is asked again.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
 
+/// How many accounts are looked at at once: most of the time is that of orders.
+const AT_ONCE: usize = 10;
+
 /// What a sweep did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Swept {
     pub erased: usize,
-    /// Orders of theirs go on, or it isn't known whether they do.
+    /// Orders of theirs go on.
     pub waiting: usize,
+    /// Changed by somebody else in the meantime, or not due after all.
+    pub left: usize,
+    /// Those that the next sweep has to look at again, and why.
+    pub failed: Vec<(AccountId, StoreError)>,
+}
+
+/// What became of an account.
+enum Outcome {
+    Erased,
+    Waiting,
+    Left,
 }
 
 /// Erases what closed accounts tell of persons, those whose orders have ended. The index only finds them; what each is, its own
-/// item tells. Sessions that closing should have ended, had it not been cut off, end here at the latest.
+/// item tells. Sessions that closing should have ended, had it not been cut off, end here at the latest. One that fails, or of
+/// which orders tells nothing, doesn't keep the others.
 ///
 /// # Errors
-/// [`StoreError`]: the next sweep goes on.
+/// [`StoreError`] when they can't be listed.
 pub async fn sweep(
-    store: &(impl ErasureQueue + AccountReader + SessionEnder),
-    orders: &impl OrdersOf,
+    store: &(impl ErasureQueue + AccountReader + SessionEnder + Sync),
+    orders: &(impl OrdersOf + Sync),
     now: Timestamp,
 ) -> Result<Swept, StoreError> {
-    let mut swept = Swept::default();
-    for id in store.due(now, AT_MOST).await? {
-        let account = store.account(id).await?;
-        let Some(account) = account.filter(|account| !account.is_registered() && account.details.is_some())
-        else {
-            continue;
-        };
-        store.end_all(id, None).await?;
-        let needed = match id {
-            AccountId::User(user) => orders.has_open_orders(user).await,
-            AccountId::Seller(seller) => orders.has_open_lines(seller).await,
-            AccountId::Supervisor(_) => Ok(false),
-        };
-        let written = match needed {
-            Ok(false) => {
+    let due = store.due(now, AT_MOST).await?;
+    let settled = stream::iter(due)
+        .map(|id| async move { (id, settle(store, orders, id, now).await) })
+        .buffer_unordered(AT_ONCE);
+    let count = |mut swept: Swept, (id, result)| {
+        match result {
+            Ok(Outcome::Erased) => {
+                tracing::info!(account = %id, "erased");
                 swept.erased += 1;
-                store.erase(&account.erased()).await?
             }
-            // Without an answer nothing is erased.
-            Ok(true) | Err(_) => {
-                swept.waiting += 1;
-                store.postpone(&account, now.plus(AGAIN_AFTER)).await?
-            }
-        };
-        if written == Write::Conflict {
-            tracing::info!(account = %id, "changed meanwhile: the next sweep looks again");
+            Ok(Outcome::Waiting) => swept.waiting += 1,
+            Ok(Outcome::Left) => swept.left += 1,
+            Err(error) => swept.failed.push((id, error)),
         }
+        std::future::ready(swept)
+    };
+    Ok(settled.fold(Swept::default(), count).await)
+}
+
+async fn settle(
+    store: &(impl ErasureQueue + AccountReader + SessionEnder),
+    orders: &impl OrdersOf,
+    id: AccountId,
+    now: Timestamp,
+) -> Result<Outcome, StoreError> {
+    let account = store.account(id).await?;
+    let Some(account) = account.filter(|account| !account.is_registered() && account.details.is_some())
+    else {
+        return Ok(Outcome::Left);
+    };
+    store.end_all(id, None).await?;
+    let (written, outcome) = if is_needed(orders, id).await? {
+        (store.postpone(&account, now.plus(AGAIN_AFTER)).await?, Outcome::Waiting)
+    } else {
+        (store.erase(&account.erased()).await?, Outcome::Erased)
+    };
+    Ok(match written {
+        Write::Done => outcome,
+        Write::Conflict => Outcome::Left,
+    })
+}
+
+/// Whether anything is open that needs what the account tells.
+async fn is_needed(orders: &impl OrdersOf, id: AccountId) -> Result<bool, StoreError> {
+    match id {
+        AccountId::User(user) => orders.has_open_orders(user).await,
+        AccountId::Seller(seller) => orders.has_open_lines(seller).await,
+        AccountId::Supervisor(_) => Ok(false),
     }
-    Ok(swept)
 }
 
 #[cfg(test)]
@@ -66,11 +102,16 @@ mod tests {
             change_addresses::add_address,
             unregister_user::{ASK_AFTER, unregister_user},
         },
+        domain::account::Account,
         ports::AddressBooks,
         testing::{FakeOrders, address, registered},
     };
     use rialto_contracts::Cause;
-    use rialto_kernel::{AddressId, Clock, SystemClock};
+    use rialto_kernel::{AddressId, Clock, SessionId, SystemClock, UserId};
+
+    fn counts(swept: &Swept) -> (usize, usize, usize, usize) {
+        (swept.erased, swept.waiting, swept.left, swept.failed.len())
+    }
 
     #[tokio::test]
     async fn what_tells_of_a_person_is_erased_when_the_last_order_has_ended_and_not_before() {
@@ -82,19 +123,68 @@ mod tests {
 
         let busy = FakeOrders { open: true, ..FakeOrders::default() };
         let silent = FakeOrders { silent: true, ..FakeOrders::default() };
-        assert_eq!(sweep(&store, &FakeOrders::default(), now).await.unwrap(), Swept::default(), "too early");
-        let mut time = now.plus(ASK_AFTER);
-        for orders in [busy, silent] {
-            assert_eq!(sweep(&store, &orders, time).await.unwrap(), Swept { erased: 0, waiting: 1 });
-            assert!(store.account(id).await.unwrap().unwrap().details.is_some());
-            assert_eq!(sweep(&store, &orders, time).await.unwrap(), Swept::default(), "asked lately");
-            time = time.plus(AGAIN_AFTER);
-        }
         let over = FakeOrders::default();
-        assert_eq!(sweep(&store, &over, time).await.unwrap(), Swept { erased: 1, waiting: 0 });
+        assert_eq!(counts(&sweep(&store, &over, now).await.unwrap()), (0, 0, 0, 0), "too early");
+        let time = now.plus(ASK_AFTER);
+        assert_eq!(counts(&sweep(&store, &busy, time).await.unwrap()), (0, 1, 0, 0));
+        assert_eq!(counts(&sweep(&store, &busy, time).await.unwrap()), (0, 0, 0, 0), "asked lately");
+        let time = time.plus(AGAIN_AFTER);
+        for _ in 0..2 {
+            assert_eq!(counts(&sweep(&store, &silent, time).await.unwrap()), (0, 0, 0, 1), "no answer");
+        }
+        assert!(store.account(id).await.unwrap().unwrap().details.is_some());
+        assert_eq!(counts(&sweep(&store, &over, time).await.unwrap()), (1, 0, 0, 0));
         let (account, book) = store.addresses(user).await.unwrap().unwrap();
         assert_eq!((account.details, book.addresses.len()), (None, 0));
         let later = time.plus(AGAIN_AFTER);
-        assert_eq!(sweep(&store, &over, later).await.unwrap(), Swept::default());
+        assert_eq!(counts(&sweep(&store, &over, later).await.unwrap()), (0, 0, 0, 0));
+    }
+
+    /// A store that can't read one of its accounts, the one that waits longest.
+    struct Broken(MemoryAccounts, AccountId);
+
+    impl AccountReader for Broken {
+        async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
+            if account == self.1 {
+                Err(StoreError::Corrupt("torn".to_owned()))
+            } else {
+                self.0.account(account).await
+            }
+        }
+    }
+
+    impl ErasureQueue for Broken {
+        async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<AccountId>, StoreError> {
+            let mut due = self.0.due(now, at_most).await?;
+            due.insert(0, self.1);
+            Ok(due)
+        }
+        async fn postpone(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
+            self.0.postpone(account, until).await
+        }
+        async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
+            self.0.erase(account).await
+        }
+    }
+
+    impl SessionEnder for Broken {
+        async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
+            self.0.end(account, session).await
+        }
+        async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+            self.0.end_all(account, except).await
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_that_cannot_be_read_does_not_keep_the_others() {
+        let (store, now) = (MemoryAccounts::default(), SystemClock.now());
+        let AccountId::User(user) = registered(&store, "ann@example.com").await.account_id else {
+            panic!("a buyer")
+        };
+        unregister_user(&store, user, &Cause::default(), now).await.unwrap();
+        let broken = Broken(store, AccountId::User(UserId::derive(&[b"broken"])));
+        let swept = sweep(&broken, &FakeOrders::default(), now.plus(ASK_AFTER)).await.unwrap();
+        assert_eq!(counts(&swept), (1, 0, 0, 1));
     }
 }

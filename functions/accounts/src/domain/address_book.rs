@@ -35,11 +35,14 @@ impl AddressBook {
         self.addresses.iter().find(|kept| kept.address_id == id)
     }
 
-    /// With one more address, as the default if that is asked for or it is the only one.
+    /// With one more address, as the default if that is asked for or it is the only one. One that is there already is there once.
     ///
     /// # Errors
     /// [`Full`] with [`MAX`] already.
     pub fn with(&self, id: AddressId, address: Address, default: bool) -> Result<Self, Full> {
+        if let Some(again) = self.replaced(id, address.clone(), default) {
+            return Ok(again);
+        }
         if self.addresses.len() >= MAX {
             return Err(Full);
         }
@@ -126,5 +129,12 @@ mod tests {
         assert_eq!(book.replaced(id("x"), address("x"), true), None);
         assert_eq!(book.without(id("x")), None);
         assert_eq!(book.get(id("x")), None);
+    }
+
+    #[test]
+    fn an_address_is_there_once_however_often_it_is_added() {
+        let full = book(&["a", "b", "c"]);
+        let again = full.with(id("c"), address("c"), false).unwrap();
+        assert_eq!((&again.addresses, again.version), (&full.addresses, 4));
     }
 }

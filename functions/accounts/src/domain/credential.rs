@@ -1,7 +1,7 @@
 //! What lets somebody log in.
 
 use super::{contact::Email, unprintable};
-use rialto_kernel::{AccountId, Text, text::TextError};
+use rialto_kernel::{AccountId, Text, Timestamp, text::TextError};
 use serde::{Deserialize, Serialize};
 
 /// A password as it was typed. White space at both ends doesn't count.
@@ -43,8 +43,17 @@ pub struct Credential {
     pub email: Email,
     pub account_id: AccountId,
     pub password_hash: PasswordHash,
-    /// Rises with every change of the password.
+    /// Rises with every change of the password, from the millisecond in which the account was made: an email that became free
+    /// never has a version again that another account's credential had.
     pub version: u64,
+}
+
+impl Credential {
+    /// The credential that an account begins with.
+    #[must_use]
+    pub fn first(email: Email, account_id: AccountId, password_hash: PasswordHash, now: Timestamp) -> Self {
+        Self { email, account_id, password_hash, version: now.millis().unsigned_abs() }
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,8 @@ impl Registration {
     }
 
     fn plain(account_id: AccountId, details: Details, password_hash: PasswordHash, now: Timestamp) -> Self {
-        let credential = Credential { email: details.email.clone(), account_id, password_hash, version: 1 };
+        let email = details.email.clone();
+        let credential = Credential::first(email, account_id, password_hash, now);
         let account = Account {
             account_id,
             details: Some(details),

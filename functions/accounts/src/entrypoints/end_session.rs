@@ -38,7 +38,7 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let caller = request.caller()?;
     let session = request.path("session_id")?;
     end_session(store, caller.account, session).await?;
-    tracing::info!(%session, "ended");
+    tracing::info!(account = %caller.account, %session, "ended");
     Ok(Reply::no_content())
 }
 

@@ -5,8 +5,12 @@ use rialto_lambda::{
     token::Jwks,
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use utoipa::ToSchema;
+
+/// How old what is answered may be, and for how long others may use it: together no longer than a new key waits until it signs.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+const USED_FOR: Duration = Duration::from_secs(30);
 
 pub fn main() {
     http::serve("accounts-get-jwks", build);
@@ -57,10 +61,21 @@ pub struct JwkBody {
     ),
 )]
 pub(crate) async fn handle(app: &App, request: &Request) -> Result<Reply, Problem> {
-    let text = app.settings.get(&JWKS).await.map_err(Problem::unavailable)?;
+    let text = app.settings.get_newer_than(&JWKS, READ_WITHIN).await.map_err(Problem::unavailable)?;
     let published: Jwks = serde_json::from_str(&text).map_err(Problem::internal)?;
     let keys = published.at(request.now());
     let body = serde_json::to_string(&keys).map_err(Problem::internal)?;
-    // As long as functions themselves take to see a change.
-    Ok(Reply::raw(200, "application/json", body).header("Cache-Control", "public, max-age=60"))
+    let caching = format!("public, max-age={}", USED_FOR.as_secs());
+    Ok(Reply::raw(200, "application/json", body).header("Cache-Control", caching))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::application::rotate_keys::SEEN_WITHIN;
+
+    #[test]
+    fn whoever_verifies_elsewhere_has_seen_a_new_key_before_it_signs() {
+        assert!(READ_WITHIN + USED_FOR < SEEN_WITHIN);
+    }
 }

@@ -26,7 +26,9 @@ fn build(app: &App) -> boot::Handler {
         Box::pin(async move {
             // What isn't an email must not stand in the error.
             let asked = Asked::deserialize(payload).map_err(|_| "the payload names no email")?;
-            mail_code(&store, &post, &asked.email, app.clock.now()).await?;
+            if let Some(account) = mail_code(&store, &post, &asked.email, app.clock.now()).await? {
+                tracing::info!(%account, "a code was mailed");
+            }
             Ok(Value::Null)
         })
     })

@@ -108,6 +108,7 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let (now, cause) = (request.now(), request.cause());
     let user_id = UserId::generate(now);
     let account = register_user(store, &Argon2Passwords, user_id, details, &password, &cause, now).await?;
+    tracing::info!(user = %user_id, "registered");
     Ok(Reply::created(format!("users/{user_id}"), &UserBody::new(user_id, &account)))
 }
 

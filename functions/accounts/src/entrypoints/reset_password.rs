@@ -64,8 +64,8 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let now = request.now();
     let wanted = request.json::<ResetPasswordRequest>()?.parse(request.source)?;
     let done = reset_password(store, &Argon2Passwords, &wanted, now).await;
-    done.map_err(|error| problem(error, now))?;
-    tracing::info!("a password was reset");
+    let account = done.map_err(|error| problem(error, now))?;
+    tracing::info!(%account, "the password was reset");
     Ok(Reply::no_content())
 }
 

@@ -1,6 +1,6 @@
 use crate::{
     adapters::{dynamodb::DynamoAccounts, orders::Orders},
-    application::sweep::sweep,
+    application::sweep::{Swept, sweep},
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
 use rialto_lambda::{App, boot};
@@ -25,7 +25,12 @@ fn build(app: &App) -> boot::Handler {
         Box::pin(async move {
             let now = Wake::deserialize(payload)?.now.unwrap_or_else(|| SystemClock.now());
             let swept = sweep(&store, &orders, now).await?;
-            Ok(json!({ "erased": swept.erased, "waiting": swept.waiting }))
+            for (account, error) in &swept.failed {
+                tracing::error!(%account, %error, "an account can't be erased yet");
+            }
+            let failed = swept.failed.len();
+            let Swept { erased, waiting, left, .. } = swept;
+            Ok(json!({ "erased": erased, "waiting": waiting, "left": left, "failed": failed }))
         })
     })
 }

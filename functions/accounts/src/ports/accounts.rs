@@ -6,7 +6,8 @@ use rialto_contracts::Event;
 use rialto_kernel::{AccountId, Role, StoreError, Timestamp, UserId, Write};
 
 pub trait Registrar {
-    /// Writes an account with all that it begins with; [`Write::Conflict`] if its email belongs to an account already.
+    /// Writes an account with all that it begins with; [`Write::Conflict`] if its email belongs to another account already.
+    /// The same registration a second time changes nothing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.

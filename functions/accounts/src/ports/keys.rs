@@ -21,6 +21,15 @@ pub trait KeyReader {
 
 /// Only the command line makes and publishes keys.
 pub trait KeyWriter {
+    /// The key that signs this role's access tokens as it is kept now, whatever was read of it before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store can't answer.
+    fn kept_signing_key(
+        &self,
+        role: Role,
+    ) -> impl Future<Output = Result<Option<SigningSecret>, StoreError>> + Send;
+
     /// Keeps a role's first key; [`Write::Conflict`] if it has one.
     ///
     /// # Errors

@@ -90,7 +90,12 @@ fn now() -> Timestamp {
 }
 
 fn user(email: &str) -> Registration {
-    Registration::user(UserId::generate(now()), details(email), hash("h"), &Cause::default(), now())
+    user_since(email, now())
+}
+
+/// A buyer who signed up then.
+fn user_since(email: &str, at: Timestamp) -> Registration {
+    Registration::user(UserId::generate(at), details(email), hash("h"), &Cause::default(), at)
 }
 
 fn seller(email: &str) -> Registration {

@@ -102,6 +102,17 @@ async fn keys_lie_where_the_template_lets_functions_read_them() {
 }
 
 #[tokio::test]
+async fn the_key_that_is_kept_is_read_anew() {
+    let stub = Stub::default();
+    let (one, other) = (secrets(&stub), secrets(&stub));
+    let (first, second) = (signing_key("1"), signing_key("2"));
+    assert_eq!(one.add_signing_key(Role::User, &first).await, Ok(Write::Done));
+    assert_eq!(one.kept_signing_key(Role::User).await, Ok(Some(first)));
+    other.replace_signing_key(Role::User, &second).await.unwrap();
+    assert_eq!(one.kept_signing_key(Role::User).await, Ok(Some(second)));
+}
+
+#[tokio::test]
 async fn a_secret_is_read_once_a_minute() {
     let stub = Stub::default();
     let keys = secrets(&stub);

@@ -3,7 +3,10 @@ use crate::{
     domain::{account::Account, contact::Email, credential::Credential, registration::Registration},
     ports::{AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin, Registrar},
 };
-use rialto_dynamo::{AttributeValue, Expect, Item, OUTBOX, TransactWriteItem, Update, read_item, write_item};
+use rialto_dynamo::{
+    AttributeValue, Expect, Item, OUTBOX, Refusal, TransactWriteItem, Transacted, Update, read_item,
+    write_item,
+};
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
 /// Kept beside the version.
@@ -21,8 +24,19 @@ impl Registrar for DynamoAccounts {
             items.push(write_item(&profile_key(id), profile, &[])?);
         }
         let writes = items.into_iter().map(|item| self.table.put_part(item, Expect::Absent));
-        self.transact(writes.collect::<Result<_, _>>()?).await
+        Ok(match self.table.transact(writes.collect::<Result<_, _>>()?).await? {
+            Transacted::Done => Write::Done,
+            Transacted::Refused(refusals) if is_there(&refusals, credential) => Write::Done,
+            Transacted::Refused(_) => Write::Conflict,
+        })
     }
+}
+
+/// Whether what a registration found in its place is its own credential: a write whose answer was lost is sent again, and then
+/// collides with itself.
+fn is_there(refusals: &[Option<Refusal>], credential: &Credential) -> bool {
+    let found = refusals.first().and_then(Option::as_ref);
+    found.is_some_and(|found| read_item::<Credential>(found.item.clone()).as_ref() == Ok(credential))
 }
 
 impl CredentialReader for DynamoAccounts {

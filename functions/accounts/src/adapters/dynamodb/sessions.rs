@@ -5,7 +5,9 @@ use crate::{
 };
 use futures_util::future::try_join_all;
 use rialto_contracts::Event;
-use rialto_dynamo::{Expect, Item, Key, Stretch, item_key, number, read_item, write_item};
+use rialto_dynamo::{
+    Delete, Expect, Item, Key, Stretch, TransactWriteItem, item_key, number, read_item, write_item,
+};
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 
 const PREFIX: &str = "SESSION#";
@@ -75,7 +77,13 @@ impl SessionWriter for DynamoAccounts {
 
 impl SessionEnder for DynamoAccounts {
     async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
-        self.table.delete(&session_key(account, session), None).await
+        let delete = Delete::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(session_key(account, session).item()))
+            .condition_expression("attribute_exists(pk)");
+        let delete = delete.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        // Alone in a transaction, which has a token: sent again because its answer was lost, it doesn't find itself done.
+        self.transact(vec![TransactWriteItem::builder().delete(delete).build()]).await
     }
 
     async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {

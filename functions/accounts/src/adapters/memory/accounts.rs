@@ -17,6 +17,9 @@ impl Registrar for MemoryAccounts {
         let Registration { account, credential, profile, events } = registration.clone();
         let mut state = self.state();
         let email = credential.email.key();
+        if state.credentials.get(&email) == Some(&credential) {
+            return Ok(Write::Done);
+        }
         if state.credentials.contains_key(&email) || state.accounts.contains_key(&account.account_id) {
             return Ok(Write::Conflict);
         }

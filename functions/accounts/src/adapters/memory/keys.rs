@@ -39,6 +39,10 @@ impl KeyReader for MemoryKeys {
 }
 
 impl KeyWriter for MemoryKeys {
+    async fn kept_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
+        self.signing_key(role).await
+    }
+
     async fn add_signing_key(&self, role: Role, key: &SigningSecret) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.signing.contains_key(&role) {

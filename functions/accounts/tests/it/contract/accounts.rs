@@ -23,6 +23,7 @@ use rialto_kernel::{Clock, SessionId, SystemClock, Timestamp, Write};
 contract! {
     an_email_belongs_to_one_account_of_whatever_role,
     a_refused_registration_leaves_nothing,
+    a_registration_that_collides_with_itself_has_happened,
     a_credential_is_found_whatever_the_case,
     of_many_registrations_at_once_one_wins,
     a_credential_changes_only_from_the_version_before,
@@ -46,6 +47,14 @@ async fn a_refused_registration_leaves_nothing(store: impl Store) {
     assert_eq!(store.register(&same_id).await, Ok(Write::Conflict));
     assert_eq!(store.credential(&Email::parse("bob@example.com").unwrap()).await, Ok(None));
     assert_eq!(store.credential(&first.email).await, Ok(Some(first.clone())));
+}
+
+async fn a_registration_that_collides_with_itself_has_happened(store: impl Store) {
+    let ann = user("ann@example.com");
+    for _ in 0..2 {
+        assert_eq!(store.register(&ann).await, Ok(Write::Done));
+    }
+    assert_eq!(store.account(ann.account.account_id).await, Ok(Some(ann.account)));
 }
 
 async fn a_credential_is_found_whatever_the_case(store: impl Store) {
@@ -76,13 +85,13 @@ async fn of_many_registrations_at_once_one_wins(store: impl Store) {
 
 async fn a_credential_changes_only_from_the_version_before(store: impl Store) {
     let first = registered(&store, "ann@example.com").await;
-    let second = Credential { password_hash: hash("second"), version: 2, ..first.clone() };
+    let second = Credential { password_hash: hash("second"), version: first.version + 1, ..first.clone() };
     assert_eq!(store.save_credential(&second).await, Ok(Write::Done));
     assert_eq!(store.save_credential(&second).await, Ok(Write::Conflict));
-    let late = Credential { password_hash: hash("late"), version: 2, ..first.clone() };
+    let late = Credential { password_hash: hash("late"), version: first.version + 1, ..first.clone() };
     assert_eq!(store.save_credential(&late).await, Ok(Write::Conflict));
     let nobody = Email::parse("bob@example.com").unwrap();
-    let stray = Credential { email: nobody.clone(), version: 3, ..first.clone() };
+    let stray = Credential { email: nobody.clone(), version: first.version + 2, ..first.clone() };
     assert_eq!(store.save_credential(&stray).await, Ok(Write::Conflict));
     assert_eq!(store.credential(&first.email).await, Ok(Some(second)));
     assert_eq!(store.credential(&nobody).await, Ok(None));

@@ -1,11 +1,13 @@
-use super::{Store, contract, lists::address, now, registered};
+use super::{Store, contract, hash, lists::address, now, registered, session, user_since};
+use futures_util::future::join_all;
 use rialto_accounts::{
     SERVICE,
     adapters::dynamodb::DynamoAccounts,
-    application::change_addresses::add_address,
+    application::{change_addresses::add_address, unregister_user::unregister_user},
     domain::{
         account::{Account, AccountStatus, Edit},
         credential::Credential,
+        reset::{Code, Reset},
     },
     ports::{AccountCloser, AccountReader, AddressBooks, CredentialReader, ErasureQueue, LastLogin},
 };
@@ -19,6 +21,8 @@ contract! {
     a_closed_account_is_due_until_it_is_erased,
     no_login_is_noted_of_a_closed_account,
     what_waits_longest_is_due_first,
+    what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one,
+    no_session_outlives_a_closing_whenever_its_login_began,
 }
 
 /// A registered account with its credential.
@@ -34,7 +38,7 @@ fn closed(account: &Account) -> (Account, Vec<Event>) {
 async fn closing_takes_the_credential_and_the_account_as_they_were_read(store: impl Store) {
     let (account, credential) = ann(&store).await;
     let (gone, events) = closed(&account);
-    let other = Credential { version: 2, ..credential.clone() };
+    let other = Credential { version: credential.version + 1, ..credential.clone() };
     assert_eq!(store.close(&gone, &other, &events, now()).await, Ok(Write::Conflict));
     let edited = account.edited(Edit { mail_notifications: Some(true), ..Edit::default() });
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
@@ -99,6 +103,44 @@ async fn what_waits_longest_is_due_first(store: impl Store) {
     }
     assert_eq!(store.due(start, 4).await, Ok(waiting[..4].to_vec()));
     assert_eq!(store.due(start, 10).await, Ok(waiting));
+}
+
+async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one(store: impl Store) {
+    let (account, credential) = ann(&store).await;
+    let reset = Reset::new(credential.account_id, credential.version, &Code::generate().unwrap(), now());
+    assert_eq!(store.save_reset(&credential.email, &reset).await, Ok(Write::Done));
+    let (gone, events) = closed(&account);
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
+    let next = user_since("ANN@example.com", now().plus(Duration::from_secs(60)));
+    assert_eq!(store.register(&next).await, Ok(Write::Done));
+
+    let changed =
+        Credential { password_hash: hash("old"), version: credential.version + 1, ..credential.clone() };
+    assert_eq!(store.save_credential(&changed).await, Ok(Write::Conflict));
+    assert_eq!(store.use_reset(&changed, &reset).await, Ok(Write::Conflict));
+    let session = session(credential.account_id);
+    assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Conflict));
+    assert_eq!(store.session(session.account_id, session.session_id).await, Ok(None));
+    assert_eq!(store.credential(&credential.email).await, Ok(Some(next.credential)));
+}
+
+async fn no_session_outlives_a_closing_whenever_its_login_began(store: impl Store) {
+    for round in 0..5 {
+        let credential = registered(&store, &format!("ann{round}@example.com")).await;
+        let (account, cause) = (credential.account_id, Cause::default());
+        let AccountId::User(user) = account else { panic!("a buyer") };
+        let logins = (0..8).map(|at| {
+            let (store, credential, session) = (&store, &credential, session(account));
+            async move {
+                tokio::time::sleep(Duration::from_millis(at)).await;
+                store.start(&session, credential, &[]).await
+            }
+        });
+        let (begun, closed) = tokio::join!(join_all(logins), unregister_user(&store, user, &cause, now()));
+        closed.unwrap();
+        assert_eq!(store.sessions(account, 100, None).await, Ok((Vec::new(), None)), "{begun:?}");
+        assert_eq!(store.start(&session(account), &credential, &[]).await, Ok(Write::Conflict));
+    }
 }
 
 #[tokio::test]

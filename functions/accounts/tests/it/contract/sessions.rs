@@ -3,12 +3,14 @@ use rialto_accounts::{
     SERVICE,
     adapters::dynamodb::DynamoAccounts,
     domain::{contact::Email, credential::Credential, session::Session},
-    ports::{SessionReader, SessionStarter},
+    ports::{SessionEnder, SessionReader, SessionStarter},
 };
 use rialto_aws::calls::counted;
 use rialto_contracts::{Cause, Event};
-use rialto_dynamo::{Key, OUTBOX};
+use rialto_dynamo::{Key, OUTBOX, Table};
 use rialto_kernel::{AccountId, SessionId, UserId, Write};
+use rialto_testkit::http::{Answer, serve};
+use std::sync::{Arc, Mutex};
 
 contract! {
     a_session_begins_once_and_only_with_the_credential_as_it_is,
@@ -25,7 +27,7 @@ async fn a_session_begins_once_and_only_with_the_credential_as_it_is(store: impl
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Conflict));
 
-    let changed = Credential { version: 2, ..credential.clone() };
+    let changed = Credential { version: credential.version + 1, ..credential.clone() };
     let gone = Credential { email: Email::parse("bob@example.com").unwrap(), ..credential.clone() };
     for other in [changed, gone] {
         let second = session(credential.account_id);
@@ -111,6 +113,29 @@ async fn sessions_are_listed_newest_first_page_by_page(store: impl Store) {
         position = next;
     }
     assert_eq!(position, None);
+}
+
+/// A table whose first answer is lost, and which then tells what became of the write.
+#[tokio::test]
+async fn ending_a_session_is_told_as_one_write_however_often_it_is_sent() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&sent);
+    let endpoint = serve(move |asked| {
+        let mut log = log.lock().unwrap();
+        log.push(serde_json::from_str::<serde_json::Value>(&asked.body).unwrap());
+        Some(if log.len() == 1 { Answer::new(500, "{}") } else { Answer::new(200, "{}") })
+    });
+    let table = Table::named(&rialto_aws::emulator_config(&endpoint), "lost".to_owned());
+    let account = AccountId::User(UserId::generate(now()));
+    let ended = DynamoAccounts::on(table).end(account, SessionId::generate(now())).await;
+    assert_eq!(ended, Ok(Write::Done));
+    let tokens: Vec<_> = sent
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|body| body["ClientRequestToken"].as_str().map(str::to_owned))
+        .collect();
+    assert!(tokens[0].is_some() && tokens == [tokens[0].clone(), tokens[0].clone()], "{tokens:?}");
 }
 
 #[tokio::test]
