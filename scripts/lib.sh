@@ -3,6 +3,7 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SCRIPT=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 PORT=${RIALTO_PORT:-4566}
 STAGE=${RIALTO_STAGE:-local}
 HOME_DIR=${RIALTO_HOME:-$ROOT/.rialto}
@@ -14,16 +15,33 @@ cd "$ROOT"
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# usage: a script's help is the comment that it begins with.
+usage() { awk 'NR == 1 { next } /^#/ { sub(/^# ?/, ""); print; next } { exit }' "$SCRIPT"; }
+
+# misused WHAT: for a command line that can't be read. Nothing has been done yet.
+misused() {
+  printf 'error: %s\n\n' "$*" >&2
+  usage >&2
+  exit 2
+}
+
+# takes_nothing "$@": for scripts without arguments.
+takes_nothing() { [ $# = 0 ] || misused "it takes no arguments: $*"; }
+
+# Sourced without arguments, this sees the script's own.
+case ${1:-} in -h | --help) usage; exit ;; esac
+
 # on NAME: works with this emulator from here on. RUN_DIR has everything that a run leaves behind; one folder a port and
 # emulator, so that several runs keep apart.
+asked_auth_mode=${AUTH_MODE:-gateway}
 on() {
   case $1 in
-    ministack) RUN_DIR=$HOME_DIR/$PORT ;;
+    ministack) RUN_DIR=$HOME_DIR/$PORT AUTH_MODE=$asked_auth_mode ;;
     # It enforces no authorizers, so the functions check tokens by themselves.
     localstack) RUN_DIR=$HOME_DIR/$PORT-localstack AUTH_MODE=token ;;
-    *) fail "there is no emulator $1: ministack or localstack" ;;
+    *) misused "there is no emulator '$1': ministack or localstack" ;;
   esac
-  export RIALTO_EMULATOR=$1 AUTH_MODE=${AUTH_MODE:-gateway}
+  export RIALTO_EMULATOR=$1 AUTH_MODE
 }
 on "${RIALTO_EMULATOR:-ministack}"
 
@@ -32,8 +50,27 @@ in_docker() { [ "$RIALTO_EMULATOR" = localstack ] && [ "${RIALTO_DOCKER:-}" != n
 
 need() { command -v "$1" >/dev/null 2>&1 || fail "$1 is needed: $2"; }
 
+# need_python: that python3 makes virtual environments and is new enough.
+need_python() {
+  need python3 "install Python 3.10 or later"
+  python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+    fail "Python 3.10 or later is needed, and python3 here is $(python3 --version 2>&1): install a later one, first on the PATH"
+  python3 -c 'import ensurepip, venv' 2>/dev/null || fail "Python's own venv is needed: install it (Debian, Ubuntu: python3-venv)"
+}
+
+# has_java: whether java is there, and version 17 or later. (Before 9, its version began with "1.")
+has_java() {
+  local version
+  version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 17 ]
+}
+
+# browser: prints where a Chromium is, under whichever name.
+browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
 # Environment for everything that speaks to the emulator; an emulator takes any credentials.
 emulator_env() {
+  [ "$STAGE" = local ] || fail "an emulator has the stage local only, not $STAGE: unset RIALTO_STAGE (scripts/deploy takes any, on AWS)"
   export AWS_ENDPOINT_URL=$ENDPOINT AWS_REGION=eu-central-1 AWS_DEFAULT_REGION=eu-central-1
   export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   unset AWS_PROFILE AWS_SESSION_TOKEN
@@ -76,7 +113,8 @@ tool() {
     need "$python" "install Python 3.10 or later"
     say "installing $name (once)"
     if [ ! -x "$TOOLS/uv/bin/uv" ]; then
-      python3 -m venv "$TOOLS/uv"
+      need_python
+      quietly python3 -m venv "$TOOLS/uv"
       quietly "$TOOLS/uv/bin/pip" install --disable-pip-version-check 'uv==0.13.8'
     fi
     quietly "$TOOLS/uv/bin/uv" venv --clear --python "$(command -v "$python")" "$dir"
@@ -91,9 +129,21 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# need_emulator: that scripts/up runs one here.
+# emulator_pid: prints the process id of the emulator that was started for RUN_DIR, if it still runs. After a reboot the number
+# may be somebody else's, so the command line has to end as localstack/start gave it.
+emulator_pid() {
+  local pid
+  pid=$(cat "$RUN_DIR/emulator.pid" 2>/dev/null) || return 1
+  case $(ps -ww -o command= -p "$pid" 2>/dev/null) in
+    *" $RUN_DIR") echo "$pid" ;;
+    *) return 1 ;;
+  esac
+}
+
+# need_emulator: that scripts/up runs this one here, and not the other.
 need_emulator() {
-  if [ ! -f "$RUN_DIR/local.json" ] || ! curl -sf -o /dev/null "$ENDPOINT/_localstack/health"; then
+  if [ ! -f "$RUN_DIR/local.json" ] || { [ ! -f "$RUN_DIR/compose" ] && ! emulator_pid >/dev/null; } ||
+    ! curl -sf -o /dev/null "$ENDPOINT/_localstack/health"; then
     fail "no $RIALTO_EMULATOR runs on port $PORT: run scripts/up first"
   fi
 }

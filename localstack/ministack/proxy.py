@@ -2,9 +2,12 @@
 
     proxy.py on PREFIX URL FUNCTION…     the function PREFIX<FUNCTION> at URL/FUNCTION/invocations
     proxy.py off PREFIX                  every function that is handed over
+    proxy.py clear PREFIX                every function that is handed over to where nothing listens
 """
 
+import socket
 import sys
+from urllib.parse import urlsplit
 
 import boto3
 
@@ -39,12 +42,25 @@ def on(prefix: str, url: str, *names: str) -> None:
         update(function, PATIENCE, variables | {VARIABLE: f"{url}/{name}/invocations", FORMER_TIMEOUT: timeout})
 
 
-def off(prefix: str) -> None:
+def answers(url: str) -> bool:
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def off(prefix: str, keep=lambda url: False) -> None:
     for function, variables in functions(prefix):
-        if VARIABLE in variables:
+        if VARIABLE in variables and not keep(variables[VARIABLE]):
             timeout = int(variables.pop(FORMER_TIMEOUT))
             variables.pop(VARIABLE)
             update(function, timeout, variables)
 
 
-{"on": on, "off": off}[sys.argv[1]](*sys.argv[2:])
+def clear(prefix: str) -> None:
+    off(prefix, keep=answers)
+
+
+{"on": on, "off": off, "clear": clear}[sys.argv[1]](*sys.argv[2:])

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import os
 import signal
 import socketserver
 import sys
@@ -9,6 +10,11 @@ import sys
 import hypercorn.asyncio
 from ministack.app import main
 from ministack.services import dynamodb, lambda_svc
+
+# A Ctrl-C meant for the script that started it isn't meant for it.
+os.setsid()
+# Only for localstack/stop, which knows the process by it.
+del sys.argv[1:]
 
 # Its Lambda runtime API is an http.server, which sends each header line as a packet of its own and lets Nagle's algorithm
 # hold them back: 100 ms a call without this, 12 ms with it.
