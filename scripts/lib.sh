@@ -124,20 +124,19 @@ tool() {
   fi
 }
 
-# free_port: a loopback port that nothing listens on now.
+# free_port: a loopback port that nothing listens on now, below those that systems give to outgoing connections, so that none
+# of those takes it before whoever asked does.
 free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# emulator_pid: prints the process id of the emulator that was started for RUN_DIR, if it still runs. After a reboot the number
-# may be somebody else's, so the command line has to end as localstack/start gave it.
-emulator_pid() {
-  local pid
-  pid=$(cat "$RUN_DIR/emulator.pid" 2>/dev/null) || return 1
-  case $(ps -ww -o command= -p "$pid" 2>/dev/null) in
-    *" $RUN_DIR") echo "$pid" ;;
-    *) return 1 ;;
-  esac
+  python3 -c '
+import random, socket
+while True:
+    port = random.randrange(20000, 32000)
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+        break
+    except OSError:
+        pass
+print(port)'
 }
 
 # need_emulator: that scripts/up runs this one here, and not the other.

@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> None:
         words = [text.partition(":")[0] for text in (outcome or {}).values()]
         counts = ", ".join(f"{words.count(word)} {word}" for word in ("ok", "skipped", "failed") if word in words)
         totals.append(f"{name}: {counts}" if outcome is not None else f"{name}: couldn't run here")
-    print("\n".join(totals))
+    print("\n".join([*totals, "- wasn't chosen for that emulator"]))
 
 
 main(sys.argv[1:])
