@@ -139,6 +139,17 @@ while True:
 print(port)'
 }
 
+# emulator_pid: prints the process id of the emulator that was started for RUN_DIR, if it still runs. After a reboot the number
+# may be somebody else's, so the command line has to end as localstack/start gave it.
+emulator_pid() {
+  local pid
+  pid=$(cat "$RUN_DIR/emulator.pid" 2>/dev/null) || return 1
+  case $(ps -ww -o command= -p "$pid" 2>/dev/null) in
+    *" $RUN_DIR") echo "$pid" ;;
+    *) return 1 ;;
+  esac
+}
+
 # need_emulator: that scripts/up runs this one here, and not the other.
 need_emulator() {
   if [ ! -f "$RUN_DIR/local.json" ] || { [ ! -f "$RUN_DIR/compose" ] && ! emulator_pid >/dev/null; } ||
