@@ -43,7 +43,6 @@ fn announced_by(service: &str, item: Item) -> Result<Vec<Event>, String> {
     if (service, key.sk.as_str()) == (rialto_orders::SERVICE, "ORDER") {
         let order: Order = read_item(item).map_err(|error| error.to_string())?;
         let earlier = order.announced().map_err(|error| error.to_string())?;
-        // What is carried still knows its trace.
         let carried: BTreeSet<_> = events.iter().map(|event| event.id).collect();
         events.extend(earlier.into_iter().filter(|event| !carried.contains(&event.id)));
     }
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_carried_is_told_once_with_its_trace() {
+    fn what_is_carried_is_told_once() {
         let order = &declined().orders[0];
         let mut carried = order.announced().unwrap().pop().unwrap();
         carried.traceparent = Some("00-1-2-01".to_owned());

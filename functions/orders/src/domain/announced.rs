@@ -12,7 +12,7 @@ use rialto_contracts::{
 pub struct UnknownEvent(String);
 
 impl Order {
-    /// Every event that orders ever announced of it, under the ids that they have. Only their traces aren't known any more.
+    /// Every event that orders ever announced of it, as it was.
     ///
     /// # Errors
     /// [`UnknownEvent`] when there is one of another release.
@@ -35,7 +35,7 @@ impl Order {
         let cause = Cause {
             correlationid: Some(self.order_id.to_string()),
             causationid: entry.causationid,
-            traceparent: None,
+            traceparent: entry.traceparent.clone(),
         };
         // The timeline doesn't tell the version that was written with it; the id is derived from it.
         let event = (1..=self.version)
@@ -65,7 +65,7 @@ mod tests {
         let cause = Cause {
             correlationid: Some(order.order_id.to_string()),
             causationid: Some(event.id),
-            traceparent: None,
+            traceparent: Some("00-1-2-01".to_owned()),
         };
         order.hear(&event, effect, at(seconds + 1), &cause).unwrap()
     }

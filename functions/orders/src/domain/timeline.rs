@@ -1,6 +1,6 @@
 //! Every event of an order's saga, in causal order.
 
-use rialto_contracts::Event;
+use rialto_contracts::{Event, orders::Orders};
 use rialto_kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +15,9 @@ pub struct Entry {
     pub time: Timestamp,
     /// The event that led to this one.
     pub causationid: Option<EventId>,
+    /// Where in which trace orders announced it, so that it can be announced again as it was; none of other services' events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     pub data: Value,
 }
 
@@ -26,6 +29,7 @@ impl From<&Event> for Entry {
             source: event.source.clone(),
             time: event.time,
             causationid: event.causationid,
+            traceparent: event.traceparent.clone().filter(|_| event.source == Orders::NAME),
             data: event.data.clone(),
         }
     }
@@ -59,6 +63,7 @@ mod tests {
             source: "rialto.test".to_owned(),
             time: Timestamp::from_millis(millis),
             causationid: cause.map(|cause| EventId::derive(&[cause.as_bytes()])),
+            traceparent: None,
             data: Value::Null,
         }
     }
