@@ -132,14 +132,16 @@ mod tests {
     use super::*;
     use crate::testing::serve;
 
-    const PERSON: Person = Person { email: "nora@rialto.example", name: "Nora", phone: "+493055500301" };
+    const PERSON: Person =
+        Person { email: "nora@rialto.example", name: "Nora", phone: "+493055500301" };
     const LOGGED_IN: (u16, &str) =
         (200, r#"{"data":{"access_token":"t","account_id":"usr_1","role":"USER"}}"#);
     const WRONG: (u16, &str) = (401, r#"{"code":"unauthenticated"}"#);
 
     /// A file that a test leaves nothing of.
     fn with_file<T>(name: &str, noted: Option<Account>, test: impl FnOnce(LocalFile) -> T) -> T {
-        let path = std::env::temp_dir().join(format!("rialto-account-{}-{name}.json", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("rialto-account-{}-{name}.json", std::process::id()));
         let mut file = LocalFile::open(path.clone()).unwrap();
         file.content.accounts.buyers.extend(noted);
         let result = test(file);
@@ -157,7 +159,8 @@ mod tests {
             let (url, server) = serve(vec![LOGGED_IN]);
             let api = Api::new(&url).unwrap();
             let register = async |_: &Account| panic!("it is there");
-            let (session, new) = run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
+            let (session, new) =
+                run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
             assert_eq!((session.account_id.as_str(), new), ("usr_1", false));
             assert_eq!(file.content.accounts.buyers[0].user_id.as_deref(), Some("usr_1"));
             assert_eq!(server.join().unwrap().len(), 1);

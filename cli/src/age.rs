@@ -33,18 +33,22 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read() {
-        for (text, seconds) in [("0s", 0), ("90s", 90), ("10m", 600), ("2h", 7_200), ("3d", 259_200)] {
+        for (text, seconds) in
+            [("0s", 0), ("90s", 90), ("10m", 600), ("2h", 7_200), ("3d", 259_200)]
+        {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "s", "10", "10 m", "-1m", "+1m", "1.5h", "1w", "99999999999999999999d", "1ä"] {
+        for text in
+            ["", "s", "10", "10 m", "-1m", "+1m", "1.5h", "1w", "99999999999999999999d", "1ä"]
+        {
             assert!(parse(text).is_err_and(|refusal| refusal.contains("10m")), "{text}");
         }
     }
 
     #[test]
     fn they_are_told_in_the_largest_unit() {
-        let told =
-            [0, 59, 60, 3_599, 3_600, 86_399, 1_209_600].map(|seconds| short(Duration::from_secs(seconds)));
+        let told = [0, 59, 60, 3_599, 3_600, 86_399, 1_209_600]
+            .map(|seconds| short(Duration::from_secs(seconds)));
         assert_eq!(told, ["0s", "59s", "1m", "59m", "1h", "23h", "14d"]);
     }
 }

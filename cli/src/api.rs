@@ -109,7 +109,8 @@ impl Api {
                 "Name it as in --api-url https://abc123.execute-api.eu-central-1.amazonaws.com/dev.",
             ));
         }
-        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
+        let settings =
+            HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build();
         let connector = Connector::builder()
             .connector_settings(settings)
             .sleep_impl(TokioSleep::new())
@@ -135,7 +136,15 @@ impl Api {
     }
 
     fn call(&self, method: &'static str, path: impl Into<String>) -> Call<'_> {
-        Call { api: self, method, path: path.into(), token: None, key: None, body: None, harmless: false }
+        Call {
+            api: self,
+            method,
+            path: path.into(),
+            token: None,
+            key: None,
+            body: None,
+            harmless: false,
+        }
     }
 
     /// # Errors
@@ -177,7 +186,8 @@ impl<'a> Call<'a> {
         let mut all = Vec::new();
         loop {
             let answer = self.answer().await?;
-            let page: Vec<T> = Vec::deserialize(answer.data).map_err(|error| self.strange(&error))?;
+            let page: Vec<T> =
+                Vec::deserialize(answer.data).map_err(|error| self.strange(&error))?;
             all.extend(page);
             match answer.pagination.and_then(|pagination| pagination.next_cursor) {
                 Some(cursor) => self.path = format!("{list}&cursor={cursor}"),
@@ -202,7 +212,8 @@ impl<'a> Call<'a> {
             if attempt == ATTEMPTS || !self.may_repeat(raw.status) {
                 return Ok(raw);
             }
-            let wait = raw.retry_after.map_or(Duration::from_millis(100 << attempt), Duration::from_secs);
+            let wait =
+                raw.retry_after.map_or(Duration::from_millis(100 << attempt), Duration::from_secs);
             tokio::time::sleep(wait.min(Duration::from_secs(5))).await;
             attempt += 1;
         }
@@ -217,10 +228,15 @@ impl<'a> Call<'a> {
     async fn send(&self) -> Result<Raw, ApiError> {
         let unreachable = |cause| ApiError::Unreachable { url: self.api.url.clone(), cause };
         let request = self.request().map_err(|error| unreachable(innermost(&error)))?;
-        let response =
-            self.api.connector.call(request).await.map_err(|error| unreachable(innermost(&error)))?;
+        let response = self
+            .api
+            .connector
+            .call(request)
+            .await
+            .map_err(|error| unreachable(innermost(&error)))?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
+        let retry_after =
+            response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
         let body = ByteStream::new(response.into_body()).collect().await;
         let body = body.map_err(|error| unreachable(innermost(&error)))?.to_vec();
         Ok(Raw { status, retry_after, body })
@@ -248,7 +264,8 @@ impl<'a> Call<'a> {
     fn refusal(&self, raw: &Raw) -> Refusal {
         let problem = serde_json::from_slice::<Map<String, Value>>(&raw.body).ok();
         let problem = problem.filter(|problem| problem.contains_key("code"));
-        let refusal = problem.and_then(|problem| serde_json::from_value(Value::Object(problem)).ok());
+        let refusal =
+            problem.and_then(|problem| serde_json::from_value(Value::Object(problem)).ok());
         let refusal = refusal.unwrap_or_else(|| Refusal {
             title: String::from_utf8_lossy(&raw.body).chars().take(200).collect(),
             ..Refusal::default()
@@ -293,7 +310,9 @@ impl From<ApiError> for Failure {
 impl Refusal {
     fn told(&self) -> String {
         let mut told = format!("{} answered {}", self.call, self.status);
-        for part in [self.code.as_str(), self.title.as_str(), self.detail.as_deref().unwrap_or_default()] {
+        for part in
+            [self.code.as_str(), self.title.as_str(), self.detail.as_deref().unwrap_or_default()]
+        {
             if !part.is_empty() {
                 // Writing to a string can't fail.
                 write!(told, ": {part}").ok();
@@ -384,7 +403,10 @@ mod tests {
     #[tokio::test]
     async fn a_list_is_read_to_its_end() {
         let (url, server) = serve(vec![
-            (200, r#"{"data":[1,2],"pagination":{"limit":100,"next_cursor":"abc","has_more":true}}"#),
+            (
+                200,
+                r#"{"data":[1,2],"pagination":{"limit":100,"next_cursor":"abc","has_more":true}}"#,
+            ),
             (200, r#"{"data":[],"pagination":{"limit":100,"next_cursor":"def","has_more":true}}"#),
             (200, r#"{"data":[3],"pagination":{"limit":100,"next_cursor":null,"has_more":false}}"#),
         ]);
@@ -392,7 +414,11 @@ mod tests {
         assert_eq!(all, [1, 2, 3]);
         assert_eq!(
             server.join().unwrap(),
-            ["GET /list?limit=100", "GET /list?limit=100&cursor=abc", "GET /list?limit=100&cursor=def"]
+            [
+                "GET /list?limit=100",
+                "GET /list?limit=100&cursor=abc",
+                "GET /list?limit=100&cursor=def"
+            ]
         );
     }
 

@@ -41,7 +41,10 @@ fn source<'a>(
 
 /// # Errors
 /// [`Failure`] without an endpoint for the stage `local`, a region or credentials.
-pub(crate) async fn config(stage: &Stage, endpoint_in_file: Option<&str>) -> Result<SdkConfig, Failure> {
+pub(crate) async fn config(
+    stage: &Stage,
+    endpoint_in_file: Option<&str>,
+) -> Result<SdkConfig, Failure> {
     let endpoint = std::env::var("AWS_ENDPOINT_URL").ok();
     match source(stage, endpoint.as_deref(), endpoint_in_file)? {
         Source::Emulator(endpoint) => Ok(rialto_aws::emulator_config(endpoint)),
@@ -60,7 +63,9 @@ async fn chain() -> Result<SdkConfig, Failure> {
         ));
     }
     let credentials = match config.credentials_provider() {
-        Some(provider) => provider.provide_credentials().await.map(drop).map_err(|error| error.to_string()),
+        Some(provider) => {
+            provider.provide_credentials().await.map(drop).map_err(|error| error.to_string())
+        }
         None => Err("no provider".to_owned()),
     };
     credentials.map_err(|error| {
@@ -100,8 +105,14 @@ pub(crate) fn store_failure(doing: &str, error: &StoreError) -> Failure {
 fn advice(text: &str) -> &'static str {
     const ADVICE: &[(&str, &str)] = &[
         ("AccessDenied", "The credentials may not do this: use a role that may."),
-        ("UnrecognizedClient", "AWS doesn't know these credentials: choose others with AWS_PROFILE."),
-        ("InvalidClientTokenId", "AWS doesn't know these credentials: choose others with AWS_PROFILE."),
+        (
+            "UnrecognizedClient",
+            "AWS doesn't know these credentials: choose others with AWS_PROFILE.",
+        ),
+        (
+            "InvalidClientTokenId",
+            "AWS doesn't know these credentials: choose others with AWS_PROFILE.",
+        ),
         ("ExpiredToken", "The credentials have expired: sign in again (such as `aws sso login`)."),
         (
             "ResourceNotFound",
@@ -119,7 +130,9 @@ fn advice(text: &str) -> &'static str {
         ("Throttl", "Too many requests at once: try again in a moment."),
     ];
     let found = ADVICE.iter().find(|(sign, _)| text.contains(sign));
-    found.map_or("Check --stage, the region and the credentials, then try again.", |(_, advice)| advice)
+    found.map_or("Check --stage, the region and the credentials, then try again.", |(_, advice)| {
+        advice
+    })
 }
 
 /// What the SDK says, once, and without what is for its developers.
@@ -142,19 +155,30 @@ mod tests {
         let (local, dev) = (Stage::parse("local").unwrap(), Stage::parse("dev").unwrap());
         assert!(source(&local, None, None).is_err());
         assert!(source(&local, Some(""), None).is_err());
-        assert_eq!(source(&local, None, Some("http://file")).unwrap(), Source::Emulator("http://file"));
+        assert_eq!(
+            source(&local, None, Some("http://file")).unwrap(),
+            Source::Emulator("http://file")
+        );
         assert_eq!(source(&local, Some("http://env"), Some("http://file")).unwrap(), Source::Chain);
         assert_eq!(source(&dev, None, None).unwrap(), Source::Chain);
-        assert_eq!(source(&dev, None, Some("http://file")).unwrap(), Source::Emulator("http://file"));
+        assert_eq!(
+            source(&dev, None, Some("http://file")).unwrap(),
+            Source::Emulator("http://file")
+        );
     }
 
     #[test]
     fn an_error_gets_the_advice_that_fits() {
-        let error = StoreError::Unavailable("service error: ResourceNotFoundException: no table".to_owned());
+        let error = StoreError::Unavailable(
+            "service error: ResourceNotFoundException: no table".to_owned(),
+        );
         assert!(store_failure("Writing", &error).to_string().contains("isn't deployed"));
-        let error =
-            StoreError::Unavailable("service error: No: not now: No: not now (SdkError {})".to_owned());
-        assert!(store_failure("Writing", &error).to_string().contains("service error: No: not now\n"));
+        let error = StoreError::Unavailable(
+            "service error: No: not now: No: not now (SdkError {})".to_owned(),
+        );
+        assert!(
+            store_failure("Writing", &error).to_string().contains("service error: No: not now\n")
+        );
         let error = StoreError::Unavailable("something else (SdkError { … })".to_owned());
         let text = store_failure("Writing", &error).to_string();
         assert!(text.contains("something else\n") && text.contains("Check --stage"), "{text}");

@@ -19,7 +19,8 @@ use serde::de::DeserializeOwned;
 use std::{collections::BTreeSet, fmt};
 
 /// The services whose books have to agree.
-pub const SERVICES: [&str; 3] = [rialto_inventory::SERVICE, rialto_orders::SERVICE, rialto_payments::SERVICE];
+pub const SERVICES: [&str; 3] =
+    [rialto_inventory::SERVICE, rialto_orders::SERVICE, rialto_payments::SERVICE];
 
 #[derive(Debug, Clone, Default)]
 pub struct Books {
@@ -67,8 +68,9 @@ impl Books {
         let name = item_key(&item).map(|key| format!("{} {}", key.pk, key.sk));
         let entered = match &name {
             Ok(name) => {
-                let kind =
-                    name.split_once(' ').map_or("", |(_, sk)| sk.split('#').next().unwrap_or_default());
+                let kind = name
+                    .split_once(' ')
+                    .map_or("", |(_, sk)| sk.split('#').next().unwrap_or_default());
                 self.enter_as(kind, item)
             }
             Err(error) => Err(error.clone()),

@@ -18,7 +18,10 @@ pub(crate) async fn publish(bus: &EventBus, events: &[Event]) -> Result<(), Fail
         })?;
         if let Some(refused) = refused.first() {
             return Err(Failure::new(
-                format!("The bus refused {} {}: {}.", refused.event.kind, refused.event.id, refused.code),
+                format!(
+                    "The bus refused {} {}: {}.",
+                    refused.event.kind, refused.event.id, refused.code
+                ),
                 "Try again; if it refuses once more, see what EventBridge says of that code.",
             ));
         }

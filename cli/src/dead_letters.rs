@@ -28,9 +28,11 @@ pub(crate) enum Source {
 impl Source {
     /// None for a queue that is no dead-letter queue of this stage.
     pub(crate) fn of(stage: &Stage, queue: &str) -> Option<Self> {
-        let name = queue.strip_prefix(&format!("rialto-{stage}-"))?.strip_suffix("-dead-letters")?;
+        let name =
+            queue.strip_prefix(&format!("rialto-{stage}-"))?.strip_suffix("-dead-letters")?;
         // Services are single words: what isn't one belongs to a stage whose name begins like this one's.
-        let word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
+        let word =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
         match (name.split_once("-on-"), name.strip_suffix("-outbox")) {
             (Some((service, heard)), _) if word(service) && word(heard) => {
                 Some(Self::Consumer(name.to_owned()))
@@ -132,8 +134,10 @@ impl DeadLetter {
         let Some(target) = &self.marks.target else {
             return Way::Nowhere("it doesn't say for whom it was (TARGET_ARN)".to_owned());
         };
-        let queue =
-            target.strip_prefix("arn:").and_then(|_| target.rsplit_once(':')).map_or("", |(_, name)| name);
+        let queue = target
+            .strip_prefix("arn:")
+            .and_then(|_| target.rsplit_once(':'))
+            .map_or("", |(_, name)| name);
         match target.contains(":sqs:") && queue.starts_with(&format!("rialto-{stage}-")) {
             true => Way::Queue(queue.to_owned()),
             false => Way::Nowhere(format!("it was for {target}, which is no queue of this stage")),
@@ -147,7 +151,9 @@ impl DeadLetter {
     /// Whether it says something of this order, product or whatever has an id.
     pub(crate) fn is_of(&self, id: &str) -> bool {
         match &self.events {
-            Ok(events) => events.iter().any(|event| event.correlationid == id || event.subject == id),
+            Ok(events) => {
+                events.iter().any(|event| event.correlationid == id || event.subject == id)
+            }
             Err(_) => self.body.contains(id),
         }
     }
@@ -173,12 +179,17 @@ impl DeadLetter {
             told(|event| &event.subject),
             age::short(self.age(now)),
             self.receives.to_string(),
-            if self.marks.redrives == 0 { "-".to_owned() } else { format!("{}x", self.marks.redrives) },
+            if self.marks.redrives == 0 {
+                "-".to_owned()
+            } else {
+                format!("{}x", self.marks.redrives)
+            },
         ]
     }
 }
 
-pub(crate) const HEADING: [&str; 7] = ["id", "queue", "event", "about", "age", "receives", "redriven"];
+pub(crate) const HEADING: [&str; 7] =
+    ["id", "queue", "event", "about", "age", "receives", "redriven"];
 
 /// Rows with their heading, the oldest first.
 pub(crate) fn rows(letters: &[DeadLetter], now: Timestamp) -> Vec<[String; 7]> {

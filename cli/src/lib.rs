@@ -85,7 +85,12 @@ mod tests {
         fn explained(command: &clap::Command) {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
             }
             command.get_subcommands().for_each(explained);
         }
@@ -131,7 +136,8 @@ mod tests {
     fn the_readme_names_every_command() {
         let readme = include_str!("../README.md");
         for command in Cli::command().get_subcommands() {
-            let words: Vec<_> = command.get_subcommands().map(|sub| format!(" {}", sub.get_name())).collect();
+            let words: Vec<_> =
+                command.get_subcommands().map(|sub| format!(" {}", sub.get_name())).collect();
             for word in if words.is_empty() { vec![String::new()] } else { words } {
                 let name = format!("`rialto {}{word}", command.get_name());
                 assert!(readme.contains(&name), "{name}`");

@@ -144,7 +144,8 @@ mod tests {
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("rialto-cli-{}-{name}", std::process::id()));
+            let path =
+                std::env::temp_dir().join(format!("rialto-cli-{}-{name}", std::process::id()));
             fs::create_dir_all(&path).unwrap();
             Self(path)
         }
@@ -172,7 +173,8 @@ mod tests {
         });
         fs::write(&path, before.to_string()).unwrap();
         let mut file = LocalFile::open(path.clone()).unwrap();
-        file.content.accounts.supervisor = Some(Account::new("s@rialto.example".into(), "q".into()));
+        file.content.accounts.supervisor =
+            Some(Account::new("s@rialto.example".into(), "q".into()));
         file.content.accounts.sellers.push(Account::new("b@rialto.example".into(), "r".into()));
         file.save().unwrap();
         let mut expected = before;

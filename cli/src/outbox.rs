@@ -20,7 +20,11 @@ const SERVICES: [&str; 5] = [
 ///
 /// # Errors
 /// [`Failure`] when a table can't be read, or what an item announced.
-pub(crate) async fn announced(aws: &SdkConfig, stage: &Stage, pk: &str) -> Result<Vec<Event>, Failure> {
+pub(crate) async fn announced(
+    aws: &SdkConfig,
+    stage: &Stage,
+    pk: &str,
+) -> Result<Vec<Event>, Failure> {
     let mut events = Vec::new();
     for service in SERVICES {
         let items = partition(&Table::open(aws, stage, service), pk).await;
@@ -88,7 +92,10 @@ mod tests {
         let own = order.timeline.iter().filter(|entry| entry.source == "rialto.orders");
         let own: Vec<_> = own.map(|entry| (entry.kind.as_str(), entry.id)).collect();
         assert_eq!(told, own);
-        assert_eq!(told.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), ["OrderPlaced", "OrderCancelled"]);
+        assert_eq!(
+            told.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+            ["OrderPlaced", "OrderCancelled"]
+        );
     }
 
     #[test]

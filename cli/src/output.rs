@@ -7,9 +7,14 @@ use std::io::{ErrorKind, Write};
 /// [`Failure`] when nobody takes it.
 pub(crate) fn print(line: impl AsRef<str>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::new(format!("The output can't be written: {error}"), "Send it somewhere else."),
+    writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()).map_err(|error| {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::new(
+                format!("The output can't be written: {error}"),
+                "Send it somewhere else.",
+            ),
+        }
     })
 }
 
@@ -20,7 +25,8 @@ pub(crate) fn progress(line: impl AsRef<str>) {
 
 /// Rows under each other, every column as wide as its widest cell.
 pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; COLUMNS] = std::array::from_fn(width);
     let cells = |row: &[String; COLUMNS]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));

@@ -17,7 +17,8 @@ pub(crate) struct Parameters<'a> {
 pub(crate) fn setting(name: &str) -> Result<&'static Description, Failure> {
     ALL.iter().find(|setting| setting.name == name).ok_or_else(|| {
         let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
-        let meant = ALL.iter().find(|setting| last(setting.name) == name || setting.name.contains(name));
+        let meant =
+            ALL.iter().find(|setting| last(setting.name) == name || setting.name.contains(name));
         let todo = match meant {
             Some(meant) if !name.is_empty() => {
                 format!("Did you mean {}? rialto config list shows all.", meant.name)
@@ -42,13 +43,15 @@ impl<'a> Parameters<'a> {
         settings: &[Description],
         reveal: bool,
     ) -> Result<HashMap<&'static str, String>, Failure> {
-        let names: Vec<String> = settings.iter().map(|setting| self.stage.parameter(setting.name)).collect();
+        let names: Vec<String> =
+            settings.iter().map(|setting| self.stage.parameter(setting.name)).collect();
         let mut values = self
             .store
             .get(&names, reveal)
             .await
             .map_err(|error| aws::parameter_failure("Reading the settings", &error))?;
-        let value = |(setting, name): (&Description, &String)| Some((setting.name, values.remove(name)?));
+        let value =
+            |(setting, name): (&Description, &String)| Some((setting.name, values.remove(name)?));
         Ok(settings.iter().zip(&names).filter_map(value).collect())
     }
 
@@ -57,7 +60,8 @@ impl<'a> Parameters<'a> {
     pub(crate) async fn write(&self, setting: &Description, value: &str) -> Result<(), Failure> {
         check(setting, value)?;
         let name = self.stage.parameter(setting.name);
-        let parameter = Parameter { name: &name, value, description: setting.doc, secret: setting.secret };
+        let parameter =
+            Parameter { name: &name, value, description: setting.doc, secret: setting.secret };
         self.store
             .put(&parameter)
             .await
@@ -68,10 +72,15 @@ impl<'a> Parameters<'a> {
 fn check(setting: &Description, value: &str) -> Result<(), Failure> {
     let refused = match (setting.check)(value) {
         Err(refused) => refused,
-        Ok(()) if value.is_empty() => "can't be empty: the parameter store keeps no empty text".to_owned(),
+        Ok(()) if value.is_empty() => {
+            "can't be empty: the parameter store keeps no empty text".to_owned()
+        }
         Ok(()) => return Ok(()),
     };
-    Err(Failure::new(format!("{} {refused}.", setting.name), format!("It takes {}.", setting.range)))
+    Err(Failure::new(
+        format!("{} {refused}.", setting.name),
+        format!("It takes {}.", setting.range),
+    ))
 }
 
 #[cfg(test)]

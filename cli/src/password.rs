@@ -14,7 +14,10 @@ pub(crate) fn generate() -> Result<String, Failure> {
     while password.len() < LENGTH {
         let mut bytes = [0; 2 * LENGTH];
         getrandom::fill(&mut bytes).map_err(|error| {
-            Failure::new(format!("No password could be made: {error}"), "Give one with --password-stdin.")
+            Failure::new(
+                format!("No password could be made: {error}"),
+                "Give one with --password-stdin.",
+            )
         })?;
         // Six bits that name no letter are left out: none is favoured.
         let fair = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 63)));
@@ -30,7 +33,10 @@ pub(crate) fn generate() -> Result<String, Failure> {
 pub(crate) fn from_stdin() -> Result<String, Failure> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|error| {
-        Failure::new(format!("Standard input can't be read: {error}"), "Pipe the value in as UTF-8 text.")
+        Failure::new(
+            format!("Standard input can't be read: {error}"),
+            "Pipe the value in as UTF-8 text.",
+        )
     })?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }

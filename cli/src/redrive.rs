@@ -57,7 +57,11 @@ pub(crate) async fn run(
 }
 
 /// One after the other, the oldest first; which of them are still here, and why. What comes after a failure stays a dead letter.
-async fn send(dead: &DeadLetters, held: Vec<Held>, hold_on_every: Duration) -> Result<Vec<String>, Failure> {
+async fn send(
+    dead: &DeadLetters,
+    held: Vec<Held>,
+    hold_on_every: Duration,
+) -> Result<Vec<String>, Failure> {
     let wanted = held.len();
     let (mut here, mut undeleted) = (Vec::new(), Vec::new());
     let mut last: Option<Instant> = None;
@@ -72,7 +76,10 @@ async fn send(dead: &DeadLetters, held: Vec<Held>, hold_on_every: Duration) -> R
         match dead.redrive(&letter, SystemClock.now()).await {
             Ok(None) => {}
             Ok(Some(why)) => {
-                here.push(format!("{} was sent and is still here: {why}.", letter.letter.message_id));
+                here.push(format!(
+                    "{} was sent and is still here: {why}.",
+                    letter.letter.message_id
+                ));
                 undeleted.push(letter);
             }
             Err(failure) => {
@@ -91,7 +98,10 @@ async fn send(dead: &DeadLetters, held: Vec<Held>, hold_on_every: Duration) -> R
 }
 
 fn not_held(held: &Held) -> String {
-    format!("{} stays: it wasn't held any more, and somebody else may have it.", held.letter.message_id)
+    format!(
+        "{} stays: it wasn't held any more, and somebody else may have it.",
+        held.letter.message_id
+    )
 }
 
 /// Whether something stays a dead letter: what nobody can send on, and what can be tried again.
@@ -147,7 +157,8 @@ mod tests {
         answers: &[(u16, &'static str)],
         work: impl AsyncFnOnce(DeadLetters, Stage) -> Result<T, Failure>,
     ) -> (Result<T, Failure>, Vec<String>) {
-        let read: [_; READ] = [(200, LISTED), (200, received()), DONE, (200, r#"{"Attributes":{}}"#)];
+        let read: [_; READ] =
+            [(200, LISTED), (200, received()), DONE, (200, r#"{"Attributes":{}}"#)];
         let (url, server) = serve([&read, answers].concat());
         let stage = Stage::parse("dev").unwrap();
         let dead = DeadLetters::open(&rialto_aws::emulator_config(&url), &stage);
@@ -156,8 +167,13 @@ mod tests {
         (result, server.join().unwrap().split_off(READ))
     }
 
-    fn redriven(answers: &[(u16, &'static str)], really: bool) -> (Result<(), Failure>, Vec<String>) {
-        working(answers, async |dead, stage| run(&dead, &stage, &Selection::default(), really).await)
+    fn redriven(
+        answers: &[(u16, &'static str)],
+        really: bool,
+    ) -> (Result<(), Failure>, Vec<String>) {
+        working(answers, async |dead, stage| {
+            run(&dead, &stage, &Selection::default(), really).await
+        })
     }
 
     /// Each request by what it does, and to which message.
@@ -168,7 +184,8 @@ mod tests {
             match () {
                 () if asked.contains("MessageBody") => "send".to_owned(),
                 () if asked.contains("Entries") => {
-                    let what = if asked.contains(r#""VisibilityTimeout":0"#) { "release" } else { "hold" };
+                    let what =
+                        if asked.contains(r#""VisibilityTimeout":0"#) { "release" } else { "hold" };
                     format!("{what}{}", if both { " both" } else { about })
                 }
                 () if asked.contains("ReceiptHandle") => format!("delete{about}"),
@@ -181,17 +198,30 @@ mod tests {
 
     #[test]
     fn the_oldest_is_sent_first_and_each_is_deleted_only_after_it_was_sent() {
-        let (result, asked) = redriven(&[DONE, (200, QUEUE), SENT, DONE, (200, QUEUE), SENT, DONE], true);
+        let (result, asked) =
+            redriven(&[DONE, (200, QUEUE), SENT, DONE, (200, QUEUE), SENT, DONE], true);
         result.unwrap();
-        assert_eq!(told(&asked), ["hold both", "find", "send", "delete old", "find", "send", "delete young"]);
+        assert_eq!(
+            told(&asked),
+            ["hold both", "find", "send", "delete old", "find", "send", "delete young"]
+        );
         assert!(asked[2].contains(&order("old").to_string()), "{}", asked[2]);
-        assert!(asked[2].contains("redrive-count") && asked[2].contains("redriven-at"), "{}", asked[2]);
+        assert!(
+            asked[2].contains("redrive-count") && asked[2].contains("redriven-at"),
+            "{}",
+            asked[2]
+        );
     }
 
     #[test]
     fn what_cannot_be_sent_stays_and_shows_again_with_all_that_comes_after_it() {
         let (result, asked) = redriven(&[DONE, (200, QUEUE), REFUSED, DONE], true);
-        assert!(result.unwrap_err().to_string().contains("Sending to rialto-dev-inventory-on-orders failed"));
+        assert!(
+            result
+                .unwrap_err()
+                .to_string()
+                .contains("Sending to rialto-dev-inventory-on-orders failed")
+        );
         assert_eq!(told(&asked), ["hold both", "find", "send", "release both"]);
     }
 
@@ -212,8 +242,7 @@ mod tests {
 
     #[test]
     fn what_takes_long_is_held_on_to_and_what_somebody_else_has_meanwhile_is_left() {
-        let lost =
-            r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"InvalidParameterValue"}]}"#;
+        let lost = r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"InvalidParameterValue"}]}"#;
         let answers = [DONE, (200, QUEUE), SENT, DONE, (200, lost)];
         let (result, asked) = working(&answers, async |dead, _| {
             let held = dead.hold(&Selection::default()).await?;

@@ -40,8 +40,10 @@ pub(crate) struct Stuck {
 
 /// What of the books has been waiting for longer than `older`, or past its deadline; the longest first.
 pub(crate) fn stuck(books: &Books, now: Timestamp, older: Duration) -> Vec<Stuck> {
-    let reservations: BTreeMap<_, _> = books.reservations.iter().map(|held| (held.order_id, held)).collect();
-    let payments: BTreeMap<_, _> = books.payments.iter().map(|payment| (payment.order_id, payment)).collect();
+    let reservations: BTreeMap<_, _> =
+        books.reservations.iter().map(|held| (held.order_id, held)).collect();
+    let payments: BTreeMap<_, _> =
+        books.payments.iter().map(|payment| (payment.order_id, payment)).collect();
     let mut stuck = Vec::new();
     for order in &books.orders {
         let id = order.order_id;
@@ -72,7 +74,8 @@ fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -
         OrderState::Confirmed => confirmed(held),
         OrderState::Cancelled => cancelled(held, payment),
     };
-    let begun = |payment: &Payment| payment.refunds.iter().any(|refund| refund.state == RefundState::Begun);
+    let begun =
+        |payment: &Payment| payment.refunds.iter().any(|refund| refund.state == RefundState::Begun);
     if payment.is_some_and(begun) {
         waits.push(Wait::Provider("a refund"));
     }
@@ -108,7 +111,9 @@ fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
     match (held.map(|held| held.outcome), payment.map(|payment| payment.state)) {
         (None, _) => heard("OrderPlaced", "inventory-on-orders"),
         (Some(Outcome::Rejected), _) => heard("StockRejected", "orders-on-inventory"),
-        (Some(_), None | Some(PaymentState::Pending)) => heard("StockReserved", "payments-on-inventory"),
+        (Some(_), None | Some(PaymentState::Pending)) => {
+            heard("StockReserved", "payments-on-inventory")
+        }
         (Some(_), Some(PaymentState::Processing)) => Wait::Provider("the charge"),
         (Some(_), Some(PaymentState::Failed)) => heard("PaymentFailed", "orders-on-payments"),
         (Some(_), Some(_)) => heard("PaymentCaptured", "orders-on-payments"),
@@ -116,7 +121,8 @@ fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
 }
 
 fn confirmed(held: Option<&Reservation>) -> Vec<Wait> {
-    let waiting = held.is_some_and(|held| held.lines.iter().any(|line| line.state == LineState::Reserved));
+    let waiting =
+        held.is_some_and(|held| held.lines.iter().any(|line| line.state == LineState::Reserved));
     let wait = Wait::Event { kind: "OrderConfirmed", consumer: "inventory-on-orders" };
     if waiting { vec![wait] } else { Vec::new() }
 }
@@ -135,7 +141,9 @@ fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait>
         Some(payment) if payment.state == PaymentState::Processing && payment.cancel_requested => {
             waits.push(Wait::Provider("the charge"));
         }
-        Some(payment) if matches!(payment.state, PaymentState::Pending | PaymentState::Processing) => {
+        Some(payment)
+            if matches!(payment.state, PaymentState::Pending | PaymentState::Processing) =>
+        {
             waits.push(unheard);
         }
         Some(payment) if payment.state == PaymentState::Captured && payment.refunds.is_empty() => {
@@ -156,7 +164,11 @@ const fn state(order: &Order) -> &'static str {
 
 impl Wait {
     /// The dead letter that is waited for, if one is.
-    pub(crate) fn dead<'a>(&self, order: OrderId, letters: &'a [DeadLetter]) -> Option<&'a DeadLetter> {
+    pub(crate) fn dead<'a>(
+        &self,
+        order: OrderId,
+        letters: &'a [DeadLetter],
+    ) -> Option<&'a DeadLetter> {
         let Self::Event { kind, consumer } = self else {
             return None;
         };
@@ -164,7 +176,9 @@ impl Wait {
             let on_the_way = match &letter.source {
                 Source::Consumer(dead) => dead == consumer,
                 Source::Outbox(_) => true,
-                Source::Rule => letter.marks.target.as_ref().is_some_and(|target| target.ends_with(consumer)),
+                Source::Rule => {
+                    letter.marks.target.as_ref().is_some_and(|target| target.ends_with(consumer))
+                }
             };
             on_the_way && letter.has_type(kind) && letter.is_of(&order.to_string())
         })
@@ -183,10 +197,12 @@ impl Stuck {
         }
         match &self.wait {
             _ if self.overdue => {
-                "it is past its deadline: see why the log of orders-sweep doesn't cancel it".to_owned()
+                "it is past its deadline: see why the log of orders-sweep doesn't cancel it"
+                    .to_owned()
             }
             Wait::Event { kind, consumer } => {
-                let resend = format!("if the event is lost, rialto outbox resend --order {order} --yes");
+                let resend =
+                    format!("if the event is lost, rialto outbox resend --order {order} --yes");
                 let still = match is_one_of(Orders::EVENTS, kind) {
                     true => "",
                     // What moves an order is carried while the order waits for it.

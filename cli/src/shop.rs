@@ -21,7 +21,11 @@ pub(crate) const SUPERVISOR: Person =
 
 /// Products name them by their place here.
 pub(crate) const SELLERS: [Person; 3] = [
-    Person { email: "harbour@rialto.example", name: "Harbour Street Goods", phone: "+494055500201" },
+    Person {
+        email: "harbour@rialto.example",
+        name: "Harbour Street Goods",
+        phone: "+494055500201",
+    },
     Person { email: "meridian@rialto.example", name: "Meridian Supply", phone: "+33155500202" },
     Person { email: "alder@rialto.example", name: "Alder Workshop", phone: "+4555500203" },
 ];
@@ -37,7 +41,11 @@ pub(crate) struct Buyer {
 
 pub(crate) const BUYERS: [Buyer; 3] = [
     Buyer {
-        person: Person { email: "nora@rialto.example", name: "Nora Castellan", phone: "+493055500301" },
+        person: Person {
+            email: "nora@rialto.example",
+            name: "Nora Castellan",
+            phone: "+493055500301",
+        },
         line1: "Linienstrasse 12",
         line2: Some("3rd floor"),
         zipcode: "10178",
@@ -45,7 +53,11 @@ pub(crate) const BUYERS: [Buyer; 3] = [
         note: Some("The bell says Castellan"),
     },
     Buyer {
-        person: Person { email: "ivo@rialto.example", name: "Ivo Marchetti", phone: "+390255500302" },
+        person: Person {
+            email: "ivo@rialto.example",
+            name: "Ivo Marchetti",
+            phone: "+390255500302",
+        },
         line1: "Via Savona 44",
         line2: None,
         zipcode: "20144",
@@ -53,7 +65,11 @@ pub(crate) const BUYERS: [Buyer; 3] = [
         note: None,
     },
     Buyer {
-        person: Person { email: "june@rialto.example", name: "June Okafor", phone: "+442055500303" },
+        person: Person {
+            email: "june@rialto.example",
+            name: "June Okafor",
+            phone: "+442055500303",
+        },
         line1: "7 Ravenscroft Street",
         line2: None,
         zipcode: "E2 7SH",
@@ -139,7 +155,8 @@ impl Product {
     /// # Errors
     /// [`Failure`] for text that the catalog doesn't take.
     pub(crate) fn item(&self) -> Result<Item, Failure> {
-        let attributes = self.attributes.iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
+        let attributes =
+            self.attributes.iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
         Ok(Item {
             item_id: self.item_id(),
             name: text(self.item)?,
@@ -200,7 +217,11 @@ mod tests {
     fn every_item_is_of_a_category_and_a_brand_of_the_shop() {
         for product in PRODUCTS {
             let item = product.item().unwrap();
-            assert!(CATEGORIES.iter().any(|name| category(name).unwrap().category_id == item.category_id));
+            assert!(
+                CATEGORIES
+                    .iter()
+                    .any(|name| category(name).unwrap().category_id == item.category_id)
+            );
             assert!(BRANDS.iter().any(|name| brand(name).unwrap().brand_id == item.brand_id));
         }
     }

@@ -11,8 +11,9 @@ use std::{
 pub(crate) fn serve(answers: Vec<(u16, &'static str)>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let server =
-        std::thread::spawn(move || answers.iter().map(|answer| answer_one(&listener, answer)).collect());
+    let server = std::thread::spawn(move || {
+        answers.iter().map(|answer| answer_one(&listener, answer)).collect()
+    });
     (url, server)
 }
 
@@ -41,5 +42,9 @@ fn answer_one(listener: &TcpListener, (status, body): &(u16, &str)) -> String {
         body.len()
     )
     .unwrap();
-    format!("{}{}", asked.trim_end().trim_end_matches(" HTTP/1.1"), String::from_utf8(sent).unwrap())
+    format!(
+        "{}{}",
+        asked.trim_end().trim_end_matches(" HTTP/1.1"),
+        String::from_utf8(sent).unwrap()
+    )
 }

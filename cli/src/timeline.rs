@@ -49,7 +49,8 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    pub(crate) const HEADING: &'static str = "since placed  since last  event                     from";
+    pub(crate) const HEADING: &'static str =
+        "since placed  since last  event                     from";
 
     pub(crate) fn is_empty(&self) -> bool {
         self.told.is_empty()
@@ -66,7 +67,9 @@ impl Timeline {
         if !self.told.insert(entry.id.clone()) {
             return None;
         }
-        let since = |earlier: Option<Timestamp>| earlier.map_or_else(String::new, |at| step(at, entry.time));
+        let since = |earlier: Option<Timestamp>| {
+            earlier.map_or_else(String::new, |at| step(at, entry.time))
+        };
         let line = format!(
             "{:<14}{:<12}{:<26}{}",
             since(self.placed_at),
@@ -81,10 +84,11 @@ impl Timeline {
 
     /// How it ended, or how it stands: `CONFIRMED after 212 ms`.
     pub(crate) fn ending(&self, standing: &Standing) -> String {
-        let reason = standing.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let settled = standing
-            .settled_by()
-            .and_then(|kind| self.settled.iter().rev().find(|(told, _)| told == kind).map(|(_, at)| *at));
+        let reason =
+            standing.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let settled = standing.settled_by().and_then(|kind| {
+            self.settled.iter().rev().find(|(told, _)| told == kind).map(|(_, at)| *at)
+        });
         match self.placed_at.zip(settled) {
             Some((placed, at)) => {
                 format!("{}{reason} after {} ms", standing.state, at.since(placed).as_millis())
@@ -163,7 +167,10 @@ since placed  since last  event                     from
     #[test]
     fn the_ending_says_why() {
         let mut timeline = Timeline::default();
-        timeline.tell(&[entry("1", "OrderPlaced", "orders", 0), entry("2", "OrderCancelled", "orders", 90)]);
+        timeline.tell(&[
+            entry("1", "OrderPlaced", "orders", 0),
+            entry("2", "OrderCancelled", "orders", 90),
+        ]);
         let cancelled = standing("CANCELLED", Some("PAYMENT_FAILED"));
         assert_eq!(timeline.ending(&cancelled), "CANCELLED (PAYMENT_FAILED) after 90 ms");
         assert_eq!(timeline.ending(&standing("PENDING", None)), "PENDING");

@@ -19,16 +19,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let style = file(&mut archive, "/dist/swagger-ui.css")?;
     // What follows points to a file that isn't here.
     let style = style.split("/*# sourceMappingURL").next().unwrap_or_default();
-    let script =
-        file(&mut archive, "/dist/swagger-ui-bundle.js")? + "\n" + &fs::read_to_string("docs/start.js")?;
+    let script = file(&mut archive, "/dist/swagger-ui-bundle.js")?
+        + "\n"
+        + &fs::read_to_string("docs/start.js")?;
     if script.contains("</script") || style.contains("</style") {
         return Err("Swagger UI can't stand inside a page as it is".into());
     }
-    let page =
-        fs::read_to_string("docs/page.html")?.replace("{{style}}", style).replace("{{script}}", &script);
+    let page = fs::read_to_string("docs/page.html")?
+        .replace("{{style}}", style)
+        .replace("{{script}}", &script);
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     fs::write(out.join("docs.script.sha256"), STANDARD.encode(Sha256::digest(&script)))?;
-    fs::write(out.join("docs.html.deflate"), miniz_oxide::deflate::compress_to_vec(page.as_bytes(), 9))?;
+    fs::write(
+        out.join("docs.html.deflate"),
+        miniz_oxide::deflate::compress_to_vec(page.as_bytes(), 9),
+    )?;
     Ok(())
 }
 
@@ -39,8 +44,8 @@ fn file(archive: &mut ZipArchive<Cursor<&[u8]>>, ending: &str) -> Result<String,
         if file.name()?.ends_with(ending) {
             let mut packed = Vec::new();
             file.read_to_end(&mut packed)?;
-            let plain =
-                miniz_oxide::inflate::decompress_to_vec(&packed).map_err(|error| error.to_string())?;
+            let plain = miniz_oxide::inflate::decompress_to_vec(&packed)
+                .map_err(|error| error.to_string())?;
             return Ok(String::from_utf8(plain)?);
         }
     }

@@ -110,7 +110,13 @@ impl<'a> Check<'a> {
         self.expect_as(Standing::Broken, about, holds, what);
     }
 
-    fn expect_as(&mut self, standing: Standing, about: Subject, holds: bool, what: impl FnOnce() -> String) {
+    fn expect_as(
+        &mut self,
+        standing: Standing,
+        about: Subject,
+        holds: bool,
+        what: impl FnOnce() -> String,
+    ) {
         if holds {
             return;
         }
@@ -151,7 +157,9 @@ impl<'a> Check<'a> {
         });
         self.expect(about.clone(), beginnings == 1, || format!("began {beginnings} times"));
         let total = numbers.0 + numbers.1 + numbers.2;
-        self.expect(about.clone(), brought == total, || format!("{brought} were brought, {total} are there"));
+        self.expect(about.clone(), brought == total, || {
+            format!("{brought} were brought, {total} are there")
+        });
         let held = self.held.get(&id).copied().unwrap_or_default();
         for (state, number, held) in
             [(LineState::Reserved, numbers.1, held.0), (LineState::Sold, numbers.2, held.1)]
@@ -231,8 +239,11 @@ impl<'a> Check<'a> {
                 format!("CANCELLED, and {service} hasn't heard of it")
             });
         }
-        self.expect(about.clone(), order.reason.is_some(), || "CANCELLED without a reason".to_owned());
-        let live = order.lines.iter().filter(|line| line.state != order::LineState::Cancelled).count();
+        self.expect(about.clone(), order.reason.is_some(), || {
+            "CANCELLED without a reason".to_owned()
+        });
+        let live =
+            order.lines.iter().filter(|line| line.state != order::LineState::Cancelled).count();
         self.expect(about.clone(), live == 0, || format!("CANCELLED with {live} live lines"));
         for line in self.reservations.get(&id).copied().into_iter().flat_map(|held| &held.lines) {
             let back = matches!(line.state, LineState::Released | LineState::Returned);
@@ -242,7 +253,9 @@ impl<'a> Check<'a> {
         }
         let kept = self.payments.get(&id).map_or(0, |payment| kept(payment));
         let standing = self.money_under_way(id);
-        self.expect_as(standing, about, kept == 0, || format!("CANCELLED, {kept} is kept of the payment"));
+        self.expect_as(standing, about, kept == 0, || {
+            format!("CANCELLED, {kept} is kept of the payment")
+        });
     }
 
     /// How to take money that is still kept: a refund that is under way will give it back.
@@ -261,9 +274,10 @@ impl<'a> Check<'a> {
             format!("a payment ({:?}) without its order", payment.state)
         });
         let unended = match payment.state {
-            PaymentState::Processing if payment.cancel_requested => {
-                Some((Standing::UnderWay, "the provider hasn't said how the charge ended".to_owned()))
-            }
+            PaymentState::Processing if payment.cancel_requested => Some((
+                Standing::UnderWay,
+                "the provider hasn't said how the charge ended".to_owned(),
+            )),
             PaymentState::Pending | PaymentState::Processing => {
                 Some((while_pending(order), format!("its payment is {:?}", payment.state)))
             }
@@ -277,7 +291,9 @@ impl<'a> Check<'a> {
             format!("{begun} refunds are under way")
         });
         let keys: BTreeSet<_> = payment.refunds.iter().map(|refund| &refund.key).collect();
-        self.expect(about, keys.len() == payment.refunds.len(), || "refunded twice under one key".to_owned());
+        self.expect(about, keys.len() == payment.refunds.len(), || {
+            "refunded twice under one key".to_owned()
+        });
         self.ledger_of(payment);
     }
 
@@ -308,7 +324,9 @@ impl<'a> Check<'a> {
     fn entry(&mut self, entry: &ledger::Entry) {
         let about = Subject::Order(entry.order_id);
         let sum: i64 = entry.postings.iter().map(|posting| posting.amount).sum();
-        self.expect(about.clone(), sum == 0, || format!("a ledger entry ({:?}) sums to {sum}", entry.kind));
+        self.expect(about.clone(), sum == 0, || {
+            format!("a ledger entry ({:?}) sums to {sum}", entry.kind)
+        });
         let known = self.payments.contains_key(&entry.order_id);
         self.expect(about, known, || "a ledger entry without its payment".to_owned());
     }
@@ -318,17 +336,28 @@ impl<'a> Check<'a> {
         let about = Subject::Order(order.order_id);
         let standing = while_pending(Some(order.state));
         let ids: BTreeSet<_> = order.timeline.iter().map(|entry| entry.id).collect();
-        self.expect(about.clone(), ids.len() == order.timeline.len(), || "an event is told twice".to_owned());
+        self.expect(about.clone(), ids.len() == order.timeline.len(), || {
+            "an event is told twice".to_owned()
+        });
         for entry in &order.timeline {
             let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause));
             let beginning = entry.causationid.is_none();
-            self.expect_as(standing, about.clone(), caused && beginning == is_asked_for(entry), || {
-                format!("{} was caused by {:?}, which isn't told", entry.kind, entry.causationid)
-            });
+            self.expect_as(
+                standing,
+                about.clone(),
+                caused && beginning == is_asked_for(entry),
+                || {
+                    format!(
+                        "{} was caused by {:?}, which isn't told",
+                        entry.kind, entry.causationid
+                    )
+                },
+            );
         }
         let told = told(order);
         let id = &order.order_id;
-        let wanted = wanted(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
+        let wanted =
+            wanted(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
         self.expect_as(standing, about, told == wanted, || {
             format!("{:?}: tells {told:?}, not {wanted:?}", order.state)
         });

@@ -55,14 +55,18 @@ impl Books {
             }
         }
         let after = versions(&inventory, products).await?;
-        let moving = before.into_iter().filter(|(product, version)| after.get(product) != Some(version));
+        let moving =
+            before.into_iter().filter(|(product, version)| after.get(product) != Some(version));
         books.moving = moving.map(|(product, _)| product).collect();
         Ok(books)
     }
 }
 
 /// At which versions the stock of these products is.
-async fn versions(inventory: &Table, products: &[String]) -> Result<BTreeMap<ProductId, u64>, StoreError> {
+async fn versions(
+    inventory: &Table,
+    products: &[String],
+) -> Result<BTreeMap<ProductId, u64>, StoreError> {
     let mut versions = BTreeMap::new();
     for product in products {
         let item = inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await?;

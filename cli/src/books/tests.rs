@@ -2,7 +2,9 @@ use super::*;
 use rialto_contracts::{Cause, Event, Payload, catalog::ProductStatus, orders::CancelReason};
 use rialto_dynamo::{Key, write_item};
 use rialto_inventory::domain::reservation::{Change as Held, LineState};
-use rialto_kernel::{Address, Amount, Currency, DropOff, Phone, Quantity, SellerId, Text, Timestamp, UserId};
+use rialto_kernel::{
+    Address, Amount, Currency, DropOff, Phone, Quantity, SellerId, Text, Timestamp, UserId,
+};
 use rialto_orders::domain::{
     order::{Change as Moved, Effect, OrderState},
     product::Product,
@@ -27,7 +29,11 @@ fn product() -> ProductId {
 }
 
 fn caused_by(event: &Event) -> Cause {
-    Cause { correlationid: Some(event.correlationid.clone()), causationid: Some(event.id), traceparent: None }
+    Cause {
+        correlationid: Some(event.correlationid.clone()),
+        causationid: Some(event.id),
+        traceparent: None,
+    }
 }
 
 fn payload<P: Payload>(event: &Event) -> P {
@@ -51,7 +57,10 @@ fn placed() -> Moved {
         pending_deadline: Duration::from_secs(900),
     };
     let request = OrderRequest {
-        lines: vec![RequestedLine { product_id: product.product_id, quantity: Quantity::new(2).unwrap() }],
+        lines: vec![RequestedLine {
+            product_id: product.product_id,
+            quantity: Quantity::new(2).unwrap(),
+        }],
         address: Address {
             receiver: Text::parse("Kim Example").unwrap(),
             line1: Text::parse("1 Test Street").unwrap(),
@@ -122,7 +131,8 @@ pub(crate) fn at(stage: Stage) -> (Books, Vec<Event>) {
     if stage == Stage::Placed {
         return (books, events);
     }
-    let reserved = books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
+    let reserved =
+        books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
     hear(&mut order, &reserved[0], Effect::Told);
     books.orders = vec![order];
     if stage == Stage::Reserved {
@@ -158,7 +168,8 @@ fn after(stage: Stage) -> Books {
     } else {
         let cause = Effect::Cancels(CancelReason::PaymentFailed);
         let cancelled = hear(&mut books.orders[0], &ended[0], cause);
-        let released = books.hold(books.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap());
+        let released =
+            books.hold(books.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap());
         hear(&mut books.orders[0], &released[0], Effect::Told);
     }
     books
@@ -190,7 +201,8 @@ fn a_paid_a_declined_and_a_cancelled_order_break_nothing() {
 pub(crate) fn given_up() -> Books {
     let mut books = opened();
     let Moved { order, .. } = placed();
-    let Moved { order, events } = order.cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+    let Moved { order, events } =
+        order.cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
     let cancelled = payload(&events[0]);
     books.hold(Reservation::overtaken(order.order_id, &caused_by(&events[0])));
     books.pay(Payment::tombstone(&cancelled, &caused_by(&events[0])));
@@ -232,7 +244,8 @@ fn refunded(mut books: Books) -> Books {
 #[test]
 fn a_success_after_the_failure_breaks_nothing_and_only_the_failure_was_told() {
     assert_eq!(broken(&paid_after_all()), Vec::<String>::new());
-    let untold = |books: &mut Books| books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed");
+    let untold =
+        |books: &mut Books| books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed");
     assert!(spoilt(paid_after_all(), untold).contains("tells"));
 }
 
@@ -248,7 +261,9 @@ fn only_a_buyers_or_times_cancellation_comes_from_nowhere() {
 
 #[test]
 fn stock_that_its_movements_do_not_explain_is_found() {
-    assert!(spoilt(paid(), |books| books.stocks[0].available += 1).contains("its movements sum to"));
+    assert!(
+        spoilt(paid(), |books| books.stocks[0].available += 1).contains("its movements sum to")
+    );
     assert!(spoilt(paid(), |books| drop(books.movements.pop())).contains("its movements sum to"));
     let twice = spoilt(paid(), |books| books.movements.push(books.movements[0].clone()));
     assert!(twice.contains("began 2 times"), "{twice}");
@@ -323,7 +338,9 @@ fn a_cancelled_orders_charge_is_under_way_until_the_provider_has_said_how_it_end
 
 #[test]
 fn what_is_under_way_for_too_long_is_broken() {
-    for books in [at(Stage::Placed).0, at(Stage::Captured).0, cancelled_while_charging(), unheard_of()] {
+    for books in
+        [at(Stage::Placed).0, at(Stage::Captured).0, cancelled_while_charging(), unheard_of()]
+    {
         let expires_at = books.orders[0].expires_at;
         let standings = |now| {
             let found = findings(&books, now);
@@ -333,7 +350,9 @@ fn what_is_under_way_for_too_long_is_broken() {
         assert_eq!(standings(limit), [Standing::UnderWay].into());
         let over = limit.plus(Duration::from_millis(1));
         assert_eq!(standings(over), [Standing::Broken].into());
-        assert!(findings(&books, over).iter().all(|finding| finding.what.ends_with(", for too long")));
+        assert!(
+            findings(&books, over).iter().all(|finding| finding.what.ends_with(", for too long"))
+        );
     }
 }
 
@@ -347,7 +366,11 @@ fn what_happened_late_has_its_time_from_then_on() {
     let late = books.orders[0].expires_at.plus(Duration::from_secs(86_400));
     let refunding = |books: &Books| {
         let found = findings(books, late.plus(Duration::from_secs(60)));
-        found.into_iter().find(|finding| finding.what.starts_with("1 refunds are")).unwrap().standing
+        found
+            .into_iter()
+            .find(|finding| finding.what.starts_with("1 refunds are"))
+            .unwrap()
+            .standing
     };
     assert_eq!(refunding(&books), Standing::Broken);
     books.ledger[0].at = late;
@@ -384,7 +407,8 @@ fn shares_that_are_not_the_total_are_found() {
 
 /// What isn't wrong yet.
 fn under_way(books: &Books) -> Vec<String> {
-    let waiting = findings(books, NOW).into_iter().filter(|finding| finding.standing == Standing::UnderWay);
+    let waiting =
+        findings(books, NOW).into_iter().filter(|finding| finding.standing == Standing::UnderWay);
     waiting.map(|finding| finding.what).collect()
 }
 
@@ -392,17 +416,32 @@ fn under_way(books: &Books) -> Vec<String> {
 fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
     assert_eq!(under_way(&at(Stage::Placed).0), ["PENDING"]);
     let mut books = at(Stage::Opened).0;
-    assert!(under_way(&books).contains(&"its payment is Pending".to_owned()), "{:?}", broken(&books));
-    for stage in
-        [Stage::Placed, Stage::Reserved, Stage::Opened, Stage::Begun, Stage::Captured, Stage::Declined]
-    {
+    assert!(
+        under_way(&books).contains(&"its payment is Pending".to_owned()),
+        "{:?}",
+        broken(&books)
+    );
+    for stage in [
+        Stage::Placed,
+        Stage::Reserved,
+        Stage::Opened,
+        Stage::Begun,
+        Stage::Captured,
+        Stage::Declined,
+    ] {
         let books = at(stage).0;
-        assert_eq!(under_way(&books).len(), findings(&books, NOW).len(), "{stage:?}: {:?}", broken(&books));
+        assert_eq!(
+            under_way(&books).len(),
+            findings(&books, NOW).len(),
+            "{stage:?}: {:?}",
+            broken(&books)
+        );
     }
     // But what is wrong about it is.
     books.stocks[0].reserved = 0;
     books.orders[0].lines[0].share = Amount::new(1).unwrap();
-    let wrong = findings(&books, NOW).into_iter().filter(|finding| finding.standing == Standing::Broken);
+    let wrong =
+        findings(&books, NOW).into_iter().filter(|finding| finding.standing == Standing::Broken);
     let about: Vec<_> = wrong.map(|finding| finding.about.to_string()).collect();
     assert_eq!(about.last(), Some(&books.orders[0].order_id.to_string()));
     assert!(about.contains(&product().to_string()), "{about:?}");
@@ -432,7 +471,9 @@ fn money_is_under_way_while_its_refund_is() {
         findings(books, NOW).into_iter().find(|finding| finding.what == text).unwrap().standing
     };
     assert_eq!(wrong(&books), Standing::Broken);
-    books.payments[0].refunds.push(Refund::rest(books.orders[0].order_id, Amount::new(2_300).unwrap()));
+    books.payments[0]
+        .refunds
+        .push(Refund::rest(books.orders[0].order_id, Amount::new(2_300).unwrap()));
     assert_eq!(wrong(&books), Standing::UnderWay);
     assert!(under_way(&books).contains(&"1 refunds are under way".to_owned()));
 }
@@ -445,13 +486,18 @@ fn an_item_that_cannot_be_read_or_that_nobody_knows_is_found() {
     let mut read = Books::default();
     read.enter(write_item(&Key::new(&pk, "ORDER"), order, &[]).unwrap());
     let buyer = serde_json::json!({"user_id": order.user_id});
-    read.enter(write_item(&Key::new(format!("BUYER#{}", order.user_id), "BUYER"), &buyer, &[]).unwrap());
+    read.enter(
+        write_item(&Key::new(format!("BUYER#{}", order.user_id), "BUYER"), &buyer, &[]).unwrap(),
+    );
     assert_eq!((read.orders.len(), read.unreadable.len()), (1, 0));
     read.enter(write_item(&Key::new(&pk, "PAYMENT"), order, &[]).unwrap());
     read.enter(write_item(&Key::new(&pk, "RIDDLE#1"), order, &[]).unwrap());
     read.enter(Item::new());
     let found = broken(&read).join("\n");
     assert!(found.contains(&format!("{pk} PAYMENT: ")), "{found}");
-    assert!(found.contains(&format!("{pk} RIDDLE#1: ")) && found.contains("no invariant knows"), "{found}");
+    assert!(
+        found.contains(&format!("{pk} RIDDLE#1: ")) && found.contains("no invariant knows"),
+        "{found}"
+    );
     assert_eq!(read.unreadable.len(), 3, "{found}");
 }

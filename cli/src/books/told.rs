@@ -22,7 +22,11 @@ pub(crate) fn told(order: &Order) -> Kinds<'_> {
 }
 
 /// What the timeline has to tell.
-pub(crate) fn wanted(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -> Kinds<'static> {
+pub(crate) fn wanted(
+    order: &Order,
+    held: Option<&Reservation>,
+    payment: Option<&Payment>,
+) -> Kinds<'static> {
     let mut wanted = vec!["OrderPlaced"];
     match order.state {
         OrderState::Pending => {}

@@ -24,9 +24,10 @@ impl ConfigGet {
         let aws = context.aws().await?;
         let set = Parameters::open(&aws, &context.stage).read(&[*setting], self.reveal).await?;
         match set.get(setting.name) {
-            Some(_) if setting.secret && !self.reveal => {
-                Err(Failure::new(format!("{} is set, and a secret.", setting.name), "--reveal prints it."))
-            }
+            Some(_) if setting.secret && !self.reveal => Err(Failure::new(
+                format!("{} is set, and a secret.", setting.name),
+                "--reveal prints it.",
+            )),
             Some(value) => print(value),
             None => {
                 progress(format!("{} isn't set; this is its default:", setting.name));

@@ -33,7 +33,8 @@ fn lines(settings: &[Description], set: &HashMap<&'static str, String>) -> Vec<S
         [setting.name.to_owned(), value, origin.to_owned()]
     };
     let rows: Vec<_> = settings.iter().map(row).collect();
-    let explained = settings.iter().map(|setting| format!("    {} ({})", setting.doc, setting.range));
+    let explained =
+        settings.iter().map(|setting| format!("    {} ({})", setting.doc, setting.range));
     table(&rows).into_iter().zip(explained).flat_map(|(row, doc)| [row, doc]).collect()
 }
 
@@ -57,9 +58,12 @@ mod tests {
         assert_eq!(lines.len(), 2 * ALL.len());
         let line = |name: &str| lines.iter().find(|line| line.starts_with(name)).unwrap();
         assert!(
-            line("orders/shipping-fee").contains(" 250 ") && line("orders/shipping-fee").ends_with("set")
+            line("orders/shipping-fee").contains(" 250 ")
+                && line("orders/shipping-fee").ends_with("set")
         );
-        assert!(line("shop/currency").contains(" EUR ") && line("shop/currency").ends_with("default"));
+        assert!(
+            line("shop/currency").contains(" EUR ") && line("shop/currency").ends_with("default")
+        );
     }
 
     #[test]

@@ -35,7 +35,8 @@ impl DlqShow {
             ));
         }
         let now = SystemClock.now();
-        let shown: Vec<String> = letters.iter().map(|letter| whole(letter, &context.stage, now)).collect();
+        let shown: Vec<String> =
+            letters.iter().map(|letter| whole(letter, &context.stage, now)).collect();
         print(shown.join("\n\n"))
     }
 }
@@ -90,12 +91,18 @@ mod tests {
         let order = order("o");
         let mut letter = delivered(consumer(), &event(order));
         let text = whole(&letter, &stage, NOW);
-        for part in
-            ["0123456789", "1m ago", "into rialto-dev-inventory-on-orders", "\"type\": \"OrderCancelled\""]
-        {
+        for part in [
+            "0123456789",
+            "1m ago",
+            "into rialto-dev-inventory-on-orders",
+            "\"type\": \"OrderCancelled\"",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(text.contains(&format!("\"subject\": \"{order}\"")) && !text.contains("redriven"), "{text}");
+        assert!(
+            text.contains(&format!("\"subject\": \"{order}\"")) && !text.contains("redriven"),
+            "{text}"
+        );
         letter.marks.redrives = 2;
         letter.marks.redriven_at = Some("2026-11-21T09:30:00.125Z".to_owned());
         letter.marks.error = Some("NO_PERMISSIONS".to_owned());
@@ -107,7 +114,10 @@ mod tests {
     #[test]
     fn what_nobody_can_read_is_shown_as_it_is() {
         let text = whole(&letter(consumer(), "not JSON"), &Stage::parse("dev").unwrap(), NOW);
-        assert!(text.ends_with("\nnot JSON") && text.contains("nowhere: nobody can read it"), "{text}");
+        assert!(
+            text.ends_with("\nnot JSON") && text.contains("nowhere: nobody can read it"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(crate) struct KeysInit {}
 impl KeysInit {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
-        let prepared = prepare_keys(&SecretKeys::open(&aws, &context.stage)).await.map_err(failure)?;
+        let prepared =
+            prepare_keys(&SecretKeys::open(&aws, &context.stage)).await.map_err(failure)?;
         told(&prepared, &context.stage).iter().for_each(progress);
         Ok(())
     }
@@ -33,8 +34,11 @@ fn failure(error: PrepareKeysError) -> Failure {
 }
 
 fn told(prepared: &Prepared, stage: &Stage) -> Vec<String> {
-    let mut lines: Vec<_> =
-        prepared.signing_keys.iter().map(|role| format!("made: the signing key of {role} tokens")).collect();
+    let mut lines: Vec<_> = prepared
+        .signing_keys
+        .iter()
+        .map(|role| format!("made: the signing key of {role} tokens"))
+        .collect();
     if prepared.refresh_key {
         lines.push("made: the key of refresh tokens".to_owned());
     }
@@ -60,6 +64,9 @@ mod tests {
         assert_eq!(lines.len(), 5);
         assert_eq!(lines[0], "made: the signing key of USER tokens");
         assert_eq!(lines[4], "published: the public keys, as /rialto/dev/auth/jwks");
-        assert_eq!(told(&Prepared::default(), &stage), ["every key is there already; nothing is changed"]);
+        assert_eq!(
+            told(&Prepared::default(), &stage),
+            ["every key is there already; nothing is changed"]
+        );
     }
 }

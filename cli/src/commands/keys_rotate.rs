@@ -5,7 +5,8 @@ use rialto_accounts::{
     application::{
         publish_keys::WRITTEN_WITHIN,
         rotate_keys::{
-            RotateKeysError, Rotated, SEEN_WITHIN, keep_published, publish_next_key, retire_others, sign_with,
+            RotateKeysError, Rotated, SEEN_WITHIN, keep_published, publish_next_key, retire_others,
+            sign_with,
         },
     },
 };
@@ -56,7 +57,9 @@ fn role(text: &str) -> Result<Role, String> {
 
 fn told(role: Role, rotated: &Rotated) -> Vec<String> {
     let mut lines = vec![format!("{role} tokens are signed with {} from now on", rotated.kid)];
-    lines.extend(rotated.retiring.iter().map(|kid| format!("{kid} verifies until {}", rotated.until)));
+    lines.extend(
+        rotated.retiring.iter().map(|kid| format!("{kid} verifies until {}", rotated.until)),
+    );
     lines
 }
 

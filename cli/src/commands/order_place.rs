@@ -92,7 +92,11 @@ impl OrderPlace {
         for line in &order.lines {
             progress(format!("{} × {}", line.quantity, line.title));
         }
-        progress(format!("{} together, paid with {}", money(order.total, &order.currency), self.method));
+        progress(format!(
+            "{} together, paid with {}",
+            money(order.total, &order.currency),
+            self.method
+        ));
         print(&order.order_id)?;
         if self.follow {
             order_timeline::follow(&api, &session, &order.order_id, order_timeline::DEADLINE).await
@@ -105,9 +109,13 @@ impl OrderPlace {
 /// The newest product that is for sale.
 async fn in_stock(api: &Api) -> Result<ProductId, Failure> {
     let products: Vec<Product> = api.get("/products?limit=100").read().await?;
-    let product = products.into_iter().find(|product| product.status == "SELL").ok_or_else(|| {
-        Failure::new("Nothing is for sale.", "Run rialto seed, or name a product with --product.")
-    })?;
+    let product =
+        products.into_iter().find(|product| product.status == "SELL").ok_or_else(|| {
+            Failure::new(
+                "Nothing is for sale.",
+                "Run rialto seed, or name a product with --product.",
+            )
+        })?;
     Ok(product.product_id)
 }
 

@@ -112,7 +112,8 @@ async fn look(
 ) -> Result<(Standing, bool), Failure> {
     // In this order: what led to the state that is told has been told, too.
     let standing = api.get(format!("/orders/{order}")).by(session).read().await?;
-    let entries: Vec<Entry> = api.get(format!("/orders/{order}/timeline")).by(session).read().await?;
+    let entries: Vec<Entry> =
+        api.get(format!("/orders/{order}/timeline")).by(session).read().await?;
     if timeline.is_empty() && !entries.is_empty() {
         print(Timeline::HEADING)?;
     }

@@ -56,7 +56,9 @@ impl OutboxResend {
         table(&rows(&events)).iter().try_for_each(print)?;
         progress(match self.yes {
             true => format!("{} published.", events.len()),
-            false => format!("{} would be published. Nothing was done; --yes does it.", events.len()),
+            false => {
+                format!("{} would be published. Nothing was done; --yes does it.", events.len())
+            }
         });
         Ok(())
     }

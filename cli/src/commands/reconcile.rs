@@ -84,7 +84,8 @@ impl Reconcile {
                 || books.payments.iter().any(|payment| payment.order_id == *id)
         };
         let stocked = |id: &ProductId| books.stocks.iter().any(|stock| stock.product_id == *id);
-        let order = self.orders.iter().find(|id| !known(id)).map(|id| format!("No service knows {id}."));
+        let order =
+            self.orders.iter().find(|id| !known(id)).map(|id| format!("No service knows {id}."));
         let product = self.products.iter().find(|id| !stocked(id));
         match order.or(product.map(|id| format!("Inventory has no stock of {id}."))) {
             Some(what) => Err(Failure::new(what, "Check the id and --stage.")),
@@ -122,10 +123,12 @@ async fn again(
     // An item that can't be read doesn't become readable.
     let mut left: Vec<Finding> =
         found.into_iter().filter(|finding| matches!(finding.about, Subject::Item(_))).collect();
-    left.extend(findings(&books, SystemClock.now()).into_iter().filter(|finding| match finding.about {
-        Subject::Item(_) => false,
-        Subject::Order(_) | Subject::Product(_) => subjects.contains(&finding.about),
-    }));
+    left.extend(findings(&books, SystemClock.now()).into_iter().filter(
+        |finding| match finding.about {
+            Subject::Item(_) => false,
+            Subject::Order(_) | Subject::Product(_) => subjects.contains(&finding.about),
+        },
+    ));
     Ok((books, left))
 }
 
@@ -185,7 +188,10 @@ mod tests {
         let letter = delivered(Source::Consumer("inventory-on-orders".to_owned()), &confirmed);
         let with_reason = told(&broken, &books, &[letter]);
         assert_eq!(with_reason.len(), alone.len() + 1);
-        assert!(with_reason.last().unwrap().contains("rialto dlq redrive --order ord_"), "{with_reason:?}");
+        assert!(
+            with_reason.last().unwrap().contains("rialto dlq redrive --order ord_"),
+            "{with_reason:?}"
+        );
     }
 
     #[test]
@@ -199,11 +205,17 @@ mod tests {
             1,
             0,
             refund.time,
-            &Cause { correlationid: Some(books.orders[0].order_id.to_string()), ..Cause::default() },
+            &Cause {
+                correlationid: Some(books.orders[0].order_id.to_string()),
+                ..Cause::default()
+            },
         );
         let letter = delivered(Source::Consumer("orders-on-payments".to_owned()), &event);
         let with_reason = told(&broken, &books, &[letter]);
-        assert!(with_reason[1].contains("RefundIssued to be heard by orders-on-payments"), "{with_reason:?}");
+        assert!(
+            with_reason[1].contains("RefundIssued to be heard by orders-on-payments"),
+            "{with_reason:?}"
+        );
     }
 
     #[test]
@@ -212,9 +224,11 @@ mod tests {
         let (order, product) = (books.orders[0].order_id, books.stocks[0].product_id);
         let known = Reconcile { orders: vec![order], products: vec![product] };
         assert!(known.must_be_known(&books).is_ok());
-        let other = Reconcile { orders: vec![order, OrderId::derive(&[b"other"])], products: Vec::new() };
+        let other =
+            Reconcile { orders: vec![order, OrderId::derive(&[b"other"])], products: Vec::new() };
         assert!(other.must_be_known(&books).is_err());
-        let other = Reconcile { orders: Vec::new(), products: vec![ProductId::derive(&[b"other"])] };
+        let other =
+            Reconcile { orders: Vec::new(), products: vec![ProductId::derive(&[b"other"])] };
         assert!(other.must_be_known(&books).is_err());
     }
 }

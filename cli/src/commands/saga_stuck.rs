@@ -61,7 +61,8 @@ fn lines(stuck: &[Stuck], letters: &[DeadLetter], now: Timestamp) -> Vec<String>
     }));
     let mut rows = table(&rows).into_iter();
     let heading = rows.next();
-    let told = rows.zip(stuck).flat_map(|(row, stuck)| [row, format!("    {}", stuck.advice(letters))]);
+    let told =
+        rows.zip(stuck).flat_map(|(row, stuck)| [row, format!("    {}", stuck.advice(letters))]);
     heading.into_iter().chain(told).collect()
 }
 

@@ -70,10 +70,21 @@ struct People {
     sellers: Vec<Session>,
 }
 
-async fn people(file: &mut LocalFile, api: &Api, aws: &SdkConfig, stage: &Stage) -> Result<People, Failure> {
+async fn people(
+    file: &mut LocalFile,
+    api: &Api,
+    aws: &SdkConfig,
+    stage: &Stage,
+) -> Result<People, Failure> {
     let make = async |account: &Account| {
-        let made =
-            supervisor_create::create(aws, stage, &account.email, SUPERVISOR.name, &account.password).await?;
+        let made = supervisor_create::create(
+            aws,
+            stage,
+            &account.email,
+            SUPERVISOR.name,
+            &account.password,
+        )
+        .await?;
         Ok(made.map_or(Registered::EmailTaken, |_| Registered::Done))
     };
     let (supervisor, new) = ensure(file, api, Slot::Supervisor, &SUPERVISOR, make).await?;
@@ -81,7 +92,12 @@ async fn people(file: &mut LocalFile, api: &Api, aws: &SdkConfig, stage: &Stage)
     let mut sellers = Vec::new();
     for (at, person) in SELLERS.iter().enumerate() {
         let make = async |account: &Account| {
-            registered(api.post("/sellers", sign_up(person, account)).by(&supervisor).read::<Value>().await)
+            registered(
+                api.post("/sellers", sign_up(person, account))
+                    .by(&supervisor)
+                    .read::<Value>()
+                    .await,
+            )
         };
         let (seller, new) = ensure(file, api, Slot::Seller(at), person, make).await?;
         made += usize::from(new);
@@ -190,7 +206,11 @@ async fn sell(api: &Api, seller: &Session, product: &str) -> Result<(), ApiError
 }
 
 /// Until inventory has heard of every product.
-async fn wait_for_stock(api: &Api, supervisor: &Session, mut products: Vec<String>) -> Result<(), Failure> {
+async fn wait_for_stock(
+    api: &Api,
+    supervisor: &Session,
+    mut products: Vec<String>,
+) -> Result<(), Failure> {
     let started = Instant::now();
     loop {
         let mut unknown = Vec::new();
@@ -208,7 +228,11 @@ async fn wait_for_stock(api: &Api, supervisor: &Session, mut products: Vec<Strin
         }
         if started.elapsed() > STOCK_DEADLINE {
             return Err(Failure::new(
-                format!("Inventory hasn't heard of {} products, such as {}.", unknown.len(), unknown[0]),
+                format!(
+                    "Inventory hasn't heard of {} products, such as {}.",
+                    unknown.len(),
+                    unknown[0]
+                ),
                 "Events don't arrive: see the logs of catalog's relay and of inventory-on-catalog, and their \
                  dead-letter queues. Then run rialto seed again.",
             ));

@@ -81,7 +81,9 @@ pub(super) async fn create(
     match create_supervisor(&store, &Argon2Passwords, id, email, name, &password, now).await {
         Ok(_) => Ok(Some(id)),
         Err(RegisterError::Duplicate) => Ok(None),
-        Err(RegisterError::Store(error)) => Err(aws::store_failure("Creating the supervisor", &error)),
+        Err(RegisterError::Store(error)) => {
+            Err(aws::store_failure("Creating the supervisor", &error))
+        }
         Err(RegisterError::Hash(error)) => Err(Failure::new(
             format!("Creating the supervisor failed: {error}."),
             "Free some memory and try again.",

@@ -10,8 +10,8 @@ use crate::{
 use aws_sdk_sqs::{
     Client,
     types::{
-        ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
-        QueueAttributeName,
+        ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue,
+        MessageSystemAttributeName, QueueAttributeName,
     },
 };
 use futures_util::future::join_all;
@@ -80,8 +80,9 @@ impl DeadLetters {
             failed = failed.or(failure);
         }
         let now = SystemClock.now();
-        let (mut meant, rest): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|held| failed.is_none() && selection.takes(&held.letter, now));
+        let (mut meant, rest): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|held| failed.is_none() && selection.takes(&held.letter, now));
         self.release(&rest).await?;
         meant.sort_by_key(|held| held.letter.sent);
         failed.map_or(Ok(meant), Err)
@@ -117,7 +118,8 @@ impl DeadLetters {
         for held in held {
             by_queue.entry(&held.queue).or_default().push(held);
         }
-        let batches = by_queue.iter().flat_map(|(queue, held)| held.chunks(BATCH).map(|some| (*queue, some)));
+        let batches =
+            by_queue.iter().flat_map(|(queue, held)| held.chunks(BATCH).map(|some| (*queue, some)));
         let refused: Result<Vec<_>, Failure> =
             join_all(batches.map(|(queue, some)| self.hide_batch(queue, some, seconds)))
                 .await
@@ -126,17 +128,25 @@ impl DeadLetters {
         Ok(refused?.into_iter().flatten().collect())
     }
 
-    async fn hide_batch(&self, queue: &str, held: &[&Held], seconds: i32) -> Result<Vec<String>, Failure> {
-        let what = if seconds == 0 { "Releasing the messages" } else { "Holding on to the messages" };
+    async fn hide_batch(
+        &self,
+        queue: &str,
+        held: &[&Held],
+        seconds: i32,
+    ) -> Result<Vec<String>, Failure> {
+        let what =
+            if seconds == 0 { "Releasing the messages" } else { "Holding on to the messages" };
         let entry = |(at, held): (usize, &&Held)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
             entry.receipt_handle(&held.receipt).visibility_timeout(seconds).build()
         };
         let entries: Result<_, _> = held.iter().enumerate().map(entry).collect();
         let entries = entries.map_err(|error| sdk_failure(what, &error))?;
-        let request = self.sqs.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries));
+        let request =
+            self.sqs.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries));
         let answer = request.send().await.map_err(|error| sdk_failure(what, &error))?;
-        let refused = answer.failed.iter().filter_map(|failed| held.get(failed.id.parse::<usize>().ok()?));
+        let refused =
+            answer.failed.iter().filter_map(|failed| held.get(failed.id.parse::<usize>().ok()?));
         Ok(refused.map(|held| held.receipt.clone()).collect())
     }
 
@@ -145,10 +155,16 @@ impl DeadLetters {
     ///
     /// # Errors
     /// [`Failure`] when it can't be sent: it stays as it is.
-    pub(crate) async fn redrive(&self, held: &Held, now: Timestamp) -> Result<Option<String>, Failure> {
+    pub(crate) async fn redrive(
+        &self,
+        held: &Held,
+        now: Timestamp,
+    ) -> Result<Option<String>, Failure> {
         match held.letter.way(&self.stage) {
             Way::Queue(queue) => self.send(&queue, &held.letter, now).await?,
-            Way::Bus => publish(&self.bus, held.letter.events.as_deref().unwrap_or_default()).await?,
+            Way::Bus => {
+                publish(&self.bus, held.letter.events.as_deref().unwrap_or_default()).await?
+            }
             Way::Nowhere(why) => {
                 return Err(Failure::new(
                     format!("{} can't be redriven: {why}.", held.letter.message_id),
@@ -163,10 +179,15 @@ impl DeadLetters {
 
     async fn send(&self, queue: &str, letter: &DeadLetter, now: Timestamp) -> Result<(), Failure> {
         let url = self.sqs.get_queue_url().queue_name(queue).send().await;
-        let url = url.map_err(|error| sdk_failure(&format!("Looking for the queue {queue}"), &error))?;
-        let request = self.sqs.send_message().set_queue_url(url.queue_url).message_body(&letter.body);
+        let url =
+            url.map_err(|error| sdk_failure(&format!("Looking for the queue {queue}"), &error))?;
+        let request =
+            self.sqs.send_message().set_queue_url(url.queue_url).message_body(&letter.body);
         let request = request
-            .message_attributes(REDRIVES, attribute("Number", (letter.marks.redrives + 1).to_string())?)
+            .message_attributes(
+                REDRIVES,
+                attribute("Number", (letter.marks.redrives + 1).to_string())?,
+            )
             .message_attributes(REDRIVEN_AT, attribute("String", now.to_string())?);
         let sent = request.send().await;
         sent.map(drop).map_err(|error| sdk_failure(&format!("Sending to {queue}"), &error))
@@ -174,8 +195,11 @@ impl DeadLetters {
 
     /// The queues that are meant.
     async fn queues(&self, selection: &Selection) -> Result<Vec<Queue>, Failure> {
-        let list =
-            self.sqs.list_queues().queue_name_prefix(format!("rialto-{}-", self.stage)).max_results(1_000);
+        let list = self
+            .sqs
+            .list_queues()
+            .queue_name_prefix(format!("rialto-{}-", self.stage))
+            .max_results(1_000);
         let urls: Result<Vec<String>, _> = list.into_paginator().items().send().collect().await;
         let urls = urls.map_err(|error| sdk_failure("Listing the queues", &error))?;
         let known: Vec<Queue> = urls
@@ -210,7 +234,8 @@ impl DeadLetters {
     async fn drain(&self, queue: &Queue) -> (Vec<Held>, Option<Failure>) {
         let mut held: Vec<Held> = Vec::new();
         loop {
-            let request = self.sqs.receive_message().queue_url(&queue.url).max_number_of_messages(10);
+            let request =
+                self.sqs.receive_message().queue_url(&queue.url).max_number_of_messages(10);
             let request = request
                 .visibility_timeout(HOLD_SECONDS)
                 .wait_time_seconds(WAIT_SECONDS)
@@ -219,8 +244,10 @@ impl DeadLetters {
             let received = match request.send().await {
                 Ok(answer) => answer.messages.unwrap_or_default(),
                 Err(error) => {
-                    let failure =
-                        sdk_failure(&format!("Reading the dead letters of {}", queue.source), &error);
+                    let failure = sdk_failure(
+                        &format!("Reading the dead letters of {}", queue.source),
+                        &error,
+                    );
                     return (held, Some(failure));
                 }
             };
@@ -228,7 +255,8 @@ impl DeadLetters {
             for message in received {
                 let new = queue.take(message);
                 // What was held for too long comes again, under another receipt.
-                match held.iter_mut().find(|known| known.letter.message_id == new.letter.message_id) {
+                match held.iter_mut().find(|known| known.letter.message_id == new.letter.message_id)
+                {
                     Some(known) => *known = new,
                     None => held.push(new),
                 }
@@ -243,13 +271,17 @@ impl DeadLetters {
     /// Tells of messages that somebody else is looking at, or did a moment ago.
     async fn tell_hidden(&self, queue: &Queue, held: usize) {
         let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
-        let asked = self.sqs.get_queue_attributes().queue_url(&queue.url).attribute_names(name.clone());
+        let asked =
+            self.sqs.get_queue_attributes().queue_url(&queue.url).attribute_names(name.clone());
         let hidden = match asked.send().await {
             Ok(answer) => answer.attributes.and_then(|mut numbers| numbers.remove(&name)),
             // It is only a courtesy.
             Err(_) => None,
         };
-        let hidden = hidden.and_then(|number| number.parse::<usize>().ok()).unwrap_or(0).saturating_sub(held);
+        let hidden = hidden
+            .and_then(|number| number.parse::<usize>().ok())
+            .unwrap_or(0)
+            .saturating_sub(held);
         if hidden > 0 {
             progress(format!(
                 "{}: {hidden} more are hidden, because somebody else holds them; look again in {HOLD_SECONDS} s.",
@@ -263,7 +295,8 @@ impl Queue {
     fn take(&self, message: Message) -> Held {
         let body = message.body.unwrap_or_default();
         let system = message.attributes.unwrap_or_default();
-        let number = |name: MessageSystemAttributeName| system.get(&name).and_then(|text| text.parse().ok());
+        let number =
+            |name: MessageSystemAttributeName| system.get(&name).and_then(|text| text.parse().ok());
         let sent = number(MessageSystemAttributeName::SentTimestamp).unwrap_or(0);
         let receives = number(MessageSystemAttributeName::ApproximateReceiveCount).unwrap_or(0);
         let letter = DeadLetter {
@@ -275,12 +308,17 @@ impl Queue {
             marks: marks(message.message_attributes.unwrap_or_default()),
             body,
         };
-        Held { letter, queue: self.url.clone(), receipt: message.receipt_handle.unwrap_or_default() }
+        Held {
+            letter,
+            queue: self.url.clone(),
+            receipt: message.receipt_handle.unwrap_or_default(),
+        }
     }
 }
 
 fn marks(mut attributes: HashMap<String, MessageAttributeValue>) -> Marks {
-    let mut text = |name: &str| attributes.remove(name).and_then(|attribute| attribute.string_value);
+    let mut text =
+        |name: &str| attributes.remove(name).and_then(|attribute| attribute.string_value);
     Marks {
         target: text("TARGET_ARN"),
         error: text("ERROR_CODE"),

@@ -46,7 +46,10 @@ fn consumer() -> Source {
 #[test]
 fn the_dead_letter_queues_of_a_stage_are_told_from_all_others() {
     let of = |queue: &str| Source::of(&stage(), queue).map(|source| source.to_string());
-    assert_eq!(of("rialto-dev-inventory-on-orders-dead-letters").as_deref(), Some("inventory-on-orders"));
+    assert_eq!(
+        of("rialto-dev-inventory-on-orders-dead-letters").as_deref(),
+        Some("inventory-on-orders")
+    );
     assert_eq!(of("rialto-dev-orders-outbox-dead-letters").as_deref(), Some("orders-outbox"));
     assert_eq!(of("rialto-dev-rule-dead-letters").as_deref(), Some("rule"));
     for queue in [
@@ -73,7 +76,8 @@ fn each_kind_goes_back_to_where_it_belongs() {
     assert_eq!(letter(Source::Outbox("orders".to_owned()), &whole).way(&stage()), Way::Bus);
     let mut ruled = delivered(Source::Rule, &event);
     assert!(matches!(ruled.way(&stage()), Way::Nowhere(_)), "for whom?");
-    ruled.marks.target = Some("arn:aws:sqs:eu-central-1:1:rialto-dev-payments-on-orders".to_owned());
+    ruled.marks.target =
+        Some("arn:aws:sqs:eu-central-1:1:rialto-dev-payments-on-orders".to_owned());
     assert_eq!(ruled.way(&stage()), Way::Queue("rialto-dev-payments-on-orders".to_owned()));
     for target in [
         "arn:aws:lambda:eu-central-1:1:function:rialto-dev-orders-sweep",
@@ -81,7 +85,10 @@ fn each_kind_goes_back_to_where_it_belongs() {
         "nonsense",
     ] {
         ruled.marks.target = Some(target.to_owned());
-        assert!(matches!(ruled.way(&stage()), Way::Nowhere(why) if why.contains(target)), "{target}");
+        assert!(
+            matches!(ruled.way(&stage()), Way::Nowhere(why) if why.contains(target)),
+            "{target}"
+        );
     }
 }
 
@@ -90,7 +97,9 @@ fn what_nobody_can_read_goes_nowhere() {
     for body in ["", "not JSON", "{}", r#"{"detail":{"specversion":"1.0"}}"#, "[1]"] {
         for source in [consumer(), Source::Outbox("orders".to_owned()), Source::Rule] {
             let letter = letter(source, body);
-            assert!(matches!(letter.way(&stage()), Way::Nowhere(why) if why.contains("nobody can read it")));
+            assert!(
+                matches!(letter.way(&stage()), Way::Nowhere(why) if why.contains("nobody can read it"))
+            );
             assert_eq!(letter.row(NOW)[2..4], ["?", "?"]);
         }
     }
@@ -119,7 +128,8 @@ fn a_selection_takes_what_it_says_and_nothing_else() {
     let kind = |kind: &str| Selection { kind: Some(kind.to_owned()), ..Selection::default() };
     assert!(takes(kind(OrderCancelled::TYPE)));
     assert!(!takes(kind("OrderPlaced")));
-    let age = |seconds| Selection { age: Some(Duration::from_secs(seconds)), ..Selection::default() };
+    let age =
+        |seconds| Selection { age: Some(Duration::from_secs(seconds)), ..Selection::default() };
     assert!(takes(age(59)));
     assert!(!takes(age(60)));
     let queue = |queue: &str| Selection { queue: Some(queue.to_owned()), ..Selection::default() };
@@ -141,7 +151,10 @@ fn a_row_says_what_it_is_and_whether_it_was_redriven_before() {
     let id = order("o");
     let mut letter = delivered(consumer(), &event(id));
     let id = id.to_string();
-    assert_eq!(letter.row(NOW), ["01234567", "inventory-on-orders", "OrderCancelled", &id, "1m", "5", "-"]);
+    assert_eq!(
+        letter.row(NOW),
+        ["01234567", "inventory-on-orders", "OrderCancelled", &id, "1m", "5", "-"]
+    );
     letter.marks.redrives = 2;
     assert_eq!(letter.row(NOW)[6], "2x");
 }

@@ -35,7 +35,10 @@ fn an_order_at_rest_waits_for_nothing() {
 
 #[test]
 fn a_settled_order_waits_for_those_who_have_not_heard_of_it() {
-    assert_eq!(waiting(&confirmed_but_not_sold().0), ["OrderConfirmed to be heard by inventory-on-orders"]);
+    assert_eq!(
+        waiting(&confirmed_but_not_sold().0),
+        ["OrderConfirmed to be heard by inventory-on-orders"]
+    );
     let mut unheard = paid();
     unheard.orders[0].state = OrderState::Cancelled;
     assert_eq!(
@@ -75,7 +78,9 @@ fn an_order_waits_for_what_its_timeline_lacks() {
     }
     let mut books = given_back();
     assert_eq!(waiting(&books), Vec::<String>::new());
-    books.orders[0].timeline.retain(|entry| entry.kind != "RefundIssued" && entry.kind != "PaymentCaptured");
+    books.orders[0]
+        .timeline
+        .retain(|entry| entry.kind != "RefundIssued" && entry.kind != "PaymentCaptured");
     assert_eq!(
         waiting(&books),
         [
@@ -90,11 +95,17 @@ fn what_is_lost_can_be_published_again_if_orders_announced_it_or_an_item_still_c
     let (books, _) = confirmed_but_not_sold();
     let late = books.orders[0].created_at.plus(Duration::from_secs(600));
     let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
-    assert!(advice.contains("rialto outbox resend --order ord_") && advice.ends_with(" --yes"), "{advice}");
+    assert!(
+        advice.contains("rialto outbox resend --order ord_") && advice.ends_with(" --yes"),
+        "{advice}"
+    );
     let mut books = declined();
     books.orders[0].timeline.retain(|entry| entry.kind != "StockReserved");
     let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
-    assert!(advice.ends_with("as long as it lists it; afterwards only the timeline lacks it"), "{advice}");
+    assert!(
+        advice.ends_with("as long as it lists it; afterwards only the timeline lacks it"),
+        "{advice}"
+    );
 }
 
 #[test]
@@ -117,13 +128,21 @@ fn the_dead_letter_that_holds_it_up_is_named_and_no_other() {
     let stuck = &stuck(&books, books.orders[0].expires_at, Duration::ZERO)[0];
     let source = |name: &str| Source::Consumer(name.to_owned());
     let dead = delivered(source("inventory-on-orders"), &events[0]);
-    assert!(stuck.advice(&[dead]).contains("it is a dead letter of inventory-on-orders: rialto dlq redrive"));
+    assert!(
+        stuck
+            .advice(&[dead])
+            .contains("it is a dead letter of inventory-on-orders: rialto dlq redrive")
+    );
     let elsewhere = delivered(source("delivery-on-orders"), &events[0]);
     let of_another =
         delivered(source("inventory-on-orders"), &crate::dead_letters::tests::event(stuck.order));
     assert!(!stuck.advice(&[elsewhere, of_another]).contains("dead letter of"));
     let mut ruled = delivered(Source::Rule, &events[0]);
-    assert_eq!(stuck.wait.dead(stuck.order, std::slice::from_ref(&ruled)).map(|dead| &dead.source), None);
-    ruled.marks.target = Some("arn:aws:sqs:eu-central-1:1:rialto-dev-inventory-on-orders".to_owned());
+    assert_eq!(
+        stuck.wait.dead(stuck.order, std::slice::from_ref(&ruled)).map(|dead| &dead.source),
+        None
+    );
+    ruled.marks.target =
+        Some("arn:aws:sqs:eu-central-1:1:rialto-dev-inventory-on-orders".to_owned());
     assert!(stuck.wait.dead(stuck.order, &[ruled]).is_some());
 }

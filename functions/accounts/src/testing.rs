@@ -13,8 +13,8 @@ use crate::{
         session::Session,
     },
     ports::{
-        AccountReader, AddressBooks, AttemptCounter, CredentialReader, CredentialWriter, HashError, OrdersOf,
-        Passwords, Registrar, ResetReader, ResetWriter, SessionEnder, SessionStarter,
+        AccountReader, AddressBooks, AttemptCounter, CredentialReader, CredentialWriter, HashError,
+        OrdersOf, Passwords, Registrar, ResetReader, ResetWriter, SessionEnder, SessionStarter,
     },
 };
 use rialto_contracts::{Cause, internal::orders::RecentOrder};
@@ -154,7 +154,11 @@ impl AddressBooks for Forgetful {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         self.store.addresses(user).await
     }
-    async fn save_addresses(&self, book: &AddressBook, account: &Account) -> Result<Write, StoreError> {
+    async fn save_addresses(
+        &self,
+        book: &AddressBook,
+        account: &Account,
+    ) -> Result<Write, StoreError> {
         self.store.save_addresses(book, account).await.map(|_| Write::Conflict)
     }
 }
@@ -163,7 +167,11 @@ impl SessionEnder for Forgetful {
     async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
         self.store.end(account, session).await
     }
-    async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+    async fn end_all(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+    ) -> Result<usize, StoreError> {
         self.store.end_all(account, except).await
     }
 }

@@ -11,8 +11,10 @@ use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError
 pub trait ProductReader {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn product(&self, product: ProductId)
-    -> impl Future<Output = Result<Option<Product>, StoreError>> + Send;
+    fn product(
+        &self,
+        product: ProductId,
+    ) -> impl Future<Output = Result<Option<Product>, StoreError>> + Send;
 }
 
 /// What became of the write of a change.
@@ -73,7 +75,10 @@ pub trait ListReader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn products(&self, ids: &[ProductId]) -> impl Future<Output = Result<Vec<Product>, StoreError>> + Send;
+    fn products(
+        &self,
+        ids: &[ProductId],
+    ) -> impl Future<Output = Result<Vec<Product>, StoreError>> + Send;
 }
 
 /// Products in order, and where to go on.
@@ -97,20 +102,29 @@ pub trait SellerWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn keep_seller(&self, seller: SellerId) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn keep_seller(
+        &self,
+        seller: SellerId,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// Closes a seller, known or not; [`Write::Conflict`] if it is closed already.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn close_seller(&self, seller: SellerId) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn close_seller(
+        &self,
+        seller: SellerId,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 /// Categories, brands and items. Each write is of a new thing: [`Write::Conflict`] if its id is taken.
 pub trait AssortmentWriter {
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn put_category(&self, category: &Category) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn put_category(
+        &self,
+        category: &Category,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.

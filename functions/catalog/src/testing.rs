@@ -36,7 +36,12 @@ pub(crate) fn registered(millis: i64, seller: &str, title: &str, initial_stock: 
 }
 
 /// A product that its seller sells, in a store.
-pub(crate) async fn sell(store: &MemoryCatalog, millis: i64, seller: &str, title: &str) -> ProductId {
+pub(crate) async fn sell(
+    store: &MemoryCatalog,
+    millis: i64,
+    seller: &str,
+    title: &str,
+) -> ProductId {
     let registered = registered(millis, seller, title, 1);
     let now = Timestamp::from_millis(millis);
     let shown = registered.product.choose(ProductStatus::Sell, now, &Cause::default()).unwrap();

@@ -11,7 +11,10 @@ use rialto_kernel::{OrderId, ProductId, StoreError, Write};
 pub trait StockReader {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn stock(&self, product: ProductId) -> impl Future<Output = Result<Option<Stock>, StoreError>> + Send;
+    fn stock(
+        &self,
+        product: ProductId,
+    ) -> impl Future<Output = Result<Option<Stock>, StoreError>> + Send;
 }
 
 pub trait StockRegistrar {

@@ -4,7 +4,9 @@ use crate::domain::{
     order::{Change, Order, OrderState},
     product::Product,
 };
-use rialto_kernel::{Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{
+    Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
+};
 use std::collections::HashMap;
 
 /// What the first placing of an order left for its repetitions.
@@ -65,7 +67,10 @@ pub trait AddressBook {
 pub trait OrderReader {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn order(&self, order: OrderId) -> impl Future<Output = Result<Option<Order>, StoreError>> + Send;
+    fn order(
+        &self,
+        order: OrderId,
+    ) -> impl Future<Output = Result<Option<Order>, StoreError>> + Send;
 }
 
 pub trait OrderWriter: OrderReader {
@@ -110,7 +115,10 @@ pub trait OpenLines {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn has_open_lines(&self, seller: SellerId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn has_open_lines(
+        &self,
+        seller: SellerId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 pub trait BuyerKeeper {

@@ -8,8 +8,8 @@ use crate::domain::{
 };
 use rialto_contracts::{Cause, catalog::ProductStatus};
 use rialto_kernel::{
-    Address, Amount, Currency, DropOff, OrderId, Phone, ProductId, Quantity, SellerId, Text, Timestamp,
-    UserId,
+    Address, Amount, Currency, DropOff, OrderId, Phone, ProductId, Quantity, SellerId, Text,
+    Timestamp, UserId,
 };
 use std::{collections::HashMap, time::Duration};
 
@@ -58,5 +58,13 @@ pub(crate) fn order() -> Change {
     let products = HashMap::from([(product().product_id, product())]);
     let quote = Quote::new(&request.lines, &products, &terms()).unwrap();
     let (order, user) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
-    Order::place(order, user, &request, quote, &terms(), Timestamp::from_millis(1_000), &Cause::default())
+    Order::place(
+        order,
+        user,
+        &request,
+        quote,
+        &terms(),
+        Timestamp::from_millis(1_000),
+        &Cause::default(),
+    )
 }

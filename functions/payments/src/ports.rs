@@ -11,7 +11,10 @@ use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
 pub trait PaymentReader {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn payment(&self, order: OrderId) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
+    fn payment(
+        &self,
+        order: OrderId,
+    ) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
 }
 
 /// What became of the write of a change.
@@ -49,7 +52,10 @@ pub trait LedgerReader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn entries(&self, order: OrderId) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+    fn entries(
+        &self,
+        order: OrderId,
+    ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 }
 
 /// The provider didn't do what it was asked.

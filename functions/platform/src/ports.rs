@@ -47,5 +47,9 @@ pub trait Listener {
     ///
     /// # Errors
     /// [`NotTaken`] unless it is acknowledged.
-    fn tell(&self, body: &str, signature: &str) -> impl Future<Output = Result<(), NotTaken>> + Send;
+    fn tell(
+        &self,
+        body: &str,
+        signature: &str,
+    ) -> impl Future<Output = Result<(), NotTaken>> + Send;
 }

@@ -18,8 +18,9 @@ pub struct ConfigError(&'static str);
 /// [`ConfigError`] names the variable that is missing.
 pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let region =
-        variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).ok_or(ConfigError("AWS_REGION"))?;
+    let region = variable("AWS_REGION")
+        .or_else(|| variable("AWS_DEFAULT_REGION"))
+        .ok_or(ConfigError("AWS_REGION"))?;
     let credentials = Credentials::new(
         variable("AWS_ACCESS_KEY_ID").ok_or(ConfigError("AWS_ACCESS_KEY_ID"))?,
         variable("AWS_SECRET_ACCESS_KEY").ok_or(ConfigError("AWS_SECRET_ACCESS_KEY"))?,
@@ -43,7 +44,10 @@ pub fn emulator_config(endpoint: &str) -> SdkConfig {
         .build()
 }
 
-fn builder(credentials: SharedCredentialsProvider, region: String) -> aws_types::sdk_config::Builder {
+fn builder(
+    credentials: SharedCredentialsProvider,
+    region: String,
+) -> aws_types::sdk_config::Builder {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))

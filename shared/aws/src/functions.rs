@@ -34,7 +34,8 @@ impl Functions {
     pub async fn invoke(&self, function: &str, payload: &str) -> Result<Value, InvokeError> {
         let unreached = |reason| InvokeError::Unreached { function: function.to_owned(), reason };
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
-        let headers = [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
+        let headers =
+            [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
         let answer = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
         if answer.status != 200 {
             return Err(unreached(format!("status {}", answer.status)));
@@ -54,6 +55,10 @@ impl Functions {
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
         let headers = [("content-type", "application/json"), ("x-amz-invocation-type", "Event")];
         let answer = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
-        if answer.status == 202 { Ok(()) } else { Err(unreached(format!("status {}", answer.status))) }
+        if answer.status == 202 {
+            Ok(())
+        } else {
+            Err(unreached(format!("status {}", answer.status)))
+        }
     }
 }

@@ -49,7 +49,8 @@ impl Mailer {
             "Content": { "Simple": { "Subject": utf8(mail.subject), "Body": { "Text": utf8(mail.text) } } },
         });
         let headers = [("content-type", "application/json")];
-        let sent = self.client.post("/v2/email/outbound-emails", &headers, &request.to_string()).await;
+        let sent =
+            self.client.post("/v2/email/outbound-emails", &headers, &request.to_string()).await;
         match sent.map_err(MailError)?.status {
             200..=299 => Ok(()),
             status => Err(MailError(format!("status {status}"))),

@@ -47,10 +47,13 @@ impl ParameterStore {
     ) -> Result<HashMap<String, String>, ParameterError> {
         let mut values = HashMap::new();
         for names in names.chunks(NAMES_A_REQUEST) {
-            let answer =
-                self.ask("GetParameters", &json!({ "Names": names, "WithDecryption": decrypt })).await?;
+            let answer = self
+                .ask("GetParameters", &json!({ "Names": names, "WithDecryption": decrypt }))
+                .await?;
             for parameter in answer["Parameters"].as_array().into_iter().flatten() {
-                if let (Some(name), Some(value)) = (parameter["Name"].as_str(), parameter["Value"].as_str()) {
+                if let (Some(name), Some(value)) =
+                    (parameter["Name"].as_str(), parameter["Value"].as_str())
+                {
                     values.insert(name.to_owned(), value.to_owned());
                 }
             }

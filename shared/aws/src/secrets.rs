@@ -44,7 +44,12 @@ impl SecretStore {
     ///
     /// # Errors
     /// [`SecretError`] when it isn't known.
-    pub async fn create(&self, name: &str, description: &str, text: &str) -> Result<bool, SecretError> {
+    pub async fn create(
+        &self,
+        name: &str,
+        description: &str,
+        text: &str,
+    ) -> Result<bool, SecretError> {
         let request = json!({
             "Name": name, "Description": description, "SecretString": text, "ClientRequestToken": token(text),
         });
@@ -60,7 +65,8 @@ impl SecretStore {
     /// # Errors
     /// [`SecretError`] when it isn't known which it keeps.
     pub async fn put(&self, name: &str, text: &str) -> Result<(), SecretError> {
-        let request = json!({ "SecretId": name, "SecretString": text, "ClientRequestToken": token(text) });
+        let request =
+            json!({ "SecretId": name, "SecretString": text, "ClientRequestToken": token(text) });
         self.ask("PutSecretValue", &request).await.map(drop).map_err(|error| refused(&error))
     }
 

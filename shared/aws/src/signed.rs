@@ -64,12 +64,18 @@ pub(crate) struct Answer {
 
 impl SignedClient {
     /// `host` is what comes before the region in the service's address.
-    pub(crate) fn new(aws: &SdkConfig, host: &str, name: &'static str, read_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        aws: &SdkConfig,
+        host: &str,
+        name: &'static str,
+        read_timeout: Duration,
+    ) -> Self {
         let region = aws.region().map(ToString::to_string).unwrap_or_default();
         let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        let endpoint = aws
-            .endpoint_url()
-            .map_or_else(|| format!("https://{host}.{region}.amazonaws.com{suffix}"), str::to_owned);
+        let endpoint = aws.endpoint_url().map_or_else(
+            || format!("https://{host}.{region}.amazonaws.com{suffix}"),
+            str::to_owned,
+        );
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let credentials = aws.credentials_provider();
         Self { name, region, endpoint, credentials, read_timeout, connector: Arc::default() }

@@ -68,7 +68,13 @@ impl Event {
     ///
     /// The correlation is the cause's, or else the aggregate itself.
     #[must_use]
-    pub fn new<P: Payload>(payload: &P, sequence: u64, index: u8, now: Timestamp, cause: &Cause) -> Self {
+    pub fn new<P: Payload>(
+        payload: &P,
+        sequence: u64,
+        index: u8,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Self {
         let subject = payload.subject();
         let id = EventId::derive_at(
             now,

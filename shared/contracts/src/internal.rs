@@ -42,7 +42,9 @@ use question;
 
 /// What orders answers.
 pub mod orders {
-    use super::{Amount, Currency, Deserialize, OrderId, Question, SellerId, Serialize, Timestamp, UserId};
+    use super::{
+        Amount, Currency, Deserialize, OrderId, Question, SellerId, Serialize, Timestamp, UserId,
+    };
 
     pub const FUNCTION: &str = "orders-answer-services";
 
@@ -125,7 +127,10 @@ mod tests {
         let question: orders::Questions = orders::RecentOrders { user_id }.into();
         let asked = Asked { question, correlationid: None, traceparent: None };
         let text = serde_json::to_string(&asked).unwrap();
-        assert_eq!(text, format!(r#"{{"question":{{"ask":"recent_orders","user_id":"{user_id}"}}}}"#));
+        assert_eq!(
+            text,
+            format!(r#"{{"question":{{"ask":"recent_orders","user_id":"{user_id}"}}}}"#)
+        );
         assert_eq!(serde_json::from_str::<Asked<orders::Questions>>(&text).unwrap(), asked);
     }
 }

@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::{
     config::{Builder, interceptors::InterceptorContext, retry::RetryConfig},
     error::ProvideErrorMetadata,
-    operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
+    operation::{
+        delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError,
+    },
 };
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use std::time::Duration;
@@ -61,7 +63,8 @@ mod tests {
     };
 
     const CONFLICT: &str = "com.amazonaws.dynamodb.v20120810#TransactionConflictException";
-    const THROTTLED: &str = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
+    const THROTTLED: &str =
+        "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
 
     /// A table that refuses so many requests by this error before it takes one, and how many it has had.
     fn busy(refusals: u32, error: &'static str) -> (Table, Arc<AtomicU32>) {
@@ -85,7 +88,8 @@ mod tests {
         assert_eq!(requests.load(Ordering::Relaxed), 6);
 
         let (table, requests) = busy(5, CONFLICT);
-        let updated = table.update(&Key::new("A#1", "A"), Item::new(), &["outbox"], Expect::Version(1)).await;
+        let updated =
+            table.update(&Key::new("A#1", "A"), Item::new(), &["outbox"], Expect::Version(1)).await;
         assert_eq!(updated.unwrap(), Write::Done);
         assert_eq!(requests.load(Ordering::Relaxed), 6);
     }

@@ -40,11 +40,14 @@ impl Table {
     ) -> Result<Counted, StoreError> {
         for _ in 0..TRIES {
             let within = "SET #count = #count + :one";
-            let values = [(":one", number(1)), (":now", number(now.millis())), (":limit", number(limit))];
-            let old = match self.counting(key, within, "#ends > :now AND #count < :limit", values).await? {
-                Step::Done => return Ok(Counted::Done),
-                Step::Refused(old) => old,
-            };
+            let values =
+                [(":one", number(1)), (":now", number(now.millis())), (":limit", number(limit))];
+            let old =
+                match self.counting(key, within, "#ends > :now AND #count < :limit", values).await?
+                {
+                    Step::Done => return Ok(Counted::Done),
+                    Step::Refused(old) => old,
+                };
             let ends = old.get("window_ends").and_then(|value| value.as_n().ok()?.parse().ok());
             if let Some(until) = ends.map(Timestamp::from_millis).filter(|until| *until > now) {
                 return Ok(Counted::Full { until });
@@ -101,7 +104,9 @@ impl Table {
         }
         match request.send().await {
             Ok(_) => Ok(Step::Done),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
                 match error.into_err() {
                     UpdateItemError::ConditionalCheckFailedException(failed) => {
                         Ok(Step::Refused(failed.item.unwrap_or_default()))

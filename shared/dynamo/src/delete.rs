@@ -23,7 +23,9 @@ impl Table {
         }
         match request.send().await {
             Ok(_) => Ok(Write::Done),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
                 Ok(Write::Conflict)
             }
             Err(error) => Err(unavailable(&error)),

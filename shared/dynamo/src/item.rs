@@ -50,7 +50,11 @@ pub fn item_key(item: &Item) -> Result<Key, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] if the record can't be written as an item.
-pub fn write_item<T: Serialize>(key: &Key, record: &T, events: &[Event]) -> Result<Item, StoreError> {
+pub fn write_item<T: Serialize>(
+    key: &Key,
+    record: &T,
+    events: &[Event],
+) -> Result<Item, StoreError> {
     let mut item: Item =
         serde_dynamo::to_item(record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     item.extend(key.item());

@@ -10,7 +10,8 @@ mod table;
 mod transaction;
 
 pub use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as OnRefusal, TransactWriteItem, Update,
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as OnRefusal,
+    TransactWriteItem, Update,
 };
 pub use counter::Counted;
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};

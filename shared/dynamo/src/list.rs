@@ -42,8 +42,10 @@ impl Position {
     /// Of an item that was read, whose key attributes are `names`.
     #[must_use]
     pub fn of(item: &Item, names: &[&str]) -> Self {
-        let key: BTreeMap<&str, &str> =
-            names.iter().filter_map(|name| Some((*name, item.get(*name)?.as_s().ok()?.as_str()))).collect();
+        let key: BTreeMap<&str, &str> = names
+            .iter()
+            .filter_map(|name| Some((*name, item.get(*name)?.as_s().ok()?.as_str())))
+            .collect();
         Self(serde_json::json!(key).to_string())
     }
 
@@ -88,8 +90,11 @@ impl Table {
                 .expression_attribute_names("#sort", *attribute)
                 .expression_attribute_values(":beginning", AttributeValue::S(beginning.clone()));
         }
-        let answer =
-            request.key_condition_expression(condition).send().await.map_err(|error| unavailable(&error))?;
+        let answer = request
+            .key_condition_expression(condition)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
         let next = answer.last_evaluated_key.map(|key| {
             let names: Vec<&str> = key.keys().map(String::as_str).collect();
             Position::of(&key, &names)
@@ -101,7 +106,11 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read.
-    pub async fn stretch(&self, stretch: &Stretch<'_>, limit: u32) -> Result<(Vec<Item>, bool), StoreError> {
+    pub async fn stretch(
+        &self,
+        stretch: &Stretch<'_>,
+        limit: u32,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
         let (attribute, value) = &stretch.partition;
         let mut condition = "#partition = :partition".to_owned();
         let mut request = self
@@ -124,8 +133,11 @@ impl Table {
                 .expression_attribute_names("#sort", stretch.sort)
                 .expression_attribute_values(":after", AttributeValue::S(after.clone()));
         }
-        let answer =
-            request.key_condition_expression(condition).send().await.map_err(|error| unavailable(&error))?;
+        let answer = request
+            .key_condition_expression(condition)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.is_some()))
     }
 }

@@ -54,7 +54,8 @@ impl Table {
     /// [`StoreError::Unavailable`] when the table can't be read.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.item()));
-        let answer = request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
+        let answer =
+            request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
         Ok(answer.item)
     }
 
@@ -76,11 +77,14 @@ impl Table {
                     tokio::time::sleep(Duration::from_millis(20 << tries)).await;
                 }
                 tries += 1;
-                let wanted = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
+                let wanted =
+                    KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
                 let wanted = wanted.map_err(|error| StoreError::Corrupt(error.to_string()))?;
                 let request = self.client.batch_get_item().request_items(&self.name, wanted);
                 let answer = request.send().await.map_err(|error| unavailable(&error))?;
-                for item in answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default() {
+                for item in
+                    answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default()
+                {
                     found.insert(item_key(&item)?, item);
                 }
                 let unprocessed = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
@@ -107,7 +111,9 @@ impl Table {
         }
         match request.send().await {
             Ok(_) => Ok(PutOutcome::Done),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
                 let old = match error.into_err() {
                     aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
                         failed,
@@ -143,7 +149,9 @@ impl Table {
             .condition_expression(expect.condition());
         match request.send().await {
             Ok(_) => Ok(Write::Done),
-            Err(SdkError::ServiceError(error)) if error.err().is_conditional_check_failed_exception() => {
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
                 Ok(Write::Conflict)
             }
             Err(error) => Err(unavailable(&error)),
@@ -198,7 +206,9 @@ impl Expect {
     pub fn values(self) -> Vec<(&'static str, AttributeValue)> {
         match self {
             Self::Absent => Vec::new(),
-            Self::Version(version) | Self::Older(version) => vec![(":expected_version", number(version))],
+            Self::Version(version) | Self::Older(version) => {
+                vec![(":expected_version", number(version))]
+            }
         }
     }
 }

@@ -95,7 +95,8 @@ impl Table {
         let mut token = new_token()?;
         loop {
             tries += 1;
-            let request = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            let request =
+                self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             let request = request.client_request_token(&token);
             let error = match request.send().await {
                 Ok(_) => return Ok(Transacted::Done),
@@ -136,7 +137,9 @@ enum Cancelled {
 fn cancelled(error: &SdkError<TransactWriteItemsError>) -> Cancelled {
     let Some(service) = error.as_service_error() else { return Cancelled::Otherwise };
     let reasons = match service {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => cancelled.cancellation_reasons(),
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            cancelled.cancellation_reasons()
+        }
         TransactWriteItemsError::TransactionInProgressException(_) => return Cancelled::NotYet,
         _ => return Cancelled::Otherwise,
     };
@@ -195,7 +198,8 @@ mod tests {
     }
 
     fn cancelled_by(codes: &[&str]) -> Value {
-        let reason = |code: &&str| json!({"Code": code, "Item": {"line1": {"S": "1 Harbour Road"}}});
+        let reason =
+            |code: &&str| json!({"Code": code, "Item": {"line1": {"S": "1 Harbour Road"}}});
         let reasons: Vec<_> = codes.iter().map(reason).collect();
         json!({"__type": format!("{PREFIX}TransactionCanceledException"), "Message": "cancelled", "CancellationReasons": reasons})
     }
@@ -208,8 +212,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_still_under_way_is_asked_about_under_its_own_token() {
         // More often than the SDK itself sends it.
-        let under_way =
-            json!({"__type": format!("{PREFIX}TransactionInProgressException"), "Message": "not yet"});
+        let under_way = json!({"__type": format!("{PREFIX}TransactionInProgressException"), "Message": "not yet"});
         let (table, tokens) = refusing(vec![under_way; 9]);
         assert_eq!(transacted(&table).await, Ok(Transacted::Done));
         let tokens = tokens.lock().unwrap();
@@ -229,7 +232,9 @@ mod tests {
     async fn no_item_gets_into_what_is_logged() {
         let busy = cancelled_by(&["TransactionConflict", "ConditionalCheckFailed"]);
         let (table, _) = refusing(vec![busy; TRIES as usize]);
-        let Err(StoreError::Unavailable(text)) = transacted(&table).await else { panic!("it was taken") };
+        let Err(StoreError::Unavailable(text)) = transacted(&table).await else {
+            panic!("it was taken")
+        };
         assert!(text.contains("TransactionCanceledException"), "{text}");
         assert!(!text.contains("Harbour"), "{text}");
     }

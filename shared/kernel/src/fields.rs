@@ -28,7 +28,11 @@ pub struct Fields(Vec<FieldError>);
 
 impl Fields {
     /// The value, or nothing and a note of what is wrong.
-    pub fn take<T, E: Display>(&mut self, field: impl Into<String>, parsed: Result<T, E>) -> Option<T> {
+    pub fn take<T, E: Display>(
+        &mut self,
+        field: impl Into<String>,
+        parsed: Result<T, E>,
+    ) -> Option<T> {
         match parsed {
             Ok(value) => Some(value),
             Err(error) => {
@@ -63,6 +67,9 @@ mod tests {
         let a = fields.take("a", Quantity::new(0));
         let b = fields.take("b", Quantity::new(1000));
         let invalid = fields.finish(a.zip(b)).unwrap_err();
-        assert_eq!(invalid.0.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            invalid.0.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
     }
 }

@@ -28,7 +28,10 @@ fn write(prefix: &str, value: u128) -> String {
 fn generate(now: Timestamp) -> u128 {
     let mut random = [0; 16];
     // Without the system's randomness no id is safe to give out, and nothing else can work either.
-    #[expect(clippy::expect_used, reason = "getrandom fails only where the system has no randomness")]
+    #[expect(
+        clippy::expect_used,
+        reason = "getrandom fails only where the system has no randomness"
+    )]
     getrandom::fill(&mut random).expect("the system's randomness");
     Ulid::from_parts(now.millis().unsigned_abs(), u128::from_be_bytes(random)).0
 }

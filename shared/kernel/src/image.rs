@@ -41,7 +41,9 @@ mod tests {
 
     #[test]
     fn a_picture_has_an_https_url() {
-        for good in ["https://img.example/a.png?w=1#x", "https://img.example:8443", "https://1.2.3.4/%20"] {
+        for good in
+            ["https://img.example/a.png?w=1#x", "https://img.example:8443", "https://1.2.3.4/%20"]
+        {
             assert!(ImageUrl::parse(good).is_ok(), "{good}");
         }
         for bad in [

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An amount of money in minor units: never negative, and small enough that sums can be checked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema,
+)]
 #[serde(transparent)]
 #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000i64)]
 pub struct Amount(i64);
@@ -84,8 +86,10 @@ impl Amount {
         }
         let exact = |weight: &Self| i128::from(self.0) * i128::from(weight.0);
         // A part is at most the whole, so it fits.
-        let mut parts: Vec<i64> =
-            weights.iter().map(|weight| i64::try_from(exact(weight) / total).unwrap_or(self.0)).collect();
+        let mut parts: Vec<i64> = weights
+            .iter()
+            .map(|weight| i64::try_from(exact(weight) / total).unwrap_or(self.0))
+            .collect();
         let mut left = self.0 - parts.iter().sum::<i64>();
         let mut order: Vec<usize> = (0..weights.len()).collect();
         order.sort_by_key(|&at| std::cmp::Reverse(exact(&weights[at]) % total));

@@ -22,7 +22,8 @@ impl Phone {
         let digits = international.unwrap_or(&number);
         // No country's code begins with 0.
         let dialled = !international.is_some_and(|digits| digits.starts_with('0'));
-        if dialled && (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) {
+        if dialled && (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+        {
             Ok(Self(number))
         } else {
             Err(PhoneError)
@@ -58,7 +59,9 @@ mod tests {
         for good in ["01701234567", "12345", "123456789012345"] {
             assert_eq!(Phone::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "+", "1234", "1234567890123456", "12a45", "++12345", "12345+", "+0123456789"] {
+        for bad in
+            ["", "+", "1234", "1234567890123456", "12a45", "++12345", "12345+", "+0123456789"]
+        {
             assert_eq!(Phone::parse(bad), Err(PhoneError), "{bad}");
         }
     }

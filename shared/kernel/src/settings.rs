@@ -80,9 +80,13 @@ pub const MAIL_SENDER: Setting<String> = Setting {
     doc: "The sender of every mail. SES refuses one that it hasn't verified.",
     parse: |text| {
         let text = text.trim();
-        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && b != b'@');
+        let plain = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && b != b'@')
+        };
         match text.split_once('@') {
-            Some((name, domain)) if plain(name) && plain(domain) && text.len() <= 254 => Ok(text.to_owned()),
+            Some((name, domain)) if plain(name) && plain(domain) && text.len() <= 254 => {
+                Ok(text.to_owned())
+            }
             _ => Err("is not a mail address".to_owned()),
         }
     },
@@ -183,7 +187,8 @@ fn amount(text: &str, max: i64) -> Result<Amount, String> {
 }
 
 fn seconds(text: &str, min: u64, max: u64) -> Result<Duration, String> {
-    let number: u64 = text.trim().parse().map_err(|_| "is not a whole number of seconds".to_owned())?;
+    let number: u64 =
+        text.trim().parse().map_err(|_| "is not a whole number of seconds".to_owned())?;
     if (min..=max).contains(&number) {
         Ok(Duration::from_secs(number))
     } else {
@@ -198,7 +203,8 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
     }
     for origin in &origins {
         let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        let plain = |rest: &str| !rest.is_empty() && !rest.contains(['/', '*', ' ', '"', '\'', '?', '#']);
+        let plain =
+            |rest: &str| !rest.is_empty() && !rest.contains(['/', '*', ' ', '"', '\'', '?', '#']);
         if !rest.is_some_and(plain) {
             return Err(format!("{origin:?} is not an origin such as https://shop.example"));
         }
@@ -234,9 +240,15 @@ mod tests {
     fn every_default_is_in_its_range() {
         assert_eq!((CURRENCY.parse)(CURRENCY.default).unwrap().to_string(), "EUR");
         assert_eq!((SHIPPING_FEE.parse)(SHIPPING_FEE.default).unwrap().minor_units(), 300);
-        assert_eq!((FREE_SHIPPING_FROM.parse)(FREE_SHIPPING_FROM.default).unwrap().minor_units(), 5000);
+        assert_eq!(
+            (FREE_SHIPPING_FROM.parse)(FREE_SHIPPING_FROM.default).unwrap().minor_units(),
+            5000
+        );
         assert_eq!((PENDING_DEADLINE.parse)(PENDING_DEADLINE.default).unwrap().as_secs(), 900);
-        assert_eq!((ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap(), ["http://localhost:3001"]);
+        assert_eq!(
+            (ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap(),
+            ["http://localhost:3001"]
+        );
         assert!((JWKS.parse)(JWKS.default).is_ok());
         assert_eq!((MAIL_SENDER.parse)(MAIL_SENDER.default).unwrap(), "rialto@shop.example");
         assert_eq!((PROVIDER_KEY.parse)(PROVIDER_KEY.default).unwrap(), "");

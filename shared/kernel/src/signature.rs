@@ -35,9 +35,17 @@ pub fn sign(secret: &str, body: &[u8], now: Timestamp) -> String {
 ///
 /// # Errors
 /// [`SignatureError`] unless one is right and of this time.
-pub fn verify(secret: &str, header: &str, body: &[u8], now: Timestamp) -> Result<(), SignatureError> {
-    let parts: Vec<(&str, &str)> = header.split(',').filter_map(|part| part.trim().split_once('=')).collect();
-    let all = |name: &'static str| parts.iter().filter(move |(given, _)| *given == name).map(|part| part.1);
+pub fn verify(
+    secret: &str,
+    header: &str,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<(), SignatureError> {
+    let parts: Vec<(&str, &str)> =
+        header.split(',').filter_map(|part| part.trim().split_once('=')).collect();
+    let all = |name: &'static str| {
+        parts.iter().filter(move |(given, _)| *given == name).map(|part| part.1)
+    };
     let time = match all("t").collect::<Vec<_>>()[..] {
         [time] => time,
         _ => return Err(SignatureError::Malformed),
@@ -86,7 +94,8 @@ mod tests {
     #[test]
     fn a_signature_is_the_one_that_the_provider_documents() {
         // printf '1700000000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_test
-        let expected = "t=1700000000,v1=c89214b5b5da833daed6f0b8c5bb6bd58cea9022bd80ccc78230f3942d632925";
+        let expected =
+            "t=1700000000,v1=c89214b5b5da833daed6f0b8c5bb6bd58cea9022bd80ccc78230f3942d632925";
         assert_eq!(sign(SECRET, BODY, NOW), expected);
         assert_eq!(verify_at(expected, 0), Ok(()));
         let shouted = expected.to_uppercase().replace("T=", "t=").replace("V1=", "v1=");

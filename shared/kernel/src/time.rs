@@ -35,8 +35,11 @@ impl Timestamp {
     /// # Errors
     /// [`TimestampError`] for any other form.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {
-        let moment = time::PrimitiveDateTime::parse(text, FORM).map_err(|_| TimestampError)?.assume_utc();
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(|_| TimestampError)
+        let moment =
+            time::PrimitiveDateTime::parse(text, FORM).map_err(|_| TimestampError)?.assume_utc();
+        i64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+            .map(Self)
+            .map_err(|_| TimestampError)
     }
 
     #[must_use]
@@ -101,7 +104,8 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 }

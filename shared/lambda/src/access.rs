@@ -38,7 +38,12 @@ pub struct Route {
     pub who: Who,
 }
 
-const fn route(function: &'static str, method: &'static str, path: &'static str, who: Who) -> Route {
+const fn route(
+    function: &'static str,
+    method: &'static str,
+    path: &'static str,
+    who: Who,
+) -> Route {
     Route { function, method, path, who }
 }
 
@@ -111,9 +116,15 @@ mod tests {
     fn an_owner_is_named_by_the_path() {
         for route in ROUTES {
             match route.who {
-                Who::Owner(Role::User) => assert!(route.path.contains("{user_id}"), "{}", route.function),
-                Who::Owner(Role::Seller) => assert!(route.path.contains("{seller_id}"), "{}", route.function),
-                Who::Owner(Role::Supervisor) => panic!("{}: no path names a supervisor", route.function),
+                Who::Owner(Role::User) => {
+                    assert!(route.path.contains("{user_id}"), "{}", route.function)
+                }
+                Who::Owner(Role::Seller) => {
+                    assert!(route.path.contains("{seller_id}"), "{}", route.function)
+                }
+                Who::Owner(Role::Supervisor) => {
+                    panic!("{}: no path names a supervisor", route.function)
+                }
                 Who::Anonymous | Who::SignedIn(_) | Who::Provider => {}
             }
         }

@@ -10,7 +10,8 @@ use std::{sync::Arc, time::Duration};
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Handles one invocation's payload.
-pub type Handler = Arc<dyn Fn(Value, Context) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
+pub type Handler =
+    Arc<dyn Fn(Value, Context) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
 /// Serves a function that takes an event and is neither a route nor a consumer of a queue.
 pub fn run(function: &'static str, build: impl FnOnce(&App) -> Handler) {

@@ -22,7 +22,8 @@ impl Caller {
     /// Whether the caller may act as this seller.
     #[must_use]
     pub fn acts_for_seller(&self, seller: SellerId) -> bool {
-        matches!(self.account, AccountId::Supervisor(_)) || self.account == AccountId::Seller(seller)
+        matches!(self.account, AccountId::Supervisor(_))
+            || self.account == AccountId::Seller(seller)
     }
 
     /// Whether the caller may act as this buyer.
@@ -114,7 +115,9 @@ pub async fn verify(
 ) -> Result<(Claims, AccountId), Refusal> {
     let jwks = keys(settings.get(&JWKS).await?)?;
     let claims = match jwks.verify(stage, token, now) {
-        Err(TokenError::UnknownKey) => keys(settings.look_again(&JWKS).await?)?.verify(stage, token, now)?,
+        Err(TokenError::UnknownKey) => {
+            keys(settings.look_again(&JWKS).await?)?.verify(stage, token, now)?
+        }
         verified => verified?,
     };
     let account = AccountId::parse(claims.role, &claims.sub).ok_or(Refusal::Unauthenticated)?;
@@ -173,7 +176,8 @@ mod tests {
     fn only_an_active_session_of_the_same_token_is_let_in() {
         let now = Timestamp::from_millis(1);
         let stage = Stage::parse("test").unwrap();
-        let claims = Claims::new(&stage, "usr_1".to_owned(), SessionId::generate(now), Role::User, now);
+        let claims =
+            Claims::new(&stage, "usr_1".to_owned(), SessionId::generate(now), Role::User, now);
         let active = |sub: &str, sid: SessionId, role: &str| json!({"session": "active", "sub": sub, "sid": sid, "role": role, "principalId": sub});
         let said = |context: &Value| {
             let authorized = Authorized::deserialize(context).ok();

@@ -67,12 +67,17 @@ impl Peer {
             correlationid: scope.correlation_id.clone(),
             traceparent: Some(scope.trace.traceparent()),
         };
-        let payload = serde_json::to_string(&asked).map_err(|_| Unanswered::Unreadable(Q::FUNCTION))?;
+        let payload =
+            serde_json::to_string(&asked).map_err(|_| Unanswered::Unreadable(Q::FUNCTION))?;
         let answer = self.ask_guarded(Q::FUNCTION, &payload).await?;
         serde_json::from_value(answer).map_err(|_| Unanswered::Unreadable(Q::FUNCTION))
     }
 
-    async fn ask_guarded(&self, function: &'static str, payload: &str) -> Result<Value, Unanswered> {
+    async fn ask_guarded(
+        &self,
+        function: &'static str,
+        payload: &str,
+    ) -> Result<Value, Unanswered> {
         if !self.breaker().admits(self.clock.now()) {
             return Err(Unanswered::Open(function));
         }
@@ -87,7 +92,8 @@ impl Peer {
     async fn ask_twice(&self, function: &'static str, payload: &str) -> Result<Value, Unanswered> {
         let mut tries = 1;
         loop {
-            let answer = tokio::time::timeout(LIMIT, self.functions.invoke(function, payload)).await;
+            let answer =
+                tokio::time::timeout(LIMIT, self.functions.invoke(function, payload)).await;
             match answer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) if tries == TRIES => return Err(error.into()),
@@ -117,9 +123,16 @@ where
             let handler = Arc::clone(&handler);
             async move {
                 let (asked, context) = (event.payload, event.context);
-                let trace = asked.traceparent.as_deref().and_then(Trace::below).unwrap_or_else(Trace::start);
-                let scope =
-                    Scope { request_id: context.request_id, correlation_id: asked.correlationid, trace };
+                let trace = asked
+                    .traceparent
+                    .as_deref()
+                    .and_then(Trace::below)
+                    .unwrap_or_else(Trace::start);
+                let scope = Scope {
+                    request_id: context.request_id,
+                    correlation_id: asked.correlationid,
+                    trace,
+                };
                 scope.work(function, handler(asked.question)).await
             }
         }))))

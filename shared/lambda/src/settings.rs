@@ -49,7 +49,8 @@ impl Settings {
     /// Settings that stand still, for tests: what isn't named has its default.
     #[must_use]
     pub fn fixed(values: &[(&str, &str)]) -> Self {
-        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let values =
+            values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self::from(Source::Fixed(values))
     }
 
@@ -94,7 +95,11 @@ impl Settings {
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    pub async fn get_newer_than<T>(&self, setting: &Setting<T>, age: Duration) -> Result<T, SettingsError> {
+    pub async fn get_newer_than<T>(
+        &self,
+        setting: &Setting<T>,
+        age: Duration,
+    ) -> Result<T, SettingsError> {
         let known = self.known(setting.name);
         let now = SystemClock.now();
         let known = match known {
@@ -114,8 +119,10 @@ impl Settings {
                     error,
                     "a setting's value is bad; the last good one stays"
                 );
-                good.get(setting.name)
-                    .map_or_else(|| default(setting), |good| (setting.parse)(good).map_err(SettingsError))
+                good.get(setting.name).map_or_else(
+                    || default(setting),
+                    |good| (setting.parse)(good).map_err(SettingsError),
+                )
             }
         }
     }
@@ -144,7 +151,10 @@ impl Settings {
             (Err(error), Some(stale)) => {
                 tracing::error!(setting = name, %error, "settings can't be read; the last values stay");
                 let stale = Known { read_at: now, ..stale };
-                self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name, stale.clone());
+                self.known
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(name, stale.clone());
                 Ok(stale)
             }
             (Err(error), None) => Err(error),
@@ -171,10 +181,15 @@ impl Settings {
             Source::Parameters { store, stage } => {
                 let prefix = stage.parameter("");
                 let full: Vec<String> = names.iter().map(|name| stage.parameter(name)).collect();
-                let values =
-                    store.get(&full, true).await.map_err(|error| SettingsError(error.to_string()))?;
+                let values = store
+                    .get(&full, true)
+                    .await
+                    .map_err(|error| SettingsError(error.to_string()))?;
                 let short = |name: String| name.strip_prefix(&prefix).map(str::to_owned);
-                Ok(values.into_iter().filter_map(|(name, value)| Some((short(name)?, value))).collect())
+                Ok(values
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((short(name)?, value)))
+                    .collect())
             }
         }
     }

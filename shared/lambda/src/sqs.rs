@@ -46,7 +46,8 @@ impl From<Write> for Outcome {
 pub type Failure = boot::Failure;
 
 /// Handles one event.
-pub type Handler = Arc<dyn Fn(Event, Cause) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
+pub type Handler =
+    Arc<dyn Fn(Event, Cause) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
 
 /// What is kept of a function's time for telling which messages failed.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -59,7 +60,8 @@ pub fn consume(function: &'static str, at_once: usize, build: fn(&App) -> Handle
         Ok(Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
             let handler = Arc::clone(&handler);
             async move {
-                let failures = handle_batch(&handler, event.payload.records, &event.context, at_once).await;
+                let failures =
+                    handle_batch(&handler, event.payload.records, &event.context, at_once).await;
                 let mut response = SqsBatchResponse::default();
                 response.batch_item_failures = failures;
                 Ok::<_, std::convert::Infallible>(response)
@@ -137,12 +139,17 @@ async fn handle_message(
 ) -> bool {
     let started = rialto_kernel::Clock::now(&rialto_kernel::SystemClock);
     let receives = message.attributes.get("ApproximateReceiveCount").cloned().unwrap_or_default();
-    let event = match serde_json::from_str::<Delivery>(message.body.as_deref().unwrap_or_default()) {
+    let event = match serde_json::from_str::<Delivery>(message.body.as_deref().unwrap_or_default())
+    {
         Ok(delivery) => delivery.detail,
         Err(error) => {
             let scope = Scope { request_id: context.request_id.clone(), ..Scope::default() };
             let message_id = message.message_id.unwrap_or_default();
-            scope.run(async { tracing::error!(message_id, receives, %error, "a message is no event") }).await;
+            scope
+                .run(async {
+                    tracing::error!(message_id, receives, %error, "a message is no event")
+                })
+                .await;
             return false;
         }
     };
@@ -202,13 +209,15 @@ mod tests {
             reason: CancelReason::Buyer,
         };
         let event = Event::new(&payload, 2, 0, Timestamp::from_millis(1), &Cause::default());
-        serde_json::json!({"version": "0", "detail-type": "OrderCancelled", "detail": event}).to_string()
+        serde_json::json!({"version": "0", "detail-type": "OrderCancelled", "detail": event})
+            .to_string()
     }
 
     fn context() -> Context {
         let mut context = Context::default();
         context.deadline =
-            u64::try_from(rialto_kernel::Clock::now(&rialto_kernel::SystemClock).millis()).unwrap() + 5_000;
+            u64::try_from(rialto_kernel::Clock::now(&rialto_kernel::SystemClock).millis()).unwrap()
+                + 5_000;
         context
     }
 
@@ -224,8 +233,11 @@ mod tests {
     #[tokio::test]
     async fn a_message_no_code_can_read_fails_alone() {
         let handler: Handler = Arc::new(|_, _| Box::pin(async { Ok(Outcome::Handled) }));
-        let batch =
-            vec![message("1", event("a")), message("2", "no event".to_owned()), message("3", event("b"))];
+        let batch = vec![
+            message("1", event("a")),
+            message("2", "no event".to_owned()),
+            message("3", event("b")),
+        ];
         assert_eq!(failed(handler, batch).await, ["2"]);
     }
 
@@ -257,7 +269,11 @@ mod tests {
         batch.extend((2..=10).map(|at| message(&at.to_string(), event("quick"))));
         // One after the other, too.
         for at_once in [4, 1] {
-            assert_eq!(failed_of(Arc::clone(&handler), batch.clone(), at_once).await, ["1"], "{at_once}");
+            assert_eq!(
+                failed_of(Arc::clone(&handler), batch.clone(), at_once).await,
+                ["1"],
+                "{at_once}"
+            );
         }
     }
 
@@ -274,8 +290,11 @@ mod tests {
                 Ok(Outcome::Handled)
             })
         });
-        let batch =
-            vec![message("1", event("quick")), message("2", event("slow")), message("3", event("quick"))];
+        let batch = vec![
+            message("1", event("quick")),
+            message("2", event("slow")),
+            message("3", event("quick")),
+        ];
         let mut context = context();
         context.deadline -= 5_000 - 3_600;
         let failures = handle_batch(&handler, batch, &context, 1).await;

@@ -77,7 +77,8 @@ impl Trace {
     pub fn below(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.split('-');
         let (version, trace_id, span_id) = (parts.next()?, parts.next()?, parts.next()?);
-        let hex = |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let hex =
+            |text: &str, len| text.len() == len && text.bytes().all(|b| b.is_ascii_hexdigit());
         let set = |text: &str| text.bytes().any(|b| b != b'0');
         (hex(version, 2) && hex(trace_id, 32) && hex(span_id, 16) && set(trace_id))
             .then(|| Self { trace_id: trace_id.to_ascii_lowercase(), span_id: random_hex(8) })
@@ -118,7 +119,8 @@ pub(crate) async fn invocation(
     context: Context,
     work: BoxFuture<'static, Result<Value, Failure>>,
 ) -> Result<Value, Failure> {
-    let trace = context.xray_trace_id.as_deref().and_then(Trace::below_xray).unwrap_or_else(Trace::start);
+    let trace =
+        context.xray_trace_id.as_deref().and_then(Trace::below_xray).unwrap_or_else(Trace::start);
     Scope { request_id: context.request_id, correlation_id: None, trace }.work(function, work).await
 }
 
@@ -129,8 +131,10 @@ pub(crate) fn millis_since(started: rialto_kernel::Timestamp) -> u64 {
 /// Sends log lines to standard output from here on. `LOG_LEVEL` is `ERROR`, `WARN`, `INFO` (unless set) or `DEBUG`.
 pub fn install(function: &'static str) {
     FUNCTION.get_or_init(|| function);
-    let level =
-        std::env::var("LOG_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let level = std::env::var("LOG_LEVEL")
+        .ok()
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO);
     // A second installation (a test in the same process) keeps the first.
     tracing_subscriber::registry().with(JsonLines.with_filter(level)).try_init().ok();
 }
@@ -144,8 +148,9 @@ impl<S: Subscriber> Layer<S> for JsonLines {
         if *metadata.level() > Level::WARN && !metadata.target().starts_with("rialto") {
             return;
         }
-        let line =
-            render(metadata.level(), metadata.target(), &Scope::current(), |fields| event.record(fields));
+        let line = render(metadata.level(), metadata.target(), &Scope::current(), |fields| {
+            event.record(fields)
+        });
         // A log line that can't be written has nobody to tell of it.
         std::io::stdout().lock().write_all(line.as_bytes()).ok();
     }
@@ -197,18 +202,22 @@ mod tests {
 
     #[test]
     fn a_trace_goes_on_below_its_parent() {
-        let trace = Trace::below("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+        let trace =
+            Trace::below("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
         assert_eq!(trace.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(trace.span_id, "00f067aa0ba902b7");
         assert!(trace.traceparent().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
-        let xray =
-            Trace::below_xray("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1");
+        let xray = Trace::below_xray(
+            "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+        );
         assert_eq!(xray.unwrap().trace_id, "5759e988bd862e3fe1be46a994272793");
     }
 
     #[test]
     fn what_is_no_trace_is_refused() {
-        for bad in ["", "00-xyz", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "a-b-c-d"] {
+        for bad in
+            ["", "00-xyz", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "a-b-c-d"]
+        {
             assert_eq!(Trace::below(bad), None, "{bad}");
         }
     }
@@ -220,7 +229,8 @@ mod tests {
             correlation_id: Some("ord_1".to_owned()),
             trace: Trace { trace_id: "t".to_owned(), span_id: "s".to_owned() },
         };
-        let line: Value = serde_json::from_str(&render(&Level::INFO, "rialto", &scope, |_| ())).unwrap();
+        let line: Value =
+            serde_json::from_str(&render(&Level::INFO, "rialto", &scope, |_| ())).unwrap();
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["request_id"], "r-1");
         assert_eq!(line["correlation_id"], "ord_1");

@@ -12,7 +12,9 @@ use rialto_aws::Stage;
 use rialto_kernel::{Role, SessionId, Timestamp};
 use ring::{
     rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey},
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
+    },
 };
 use serde::{Deserialize, Serialize};
 use signature::{Signer, Verifier};
@@ -40,7 +42,13 @@ pub struct Claims {
 
 impl Claims {
     #[must_use]
-    pub fn new(stage: &Stage, account: String, session: SessionId, role: Role, now: Timestamp) -> Self {
+    pub fn new(
+        stage: &Stage,
+        account: String,
+        session: SessionId,
+        role: Role,
+        now: Timestamp,
+    ) -> Self {
         let iat = now.seconds();
         Self {
             sub: account,
@@ -125,9 +133,13 @@ impl Jwks {
             return Err(TokenError::Invalid);
         }
         let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let key =
-            self.keys.iter().find(|key| key.kid == kid && key.is_good(now)).ok_or(TokenError::UnknownKey)?;
-        let decoding = DecodingKey::from_ec_components(&key.x, &key.y).map_err(|_| TokenError::Invalid)?;
+        let key = self
+            .keys
+            .iter()
+            .find(|key| key.kid == kid && key.is_good(now))
+            .ok_or(TokenError::UnknownKey)?;
+        let decoding =
+            DecodingKey::from_ec_components(&key.x, &key.y).map_err(|_| TokenError::Invalid)?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.set_issuer(&[issuer(stage)]);
         validation.set_audience(&[audience(stage)]);
@@ -185,8 +197,9 @@ impl SigningKey {
 /// # Errors
 /// [`KeyError`] without the system's randomness.
 pub fn generate_key(kid: String, role: Role) -> Result<(Vec<u8>, Jwk), KeyError> {
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-        .map_err(|_| KeyError)?;
+    let pkcs8 =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+            .map_err(|_| KeyError)?;
     let jwk = public_key(kid, role, pkcs8.as_ref())?;
     Ok((pkcs8.as_ref().to_vec(), jwk))
 }
@@ -249,7 +262,8 @@ struct RingSigner(EcdsaKeyPair);
 
 impl Signer<Vec<u8>> for RingSigner {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        let signed = self.0.sign(&SystemRandom::new(), message).map_err(|_| signature::Error::new())?;
+        let signed =
+            self.0.sign(&SystemRandom::new(), message).map_err(|_| signature::Error::new())?;
         Ok(signed.as_ref().to_vec())
     }
 }
@@ -302,7 +316,13 @@ mod tests {
         }
 
         fn claims(&self, role: Role) -> Claims {
-            Claims::new(&self.stage, "usr_1".to_owned(), SessionId::generate(self.now), role, self.now)
+            Claims::new(
+                &self.stage,
+                "usr_1".to_owned(),
+                SessionId::generate(self.now),
+                role,
+                self.now,
+            )
         }
 
         fn verify(&self, token: &str) -> Result<Claims, TokenError> {
@@ -362,7 +382,10 @@ mod tests {
             change(&mut claims);
             shop.verify(&shop.user.sign(&claims).unwrap())
         };
-        assert_eq!(forged(|claims| claims.iss = "rialto:prod:accounts".to_owned()), Err(TokenError::Invalid));
+        assert_eq!(
+            forged(|claims| claims.iss = "rialto:prod:accounts".to_owned()),
+            Err(TokenError::Invalid)
+        );
         assert_eq!(forged(|claims| claims.aud = "somebody".to_owned()), Err(TokenError::Invalid));
         assert_eq!(forged(|claims| claims.typ = "refresh".to_owned()), Err(TokenError::Invalid));
 
@@ -372,7 +395,8 @@ mod tests {
 
         let (_, rest) = token.split_once('.').unwrap();
         let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        for header in [r#"{"alg":"none","kid":"u1"}"#, r#"{"alg":"HS256","kid":"u1"}"#, r#"{"alg":"ES256"}"#]
+        for header in
+            [r#"{"alg":"none","kid":"u1"}"#, r#"{"alg":"HS256","kid":"u1"}"#, r#"{"alg":"ES256"}"#]
         {
             let forged = format!("{}.{rest}", url.encode(header));
             assert_eq!(shop.verify(&forged), Err(TokenError::Invalid), "{header}");
@@ -385,7 +409,8 @@ mod tests {
         let token = shop.user.sign(&shop.claims(Role::User)).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
         let url = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-        let payload = String::from_utf8(url.decode(parts[1]).unwrap()).unwrap().replace("USER", "SUPERVISOR");
+        let payload =
+            String::from_utf8(url.decode(parts[1]).unwrap()).unwrap().replace("USER", "SUPERVISOR");
         let forged = format!("{}.{}.{}", parts[0], url.encode(payload), parts[2]);
         assert_eq!(shop.verify(&forged), Err(TokenError::Invalid));
     }

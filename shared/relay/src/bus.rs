@@ -114,7 +114,8 @@ mod tests {
 
     fn event(number: u64, padding: usize) -> Event {
         let payload = UserRegistered { user_id: UserId::derive(&[b"u"]) };
-        let mut event = Event::new(&payload, number, 0, Timestamp::from_millis(1), &Cause::default());
+        let mut event =
+            Event::new(&payload, number, 0, Timestamp::from_millis(1), &Cause::default());
         event.correlationid = "x".repeat(padding);
         event
     }

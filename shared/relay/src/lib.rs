@@ -52,7 +52,8 @@ fn announced(before: &Image, after: &Image, derive: Option<Derive>) -> Result<Ve
         None => Ok(Vec::new()),
         Some(text) => serde_json::from_str::<Vec<Event>>(text).map_err(|_| text.to_owned()),
     };
-    let published: Vec<_> = read(before).unwrap_or_default().into_iter().map(|event| event.id).collect();
+    let published: Vec<_> =
+        read(before).unwrap_or_default().into_iter().map(|event| event.id).collect();
     let mut events = read(after)?;
     events.retain(|event| !published.contains(&event.id));
     if let Some(derive) = derive {
@@ -96,8 +97,13 @@ mod tests {
             std::slice::from_ref(&first)
         );
         let unchanged = image(std::slice::from_ref(&first));
-        assert!(announced(&unchanged, &image(std::slice::from_ref(&first)), None).unwrap().is_empty());
-        assert_eq!(announced(&unchanged, &image(std::slice::from_ref(&second)), None).unwrap(), [second]);
+        assert!(
+            announced(&unchanged, &image(std::slice::from_ref(&first)), None).unwrap().is_empty()
+        );
+        assert_eq!(
+            announced(&unchanged, &image(std::slice::from_ref(&second)), None).unwrap(),
+            [second]
+        );
         assert!(announced(&unchanged, &nothing, None).unwrap().is_empty());
     }
 

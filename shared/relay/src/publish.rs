@@ -74,7 +74,9 @@ impl Publisher {
             tracing::error!("an event is put aside in the outbox's dead-letter queue");
             let request = queues.send_message().queue_url(&self.dead_letters).message_body(body);
             let sent = request.send().await;
-            sent.map_err(|error| PublishError::DeadLetters(DisplayErrorContext(error).to_string()))?;
+            sent.map_err(|error| {
+                PublishError::DeadLetters(DisplayErrorContext(error).to_string())
+            })?;
         }
         Ok(())
     }
@@ -103,8 +105,9 @@ mod tests {
         let url = serve(move |asked| {
             let mut seen = seen.lock().unwrap();
             let body: Value = serde_json::from_str(&asked.body).unwrap();
-            let id =
-                |text: &Value| serde_json::from_str::<Event>(text.as_str().unwrap()).unwrap().id.to_string();
+            let id = |text: &Value| {
+                serde_json::from_str::<Event>(text.as_str().unwrap()).unwrap().id.to_string()
+            };
             let answer = match body["Entries"].as_array() {
                 Some(entries) => {
                     let answer = results[seen.len()].to_string();

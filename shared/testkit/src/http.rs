@@ -73,10 +73,12 @@ fn serve_one(mut stream: TcpStream, answer: &impl Fn(&Asked) -> Option<Answer>) 
         reader.read_to_end(&mut Vec::new()).ok();
         return;
     };
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
-    let head =
-        format!("HTTP/1.1 {status} Canned\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} Canned\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
     // A client that has given up meanwhile needs no answer.
     stream.write_all(format!("{head}{body}").as_bytes()).ok();
 }

@@ -40,7 +40,9 @@ pub async fn new_table(service: &str) -> Table {
         .billing_mode(BillingMode::PayPerRequest)
         .set_attribute_definitions(Some(definition.attributes))
         .set_key_schema(Some(definition.keys))
-        .set_global_secondary_indexes(Some(definition.indexes).filter(|indexes| !indexes.is_empty()))
+        .set_global_secondary_indexes(
+            Some(definition.indexes).filter(|indexes| !indexes.is_empty()),
+        )
         .send()
         .await
         .expect("the table is made");

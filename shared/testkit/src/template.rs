@@ -1,8 +1,8 @@
 //! `template.yaml` as tests read it.
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType,
+    AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use yaml_serde::Value;
 
@@ -48,7 +48,8 @@ impl Template {
         let mut id = service.to_owned();
         id[..1].make_ascii_uppercase();
         id.push_str("Table");
-        let (_, _, table) = self.resources().find(|(name, _, _)| *name == id).expect("the service's table");
+        let (_, _, table) =
+            self.resources().find(|(name, _, _)| *name == id).expect("the service's table");
         TableDefinition {
             attributes: list(&table["AttributeDefinitions"]).iter().map(attribute).collect(),
             keys: keys(&table["KeySchema"]),

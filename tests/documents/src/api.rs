@@ -41,14 +41,17 @@ pub fn document() -> Document {
     bearer.description =
         Some("The access_token that POST /auth/login answers; good for 15 minutes.".to_owned());
     let components = whole.components.get_or_insert_default();
-    components.security_schemes.insert("access_token".to_owned(), SecurityScheme::Http(bearer).into());
+    components
+        .security_schemes
+        .insert("access_token".to_owned(), SecurityScheme::Http(bearer).into());
     whole.paths.paths.values_mut().for_each(describe_responses);
     whole
 }
 
 /// Says of every answer what its status says; OpenAPI 3.1 wants a word.
 fn describe_responses(path: &mut PathItem) {
-    let operations = [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
+    let operations =
+        [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
     for operation in operations.into_iter().flatten() {
         for (status, response) in &mut operation.responses.responses {
             let RefOr::T(response) = response else { continue };

@@ -1,8 +1,8 @@
 //! Every event's data as a JSON Schema, and how versions may differ.
 
 use rialto_contracts::{
-    DecodeError, Event, accounts::Accounts, catalog::Catalog, envelope::Schema, inventory::Inventory,
-    orders::Orders, payments::Payments,
+    DecodeError, Event, accounts::Accounts, catalog::Catalog, envelope::Schema,
+    inventory::Inventory, orders::Orders, payments::Payments,
 };
 use serde_json::{Value, json};
 
@@ -98,7 +98,8 @@ fn compare(path: &str, old: &Value, new: &Value, broken: &mut Vec<String>) {
             ("description" | "examples" | "title", _) => {}
             ("required", Some(is)) => {
                 let was: Vec<_> = was.as_array().into_iter().flatten().collect();
-                let added = is.as_array().into_iter().flatten().filter(|field| !was.contains(field));
+                let added =
+                    is.as_array().into_iter().flatten().filter(|field| !was.contains(field));
                 broken.extend(added.map(|field| format!("{path} now names {field}")));
             }
             ("required", None) => {}
@@ -123,9 +124,13 @@ mod tests {
     #[test]
     fn a_field_may_be_added_if_it_may_be_missing() {
         let old = schema(&json!({"a": {"type": "string"}}), &["a"]);
-        let more = json!({"a": {"type": "string", "description": "said better"}, "b": {"type": "string"}});
+        let more =
+            json!({"a": {"type": "string", "description": "said better"}, "b": {"type": "string"}});
         assert_eq!(broken_promises(&old, &schema(&more, &["a"])), Vec::<String>::new());
-        assert_eq!(broken_promises(&old, &schema(&more, &["a", "b"])), ["/required now names \"b\""]);
+        assert_eq!(
+            broken_promises(&old, &schema(&more, &["a", "b"])),
+            ["/required now names \"b\""]
+        );
     }
 
     #[test]
@@ -133,6 +138,9 @@ mod tests {
         let old = schema(&json!({"a": {"type": "string"}}), &[]);
         assert_eq!(broken_promises(&old, &schema(&json!({}), &[])), ["/properties/a is gone"]);
         let other = schema(&json!({"a": {"type": "integer"}}), &[]);
-        assert_eq!(broken_promises(&old, &other), ["/properties/a/type was \"string\" and is \"integer\""]);
+        assert_eq!(
+            broken_promises(&old, &other),
+            ["/properties/a/type was \"string\" and is \"integer\""]
+        );
     }
 }

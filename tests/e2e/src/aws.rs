@@ -82,12 +82,16 @@ impl Aws {
         let records: Vec<Value> = bodies.iter().enumerate().map(record).collect();
         let answer = self.invoke(consumer, &json!({ "Records": records })).await;
         let failures = answer["batchItemFailures"].as_array().cloned().unwrap_or_default();
-        failures.iter().map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+        failures
+            .iter()
+            .map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     pub async fn queue_url(&self, queue: &str) -> String {
         let name = format!("rialto-{}-{queue}", self.stage);
-        let answer = self.queues.get_queue_url().queue_name(name).send().await.expect("the queue is there");
+        let answer =
+            self.queues.get_queue_url().queue_name(name).send().await.expect("the queue is there");
         answer.queue_url.unwrap()
     }
 

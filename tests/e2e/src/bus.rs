@@ -36,10 +36,16 @@ struct Envelope {
 
 impl Heard {
     fn read(body: &str) -> Self {
-        let envelope: Envelope = serde_json::from_str(body).unwrap_or_else(|error| panic!("{body}: {error}"));
+        let envelope: Envelope =
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{body}: {error}"));
         let event = serde_json::from_value(envelope.detail.clone());
         let event = event.unwrap_or_else(|error| panic!("no event on the bus: {error}: {body}"));
-        Self { source: envelope.source, detail_type: envelope.detail_type, event, detail: envelope.detail }
+        Self {
+            source: envelope.source,
+            detail_type: envelope.detail_type,
+            event,
+            detail: envelope.detail,
+        }
     }
 
     /// The event as a queue carries it.
@@ -80,7 +86,8 @@ impl Tap {
         let created = aws.queues.create_queue().queue_name(&name).send().await.expect("a queue");
         let queue_url = created.queue_url.unwrap();
         let wanted = aws.queues.get_queue_attributes().queue_url(&queue_url);
-        let wanted = wanted.attribute_names(QueueAttributeName::QueueArn).send().await.expect("a queue");
+        let wanted =
+            wanted.attribute_names(QueueAttributeName::QueueArn).send().await.expect("a queue");
         let arn = wanted.attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
         let mut pattern = json!({ "source": [{ "prefix": "rialto." }] });
         if let Some(detail) = detail {
@@ -121,11 +128,18 @@ impl Tap {
 
     pub async fn close(self) {
         let bus = self.aws.stage.event_bus();
-        let targets = self.aws.events.remove_targets().event_bus_name(&bus).rule(&self.name).ids("tap");
+        let targets =
+            self.aws.events.remove_targets().event_bus_name(&bus).rule(&self.name).ids("tap");
         targets.send().await.expect("the target goes");
         let rule = self.aws.events.delete_rule().event_bus_name(&bus).name(&self.name);
         rule.send().await.expect("the rule goes");
-        self.aws.queues.delete_queue().queue_url(&self.queue_url).send().await.expect("the queue goes");
+        self.aws
+            .queues
+            .delete_queue()
+            .queue_url(&self.queue_url)
+            .send()
+            .await
+            .expect("the queue goes");
     }
 }
 
@@ -141,8 +155,13 @@ pub async fn publish(aws: &Aws, events: &[Heard]) {
                 .build()
         };
         let entries = batch.iter().map(entry).collect();
-        let answer =
-            aws.events.put_events().set_entries(Some(entries)).send().await.expect("the bus answers");
+        let answer = aws
+            .events
+            .put_events()
+            .set_entries(Some(entries))
+            .send()
+            .await
+            .expect("the bus answers");
         assert_eq!(answer.failed_entry_count, 0, "the bus refuses events: {:?}", answer.entries);
     }
 }

@@ -31,8 +31,9 @@ impl Faults {
     /// Without `RIALTO_FAULTS`, or when nothing is there.
     pub async fn alone() -> Self {
         let turn = TURN.lock().await;
-        let url = std::env::var(URL)
-            .unwrap_or_else(|_| panic!("{URL} is not set: run scripts/test, which starts a fault proxy"));
+        let url = std::env::var(URL).unwrap_or_else(|_| {
+            panic!("{URL} is not set: run scripts/test, which starts a fault proxy")
+        });
         let faults = Self { http: Http::to(&url), _turn: turn };
         faults.clear().await;
         faults
@@ -94,7 +95,8 @@ impl Faults {
 
     /// The calls that named an id, in the order in which they came.
     pub async fn calls(&self, about: &str) -> Vec<Call> {
-        let mut answer = self.call("GET", &format!("calls?about={about}")).send().await.expect(200).json();
+        let mut answer =
+            self.call("GET", &format!("calls?about={about}")).send().await.expect(200).json();
         read(answer["calls"].take())
     }
 }

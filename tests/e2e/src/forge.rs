@@ -21,8 +21,12 @@ impl Key {
         let name = format!("auth/signing-key/{}", role.as_str().to_ascii_lowercase());
         let answer = aws.secret(&aws.stage.secret(&name)).await;
         let secret: Value = serde_json::from_str(&answer).expect("a key is JSON");
-        let text = |member: &str| secret[member].as_str().expect("a key has this member").to_owned();
-        Self { kid: text("kid"), pkcs8: STANDARD.decode(text("pkcs8")).expect("a key is in base 64") }
+        let text =
+            |member: &str| secret[member].as_str().expect("a key has this member").to_owned();
+        Self {
+            kid: text("kid"),
+            pkcs8: STANDARD.decode(text("pkcs8")).expect("a key is in base 64"),
+        }
     }
 
     /// This key under another one's name.

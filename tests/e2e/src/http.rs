@@ -9,7 +9,9 @@ use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorSettings},
     orchestrator::HttpRequest,
 };
-use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream, error::display::DisplayErrorContext};
+use aws_smithy_types::{
+    body::SdkBody, byte_stream::ByteStream, error::display::DisplayErrorContext,
+};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -97,7 +99,8 @@ impl Call {
             request.headers_mut().try_append(name, value).expect("a header");
         }
         let response = self.http.connector.call(request).await;
-        let response = response.unwrap_or_else(|error| panic!("{call}: {}", DisplayErrorContext(error)));
+        let response =
+            response.unwrap_or_else(|error| panic!("{call}: {}", DisplayErrorContext(error)));
         let status = response.status().as_u16();
         let header = |(name, value): (&str, &str)| (name.to_ascii_lowercase(), value.to_owned());
         let headers = response.headers().iter().map(header).collect();
@@ -146,14 +149,17 @@ impl Answer {
     /// What is wrong with the answer as the problem that it should be; nothing if it is that problem and names just these
     /// fields.
     pub fn is_problem(&self, status: u16, code: &str, fields: &[&str]) -> Result<(), String> {
-        let told = |what: &str| Err(format!("{what}, instead of {status} {code} {fields:?}: {self}"));
+        let told =
+            |what: &str| Err(format!("{what}, instead of {status} {code} {fields:?}: {self}"));
         if self.status != status {
             return told("another status");
         }
         if self.header("content-type") != Some("application/problem+json") {
             return told("another media type");
         }
-        let Ok(problem) = serde_json::from_slice::<Value>(&self.body) else { return told("no JSON") };
+        let Ok(problem) = serde_json::from_slice::<Value>(&self.body) else {
+            return told("no JSON");
+        };
         let form = problem["status"] == status
             && problem["type"] == format!("urn:rialto:problem:{code}")
             && problem["title"].as_str().is_some_and(|title| !title.is_empty());
@@ -161,8 +167,11 @@ impl Answer {
             return told("another problem");
         }
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-        let said = errors.iter().all(|error| error["message"].as_str().is_some_and(|text| !text.is_empty()));
-        let mut named: Vec<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+        let said = errors
+            .iter()
+            .all(|error| error["message"].as_str().is_some_and(|text| !text.is_empty()));
+        let mut named: Vec<&str> =
+            errors.iter().filter_map(|error| error["field"].as_str()).collect();
         let mut wanted = fields.to_vec();
         named.sort_unstable();
         wanted.sort_unstable();

@@ -4,7 +4,11 @@
 //! Where it is deployed stands in the file that `RIALTO_LOCAL` names; `scripts/test` deploys and names it. Tests run in
 //! parallel on one deployment, so each makes its own sellers, buyers and products and counts nothing but those.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that can't go on should fail loudly"
+)]
 
 pub mod aws;
 pub mod bus;

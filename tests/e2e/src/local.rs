@@ -79,7 +79,8 @@ impl Local {
         static LOCAL: OnceLock<Local> = OnceLock::new();
         LOCAL.get_or_init(|| {
             let path = file();
-            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let text =
+                std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
         })
     }

@@ -4,7 +4,8 @@ use crate::{aws::Aws, shop::PERSONAL};
 use serde_json::{Map, Value, json};
 
 /// The services that log.
-pub const SERVICES: &[&str] = &["accounts", "catalog", "inventory", "orders", "payments", "platform"];
+pub const SERVICES: &[&str] =
+    &["accounts", "catalog", "inventory", "orders", "payments", "platform"];
 
 /// One line of a log group.
 #[derive(Debug, Clone, PartialEq)]

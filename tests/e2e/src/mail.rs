@@ -8,7 +8,8 @@ pub async fn to(aws: &Aws, address: &str) -> Vec<String> {
     let shown = aws.emulator("/_ministack/ses/messages").await;
     let mails = shown["messages"].as_object().into_iter().flatten();
     let mails = mails.filter_map(|(_, mails)| mails.as_array()).flatten();
-    let to_it = |mail: &&Value| mail["To"].as_array().is_some_and(|to| to.iter().any(|to| to == address));
+    let to_it =
+        |mail: &&Value| mail["To"].as_array().is_some_and(|to| to.iter().any(|to| to == address));
     mails.filter(to_it).filter_map(|mail| mail["BodyText"].as_str().map(str::to_owned)).collect()
 }
 

@@ -34,9 +34,14 @@ impl Operator {
         command.args(words.split_whitespace()).env("RIALTO_STAGE", &self.stage);
         command.env("RIALTO_FILE", local::file()).env_remove("AWS_ENDPOINT_URL");
         let run = tokio::task::spawn_blocking(move || command.output());
-        let Output { status, stdout, stderr } = run.await.expect("it was run").expect("it can be run");
+        let Output { status, stdout, stderr } =
+            run.await.expect("it was run").expect("it can be run");
         let text = |bytes| String::from_utf8(bytes).expect("it speaks UTF-8");
-        Said { status: status.code().expect("it ended by itself"), out: text(stdout), err: text(stderr) }
+        Said {
+            status: status.code().expect("it ended by itself"),
+            out: text(stdout),
+            err: text(stderr),
+        }
     }
 }
 
@@ -52,7 +57,10 @@ impl Said {
     /// Unless all of these stand somewhere in what it said.
     pub fn telling(self, parts: &[&str]) -> Self {
         for part in parts {
-            assert!(self.out.contains(part) || self.err.contains(part), "{part:?} is missing:\n{self}");
+            assert!(
+                self.out.contains(part) || self.err.contains(part),
+                "{part:?} is missing:\n{self}"
+            );
         }
         self
     }

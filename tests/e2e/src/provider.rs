@@ -38,8 +38,13 @@ impl Simulator {
         let scan = self.table.client.scan().table_name(&self.table.name).consistent_read(true);
         let scan = scan.filter_expression("metadata.order_id = :order");
         let scan = scan.expression_attribute_values(":order", AttributeValue::S(order.to_owned()));
-        let items: Vec<_> =
-            scan.into_paginator().items().send().collect::<Result<_, _>>().await.expect("the table answers");
+        let items: Vec<_> = scan
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .expect("the table answers");
         items.into_iter().map(|item| read_item(item).expect("an intent")).collect()
     }
 
@@ -58,8 +63,9 @@ impl Simulator {
         loop {
             let intents = self.intents(order).await;
             let [intent] = &intents[..] else { panic!("{order} has {} intents", intents.len()) };
-            let settled =
-                Intent { state: State::Processing, ..intent.clone() }.settled().expect("it settles");
+            let settled = Intent { state: State::Processing, ..intent.clone() }
+                .settled()
+                .expect("it settles");
             let key = Key::new(format!("INTENT#{}", settled.id), "INTENT");
             let item = write_item(&key, &settled, &[]).expect("an item");
             let put = self.table.put(item, Expect::Version(intent.version)).await;

@@ -44,7 +44,8 @@ async fn shorten(aws: &Aws, url: &str) {
     }
     let name = QueueAttributeName::VisibilityTimeout;
     let asked = aws.queues.get_queue_attributes().queue_url(url).attribute_names(name.clone());
-    let usual = asked.send().await.expect("the queue answers").attributes.unwrap().remove(&name).unwrap();
+    let usual =
+        asked.send().await.expect("the queue answers").attributes.unwrap().remove(&name).unwrap();
     set(aws, url, SECONDS).await;
     shortened.insert(url.to_owned(), (1, usual));
 }
@@ -63,5 +64,8 @@ async fn restore(aws: &Aws, url: &str) {
 
 async fn set(aws: &Aws, url: &str, seconds: &str) {
     let set = aws.queues.set_queue_attributes().queue_url(url);
-    set.attributes(QueueAttributeName::VisibilityTimeout, seconds).send().await.expect("the queue answers");
+    set.attributes(QueueAttributeName::VisibilityTimeout, seconds)
+        .send()
+        .await
+        .expect("the queue answers");
 }

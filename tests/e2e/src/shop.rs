@@ -60,7 +60,8 @@ pub const LACKS_FUNDS: &str = "pm_card_chargeDeclinedInsufficientFunds";
 impl Basket {
     /// Paid by a card that pays, under a new key.
     pub fn of(lines: &[(&str, i64)]) -> Self {
-        let lines = lines.iter().map(|(product, quantity)| ((*product).to_owned(), *quantity)).collect();
+        let lines =
+            lines.iter().map(|(product, quantity)| ((*product).to_owned(), *quantity)).collect();
         Self { lines, method: PAYS, key: unique("key") }
     }
 
@@ -179,7 +180,8 @@ impl Shop {
         let mut items: Vec<Value> = Vec::new();
         for product in answer.as_array().unwrap() {
             let alike = |known: &Value| {
-                known["category_id"] == product["category_id"] || known["brand_id"] == product["brand_id"]
+                known["category_id"] == product["category_id"]
+                    || known["brand_id"] == product["brand_id"]
             };
             if !items.iter().any(alike) {
                 items.push(product.clone());
@@ -231,7 +233,11 @@ impl Shop {
     pub async fn orderable(&self, product: &str) {
         let supervisor = self.supervisor().await;
         eventually("inventory to hear of a product", async || {
-            let answer = self.get(format!("/products/{product}/stock")).token(&supervisor.token).send().await;
+            let answer = self
+                .get(format!("/products/{product}/stock"))
+                .token(&supervisor.token)
+                .send()
+                .await;
             if answer.status == 200 { Ok(()) } else { Err(answer) }
         })
         .await;
@@ -250,13 +256,15 @@ impl Shop {
     /// # Panics
     /// Unless the caller may see it.
     pub async fn stock(&self, by: &Account, product: &str) -> (u64, u64, u64) {
-        let data = self.get(format!("/products/{product}/stock")).token(&by.token).send().await.data(200);
+        let data =
+            self.get(format!("/products/{product}/stock")).token(&by.token).send().await.data(200);
         let number = |name: &str| data[name].as_u64().unwrap();
         (number("available"), number("reserved"), number("sold"))
     }
 
     pub fn placing(&self, buyer: &Account, basket: &Basket) -> Call {
-        let call = self.post(format!("/users/{}/orders", buyer.id), &basket.body()).token(&buyer.token);
+        let call =
+            self.post(format!("/users/{}/orders", buyer.id), &basket.body()).token(&buyer.token);
         call.header("idempotency-key", basket.key.clone())
     }
 
@@ -292,7 +300,8 @@ impl Shop {
     pub async fn told(&self, by: &Account, order: &str, types: &[&str]) -> Vec<Value> {
         eventually(&format!("{order} to tell {types:?}"), async || {
             let timeline = self.timeline(by, order).await;
-            let told: Vec<_> = timeline.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
+            let told: Vec<_> =
+                timeline.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
             if told == types { Ok(timeline) } else { Err(format!("it tells {told:?}")) }
         })
         .await

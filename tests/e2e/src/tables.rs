@@ -15,7 +15,13 @@ pub async fn partition(table: &Table, pk: &str) -> Vec<Item> {
     let query = table.client.query().table_name(&table.name).consistent_read(true);
     let query = query.key_condition_expression("pk = :pk");
     let query = query.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
-    query.into_paginator().items().send().collect::<Result<_, _>>().await.expect("the table answers")
+    query
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .expect("the table answers")
 }
 
 /// Every item of a table.
@@ -46,7 +52,10 @@ impl Picture {
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let keys: std::collections::BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
         let differs = |key: &&(String, String, String)| self.0.get(*key) != other.0.get(*key);
-        keys.into_iter().filter(differs).map(|(service, pk, sk)| format!("{service} {pk} {sk}")).collect()
+        keys.into_iter()
+            .filter(differs)
+            .map(|(service, pk, sk)| format!("{service} {pk} {sk}"))
+            .collect()
     }
 
     pub fn is_empty(&self) -> bool {

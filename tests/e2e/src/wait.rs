@@ -13,7 +13,10 @@ const POLL: Duration = Duration::from_millis(100);
 ///
 /// # Panics
 /// After [`DEADLINE`], with `what` was waited for and why it wasn't there the last time.
-pub async fn eventually<T, E: Display>(what: &str, mut ask: impl AsyncFnMut() -> Result<T, E>) -> T {
+pub async fn eventually<T, E: Display>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
     let started = Instant::now();
     loop {
         match ask().await {

@@ -10,7 +10,9 @@ const TRANSACTION: &str = "TransactWriteItems";
 
 pub(crate) fn error(call: &Call) -> Refusal {
     match call.service.as_str() {
-        "provider" => (500, json!({"error": {"type": "api_error", "message": "Something went wrong."}})),
+        "provider" => {
+            (500, json!({"error": {"type": "api_error", "message": "Something went wrong."}}))
+        }
         "dynamodb" => (500, failed("com.amazonaws.dynamodb.v20120810#InternalServerError")),
         _ => (500, failed("InternalFailure")),
     }
@@ -48,7 +50,11 @@ fn cancelled(body: &[u8], code: &str, dice: &mut Dice) -> Refusal {
     let items = request["TransactItems"].as_array().map_or(1, Vec::len);
     let failing = usize::try_from(dice.below(items as u64)).unwrap_or_default();
     let reason = |at| {
-        if at == failing { json!({"Code": code, "Message": "for a test"}) } else { json!({"Code": "None"}) }
+        if at == failing {
+            json!({"Code": code, "Message": "for a test"})
+        } else {
+            json!({"Code": "None"})
+        }
     };
     let reasons: Vec<Value> = (0..items).map(reason).collect();
     let mut body = failed("com.amazonaws.dynamodb.v20120810#TransactionCanceledException");

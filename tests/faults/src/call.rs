@@ -45,7 +45,8 @@ pub(crate) fn asked_for(method: &str, path: &str, target: Option<&str>) -> (Stri
 }
 
 fn without_ids(path: &str) -> String {
-    let segments = path.split('/').map(|segment| if ids(segment).is_empty() { segment } else { "*" });
+    let segments =
+        path.split('/').map(|segment| if ids(segment).is_empty() { segment } else { "*" });
     segments.collect::<Vec<_>>().join("/")
 }
 
@@ -59,8 +60,9 @@ fn id(word: &str) -> Option<String> {
     let (before, after) = word.split_once('_')?;
     let letters = before.len() - before.trim_end_matches(|c: char| c.is_ascii_lowercase()).len();
     let prefix = &before[before.len() - letters..];
-    let is =
-        (2..=4).contains(&letters) && after.len() >= 10 && after.chars().all(|c| c.is_ascii_alphanumeric());
+    let is = (2..=4).contains(&letters)
+        && after.len() >= 10
+        && after.chars().all(|c| c.is_ascii_alphanumeric());
     is.then(|| format!("{prefix}_{after}"))
 }
 
@@ -70,8 +72,7 @@ mod tests {
 
     #[test]
     fn ids_are_found_in_json_forms_and_paths() {
-        let text =
-            r#"{"pk":{"S":"ORDER#ord_01ABCDEFGHJK"},"x":"payment_method"} key=order%3Aord_01BBBBBBBBBB&a"#;
+        let text = r#"{"pk":{"S":"ORDER#ord_01ABCDEFGHJK"},"x":"payment_method"} key=order%3Aord_01BBBBBBBBBB&a"#;
         assert_eq!(ids(text), ["ord_01ABCDEFGHJK", "ord_01BBBBBBBBBB"].map(str::to_owned).into());
     }
 

@@ -22,7 +22,9 @@ pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> io::Res
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let query: HashMap<String, String> =
-        form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect();
     let path: Vec<&str> = head.uri.path().trim_start_matches(PREFIX).split('/').collect();
     let (status, body) = match (&head.method, path.as_slice()) {
         (&Method::GET, ["health"]) => (200, json!({})),
@@ -50,7 +52,8 @@ pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> io::Res
             None => unknown(),
         },
         (&Method::GET, ["calls"]) => {
-            let calls = state.calls(number(&query, "after"), query.get("about").map(String::as_str));
+            let calls =
+                state.calls(number(&query, "after"), query.get("about").map(String::as_str));
             (200, json!({ "calls": calls }))
         }
         _ => unknown(),

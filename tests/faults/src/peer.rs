@@ -17,7 +17,9 @@ pub(crate) struct Peer {
 impl Peer {
     /// Who is at `address`, connected with `here`. Unknown where there is no `/proc`.
     pub(crate) fn at(address: SocketAddr, here: SocketAddr) -> Self {
-        let Some(pid) = socket(address, here).and_then(|inode| owner(&inode)) else { return Self::default() };
+        let Some(pid) = socket(address, here).and_then(|inode| owner(&inode)) else {
+            return Self::default();
+        };
         Self { pid: Some(pid), function: function(pid) }
     }
 }
@@ -40,11 +42,13 @@ fn entry(address: SocketAddr) -> Option<String> {
 fn owner(inode: &str) -> Option<u32> {
     let link = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();
-    let mut processes =
-        processes.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
+    let mut processes = processes
+        .filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
     processes.find(|pid| {
         let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|to| to == Path::new(&link)))
+        files
+            .flatten()
+            .any(|file| fs::read_link(file.path()).is_ok_and(|to| to == Path::new(&link)))
     })
 }
 
@@ -52,7 +56,8 @@ fn function(pid: u32) -> Option<String> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let variable = |name: &str| {
         let variables = environment.split(|byte| *byte == 0);
-        let mut variables = variables.filter_map(|variable| str::from_utf8(variable).ok()?.split_once('='));
+        let mut variables =
+            variables.filter_map(|variable| str::from_utf8(variable).ok()?.split_once('='));
         variables.find(|(given, _)| *given == name).map(|(_, value)| value.to_owned())
     };
     let name = variable("AWS_LAMBDA_FUNCTION_NAME")?;

@@ -108,8 +108,12 @@ impl Proxy {
                 self.forward(call, request).await
             }
             Fault::Error => refused(answers::error(call)),
-            Fault::Throttle => refused(answers::throttle(call, request.body(), &mut standing.dice())),
-            Fault::Conflict => refused(answers::conflict(call, request.body(), &mut standing.dice())),
+            Fault::Throttle => {
+                refused(answers::throttle(call, request.body(), &mut standing.dice()))
+            }
+            Fault::Conflict => {
+                refused(answers::conflict(call, request.body(), &mut standing.dice()))
+            }
             Fault::Break { done } => {
                 if done {
                     self.forward(call, request).await?;
@@ -159,7 +163,8 @@ impl Proxy {
 
 fn noted(peer: &Peer, request: &Request<Bytes>) -> Call {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-    let (service, operation) = call::asked_for(request.method().as_str(), request.uri().path(), target);
+    let (service, operation) =
+        call::asked_for(request.method().as_str(), request.uri().path(), target);
     let mut ids = call::ids(&request.uri().to_string());
     ids.extend(call::ids(&String::from_utf8_lossy(request.body())));
     Call {
@@ -175,7 +180,8 @@ fn noted(peer: &Peer, request: &Request<Bytes>) -> Call {
 }
 
 fn refused((status, body): Refusal) -> io::Result<Answer> {
-    let answer = Response::builder().status(status).header(CONTENT_TYPE, "application/x-amz-json-1.0");
+    let answer =
+        Response::builder().status(status).header(CONTENT_TYPE, "application/x-amz-json-1.0");
     answer.body(Full::from(body.to_string())).map_err(io::Error::other)
 }
 
@@ -187,6 +193,7 @@ async fn held(standing: &Standing, limit_ms: u64) {
 }
 
 fn kill(pid: u32) -> io::Result<()> {
-    let kill = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status()?;
+    let kill =
+        Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status()?;
     if kill.success() { Ok(()) } else { Err(io::Error::other("the process couldn't be killed")) }
 }

@@ -114,8 +114,9 @@ impl Rule {
     }
 
     pub(crate) fn meets(&self, call: &Call) -> bool {
-        let is =
-            |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|wanted| wanted == given);
+        let is = |wanted: &Option<String>, given: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == given)
+        };
         is(&self.function, call.function.as_deref().unwrap_or_default())
             && is(&self.service, &call.service)
             && is(&self.operation, &call.operation)
@@ -129,7 +130,9 @@ const WRITES: &[&str] = &["PutItem", "UpdateItem", "DeleteItem", "TransactWriteI
 impl Fault {
     fn suits(self, call: &Call) -> bool {
         match self {
-            Self::Conflict => call.service == "dynamodb" && WRITES.contains(&call.operation.as_str()),
+            Self::Conflict => {
+                call.service == "dynamodb" && WRITES.contains(&call.operation.as_str())
+            }
             Self::Kill { .. } => call.function.is_some() && call.pid.is_some(),
             _ => true,
         }

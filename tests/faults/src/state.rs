@@ -123,7 +123,8 @@ impl Standing {
         let mut fires = false;
         self.fired.send_modify(|state| {
             state.met += 1;
-            fires = state.met > self.rule.skip && self.rule.times.is_none_or(|times| state.fired < times);
+            fires = state.met > self.rule.skip
+                && self.rule.times.is_none_or(|times| state.fired < times);
             fires = fires && self.dice().percent(self.rule.chance);
             if fires {
                 state.fired += 1;

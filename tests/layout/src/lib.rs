@@ -1,6 +1,9 @@
 //! This checkout as the checks read it: its crates, its files and its template.
 
-#![expect(clippy::expect_used, reason = "a check that can't read the repository should fail loudly")]
+#![expect(
+    clippy::expect_used,
+    reason = "a check that can't read the repository should fail loudly"
+)]
 
 mod repository;
 mod template;

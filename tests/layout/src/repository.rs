@@ -33,7 +33,10 @@ impl Bin {
     /// The name without its service: `place-order`.
     #[must_use]
     pub fn work(&self) -> &str {
-        self.name.strip_prefix(&self.service).and_then(|work| work.strip_prefix('-')).unwrap_or(&self.name)
+        self.name
+            .strip_prefix(&self.service)
+            .and_then(|work| work.strip_prefix('-'))
+            .unwrap_or(&self.name)
     }
 
     /// The service that a consumer hears: `orders` of `inventory-on-orders`.

@@ -51,10 +51,12 @@ impl Template {
     /// # Panics
     /// When the template has no resources, or one without a type.
     pub fn resources(&self) -> impl Iterator<Item = Resource<'_>> {
-        self.document["Resources"].as_object().expect("Resources").iter().map(|(id, resource)| Resource {
-            id,
-            kind: resource["Type"].as_str().expect("a Type"),
-            properties: resource.get("Properties").unwrap_or(&NOTHING),
+        self.document["Resources"].as_object().expect("Resources").iter().map(|(id, resource)| {
+            Resource {
+                id,
+                kind: resource["Type"].as_str().expect("a Type"),
+                properties: resource.get("Properties").unwrap_or(&NOTHING),
+            }
         })
     }
 
@@ -147,9 +149,11 @@ fn written_out(value: yaml_serde::Value) -> Value {
     match value {
         yaml_serde::Value::Null => Value::Null,
         yaml_serde::Value::Bool(value) => json!(value),
-        yaml_serde::Value::Number(number) => {
-            number.as_i64().map(Value::from).or_else(|| number.as_f64().map(Value::from)).unwrap_or_default()
-        }
+        yaml_serde::Value::Number(number) => number
+            .as_i64()
+            .map(Value::from)
+            .or_else(|| number.as_f64().map(Value::from))
+            .unwrap_or_default(),
         yaml_serde::Value::String(text) => Value::String(text),
         yaml_serde::Value::Sequence(list) => list.into_iter().map(written_out).collect(),
         yaml_serde::Value::Mapping(mapping) => {
@@ -165,7 +169,11 @@ fn written_out(value: yaml_serde::Value) -> Value {
         yaml_serde::Value::Tagged(tagged) => {
             let tag = tagged.tag.to_string();
             let tag = tag.trim_start_matches('!');
-            let name = if tag == "Ref" || tag == "Condition" { tag.to_owned() } else { format!("Fn::{tag}") };
+            let name = if tag == "Ref" || tag == "Condition" {
+                tag.to_owned()
+            } else {
+                format!("Fn::{tag}")
+            };
             Value::Object(Map::from_iter([(name, written_out(tagged.value))]))
         }
     }

@@ -49,7 +49,11 @@ impl Ses {
 impl Post for Ses {
     async fn send(&self, to: &Email, subject: &str, text: &str) -> Result<(), StoreError> {
         let unavailable = |error: String| StoreError::Unavailable(error);
-        let from = self.settings.get(&MAIL_SENDER).await.map_err(|error| unavailable(error.to_string()))?;
+        let from = self
+            .settings
+            .get(&MAIL_SENDER)
+            .await
+            .map_err(|error| unavailable(error.to_string()))?;
         let mail = Mail { from: &from, to: to.as_str(), subject, text };
         self.mailer.send(&mail).await.map_err(|error| unavailable(error.to_string()))
     }

@@ -11,8 +11,8 @@ mod sessions;
 pub use keys::MemoryKeys;
 
 use crate::domain::{
-    account::Account, address_book::AddressBook, attempts::Counter, credential::Credential, profile::Profile,
-    reset::Reset, session::Session,
+    account::Account, address_book::AddressBook, attempts::Counter, credential::Credential,
+    profile::Profile, reset::Reset, session::Session,
 };
 use rialto_contracts::Event;
 use rialto_kernel::{AccountId, SessionId, Timestamp, UserId};

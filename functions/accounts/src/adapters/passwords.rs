@@ -12,8 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 pub struct Argon2Passwords;
 
 /// In the form of every other, with salt and result drawn by lot: nobody knows a password for it.
-const DECOY: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$+xRw8BCBgrzg87B9am1ufw$22FMUJHCFXUBNCNfWyCCqwMHbI4IR7xP/mxFMT38ZBg";
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$+xRw8BCBgrzg87B9am1ufw$22FMUJHCFXUBNCNfWyCCqwMHbI4IR7xP/mxFMT38ZBg";
 
 fn argon2() -> Argon2<'static> {
     // The crate's defaults are the figures above; a test holds them to it.
@@ -47,7 +46,11 @@ mod tests {
         let hash = Argon2Passwords.hash(&password).unwrap();
         assert!(Argon2Passwords.verify(&password, &hash));
         assert!(!Argon2Passwords.verify(&Password::choose("correct house").unwrap(), &hash));
-        assert_ne!(Argon2Passwords.hash(&password).unwrap(), hash, "each hash has a salt of its own");
+        assert_ne!(
+            Argon2Passwords.hash(&password).unwrap(),
+            hash,
+            "each hash has a salt of its own"
+        );
     }
 
     #[test]

@@ -103,7 +103,12 @@ impl SecretKeys {
         self.secrets.get(name).await.map_err(unavailable)
     }
 
-    async fn add(&self, name: &str, doc: &str, secret: &impl Serialize) -> Result<Write, StoreError> {
+    async fn add(
+        &self,
+        name: &str,
+        doc: &str,
+        secret: &impl Serialize,
+    ) -> Result<Write, StoreError> {
         let text = serde_json::to_string(secret).map_err(|_| unreadable(name))?;
         let added = self.secrets.create(name, doc, &text).await.map_err(unavailable)?;
         Ok(if added { Write::Done } else { Write::Conflict })
@@ -168,9 +173,11 @@ impl KeyWriter for SecretKeys {
     }
 
     async fn publish(&self, keys: &Jwks) -> Result<(), StoreError> {
-        let text = serde_json::to_string(keys).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let text =
+            serde_json::to_string(keys).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let name = self.stage.parameter(JWKS.name);
-        let parameter = Parameter { name: &name, value: &text, description: JWKS.doc, secret: false };
+        let parameter =
+            Parameter { name: &name, value: &text, description: JWKS.doc, secret: false };
         let sent = self.parameters.put(&parameter).await;
         sent.map_err(|error| StoreError::Unavailable(error.to_string()))
     }

@@ -20,7 +20,10 @@ pub async fn address_of(
 ///
 /// # Errors
 /// [`StoreError`] when the store can't answer.
-pub async fn mail_of(store: &impl AccountReader, account: AccountId) -> Result<Option<String>, StoreError> {
+pub async fn mail_of(
+    store: &impl AccountReader,
+    account: AccountId,
+) -> Result<Option<String>, StoreError> {
     let account = store.account(account).await?;
     let wanted = account.filter(|account| account.is_registered() && account.mail_notifications);
     Ok(wanted.and_then(|account| account.details).map(|details| details.email.as_str().to_owned()))
@@ -32,7 +35,8 @@ mod tests {
     use crate::{
         adapters::memory::MemoryAccounts,
         application::{
-            change_addresses::add_address, change_user::change_user, unregister_user::unregister_user,
+            change_addresses::add_address, change_user::change_user,
+            unregister_user::unregister_user,
         },
         domain::account::Edit,
         testing::{address, registered},

@@ -72,7 +72,11 @@ mod tests {
     }
 
     impl SessionReader for FakeSessions {
-        async fn session(&self, account: AccountId, id: SessionId) -> Result<Option<Session>, StoreError> {
+        async fn session(
+            &self,
+            account: AccountId,
+            id: SessionId,
+        ) -> Result<Option<Session>, StoreError> {
             self.reads.fetch_add(1, Ordering::Relaxed);
             if self.broken {
                 return Err(StoreError::Unavailable("throttled".to_owned()));
@@ -123,7 +127,9 @@ mod tests {
         }
 
         async fn decide(&self, authorization: Option<&str>) -> Decision {
-            authorize(&self.sessions, &self.settings, &self.stage, authorization, self.now).await.unwrap()
+            authorize(&self.sessions, &self.settings, &self.stage, authorization, self.now)
+                .await
+                .unwrap()
         }
 
         async fn decide_on(&self, token: &str) -> Decision {
@@ -138,8 +144,11 @@ mod tests {
     #[tokio::test]
     async fn a_good_token_of_an_active_session_passes_after_one_read() {
         let gate = Gate::new();
-        let active =
-            Authorized::Active { sub: gate.account.to_string(), sid: gate.session, role: Role::User };
+        let active = Authorized::Active {
+            sub: gate.account.to_string(),
+            sid: gate.session,
+            role: Role::User,
+        };
         assert_eq!(gate.decide_on(&gate.token()).await, Decision::Pass(active));
         assert_eq!(gate.reads(), 1);
     }
@@ -195,9 +204,10 @@ mod tests {
             gate.sessions.session = gate.sessions.session.take().and_then(change);
             gate
         };
-        for gate in
-            [ended(|session| Some(Session { expires_at: session.created_at, ..session })), ended(|_| None)]
-        {
+        for gate in [
+            ended(|session| Some(Session { expires_at: session.created_at, ..session })),
+            ended(|_| None),
+        ] {
             assert_eq!(gate.decide_on(&gate.token()).await, Decision::Pass(Authorized::Ended));
             assert_eq!(gate.reads(), 1);
         }
@@ -207,7 +217,8 @@ mod tests {
     async fn a_session_of_another_account_lets_nobody_in() {
         let mut gate = Gate::new();
         let other = AccountId::Seller(SellerId::generate(gate.now));
-        gate.sessions.session = Some(Session::start(gate.session, other, &RefreshKey([1; 32]), gate.now).0);
+        gate.sessions.session =
+            Some(Session::start(gate.session, other, &RefreshKey([1; 32]), gate.now).0);
         assert_eq!(gate.decide_on(&gate.token()).await, Decision::Pass(Authorized::Ended));
     }
 
@@ -216,7 +227,8 @@ mod tests {
         let mut gate = Gate::new();
         gate.sessions.broken = true;
         let header = format!("Bearer {}", gate.token());
-        let decided = authorize(&gate.sessions, &gate.settings, &gate.stage, Some(&header), gate.now).await;
+        let decided =
+            authorize(&gate.sessions, &gate.settings, &gate.stage, Some(&header), gate.now).await;
         assert!(matches!(decided, Err(AuthorizeError::Store(_))));
     }
 }

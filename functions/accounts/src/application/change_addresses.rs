@@ -52,8 +52,9 @@ pub async fn set_address(
     address: &Address,
     default: bool,
 ) -> Result<KeptAddress, AddressError> {
-    let changed =
-        change(store, user, |book| book.replaced(id, address.clone(), default).ok_or(AddressError::NotFound));
+    let changed = change(store, user, |book| {
+        book.replaced(id, address.clone(), default).ok_or(AddressError::NotFound)
+    });
     changed.await?.get(id).cloned().ok_or(AddressError::NotFound)
 }
 

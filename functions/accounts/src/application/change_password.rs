@@ -5,7 +5,8 @@ use crate::{
         credential::{Credential, Password},
     },
     ports::{
-        AccountReader, AttemptCounter, CredentialReader, CredentialWriter, HashError, Passwords, SessionEnder,
+        AccountReader, AttemptCounter, CredentialReader, CredentialWriter, HashError, Passwords,
+        SessionEnder,
     },
 };
 use rialto_kernel::{AccountId, SessionId, StoreError, Timestamp, Write};
@@ -84,10 +85,13 @@ async fn credential(
     account_id: AccountId,
 ) -> Result<Credential, ChangePasswordError> {
     let account = store.account(account_id).await?.ok_or(ChangePasswordError::NotFound)?;
-    let email = account.details.map(|details| details.email).ok_or(ChangePasswordError::NotFound)?;
+    let email =
+        account.details.map(|details| details.email).ok_or(ChangePasswordError::NotFound)?;
     let credential = store.credential(&email).await?;
     // An email that became free may belong to another account by now.
-    credential.filter(|credential| credential.account_id == account_id).ok_or(ChangePasswordError::NotFound)
+    credential
+        .filter(|credential| credential.account_id == account_id)
+        .ok_or(ChangePasswordError::NotFound)
 }
 
 #[cfg(test)]
@@ -125,14 +129,20 @@ mod tests {
     async fn the_new_password_counts_and_only_this_session_goes_on() {
         let store = MemoryAccounts::default();
         let credential = registered(&store, "ann@example.com").await;
-        let (here, there) = (session(&store, &credential).await, session(&store, &credential).await);
-        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now()).await.unwrap();
+        let (here, there) =
+            (session(&store, &credential).await, session(&store, &credential).await);
+        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now())
+            .await
+            .unwrap();
         let changed = store.credential(&credential.email).await.unwrap().unwrap();
         assert_eq!(
             (changed.password_hash.0.as_str(), changed.version),
             ("hash of a better one", credential.version + 1)
         );
-        assert_eq!(store.session(here.account_id, here.session_id).await.unwrap(), Some(here.clone()));
+        assert_eq!(
+            store.session(here.account_id, here.session_id).await.unwrap(),
+            Some(here.clone())
+        );
         assert_eq!(store.session(there.account_id, there.session_id).await.unwrap(), None);
     }
 
@@ -140,13 +150,16 @@ mod tests {
     async fn a_wrong_old_password_changes_nothing_and_can_be_tried_ten_times() {
         let store = MemoryAccounts::default();
         let credential = registered(&store, "ann@example.com").await;
-        let (here, there) = (session(&store, &credential).await, session(&store, &credential).await);
+        let (here, there) =
+            (session(&store, &credential).await, session(&store, &credential).await);
         let now = SystemClock.now();
         for _ in 0..10 {
-            let refused = change_password(&store, &PlainPasswords, &request(&here, "wrong"), now).await;
+            let refused =
+                change_password(&store, &PlainPasswords, &request(&here, "wrong"), now).await;
             assert!(matches!(refused, Err(ChangePasswordError::Wrong)));
         }
-        let refused = change_password(&store, &PlainPasswords, &request(&here, PASSWORD), now).await;
+        let refused =
+            change_password(&store, &PlainPasswords, &request(&here, PASSWORD), now).await;
         assert!(matches!(refused, Err(ChangePasswordError::Attempt(AttemptError::TooMany { .. }))));
         assert_eq!(store.credential(&credential.email).await.unwrap(), Some(credential));
         assert!(store.session(there.account_id, there.session_id).await.unwrap().is_some());
@@ -163,7 +176,9 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_collides_with_itself_has_happened_and_ends_what_began_meanwhile() {
         let (store, here, late) = forgetful().await;
-        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now()).await.unwrap();
+        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now())
+            .await
+            .unwrap();
         let sessions = &store.store;
         assert_eq!(sessions.session(late.account_id, late.session_id).await.unwrap(), None);
         assert!(sessions.session(here.account_id, here.session_id).await.unwrap().is_some());

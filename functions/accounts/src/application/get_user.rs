@@ -46,7 +46,10 @@ pub async fn get_user(
 ///
 /// # Errors
 /// [`GetAccountError`].
-pub async fn get_account(store: &impl AccountReader, id: AccountId) -> Result<Account, GetAccountError> {
+pub async fn get_account(
+    store: &impl AccountReader,
+    id: AccountId,
+) -> Result<Account, GetAccountError> {
     store.account(id).await?.ok_or(GetAccountError::NotFound)
 }
 

@@ -99,7 +99,9 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        domain::{account::Details, contact::Name, credential::PasswordHash, registration::Registration},
+        domain::{
+            account::Details, contact::Name, credential::PasswordHash, registration::Registration,
+        },
         ports::Registrar,
         testing::details,
     };
@@ -111,10 +113,13 @@ mod tests {
         let store = MemoryAccounts::default();
         for (at, name) in names.into_iter().enumerate() {
             let now = Timestamp::from_millis(i64::try_from(at).unwrap());
-            let details =
-                Details { name: Name::parse(&name).unwrap(), ..details(&format!("buyer{at}@example.com")) };
+            let details = Details {
+                name: Name::parse(&name).unwrap(),
+                ..details(&format!("buyer{at}@example.com"))
+            };
             let hash = PasswordHash("h".to_owned());
-            let buyer = Registration::user(UserId::generate(now), details, hash, &Cause::default(), now);
+            let buyer =
+                Registration::user(UserId::generate(now), details, hash, &Cause::default(), now);
             assert_eq!(store.register(&buyer).await, Ok(Write::Done));
         }
         store

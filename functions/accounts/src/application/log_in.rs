@@ -146,7 +146,11 @@ mod tests {
             shop
         }
 
-        async fn log_in(&self, email: &str, password: &str) -> Result<(SessionId, Tokens), LogInError> {
+        async fn log_in(
+            &self,
+            email: &str,
+            password: &str,
+        ) -> Result<(SessionId, Tokens), LogInError> {
             self.log_in_from("192.0.2.1", email, password, self.now).await
         }
 
@@ -177,7 +181,8 @@ mod tests {
     #[tokio::test]
     async fn a_login_begins_a_session_and_its_tokens_belong_to_it() {
         let shop = Shop::with_a_user().await;
-        let (session_id, logged_in) = shop.log_in("ANN@example.COM", "correct horse").await.unwrap();
+        let (session_id, logged_in) =
+            shop.log_in("ANN@example.COM", "correct horse").await.unwrap();
         let account = AccountId::User(shop.user);
         assert_eq!(logged_in.account_id, account);
 
@@ -217,7 +222,10 @@ mod tests {
     async fn without_keys_nobody_is_logged_in_and_the_reason_is_ours() {
         let shop = Shop { keys: MemoryKeys::default(), ..Shop::with_a_user().await };
         let error = shop.log_in("ann@example.com", "correct horse").await.err().unwrap();
-        assert!(matches!(error, LogInError::Issue(IssueError::NoSigningKey(Role::User))), "{error}");
+        assert!(
+            matches!(error, LogInError::Issue(IssueError::NoSigningKey(Role::User))),
+            "{error}"
+        );
     }
 
     fn until(error: LogInError) -> Timestamp {

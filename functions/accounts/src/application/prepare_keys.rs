@@ -38,7 +38,9 @@ pub enum PrepareKeysError {
 ///
 /// # Errors
 /// [`PrepareKeysError`]; do it again.
-pub async fn prepare_keys(keys: &(impl KeyReader + KeyWriter)) -> Result<Prepared, PrepareKeysError> {
+pub async fn prepare_keys(
+    keys: &(impl KeyReader + KeyWriter),
+) -> Result<Prepared, PrepareKeysError> {
     let mut prepared = Prepared::default();
     for role in Role::ALL {
         if keys.kept_signing_key(role).await?.is_none() {

@@ -120,7 +120,11 @@ mod tests {
             Self { store, keys, stage: Stage::parse("test").unwrap(), session, first, now }
         }
 
-        async fn refresh_at(&self, token: &RefreshToken, now: Timestamp) -> Result<Tokens, RefreshError> {
+        async fn refresh_at(
+            &self,
+            token: &RefreshToken,
+            now: Timestamp,
+        ) -> Result<Tokens, RefreshError> {
             refresh(&self.store, &self.keys, &self.stage, token.as_str(), now).await
         }
 
@@ -178,7 +182,8 @@ mod tests {
         let (account, session) = (device.session.account_id, device.session.session_id);
         for n in [1, 2, 3] {
             let forged = RefreshToken::issue(&RefreshKey([9; 32]), account, session, n);
-            let refused = device.refresh_at(&forged, device.now.plus(Duration::from_secs(60))).await;
+            let refused =
+                device.refresh_at(&forged, device.now.plus(Duration::from_secs(60))).await;
             assert!(matches!(refused, Err(RefreshError::Unauthenticated)), "{n}");
         }
         assert!(device.refresh(&tokens.refresh_token).await.is_ok());
@@ -200,7 +205,11 @@ mod tests {
     struct Overtaken<'a>(&'a Device, std::sync::atomic::AtomicBool);
 
     impl SessionReader for Overtaken<'_> {
-        async fn session(&self, account: AccountId, id: SessionId) -> Result<Option<Session>, StoreError> {
+        async fn session(
+            &self,
+            account: AccountId,
+            id: SessionId,
+        ) -> Result<Option<Session>, StoreError> {
             let seen = self.0.store.session(account, id).await;
             if !self.1.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 self.0.refresh(&self.0.first).await.unwrap();
@@ -219,7 +228,11 @@ mod tests {
         async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
             self.0.store.end(account, session).await
         }
-        async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+        async fn end_all(
+            &self,
+            account: AccountId,
+            except: Option<SessionId>,
+        ) -> Result<usize, StoreError> {
             self.0.store.end_all(account, except).await
         }
     }

@@ -53,7 +53,8 @@ pub async fn reset_password(
     admit(store, &counters, now).await?;
     let password_hash = passwords.hash(password)?;
     let (reset, credential) = (store.reset(email).await?, store.credential(email).await?);
-    let (reset, credential) = admitted(reset, credential, code, now).ok_or(ResetPasswordError::Wrong)?;
+    let (reset, credential) =
+        admitted(reset, credential, code, now).ok_or(ResetPasswordError::Wrong)?;
     let account = credential.account_id;
     let changed = Credential { password_hash, version: credential.version + 1, ..credential };
     // Before, so that none survives if what follows is cut off: the code is good only once.
@@ -77,7 +78,8 @@ fn admitted(
     now: Timestamp,
 ) -> Option<(Reset, Credential)> {
     let (reset, credential) = reset.zip(credential)?;
-    let of_it = reset.account_id == credential.account_id && reset.credential_version == credential.version;
+    let of_it =
+        reset.account_id == credential.account_id && reset.credential_version == credential.version;
     (of_it && reset.admits(code, now)).then_some((reset, credential))
 }
 
@@ -167,7 +169,10 @@ mod tests {
         }
         // Nor does one that was made for another password.
         let changed = Credential { version: credential.version + 1, ..credential.clone() };
-        assert_eq!(crate::ports::CredentialWriter::save_credential(&store, &changed).await, Ok(Write::Done));
+        assert_eq!(
+            crate::ports::CredentialWriter::save_credential(&store, &changed).await,
+            Ok(Write::Done)
+        );
         assert!(matches!(
             reset(&store, "ann@example.com", &post.code(), later).await,
             Err(ResetPasswordError::Wrong)
@@ -202,7 +207,8 @@ mod tests {
         let late = SessionId::generate(now);
         let session = Session::start(late, credential.account_id, &RefreshKey([1; 32]), now).0;
         let account = credential.account_id;
-        let forgetful = Forgetful { store: store.clone(), begins: Some((session, credential)).into() };
+        let forgetful =
+            Forgetful { store: store.clone(), begins: Some((session, credential)).into() };
         reset(&forgetful, "ann@example.com", &post.code(), now).await.unwrap();
         assert_eq!(store.session(account, late).await.unwrap(), None);
     }

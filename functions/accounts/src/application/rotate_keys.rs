@@ -85,7 +85,11 @@ pub async fn keep_published(
 }
 
 /// Whether it was published already.
-async fn publish(keys: &impl KeyWriter, next: &NextKey, now: Timestamp) -> Result<bool, RotateKeysError> {
+async fn publish(
+    keys: &impl KeyWriter,
+    next: &NextKey,
+    now: Timestamp,
+) -> Result<bool, RotateKeysError> {
     let with_next = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
         let mut wanted =
             with_key(&with_signing_keys::<RotateKeysError>(keys, published).await?, &next.public);
@@ -159,7 +163,9 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryKeys,
-        application::{issue_tokens::access_token, prepare_keys::prepare_keys, publish_keys::WRITTEN_WITHIN},
+        application::{
+            issue_tokens::access_token, prepare_keys::prepare_keys, publish_keys::WRITTEN_WITHIN,
+        },
         domain::refresh_token::RefreshKey,
         ports::KeyReader,
     };
@@ -240,10 +246,18 @@ mod tests {
         async fn kept_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
             self.0.kept_signing_key(role).await
         }
-        async fn add_signing_key(&self, role: Role, key: &SigningSecret) -> Result<Write, StoreError> {
+        async fn add_signing_key(
+            &self,
+            role: Role,
+            key: &SigningSecret,
+        ) -> Result<Write, StoreError> {
             self.0.add_signing_key(role, key).await
         }
-        async fn replace_signing_key(&self, role: Role, key: &SigningSecret) -> Result<(), StoreError> {
+        async fn replace_signing_key(
+            &self,
+            role: Role,
+            key: &SigningSecret,
+        ) -> Result<(), StoreError> {
             self.0.replace_signing_key(role, key).await
         }
         async fn add_refresh_key(&self, key: &RefreshKey) -> Result<Write, StoreError> {
@@ -359,8 +373,9 @@ mod tests {
         async fn wait(&self) {
             let turns = {
                 let mut state = self.1.lock().unwrap();
-                *state =
-                    state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                *state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 *state >> 62
             };
             for _ in 0..turns {
@@ -382,10 +397,18 @@ mod tests {
             self.wait().await;
             self.0.kept_signing_key(role).await
         }
-        async fn add_signing_key(&self, role: Role, key: &SigningSecret) -> Result<Write, StoreError> {
+        async fn add_signing_key(
+            &self,
+            role: Role,
+            key: &SigningSecret,
+        ) -> Result<Write, StoreError> {
             self.0.add_signing_key(role, key).await
         }
-        async fn replace_signing_key(&self, role: Role, key: &SigningSecret) -> Result<(), StoreError> {
+        async fn replace_signing_key(
+            &self,
+            role: Role,
+            key: &SigningSecret,
+        ) -> Result<(), StoreError> {
             self.wait().await;
             self.0.replace_signing_key(role, key).await?;
             self.nobody_is_locked_out().await;
@@ -414,7 +437,11 @@ mod tests {
     }
 
     /// As the command does it.
-    async fn rotate(keys: &Shuffled<'_>, role: Role, now: Timestamp) -> Result<Rotated, RotateKeysError> {
+    async fn rotate(
+        keys: &Shuffled<'_>,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<Rotated, RotateKeysError> {
         let next = publish_next_key(keys, role, now).await?;
         keep_published(keys, &next, now, pause).await?;
         pause().await;
@@ -436,8 +463,13 @@ mod tests {
             for role in Role::ALL {
                 let signs = held.signing_key(role).await.unwrap().unwrap().kid;
                 assert!(before.keys.iter().all(|key| key.kid != signs), "{seed}: {role}");
-                let endless = published.iter().filter(|key| key.role == role && key.retires_at.is_none());
-                assert_eq!(endless.map(|key| &key.kid).collect::<Vec<_>>(), [&signs], "{seed}: {role}");
+                let endless =
+                    published.iter().filter(|key| key.role == role && key.retires_at.is_none());
+                assert_eq!(
+                    endless.map(|key| &key.kid).collect::<Vec<_>>(),
+                    [&signs],
+                    "{seed}: {role}"
+                );
             }
         }
     }

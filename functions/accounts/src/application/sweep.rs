@@ -68,7 +68,8 @@ async fn settle(
     now: Timestamp,
 ) -> Result<Outcome, StoreError> {
     let account = store.account(id).await?;
-    let Some(account) = account.filter(|account| !account.is_registered() && account.details.is_some())
+    let Some(account) =
+        account.filter(|account| !account.is_registered() && account.details.is_some())
     else {
         return Ok(Outcome::Left);
     };
@@ -127,10 +128,18 @@ mod tests {
         assert_eq!(counts(&sweep(&store, &over, now).await.unwrap()), (0, 0, 0, 0), "too early");
         let time = now.plus(ASK_AFTER);
         assert_eq!(counts(&sweep(&store, &busy, time).await.unwrap()), (0, 1, 0, 0));
-        assert_eq!(counts(&sweep(&store, &busy, time).await.unwrap()), (0, 0, 0, 0), "asked lately");
+        assert_eq!(
+            counts(&sweep(&store, &busy, time).await.unwrap()),
+            (0, 0, 0, 0),
+            "asked lately"
+        );
         let time = time.plus(AGAIN_AFTER);
         for _ in 0..2 {
-            assert_eq!(counts(&sweep(&store, &silent, time).await.unwrap()), (0, 0, 0, 1), "no answer");
+            assert_eq!(
+                counts(&sweep(&store, &silent, time).await.unwrap()),
+                (0, 0, 0, 1),
+                "no answer"
+            );
         }
         assert!(store.account(id).await.unwrap().unwrap().details.is_some());
         assert_eq!(counts(&sweep(&store, &over, time).await.unwrap()), (1, 0, 0, 0));
@@ -171,7 +180,11 @@ mod tests {
         async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
             self.0.end(account, session).await
         }
-        async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+        async fn end_all(
+            &self,
+            account: AccountId,
+            except: Option<SessionId>,
+        ) -> Result<usize, StoreError> {
             self.0.end_all(account, except).await
         }
     }

@@ -52,7 +52,8 @@ mod tests {
     async fn seller(store: &MemoryAccounts) -> SellerId {
         let (now, hash) = (SystemClock.now(), PasswordHash("h".to_owned()));
         let id = SellerId::generate(now);
-        let sue = Registration::seller(id, details("sue@example.com"), hash, &Cause::default(), now);
+        let sue =
+            Registration::seller(id, details("sue@example.com"), hash, &Cause::default(), now);
         assert_eq!(store.register(&sue).await, Ok(Write::Done));
         id
     }

@@ -62,7 +62,8 @@ async fn close(
         let email = account.details.as_ref().map(|details| &details.email);
         let email = email.ok_or_else(|| StoreError::Corrupt(format!("{id} has no email")))?;
         // Without one, somebody has closed the account since it was read.
-        let credential = store.credential(email).await?.filter(|credential| credential.account_id == id);
+        let credential =
+            store.credential(email).await?.filter(|credential| credential.account_id == id);
         let Some(credential) = credential else { continue };
         let (closed, events) = account.unregistered(cause, now);
         match store.close(&closed, &credential, &events, now.plus(ASK_AFTER)).await? {

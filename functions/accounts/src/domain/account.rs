@@ -103,7 +103,9 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::credential::PasswordHash, domain::registration::Registration, testing::details};
+    use crate::{
+        domain::credential::PasswordHash, domain::registration::Registration, testing::details,
+    };
     use rialto_kernel::{SellerId, UserId};
 
     fn ann() -> Account {

@@ -58,7 +58,9 @@ impl Counter {
     #[must_use]
     pub fn address(attempt: Attempt, address: IpAddr) -> Self {
         let address = match address {
-            IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or_else(|| IpAddr::V6(network(v6)), IpAddr::V4),
+            IpAddr::V6(v6) => {
+                v6.to_ipv4_mapped().map_or_else(|| IpAddr::V6(network(v6)), IpAddr::V4)
+            }
             v4 => v4,
         };
         Self { attempt, subject: Subject::Address(address) }

@@ -129,7 +129,8 @@ mod tests {
     #[test]
     fn an_address_has_254_characters_at_most() {
         let address = |len: usize| {
-            let domain = format!("{}.{}.{}.example", "a".repeat(60), "b".repeat(60), "c".repeat(60));
+            let domain =
+                format!("{}.{}.{}.example", "a".repeat(60), "b".repeat(60), "c".repeat(60));
             let local = "l".repeat(len - domain.len() - 1);
             format!("{local}@{domain}")
         };

@@ -51,7 +51,12 @@ pub struct Credential {
 impl Credential {
     /// The credential that an account begins with.
     #[must_use]
-    pub fn first(email: Email, account_id: AccountId, password_hash: PasswordHash, now: Timestamp) -> Self {
+    pub fn first(
+        email: Email,
+        account_id: AccountId,
+        password_hash: PasswordHash,
+        now: Timestamp,
+    ) -> Self {
         Self { email, account_id, password_hash, version: now.millis().unsigned_abs() }
     }
 }
@@ -79,7 +84,10 @@ mod tests {
 
     #[test]
     fn one_password_has_one_writing() {
-        assert_eq!(Password::choose("re\u{301}sume\u{301} 1234"), Password::attempt("r\u{e9}sum\u{e9} 1234"));
+        assert_eq!(
+            Password::choose("re\u{301}sume\u{301} 1234"),
+            Password::attempt("r\u{e9}sum\u{e9} 1234")
+        );
     }
 
     #[test]

@@ -63,7 +63,10 @@ mod tests {
         let profile = Profile::first(one);
         assert_eq!(profile, Profile::first(one));
         assert_ne!(profile.nickname, Profile::first(other).nickname);
-        assert!(profile.nickname.as_str().starts_with("buyer-") && profile.nickname.as_str().len() == 14);
+        assert!(
+            profile.nickname.as_str().starts_with("buyer-")
+                && profile.nickname.as_str().len() == 14
+        );
         assert_eq!((profile.image, profile.grade), (None, Grade::Bronze));
     }
 }

@@ -45,7 +45,10 @@ impl RefreshKey {
 impl RefreshToken {
     #[must_use]
     pub fn issue(key: &RefreshKey, account: AccountId, session: SessionId, n: u64) -> Self {
-        let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key.0), format!("{session}.{n}").as_bytes());
+        let mac = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, &key.0),
+            format!("{session}.{n}").as_bytes(),
+        );
         Self(format!("{account}.{session}.{n}.{}", digest::hex(mac.as_ref())))
     }
 
@@ -134,7 +137,8 @@ mod tests {
     #[test]
     fn a_hash_does_not_tell_its_token() {
         let account = AccountId::User(UserId::derive(&[b"u"]));
-        let token = RefreshToken::issue(&RefreshKey([1; 32]), account, SessionId::derive(&[b"1"]), 1);
+        let token =
+            RefreshToken::issue(&RefreshKey([1; 32]), account, SessionId::derive(&[b"1"]), 1);
         let (_, mac) = token.as_str().rsplit_once('.').unwrap();
         assert_eq!(token.hash().len(), 64);
         assert_ne!(token.hash(), mac);

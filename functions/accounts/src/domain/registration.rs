@@ -62,7 +62,12 @@ impl Registration {
         Self::plain(AccountId::Supervisor(supervisor_id), details, password_hash, now)
     }
 
-    fn plain(account_id: AccountId, details: Details, password_hash: PasswordHash, now: Timestamp) -> Self {
+    fn plain(
+        account_id: AccountId,
+        details: Details,
+        password_hash: PasswordHash,
+        now: Timestamp,
+    ) -> Self {
         let email = details.email.clone();
         let credential = Credential::first(email, account_id, password_hash, now);
         let account = Account {
@@ -90,7 +95,8 @@ mod tests {
     #[test]
     fn a_user_begins_with_a_profile_and_is_announced_by_nothing_but_the_id() {
         let (id, now) = (UserId::derive(&[b"u"]), Timestamp::from_millis(7));
-        let registration = Registration::user(id, details("Ann@Example.com"), hash(), &Cause::default(), now);
+        let registration =
+            Registration::user(id, details("Ann@Example.com"), hash(), &Cause::default(), now);
         assert_eq!(registration.profile, Some(Profile::first(id)));
         assert_eq!(registration.account.status, AccountStatus::Registered);
         assert!(!registration.account.mail_notifications);
@@ -118,8 +124,12 @@ mod tests {
     #[test]
     fn nobody_hears_of_a_supervisor() {
         let id = SupervisorId::derive(&[b"s"]);
-        let registration =
-            Registration::supervisor(id, details("Ann@Example.com"), hash(), Timestamp::from_millis(7));
+        let registration = Registration::supervisor(
+            id,
+            details("Ann@Example.com"),
+            hash(),
+            Timestamp::from_millis(7),
+        );
         assert!(registration.events.is_empty() && registration.profile.is_none());
     }
 }

@@ -37,7 +37,11 @@ impl Code {
     /// [`CodeError`] for none, or one that is far too long.
     pub fn attempt(text: &str) -> Result<Self, CodeError> {
         let code: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
-        if code.is_empty() || text.len() > 64 { Err(CodeError) } else { Ok(Self(code.to_ascii_uppercase())) }
+        if code.is_empty() || text.len() > 64 {
+            Err(CodeError)
+        } else {
+            Ok(Self(code.to_ascii_uppercase()))
+        }
     }
 
     /// As it is mailed: in groups of four.
@@ -69,7 +73,12 @@ pub struct Reset {
 
 impl Reset {
     #[must_use]
-    pub fn new(account_id: AccountId, credential_version: u64, code: &Code, now: Timestamp) -> Self {
+    pub fn new(
+        account_id: AccountId,
+        credential_version: u64,
+        code: &Code,
+        now: Timestamp,
+    ) -> Self {
         Self {
             account_id,
             code_hash: code.hash(),
@@ -96,7 +105,8 @@ mod tests {
         let code = Code::generate().unwrap();
         let shown = code.shown();
         assert_eq!((shown.len(), shown.matches('-').count()), (19, 3));
-        let typed = [shown.clone(), shown.to_lowercase(), shown.replace('-', ""), shown.replace('-', " ")];
+        let typed =
+            [shown.clone(), shown.to_lowercase(), shown.replace('-', ""), shown.replace('-', " ")];
         for text in typed {
             assert_eq!(Code::attempt(&text), Ok(code.clone()), "{text}");
         }

@@ -81,7 +81,13 @@ impl Session {
 
     /// What a genuine token of this session leads to.
     #[must_use]
-    pub fn refresh(&self, shown: &RefreshToken, n: u64, key: &RefreshKey, now: Timestamp) -> Refresh {
+    pub fn refresh(
+        &self,
+        shown: &RefreshToken,
+        n: u64,
+        key: &RefreshKey,
+        now: Timestamp,
+    ) -> Refresh {
         let issue = |n| RefreshToken::issue(key, self.account_id, self.session_id, n);
         if !self.is_active(now) {
             Refresh::Ended
@@ -179,7 +185,8 @@ mod tests {
     fn a_token_that_was_never_given_out_is_unknown() {
         let (session, first) = started();
         assert_eq!(session.refresh(&first, 2, &KEY, now()), Refresh::Unknown);
-        let other = RefreshToken::issue(&RefreshKey([2; 32]), session.account_id, session.session_id, 1);
+        let other =
+            RefreshToken::issue(&RefreshKey([2; 32]), session.account_id, session.session_id, 1);
         assert_eq!(session.refresh(&other, 1, &KEY, now()), Refresh::Unknown);
     }
 
@@ -188,6 +195,9 @@ mod tests {
         let (session, _) = started();
         let event = session.begun(&Cause::default());
         assert_eq!(event.kind, "UserLoggedIn");
-        assert_eq!(event.data, serde_json::json!({ "account_id": session.account_id, "at": now() }));
+        assert_eq!(
+            event.data,
+            serde_json::json!({ "account_id": session.account_id, "at": now() })
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     application::{
-        change_user::ChangeAccountError, get_user::GetAccountError, unregister_user::UnregisterError,
+        change_user::ChangeAccountError, get_user::GetAccountError,
+        unregister_user::UnregisterError,
     },
     domain::{
         account::{AccountStatus, Edit},
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_change_names_every_bad_field_and_changes_something() {
-        let parse = |text: &str| serde_json::from_str::<ChangeAccountRequest>(text).unwrap().parse();
+        let parse =
+            |text: &str| serde_json::from_str::<ChangeAccountRequest>(text).unwrap().parse();
         let fields = |text: &str| -> Vec<String> {
             parse(text).unwrap_err().0.into_iter().map(|error| error.field).collect()
         };

@@ -45,7 +45,8 @@ struct Question {
 async fn handle(app: &App, store: &DynamoAccounts, payload: Value) -> Result<Value, Failure> {
     let question: Question = serde_json::from_value(payload)?;
     let authorization = authorization(&question);
-    let decision = authorize(store, &app.settings, &app.stage, authorization, app.clock.now()).await?;
+    let decision =
+        authorize(store, &app.settings, &app.stage, authorization, app.clock.now()).await?;
     match &decision {
         Decision::Pass(Authorized::Active { sub, .. }) => tracing::info!(account = sub, "let in"),
         Decision::Pass(Authorized::Ended) => tracing::info!("refused: expired or ended"),
@@ -56,7 +57,9 @@ async fn handle(app: &App, store: &DynamoAccounts, payload: Value) -> Result<Val
 
 fn authorization(question: &Question) -> Option<&str> {
     let mut headers = question.headers.iter().flatten();
-    headers.find(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value.as_str())
+    headers
+        .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        .map(|(_, value)| value.as_str())
 }
 
 /// The answer holds for this one call, as nothing of it is kept (a lifetime of 0 in the template). So it may name the whole
@@ -89,7 +92,8 @@ mod tests {
     use super::*;
     use rialto_kernel::{Role, SessionId};
 
-    const ARN: &str = "arn:aws:execute-api:eu-central-1:123456789012:abc123/prod/GET/users/*/orders/${x}";
+    const ARN: &str =
+        "arn:aws:execute-api:eu-central-1:123456789012:abc123/prod/GET/users/*/orders/${x}";
     const STAGE: &str = "arn:aws:execute-api:eu-central-1:123456789012:abc123/prod/*";
 
     fn statement(answer: &Value) -> (&str, &str) {
@@ -135,7 +139,8 @@ mod tests {
     #[test]
     fn the_header_is_found_whatever_its_case() {
         let question = |headers: Value| -> Question {
-            serde_json::from_value(json!({"type": "REQUEST", "methodArn": ARN, "headers": headers})).unwrap()
+            serde_json::from_value(json!({"type": "REQUEST", "methodArn": ARN, "headers": headers}))
+                .unwrap()
         };
         for name in ["Authorization", "authorization", "AUTHORIZATION"] {
             let question = question(json!({"Accept": "*/*", (name): "Bearer x"}));

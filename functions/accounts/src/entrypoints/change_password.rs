@@ -90,9 +90,12 @@ mod tests {
 
     #[test]
     fn every_bad_field_is_named() {
-        let request = ChangePasswordRequest { old_password: String::new(), new_password: "short".to_owned() };
-        let caller =
-            Caller { account: AccountId::User(UserId::derive(&[b"u"])), session: SessionId::derive(&[b"s"]) };
+        let request =
+            ChangePasswordRequest { old_password: String::new(), new_password: "short".to_owned() };
+        let caller = Caller {
+            account: AccountId::User(UserId::derive(&[b"u"])),
+            session: SessionId::derive(&[b"s"]),
+        };
         let fields: Vec<_> =
             request.parse(caller).unwrap_err().0.into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["old_password", "new_password"]);

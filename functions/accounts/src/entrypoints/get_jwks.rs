@@ -61,7 +61,8 @@ pub struct JwkBody {
     ),
 )]
 pub(crate) async fn handle(app: &App, request: &Request) -> Result<Reply, Problem> {
-    let text = app.settings.get_newer_than(&JWKS, READ_WITHIN).await.map_err(Problem::unavailable)?;
+    let text =
+        app.settings.get_newer_than(&JWKS, READ_WITHIN).await.map_err(Problem::unavailable)?;
     let published: Jwks = serde_json::from_str(&text).map_err(Problem::internal)?;
     let keys = published.at(request.now());
     let body = serde_json::to_string(&keys).map_err(Problem::internal)?;

@@ -84,7 +84,9 @@ pub(crate) async fn handle(
     let (account, recent) = get_user(store, orders, user_id, with_orders).await?;
     let (orders, degraded) = match recent {
         Recent::NotAsked => (None, Vec::new()),
-        Recent::Orders(orders) => (Some(orders.into_iter().map(RecentOrderBody::from).collect()), Vec::new()),
+        Recent::Orders(orders) => {
+            (Some(orders.into_iter().map(RecentOrderBody::from).collect()), Vec::new())
+        }
         Recent::Unknown => (None, vec!["orders"]),
     };
     Ok(Reply::ok(&UserWithOrders { user: UserBody::new(user_id, &account), orders, degraded }))

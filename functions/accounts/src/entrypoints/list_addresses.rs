@@ -159,7 +159,8 @@ mod tests {
             "note": "",
         });
         let request: AddressRequest = serde_json::from_value(text).unwrap();
-        let fields: Vec<_> = request.parse().unwrap_err().0.into_iter().map(|error| error.field).collect();
+        let fields: Vec<_> =
+            request.parse().unwrap_err().0.into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["receiver", "line1", "line2", "zipcode", "phone", "drop_off", "note"]);
     }
 }

@@ -1,5 +1,6 @@
 use crate::{
-    adapters::dynamodb::DynamoAccounts, application::list_sessions::list_sessions, domain::session::Session,
+    adapters::dynamodb::DynamoAccounts, application::list_sessions::list_sessions,
+    domain::session::Session,
 };
 use rialto_kernel::{SessionId, Timestamp};
 use rialto_lambda::{
@@ -68,8 +69,10 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let caller = request.caller()?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
-    let listed = list_sessions(store, caller.account, limit.get(), position.as_deref(), request.now()).await;
+    let listed =
+        list_sessions(store, caller.account, limit.get(), position.as_deref(), request.now()).await;
     let (sessions, next) = listed?;
-    let items: Vec<_> = sessions.iter().map(|session| SessionBody::new(session, caller.session)).collect();
+    let items: Vec<_> =
+        sessions.iter().map(|session| SessionBody::new(session, caller.session)).collect();
     Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

@@ -49,7 +49,9 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let name = query.get("name").map(Name::parse).transpose();
     let filter = Filter {
         email: email.map_err(|error| Problem::field("email", error))?,
-        name: name.map_err(|error| Problem::field("name", error))?.map(|name| name.as_str().to_owned()),
+        name: name
+            .map_err(|error| Problem::field("name", error))?
+            .map(|name| name.as_str().to_owned()),
     };
     let (accounts, next) = list_users(store, &filter, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = accounts

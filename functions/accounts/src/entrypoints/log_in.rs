@@ -83,7 +83,9 @@ pub(crate) async fn handle(accounts: &Accounts, request: &Request) -> Result<Rep
 
 fn problem(error: LogInError, now: Timestamp) -> Problem {
     match error {
-        LogInError::Unauthenticated => Problem::new(Code::Unauthenticated).detail("Wrong email or password."),
+        LogInError::Unauthenticated => {
+            Problem::new(Code::Unauthenticated).detail("Wrong email or password.")
+        }
         LogInError::Attempt(error) => refused(error, now),
         LogInError::Issue(error) => error.into(),
         LogInError::Store(error) => error.into(),

@@ -1,4 +1,6 @@
-use crate::{adapters::dynamodb::DynamoAccounts, application::on_user_logged_in::on_user_logged_in};
+use crate::{
+    adapters::dynamodb::DynamoAccounts, application::on_user_logged_in::on_user_logged_in,
+};
 use rialto_contracts::{Event, accounts::Accounts};
 use rialto_lambda::{
     App,

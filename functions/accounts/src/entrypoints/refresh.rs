@@ -62,7 +62,8 @@ pub struct RefreshRequest {
 )]
 pub(crate) async fn handle(accounts: &Accounts, request: &Request) -> Result<Reply, Problem> {
     let text = token(request)?;
-    let tokens = refresh(&accounts.store, &accounts.keys, &accounts.stage, &text, request.now()).await?;
+    let tokens =
+        refresh(&accounts.store, &accounts.keys, &accounts.stage, &text, request.now()).await?;
     tracing::info!(account = %tokens.account_id, "refreshed");
     Ok(answer(&tokens, &request.base))
 }
@@ -72,12 +73,15 @@ fn token(request: &Request) -> Result<String, Problem> {
     let cookie = request.cookie(COOKIE).map(str::to_owned);
     let nothing = request.body.is_empty() && request.header("content-type").is_none();
     if nothing || (request.body.is_empty() && cookie.is_some()) {
-        return cookie.ok_or_else(|| Problem::new(Code::Unauthenticated).detail("Send the refresh token."));
+        return cookie
+            .ok_or_else(|| Problem::new(Code::Unauthenticated).detail("Send the refresh token."));
     }
     match request.json::<RefreshRequest>()?.refresh_token {
         Some(token) if (1..=MAX).contains(&token.len()) => Ok(token),
         Some(_) => Err(Problem::field("refresh_token", format!("must have 1 to {MAX} characters"))),
-        None => cookie.ok_or_else(|| Problem::field("refresh_token", "is required without the cookie")),
+        None => {
+            cookie.ok_or_else(|| Problem::field("refresh_token", "is required without the cookie"))
+        }
     }
 }
 
@@ -85,7 +89,9 @@ impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Unauthenticated => Self::new(Code::Unauthenticated),
-            RefreshError::Ended => Self::new(Code::TokenExpired).detail("The session is over: log in again."),
+            RefreshError::Ended => {
+                Self::new(Code::TokenExpired).detail("The session is over: log in again.")
+            }
             RefreshError::Contended => Self::unavailable(error),
             RefreshError::Issue(error) => error.into(),
         }
@@ -99,7 +105,9 @@ mod tests {
     fn shown(cookie: Option<&str>, body: Option<&str>) -> Result<String, Code> {
         let mut request = Request::default();
         request.headers.extend(cookie.map(|cookie| ("cookie".to_owned(), cookie.to_owned())));
-        request.headers.extend(body.map(|_| ("content-type".to_owned(), "application/json".to_owned())));
+        request
+            .headers
+            .extend(body.map(|_| ("content-type".to_owned(), "application/json".to_owned())));
         request.body = body.unwrap_or_default().as_bytes().to_vec();
         token(&request).map_err(|problem| problem.code)
     }

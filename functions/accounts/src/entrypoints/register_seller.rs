@@ -49,7 +49,9 @@ impl SellerBody {
             seller_id,
             email: details.map(|details| details.email.as_str().to_owned()),
             name: details.map(|details| details.name.as_str().to_owned()),
-            phone: details.and_then(|details| details.phone.as_ref()).map(|phone| phone.as_str().to_owned()),
+            phone: details
+                .and_then(|details| details.phone.as_ref())
+                .map(|phone| phone.as_str().to_owned()),
             mail_notifications: account.mail_notifications,
             status: account.status,
             created_at: account.created_at,
@@ -77,7 +79,8 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let (now, cause) = (request.now(), request.cause());
     let seller_id = SellerId::generate(now);
     let account =
-        register_seller(store, &Argon2Passwords, seller_id, details, &password, &cause, now).await?;
+        register_seller(store, &Argon2Passwords, seller_id, details, &password, &cause, now)
+            .await?;
     tracing::info!(seller = %seller_id, "registered");
     Ok(Reply::created(format!("sellers/{seller_id}"), &SellerBody::new(seller_id, &account)))
 }

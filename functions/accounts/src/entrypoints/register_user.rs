@@ -81,7 +81,9 @@ impl UserBody {
             user_id,
             email: details.map(|details| details.email.as_str().to_owned()),
             name: details.map(|details| details.name.as_str().to_owned()),
-            phone: details.and_then(|details| details.phone.as_ref()).map(|phone| phone.as_str().to_owned()),
+            phone: details
+                .and_then(|details| details.phone.as_ref())
+                .map(|phone| phone.as_str().to_owned()),
             mail_notifications: account.mail_notifications,
             status: account.status,
             created_at: account.created_at,
@@ -107,7 +109,8 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let (details, password) = request.json::<RegisterRequest>()?.parse()?;
     let (now, cause) = (request.now(), request.cause());
     let user_id = UserId::generate(now);
-    let account = register_user(store, &Argon2Passwords, user_id, details, &password, &cause, now).await?;
+    let account =
+        register_user(store, &Argon2Passwords, user_id, details, &password, &cause, now).await?;
     tracing::info!(user = %user_id, "registered");
     Ok(Reply::created(format!("users/{user_id}"), &UserBody::new(user_id, &account)))
 }
@@ -139,7 +142,8 @@ mod tests {
         let good = serde_json::json!({
             "email": "ann@example.com", "password": "correct horse", "name": "Ann", "phone": "+491701234567",
         });
-        let bad = serde_json::json!({ "email": "ann", "password": "short", "name": "", "phone": "none" });
+        let bad =
+            serde_json::json!({ "email": "ann", "password": "short", "name": "", "phone": "none" });
         assert_eq!(bad_fields(good), Vec::<String>::new());
         assert_eq!(bad_fields(bad), ["email", "password", "name", "phone"]);
     }

@@ -33,7 +33,8 @@ fn build(app: &App) -> http::Handler {
     security(("access_token" = [])),
 )]
 pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
-    let (user_id, id): (UserId, AddressId) = (request.path("user_id")?, request.path("address_id")?);
+    let (user_id, id): (UserId, AddressId) =
+        (request.path("user_id")?, request.path("address_id")?);
     remove_address(store, user_id, id).await?;
     tracing::info!(user = %user_id, address = %id, "removed");
     Ok(Reply::no_content())

@@ -44,7 +44,12 @@ impl ResetPasswordRequest {
         let code = fields.take("code", Code::attempt(&self.code));
         let password = fields.take("password", Password::choose(&self.password));
         let whole = email.zip(code).zip(password);
-        fields.finish(whole.map(|((email, code), password)| ResetPassword { email, code, password, address }))
+        fields.finish(whole.map(|((email, code), password)| ResetPassword {
+            email,
+            code,
+            password,
+            address,
+        }))
     }
 }
 

@@ -75,7 +75,9 @@ impl From<SetProfileError> for Problem {
     fn from(error: SetProfileError) -> Self {
         match error {
             SetProfileError::NotFound => Self::not_found(),
-            SetProfileError::Forbidden => Self::forbidden().detail("Only supervisors change a grade."),
+            SetProfileError::Forbidden => {
+                Self::forbidden().detail("Only supervisors change a grade.")
+            }
             SetProfileError::Contended => Self::unavailable(error),
             SetProfileError::Store(error) => error.into(),
         }

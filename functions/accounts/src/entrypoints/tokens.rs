@@ -53,7 +53,9 @@ pub(super) fn logged_out(base: &str) -> Reply {
 }
 
 fn cookie(value: &str, seconds: u64, base: &str) -> String {
-    format!("{COOKIE}={value}; Max-Age={seconds}; Path={base}/auth; HttpOnly; Secure; SameSite=Strict")
+    format!(
+        "{COOKIE}={value}; Max-Age={seconds}; Path={base}/auth; HttpOnly; Secure; SameSite=Strict"
+    )
 }
 
 impl From<IssueError> for Problem {
@@ -80,7 +82,12 @@ mod tests {
     use rialto_kernel::{SessionId, UserId};
 
     fn set_cookie(reply: &Reply) -> &str {
-        reply.headers.iter().find(|(name, _)| *name == "Set-Cookie").map(|(_, value)| value.as_str()).unwrap()
+        reply
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "Set-Cookie")
+            .map(|(_, value)| value.as_str())
+            .unwrap()
     }
 
     #[test]
@@ -112,7 +119,8 @@ mod tests {
     fn logging_out_takes_the_cookie_back() {
         let reply = logged_out("/prod");
         assert_eq!(reply.status, 204);
-        let forgotten = "refresh_token=; Max-Age=0; Path=/prod/auth; HttpOnly; Secure; SameSite=Strict";
+        let forgotten =
+            "refresh_token=; Max-Age=0; Path=/prod/auth; HttpOnly; Secure; SameSite=Strict";
         assert_eq!(set_cookie(&reply), forgotten);
     }
 }

@@ -1,6 +1,6 @@
 use crate::domain::{
-    account::Account, address_book::AddressBook, contact::Email, credential::Credential, profile::Profile,
-    registration::Registration,
+    account::Account, address_book::AddressBook, contact::Email, credential::Credential,
+    profile::Profile, registration::Registration,
 };
 use rialto_contracts::Event;
 use rialto_kernel::{AccountId, Role, StoreError, Timestamp, UserId, Write};
@@ -11,8 +11,10 @@ pub trait Registrar {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn register(&self, registration: &Registration)
-    -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn register(
+        &self,
+        registration: &Registration,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait CredentialReader {
@@ -42,8 +44,10 @@ pub trait AccountReader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn account(&self, account: AccountId)
-    -> impl Future<Output = Result<Option<Account>, StoreError>> + Send;
+    fn account(
+        &self,
+        account: AccountId,
+    ) -> impl Future<Output = Result<Option<Account>, StoreError>> + Send;
 }
 
 pub trait LastLogin {
@@ -63,7 +67,10 @@ pub trait AccountWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn save_account(&self, account: &Account) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn save_account(
+        &self,
+        account: &Account,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait AccountLister {
@@ -98,7 +105,10 @@ pub trait AccountCloser {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it is gone.
-    fn remove_profile(&self, account: AccountId) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn remove_profile(
+        &self,
+        account: AccountId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 pub trait ErasureQueue {
@@ -134,13 +144,19 @@ pub trait ErasureQueue {
 pub trait Profiles {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn profile(&self, user: UserId) -> impl Future<Output = Result<Option<Profile>, StoreError>> + Send;
+    fn profile(
+        &self,
+        user: UserId,
+    ) -> impl Future<Output = Result<Option<Profile>, StoreError>> + Send;
 
     /// Writes a profile over the version before; [`Write::Conflict`] if that isn't there any more.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn save_profile(&self, profile: &Profile) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn save_profile(
+        &self,
+        profile: &Profile,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait AddressBooks {

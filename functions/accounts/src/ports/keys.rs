@@ -54,7 +54,10 @@ pub trait KeyWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it is kept.
-    fn add_refresh_key(&self, key: &RefreshKey) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn add_refresh_key(
+        &self,
+        key: &RefreshKey,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// The public keys that functions verify tokens with.
     ///

@@ -7,17 +7,26 @@ pub trait OrdersOf {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when orders doesn't answer.
-    fn recent(&self, user: UserId) -> impl Future<Output = Result<Vec<RecentOrder>, StoreError>> + Send;
+    fn recent(
+        &self,
+        user: UserId,
+    ) -> impl Future<Output = Result<Vec<RecentOrder>, StoreError>> + Send;
 
     /// Whether a buyer has an order that hasn't ended.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when orders doesn't answer.
-    fn has_open_orders(&self, user: UserId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn has_open_orders(
+        &self,
+        user: UserId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Whether a seller has a line that hasn't ended.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when orders doesn't answer.
-    fn has_open_lines(&self, seller: SellerId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn has_open_lines(
+        &self,
+        seller: SellerId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

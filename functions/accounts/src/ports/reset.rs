@@ -26,7 +26,10 @@ pub trait ResetReader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn reset(&self, email: &Email) -> impl Future<Output = Result<Option<Reset>, StoreError>> + Send;
+    fn reset(
+        &self,
+        email: &Email,
+    ) -> impl Future<Output = Result<Option<Reset>, StoreError>> + Send;
 
     /// Writes a credential over the version before and takes the code away, as one; [`Write::Conflict`] if either has changed.
     ///

@@ -18,13 +18,15 @@ use rialto_accounts::{
     },
     ports::{
         AccountCloser, AccountLister, AccountReader, AccountWriter, AddressBooks, AttemptCounter,
-        CredentialReader, CredentialWriter, ErasureQueue, LastLogin, Profiles, Registrar, ResetReader,
-        ResetWriter, SessionEnder, SessionLister, SessionReader, SessionStarter, SessionWriter,
+        CredentialReader, CredentialWriter, ErasureQueue, LastLogin, Profiles, Registrar,
+        ResetReader, ResetWriter, SessionEnder, SessionLister, SessionReader, SessionStarter,
+        SessionWriter,
     },
 };
 use rialto_contracts::Cause;
 use rialto_kernel::{
-    AccountId, Clock, Phone, SellerId, SessionId, SupervisorId, SystemClock, Timestamp, UserId, Write,
+    AccountId, Clock, Phone, SellerId, SessionId, SupervisorId, SystemClock, Timestamp, UserId,
+    Write,
 };
 
 macro_rules! store {
@@ -99,7 +101,13 @@ fn user_since(email: &str, at: Timestamp) -> Registration {
 }
 
 fn seller(email: &str) -> Registration {
-    Registration::seller(SellerId::generate(now()), details(email), hash("h"), &Cause::default(), now())
+    Registration::seller(
+        SellerId::generate(now()),
+        details(email),
+        hash("h"),
+        &Cause::default(),
+        now(),
+    )
 }
 
 fn supervisor(email: &str) -> Registration {

@@ -129,7 +129,10 @@ async fn a_store_that_refuses_is_not_an_empty_one() {
     let keys = secrets(&stub);
     stub.break_down();
     assert!(matches!(keys.refresh_key().await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(
+        keys.add_refresh_key(&RefreshKey([1; 32])).await,
+        Err(StoreError::Unavailable(_))
+    ));
     assert!(matches!(keys.published().await, Err(StoreError::Unavailable(_))));
     assert!(matches!(keys.publish(&Jwks::default()).await, Err(StoreError::Unavailable(_))));
 }

@@ -103,7 +103,9 @@ impl Stub {
                 Some(value) => (200, json!({"SecretString": value})),
                 None => refused("ResourceNotFoundException"),
             },
-            "CreateSecret" if state.values.contains_key(&text("Name")) => refused("ResourceExistsException"),
+            "CreateSecret" if state.values.contains_key(&text("Name")) => {
+                refused("ResourceExistsException")
+            }
             "CreateSecret" => {
                 state.values.insert(text("Name"), text("SecretString"));
                 (200, json!({"Name": text("Name")}))
@@ -116,9 +118,12 @@ impl Stub {
                 None => refused("ResourceNotFoundException"),
             },
             "GetParameters" => {
-                let names = input["Names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+                let names =
+                    input["Names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
                 let found: Vec<Value> = names
-                    .filter_map(|name| Some(json!({"Name": name, "Value": state.values.get(name)?})))
+                    .filter_map(|name| {
+                        Some(json!({"Name": name, "Value": state.values.get(name)?}))
+                    })
                     .collect();
                 (200, json!({"Parameters": found}))
             }

@@ -14,8 +14,8 @@ use crate::{
     },
 };
 use rialto_dynamo::{
-    AttributeValue, Delete, Expect, Key, Listing, Put, PutOutcome, Stretch, Table, TransactWriteItem,
-    Transacted, read_item, write_item,
+    AttributeValue, Delete, Expect, Key, Listing, Put, PutOutcome, Stretch, Table,
+    TransactWriteItem, Transacted, read_item, write_item,
 };
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
 use rialto_lambda::App;
@@ -98,18 +98,23 @@ impl DynamoCatalog {
         for (name, value) in expect.values() {
             write = write.expression_attribute_values(name, value);
         }
-        let mut writes = vec![TransactWriteItem::builder().put(write.build().map_err(incomplete)?).build()];
+        let mut writes =
+            vec![TransactWriteItem::builder().put(write.build().map_err(incomplete)?).build()];
         if let Some(entry) = product.entry() {
             for list in &relisting.write {
                 let item = listed(list, &entry)?;
                 let put = Put::builder().table_name(&self.table.name).set_item(Some(item));
-                writes.push(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build());
+                writes.push(
+                    TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build(),
+                );
             }
         }
         for list in &relisting.remove {
             let key = entry_key(list, product.product_id).item();
             let delete = Delete::builder().table_name(&self.table.name).set_key(Some(key));
-            writes.push(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build());
+            writes.push(
+                TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build(),
+            );
         }
         Ok(writes)
     }
@@ -157,7 +162,10 @@ impl ProductWriter for DynamoCatalog {
     async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
         let (before, product) = (change.before.as_ref(), &change.product);
         let mut item = write_item(&product_key(product.product_id), product, &change.events)?;
-        item.insert("by_seller_pk".to_owned(), AttributeValue::S(format!("SELLER#{}", product.seller_id)));
+        item.insert(
+            "by_seller_pk".to_owned(),
+            AttributeValue::S(format!("SELLER#{}", product.seller_id)),
+        );
         item.insert("by_seller_sk".to_owned(), AttributeValue::S(product.product_id.to_string()));
         let expect = before.map_or(Expect::Absent, |before| Expect::Version(before.version));
         let was = before.and_then(Product::entry);
@@ -167,7 +175,9 @@ impl ProductWriter for DynamoCatalog {
         }
         let mut writes = self.writes(item, expect, product, &relisting)?;
         if change.needs_seller() {
-            writes.push(self.table.check_part(&seller_key(product.seller_id), Expect::Older(CLOSED))?);
+            writes.push(
+                self.table.check_part(&seller_key(product.seller_id), Expect::Older(CLOSED))?,
+            );
         }
         match self.table.transact(writes).await? {
             Transacted::Done => Ok(Stored::Done),
@@ -262,7 +272,8 @@ struct SellerRecord {
 
 impl SellerWriter for DynamoCatalog {
     async fn keep_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
-        let record = SellerRecord { seller_id, status: SellerStatus::Registered, version: REGISTERED };
+        let record =
+            SellerRecord { seller_id, status: SellerStatus::Registered, version: REGISTERED };
         self.put_new(&seller_key(seller_id), &record).await
     }
 
@@ -282,7 +293,11 @@ impl AssortmentWriter for DynamoCatalog {
         self.put_new(&brand_key(brand.brand_id), brand).await
     }
 
-    async fn classes(&self, category: CategoryId, brand: BrandId) -> Result<(bool, bool), StoreError> {
+    async fn classes(
+        &self,
+        category: CategoryId,
+        brand: BrandId,
+    ) -> Result<(bool, bool), StoreError> {
         let (category, brand) = (category_key(category), brand_key(brand));
         let items = self.table.get_all(&[category.clone(), brand.clone()]).await?;
         Ok((items.contains_key(&category), items.contains_key(&brand)))

@@ -61,7 +61,9 @@ impl ProductWriter for MemoryCatalog {
         if there != change.before.as_ref().map(|before| before.version) {
             return Ok(Stored::Conflict);
         }
-        if change.needs_seller() && state.sellers.get(&product.seller_id) == Some(&SellerStatus::Closed) {
+        if change.needs_seller()
+            && state.sellers.get(&product.seller_id) == Some(&SellerStatus::Closed)
+        {
             return Ok(Stored::SellerClosed);
         }
         state.products.insert(product.product_id, product.clone());
@@ -95,7 +97,9 @@ impl ListReader for MemoryCatalog {
             .filter(|entry| entry.lists().contains(list))
             .map(|entry| (sort.place(&entry), entry))
             .filter(|(place, _)| {
-                after.is_none_or(|after| if sort.descends() { &**place < after } else { &**place > after })
+                after.is_none_or(
+                    |after| if sort.descends() { &**place < after } else { &**place > after },
+                )
             })
             .collect();
         entries.sort_by(|(a, _), (b, _)| if sort.descends() { b.cmp(a) } else { a.cmp(b) });
@@ -118,7 +122,9 @@ impl SellerProductReader for MemoryCatalog {
         position: Option<&str>,
     ) -> Result<ProductPage, StoreError> {
         let state = self.state();
-        let before = |product: &&Product| position.is_none_or(|last| &*product.product_id.to_string() < last);
+        let before = |product: &&Product| {
+            position.is_none_or(|last| &*product.product_id.to_string() < last)
+        };
         let own = state.products.values().rev().filter(|product| product.seller_id == seller);
         let mut products: Vec<Product> = own.filter(before).cloned().collect();
         let more = products.len() > limit as usize;
@@ -153,7 +159,11 @@ impl AssortmentWriter for MemoryCatalog {
         Ok(put_new(self.state().brands.entry(brand.brand_id), brand))
     }
 
-    async fn classes(&self, category: CategoryId, brand: BrandId) -> Result<(bool, bool), StoreError> {
+    async fn classes(
+        &self,
+        category: CategoryId,
+        brand: BrandId,
+    ) -> Result<(bool, bool), StoreError> {
         let state = self.state();
         Ok((state.categories.contains_key(&category), state.brands.contains_key(&brand)))
     }

@@ -94,11 +94,13 @@ mod tests {
 
     impl ProductWriter for Contended {
         async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
-            let left =
-                self.times.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            let left = self
+                .times
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             if left.is_ok() {
                 let product = self.store.product(change.product.product_id).await?.unwrap();
-                let other = product.hear_of_stock(!product.in_stock, product.stock_sequence + 1).unwrap();
+                let other =
+                    product.hear_of_stock(!product.in_stock, product.stock_sequence + 1).unwrap();
                 assert_eq!(self.store.store(&other).await?, Stored::Done);
             }
             self.store.store(change).await
@@ -126,7 +128,8 @@ mod tests {
         let store = Forgetful(MemoryCatalog::default());
         let product = sell(&store.0, 1, "s", "thing").await;
         let (sold_out, now) = (ProductStatus::SoldOut, Timestamp::from_millis(9));
-        let changed = set_product_status(&store, product, sold_out, |_| true, now, &Cause::default()).await;
+        let changed =
+            set_product_status(&store, product, sold_out, |_| true, now, &Cause::default()).await;
         assert_eq!(changed.unwrap().version, 3);
         assert_eq!(store.product(product).await.unwrap().unwrap().version, 3);
     }
@@ -139,7 +142,15 @@ mod tests {
 
     async fn change(store: &Contended, product: ProductId) -> Result<Product, ChangeProductError> {
         let edit = Edit { price: Some(Amount::new(7).unwrap()), ..Edit::default() };
-        change_product(store, product, &edit, |_| true, Timestamp::from_millis(9), &Cause::default()).await
+        change_product(
+            store,
+            product,
+            &edit,
+            |_| true,
+            Timestamp::from_millis(9),
+            &Cause::default(),
+        )
+        .await
     }
 
     #[tokio::test]

@@ -12,7 +12,10 @@ pub enum GetProductError {
 
 /// # Errors
 /// [`GetProductError`] unless the product shows as SELL or SOLD_OUT.
-pub async fn get_product(store: &impl ProductReader, product: ProductId) -> Result<Product, GetProductError> {
+pub async fn get_product(
+    store: &impl ProductReader,
+    product: ProductId,
+) -> Result<Product, GetProductError> {
     let product = store.product(product).await?;
     product.filter(Product::is_public).ok_or(GetProductError::NotFound)
 }

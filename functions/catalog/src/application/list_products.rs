@@ -76,7 +76,8 @@ impl<'a, S: ListReader> Reading<'a, S> {
     ) -> Result<Self, ListProductsError> {
         let lists = search.lists();
         let start = search.start();
-        let mut reading = Self { store, search, list: 0, last: None, first: None, left: READS_A_PAGE };
+        let mut reading =
+            Self { store, search, list: 0, last: None, first: None, left: READS_A_PAGE };
         if let Some(position) = position {
             let position = Position::parse(position, lists.len())?;
             return Ok(Self { list: position.list, last: Some(position.last), ..reading });
@@ -101,7 +102,8 @@ impl<'a, S: ListReader> Reading<'a, S> {
         let wanted = u32::try_from(room + 1).unwrap_or(u32::MAX);
         let wanted = if self.search.filters() { CHUNK } else { wanted }.min(self.left);
         let list = &self.search.lists()[self.list];
-        let chunk = self.store.entries(list, self.search.sort, self.last.as_deref(), wanted).await?;
+        let chunk =
+            self.store.entries(list, self.search.sort, self.last.as_deref(), wanted).await?;
         self.left -= wanted;
         Ok(chunk)
     }
@@ -186,7 +188,8 @@ mod tests {
         let wanted = sell(&store.store, 1, "a", "red shoe").await;
         for millis in 2..=2_200 {
             // Neither word is rare, and hardly anything has both.
-            sell(&store.store, millis, "a", if millis % 2 == 0 { "red hat" } else { "blue shoe" }).await;
+            sell(&store.store, millis, "a", if millis % 2 == 0 { "red hat" } else { "blue shoe" })
+                .await;
         }
         let search = Search { words: Words::of("red shoe"), ..Search::default() };
         let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
@@ -265,9 +268,11 @@ mod tests {
         }
         let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
         assert_eq!((found.len(), store.reads()), (4, vec![(List::All, 5)]));
-        let (found, next) = list_products(&store, &Search::default(), 4, next.as_deref()).await.unwrap();
+        let (found, next) =
+            list_products(&store, &Search::default(), 4, next.as_deref()).await.unwrap();
         assert_eq!((found.len(), next.is_some()), (4, true));
-        let (found, next) = list_products(&store, &Search::default(), 4, next.as_deref()).await.unwrap();
+        let (found, next) =
+            list_products(&store, &Search::default(), 4, next.as_deref()).await.unwrap();
         assert_eq!((found.len(), next), (2, None));
     }
 

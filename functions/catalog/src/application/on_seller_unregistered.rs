@@ -19,7 +19,9 @@ const AT_ONCE: usize = 10;
 /// # Errors
 /// [`StoreError`]: some may be left; the event has to come again.
 pub async fn on_seller_unregistered(
-    store: &(impl SellerWriter + SellerProductReader + ListReader + ProductReader + ProductWriter + Sync),
+    store: &(
+         impl SellerWriter + SellerProductReader + ListReader + ProductReader + ProductWriter + Sync
+     ),
     event: &SellerUnregistered,
     now: Timestamp,
     cause: &Cause,
@@ -44,7 +46,8 @@ async fn withdraw_shown(
     let mut changed = Write::Conflict;
     let mut after: Option<String> = None;
     loop {
-        let chunk = store.entries(&List::Seller(seller), Sort::Newest, after.as_deref(), PAGE).await?;
+        let chunk =
+            store.entries(&List::Seller(seller), Sort::Newest, after.as_deref(), PAGE).await?;
         let shown = chunk.entries.iter().map(|entry| entry.product_id).collect();
         changed = any([changed, withdraw_all(store, shown, now, cause).await?]);
         if !chunk.more {
@@ -64,7 +67,8 @@ async fn withdraw_rest(
     let mut position: Option<String> = None;
     loop {
         let (products, next) = store.seller_products(seller, PAGE, position.as_deref()).await?;
-        let left = products.iter().filter(|product| product.chosen_status != ProductStatus::Unregistered);
+        let left =
+            products.iter().filter(|product| product.chosen_status != ProductStatus::Unregistered);
         let left = left.map(|product| product.product_id).collect();
         changed = any([changed, withdraw_all(store, left, now, cause).await?]);
         if next.is_none() {
@@ -125,7 +129,10 @@ mod tests {
         let strange = sell(&store, 3, "t", "another's").await;
         let event = SellerUnregistered { seller_id };
         assert_eq!(on_seller_unregistered(&store, &event, now, &cause).await.unwrap(), Write::Done);
-        assert_eq!(on_seller_unregistered(&store, &event, now, &cause).await.unwrap(), Write::Conflict);
+        assert_eq!(
+            on_seller_unregistered(&store, &event, now, &cause).await.unwrap(),
+            Write::Conflict
+        );
         for product in [first, second] {
             let product = store.product(product).await.unwrap().unwrap();
             assert_eq!(product.chosen_status, ProductStatus::Unregistered);

@@ -22,8 +22,11 @@ pub async fn on_stock_changed(
     sequence: u64,
 ) -> Result<Write, OnStockChangedError> {
     for _ in 0..TRIES {
-        let known = store.product(product).await?.ok_or(OnStockChangedError::UnknownProduct(product))?;
-        let Some(change) = known.hear_of_stock(in_stock, sequence) else { return Ok(Write::Conflict) };
+        let known =
+            store.product(product).await?.ok_or(OnStockChangedError::UnknownProduct(product))?;
+        let Some(change) = known.hear_of_stock(in_stock, sequence) else {
+            return Ok(Write::Conflict);
+        };
         if store.store(&change).await? == Stored::Done {
             return Ok(Write::Done);
         }

@@ -5,6 +5,9 @@ use rialto_kernel::{StoreError, Write};
 ///
 /// # Errors
 /// [`StoreError`] when it isn't known whether it was written: try again.
-pub async fn put_category(store: &impl AssortmentWriter, category: &Category) -> Result<Write, StoreError> {
+pub async fn put_category(
+    store: &impl AssortmentWriter,
+    category: &Category,
+) -> Result<Write, StoreError> {
     store.put_category(category).await
 }

@@ -62,7 +62,8 @@ pub async fn register_product(
     if unknown || known == Some(SellerStatus::Closed) {
         return Err(RegisterProductError::UnknownSeller);
     }
-    let change = Product::register(request.product, seller, &item, request.registration, now, cause);
+    let change =
+        Product::register(request.product, seller, &item, request.registration, now, cause);
     match store.store(&change).await? {
         Stored::Done => return Ok(change.product),
         Stored::SellerClosed => return Err(RegisterProductError::UnknownSeller),

@@ -67,7 +67,10 @@ pub struct InitialStockError;
 /// # Errors
 /// [`InitialStockError`] below zero or above [`MAX_INITIAL_STOCK`].
 pub fn initial_stock(pieces: i64) -> Result<u32, InitialStockError> {
-    u32::try_from(pieces).ok().filter(|pieces| *pieces <= MAX_INITIAL_STOCK).ok_or(InitialStockError)
+    u32::try_from(pieces)
+        .ok()
+        .filter(|pieces| *pieces <= MAX_INITIAL_STOCK)
+        .ok_or(InitialStockError)
 }
 
 #[cfg(test)]
@@ -76,7 +79,10 @@ mod tests {
 
     #[test]
     fn a_description_has_lines_but_no_other_control_characters() {
-        assert_eq!(Description::parse(" one\r\ntwo\n\nthree ").unwrap().as_str(), "one\ntwo\n\nthree");
+        assert_eq!(
+            Description::parse(" one\r\ntwo\n\nthree ").unwrap().as_str(),
+            "one\ntwo\n\nthree"
+        );
         assert_eq!(Description::parse("").unwrap(), Description::default());
         assert_eq!(Description::parse("a\tb"), Err(DescriptionError::Control));
         assert_eq!(Description::parse("a\rb"), Err(DescriptionError::Control));

@@ -162,7 +162,12 @@ impl Product {
     ///
     /// # Errors
     /// [`IllegalTransition`] once it is UNREGISTERED.
-    pub fn edit(&self, edit: &Edit, now: Timestamp, cause: &Cause) -> Result<Change, IllegalTransition> {
+    pub fn edit(
+        &self,
+        edit: &Edit,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Result<Change, IllegalTransition> {
         if self.chosen_status == ProductStatus::Unregistered {
             return Err(IllegalTransition { state: self.chosen_status });
         }
@@ -283,8 +288,10 @@ mod tests {
     fn only_what_the_event_carries_is_announced_and_every_change_counts() {
         let product = product(5);
         let edit = |edit: Edit| product.edit(&edit, NOW, &Cause::default()).unwrap();
-        let described =
-            edit(Edit { description: Some(Description::parse("soft").unwrap()), ..Edit::default() });
+        let described = edit(Edit {
+            description: Some(Description::parse("soft").unwrap()),
+            ..Edit::default()
+        });
         assert_eq!((described.product.version, described.events.len()), (2, 0));
         let same = edit(Edit { price: Some(product.price), ..Edit::default() });
         assert_eq!((same.product.version, same.events.len()), (2, 0));
@@ -308,8 +315,9 @@ mod tests {
 
     #[test]
     fn an_average_is_rounded_to_tenths() {
-        let rated =
-            |rating_sum, rating_count| Product { rating_sum, rating_count, ..product(1) }.rating_tenths();
+        let rated = |rating_sum, rating_count| {
+            Product { rating_sum, rating_count, ..product(1) }.rating_tenths()
+        };
         assert_eq!(rated(0, 0), 0);
         assert_eq!(rated(5, 1), 50);
         assert_eq!(rated(13, 3), 43);
@@ -323,7 +331,8 @@ mod tests {
         let registered = registered(100, "s", "Red shoe", 7);
         assert!(registered.needs_seller());
         let product = registered.product;
-        let choose = |product: &Product, status| product.choose(status, NOW, &Cause::default()).unwrap();
+        let choose =
+            |product: &Product, status| product.choose(status, NOW, &Cause::default()).unwrap();
         for (from, to, needs) in [
             (&product, Sell, true),
             (&product, SoldOut, true),

@@ -42,7 +42,8 @@ impl Search {
     /// The lists that hold everything looked for: any one of them will do.
     #[must_use]
     pub fn lists(&self) -> Vec<List> {
-        let mut lists: Vec<List> = self.words.iter().map(|word| List::Word(word.to_owned())).collect();
+        let mut lists: Vec<List> =
+            self.words.iter().map(|word| List::Word(word.to_owned())).collect();
         lists.extend(self.seller.map(List::Seller));
         lists.extend(self.brand.map(List::Brand));
         lists.extend(self.category.map(List::Category));
@@ -172,7 +173,10 @@ mod tests {
     }
 
     fn chunk(millis: &[i64], more: bool) -> Chunk {
-        Chunk { entries: millis.iter().map(|millis| entry(*millis, *millis, "red shoe")).collect(), more }
+        Chunk {
+            entries: millis.iter().map(|millis| entry(*millis, *millis, "red shoe")).collect(),
+            more,
+        }
     }
 
     fn red() -> Search {
@@ -184,7 +188,11 @@ mod tests {
         let entry = entry(1, 100, "red shoe");
         let other = |search: Search| search.matches(&entry);
         assert!(other(Search::default()));
-        assert!(other(Search { price_min: Some(amount(100)), price_max: Some(amount(100)), ..red() }));
+        assert!(other(Search {
+            price_min: Some(amount(100)),
+            price_max: Some(amount(100)),
+            ..red()
+        }));
         assert!(!other(Search { price_min: Some(amount(101)), ..red() }));
         assert!(!other(Search { price_max: Some(amount(99)), ..red() }));
         assert!(!other(Search { words: Words::of("red boot"), ..red() }));

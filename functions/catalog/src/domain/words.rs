@@ -63,7 +63,10 @@ mod tests {
         let text: Vec<String> =
             (0..20).map(|at| format!("w{}", at / 2)).chain(["x".into(), "y".into()]).collect();
         assert_eq!(words(&text.join(" ")).len(), 12);
-        assert_eq!(words(&(0..20).map(|at| format!("w{at} ")).collect::<String>()).last().unwrap(), "w11");
+        assert_eq!(
+            words(&(0..20).map(|at| format!("w{at} ")).collect::<String>()).last().unwrap(),
+            "w11"
+        );
     }
 
     #[test]

@@ -56,9 +56,9 @@ impl ChangeProductRequest {
         let mut fields = Fields::default();
         let edit = Edit {
             title: self.title.and_then(|title| fields.take("title", Title::parse(&title))),
-            description: self
-                .description
-                .and_then(|description| fields.take("description", Description::parse(&description))),
+            description: self.description.and_then(|description| {
+                fields.take("description", Description::parse(&description))
+            }),
             images: self.images.and_then(|urls| images(&mut fields, &urls)),
             price: self.price.and_then(|price| fields.take("price", details::price(price))),
         };
@@ -130,7 +130,10 @@ mod tests {
         assert_eq!(parse(json!({})), Err(vec!["body".to_owned()]));
         assert_eq!(parse(json!({"title": null})), Err(vec!["body".to_owned()]));
         assert!(parse(json!({"images": []})).unwrap().images.unwrap().is_empty());
-        assert_eq!(parse(json!({"description": ""})).unwrap().description, Some(Description::default()));
+        assert_eq!(
+            parse(json!({"description": ""})).unwrap().description,
+            Some(Description::default())
+        );
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::{
 };
 use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{
-    Amount, BrandId, CategoryId, Currency, ItemId, ProductId, SellerId, Timestamp, settings::CURRENCY,
+    Amount, BrandId, CategoryId, Currency, ItemId, ProductId, SellerId, Timestamp,
+    settings::CURRENCY,
 };
 use rialto_lambda::{
     App,

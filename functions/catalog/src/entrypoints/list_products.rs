@@ -24,7 +24,8 @@ fn build(app: &App) -> http::Handler {
     })
 }
 
-const PARAMETERS: &[&str] = &["category_id", "brand_id", "seller_id", "price_min", "price_max", "q", "sort"];
+const PARAMETERS: &[&str] =
+    &["category_id", "brand_id", "seller_id", "price_min", "price_max", "q", "sort"];
 
 fn parse(query: &Query<'_>) -> Result<Search, Invalid> {
     let mut fields = Fields::default();
@@ -54,7 +55,8 @@ fn given<T, E: Display>(
 }
 
 fn price(text: &str) -> Result<Amount, String> {
-    let minor_units = text.parse().map_err(|_| "must be a whole number of minor units".to_owned())?;
+    let minor_units =
+        text.parse().map_err(|_| "must be a whole number of minor units".to_owned())?;
     Amount::new(minor_units).map_err(|error| error.to_string())
 }
 
@@ -98,7 +100,8 @@ pub(crate) async fn handle(
     let (limit, position) = (query.limit()?, query.position()?);
     let (products, next) = list_products(store, &search, limit.get(), position.as_deref()).await?;
     let currency = currency(settings).await?;
-    let items: Vec<_> = products.iter().map(|product| ProductBody::new(product, currency)).collect();
+    let items: Vec<_> =
+        products.iter().map(|product| ProductBody::new(product, currency)).collect();
     Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }
 
@@ -117,7 +120,9 @@ mod tests {
 
     fn request(query: &[(&str, &str)]) -> Request {
         let mut request = Request::default();
-        request.query.extend(query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        request
+            .query
+            .extend(query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         request
     }
 
@@ -142,7 +147,8 @@ mod tests {
             ("q", "Red  SHOE!".to_owned()),
             ("sort", "rating".to_owned()),
         ];
-        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let query: Vec<(&str, &str)> =
+            query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let search = parse(&request(&query).list_query(PARAMETERS).unwrap()).unwrap();
         assert_eq!(search.seller, Some(seller));
         assert_eq!(search.price_min, Some(Amount::ZERO));
@@ -152,8 +158,13 @@ mod tests {
 
     #[test]
     fn every_bad_parameter_is_named() {
-        let bad =
-            [("category_id", "x"), ("price_min", "-1"), ("price_max", "1.5"), ("q", "!?"), ("sort", "best")];
+        let bad = [
+            ("category_id", "x"),
+            ("price_min", "-1"),
+            ("price_max", "1.5"),
+            ("q", "!?"),
+            ("sort", "best"),
+        ];
         assert_eq!(bad_fields(&bad), ["category_id", "price_min", "price_max", "q", "sort"]);
         assert_eq!(bad_fields(&[("price_min", "2"), ("price_max", "1")]), ["price_max"]);
         assert_eq!(bad_fields(&[("q", "")]), ["q"]);

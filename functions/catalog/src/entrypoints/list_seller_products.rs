@@ -2,7 +2,9 @@ use super::{
     get_product::{currency, open},
     register_product::OwnProductBody,
 };
-use crate::{adapters::dynamodb::DynamoCatalog, application::list_seller_products::list_seller_products};
+use crate::{
+    adapters::dynamodb::DynamoCatalog, application::list_seller_products::list_seller_products,
+};
 use rialto_kernel::SellerId;
 use rialto_lambda::{
     App,
@@ -48,8 +50,10 @@ pub(crate) async fn handle(
     let seller = request.path("seller_id")?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
-    let (products, next) = list_seller_products(store, seller, limit.get(), position.as_deref()).await?;
+    let (products, next) =
+        list_seller_products(store, seller, limit.get(), position.as_deref()).await?;
     let currency = currency(settings).await?;
-    let items: Vec<_> = products.iter().map(|product| OwnProductBody::new(product, currency)).collect();
+    let items: Vec<_> =
+        products.iter().map(|product| OwnProductBody::new(product, currency)).collect();
     Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

@@ -26,7 +26,9 @@ fn build(app: &App) -> sqs::Handler {
 
 async fn handle(store: &DynamoCatalog, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
     match Accounts::decode(event)? {
-        Accounts::SellerRegistered(registered) => Ok(on_seller_registered(store, &registered).await?.into()),
+        Accounts::SellerRegistered(registered) => {
+            Ok(on_seller_registered(store, &registered).await?.into())
+        }
         Accounts::SellerUnregistered(gone) => {
             Ok(on_seller_unregistered(store, &gone, SystemClock.now(), cause).await?.into())
         }

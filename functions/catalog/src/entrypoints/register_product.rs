@@ -1,7 +1,9 @@
 use super::get_product::{ProductBody, currency, open};
 use crate::{
     adapters::dynamodb::DynamoCatalog,
-    application::register_product::{Owner, RegisterProduct, RegisterProductError, register_product},
+    application::register_product::{
+        Owner, RegisterProduct, RegisterProductError, register_product,
+    },
     domain::{
         details::{self, Description, ImageUrl, MAX_IMAGES, Title},
         product::{Product, Registration},
@@ -86,7 +88,8 @@ impl RegisterProductRequest {
         let description = fields.take("description", Description::parse(&self.description));
         let images = images(&mut fields, &self.images);
         let price = fields.take("price", details::price(self.price));
-        let initial_stock = fields.take("initial_stock", details::initial_stock(self.initial_stock));
+        let initial_stock =
+            fields.take("initial_stock", details::initial_stock(self.initial_stock));
         let flash_sale = self.flash_sale;
         let whole = || {
             let registration = Registration {
@@ -215,7 +218,10 @@ mod tests {
         assert_eq!(named.owner, Owner::Named(seller()));
         assert_eq!(bad_fields(&json!({}), supervisor), ["seller_id"]);
         assert_eq!(bad_fields(&json!({"seller_id": "sel_x"}), supervisor), ["seller_id"]);
-        assert_eq!(bad_fields(&json!({"seller_id": seller()}), Account::Seller(seller())), ["seller_id"]);
+        assert_eq!(
+            bad_fields(&json!({"seller_id": seller()}), Account::Seller(seller())),
+            ["seller_id"]
+        );
     }
 
     #[test]

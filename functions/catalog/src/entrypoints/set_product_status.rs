@@ -3,7 +3,8 @@ use super::{
     register_product::OwnProductBody,
 };
 use crate::{
-    adapters::dynamodb::DynamoCatalog, application::set_product_status::set_product_status, domain::status,
+    adapters::dynamodb::DynamoCatalog, application::set_product_status::set_product_status,
+    domain::status,
 };
 use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Invalid, ProductId};
@@ -67,6 +68,7 @@ pub(crate) async fn handle(
     let currency = currency(settings).await?;
     let may_change = |seller| caller.acts_for_seller(seller);
     let cause = request.cause();
-    let product = set_product_status(store, product, status, may_change, request.now(), &cause).await?;
+    let product =
+        set_product_status(store, product, status, may_change, request.now(), &cause).await?;
     Ok(Reply::ok(&OwnProductBody::new(&product, currency)))
 }

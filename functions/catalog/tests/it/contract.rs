@@ -123,7 +123,8 @@ async fn item(store: &impl Store, category_name: &str, brand_name: &str) -> Item
     let item_id = ItemId::derive(&[category_name.as_bytes(), brand_name.as_bytes()]);
     let a_category = Category { category_id, name: name(category_name), version: 1 };
     let a_brand = Brand { brand_id, name: name(brand_name), version: 1 };
-    let attributes = BTreeMap::from([(Text::parse("colour").unwrap(), Text::parse("red").unwrap())]);
+    let attributes =
+        BTreeMap::from([(Text::parse("colour").unwrap(), Text::parse("red").unwrap())]);
     let item = Item {
         item_id,
         name: Text::parse("thing").unwrap(),
@@ -151,8 +152,15 @@ struct Sketch {
     stock: u32,
 }
 
-const SKETCH: Sketch =
-    Sketch { at: 1, seller: "s", category: "c", brand: "b", title: "Red shoe", price: 100, stock: 5 };
+const SKETCH: Sketch = Sketch {
+    at: 1,
+    seller: "s",
+    category: "c",
+    brand: "b",
+    title: "Red shoe",
+    price: 100,
+    stock: 5,
+};
 
 fn registration(sketch: Sketch) -> Registration {
     Registration {
@@ -228,7 +236,8 @@ async fn a_product_is_made_from_an_item_that_exists(store: impl Store) {
     assert_eq!(store.product(id).await.unwrap(), None);
 
     let request = RegisterProduct { item: item(&store, "c", "b").await, ..request };
-    let product = register_product(&store, request.clone(), now(1), &Cause::default()).await.unwrap();
+    let product =
+        register_product(&store, request.clone(), now(1), &Cause::default()).await.unwrap();
     let again = register_product(&store, request.clone(), now(1), &Cause::default()).await;
     assert_eq!(again.unwrap(), product);
     let other = register_product(&store, request, now(2), &Cause::default()).await;
@@ -261,7 +270,10 @@ async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl 
     let gone = SellerUnregistered { seller_id: seller("s") };
     let cause = Cause::default();
     assert_eq!(on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(), Write::Done);
-    assert_eq!(on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(), Write::Conflict);
+    assert_eq!(
+        on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(),
+        Write::Conflict
+    );
     let left = store.product(product.product_id).await.unwrap().unwrap();
     assert_eq!(left.chosen_status, ProductStatus::Unregistered);
     assert_eq!(store.keep_seller(seller("s")).await.unwrap(), Write::Conflict);
@@ -307,7 +319,9 @@ impl<S: Store> ProductWriter for Leaving<'_, S> {
 async fn a_seller_that_goes_while_a_product_is_registered_does_not_get_it(store: impl Store) {
     let item = item(&store, "c", "b").await;
     assert_eq!(store.keep_seller(seller("known")).await.unwrap(), Write::Done);
-    for (at, owner) in [(1, Owner::Named(seller("known"))), (2, Owner::Caller(seller("unheard of")))] {
+    for (at, owner) in
+        [(1, Owner::Named(seller("known"))), (2, Owner::Caller(seller("unheard of")))]
+    {
         let product = ProductId::generate(now(at));
         let request = RegisterProduct { product, owner, item, registration: registration(SKETCH) };
         let refused = register_product(&Leaving(&store), request, now(at), &Cause::default()).await;
@@ -320,7 +334,12 @@ async fn a_seller_that_goes_while_a_product_is_registered_does_not_get_it(store:
 struct Lagging<'a, S>(&'a S);
 
 impl<S: Store> SellerProductReader for Lagging<'_, S> {
-    async fn seller_products(&self, _: SellerId, _: u32, _: Option<&str>) -> Result<ProductPage, StoreError> {
+    async fn seller_products(
+        &self,
+        _: SellerId,
+        _: u32,
+        _: Option<&str>,
+    ) -> Result<ProductPage, StoreError> {
         Ok((Vec::new(), None))
     }
 }
@@ -370,7 +389,9 @@ async fn unregister_unseen(store: &impl Store) {
     assert_eq!(heard.unwrap(), Write::Done);
 }
 
-async fn what_a_seller_that_goes_shows_is_withdrawn_though_the_index_does_not_know_it(store: impl Store) {
+async fn what_a_seller_that_goes_shows_is_withdrawn_though_the_index_does_not_know_it(
+    store: impl Store,
+) {
     let shown = sell(&store, SKETCH).await;
     let sold_out = sell(&store, Sketch { at: 2, stock: 0, ..SKETCH }).await;
     let strange = sell(&store, Sketch { at: 3, seller: "other", ..SKETCH }).await;
@@ -386,7 +407,8 @@ async fn what_the_index_hid_from_the_withdrawal_is_never_shown(store: impl Store
     let product = register(&store, SKETCH).await.product_id;
     unregister_unseen(&store).await;
     for status in [ProductStatus::Sell, ProductStatus::SoldOut] {
-        let refused = set_product_status(&store, product, status, |_| true, now(9), &Cause::default()).await;
+        let refused =
+            set_product_status(&store, product, status, |_| true, now(9), &Cause::default()).await;
         assert!(matches!(refused, Err(ChangeProductError::SellerClosed)), "{refused:?}");
     }
     assert_eq!(found(&store, &Search::default()).await, []);
@@ -424,7 +446,8 @@ async fn a_write_expects_the_version_before(store: impl Store) {
     let cause = Cause::default();
     // One that changes lists too, and one that doesn't.
     let sells = product.choose(ProductStatus::Sell, now(2), &cause).unwrap();
-    let dearer = product.edit(&Edit { price: amount(101), ..Edit::default() }, now(2), &cause).unwrap();
+    let dearer =
+        product.edit(&Edit { price: amount(101), ..Edit::default() }, now(2), &cause).unwrap();
     assert_eq!(store.store(&sells).await.unwrap(), Stored::Done);
     assert_eq!(store.store(&dearer).await.unwrap(), Stored::Conflict);
     assert_eq!(store.store(&sells).await.unwrap(), Stored::Conflict);
@@ -441,7 +464,8 @@ async fn a_seller_changes_only_its_own_products(store: impl Store) {
     let nothing = ProductId::derive(&[b"none"]);
     let refused = change_product(&store, nothing, &edit, own(seller("s")), now(2), &cause).await;
     assert!(matches!(refused, Err(ChangeProductError::NotFound)));
-    let changed = change_product(&store, product, &edit, own(seller("s")), now(2), &cause).await.unwrap();
+    let changed =
+        change_product(&store, product, &edit, own(seller("s")), now(2), &cause).await.unwrap();
     assert_eq!((changed.price, changed.version), (Amount::new(7).unwrap(), 2));
 
     choose(&store, product, ProductStatus::Unregistered).await;
@@ -485,7 +509,8 @@ async fn stock_and_seller_do_not_overwrite_one_another(store: impl Store) {
     let product = sell(&store, SKETCH).await;
     let before = store.product(product).await.unwrap().unwrap();
     assert_eq!(on_stock_changed(&store, product, false, 2).await.unwrap(), Write::Done);
-    let overtaken = before.edit(&Edit { price: amount(1), ..Edit::default() }, now(3), &Cause::default());
+    let overtaken =
+        before.edit(&Edit { price: amount(1), ..Edit::default() }, now(3), &Cause::default());
     assert_eq!(store.store(&overtaken.unwrap()).await.unwrap(), Stored::Conflict);
     edit(&store, product, Edit { price: amount(1), ..Edit::default() }).await;
     assert_eq!(on_stock_changed(&store, product, true, 3).await.unwrap(), Write::Done);
@@ -499,7 +524,9 @@ async fn stock_and_seller_do_not_overwrite_one_another(store: impl Store) {
 async fn stock_of_an_unknown_product_waits(store: impl Store) {
     let product = ProductId::derive(&[b"none"]);
     let failed = on_stock_changed(&store, product, false, 2).await;
-    assert!(matches!(failed, Err(OnStockChangedError::UnknownProduct(unknown)) if unknown == product));
+    assert!(
+        matches!(failed, Err(OnStockChangedError::UnknownProduct(unknown)) if unknown == product)
+    );
 }
 
 /// The same product with these ratings, as reviews will write it.
@@ -529,7 +556,8 @@ async fn all_pages(store: &impl Store, search: &Search, limit: u32) -> Vec<Produ
     let mut seen = Vec::new();
     let mut position = None;
     loop {
-        let (products, next) = list_products(store, search, limit, position.as_deref()).await.unwrap();
+        let (products, next) =
+            list_products(store, search, limit, position.as_deref()).await.unwrap();
         assert!(products.len() <= limit as usize);
         seen.extend(products.iter().map(|product| product.product_id));
         position = next;
@@ -570,7 +598,8 @@ async fn newest_first_neither_skips_nor_repeats_while_products_come_and_go(store
     edit(&store, all[2], Edit { price: amount(1), ..Edit::default() }).await;
     let (second, next) = list_products(&store, &newest, 2, next.as_deref()).await.unwrap();
     let (third, next) = list_products(&store, &newest, 2, next.as_deref()).await.unwrap();
-    let ids: Vec<_> = [first, second, third].concat().iter().map(|product| product.product_id).collect();
+    let ids: Vec<_> =
+        [first, second, third].concat().iter().map(|product| product.product_id).collect();
     assert_eq!(ids, [5, 4, 3, 2, 1, 0].map(|at| all[at]));
     assert_eq!(next, None);
 }
@@ -596,8 +625,12 @@ async fn every_filter_and_all_of_them_together(store: impl Store) {
     assert_eq!(found(&store, &Search { brand: b, ..Search::default() }).await, without(2));
     assert_eq!(found(&store, &Search { category: c, ..Search::default() }).await, without(3));
     assert_eq!(found(&store, &of_words("SHOE")).await, without(4));
-    assert_eq!(found(&store, &Search { price_min: amount(51), ..Search::default() }).await, without(5));
-    let together = Search { seller: s, brand: b, category: c, price_min: amount(51), ..of_words("red shoe") };
+    assert_eq!(
+        found(&store, &Search { price_min: amount(51), ..Search::default() }).await,
+        without(5)
+    );
+    let together =
+        Search { seller: s, brand: b, category: c, price_min: amount(51), ..of_words("red shoe") };
     for sort in [Sort::Newest, Sort::Price, Sort::Rating] {
         assert_eq!(found(&store, &Search { sort, ..together.clone() }).await, [ids[0]]);
     }
@@ -635,7 +668,12 @@ fn word(word: &str) -> List {
 async fn another_title_is_found_by_its_own_words_only(store: impl Store) {
     let product = sell(&store, SKETCH).await;
     assert_eq!(found(&store, &of_words("red")).await, [product]);
-    edit(&store, product, Edit { title: Some(Text::parse("Blue shoe").unwrap()), ..Edit::default() }).await;
+    edit(
+        &store,
+        product,
+        Edit { title: Some(Text::parse("Blue shoe").unwrap()), ..Edit::default() },
+    )
+    .await;
     assert_eq!(entries(&store, word("red")).await, 0);
     assert_eq!(found(&store, &of_words("red")).await, []);
     assert_eq!(found(&store, &of_words("blue")).await, [product]);
@@ -674,7 +712,8 @@ async fn a_long_title_is_found_by_twelve_words(store: impl Store) {
     assert_eq!(found(&store, &of_words(title)).await, [product]);
     assert_eq!(found(&store, &of_words("a13")).await, []);
     let other = "b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13";
-    edit(&store, product, Edit { title: Some(Text::parse(other).unwrap()), ..Edit::default() }).await;
+    edit(&store, product, Edit { title: Some(Text::parse(other).unwrap()), ..Edit::default() })
+        .await;
     assert_eq!(entries(&store, word("a12")).await, 0);
     assert_eq!(found(&store, &of_words(other)).await, [product]);
 }

@@ -8,14 +8,14 @@ use crate::{
         stock::Stock,
     },
     ports::{
-        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster, StockReader,
-        StockRegistrar,
+        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster,
+        StockReader, StockRegistrar,
     },
 };
 use rialto_contracts::{Cause, inventory::Shortage};
 use rialto_dynamo::{
-    AttributeValue, Expect, Key, Listing, OnRefusal, Refusal, Table, TransactWriteItem, Transacted, Update,
-    number, read_item, write_item,
+    AttributeValue, Expect, Key, Listing, OnRefusal, Refusal, Table, TransactWriteItem, Transacted,
+    Update, number, read_item, write_item,
 };
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
 use rialto_lambda::App;
@@ -58,7 +58,11 @@ impl DynamoInventory {
     }
 
     /// Adds to the stock's numbers without reading them, if none goes below zero.
-    fn move_stock(&self, movement: &Movement, change: &Change) -> Result<TransactWriteItem, StoreError> {
+    fn move_stock(
+        &self,
+        movement: &Movement,
+        change: &Change,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut condition = "attribute_exists(pk)".to_owned();
         let mut update = Update::builder()
             .table_name(&self.table.name)
@@ -71,13 +75,16 @@ impl DynamoInventory {
             .expression_attribute_values(":cause", as_attribute(&change.cause)?)
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
-        for (name, delta) in
-            [("available", movement.available), ("reserved", movement.reserved), ("sold", movement.sold)]
-        {
+        for (name, delta) in [
+            ("available", movement.available),
+            ("reserved", movement.reserved),
+            ("sold", movement.sold),
+        ] {
             update = update.expression_attribute_values(format!(":{name}"), number(delta));
             if delta < 0 {
                 condition.push_str(&format!(" AND {name} >= :least_{name}"));
-                update = update.expression_attribute_values(format!(":least_{name}"), number(-delta));
+                update =
+                    update.expression_attribute_values(format!(":least_{name}"), number(-delta));
             }
         }
         let update = update.condition_expression(condition).build().map_err(incomplete)?;
@@ -212,7 +219,8 @@ fn refused(moves: &[Movement], mut refusals: Vec<Option<Refusal>>) -> Result<App
         shortages.push(Shortage {
             product_id: movement.product_id,
             wanted: u32::try_from(-movement.available).unwrap_or(0),
-            available: u32::try_from(read_item::<Stock>(refusal.item)?.available).unwrap_or(u32::MAX),
+            available: u32::try_from(read_item::<Stock>(refusal.item)?.available)
+                .unwrap_or(u32::MAX),
         });
     }
     Ok(Applied::Short(shortages))
@@ -238,8 +246,10 @@ pub fn depleted_or_replenished(
         let product_id = ProductId::parse(after.string("product_id")?).ok()?;
         let seller_id = rialto_kernel::SellerId::parse(after.string("seller_id")?).ok()?;
         let at = Timestamp::parse(after.string("changed_at")?).ok()?;
-        let cause =
-            after.string("cause").and_then(|cause| serde_json::from_str(cause).ok()).unwrap_or_default();
+        let cause = after
+            .string("cause")
+            .and_then(|cause| serde_json::from_str(cause).ok())
+            .unwrap_or_default();
         let version = after.number("version")?;
         Some(if is == 0 {
             Event::new(&StockDepleted { product_id, seller_id }, version, 0, at, &cause)

@@ -7,8 +7,8 @@ use crate::{
         stock::Stock,
     },
     ports::{
-        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster, StockReader,
-        StockRegistrar,
+        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster,
+        StockReader, StockRegistrar,
     },
 };
 use rialto_contracts::{Cause, Event, inventory::Shortage};
@@ -102,14 +102,20 @@ impl MovementReader for MemoryInventory {
         position: Option<&str>,
     ) -> Result<MovementPage, StoreError> {
         let state = self.state();
-        let mut movements: Vec<_> =
-            state.movements.iter().filter(|movement| movement.product_id == product).cloned().collect();
+        let mut movements: Vec<_> = state
+            .movements
+            .iter()
+            .filter(|movement| movement.product_id == product)
+            .cloned()
+            .collect();
         movements.sort_by_key(|movement| std::cmp::Reverse(movement.movement_id));
-        movements
-            .retain(|movement| position.is_none_or(|last| movement.movement_id.to_string().as_str() < last));
+        movements.retain(|movement| {
+            position.is_none_or(|last| movement.movement_id.to_string().as_str() < last)
+        });
         let more = movements.len() > limit as usize;
         movements.truncate(limit as usize);
-        let next = movements.last().filter(|_| more).map(|movement| movement.movement_id.to_string());
+        let next =
+            movements.last().filter(|_| more).map(|movement| movement.movement_id.to_string());
         Ok((movements, next))
     }
 }
@@ -122,7 +128,8 @@ impl Reservations for MemoryInventory {
     async fn apply(&self, change: &Change) -> Result<Applied, StoreError> {
         let mut state = self.state();
         let order = change.reservation.order_id;
-        if state.reservations.get(&order).map(|reservation| reservation.version) != change.expected {
+        if state.reservations.get(&order).map(|reservation| reservation.version) != change.expected
+        {
             return Ok(Applied::Conflict);
         }
         let mut stocks = state.stocks.clone();

@@ -72,8 +72,11 @@ pub async fn adjust_stock(
             return Ok(Adjusted { answer: record.answer, replayed: true });
         }
         let (stock, movement) = adjustment.apply(&stock, &key, now)?;
-        let record =
-            AdjustmentRecord { key: key.clone(), body_hash: body_hash.clone(), answer: answer(&stock) };
+        let record = AdjustmentRecord {
+            key: key.clone(),
+            body_hash: body_hash.clone(),
+            answer: answer(&stock),
+        };
         if store.adjust(&stock, &movement, &record, cause).await? == Write::Done {
             return Ok(Adjusted { answer: record.answer, replayed: false });
         }

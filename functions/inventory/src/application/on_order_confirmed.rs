@@ -24,7 +24,8 @@ pub async fn on_order_confirmed(
     now: Timestamp,
 ) -> Result<Write, OnOrderConfirmedError> {
     let order = event.order_id;
-    let reservation = store.reservation(order).await?.ok_or(OnOrderConfirmedError::NoReservation(order))?;
+    let reservation =
+        store.reservation(order).await?.ok_or(OnOrderConfirmedError::NoReservation(order))?;
     let Some(change) = reservation.sell(now, cause) else { return Ok(Write::Conflict) };
     match store.apply(&change).await? {
         Applied::Done => Ok(Write::Done),

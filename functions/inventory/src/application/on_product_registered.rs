@@ -11,6 +11,7 @@ pub async fn on_product_registered(
     event: &ProductRegistered,
     now: Timestamp,
 ) -> Result<Write, StoreError> {
-    let (stock, movement) = Stock::open(event.product_id, event.seller_id, event.initial_stock, now);
+    let (stock, movement) =
+        Stock::open(event.product_id, event.seller_id, event.initial_stock, now);
     store.open(&stock, &movement).await
 }

@@ -86,7 +86,9 @@ mod tests {
 
     fn adjust(available: u32, quantity: i64) -> Result<u64, AdjustmentError> {
         let adjustment = Adjustment { quantity, reason: Text::parse("counted").unwrap() };
-        adjustment.apply(&stock(available), "k", Timestamp::from_millis(2)).map(|(stock, _)| stock.available)
+        adjustment
+            .apply(&stock(available), "k", Timestamp::from_millis(2))
+            .map(|(stock, _)| stock.available)
     }
 
     #[test]

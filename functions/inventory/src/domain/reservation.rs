@@ -74,7 +74,8 @@ impl Reservation {
                 state: LineState::Reserved,
             })
             .collect();
-        let reservation = Self { order_id: order.order_id, outcome: Outcome::Reserved, lines, version: 1 };
+        let reservation =
+            Self { order_id: order.order_id, outcome: Outcome::Reserved, lines, version: 1 };
         let announced = StockReserved {
             order_id: order.order_id,
             user_id: order.user_id,
@@ -94,9 +95,18 @@ impl Reservation {
 
     /// Records that an order can't be had.
     #[must_use]
-    pub fn reject(order: &OrderPlaced, shortages: Vec<Shortage>, now: Timestamp, cause: &Cause) -> Change {
-        let reservation =
-            Self { order_id: order.order_id, outcome: Outcome::Rejected, lines: Vec::new(), version: 1 };
+    pub fn reject(
+        order: &OrderPlaced,
+        shortages: Vec<Shortage>,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Change {
+        let reservation = Self {
+            order_id: order.order_id,
+            outcome: Outcome::Rejected,
+            lines: Vec::new(),
+            version: 1,
+        };
         let announced = StockRejected { order_id: order.order_id, shortages };
         let events = vec![Event::new(&announced, 1, 0, now, cause)];
         Change { reservation, expected: None, moves: Vec::new(), events, cause: cause.clone() }
@@ -105,8 +115,15 @@ impl Reservation {
     /// Records a cancellation that was heard before its order.
     #[must_use]
     pub fn overtaken(order_id: OrderId, cause: &Cause) -> Change {
-        let reservation = Self { order_id, outcome: Outcome::Overtaken, lines: Vec::new(), version: 1 };
-        Change { reservation, expected: None, moves: Vec::new(), events: Vec::new(), cause: cause.clone() }
+        let reservation =
+            Self { order_id, outcome: Outcome::Overtaken, lines: Vec::new(), version: 1 };
+        Change {
+            reservation,
+            expected: None,
+            moves: Vec::new(),
+            events: Vec::new(),
+            cause: cause.clone(),
+        }
     }
 
     /// Sells what is still reserved; nothing if nothing is.
@@ -138,7 +155,11 @@ impl Reservation {
         let mut moved: BTreeMap<u8, (MovementCause, Vec<ReservedLine>)> = BTreeMap::new();
         for line in &mut reservation.lines {
             if let Some((state, movement)) = step(line.state) {
-                moved.entry(movement as u8).or_insert_with(|| (movement, Vec::new())).1.push(line.clone());
+                moved
+                    .entry(movement as u8)
+                    .or_insert_with(|| (movement, Vec::new()))
+                    .1
+                    .push(line.clone());
                 line.state = state;
             }
         }
@@ -161,9 +182,17 @@ impl Reservation {
             let announced = StockReleased { order_id: self.order_id, lines: back };
             vec![Event::new(&announced, reservation.version, 0, now, cause)]
         };
-        let moves =
-            moved.values().flat_map(|(movement, lines)| reservation.moves(lines, *movement, now)).collect();
-        Some(Change { reservation, expected: Some(self.version), moves, events, cause: cause.clone() })
+        let moves = moved
+            .values()
+            .flat_map(|(movement, lines)| reservation.moves(lines, *movement, now))
+            .collect();
+        Some(Change {
+            reservation,
+            expected: Some(self.version),
+            moves,
+            events,
+            cause: cause.clone(),
+        })
     }
 
     /// The movements of these lines, one a product.
@@ -233,7 +262,8 @@ mod tests {
 
     #[test]
     fn two_lines_of_one_product_are_one_movement() {
-        let change = Reservation::reserve(&order(&[("a", 2), ("a", 3), ("b", 1)]), NOW, &Cause::default());
+        let change =
+            Reservation::reserve(&order(&[("a", 2), ("a", 3), ("b", 1)]), NOW, &Cause::default());
         let mut moved: Vec<_> =
             change.moves.iter().map(|movement| (movement.available, movement.reserved)).collect();
         moved.sort_unstable();

@@ -26,10 +26,19 @@ impl Stock {
         initial: u32,
         now: Timestamp,
     ) -> (Self, Movement) {
-        let stock =
-            Self { product_id, seller_id, available: initial.into(), reserved: 0, sold: 0, version: 1 };
+        let stock = Self {
+            product_id,
+            seller_id,
+            available: initial.into(),
+            reserved: 0,
+            sold: 0,
+            version: 1,
+        };
         let movement = Movement {
-            movement_id: MovementId::derive_at(now, &[b"initial", product_id.to_string().as_bytes()]),
+            movement_id: MovementId::derive_at(
+                now,
+                &[b"initial", product_id.to_string().as_bytes()],
+            ),
             product_id,
             at: now,
             cause: MovementCause::Initial,

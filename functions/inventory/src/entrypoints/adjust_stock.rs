@@ -38,10 +38,11 @@ pub struct AdjustStockRequest {
 impl AdjustStockRequest {
     fn parse(self) -> Result<Adjustment, Invalid> {
         let mut fields = Fields::default();
-        let quantity =
-            fields.take("quantity", Adjustment::quantity(self.quantity).map_err(|error| error.message));
+        let quantity = fields
+            .take("quantity", Adjustment::quantity(self.quantity).map_err(|error| error.message));
         let reason = fields.take("reason", Text::parse(&self.reason));
-        fields.finish(quantity.zip(reason).map(|(quantity, reason)| Adjustment { quantity, reason }))
+        fields
+            .finish(quantity.zip(reason).map(|(quantity, reason)| Adjustment { quantity, reason }))
     }
 }
 
@@ -72,7 +73,8 @@ pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result
     };
     let may_adjust = |seller| caller.acts_for_seller(seller);
     let answer = |stock: &_| Reply::ok(&StockBody::from(stock)).body;
-    let adjusted = adjust_stock(store, &command, may_adjust, answer, request.now(), &request.cause()).await?;
+    let adjusted =
+        adjust_stock(store, &command, may_adjust, answer, request.now(), &request.cause()).await?;
     let reply = Reply::raw(200, "application/json", adjusted.answer);
     Ok(if adjusted.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
 }

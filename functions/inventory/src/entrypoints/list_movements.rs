@@ -79,7 +79,8 @@ pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
     let may_see = |seller| caller.acts_for_seller(seller);
-    let (movements, next) = list_movements(store, product, may_see, limit.get(), position.as_deref()).await?;
+    let (movements, next) =
+        list_movements(store, product, may_see, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = movements.into_iter().map(MovementBody::from).collect();
     Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

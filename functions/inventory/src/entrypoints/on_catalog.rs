@@ -1,4 +1,6 @@
-use crate::{adapters::dynamodb::DynamoInventory, application::on_product_registered::on_product_registered};
+use crate::{
+    adapters::dynamodb::DynamoInventory, application::on_product_registered::on_product_registered,
+};
 use rialto_contracts::{Event, catalog::Catalog};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{

@@ -30,8 +30,12 @@ async fn handle(store: &DynamoInventory, event: &Event, cause: &Cause) -> Result
     let now = SystemClock.now();
     let write = match Orders::decode(event)? {
         Orders::OrderPlaced(placed) => on_order_placed(store, &placed, cause, now).await?,
-        Orders::OrderConfirmed(confirmed) => on_order_confirmed(store, &confirmed, cause, now).await?,
-        Orders::OrderCancelled(cancelled) => on_order_cancelled(store, &cancelled, cause, now).await?,
+        Orders::OrderConfirmed(confirmed) => {
+            on_order_confirmed(store, &confirmed, cause, now).await?
+        }
+        Orders::OrderCancelled(cancelled) => {
+            on_order_cancelled(store, &cancelled, cause, now).await?
+        }
         Orders::Other => return Ok(Outcome::Ignored),
     };
     Ok(write.into())

@@ -14,11 +14,13 @@ use rialto_inventory::{
         stock::Stock,
     },
     ports::{
-        AdjustmentRecord, Applied, MovementReader, Reservations, StockAdjuster, StockReader, StockRegistrar,
+        AdjustmentRecord, Applied, MovementReader, Reservations, StockAdjuster, StockReader,
+        StockRegistrar,
     },
 };
 use rialto_kernel::{
-    Amount, Clock, Currency, OrderId, ProductId, Quantity, SellerId, SystemClock, Text, UserId, Write,
+    Amount, Clock, Currency, OrderId, ProductId, Quantity, SellerId, SystemClock, Text, UserId,
+    Write,
 };
 
 trait Store: StockReader + StockRegistrar + StockAdjuster + MovementReader + Reservations {}
@@ -53,7 +55,8 @@ contract! {
 
 async fn open(store: &impl Store, initial: u32) -> ProductId {
     let product = ProductId::generate(SystemClock.now());
-    let (stock, movement) = Stock::open(product, SellerId::derive(&[b"s"]), initial, SystemClock.now());
+    let (stock, movement) =
+        Stock::open(product, SellerId::derive(&[b"s"]), initial, SystemClock.now());
     assert_eq!(store.open(&stock, &movement).await.unwrap(), Write::Done);
     product
 }
@@ -119,7 +122,10 @@ async fn two_lines_of_one_product_want_both(store: impl Store) {
 
 async fn an_unknown_product_is_told_apart(store: impl Store) {
     let (known, unknown) = (open(&store, 5).await, ProductId::derive(&[b"unknown"]));
-    assert_eq!(reserve(&store, &order(&[(known, 1), (unknown, 1)])).await, Applied::Unknown(unknown));
+    assert_eq!(
+        reserve(&store, &order(&[(known, 1), (unknown, 1)])).await,
+        Applied::Unknown(unknown)
+    );
     assert_eq!(stands(&store, known).await, (5, 0, 0));
 }
 
@@ -167,9 +173,19 @@ async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
     assert_eq!(none, None);
     let adjustment = Adjustment { quantity: 3, reason: Text::parse("found").unwrap() };
     let (after, movement) = adjustment.apply(&before.unwrap(), "k", SystemClock.now()).unwrap();
-    let record = AdjustmentRecord { key: "k".to_owned(), body_hash: "h".to_owned(), answer: "{}".to_owned() };
-    assert_eq!(store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(), Write::Done);
-    assert_eq!(store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(), Write::Conflict);
+    let record = AdjustmentRecord {
+        key: "k".to_owned(),
+        body_hash: "h".to_owned(),
+        answer: "{}".to_owned(),
+    };
+    assert_eq!(
+        store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(),
+        Write::Done
+    );
+    assert_eq!(
+        store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(),
+        Write::Conflict
+    );
     assert_eq!(store.load(a, "k").await.unwrap(), (Some(after), Some(record)));
     assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 2);
 }

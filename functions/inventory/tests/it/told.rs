@@ -20,7 +20,10 @@ async fn image(table: &Table, product: ProductId) -> Image {
         AttributeValue::N(number) => json!({ "N": number }),
         other => panic!("{other:?}"),
     };
-    item.iter().map(|(name, value)| (name.clone(), shown(value))).collect::<serde_json::Value>().into()
+    item.iter()
+        .map(|(name, value)| (name.clone(), shown(value)))
+        .collect::<serde_json::Value>()
+        .into()
 }
 
 /// Adjusts a product's stock; what is told of it.
@@ -57,6 +60,9 @@ async fn an_adjustment_that_empties_or_fills_the_shelf_tells_so_within_its_trace
         let events = adjust(&store, &table, product, quantity, &cause).await;
         assert_eq!(events.first().map(|event| event.kind.as_str()), told);
         assert!(events.iter().all(|event| event.traceparent == trace(digit)), "{events:?}");
-        assert!(events.iter().all(|event| event.causationid.is_none()), "a person asked for it: {events:?}");
+        assert!(
+            events.iter().all(|event| event.causationid.is_none()),
+            "a person asked for it: {events:?}"
+        );
     }
 }

@@ -17,7 +17,11 @@ impl Accounts {
 }
 
 impl AddressBook for Accounts {
-    async fn address(&self, user_id: UserId, address_id: AddressId) -> Result<Option<Address>, StoreError> {
+    async fn address(
+        &self,
+        user_id: UserId,
+        address_id: AddressId,
+    ) -> Result<Option<Address>, StoreError> {
         let answer = self.0.ask(AddressOf { user_id, address_id }).await;
         answer.map_err(|error| StoreError::Unavailable(error.to_string()))
     }

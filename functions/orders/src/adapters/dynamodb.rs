@@ -9,16 +9,18 @@ use crate::{
         timeline::Entry,
     },
     ports::{
-        BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage, OrderPlacer,
-        OrderReader, OrderWriter, ProductKeeper,
+        BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage,
+        OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
     },
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, Key, Listing, OUTBOX, Position, PutOutcome, Table, Transacted, item_key,
-    outbox, read_item, write_item,
+    AttributeValue, Expect, Item, Key, Listing, OUTBOX, Position, PutOutcome, Table, Transacted,
+    item_key, outbox, read_item, write_item,
 };
-use rialto_kernel::{Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest};
+use rialto_kernel::{
+    Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest,
+};
 use rialto_lambda::App;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -85,7 +87,10 @@ impl OrderPlacer for DynamoOrders {
         let mut item = write_item(&key, order, &change.events)?;
         item.extend(write_item(&key, placing, &[])?);
         let by_time = format!("{}#{}", order.created_at, order.order_id);
-        item.insert("by_buyer_pk".to_owned(), AttributeValue::S(format!("BUYER#{}", order.user_id)));
+        item.insert(
+            "by_buyer_pk".to_owned(),
+            AttributeValue::S(format!("BUYER#{}", order.user_id)),
+        );
         item.insert("by_buyer_sk".to_owned(), AttributeValue::S(by_time));
         let shard = digest::sha256(&[order.order_id.to_string().as_bytes()])[0] % DEADLINE_SHARDS;
         item.insert("by_deadline_pk".to_owned(), AttributeValue::S(format!("PENDING#{shard}")));
@@ -250,7 +255,11 @@ impl OrderLister for DynamoOrders {
 
 impl DynamoOrders {
     /// The orders behind the index's keys, in their order, in `state` if one is given.
-    async fn whole(&self, keys: Vec<Item>, state: Option<OrderState>) -> Result<Vec<Order>, StoreError> {
+    async fn whole(
+        &self,
+        keys: Vec<Item>,
+        state: Option<OrderState>,
+    ) -> Result<Vec<Order>, StoreError> {
         let keys = keys.iter().map(item_key).collect::<Result<Vec<_>, _>>()?;
         let mut items = self.table.get_all(&keys).await?;
         let mut orders = Vec::new();

@@ -6,12 +6,14 @@ use crate::{
         product::Product,
     },
     ports::{
-        AddressBook, BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage,
-        OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
+        AddressBook, BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister,
+        OrderPage, OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
     },
 };
 use rialto_contracts::Event;
-use rialto_kernel::{Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{
+    Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -141,7 +143,11 @@ impl OpenLines for MemoryOrders {
 pub struct MemoryAddresses(pub BTreeMap<(UserId, AddressId), Address>);
 
 impl AddressBook for MemoryAddresses {
-    async fn address(&self, user: UserId, address: AddressId) -> Result<Option<Address>, StoreError> {
+    async fn address(
+        &self,
+        user: UserId,
+        address: AddressId,
+    ) -> Result<Option<Address>, StoreError> {
         Ok(self.0.get(&(user, address)).cloned())
     }
 }
@@ -155,8 +161,10 @@ impl BuyerKeeper for MemoryOrders {
 impl ProductKeeper for MemoryOrders {
     async fn keep(&self, product: &Product) -> Result<Write, StoreError> {
         let mut state = self.state();
-        let newest =
-            state.products.get(&product.product_id).is_none_or(|known| known.version < product.version);
+        let newest = state
+            .products
+            .get(&product.product_id)
+            .is_none_or(|known| known.version < product.version);
         if newest {
             state.products.insert(product.product_id, product.clone());
         }

@@ -11,7 +11,10 @@ const MANY: u32 = 100;
 ///
 /// # Errors
 /// [`StoreError`] when the store can't answer.
-pub async fn recent_orders(store: &impl OrderLister, user: UserId) -> Result<Vec<Order>, StoreError> {
+pub async fn recent_orders(
+    store: &impl OrderLister,
+    user: UserId,
+) -> Result<Vec<Order>, StoreError> {
     store.orders_of(user, None, RECENT, None).await.map(|(orders, _)| orders)
 }
 

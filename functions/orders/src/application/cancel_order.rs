@@ -48,8 +48,9 @@ pub async fn cancel_order(
             Viewer::Buyer(user) if user == order.user_id => {}
             Viewer::Buyer(_) | Viewer::Seller(_) => return Err(CancelOrderError::NotFound),
         }
-        let change =
-            order.cancel(CancelReason::Buyer, now, &cause).map_err(CancelOrderError::IllegalTransition)?;
+        let change = order
+            .cancel(CancelReason::Buyer, now, &cause)
+            .map_err(CancelOrderError::IllegalTransition)?;
         if store.save(&change).await? == Write::Done {
             return Ok(change.order);
         }
@@ -84,11 +85,18 @@ mod tests {
     async fn a_pending_order_is_cancelled_once() {
         let (store, order) = placed().await;
         let buyer = Viewer::Buyer(order.user_id);
-        let cancelled = cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await.unwrap();
-        assert_eq!((cancelled.state, cancelled.reason), (OrderState::Cancelled, Some(CancelReason::Buyer)));
+        let cancelled =
+            cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await.unwrap();
+        assert_eq!(
+            (cancelled.state, cancelled.reason),
+            (OrderState::Cancelled, Some(CancelReason::Buyer))
+        );
         let again = cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await;
         assert!(matches!(again, Err(CancelOrderError::IllegalTransition(OrderState::Cancelled))));
-        assert_eq!(store.announced().iter().filter(|event| event.kind == "OrderCancelled").count(), 1);
+        assert_eq!(
+            store.announced().iter().filter(|event| event.kind == "OrderCancelled").count(),
+            1
+        );
     }
 
     /// A store whose first write happens, and then looks as if somebody else had been quicker; other events follow at once.
@@ -118,7 +126,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_cancellation_that_collides_with_itself_has_happened() {
-        let payload = StockReleased { order_id: testing::order().order.order_id, lines: Vec::new() };
+        let payload =
+            StockReleased { order_id: testing::order().order.order_id, lines: Vec::new() };
         let released = Event::new(&payload, 2, 0, NOW, &Cause::default());
         for then in [Vec::new(), vec![released]] {
             let (store, order) = placed().await;
@@ -126,7 +135,10 @@ mod tests {
             let buyer = Viewer::Buyer(order.user_id);
             let cancelled =
                 cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await.unwrap();
-            assert_eq!((cancelled.state, cancelled.timeline.len()), (OrderState::Cancelled, entries));
+            assert_eq!(
+                (cancelled.state, cancelled.timeline.len()),
+                (OrderState::Cancelled, entries)
+            );
         }
     }
 
@@ -153,7 +165,8 @@ mod tests {
     async fn what_the_deadline_cancelled_is_not_taken_for_the_buyers_success() {
         let (store, order) = placed().await;
         let buyer = Viewer::Buyer(order.user_id);
-        let refused = cancel_order(&TooLate(store), order.order_id, buyer, NOW, &Cause::default()).await;
+        let refused =
+            cancel_order(&TooLate(store), order.order_id, buyer, NOW, &Cause::default()).await;
         assert!(matches!(refused, Err(CancelOrderError::IllegalTransition(OrderState::Cancelled))));
     }
 

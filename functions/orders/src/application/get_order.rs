@@ -54,7 +54,8 @@ pub async fn get_order(
 
 /// Whether the order ever was CONFIRMED.
 fn was_confirmed(order: &Order) -> bool {
-    order.state == OrderState::Confirmed || order.timeline.iter().any(|entry| entry.kind == "OrderConfirmed")
+    order.state == OrderState::Confirmed
+        || order.timeline.iter().any(|entry| entry.kind == "OrderConfirmed")
 }
 
 #[cfg(test)]
@@ -83,7 +84,10 @@ mod tests {
     async fn a_seller_sees_own_lines_from_confirmed_on() {
         let (store, order) = placed().await;
         let seller = Viewer::Seller(order.lines[0].seller_id);
-        assert!(matches!(get_order(&store, order.order_id, seller).await, Err(GetOrderError::NotFound)));
+        assert!(matches!(
+            get_order(&store, order.order_id, seller).await,
+            Err(GetOrderError::NotFound)
+        ));
 
         let captured = PaymentCaptured {
             order_id: order.order_id,
@@ -95,7 +99,10 @@ mod tests {
         assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
         assert!(matches!(get_order(&store, order.order_id, seller).await, Ok(Visible::Lines(_))));
         let another = Viewer::Seller(SellerId::derive(&[b"another"]));
-        assert!(matches!(get_order(&store, order.order_id, another).await, Err(GetOrderError::NotFound)));
+        assert!(matches!(
+            get_order(&store, order.order_id, another).await,
+            Err(GetOrderError::NotFound)
+        ));
     }
 
     #[tokio::test]
@@ -103,6 +110,9 @@ mod tests {
         let (store, order) = placed().await;
         assert!(get_order(&store, order.order_id, Viewer::Buyer(order.user_id)).await.is_ok());
         let another = Viewer::Buyer(UserId::derive(&[b"another"]));
-        assert!(matches!(get_order(&store, order.order_id, another).await, Err(GetOrderError::NotFound)));
+        assert!(matches!(
+            get_order(&store, order.order_id, another).await,
+            Err(GetOrderError::NotFound)
+        ));
     }
 }

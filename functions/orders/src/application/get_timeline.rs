@@ -15,7 +15,9 @@ pub async fn get_timeline(
     viewer: Viewer,
 ) -> Result<Vec<Entry>, GetOrderError> {
     match get_order(store, order, viewer).await? {
-        Visible::Whole(order) => Ok(in_causal_order(&order.timeline).into_iter().cloned().collect()),
+        Visible::Whole(order) => {
+            Ok(in_causal_order(&order.timeline).into_iter().cloned().collect())
+        }
         Visible::Lines(_) => Err(GetOrderError::NotFound),
     }
 }

@@ -31,7 +31,9 @@ pub async fn hear_event(
     let cause = Cause { correlationid: Some(order_id.to_string()), ..cause.clone() };
     for _ in 0..TRIES {
         let order = store.order(order_id).await?.ok_or(HearEventError::NoOrder(order_id))?;
-        let Some(change) = order.hear(event, effect, now, &cause) else { return Ok(Write::Conflict) };
+        let Some(change) = order.hear(event, effect, now, &cause) else {
+            return Ok(Write::Conflict);
+        };
         if store.save(&change).await? == Write::Done {
             return Ok(Write::Done);
         }

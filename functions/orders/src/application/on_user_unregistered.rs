@@ -65,7 +65,8 @@ mod tests {
         let open = store.order(order).await.unwrap().unwrap();
         assert!(open.address.is_some());
 
-        let ended = open.cancel(CancelReason::Timeout, Timestamp::from_millis(2_000), &Cause::default());
+        let ended =
+            open.cancel(CancelReason::Timeout, Timestamp::from_millis(2_000), &Cause::default());
         assert_eq!(store.save(&ended.unwrap()).await.unwrap(), Write::Done);
         assert_eq!(store.order(order).await.unwrap().unwrap().address, None);
         let placed = store.known(order, user, &[]).await.unwrap().placed.unwrap();

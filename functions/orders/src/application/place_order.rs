@@ -68,11 +68,13 @@ pub async fn place_order(
 ) -> Result<Placed, PlaceOrderError> {
     let order_id = order_id(command.user_id, command.idempotency_key);
     let body_hash = command.request.body_hash();
-    let mut products: Vec<ProductId> = command.request.lines.iter().map(|line| line.product_id).collect();
+    let mut products: Vec<ProductId> =
+        command.request.lines.iter().map(|line| line.product_id).collect();
     products.sort_unstable();
     products.dedup();
 
-    let Known { placed, buyer_gone, products } = store.known(order_id, command.user_id, &products).await?;
+    let Known { placed, buyer_gone, products } =
+        store.known(order_id, command.user_id, &products).await?;
     if let Some(placed) = placed {
         return replay(order_id, placed, &body_hash);
     }
@@ -96,13 +98,18 @@ pub async fn place_order(
         // Another request with the same key was quicker.
         Write::Conflict => {
             let winner = store.known(order_id, command.user_id, &[]).await?.placed;
-            let vanished = || StoreError::Corrupt("an order vanished while it was placed".to_owned());
+            let vanished =
+                || StoreError::Corrupt("an order vanished while it was placed".to_owned());
             replay(order_id, winner.ok_or_else(vanished)?, &placing.body_hash)
         }
     }
 }
 
-fn replay(order_id: OrderId, placed: FirstPlacing, body_hash: &str) -> Result<Placed, PlaceOrderError> {
+fn replay(
+    order_id: OrderId,
+    placed: FirstPlacing,
+    body_hash: &str,
+) -> Result<Placed, PlaceOrderError> {
     if placed.body_hash != body_hash {
         return Err(PlaceOrderError::KeyReused);
     }
@@ -125,8 +132,14 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     fn wanted(quantity: i64) -> OrderRequest<Destination> {
-        let OrderRequest { lines, address, payment_method, expected_total } = testing::request(quantity);
-        OrderRequest { lines, address: Destination::Written(address), payment_method, expected_total }
+        let OrderRequest { lines, address, payment_method, expected_total } =
+            testing::request(quantity);
+        OrderRequest {
+            lines,
+            address: Destination::Written(address),
+            payment_method,
+            expected_total,
+        }
     }
 
     fn kept() -> AddressId {
@@ -147,9 +160,20 @@ mod tests {
         store: &MemoryOrders,
         request: OrderRequest<Destination>,
     ) -> Result<Placed, PlaceOrderError> {
-        let command = PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: "k", request };
-        let answer = |order: &Order| format!("{} {:?} {}", order.order_id, order.state, order.total);
-        place_order(store, &addresses(), &command, &testing::terms(), answer, NOW, &Cause::default()).await
+        let command =
+            PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: "k", request };
+        let answer =
+            |order: &Order| format!("{} {:?} {}", order.order_id, order.state, order.total);
+        place_order(
+            store,
+            &addresses(),
+            &command,
+            &testing::terms(),
+            answer,
+            NOW,
+            &Cause::default(),
+        )
+        .await
     }
 
     #[tokio::test]
@@ -158,7 +182,8 @@ mod tests {
         let first = place(&store, wanted(2)).await.unwrap();
         assert!(!first.replayed);
 
-        let dearer = Product { price: Amount::new(9_999).unwrap(), version: 2, ..testing::product() };
+        let dearer =
+            Product { price: Amount::new(9_999).unwrap(), version: 2, ..testing::product() };
         assert_eq!(store.keep(&dearer).await.unwrap(), Write::Done);
         let order = store.order(first.order_id).await.unwrap().unwrap();
         let failed = PaymentFailed { order_id: first.order_id, reason: "card_declined".to_owned() };
@@ -182,7 +207,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_stores_nothing_and_leaves_the_key_free() {
         let store = shop().await;
-        let expects_less = OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..wanted(2) };
+        let expects_less =
+            OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..wanted(2) };
         let Err(PlaceOrderError::PriceChanged(quote)) = place(&store, expects_less).await else {
             panic!("the price has changed");
         };
@@ -196,7 +222,9 @@ mod tests {
     async fn a_product_that_is_not_known_cannot_be_ordered() {
         let store = MemoryOrders::default();
         let refused = place(&store, wanted(1)).await;
-        assert!(matches!(refused, Err(PlaceOrderError::NotOrderable(products)) if products.len() == 1));
+        assert!(
+            matches!(refused, Err(PlaceOrderError::NotOrderable(products)) if products.len() == 1)
+        );
     }
 
     #[tokio::test]
@@ -242,7 +270,8 @@ mod tests {
     async fn while_accounts_is_silent_only_a_written_address_or_a_replay_goes_through() {
         let store = shop().await;
         let place = async |request: OrderRequest<Destination>, key: &str| {
-            let command = PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: key, request };
+            let command =
+                PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: key, request };
             let (terms, cause) = (testing::terms(), Cause::default());
             place_order(&store, &Silent, &command, &terms, |_| String::new(), NOW, &cause).await
         };
@@ -259,7 +288,9 @@ mod tests {
             request: kept_address.clone(),
         };
         let (terms, cause) = (testing::terms(), Cause::default());
-        place_order(&store, &addresses, &command, &terms, |_| String::new(), NOW, &cause).await.unwrap();
+        place_order(&store, &addresses, &command, &terms, |_| String::new(), NOW, &cause)
+            .await
+            .unwrap();
         assert!(place(kept_address, "k2").await.unwrap().replayed);
     }
 }

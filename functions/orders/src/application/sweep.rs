@@ -126,7 +126,10 @@ mod tests {
         let late = order.expires_at.plus(Duration::from_secs(1));
         assert_eq!(counts(&sweep(&store, late, &Cause::default()).await.unwrap()), (1, 0, 0));
         let cancelled = store.order(order.order_id).await.unwrap().unwrap();
-        assert_eq!((cancelled.state, cancelled.reason), (OrderState::Cancelled, Some(CancelReason::Timeout)));
+        assert_eq!(
+            (cancelled.state, cancelled.reason),
+            (OrderState::Cancelled, Some(CancelReason::Timeout))
+        );
         assert_eq!(counts(&sweep(&store, late, &Cause::default()).await.unwrap()), (0, 0, 0));
     }
 }

@@ -52,7 +52,9 @@ mod tests {
         domain::order::{Change, Effect},
         testing,
     };
-    use rialto_contracts::{inventory::StockRejected, orders::CancelReason, payments::PaymentCaptured};
+    use rialto_contracts::{
+        inventory::StockRejected, orders::CancelReason, payments::PaymentCaptured,
+    };
     use rialto_kernel::{PaymentId, Timestamp};
 
     fn at(seconds: i64) -> Timestamp {

@@ -9,7 +9,9 @@ use rialto_contracts::{
     Cause, Event, Payload,
     orders::{CancelReason, OrderCancelled, OrderConfirmed, OrderPlaced, PlacedLine},
 };
-use rialto_kernel::{Address, Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
+use rialto_kernel::{
+    Address, Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -164,7 +166,13 @@ impl Order {
     /// What hearing `event` leads to; nothing if it was heard before. Only a PENDING order is moved: on any other the
     /// event is late, and only told.
     #[must_use]
-    pub fn hear(&self, event: &Event, effect: Effect, now: Timestamp, cause: &Cause) -> Option<Change> {
+    pub fn hear(
+        &self,
+        event: &Event,
+        effect: Effect,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Option<Change> {
         if self.timeline.iter().any(|entry| entry.id == event.id) {
             return None;
         }
@@ -185,7 +193,12 @@ impl Order {
     ///
     /// # Errors
     /// The state that doesn't allow it.
-    pub fn cancel(&self, reason: CancelReason, now: Timestamp, cause: &Cause) -> Result<Change, OrderState> {
+    pub fn cancel(
+        &self,
+        reason: CancelReason,
+        now: Timestamp,
+        cause: &Cause,
+    ) -> Result<Change, OrderState> {
         if self.state != OrderState::Pending {
             return Err(self.state);
         }
@@ -255,7 +268,8 @@ impl Change {
             line.state = LineState::Cancelled;
         }
         self.order = self.order.forget_if_ended();
-        let cancelled = OrderCancelled { order_id: self.order.order_id, user_id: self.order.user_id, reason };
+        let cancelled =
+            OrderCancelled { order_id: self.order.order_id, user_id: self.order.user_id, reason };
         self.announce(&cancelled, now, cause)
     }
 
@@ -288,7 +302,8 @@ mod tests {
     }
 
     fn failed(order: &Order) -> Event {
-        let payload = PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
+        let payload =
+            PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
         Event::new(&payload, 3, 0, LATER, &Cause::default())
     }
 
@@ -312,9 +327,16 @@ mod tests {
         let cancelled = order.cancel(CancelReason::Buyer, LATER, &cause).unwrap();
         assert_eq!(cancelled.order.reason, Some(CancelReason::Buyer));
         assert_eq!(cancelled.events[0].kind, "OrderCancelled");
-        assert_eq!(cancelled.order.cancel(CancelReason::Buyer, LATER, &cause), Err(OrderState::Cancelled));
-        let confirmed = order.hear(&captured(&order), Effect::Confirms, LATER, &cause).unwrap().order;
-        assert_eq!(confirmed.cancel(CancelReason::Timeout, LATER, &cause), Err(OrderState::Confirmed));
+        assert_eq!(
+            cancelled.order.cancel(CancelReason::Buyer, LATER, &cause),
+            Err(OrderState::Cancelled)
+        );
+        let confirmed =
+            order.hear(&captured(&order), Effect::Confirms, LATER, &cause).unwrap().order;
+        assert_eq!(
+            confirmed.cancel(CancelReason::Timeout, LATER, &cause),
+            Err(OrderState::Confirmed)
+        );
     }
 
     #[test]
@@ -322,7 +344,8 @@ mod tests {
         let order = testing::order().order;
         let cause = Cause::default();
         let reason = CancelReason::PaymentFailed;
-        let cancelled = order.hear(&failed(&order), Effect::Cancels(reason), LATER, &cause).unwrap().order;
+        let cancelled =
+            order.hear(&failed(&order), Effect::Cancels(reason), LATER, &cause).unwrap().order;
         assert_eq!((cancelled.state, cancelled.reason), (OrderState::Cancelled, Some(reason)));
         assert!(cancelled.lines.iter().all(|line| line.state == LineState::Cancelled));
 
@@ -350,7 +373,8 @@ mod tests {
     fn a_seller_has_something_to_do_from_confirmed_on() {
         let order = testing::order().order;
         assert!(order.open_for().is_empty());
-        let confirmed = order.hear(&captured(&order), Effect::Confirms, LATER, &Cause::default()).unwrap();
+        let confirmed =
+            order.hear(&captured(&order), Effect::Confirms, LATER, &Cause::default()).unwrap();
         assert_eq!(confirmed.order.open_for(), [testing::product().seller_id].into());
     }
 

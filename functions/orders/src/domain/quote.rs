@@ -77,7 +77,8 @@ impl Quote {
         }
         let prices: Vec<Amount> = lines.iter().map(|line| line.share).collect();
         let sum = Amount::sum(prices.iter().copied())?;
-        let shipping_fee = if sum >= terms.free_shipping_from { Amount::ZERO } else { terms.shipping_fee };
+        let shipping_fee =
+            if sum >= terms.free_shipping_from { Amount::ZERO } else { terms.shipping_fee };
         for (line, fee) in lines.iter_mut().zip(shipping_fee.split(&prices)) {
             line.share = line.share.plus(fee)?;
         }
@@ -146,7 +147,9 @@ mod tests {
     #[test]
     fn only_what_the_seller_sells_can_be_ordered() {
         let sold = product("a", 1, ProductStatus::Sell);
-        for status in [ProductStatus::Registered, ProductStatus::SoldOut, ProductStatus::Unregistered] {
+        for status in
+            [ProductStatus::Registered, ProductStatus::SoldOut, ProductStatus::Unregistered]
+        {
             let other = product("b", 1, status);
             let refused = quote(&[sold.clone(), other.clone()], &[1, 1]).unwrap_err();
             assert_eq!(refused, QuoteError::NotOrderable(vec![other.product_id]));

@@ -1,4 +1,6 @@
-use rialto_kernel::{Address, AddressId, Amount, OrderId, ProductId, Quantity, Text, UserId, digest};
+use rialto_kernel::{
+    Address, AddressId, Amount, OrderId, ProductId, Quantity, Text, UserId, digest,
+};
 use serde::Serialize;
 
 /// The most lines an order has.

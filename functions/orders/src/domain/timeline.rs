@@ -44,8 +44,9 @@ pub fn in_causal_order(entries: &[Entry]) -> Vec<&Entry> {
     while !left.is_empty() {
         // An event whose cause isn't here, or is told already, can be told. Ids make no circles; if they did, time
         // alone would decide.
-        let free =
-            |entry: &&Entry| entry.causationid.is_none_or(|cause| left.iter().all(|other| other.id != cause));
+        let free = |entry: &&Entry| {
+            entry.causationid.is_none_or(|cause| left.iter().all(|other| other.id != cause))
+        };
         let next = left.iter().position(free).unwrap_or(0);
         ordered.push(left.remove(next));
     }
@@ -85,7 +86,8 @@ mod tests {
 
     #[test]
     fn unrelated_events_are_told_by_time() {
-        let entries = [entry("b", 2, None), entry("a", 1, Some("elsewhere")), entry("c", 3, Some("b"))];
+        let entries =
+            [entry("b", 2, None), entry("a", 1, Some("elsewhere")), entry("c", 3, Some("b"))];
         assert_eq!(names(&entries), ["a", "b", "c"]);
     }
 }

@@ -31,7 +31,9 @@ async fn handle(store: &DynamoOrders, question: Questions) -> Result<Value, Fail
             let orders = recent_orders(store, asked.user_id).await?;
             reply(&asked, &orders.iter().map(recent).collect())
         }
-        Questions::OpenOrders(asked) => reply(&asked, &has_open_orders(store, asked.user_id).await?),
+        Questions::OpenOrders(asked) => {
+            reply(&asked, &has_open_orders(store, asked.user_id).await?)
+        }
         Questions::OpenLines(asked) => reply(&asked, &store.has_open_lines(asked.seller_id).await?),
     }
 }

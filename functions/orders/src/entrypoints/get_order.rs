@@ -139,9 +139,13 @@ impl From<&Visible> for OrderBody {
     fn from(visible: &Visible) -> Self {
         match visible {
             Visible::Whole(order) => order.into(),
-            Visible::Lines(order) => {
-                Self { shipping_fee: None, total: None, payment_method: None, address: None, ..order.into() }
-            }
+            Visible::Lines(order) => Self {
+                shipping_fee: None,
+                total: None,
+                payment_method: None,
+                address: None,
+                ..order.into()
+            },
         }
     }
 }

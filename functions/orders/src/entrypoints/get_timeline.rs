@@ -1,6 +1,7 @@
 use super::get_order::viewer;
 use crate::{
-    adapters::dynamodb::DynamoOrders, application::get_timeline::get_timeline, domain::timeline::Entry,
+    adapters::dynamodb::DynamoOrders, application::get_timeline::get_timeline,
+    domain::timeline::Entry,
 };
 use rialto_kernel::{EventId, OrderId, Timestamp};
 use rialto_lambda::{

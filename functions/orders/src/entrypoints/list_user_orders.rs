@@ -45,7 +45,8 @@ pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Re
     let query = request.list_query(&["state"])?;
     let (limit, position) = (query.limit()?, query.position()?);
     let state = query.parse("state")?;
-    let (orders, next) = list_user_orders(store, user, state, limit.get(), position.as_deref()).await?;
+    let (orders, next) =
+        list_user_orders(store, user, state, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = orders.iter().map(OrderBody::from).collect();
     Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

@@ -1,4 +1,6 @@
-use crate::{adapters::dynamodb::DynamoOrders, application::on_user_unregistered::on_user_unregistered};
+use crate::{
+    adapters::dynamodb::DynamoOrders, application::on_user_unregistered::on_user_unregistered,
+};
 use rialto_contracts::{Event, accounts::Accounts};
 use rialto_lambda::{
     App,
@@ -20,7 +22,9 @@ fn build(app: &App) -> sqs::Handler {
 
 async fn handle(store: &DynamoOrders, event: &Event) -> Result<Outcome, Failure> {
     match Accounts::decode(event)? {
-        Accounts::UserUnregistered(gone) => Ok(on_user_unregistered(store, gone.user_id).await?.into()),
+        Accounts::UserUnregistered(gone) => {
+            Ok(on_user_unregistered(store, gone.user_id).await?.into())
+        }
         _ => Ok(Outcome::Ignored),
     }
 }

@@ -26,7 +26,9 @@ async fn handle(store: &DynamoOrders, event: &Event) -> Result<Outcome, Failure>
         Catalog::ProductRegistered(registered) => {
             on_product_registered(store, &registered, event.sequence).await?
         }
-        Catalog::ProductChanged(changed) => on_product_changed(store, &changed, event.sequence).await?,
+        Catalog::ProductChanged(changed) => {
+            on_product_changed(store, &changed, event.sequence).await?
+        }
         Catalog::Other => return Ok(Outcome::Ignored),
     };
     Ok(write.into())

@@ -1,4 +1,6 @@
-use crate::{adapters::dynamodb::DynamoOrders, application::hear_event::hear_event, domain::order::Effect};
+use crate::{
+    adapters::dynamodb::DynamoOrders, application::hear_event::hear_event, domain::order::Effect,
+};
 use rialto_contracts::{Cause, Event, inventory::Inventory, orders::CancelReason};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
@@ -22,7 +24,9 @@ fn build(app: &App) -> sqs::Handler {
 async fn handle(store: &DynamoOrders, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
     let (order, effect) = match Inventory::decode(event)? {
         Inventory::StockReserved(reserved) => (reserved.order_id, Effect::Told),
-        Inventory::StockRejected(rejected) => (rejected.order_id, Effect::Cancels(CancelReason::OutOfStock)),
+        Inventory::StockRejected(rejected) => {
+            (rejected.order_id, Effect::Cancels(CancelReason::OutOfStock))
+        }
         Inventory::StockReleased(released) => (released.order_id, Effect::Told),
         Inventory::StockDepleted(_) | Inventory::StockReplenished(_) | Inventory::Other => {
             return Ok(Outcome::Ignored);

@@ -1,4 +1,6 @@
-use crate::{adapters::dynamodb::DynamoOrders, application::hear_event::hear_event, domain::order::Effect};
+use crate::{
+    adapters::dynamodb::DynamoOrders, application::hear_event::hear_event, domain::order::Effect,
+};
 use rialto_contracts::{Cause, Event, orders::CancelReason, payments::Payments};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
@@ -22,7 +24,9 @@ fn build(app: &App) -> sqs::Handler {
 async fn handle(store: &DynamoOrders, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
     let (order, effect) = match Payments::decode(event)? {
         Payments::PaymentCaptured(captured) => (captured.order_id, Effect::Confirms),
-        Payments::PaymentFailed(failed) => (failed.order_id, Effect::Cancels(CancelReason::PaymentFailed)),
+        Payments::PaymentFailed(failed) => {
+            (failed.order_id, Effect::Cancels(CancelReason::PaymentFailed))
+        }
         Payments::RefundIssued(issued) => (issued.order_id, Effect::Told),
         Payments::RefundFailed(failed) => (failed.order_id, Effect::Told),
         Payments::Other => return Ok(Outcome::Ignored),

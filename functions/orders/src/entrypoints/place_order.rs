@@ -8,7 +8,8 @@ use crate::{
     },
 };
 use rialto_kernel::{
-    Address, AddressId, Amount, Currency, Fields, Invalid, Phone, ProductId, Quantity, Text, UserId,
+    Address, AddressId, Amount, Currency, Fields, Invalid, Phone, ProductId, Quantity, Text,
+    UserId,
     settings::{CURRENCY, FREE_SHIPPING_FROM, PENDING_DEADLINE, SHIPPING_FEE},
 };
 use rialto_lambda::{
@@ -27,7 +28,12 @@ pub fn main() {
 fn build(app: &App) -> http::Handler {
     let (store, accounts) = (DynamoOrders::open(app), Accounts::new(app));
     let settings = Arc::clone(&app.settings);
-    settings.want(&[CURRENCY.name, SHIPPING_FEE.name, FREE_SHIPPING_FROM.name, PENDING_DEADLINE.name]);
+    settings.want(&[
+        CURRENCY.name,
+        SHIPPING_FEE.name,
+        FREE_SHIPPING_FROM.name,
+        PENDING_DEADLINE.name,
+    ]);
     Arc::new(move |request| {
         let (store, accounts, settings) = (store.clone(), accounts.clone(), Arc::clone(&settings));
         Box::pin(async move { handle(&store, &accounts, &settings, &request).await })
@@ -90,13 +96,15 @@ impl PlaceOrderRequest {
         for (at, line) in self.lines.iter().enumerate().take(MAX_LINES) {
             let product_id =
                 fields.take(format!("lines[{at}].product_id"), ProductId::parse(&line.product_id));
-            let quantity = fields.take(format!("lines[{at}].quantity"), Quantity::new(line.quantity));
+            let quantity =
+                fields.take(format!("lines[{at}].quantity"), Quantity::new(line.quantity));
             if let (Some(product_id), Some(quantity)) = (product_id, quantity) {
                 lines.push(RequestedLine { product_id, quantity });
             }
         }
         let address = destination(self.address, self.address_id, &mut fields);
-        let payment_method = fields.take("payment_method", PaymentMethod::parse(&self.payment_method));
+        let payment_method =
+            fields.take("payment_method", PaymentMethod::parse(&self.payment_method));
         let expected_total =
             self.expected_total.and_then(|total| fields.take("expected_total", Amount::new(total)));
         let whole = address.zip(payment_method).map(|(address, payment_method)| OrderRequest {
@@ -116,7 +124,9 @@ fn destination(
 ) -> Option<Destination> {
     match (written, kept) {
         (Some(written), None) => written.parse(fields).map(Destination::Written),
-        (None, Some(kept)) => fields.take("address_id", AddressId::parse(&kept)).map(Destination::Kept),
+        (None, Some(kept)) => {
+            fields.take("address_id", AddressId::parse(&kept)).map(Destination::Kept)
+        }
         (written, _) => {
             let which = if written.is_some() { "address_id" } else { "address" };
             fields.refuse(which, "give either address or address_id".to_owned());
@@ -220,11 +230,12 @@ pub(crate) async fn handle(
     let location = |order_id| format!("../../orders/{order_id}");
     let answer = |order: &_| Reply::created(String::new(), &OrderBody::from(order)).body;
     let placed =
-        place_order(store, accounts, &command, &terms, answer, request.now(), &request.cause()).await?;
+        place_order(store, accounts, &command, &terms, answer, request.now(), &request.cause())
+            .await?;
     // Its correlation is known only now; with this line, whoever looks for the order finds the request.
     tracing::info!(correlation_id = %placed.order_id, replayed = placed.replayed, "placed");
-    let reply =
-        Reply::raw(201, "application/json", placed.answer).header("Location", location(placed.order_id));
+    let reply = Reply::raw(201, "application/json", placed.answer)
+        .header("Location", location(placed.order_id));
     Ok(if placed.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
 }
 
@@ -244,7 +255,9 @@ impl From<PlaceOrderError> for Problem {
             PlaceOrderError::NotOrderable(products) => {
                 Self::new(Code::NotOrderable).with("products", products)
             }
-            PlaceOrderError::NoAddress => Self::field("address_id", "is none of the buyer's addresses"),
+            PlaceOrderError::NoAddress => {
+                Self::field("address_id", "is none of the buyer's addresses")
+            }
             PlaceOrderError::TooLarge => Self::field("lines", "cost too much together"),
             PlaceOrderError::PriceChanged(quote) => {
                 Self::new(Code::PriceChanged).with("quote", QuoteBody::from(&quote))

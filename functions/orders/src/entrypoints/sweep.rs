@@ -27,7 +27,9 @@ fn build(app: &App) -> boot::Handler {
             for (order, error) in &swept.failed {
                 tracing::error!(%order, %error, "an order can't be settled yet");
             }
-            Ok(json!({ "cancelled": swept.cancelled, "left": swept.left, "failed": swept.failed.len() }))
+            Ok(
+                json!({ "cancelled": swept.cancelled, "left": swept.left, "failed": swept.failed.len() }),
+            )
         })
     })
 }

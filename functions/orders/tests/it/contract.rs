@@ -7,8 +7,8 @@ use rialto_contracts::{
     payments::{PaymentCaptured, PaymentFailed},
 };
 use rialto_kernel::{
-    Address, Amount, Clock, Currency, DropOff, OrderId, PaymentId, Phone, ProductId, Quantity, SellerId,
-    SystemClock, Text, Timestamp, UserId, Write,
+    Address, Amount, Clock, Currency, DropOff, OrderId, PaymentId, Phone, ProductId, Quantity,
+    SellerId, SystemClock, Text, Timestamp, UserId, Write,
 };
 use rialto_orders::{
     SERVICE,
@@ -20,8 +20,8 @@ use rialto_orders::{
         request::{OrderRequest, PaymentMethod, RequestedLine},
     },
     ports::{
-        BuyerKeeper, DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer, OrderWriter,
-        ProductKeeper,
+        BuyerKeeper, DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer,
+        OrderWriter, ProductKeeper,
     },
 };
 use std::{collections::HashMap, time::Duration};
@@ -31,7 +31,13 @@ trait Store:
 {
 }
 impl<S> Store for S where
-    S: OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + BuyerKeeper + ProductKeeper
+    S: OrderPlacer
+        + OrderWriter
+        + OrderLister
+        + DeadlineReader
+        + OpenLines
+        + BuyerKeeper
+        + ProductKeeper
 {
 }
 
@@ -79,7 +85,10 @@ fn product(name: &str, version: u64) -> Product {
 fn placed(user: UserId, key: &str, now: Timestamp) -> Change {
     let product = product("p", 1);
     let request = OrderRequest {
-        lines: vec![RequestedLine { product_id: product.product_id, quantity: Quantity::new(2).unwrap() }],
+        lines: vec![RequestedLine {
+            product_id: product.product_id,
+            quantity: Quantity::new(2).unwrap(),
+        }],
         address: Address {
             receiver: Text::parse("Kim Example").unwrap(),
             line1: Text::parse("1 Test Street").unwrap(),
@@ -100,7 +109,15 @@ fn placed(user: UserId, key: &str, now: Timestamp) -> Change {
     };
     let products = HashMap::from([(product.product_id, product)]);
     let quote = Quote::new(&request.lines, &products, &terms).unwrap();
-    Order::place(OrderId::derive(&[key.as_bytes()]), user, &request, quote, &terms, now, &Cause::default())
+    Order::place(
+        OrderId::derive(&[key.as_bytes()]),
+        user,
+        &request,
+        quote,
+        &terms,
+        now,
+        &Cause::default(),
+    )
 }
 
 fn placing(answer: &str) -> FirstPlacing {
@@ -183,7 +200,8 @@ async fn what_placing_left_is_forgotten_with_the_address(store: impl Store) {
 }
 
 async fn an_unregistered_buyer_is_known_when_an_order_is_placed(store: impl Store) {
-    let (gone, other, order) = (UserId::derive(&[b"u"]), UserId::derive(&[b"v"]), OrderId::derive(&[b"o"]));
+    let (gone, other, order) =
+        (UserId::derive(&[b"u"]), UserId::derive(&[b"v"]), OrderId::derive(&[b"o"]));
     assert_eq!(store.keep(&product("p", 1)).await.unwrap(), Write::Done);
     assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Done);
     assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Conflict);
@@ -235,11 +253,17 @@ async fn an_order_is_saved_over_its_version_only(store: impl Store) {
     assert_eq!(store.save(&moved).await.unwrap(), Write::Conflict);
 }
 
-async fn pages(store: &impl Store, user: UserId, state: Option<OrderState>, limit: u32) -> Vec<OrderId> {
+async fn pages(
+    store: &impl Store,
+    user: UserId,
+    state: Option<OrderState>,
+    limit: u32,
+) -> Vec<OrderId> {
     let mut ids = Vec::new();
     let mut position = None;
     loop {
-        let (orders, next) = store.orders_of(user, state, limit, position.as_deref()).await.unwrap();
+        let (orders, next) =
+            store.orders_of(user, state, limit, position.as_deref()).await.unwrap();
         assert!(orders.len() <= limit as usize);
         ids.extend(orders.into_iter().map(|order| order.order_id));
         position = next;

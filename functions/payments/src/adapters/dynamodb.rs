@@ -9,8 +9,8 @@ use crate::{
     ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Saved},
 };
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, Key, Listing, Position, PutOutcome, Table, TransactWriteItem, Transacted,
-    read_item, write_item,
+    AttributeValue, Expect, Item, Key, Listing, Position, PutOutcome, Table, TransactWriteItem,
+    Transacted, read_item, write_item,
 };
 use rialto_kernel::{OrderId, StoreError, Timestamp, digest};
 use rialto_lambda::App;
@@ -40,8 +40,10 @@ impl DynamoPayments {
     }
 
     fn put_entry(&self, entry: &Entry) -> Result<TransactWriteItem, StoreError> {
-        let key =
-            Key::new(format!("ORDER#{}", entry.order_id), format!("LEDGER#{:010}", entry.payment_version));
+        let key = Key::new(
+            format!("ORDER#{}", entry.order_id),
+            format!("LEDGER#{:010}", entry.payment_version),
+        );
         self.table.put_part(write_item(&key, entry, &[])?, Expect::Absent)
     }
 }
@@ -70,9 +72,12 @@ impl PaymentWriter for DynamoPayments {
                 match self.table.transact(writes).await? {
                     Transacted::Done => return Ok(Saved::Done),
                     // The payment's own refusal comes first. An entry is only there when its payment is.
-                    Transacted::Refused(refusals) => {
-                        refusals.into_iter().next().flatten().map(|refusal| refusal.item).unwrap_or_default()
-                    }
+                    Transacted::Refused(refusals) => refusals
+                        .into_iter()
+                        .next()
+                        .flatten()
+                        .map(|refusal| refusal.item)
+                        .unwrap_or_default(),
                 }
             }
         };

@@ -7,7 +7,9 @@ use crate::{
         payment::{Change, Charge, Payment},
         refund::{Refund, RefundEnd, RefundProgress},
     },
-    ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
+    ports::{
+        DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
+    },
 };
 use rialto_contracts::Event;
 use rialto_kernel::{Amount, OrderId, RefundId, StoreError, Timestamp};
@@ -53,8 +55,9 @@ impl PaymentWriter for MemoryPayments {
         let order = change.payment.order_id;
         let there = state.payments.get(&order);
         if there.map(|payment| payment.version) != change.expected {
-            let there =
-                there.cloned().ok_or_else(|| StoreError::Corrupt(format!("{order} has no payment")))?;
+            let there = there
+                .cloned()
+                .ok_or_else(|| StoreError::Corrupt(format!("{order} has no payment")))?;
             return Ok(Saved::Conflict(Box::new(there)));
         }
         state.payments.insert(order, change.payment.clone());
@@ -174,7 +177,8 @@ impl MemoryProvider {
     #[must_use]
     pub fn charges(&self, order: OrderId) -> Vec<Amount> {
         let state = self.state();
-        let paid = |intent: &&Intent| intent.order == order && intent.state == IntentState::Succeeded;
+        let paid =
+            |intent: &&Intent| intent.order == order && intent.state == IntentState::Succeeded;
         state.intents.values().filter(paid).map(|intent| intent.amount).collect()
     }
 
@@ -222,7 +226,11 @@ impl Intent {
 }
 
 impl Provider for MemoryProvider {
-    async fn create_intent(&self, order: OrderId, charge: &Charge) -> Result<IntentId, ProviderError> {
+    async fn create_intent(
+        &self,
+        order: OrderId,
+        charge: &Charge,
+    ) -> Result<IntentId, ProviderError> {
         let mut state = self.state();
         if let Some(known) = state.keys.get(&order) {
             return Ok(known.clone());

@@ -17,7 +17,9 @@ use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorSettings},
     orchestrator::HttpRequest,
 };
-use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream, error::display::DisplayErrorContext};
+use aws_smithy_types::{
+    body::SdkBody, byte_stream::ByteStream, error::display::DisplayErrorContext,
+};
 use rialto_kernel::{
     OrderId, RefundId,
     settings::{PROVIDER_KEY, PROVIDER_URL},
@@ -112,16 +114,22 @@ impl HttpProvider {
         let base = self.settings.get(&PROVIDER_URL).await.map_err(|error| setting(&error))?;
         let secret = self.settings.get(&PROVIDER_KEY).await.map_err(|error| setting(&error))?;
         if secret.is_empty() {
-            return Err(ProviderError::Unknown(format!("the setting {} is empty", PROVIDER_KEY.name)));
+            return Err(ProviderError::Unknown(format!(
+                "the setting {} is empty",
+                PROVIDER_KEY.name
+            )));
         }
-        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.form).finish();
+        let form =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.form).finish();
         let mut request = HttpRequest::new(SdkBody::from(form));
         let malformed = |_| ProviderError::Unknown("the request is malformed".to_owned());
         request.set_method(call.method).map_err(malformed)?;
         request.set_uri(format!("{base}{}", call.path)).map_err(malformed)?;
         let headers = request.headers_mut();
         headers.try_insert("authorization", format!("Bearer {secret}")).map_err(malformed)?;
-        headers.try_insert("traceparent", Scope::current().trace.traceparent()).map_err(malformed)?;
+        headers
+            .try_insert("traceparent", Scope::current().trace.traceparent())
+            .map_err(malformed)?;
         if call.method == "POST" {
             headers.insert("content-type", "application/x-www-form-urlencoded");
         }
@@ -209,11 +217,17 @@ impl IntentBody {
             ("processing", _) => IntentState::Processing,
             ("succeeded", _) => IntentState::Succeeded,
             ("canceled", _) => IntentState::Canceled,
-            ("requires_payment_method", Some(error)) => IntentState::Failed { reason: error.reason() },
+            ("requires_payment_method", Some(error)) => {
+                IntentState::Failed { reason: error.reason() }
+            }
             ("requires_payment_method" | "requires_action" | "requires_capture", _) => {
                 IntentState::RequiresAction
             }
-            _ => return Err(ProviderError::Unknown("the intent's status is unknown here".to_owned())),
+            _ => {
+                return Err(ProviderError::Unknown(
+                    "the intent's status is unknown here".to_owned(),
+                ));
+            }
         })
     }
 }
@@ -241,7 +255,11 @@ impl RefundBody {
                 let reason = Code::new(self.failure_reason.as_ref().unwrap_or(&self.status));
                 RefundProgress::Ended(RefundEnd::Failed { reason })
             }
-            _ => return Err(ProviderError::Unknown("the refund's status is unknown here".to_owned())),
+            _ => {
+                return Err(ProviderError::Unknown(
+                    "the refund's status is unknown here".to_owned(),
+                ));
+            }
         })
     }
 }
@@ -250,7 +268,11 @@ impl RefundBody {
 const REFUND_NAME: &str = "refund_id";
 
 impl Provider for HttpProvider {
-    async fn create_intent(&self, order: OrderId, charge: &Charge) -> Result<IntentId, ProviderError> {
+    async fn create_intent(
+        &self,
+        order: OrderId,
+        charge: &Charge,
+    ) -> Result<IntentId, ProviderError> {
         let order = order.to_string();
         let form = vec![
             ("amount", charge.total.to_string()),
@@ -277,7 +299,9 @@ impl Provider for HttpProvider {
         let path = format!("/v1/payment_intents/{}/confirm", intent.as_str());
         let answer = self.answer(Call::post(path, Vec::new(), None)).await?;
         match answer.read::<IntentBody>() {
-            Err(ProviderError::Refused(reason)) if answer.is_decline() => Ok(IntentState::Failed { reason }),
+            Err(ProviderError::Refused(reason)) if answer.is_decline() => {
+                Ok(IntentState::Failed { reason })
+            }
             intent => intent?.state(),
         }
     }

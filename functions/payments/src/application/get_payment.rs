@@ -37,7 +37,8 @@ mod tests {
         let seen_by = |account| get_payment(&store, order, move |user| user == account);
         assert!(matches!(seen_by(buyer).await, Err(GetPaymentError::NotFound)));
 
-        let cancelled = OrderCancelled { order_id: order, user_id: buyer, reason: CancelReason::Buyer };
+        let cancelled =
+            OrderCancelled { order_id: order, user_id: buyer, reason: CancelReason::Buyer };
         let stored = Payment::tombstone(&cancelled, &rialto_contracts::Cause::default());
         assert_eq!(store.save(&stored).await, Ok(crate::ports::Saved::Done));
         assert_eq!(seen_by(buyer).await.unwrap(), stored.payment);

@@ -58,12 +58,18 @@ async fn begin(
 ) -> Result<Begun, OnStockReservedError> {
     let rests = |payment| Ok(Begun { payment, unconfirmed: false });
     let charge = match &payment.charge {
-        Some(charge) if payment.state == PaymentState::Pending && payment.may_charge(clock.now()) => charge,
+        Some(charge)
+            if payment.state == PaymentState::Pending && payment.may_charge(clock.now()) =>
+        {
+            charge
+        }
         _ => return rests(payment),
     };
     let change = match provider.create_intent(payment.order_id, charge).await {
         Ok(intent) => payment.begin(&intent),
-        Err(ProviderError::Refused(reason)) => payment.end(&ChargeEnd::Failed { reason }, clock.now(), cause),
+        Err(ProviderError::Refused(reason)) => {
+            payment.end(&ChargeEnd::Failed { reason }, clock.now(), cause)
+        }
         Err(error) => return Err(StepError::from(error).into()),
     };
     let Some(change) = change else { return rests(payment) };
@@ -89,6 +95,8 @@ async fn end(
     };
     match finish_charge(store, provider, &payment, intent, unconfirmed, clock).await? {
         None => Ok(payment),
-        Some(end) => Ok(advance(store, payment, |payment| payment.end(&end, clock.now(), cause)).await?),
+        Some(end) => {
+            Ok(advance(store, payment, |payment| payment.end(&end, clock.now(), cause)).await?)
+        }
     }
 }

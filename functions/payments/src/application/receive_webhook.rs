@@ -46,7 +46,8 @@ pub async fn receive_webhook(
 ) -> Result<Received, ReceiveWebhookError> {
     // A charge is confirmed only after its name is recorded, so one that nobody recorded has nothing to tell.
     let known = store.payment(told.order_id).await?;
-    let Some(payment) = known.filter(|payment| payment.intent_id.as_ref() == Some(&told.intent)) else {
+    let Some(payment) = known.filter(|payment| payment.intent_id.as_ref() == Some(&told.intent))
+    else {
         return Ok(Received::Unknown);
     };
     let version = payment.version;

@@ -128,12 +128,18 @@ pub(super) async fn finish_refunds(
         let progress = match provider.find_refund(intent, refund_id).await? {
             Some(found) => found,
             None => match provider.create_refund(intent, refund).await {
-                Err(ProviderError::Refused(reason)) => RefundProgress::Ended(RefundEnd::Failed { reason }),
+                Err(ProviderError::Refused(reason)) => {
+                    RefundProgress::Ended(RefundEnd::Failed { reason })
+                }
                 answer => answer?,
             },
         };
-        let RefundProgress::Ended(end) = progress else { return Err(StepError::Undecided(refund_id)) };
-        payment = advance(store, payment, |payment| payment.end_refund(refund_id, &end, now, cause)).await?;
+        let RefundProgress::Ended(end) = progress else {
+            return Err(StepError::Undecided(refund_id));
+        };
+        payment =
+            advance(store, payment, |payment| payment.end_refund(refund_id, &end, now, cause))
+                .await?;
     }
     Ok(payment)
 }

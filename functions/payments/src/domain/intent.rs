@@ -16,7 +16,11 @@ impl IntentId {
     /// [`IntentIdError`] for any other form.
     pub fn parse(text: &str) -> Result<Self, IntentIdError> {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if plain && (1..=255).contains(&text.len()) { Ok(Self(text.to_owned())) } else { Err(IntentIdError) }
+        if plain && (1..=255).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IntentIdError)
+        }
     }
 
     #[must_use]

@@ -137,7 +137,11 @@ impl Payment {
         if self.state != PaymentState::Pending {
             return None;
         }
-        let begun = Self { state: PaymentState::Processing, intent_id: Some(intent.clone()), ..self.next() };
+        let begun = Self {
+            state: PaymentState::Processing,
+            intent_id: Some(intent.clone()),
+            ..self.next()
+        };
         Some(self.silently(begun))
     }
 
@@ -147,19 +151,25 @@ impl Payment {
         use PaymentState::{Failed, Pending, Processing, Voided};
         match (end, self.state) {
             (ChargeEnd::Captured, Processing | Voided | Failed) => self.capture(now, cause),
-            (ChargeEnd::Failed { reason }, Pending | Processing) => Some(self.fail(reason, now, cause)),
+            (ChargeEnd::Failed { reason }, Pending | Processing) => {
+                Some(self.fail(reason, now, cause))
+            }
             _ => None,
         }
     }
 
     fn capture(&self, now: Timestamp, cause: &Cause) -> Option<Change> {
         let charge = self.charge.as_ref()?;
-        let mut captured = Self { state: PaymentState::Captured, captured: charge.total, ..self.next() };
+        let mut captured =
+            Self { state: PaymentState::Captured, captured: charge.total, ..self.next() };
         if self.cancel_requested || self.state != PaymentState::Processing {
             captured.refunds.push(Refund::rest(self.order_id, charge.total));
         }
-        let announced =
-            PaymentCaptured { order_id: self.order_id, payment_id: self.payment_id, amount: charge.total };
+        let announced = PaymentCaptured {
+            order_id: self.order_id,
+            payment_id: self.payment_id,
+            amount: charge.total,
+        };
         // The order went by PaymentFailed already, or will: a capture heard before it would confirm the order.
         let events = match self.state {
             PaymentState::Failed => Vec::new(),
@@ -239,20 +249,30 @@ impl Payment {
             next.state = PaymentState::PartiallyRefunded;
         }
         let entry = next.entry(kind, Some(refund_id), currency, amount, now);
-        Some(Change { expected: Some(self.version), entry: Some(entry), events: vec![event], payment: next })
+        Some(Change {
+            expected: Some(self.version),
+            entry: Some(entry),
+            events: vec![event],
+            payment: next,
+        })
     }
 
     /// By when all that it has under way should have ended, if anything is: the sweep looks at it from then on.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let under_way = self.state == PaymentState::Processing || self.unfinished_refund().is_some();
+        let under_way =
+            self.state == PaymentState::Processing || self.unfinished_refund().is_some();
         self.charge.as_ref().filter(|_| under_way).map(|charge| charge.expires_at)
     }
 
     /// What a write is caused by that no event leads to: whatever last asked for something.
     #[must_use]
     pub fn cause(&self, traceparent: Option<String>) -> Cause {
-        Cause { correlationid: Some(self.order_id.to_string()), causationid: self.asked_by, traceparent }
+        Cause {
+            correlationid: Some(self.order_id.to_string()),
+            causationid: self.asked_by,
+            traceparent,
+        }
     }
 
     /// What went back to the buyer.
@@ -274,7 +294,8 @@ impl Payment {
     }
 
     fn sum(&self, which: impl Fn(&Refund) -> bool) -> Amount {
-        let amounts = self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount);
+        let amounts =
+            self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount);
         // Refunds never exceed what was captured, which is an amount.
         Amount::sum(amounts).unwrap_or(self.captured)
     }
@@ -367,7 +388,10 @@ mod tests {
         assert_eq!(end(&paid.payment, &declined()), None);
 
         let failed = end(&begun(), &declined()).unwrap();
-        assert_eq!((failed.payment.state, kinds(&failed)), (PaymentState::Failed, vec!["PaymentFailed"]));
+        assert_eq!(
+            (failed.payment.state, kinds(&failed)),
+            (PaymentState::Failed, vec!["PaymentFailed"])
+        );
         assert_eq!(failed.entry, None);
         assert_eq!(end(&failed.payment, &declined()), None);
     }
@@ -415,20 +439,27 @@ mod tests {
     #[test]
     fn what_records_the_end_of_a_marked_charge_reads_the_mark() {
         let marked = begun().cancel(&Cause::default()).unwrap().payment;
-        assert_eq!((marked.state, marked.cancel(&Cause::default())), (PaymentState::Processing, None));
+        assert_eq!(
+            (marked.state, marked.cancel(&Cause::default())),
+            (PaymentState::Processing, None)
+        );
 
         let failed = end(&marked, &declined()).unwrap();
         assert_eq!((failed.payment.state, failed.events), (PaymentState::Voided, vec![]));
 
         let paid = end(&marked, &ChargeEnd::Captured).unwrap();
-        assert_eq!((paid.payment.state, kinds(&paid)), (PaymentState::Captured, vec!["PaymentCaptured"]));
+        assert_eq!(
+            (paid.payment.state, kinds(&paid)),
+            (PaymentState::Captured, vec!["PaymentCaptured"])
+        );
         assert_eq!(paid.payment.unfinished_refund().unwrap().1.amount.minor_units(), 1_000);
         assert_eq!(paid.payment.cancel(&Cause::default()), None);
     }
 
     #[test]
     fn a_success_after_all_is_recorded_and_given_back() {
-        let voided = end(&begun().cancel(&Cause::default()).unwrap().payment, &declined()).unwrap().payment;
+        let voided =
+            end(&begun().cancel(&Cause::default()).unwrap().payment, &declined()).unwrap().payment;
         let paid = end(&voided, &ChargeEnd::Captured).unwrap();
         assert_eq!(kinds(&paid), ["PaymentCaptured"]);
         assert!(paid.payment.unfinished_refund().is_some());
@@ -447,7 +478,10 @@ mod tests {
         assert_eq!(refund.key, format!("{}#rest", payment.order_id));
 
         let issued = end_refund(&payment, &RefundEnd::Issued).unwrap();
-        assert_eq!((issued.payment.state, kinds(&issued)), (PaymentState::Refunded, vec!["RefundIssued"]));
+        assert_eq!(
+            (issued.payment.state, kinds(&issued)),
+            (PaymentState::Refunded, vec!["RefundIssued"])
+        );
         assert_eq!(issued.payment.refunded(), issued.payment.captured);
         assert_eq!(end_refund(&issued.payment, &RefundEnd::Issued), None);
         assert_eq!(issued.payment.cancel(&Cause::default()), None);
@@ -458,7 +492,10 @@ mod tests {
         let payment = captured().cancel(&Cause::default()).unwrap().payment;
         let end = RefundEnd::Failed { reason: Code::new("charge_disputed") };
         let failed = end_refund(&payment, &end).unwrap();
-        assert_eq!((failed.payment.state, kinds(&failed)), (PaymentState::Captured, vec!["RefundFailed"]));
+        assert_eq!(
+            (failed.payment.state, kinds(&failed)),
+            (PaymentState::Captured, vec!["RefundFailed"])
+        );
         let payment = failed.payment;
         assert_eq!(
             (payment.refunded(), payment.refund_due(), payment.left()),
@@ -479,7 +516,8 @@ mod tests {
         let payment = payment.cancel(&Cause::default()).unwrap().payment;
         assert_eq!(payment.refunds[1].amount.minor_units(), 700);
         let refund = payment.refunds[1].refund_id;
-        let issued = payment.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap();
+        let issued =
+            payment.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap();
         assert_eq!(issued.payment.state, PaymentState::Refunded);
     }
 
@@ -498,8 +536,10 @@ mod tests {
 
     #[test]
     fn what_comes_without_an_event_is_caused_by_the_last_that_asked() {
-        let asked =
-            |by: &str| Cause { causationid: Some(EventId::derive(&[by.as_bytes()])), ..Cause::default() };
+        let asked = |by: &str| Cause {
+            causationid: Some(EventId::derive(&[by.as_bytes()])),
+            ..Cause::default()
+        };
         let (reserved, cancelled) = (asked("reserved"), asked("cancelled"));
         let opened = Payment { asked_by: reserved.causationid, ..opened() };
         let begun = opened.begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment;

@@ -174,6 +174,8 @@ mod tests {
 
     #[test]
     fn an_order_that_was_cancelled_before_its_payment_has_none() {
-        assert!(PaymentBody::of(&Payment::tombstone(&cancelled(), &Cause::default()).payment).is_none());
+        assert!(
+            PaymentBody::of(&Payment::tombstone(&cancelled(), &Cause::default()).payment).is_none()
+        );
     }
 }

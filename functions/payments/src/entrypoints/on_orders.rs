@@ -30,7 +30,9 @@ async fn handle(
 ) -> Result<Outcome, Failure> {
     match Orders::decode(event)? {
         Orders::OrderCancelled(cancelled) => {
-            Ok(on_order_cancelled(store, provider, &cancelled, cause, SystemClock.now()).await?.into())
+            Ok(on_order_cancelled(store, provider, &cancelled, cause, SystemClock.now())
+                .await?
+                .into())
         }
         _ => Ok(Outcome::Ignored),
     }

@@ -82,7 +82,8 @@ pub(crate) async fn handle(
     if secret.is_empty() {
         return Err(Problem::unavailable(format!("the setting {} is empty", WEBHOOK_SECRET.name)));
     }
-    let header = request.header(signature::HEADER).ok_or_else(|| Problem::field(HEADER, "is required"))?;
+    let header =
+        request.header(signature::HEADER).ok_or_else(|| Problem::field(HEADER, "is required"))?;
     signature::verify(secret, header, &request.body, request.now())
         .map_err(|error| Problem::field(HEADER, error))?;
     let event: Event = serde_json::from_slice(&request.body)

@@ -34,7 +34,9 @@ fn build(app: &App) -> boot::Handler {
             for (order, error) in &swept.failed {
                 tracing::error!(%order, %error, "a payment can't be settled yet");
             }
-            Ok(json!({ "settled": swept.settled, "left": swept.left, "failed": swept.failed.len() }))
+            Ok(
+                json!({ "settled": swept.settled, "left": swept.left, "failed": swept.failed.len() }),
+            )
         })
     })
 }

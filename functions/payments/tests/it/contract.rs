@@ -111,7 +111,8 @@ async fn money_moves_with_its_entry_or_not_at_all(store: impl Store) {
     let captured = done(&store, capture.clone()).await;
     assert_eq!(refused(&store, &capture).await, captured);
     let refund = captured.refunds[0].refund_id;
-    let issue = captured.end_refund(refund, &RefundEnd::Issued, SystemClock.now(), &Cause::default());
+    let issue =
+        captured.end_refund(refund, &RefundEnd::Issued, SystemClock.now(), &Cause::default());
     let issue = issue.unwrap();
     done(&store, issue.clone()).await;
     let entries = [capture.entry.unwrap(), issue.entry.unwrap()];
@@ -210,7 +211,8 @@ async fn what_is_under_way_is_due_from_its_deadline_on_until_it_ends(store: impl
     let refunding = done(&store, captured.cancel(&Cause::default()).unwrap()).await;
     assert_eq!(due(deadline, 100).await, [first.order_id]);
     let refund = refunding.refunds[0].refund_id;
-    let issued = refunding.end_refund(refund, &RefundEnd::Issued, SystemClock.now(), &Cause::default());
+    let issued =
+        refunding.end_refund(refund, &RefundEnd::Issued, SystemClock.now(), &Cause::default());
     done(&store, issued.unwrap()).await;
     assert_eq!(due(deadline, 100).await, []);
 }

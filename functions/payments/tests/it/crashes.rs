@@ -3,8 +3,8 @@
 //! delivered until it is quiet, and the money has to be right.
 
 use crate::world::{
-    Crash, Event, Event::OrderCancelled, Event::StockReserved, IN_TIME, Message, Schedules, TOO_LATE, When,
-    World, ready,
+    Crash, Event, Event::OrderCancelled, Event::StockReserved, IN_TIME, Message, Schedules,
+    TOO_LATE, When, World, ready,
 };
 use rialto_payments::domain::{
     intent::{Code, IntentState},
@@ -57,7 +57,8 @@ fn a_charge_survives_a_crash_at_every_point_and_at_every_pair_of_points() {
         let crashes = each_crash(|first| {
             let crash = |crashes: &[Crash]| {
                 let world = World::new(method);
-                let (payment, crashed) = deliver(&world, &[Message::new(StockReserved).crashing(crashes)]);
+                let (payment, crashed) =
+                    deliver(&world, &[Message::new(StockReserved).crashing(crashes)]);
                 assert_eq!(payment.state, end, "{method} {crashes:?}");
                 crashed
             };
@@ -74,7 +75,8 @@ fn a_cancellation_after_the_charge_survives_a_crash_at_every_point_and_pair() {
         let end = if end == PaymentState::Captured { PaymentState::Refunded } else { end };
         each_crash(|first| {
             let crash = |crashes: &[Crash]| {
-                let messages = [Message::new(StockReserved), Message::new(OrderCancelled).crashing(crashes)];
+                let messages =
+                    [Message::new(StockReserved), Message::new(OrderCancelled).crashing(crashes)];
                 let (payment, crashed) = deliver(&World::new(method), &messages);
                 assert_eq!(payment.state, end, "{method} {crashes:?}");
                 crashed
@@ -89,8 +91,10 @@ fn a_cancellation_after_the_charge_survives_a_crash_at_every_point_and_pair() {
 fn a_cancellation_before_the_charge_leaves_nothing_to_charge_wherever_it_crashes() {
     each_crash(|crash| {
         let world = World::new("pm_card_visa");
-        let messages =
-            [Message::new(OrderCancelled).crashing(&[crash]), Message::new(StockReserved).crashing(&[crash])];
+        let messages = [
+            Message::new(OrderCancelled).crashing(&[crash]),
+            Message::new(StockReserved).crashing(&[crash]),
+        ];
         let mut crashed = false;
         for message in &messages {
             crashed |= ready(world.deliver(message));
@@ -110,7 +114,11 @@ fn nothing_is_repeated_though_the_provider_forgets_its_keys() {
                     let message = Message { keys_forgotten: true, ..Message::new(of) };
                     if of == event { message.crashing(&[crash]) } else { message }
                 };
-                deliver(&World::new(method), &[forgetting(StockReserved), forgetting(OrderCancelled)]).1
+                deliver(
+                    &World::new(method),
+                    &[forgetting(StockReserved), forgetting(OrderCancelled)],
+                )
+                .1
             });
         }
     }
@@ -199,8 +207,10 @@ fn what_was_begun_in_time_is_ended_too_late_without_a_new_charge() {
     for (method, _) in METHODS {
         each_crash(|crash| {
             let world = World::new(method);
-            let message =
-                Message { times: vec![IN_TIME, TOO_LATE], ..Message::new(StockReserved).crashing(&[crash]) };
+            let message = Message {
+                times: vec![IN_TIME, TOO_LATE],
+                ..Message::new(StockReserved).crashing(&[crash])
+            };
             let crashed = ready(world.deliver(&message));
             let charged_before = !world.provider.charges(world.order).is_empty();
             let payment = world.check(false);
@@ -210,7 +220,9 @@ fn what_was_begun_in_time_is_ended_too_late_without_a_new_charge() {
                 PaymentState::Failed => assert!(!charged_before),
                 state => panic!("{method} {crash:?}: {state:?}"),
             }
-            ready(world.deliver(&Message { times: vec![TOO_LATE], ..Message::new(OrderCancelled) }));
+            ready(
+                world.deliver(&Message { times: vec![TOO_LATE], ..Message::new(OrderCancelled) }),
+            );
             world.check(true);
             crashed
         });
@@ -222,7 +234,10 @@ fn what_was_begun_in_time_is_ended_too_late_without_a_new_charge() {
     };
     ready(world.deliver(&message));
     let payment = world.check(false);
-    assert_eq!((payment.state, payment.reason), (PaymentState::Failed, Some(Code::new("canceled"))));
+    assert_eq!(
+        (payment.state, payment.reason),
+        (PaymentState::Failed, Some(Code::new("canceled")))
+    );
 }
 
 #[test]
@@ -241,7 +256,10 @@ fn what_the_provider_decides_later_is_left_until_then() {
             ready(world.deliver(&Message::new(OrderCancelled)));
         }
         let payment = world.payment().unwrap();
-        assert_eq!((payment.state, payment.cancel_requested), (PaymentState::Processing, cancelled));
+        assert_eq!(
+            (payment.state, payment.cancel_requested),
+            (PaymentState::Processing, cancelled)
+        );
         assert_eq!(world.announced(), [""; 0]);
 
         world.provider.decide(world.order, &decision);
@@ -255,9 +273,13 @@ fn a_refund_that_is_refused_is_due() {
     each_crash(|crash| {
         let world = World::new("pm_card_visa");
         world.provider.refuse_refunds();
-        let messages = [Message::new(StockReserved), Message::new(OrderCancelled).crashing(&[crash])];
+        let messages =
+            [Message::new(StockReserved), Message::new(OrderCancelled).crashing(&[crash])];
         let (payment, crashed) = deliver(&world, &messages);
-        assert_eq!((payment.state, payment.refund_due()), (PaymentState::Captured, payment.captured));
+        assert_eq!(
+            (payment.state, payment.refund_due()),
+            (PaymentState::Captured, payment.captured)
+        );
         assert_eq!(world.announced(), ["PaymentCaptured", "RefundFailed"]);
         crashed
     });

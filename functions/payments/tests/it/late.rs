@@ -103,25 +103,33 @@ fn a_success_after_the_charge_was_given_up_is_given_back_at_once() {
 #[test]
 fn a_charge_whose_message_is_dead_is_ended_by_the_sweep() {
     for (method, _) in METHODS.into_iter().chain([(ASYNC, PaymentState::Failed)]) {
-        let crashes = each_crash(|abandoned| {
-            let mut was = false;
-            each_crash(|crash| {
-                let world = World::new(method);
-                was = world.abandon(&Message::new(StockReserved), abandoned);
-                if world.payment().is_none() {
-                    return false;
-                }
-                let crashed = ready(world.deliver(&Message::new(Swept).crashing(&[crash])));
-                let payment = world.check(false);
-                let expected = [PaymentState::Pending, PaymentState::Captured, PaymentState::Failed];
-                assert!(expected.contains(&payment.state), "{method} {abandoned:?} {crash:?}: {payment:?}");
-                // The order isn't confirmed in time then, or it is.
-                ready(world.deliver(&Message { times: vec![TOO_LATE], ..Message::new(OrderCancelled) }));
-                world.check(true);
-                crashed
+        let crashes =
+            each_crash(|abandoned| {
+                let mut was = false;
+                each_crash(|crash| {
+                    let world = World::new(method);
+                    was = world.abandon(&Message::new(StockReserved), abandoned);
+                    if world.payment().is_none() {
+                        return false;
+                    }
+                    let crashed = ready(world.deliver(&Message::new(Swept).crashing(&[crash])));
+                    let payment = world.check(false);
+                    let expected =
+                        [PaymentState::Pending, PaymentState::Captured, PaymentState::Failed];
+                    assert!(
+                        expected.contains(&payment.state),
+                        "{method} {abandoned:?} {crash:?}: {payment:?}"
+                    );
+                    // The order isn't confirmed in time then, or it is.
+                    ready(world.deliver(&Message {
+                        times: vec![TOO_LATE],
+                        ..Message::new(OrderCancelled)
+                    }));
+                    world.check(true);
+                    crashed
+                });
+                was
             });
-            was
-        });
         assert!(crashes >= 4, "{method}: {crashes}");
     }
 }
@@ -190,7 +198,8 @@ fn the_providers_word_at_every_point_of_a_charge_charges_once() {
 fn the_providers_word_and_a_cancellation_at_every_point_of_a_charge_leave_no_money() {
     let runs = interleave(&[StockReserved, OrderCancelled, Succeeded], 3, Succeeded, false);
     assert!(runs > 200, "{runs}");
-    let runs = interleave(&[StockReserved, OrderCancelled, Succeeded, Succeeded], 1, Succeeded, true);
+    let runs =
+        interleave(&[StockReserved, OrderCancelled, Succeeded, Succeeded], 1, Succeeded, true);
     assert!(runs > 1_000, "{runs}");
 }
 
@@ -215,7 +224,10 @@ fn nothing_is_swept_before_its_time_and_what_rests_never() {
     assert_eq!(world.check(false).state, PaymentState::Processing);
     ready(world.deliver(&Message::new(Swept)));
     let payment = world.check(false);
-    assert_eq!((payment.state, payment.reason), (PaymentState::Failed, Some(Code::new("canceled"))));
+    assert_eq!(
+        (payment.state, payment.reason),
+        (PaymentState::Failed, Some(Code::new("canceled")))
+    );
     assert_eq!(ready(world.store.due(TOO_LATE, 10)).unwrap(), []);
 }
 
@@ -239,7 +251,10 @@ fn a_sweep_without_time_left_begins_nothing() {
     deliver(&world, &events(&[StockReserved]));
     let swept = ready(sweep(&world.store, &world.provider, TOO_LATE, None, || true)).unwrap();
     assert_eq!((swept.settled, swept.left, swept.failed.len()), (0, 0, 0));
-    assert_eq!(ready(world.store.payment(world.order)).unwrap().unwrap().state, PaymentState::Processing);
+    assert_eq!(
+        ready(world.store.payment(world.order)).unwrap().unwrap().state,
+        PaymentState::Processing
+    );
 }
 
 /// A store whose index lags so far that it lists what isn't due any more, or not yet.

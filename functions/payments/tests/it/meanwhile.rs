@@ -91,7 +91,11 @@ impl PaymentWriter for Attempt<'_> {
 }
 
 impl Provider for Attempt<'_> {
-    async fn create_intent(&self, order: OrderId, charge: &Charge) -> Result<IntentId, ProviderError> {
+    async fn create_intent(
+        &self,
+        order: OrderId,
+        charge: &Charge,
+    ) -> Result<IntentId, ProviderError> {
         self.passes(Step::Create);
         self.world.provider.create_intent(order, charge).await
     }
@@ -136,7 +140,10 @@ fn a_charge_that_is_made_known_too_slowly_is_not_confirmed_after_its_deadline() 
         let world = World::new("pm_card_visa");
         assert_eq!(Attempt::charge(&world, step, Meanwhile::DeadlinePasses), 0, "{step:?}");
         let payment = world.check(false);
-        assert_eq!((payment.state, payment.reason), (PaymentState::Failed, Some(Code::new("canceled"))));
+        assert_eq!(
+            (payment.state, payment.reason),
+            (PaymentState::Failed, Some(Code::new("canceled")))
+        );
     }
 }
 
@@ -146,7 +153,10 @@ fn a_charge_that_is_looked_up_too_slowly_is_not_confirmed_after_its_deadline() {
         let world = unconfirmed();
         assert_eq!(Attempt::charge(&world, step, Meanwhile::DeadlinePasses), 0, "{step:?}");
         let payment = world.check(false);
-        assert_eq!((payment.state, payment.reason), (PaymentState::Failed, Some(Code::new("canceled"))));
+        assert_eq!(
+            (payment.state, payment.reason),
+            (PaymentState::Failed, Some(Code::new("canceled")))
+        );
     }
 }
 

@@ -91,8 +91,10 @@ async fn serve(mut stream: TcpStream, script: Script, heard: Arc<Mutex<Vec<Asked
     }
     match script {
         Script::Answer(status, body) => {
-            let head =
-                format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
             // A client that has read enough may be gone.
             stream.write_all((head + &body).as_bytes()).await.ok();
         }
@@ -106,7 +108,8 @@ fn parse(text: &str) -> Option<Asked> {
     let mut lines = head.lines();
     let line = lines.next()?.strip_suffix(" HTTP/1.1")?.to_owned();
     let headers = lines.filter_map(|line| line.split_once(": "));
-    let headers: Vec<_> = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+    let headers: Vec<_> =
+        headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
     let asked = Asked { line, headers, body: body.to_owned() };
     let length = asked.header("content-length").map_or(0, |length| length.parse().unwrap());
     (body.len() >= length).then_some(asked)
@@ -150,7 +153,8 @@ fn is_unknown<T: std::fmt::Debug>(answer: &Result<T, ProviderError>) -> bool {
 
 #[tokio::test]
 async fn an_intent_is_created_under_the_orders_key() {
-    let server = Server::answering(200, &json!({"id": "pi_1", "status": "requires_confirmation"})).await;
+    let server =
+        Server::answering(200, &json!({"id": "pi_1", "status": "requires_confirmation"})).await;
     assert_eq!(server.provider.create_intent(order(), &charge()).await, Ok(intent()));
     let asked = server.asked();
     let order = order().to_string();
@@ -159,8 +163,10 @@ async fn an_intent_is_created_under_the_orders_key() {
     assert_eq!(asked.header("idempotency-key"), Some(order.as_str()));
     assert_eq!(asked.header("content-type"), Some("application/x-www-form-urlencoded"));
     assert!(asked.header("traceparent").is_some());
-    let form: Vec<(String, String)> = form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
-    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let form: Vec<(String, String)> =
+        form_urlencoded::parse(asked.body.as_bytes()).into_owned().collect();
+    let form: Vec<(&str, &str)> =
+        form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
         form,
         [
@@ -199,7 +205,10 @@ async fn an_intent_says_how_far_its_charge_is() {
         let server = Server::answering(200, &body).await;
         assert_eq!(server.provider.retrieve_intent(&intent()).await, Ok(state), "{body}");
         let asked = server.asked();
-        assert_eq!((asked.line.as_str(), asked.body.as_str()), ("GET /stage/v1/payment_intents/pi_1", ""));
+        assert_eq!(
+            (asked.line.as_str(), asked.body.as_str()),
+            ("GET /stage/v1/payment_intents/pi_1", "")
+        );
         assert_eq!(asked.header("idempotency-key"), None);
     }
     let server = Server::answering(200, &json!({"id": "pi_1", "status": "abolished"})).await;
@@ -245,7 +254,9 @@ async fn a_refund_is_made_under_its_own_name() {
         ("pending", RefundProgress::Pending),
         (
             "failed",
-            RefundProgress::Ended(RefundEnd::Failed { reason: Code::new("expired_or_canceled_card") }),
+            RefundProgress::Ended(RefundEnd::Failed {
+                reason: Code::new("expired_or_canceled_card"),
+            }),
         ),
     ] {
         let body = json!({
@@ -257,7 +268,10 @@ async fn a_refund_is_made_under_its_own_name() {
         let (asked, name) = (server.asked(), refund().refund_id.to_string());
         assert_eq!(asked.line, "POST /stage/v1/refunds");
         assert_eq!(asked.header("idempotency-key"), Some(name.as_str()));
-        assert_eq!(asked.body, format!("payment_intent=pi_1&amount=400&metadata%5Brefund_id%5D={name}"));
+        assert_eq!(
+            asked.body,
+            format!("payment_intent=pi_1&amount=400&metadata%5Brefund_id%5D={name}")
+        );
     }
     let nothing_left = failure("invalid_request_error", Some("charge_already_refunded"), None);
     let server = Server::answering(400, &nothing_left).await;
@@ -267,7 +281,8 @@ async fn a_refund_is_made_under_its_own_name() {
 
 #[tokio::test]
 async fn a_refund_is_found_by_its_name() {
-    let made = |name: &str, status| json!({"id": "re", "status": status, "metadata": {"refund_id": name}});
+    let made =
+        |name: &str, status| json!({"id": "re", "status": status, "metadata": {"refund_id": name}});
     let name = refund().refund_id.to_string();
     let issued = RefundProgress::Ended(RefundEnd::Issued);
     for (data, has_more, found) in [
@@ -277,7 +292,8 @@ async fn a_refund_is_found_by_its_name() {
         (json!([made("ref_another", "failed")]), true, Err(())),
     ] {
         let server =
-            Server::answering(200, &json!({"object": "list", "data": data, "has_more": has_more})).await;
+            Server::answering(200, &json!({"object": "list", "data": data, "has_more": has_more}))
+                .await;
         let answer = server.provider.find_refund(&intent(), refund().refund_id).await;
         assert_eq!(server.asked().line, "GET /stage/v1/refunds?payment_intent=pi_1&limit=100");
         match found {

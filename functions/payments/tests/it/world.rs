@@ -22,7 +22,9 @@ use rialto_payments::{
         payment::{Change, Charge, Payment, PaymentState},
         refund::{Refund, RefundProgress},
     },
-    ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
+    ports::{
+        DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
+    },
 };
 use std::{
     pin::Pin,
@@ -86,7 +88,12 @@ impl Message {
 impl World {
     pub(crate) fn new(method: &'static str) -> Self {
         let order = OrderId::derive(&[b"order"]);
-        Self { store: MemoryPayments::default(), provider: MemoryProvider::default(), order, method }
+        Self {
+            store: MemoryPayments::default(),
+            provider: MemoryProvider::default(),
+            order,
+            method,
+        }
     }
 
     /// Delivers a message until it is handled. Tells whether each of its crashes happened.
@@ -143,17 +150,28 @@ impl World {
         let entries = ready(self.store.entries(self.order)).unwrap();
         let balance = |account| {
             let postings = entries.iter().flat_map(|entry| &entry.postings);
-            postings.filter(|posting| posting.account == account).map(|posting| posting.amount).sum::<i64>()
+            postings
+                .filter(|posting| posting.account == account)
+                .map(|posting| posting.amount)
+                .sum::<i64>()
         };
         assert_eq!(balance(Account::Shop), kept, "{entries:?}");
         assert_eq!(balance(Account::RefundDue), payment.refund_due().minor_units(), "{entries:?}");
-        assert_eq!(balance(Account::Buyer), -kept - payment.refund_due().minor_units(), "{entries:?}");
+        assert_eq!(
+            balance(Account::Buyer),
+            -kept - payment.refund_due().minor_units(),
+            "{entries:?}"
+        );
 
         let announced = self.announced();
         let count = |kind: &str| announced.iter().filter(|name| *name == kind).count();
         assert_eq!(count("PaymentCaptured"), charges.len(), "{announced:?}");
         assert_eq!(count("PaymentFailed"), usize::from(payment.state == PaymentState::Failed));
-        assert_eq!(count("RefundIssued") + count("RefundFailed"), payment.refunds.len(), "{announced:?}");
+        assert_eq!(
+            count("RefundIssued") + count("RefundFailed"),
+            payment.refunds.len(),
+            "{announced:?}"
+        );
         assert!(payment.refunds.len() <= 1, "{payment:?}");
         payment
     }
@@ -170,7 +188,10 @@ impl World {
 
     /// The charge that the provider tells of; of one that there isn't yet, nothing is known.
     fn told_of(&self) -> IntentId {
-        self.provider.intents(self.order).pop().unwrap_or_else(|| IntentId::parse("pi_none").unwrap())
+        self.provider
+            .intents(self.order)
+            .pop()
+            .unwrap_or_else(|| IntentId::parse("pi_none").unwrap())
     }
 
     pub(crate) fn stock_reserved(&self) -> StockReserved {
@@ -243,7 +264,11 @@ impl<'a> Line<'a> {
         }
     }
 
-    async fn request<T, E>(&self, work: impl Future<Output = Result<T, E>>, crashed: E) -> Result<T, E> {
+    async fn request<T, E>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+        crashed: E,
+    ) -> Result<T, E> {
         turn().await;
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if self.crash == Some((number, When::Before)) {
@@ -253,7 +278,10 @@ impl<'a> Line<'a> {
         if self.crash == Some((number, When::After)) { Err(crashed) } else { answer }
     }
 
-    async fn ask<T>(&self, work: impl Future<Output = Result<T, ProviderError>>) -> Result<T, ProviderError> {
+    async fn ask<T>(
+        &self,
+        work: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
         self.request(work, ProviderError::Unknown("crashed".to_owned())).await
     }
 
@@ -308,7 +336,11 @@ impl PaymentWriter for Line<'_> {
 }
 
 impl Provider for Line<'_> {
-    async fn create_intent(&self, order: OrderId, charge: &Charge) -> Result<IntentId, ProviderError> {
+    async fn create_intent(
+        &self,
+        order: OrderId,
+        charge: &Charge,
+    ) -> Result<IntentId, ProviderError> {
         self.ask(self.world.provider.create_intent(order, charge)).await
     }
     async fn retrieve_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {

@@ -38,7 +38,8 @@ impl AwsProbe {
                 table.get(&Key::new("HEALTH", "HEALTH")).await.map(|_| ())
             }
             Dependency::EventBus => {
-                let answer = self.events.describe_event_bus().name(self.stage.event_bus()).send().await;
+                let answer =
+                    self.events.describe_event_bus().name(self.stage.event_bus()).send().await;
                 answer.map(|_| ()).map_err(|error| silent(DisplayErrorContext(error)))
             }
             Dependency::ParameterStore => {

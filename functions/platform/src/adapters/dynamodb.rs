@@ -44,7 +44,11 @@ impl Intents for DynamoIntents {
         self.table.get(&intent_key(id)).await?.map(read_item).transpose()
     }
 
-    async fn load(&self, id: &str, key: Option<&str>) -> Result<(Option<Intent>, Option<Saved>), StoreError> {
+    async fn load(
+        &self,
+        id: &str,
+        key: Option<&str>,
+    ) -> Result<(Option<Intent>, Option<Saved>), StoreError> {
         let Some(key) = key else { return Ok((self.intent(id).await?, None)) };
         let (intent, answer) = (intent_key(id), answer_key(key));
         let mut items = self.table.get_all(&[intent.clone(), answer.clone()]).await?;
@@ -52,7 +56,11 @@ impl Intents for DynamoIntents {
         Ok((known, items.remove(&answer).map(read_item).transpose()?))
     }
 
-    async fn write(&self, intent: Option<&Intent>, saved: Option<&Saved>) -> Result<Write, StoreError> {
+    async fn write(
+        &self,
+        intent: Option<&Intent>,
+        saved: Option<&Saved>,
+    ) -> Result<Write, StoreError> {
         let mut items = Vec::new();
         if let Some(intent) = intent {
             items.push((write_item(&intent_key(&intent.id), intent, &[])?, before(intent.version)));

@@ -48,8 +48,10 @@ impl Listener for HttpListener {
 }
 
 fn connector() -> Connector {
-    let times =
-        HttpConnectorSettings::builder().connect_timeout(CONNECT_TIME).read_timeout(ANSWER_TIME).build();
+    let times = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIME)
+        .read_timeout(ANSWER_TIME)
+        .build();
     Connector::builder()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .connector_settings(times)

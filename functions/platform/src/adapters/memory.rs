@@ -48,13 +48,21 @@ impl Intents for MemoryIntents {
         Ok(self.state().intents.get(id).cloned())
     }
 
-    async fn load(&self, id: &str, key: Option<&str>) -> Result<(Option<Intent>, Option<Saved>), StoreError> {
+    async fn load(
+        &self,
+        id: &str,
+        key: Option<&str>,
+    ) -> Result<(Option<Intent>, Option<Saved>), StoreError> {
         let state = self.state();
         let saved = key.and_then(|key| state.saved.get(key));
         Ok((state.intents.get(id).cloned(), saved.cloned()))
     }
 
-    async fn write(&self, intent: Option<&Intent>, saved: Option<&Saved>) -> Result<Write, StoreError> {
+    async fn write(
+        &self,
+        intent: Option<&Intent>,
+        saved: Option<&Saved>,
+    ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let follows = |is: Option<u64>, version: u64| is.unwrap_or(0) + 1 == version;
         let intent_follows = intent.is_none_or(|intent| {

@@ -7,7 +7,9 @@ use rialto_kernel::Clock;
 
 /// Asks every dependency at the same time.
 pub async fn get_health(probe: &impl Probe, clock: &dyn Clock) -> Health {
-    Health { checks: join_all(DEPENDENCIES.map(|dependency| check(probe, dependency, clock))).await }
+    Health {
+        checks: join_all(DEPENDENCIES.map(|dependency| check(probe, dependency, clock))).await,
+    }
 }
 
 async fn check(probe: &impl Probe, dependency: Dependency, clock: &dyn Clock) -> Check {

@@ -115,7 +115,9 @@ mod tests {
     /// An answer that tells one step from another.
     fn write(result: &Result<Object, Refusal>) -> Answer {
         match result {
-            Ok(Object::Intent(intent)) => Answer { status: 200, body: format!("{:?}", intent.state) },
+            Ok(Object::Intent(intent)) => {
+                Answer { status: 200, body: format!("{:?}", intent.state) }
+            }
             Ok(Object::Refund(refund)) => Answer { status: 200, body: refund.id.clone() },
             Err(refusal) => Answer { status: 400, body: refusal.to_string() },
         }
@@ -155,7 +157,10 @@ mod tests {
         let store = with(Method::Lost).await;
         for replayed in [false, true] {
             let answered = send(&store, confirm(), Some("k"), NOW).await.unwrap();
-            assert_eq!((answered.answer.body.as_str(), answered.replayed), ("the answer is lost", replayed));
+            assert_eq!(
+                (answered.answer.body.as_str(), answered.replayed),
+                ("the answer is lost", replayed)
+            );
         }
         assert_eq!(store.intent("pi_1").await.unwrap().unwrap().state, State::Succeeded);
     }
@@ -170,8 +175,13 @@ mod tests {
                 Err(error) => error.to_string(),
             });
         }
-        let expected =
-            ["too many requests", "the connection is reset", "overloaded", "Succeeded", "Succeeded"];
+        let expected = [
+            "too many requests",
+            "the connection is reset",
+            "overloaded",
+            "Succeeded",
+            "Succeeded",
+        ];
         assert_eq!(seen, expected);
     }
 

@@ -140,7 +140,11 @@ impl Refusal {
     pub const fn is_kept(&self) -> bool {
         !matches!(
             self,
-            Self::NotFound { .. } | Self::RateLimited | Self::Reset | Self::Overloaded | Self::Locked
+            Self::NotFound { .. }
+                | Self::RateLimited
+                | Self::Reset
+                | Self::Overloaded
+                | Self::Locked
         )
     }
 }
@@ -181,7 +185,9 @@ impl Request {
         let known = || known.ok_or_else(|| Refusal::NotFound { id: self.intent().to_owned() });
         match self {
             Self::Create(new) => Intent::create(new, now),
-            Self::Confirm { method, .. } => known().map_or_else(Step::refused, |is| is.confirm(*method)),
+            Self::Confirm { method, .. } => {
+                known().map_or_else(Step::refused, |is| is.confirm(*method))
+            }
             Self::Cancel { .. } => known().map_or_else(Step::refused, Intent::cancel),
             Self::Refund { amount, metadata, .. } => {
                 known().map_or_else(Step::refused, |is| is.refund(*amount, metadata, now))
@@ -230,14 +236,19 @@ impl Intent {
             return Step::refused(Refusal::NoMethod { intent: Box::new(self.clone()) });
         };
         let charge = self.new_charge();
-        let confirmed = Self { method: Some(method), charge: Some(charge), decline: None, ..self.next() };
+        let confirmed =
+            Self { method: Some(method), charge: Some(charge), decline: None, ..self.next() };
         let paid = || Self { state: State::Succeeded, ..confirmed.clone() };
         match method {
             Method::Visa => Step::changed(paid(), Ok(Object::Intent(paid()))),
-            Method::Slow => Step { slow: true, ..Step::changed(paid(), Ok(Object::Intent(paid()))) },
+            Method::Slow => {
+                Step { slow: true, ..Step::changed(paid(), Ok(Object::Intent(paid()))) }
+            }
             Method::Lost => Step::changed(paid(), Err(Refusal::AnswerLost)),
             Method::Flaky => match TRIPS.get(self.trips as usize) {
-                Some(trip) => Step::changed(Self { trips: self.trips + 1, ..self.next() }, Err(trip.clone())),
+                Some(trip) => {
+                    Step::changed(Self { trips: self.trips + 1, ..self.next() }, Err(trip.clone()))
+                }
                 None => Step::changed(paid(), Ok(Object::Intent(paid()))),
             },
             Method::Async | Method::Stuck => {
@@ -251,8 +262,12 @@ impl Intent {
 
     /// A declined charge takes its method with it: the next confirmation has to bring one.
     fn declined(self, decline: Decline) -> Step {
-        let intent =
-            Self { state: State::RequiresPaymentMethod, method: None, decline: Some(decline), ..self };
+        let intent = Self {
+            state: State::RequiresPaymentMethod,
+            method: None,
+            decline: Some(decline),
+            ..self
+        };
         Step::changed(intent.clone(), Err(Refusal::Declined { intent: Box::new(intent), decline }))
     }
 
@@ -260,7 +275,11 @@ impl Intent {
     #[must_use]
     pub fn settled(&self) -> Option<Self> {
         let charge = Some(self.new_charge());
-        (self.state == State::Processing).then(|| Self { state: State::Succeeded, charge, ..self.next() })
+        (self.state == State::Processing).then(|| Self {
+            state: State::Succeeded,
+            charge,
+            ..self.next()
+        })
     }
 
     fn new_charge(&self) -> String {
@@ -343,7 +362,8 @@ mod tests {
     }
 
     fn refund(intent: &Intent, amount: Option<u64>) -> Step {
-        Request::Refund { id: intent.id.clone(), amount, metadata: Metadata::new() }.decide(Some(intent), NOW)
+        Request::Refund { id: intent.id.clone(), amount, metadata: Metadata::new() }
+            .decide(Some(intent), NOW)
     }
 
     #[test]
@@ -422,7 +442,10 @@ mod tests {
         for method in [Method::Async, Method::Stuck] {
             let processing = confirm(&created(method)).intent.unwrap();
             let settled = processing.settled().unwrap();
-            assert_eq!((settled.state, settled.version), (State::Succeeded, processing.version + 1));
+            assert_eq!(
+                (settled.state, settled.version),
+                (State::Succeeded, processing.version + 1)
+            );
             assert!(settled.charge.is_some());
             assert_eq!(settled.settled(), None);
             assert_eq!(refund(&settled, None).intent.unwrap().refunded(), 1_000);

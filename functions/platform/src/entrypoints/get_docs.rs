@@ -60,9 +60,15 @@ mod tests {
         let (head, rest) = page.split_once("<script>").unwrap();
         let (_, tail) = rest.split_once("</script>").unwrap();
         for part in [head, tail] {
-            for loads in
-                ["src=", "@import", "<iframe", "<script", "sourceMappingURL", "url(http", "url(\"http"]
-            {
+            for loads in [
+                "src=",
+                "@import",
+                "<iframe",
+                "<script",
+                "sourceMappingURL",
+                "url(http",
+                "url(\"http",
+            ] {
                 assert!(!part.contains(loads), "{loads}");
             }
         }

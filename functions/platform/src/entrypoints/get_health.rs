@@ -60,7 +60,11 @@ impl From<&Check> for DependencyBody {
     fn from(check: &Check) -> Self {
         Self {
             name: check.dependency.to_string(),
-            state: if check.trouble.is_none() { DependencyState::Up } else { DependencyState::Down },
+            state: if check.trouble.is_none() {
+                DependencyState::Up
+            } else {
+                DependencyState::Down
+            },
             latency_ms: u64::try_from(check.latency.as_millis()).unwrap_or(u64::MAX),
         }
     }

@@ -54,7 +54,11 @@ enum Pace {
 }
 
 /// A failure is a connection that breaks without an answer.
-async fn handle(store: &impl Intents, key: &str, request: &Request) -> Result<(Reply, Pace), Failure> {
+async fn handle(
+    store: &impl Intents,
+    key: &str,
+    request: &Request,
+) -> Result<(Reply, Pace), Failure> {
     match route(store, key, request).await {
         Ok(answered) => Ok(answered),
         Err(Stop::Fault(fault)) => Ok((fault.into_reply(), Pace::Prompt)),
@@ -96,7 +100,8 @@ async fn route(store: &impl Intents, key: &str, request: &Request) -> Result<(Re
     match (request.method.as_str(), parts.as_slice()) {
         ("POST", ["v1", "payment_intents"]) => change(store, request, create(request)?).await,
         ("GET", ["v1", "payment_intents", id]) => {
-            let intent = store.intent(id).await?.ok_or_else(|| Fault::no_such_intent(id, "intent"))?;
+            let intent =
+                store.intent(id).await?.ok_or_else(|| Fault::no_such_intent(id, "intent"))?;
             Ok((answer::intent(&intent), Pace::Prompt))
         }
         ("POST", ["v1", "payment_intents", id, "confirm"]) => {
@@ -126,7 +131,8 @@ async fn route(store: &impl Intents, key: &str, request: &Request) -> Result<(Re
 
 /// Only who knows the stage's provider key is answered; without a key in the settings, nobody.
 fn authenticate(key: &str, request: &Request) -> Result<(), Fault> {
-    let given = request.header("authorization").and_then(caller::bearer).ok_or_else(Fault::no_key)?;
+    let given =
+        request.header("authorization").and_then(caller::bearer).ok_or_else(Fault::no_key)?;
     // Digests compare in a time that tells nothing of the key.
     let hash = |key: &str| digest::sha256(&[key.as_bytes()]);
     if key.is_empty() || hash(given) != hash(key) { Err(Fault::wrong_key()) } else { Ok(()) }
@@ -152,7 +158,11 @@ fn new_id() -> Result<String, Failure> {
     Ok(format!("pi_{}", digest::hex(&random)))
 }
 
-async fn change(store: &impl Intents, request: &Request, change: Change) -> Result<(Reply, Pace), Stop> {
+async fn change(
+    store: &impl Intents,
+    request: &Request,
+    change: Change,
+) -> Result<(Reply, Pace), Stop> {
     let path = request.path.get("proxy").map_or("", String::as_str);
     let keyed = Keyed {
         request: change,
@@ -173,7 +183,8 @@ async fn list_refunds(store: &impl Intents, request: &Request) -> Result<(Reply,
     let limit = form.limit()?;
     let after = form.take("starting_after");
     form.finish()?;
-    let intent = store.intent(&id).await?.ok_or_else(|| Fault::no_such_intent(&id, "payment_intent"))?;
+    let intent =
+        store.intent(&id).await?.ok_or_else(|| Fault::no_such_intent(&id, "payment_intent"))?;
     let mut refunds: Vec<_> = intent.refunds.into_iter().rev().collect();
     if let Some(after) = after {
         let at = refunds.iter().position(|refund| refund.id == after);

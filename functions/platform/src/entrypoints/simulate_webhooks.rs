@@ -61,7 +61,8 @@ fn build(app: &App) -> boot::Handler {
     settings.want(&[WEBHOOK_URL.name, WEBHOOK_SECRET.name]);
     let connector = Arc::new(OnceLock::new());
     Arc::new(move |payload, _| {
-        let (store, settings, connector) = (store.clone(), Arc::clone(&settings), Arc::clone(&connector));
+        let (store, settings, connector) =
+            (store.clone(), Arc::clone(&settings), Arc::clone(&connector));
         Box::pin(async move {
             let stream = StreamEvent::deserialize(payload)?;
             let url = settings.get(&WEBHOOK_URL).await?;
@@ -71,7 +72,8 @@ fn build(app: &App) -> boot::Handler {
             for record in &stream.records {
                 let key = &record.dynamodb.keys.pk.text;
                 let Some(intent) = key.strip_prefix("INTENT#") else { continue };
-                told += settle(&store, listener.as_ref(), &secret, intent, SystemClock.now()).await?;
+                told +=
+                    settle(&store, listener.as_ref(), &secret, intent, SystemClock.now()).await?;
             }
             Ok(json!({ "told": told }))
         })
@@ -88,7 +90,10 @@ async fn settle(
 ) -> Result<usize, Failure> {
     let Some(intent) = settle_charge(store, id).await? else { return Ok(0) };
     let Some(listener) = listener else {
-        tracing::warn!(setting = WEBHOOK_URL.name, "a charge succeeded, and there is nobody to tell");
+        tracing::warn!(
+            setting = WEBHOOK_URL.name,
+            "a charge succeeded, and there is nobody to tell"
+        );
         return Ok(0);
     };
     let body = answer::succeeded(&intent);
@@ -182,8 +187,7 @@ mod tests {
 
     #[test]
     fn a_record_names_its_intent() {
-        let record =
-            json!({"Records": [{"dynamodb": {"Keys": {"pk": {"S": "INTENT#pi_1"}, "sk": {"S": "INTENT"}}}}]});
+        let record = json!({"Records": [{"dynamodb": {"Keys": {"pk": {"S": "INTENT#pi_1"}, "sk": {"S": "INTENT"}}}}]});
         let stream = StreamEvent::deserialize(record).unwrap();
         assert_eq!(stream.records[0].dynamodb.keys.pk.text, "INTENT#pi_1");
     }

@@ -56,8 +56,11 @@ fn confirmed(intent: &Intent) -> Intent {
 }
 
 fn refunded(intent: &Intent, amount: u64) -> Intent {
-    let refund =
-        Request::Refund { id: intent.id.clone(), amount: Some(amount), metadata: Metadata::default() };
+    let refund = Request::Refund {
+        id: intent.id.clone(),
+        amount: Some(amount),
+        metadata: Metadata::default(),
+    };
     step(&refund, Some(intent))
 }
 

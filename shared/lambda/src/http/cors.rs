@@ -45,8 +45,14 @@ mod tests {
         assert_eq!(reply.status, 204);
         assert_eq!(header(&reply, "Access-Control-Allow-Origin").unwrap(), "https://shop.example");
         assert_eq!(header(&reply, "Access-Control-Allow-Credentials").unwrap(), "true");
-        assert!(header(&reply, "Access-Control-Allow-Headers").unwrap().contains("Idempotency-Key"));
-        assert!(header(&reply, "Access-Control-Expose-Headers").unwrap().contains("Idempotent-Replayed"));
+        assert!(
+            header(&reply, "Access-Control-Allow-Headers").unwrap().contains("Idempotency-Key")
+        );
+        assert!(
+            header(&reply, "Access-Control-Expose-Headers")
+                .unwrap()
+                .contains("Idempotent-Replayed")
+        );
     }
 
     #[test]

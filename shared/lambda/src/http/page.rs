@@ -47,7 +47,8 @@ impl<T> Page<T> {
     #[must_use]
     pub fn new(items: Vec<T>, limit: Limit, position: Option<&str>, query: &str) -> Self {
         let next_cursor = position.map(|position| seal(position, query));
-        let pagination = Pagination { limit: limit.get(), has_more: next_cursor.is_some(), next_cursor };
+        let pagination =
+            Pagination { limit: limit.get(), has_more: next_cursor.is_some(), next_cursor };
         Self { items, pagination }
     }
 }

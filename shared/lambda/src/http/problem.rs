@@ -94,7 +94,14 @@ pub struct Problem {
 impl Problem {
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), members: Map::new(), retry_after: None, cause: None }
+        Self {
+            code,
+            detail: None,
+            errors: Vec::new(),
+            members: Map::new(),
+            retry_after: None,
+            cause: None,
+        }
     }
 
     /// Says more, to the client.
@@ -126,7 +133,11 @@ impl Problem {
     /// 503: something this depends on doesn't answer. `cause` is logged.
     #[must_use]
     pub fn unavailable(cause: impl std::fmt::Display) -> Self {
-        Self { cause: Some(cause.to_string()), retry_after: Some(2), ..Self::new(Code::Unavailable) }
+        Self {
+            cause: Some(cause.to_string()),
+            retry_after: Some(2),
+            ..Self::new(Code::Unavailable)
+        }
     }
 
     /// 429: not before that moment.
@@ -148,7 +159,10 @@ impl Problem {
 
     pub(crate) fn into_reply(self) -> Reply {
         let body = ProblemBody {
-            kind: format!("urn:rialto:problem:{}", serde_json::json!(self.code).as_str().unwrap_or_default()),
+            kind: format!(
+                "urn:rialto:problem:{}",
+                serde_json::json!(self.code).as_str().unwrap_or_default()
+            ),
             title: self.code.title(),
             status: self.code.status(),
             code: self.code,

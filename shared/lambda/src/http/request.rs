@@ -81,11 +81,15 @@ impl Request {
         match self.header("idempotency-key") {
             None => Err(Problem::field("Idempotency-Key", "is required")),
             Some(key)
-                if (1..=255).contains(&key.len()) && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) =>
+                if (1..=255).contains(&key.len())
+                    && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) =>
             {
                 Ok(key)
             }
-            Some(_) => Err(Problem::field("Idempotency-Key", "must be 1 to 255 printable ASCII characters")),
+            Some(_) => Err(Problem::field(
+                "Idempotency-Key",
+                "must be 1 to 255 printable ASCII characters",
+            )),
         }
     }
 
@@ -97,15 +101,15 @@ impl Request {
         let media_type =
             self.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
         if !media_type.trim().eq_ignore_ascii_case("application/json") {
-            return Err(
-                Problem::new(Code::UnsupportedMediaType).detail("Send Content-Type: application/json.")
-            );
+            return Err(Problem::new(Code::UnsupportedMediaType)
+                .detail("Send Content-Type: application/json."));
         }
         if self.body.len() > MAX_BODY {
             return Err(Problem::new(Code::TooLarge).detail("A body has 64 KiB at most."));
         }
         let json = &mut serde_json::Deserializer::from_slice(&self.body);
-        let parsed = serde_path_to_error::deserialize(&mut *json).map_err(|error| unreadable(&error))?;
+        let parsed =
+            serde_path_to_error::deserialize(&mut *json).map_err(|error| unreadable(&error))?;
         json.end().map_err(|_| Problem::field("body", "must be one JSON value"))?;
         Ok(parsed)
     }
@@ -126,9 +130,15 @@ impl Request {
         let mut errors = Vec::new();
         for (at, (name, _)) in self.query.iter().enumerate() {
             if !names.contains(&name.as_str()) {
-                errors.push(FieldError { field: name.clone(), message: "is unknown here".to_owned() });
+                errors.push(FieldError {
+                    field: name.clone(),
+                    message: "is unknown here".to_owned(),
+                });
             } else if self.query[..at].iter().any(|(earlier, _)| earlier == name) {
-                errors.push(FieldError { field: name.clone(), message: "must be given once".to_owned() });
+                errors.push(FieldError {
+                    field: name.clone(),
+                    message: "must be given once".to_owned(),
+                });
             }
         }
         if errors.is_empty() { Ok(Query { request: self }) } else { Err(Invalid(errors).into()) }
@@ -178,8 +188,12 @@ impl Query<'_> {
     pub fn identity(&self) -> String {
         let mut path: Vec<_> = self.request.path.iter().collect();
         path.sort();
-        let mut query: Vec<_> =
-            self.request.query.iter().filter(|(name, _)| name != "limit" && name != "cursor").collect();
+        let mut query: Vec<_> = self
+            .request
+            .query
+            .iter()
+            .filter(|(name, _)| name != "limit" && name != "cursor")
+            .collect();
         query.sort();
         format!("{path:?}{query:?}")
     }
@@ -284,7 +298,10 @@ mod tests {
     #[test]
     fn a_list_takes_only_its_own_parameters_once() {
         let request = |query: &[(&str, &str)]| Request {
-            query: query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            query: query
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             ..Request::default()
         };
         assert!(request(&[("state", "PENDING"), ("limit", "5")]).list_query(&["state"]).is_ok());
@@ -295,8 +312,10 @@ mod tests {
     #[test]
     fn a_cookie_is_found_among_others() {
         let cookies = "a=1; refresh_token=x.y.1.z ;b=; refresh_token2=no".to_owned();
-        let request =
-            Request { headers: HashMap::from([("cookie".to_owned(), cookies)]), ..Request::default() };
+        let request = Request {
+            headers: HashMap::from([("cookie".to_owned(), cookies)]),
+            ..Request::default()
+        };
         assert_eq!(request.cookie("refresh_token"), Some("x.y.1.z"));
         assert_eq!(request.cookie("b"), None);
         assert_eq!(request.cookie("token"), None);
@@ -306,7 +325,10 @@ mod tests {
     #[test]
     fn a_key_is_required_and_printable() {
         let request = |key: Option<&str>| Request {
-            headers: key.map(|key| ("idempotency-key".to_owned(), key.to_owned())).into_iter().collect(),
+            headers: key
+                .map(|key| ("idempotency-key".to_owned(), key.to_owned()))
+                .into_iter()
+                .collect(),
             ..Request::default()
         };
         assert!(request(None).idempotency_key().is_err());

@@ -28,7 +28,8 @@ pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
     boot::start(function, |app| {
         let route = access::of(function).ok_or(StartError::NoRoute(function))?;
         let variable = |name| std::env::var(name).ok();
-        let auth_mode = auth_mode(variable("AUTH_MODE").as_deref(), variable("AWS_ENDPOINT_URL").as_deref())?;
+        let auth_mode =
+            auth_mode(variable("AUTH_MODE").as_deref(), variable("AWS_ENDPOINT_URL").as_deref())?;
         app.settings.want(&[ALLOWED_ORIGINS.name]);
         if route.who.by_token() {
             app.settings.want(&[JWKS.name]);
@@ -42,7 +43,8 @@ pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
 }
 
 /// Handles one request of an API that isn't this one. A failure fails the invocation, as a crash would.
-pub type RawHandler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, boot::Failure>> + Send + Sync>;
+pub type RawHandler =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, boot::Failure>> + Send + Sync>;
 
 /// Serves every path of an API of its own, which has its own errors and its own way of knowing its callers.
 pub fn serve_raw(function: &'static str, build: fn(&App) -> Result<RawHandler, StartError>) {
@@ -60,7 +62,12 @@ pub fn serve_raw(function: &'static str, build: fn(&App) -> Result<RawHandler, S
                         let ms = millis_since(started);
                         match &result {
                             Ok(reply) => {
-                                tracing::info!(status = u64::from(reply.status), ms, calls, "answered");
+                                tracing::info!(
+                                    status = u64::from(reply.status),
+                                    ms,
+                                    calls,
+                                    "answered"
+                                );
                             }
                             Err(error) => tracing::error!(ms, calls, error = %error, "failed"),
                         }
@@ -88,7 +95,9 @@ pub fn serve_preflight(function: &'static str) {
 }
 
 type Answer = Arc<
-    dyn Fn(lambda_http::Request) -> BoxFuture<'static, Result<Response<Body>, boot::Failure>> + Send + Sync,
+    dyn Fn(lambda_http::Request) -> BoxFuture<'static, Result<Response<Body>, boot::Failure>>
+        + Send
+        + Sync,
 >;
 
 fn serve_all(answer: Answer) -> boot::Loop {
@@ -99,7 +108,9 @@ fn serve_all(answer: Answer) -> boot::Loop {
 fn auth_mode(mode: Option<&str>, endpoint: Option<&str>) -> Result<AuthMode, StartError> {
     match mode {
         None | Some("" | "gateway") => Ok(AuthMode::Gateway),
-        Some("token") if endpoint.is_some_and(|url| !url.is_empty() && !url.contains("amazonaws.com")) => {
+        Some("token")
+            if endpoint.is_some_and(|url| !url.is_empty() && !url.contains("amazonaws.com")) =>
+        {
             Ok(AuthMode::Token)
         }
         Some("token") => Err(StartError::TokenModeOnAws),
@@ -146,7 +157,11 @@ impl Server {
             .await
     }
 
-    async fn handle(&self, mut request: Request, authorized: Option<Authorized>) -> Result<Reply, Problem> {
+    async fn handle(
+        &self,
+        mut request: Request,
+        authorized: Option<Authorized>,
+    ) -> Result<Reply, Problem> {
         if self.route.who.by_token() {
             request.caller = Some(self.authenticate(&request, authorized).await?);
         }
@@ -159,10 +174,13 @@ impl Server {
         request: &Request,
         authorized: Option<Authorized>,
     ) -> Result<Caller, Problem> {
-        let token =
-            request.header("authorization").and_then(caller::bearer).ok_or(Refusal::Unauthenticated)?;
+        let token = request
+            .header("authorization")
+            .and_then(caller::bearer)
+            .ok_or(Refusal::Unauthenticated)?;
         let (claims, account) =
-            caller::verify(&self.app.settings, &self.app.stage, token, self.app.clock.now()).await?;
+            caller::verify(&self.app.settings, &self.app.stage, token, self.app.clock.now())
+                .await?;
         if self.auth_mode == AuthMode::Gateway {
             caller::let_in(authorized.as_ref(), &claims)?;
         }
@@ -196,7 +214,10 @@ fn base(request: &lambda_http::Request) -> String {
     };
     let segments = |path: &Option<String>| -> Vec<String> {
         let path = path.as_deref().unwrap_or_default();
-        path.split('/').filter(|segment| !segment.is_empty()).map(|segment| format!("/{segment}")).collect()
+        path.split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| format!("/{segment}"))
+            .collect()
     };
     let (called, route) = (segments(&context.path), segments(&context.resource_path));
     called[..called.len().saturating_sub(route.len())].concat()
@@ -351,7 +372,10 @@ mod tests {
         assert_eq!(served.call(&token, active(&claims), &id).await, (204, String::new()));
         assert_eq!(served.call(&token, json!({}), &id).await, refused("unauthenticated"));
         assert_eq!(served.call(&token, active(&other), &id).await, refused("unauthenticated"));
-        assert_eq!(served.call(&token, json!({"session": "ended"}), &id).await, refused("token_expired"));
+        assert_eq!(
+            served.call(&token, json!({"session": "ended"}), &id).await,
+            refused("token_expired")
+        );
         assert_eq!(served.call("no-token", active(&claims), &id).await, refused("unauthenticated"));
     }
 

@@ -39,7 +39,8 @@ impl Service {
         let answers = Arc::new(Mutex::new(yes()));
         let (counted, told) = (Arc::clone(&calls), Arc::clone(&answers));
         let endpoint = serve(move |asked| {
-            let invoked = "POST /2015-03-31/functions/rialto-test-orders-answer-services/invocations";
+            let invoked =
+                "POST /2015-03-31/functions/rialto-test-orders-answer-services/invocations";
             assert_eq!(asked.line, invoked);
             counted.fetch_add(1, Ordering::SeqCst);
             told.lock().unwrap().clone()

@@ -60,10 +60,12 @@ fn the_documents_operations_are_the_access_tables_routes_one_to_one() {
         .iter()
         .map(|route| (route.method.to_owned(), route.path.to_owned(), camel_case(route.function)))
         .collect();
-    let missing =
-        routed.difference(&described).map(|route| format!("{route:?} is in no service's ApiDocument"));
-    let unknown =
-        described.difference(&routed).map(|route| format!("{route:?} is no route of the access table"));
+    let missing = routed
+        .difference(&described)
+        .map(|route| format!("{route:?} is in no service's ApiDocument"));
+    let unknown = described
+        .difference(&routed)
+        .map(|route| format!("{route:?} is no route of the access table"));
     refuse(
         missing.chain(unknown),
         "write #[utoipa::path] on the route's handler with the access table's method and path and the bin's name in camel \
@@ -75,10 +77,15 @@ fn the_documents_operations_are_the_access_tables_routes_one_to_one() {
 fn every_operation_says_what_it_does_and_whose_it_is() {
     let document = document();
     let found = operations(&document).into_iter().filter(|(method, path, operation)| {
-        let route = access::ROUTES.iter().find(|route| route.method == method && route.path == path);
+        let route =
+            access::ROUTES.iter().find(|route| route.method == method && route.path == path);
         let service = route.and_then(|route| route.function.split('-').next());
-        let tags =
-            operation["tags"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+        let tags = operation["tags"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>();
         operation["summary"].as_str().is_none_or(str::is_empty)
             || service.is_none_or(|service| tags != [service])
     });
@@ -105,13 +112,17 @@ fn every_operation_describes_its_success_and_its_problems() {
             }
         }
         for status in ["4XX", "5XX"] {
-            let problem = &operation["responses"][status]["content"]["application/problem+json"]["schema"];
+            let problem =
+                &operation["responses"][status]["content"]["application/problem+json"]["schema"];
             if problem["$ref"] != "#/components/schemas/Problem" {
                 found.push(format!("{method} {path}: {status} isn't a problem"));
             }
         }
     }
-    refuse(found, "responses: a 2XX, and 4XX and 5XX with ProblemBody as application/problem+json.");
+    refuse(
+        found,
+        "responses: a 2XX, and 4XX and 5XX with ProblemBody as application/problem+json.",
+    );
 }
 
 #[test]
@@ -131,12 +142,14 @@ fn what_is_created_has_a_location() {
 fn an_operation_asks_for_a_token_exactly_where_the_access_table_does() {
     let document = document();
     let found = operations(&document).into_iter().filter(|(method, path, operation)| {
-        let route = access::ROUTES.iter().find(|route| route.method == method && route.path == path);
+        let route =
+            access::ROUTES.iter().find(|route| route.method == method && route.path == path);
         let asks = operation["security"][0].get("access_token").is_some();
         route.is_some_and(|route| asks != route.who.by_token())
     });
     refuse(
-        found.map(|(method, path, operation)| format!("{method} {path}: {}", operation["security"])),
+        found
+            .map(|(method, path, operation)| format!("{method} {path}: {}", operation["security"])),
         "security((\"access_token\" = [])) on each route that is called with a token, and on no other.",
     );
 }
@@ -187,9 +200,12 @@ fn a_name_means_one_thing_in_every_service() {
     let mut meanings: BTreeMap<String, (&str, Value)> = BTreeMap::new();
     let mut found = Vec::new();
     for (service, part) in api::parts() {
-        for (name, schema) in part.components.map(|components| components.schemas).unwrap_or_default() {
+        for (name, schema) in
+            part.components.map(|components| components.schemas).unwrap_or_default()
+        {
             let schema = serde_json::to_value(schema).unwrap();
-            let (first, meaning) = meanings.entry(name.clone()).or_insert((service, schema.clone()));
+            let (first, meaning) =
+                meanings.entry(name.clone()).or_insert((service, schema.clone()));
             if *meaning != schema {
                 found.push(format!("{name} of {first} isn't {name} of {service}"));
             }

@@ -24,7 +24,8 @@ fn files() -> Vec<PathBuf> {
 fn whole(event: &EventSchema) -> String {
     let mut schema = event.schema.clone();
     let examples = committed(&event.path()).map(|schema| schema["examples"].clone());
-    schema["examples"] = examples.filter(Value::is_array).unwrap_or_else(|| Value::Array(Vec::new()));
+    schema["examples"] =
+        examples.filter(Value::is_array).unwrap_or_else(|| Value::Array(Vec::new()));
     serde_json::to_string_pretty(&schema).unwrap() + "\n"
 }
 
@@ -46,8 +47,9 @@ fn the_committed_schemas_are_those_that_the_code_makes() {
     let mut found = Vec::new();
     for event in schemas() {
         let (path, made) = (root().join(event.path()), whole(&event));
-        let broken =
-            committed(&event.path()).map(|old| broken_promises(&old, &event.schema)).unwrap_or_default();
+        let broken = committed(&event.path())
+            .map(|old| broken_promises(&old, &event.schema))
+            .unwrap_or_default();
         if blessing() && broken.is_empty() {
             fs::write(path, made).unwrap();
         } else if fs::read_to_string(path).ok() != Some(made) {
@@ -66,8 +68,9 @@ fn a_schema_that_the_code_does_not_make_is_an_older_version() {
     let today = schemas();
     let found = files().into_iter().filter(|file| {
         let name = file.file_stem().unwrap().to_str().unwrap();
-        let version =
-            name.split_once(".v").and_then(|(event, version)| Some((event, version.parse::<u32>().ok()?)));
+        let version = name
+            .split_once(".v")
+            .and_then(|(event, version)| Some((event, version.parse::<u32>().ok()?)));
         let known = version.is_some_and(|(name, version)| {
             today.iter().any(|event| event.event == name && version <= event.version)
         });
@@ -93,7 +96,9 @@ fn every_example_of_every_version_can_be_read_with_todays_code() {
             let event = event(&schema, data);
             match decode(&event) {
                 Ok(true) => {}
-                Ok(false) => found.push(format!("{name}: {} has no event {}", event.source, event.kind)),
+                Ok(false) => {
+                    found.push(format!("{name}: {} has no event {}", event.source, event.kind))
+                }
                 Err(error) => found.push(format!("{name}: {error}")),
             }
         }

@@ -1,6 +1,9 @@
 //! The committed documents are what the code says, and say all of it.
 
-#![expect(clippy::unwrap_used, reason = "a check that can't read the repository should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a check that can't read the repository should fail loudly"
+)]
 
 mod api;
 mod events;

@@ -65,7 +65,9 @@ fn a_consumers_sample_is_events_that_todays_code_reads() {
                 found.push(format!("{name}: an event comes from {}", event["source"]));
             }
             if delivery["source"] != event["source"] || delivery["detail-type"] != event["type"] {
-                found.push(format!("{name}: EventBridge's own source and detail-type say something else"));
+                found.push(format!(
+                    "{name}: EventBridge's own source and detail-type say something else"
+                ));
             }
         }
     }
@@ -104,15 +106,20 @@ fn a_routes_sample_is_a_request_of_that_route() {
         let Some(route) = access::of(&name) else { continue };
         if sample["httpMethod"] != route.method || sample["resource"] != route.path {
             let (method, resource) = (&sample["httpMethod"], &sample["resource"]);
-            found.push(format!("{name} is {method} {resource}, not {} {}", route.method, route.path));
+            found.push(format!(
+                "{name} is {method} {resource}, not {} {}",
+                route.method, route.path
+            ));
         }
         let path = route.path.split('/').fold(String::new(), |path, part| {
             let named = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
-            let part = named.map_or(part, |name| sample["pathParameters"][name].as_str().unwrap_or("?"));
+            let part =
+                named.map_or(part, |name| sample["pathParameters"][name].as_str().unwrap_or("?"));
             if path.is_empty() && part.is_empty() { path } else { format!("{path}/{part}") }
         });
         if sample["path"] != path {
-            found.push(format!("{name}: its path is {}, its parameters say {path}", sample["path"]));
+            found
+                .push(format!("{name}: its path is {}, its parameters say {path}", sample["path"]));
         }
         let authorized = sample["requestContext"]["authorizer"]["sub"].is_string();
         if authorized != route.who.by_token() {

@@ -65,7 +65,11 @@ async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_la
             let ends = seeds.map(|seed| cancelled_at(step, seed, shop, faults, buyer, product));
             let ends: Vec<(String, bool)> = ends.buffer_unordered(AT_ONCE).collect().await;
             let confirmed = ends.iter().filter(|(_, confirmed)| *confirmed).count();
-            eprintln!("{}: {} cancelled, {confirmed} confirmed first", step.name, ends.len() - confirmed);
+            eprintln!(
+                "{}: {} cancelled, {confirmed} confirmed first",
+                step.name,
+                ends.len() - confirmed
+            );
             sold += confirmed;
             orders.extend(ends.into_iter().map(|(order, _)| order));
         }
@@ -78,7 +82,10 @@ async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_la
     assert_eq!(shop.stock(&seller, product).await, (1_000_000 - sold, 0, sold));
     // The first step comes before anything that could confirm, and the last after everything.
     assert!(sold >= ORDERS * scene::rounds(), "only {sold} were confirmed first");
-    assert!(orders.len() as u64 - sold >= 5 * ORDERS * scene::rounds(), "{sold} were confirmed first");
+    assert!(
+        orders.len() as u64 - sold >= 5 * ORDERS * scene::rounds(),
+        "{sold} were confirmed first"
+    );
 }
 
 /// The order, and whether it was confirmed first.
@@ -110,7 +117,11 @@ async fn cancelled_at(
     let at = step.name;
     let end = if answer.status == 200 {
         let now = answer.data(200);
-        assert_eq!((&now["state"], &now["reason"]), (&json!("CANCELLED"), &json!("BUYER")), "{order}, {at}");
+        assert_eq!(
+            (&now["state"], &now["reason"]),
+            (&json!("CANCELLED"), &json!("BUYER")),
+            "{order}, {at}"
+        );
         (json!("CANCELLED"), json!("BUYER"))
     } else {
         let problem = answer.problem(409, "illegal_transition");

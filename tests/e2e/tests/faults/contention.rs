@@ -18,12 +18,14 @@ const AT_ONCE: usize = 50;
 const SIGN_UPS_AT_ONCE: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_200_orders_15_are_kept_though_a_tenth_of_all_writes_is_refused_and_of_all_reads_throttled() {
+async fn of_200_orders_15_are_kept_though_a_tenth_of_all_writes_is_refused_and_of_all_reads_throttled()
+ {
     rush(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_200_orders_15_are_kept_though_half_of_all_writes_is_refused_and_of_all_reads_throttled() {
+async fn of_200_orders_15_are_kept_though_half_of_all_writes_is_refused_and_of_all_reads_throttled()
+{
     rush(50).await;
 }
 
@@ -75,7 +77,10 @@ struct Refused {
 impl Refused {
     /// Half of the share that was meant may be missing by chance, not more.
     fn assert_share(&self, percent: u8) {
-        assert!(self.refused > 0 && 200 * self.refused >= u32::from(percent) * self.calls, "{self:?}");
+        assert!(
+            self.refused > 0 && 200 * self.refused >= u32::from(percent) * self.calls,
+            "{self:?}"
+        );
     }
 }
 
@@ -132,7 +137,8 @@ async fn rush(percent: u8) {
 }
 
 async fn place(shop: &Shop, buyers: &[Account], a: &str, b: &str) -> Vec<String> {
-    let place = |buyer| async move { scene::place(shop, buyer, &Basket::of(&[(a, 2), (b, 1)])).await };
+    let place =
+        |buyer| async move { scene::place(shop, buyer, &Basket::of(&[(a, 2), (b, 1)])).await };
     stream::iter(buyers).map(place).buffer_unordered(AT_ONCE).collect().await
 }
 

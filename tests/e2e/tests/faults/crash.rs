@@ -107,7 +107,8 @@ async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reser
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Hard to kill", 700, 10_000)).await;
     let rare = shop.product(&seller, &Sketch::new("Hardly there", 700, 1)).await;
-    let stand = Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
+    let stand =
+        Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
     let orders = all_quickly(&shop.aws, QUEUES, async {
         let mut cases = Vec::new();
         for way in WAYS {
@@ -181,7 +182,8 @@ impl Stand<'_> {
 
     /// Has an order go its way, and checks where it ended; its id, and whether the rule was met.
     async fn go(&self, way: Way, case: Option<(&Case, Rule)>) -> (String, bool) {
-        let basket = Basket::of(&[(if way.rare { self.rare } else { self.product }, 2)]).paid_by(way.method);
+        let basket =
+            Basket::of(&[(if way.rare { self.rare } else { self.product }, 2)]).paid_by(way.method);
         let order = scene::id_of(self.buyer, &basket);
         let (hit, hold) = (format!("{order}-hit"), format!("{order}-hold"));
         if let Some((_, rule)) = &case {
@@ -206,7 +208,8 @@ impl Stand<'_> {
             false
         };
         let (state, reason) = scene::at_rest(self.shop, &order).await;
-        let ended = |(a, b): &(&str, Option<&str>)| (json!(a), json!(b)) == (state.clone(), reason.clone());
+        let ended =
+            |(a, b): &(&str, Option<&str>)| (json!(a), json!(b)) == (state.clone(), reason.clone());
         assert!(way.ends.iter().any(ended), "{order} ended {state} {reason}: {case:?} {way:?}");
         (order, met)
     }

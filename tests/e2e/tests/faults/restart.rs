@@ -72,7 +72,8 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Keeps", 700, 1_000)).await;
     let rare = shop.product(&seller, &Sketch::new("Hardly there", 700, 1)).await;
-    let stand = Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
+    let stand =
+        Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
     for _ in 0..scene::rounds() {
         let orders = all_quickly(&shop.aws, QUEUES, stand.stopped_and_started()).await;
         let books = Books::in_order(&shop.aws, &[&product, &rare], &orders).await;
@@ -87,7 +88,8 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
 impl Stand<'_> {
     /// The orders that were under way, each of which has ended as it should.
     async fn stopped_and_started(&self) -> Vec<String> {
-        let baskets: Vec<Basket> = WAYS.iter().cycle().take(ORDERS).map(|way| self.basket(way)).collect();
+        let baskets: Vec<Basket> =
+            WAYS.iter().cycle().take(ORDERS).map(|way| self.basket(way)).collect();
         self.slow_down(&baskets).await;
         let placed = baskets.iter().map(|basket| scene::place(self.shop, self.buyer, basket));
         let orders: Vec<String> = stream::iter(placed).buffered(AT_ONCE).collect().await;
@@ -96,8 +98,12 @@ impl Stand<'_> {
             orders.iter().zip(ways).map(|(order, way)| (order.as_str(), way, way.end)).collect();
 
         let books = Books::about(&self.shop.aws, &[], &orders).await;
-        let pending = books.orders.iter().filter(|order| order.state == OrderState::Pending).count();
-        eprintln!("{pending} of {ORDERS} orders are PENDING, {} payments begun", books.payments.len());
+        let pending =
+            books.orders.iter().filter(|order| order.state == OrderState::Pending).count();
+        eprintln!(
+            "{pending} of {ORDERS} orders are PENDING, {} payments begun",
+            books.payments.len()
+        );
         assert!(pending >= ORDERS / 4, "only {pending} were in mid-saga");
         self.cancel_some(&mut ends).await;
         emulator("stop").await;
@@ -135,14 +141,19 @@ impl Stand<'_> {
     async fn cancel_some(&self, ends: &mut [(&str, &'static Way, End)]) {
         let mut cancelled: Vec<_> = ends.iter_mut().filter(|(_, way, _)| way.cancelled).collect();
         self.faults.until_fired(cancelled[0].0).await;
-        let answers = cancelled.iter().map(|(order, ..)| scene::cancel(self.shop, self.buyer, order));
+        let answers =
+            cancelled.iter().map(|(order, ..)| scene::cancel(self.shop, self.buyer, order));
         let answers = join_all(answers).await;
         let in_time = answers.iter().filter(|answer| answer.status == 200).count();
         eprintln!("{in_time} of {} are cancelled in time", answers.len());
         assert!(in_time > 0, "every cancellation came too late");
         for ((order, _, end), answer) in cancelled.iter_mut().zip(answers) {
             if answer.status != 200 {
-                assert_eq!(answer.problem(409, "illegal_transition")["state"], "CONFIRMED", "{order}");
+                assert_eq!(
+                    answer.problem(409, "illegal_transition")["state"],
+                    "CONFIRMED",
+                    "{order}"
+                );
                 *end = CONFIRMED;
             }
             self.faults.remove(order).await;

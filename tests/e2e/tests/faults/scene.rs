@@ -24,7 +24,9 @@ pub(crate) const QUEUES: &[&str] = &[
 
 /// How often the long tests do what they do: `RIALTO_LONG`, 1 unless set.
 pub(crate) fn rounds() -> u64 {
-    std::env::var("RIALTO_LONG").ok().map_or(1, |text| text.parse().expect("RIALTO_LONG is a number"))
+    std::env::var("RIALTO_LONG")
+        .ok()
+        .map_or(1, |text| text.parse().expect("RIALTO_LONG is a number"))
 }
 
 /// The id that an order will have.
@@ -91,8 +93,10 @@ struct Refund {
 pub(crate) async fn provider_agrees(shop: &Shop, books: &Books, orders: &[String]) {
     let mut charged: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
     let items = all(&table(&shop.aws, "simulator")).await;
-    let intents = items.into_iter().filter(|item| rialto_dynamo::item_key(item).unwrap().sk == "INTENT");
-    let intents: Vec<Intent> = intents.map(|item| rialto_dynamo::read_item(item).unwrap()).collect();
+    let intents =
+        items.into_iter().filter(|item| rialto_dynamo::item_key(item).unwrap().sk == "INTENT");
+    let intents: Vec<Intent> =
+        intents.map(|item| rialto_dynamo::read_item(item).unwrap()).collect();
     for intent in intents.iter().filter(|intent| intent.state == "succeeded") {
         let order = intent.metadata.get("order_id").expect("an intent names its order");
         let refunded = intent.refunds.iter().map(|refund| refund.amount).sum();
@@ -100,8 +104,9 @@ pub(crate) async fn provider_agrees(shop: &Shop, books: &Books, orders: &[String
     }
     for order in orders {
         let payment = books.payments.iter().find(|payment| payment.order_id.to_string() == *order);
-        let written = payment
-            .map_or((0, 0), |payment| (payment.captured.minor_units(), payment.refunded().minor_units()));
+        let written = payment.map_or((0, 0), |payment| {
+            (payment.captured.minor_units(), payment.refunded().minor_units())
+        });
         let written = if written == (0, 0) { Vec::new() } else { vec![written] };
         let there = charged.get(order.as_str()).cloned().unwrap_or_default();
         assert_eq!(there, written, "{order}: the provider's charges and refunds, and ours");

@@ -40,7 +40,12 @@ async fn without_orders_an_account_comes_degraded_and_in_time_and_whole_again_by
         for _ in 0..5 {
             let (answer, took) = timed(ask()).await;
             let user = answer.data(200);
-            assert_eq!((&user["degraded"], user.get("orders")), (&json!(["orders"]), None), "{}", rule.id);
+            assert_eq!(
+                (&user["degraded"], user.get("orders")),
+                (&json!(["orders"]), None),
+                "{}",
+                rule.id
+            );
             assert_eq!(user["user_id"], buyer.id);
             println!("{}: answered after {took:?}", rule.id);
         }
@@ -49,7 +54,11 @@ async fn without_orders_an_account_comes_degraded_and_in_time_and_whole_again_by
         faults.clear().await;
         eventually("the account to come whole again", async || {
             let user = ask().await.data(200);
-            if user["orders"] == json!([]) && user.get("degraded").is_none() { Ok(()) } else { Err(user) }
+            if user["orders"] == json!([]) && user.get("degraded").is_none() {
+                Ok(())
+            } else {
+                Err(user)
+            }
         })
         .await;
     }
@@ -81,7 +90,12 @@ async fn without_orders_no_seller_is_removed() {
 }
 
 /// An order to an address that the buyer keeps, or to one that it carries.
-async fn order(shop: &Shop, buyer: &Account, product: &str, kept: Option<&Value>) -> (Answer, Duration) {
+async fn order(
+    shop: &Shop,
+    buyer: &Account,
+    product: &str,
+    kept: Option<&Value>,
+) -> (Answer, Duration) {
     let mut body = Basket::of(&[(product, 1)]).body();
     if let Some(kept) = kept {
         body.as_object_mut().unwrap().remove("address");
@@ -92,7 +106,8 @@ async fn order(shop: &Shop, buyer: &Account, product: &str, kept: Option<&Value>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_accounts_an_order_to_a_kept_address_waits_and_one_that_carries_its_address_goes_through() {
+async fn without_accounts_an_order_to_a_kept_address_waits_and_one_that_carries_its_address_goes_through()
+ {
     let faults = Faults::alone().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);

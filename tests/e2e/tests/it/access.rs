@@ -40,16 +40,22 @@ async fn world() -> World {
 impl World {
     /// The route's path, about the world's buyer, seller, product and order.
     fn path(&self, route: &Route) -> String {
-        let path = route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
+        let path =
+            route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
         let path = path.replace("{product_id}", &self.product).replace("{order_id}", &self.order);
-        let path = path.replace("{session_id}", &SessionId::derive(&[b"no such session"]).to_string());
+        let path =
+            path.replace("{session_id}", &SessionId::derive(&[b"no such session"]).to_string());
         path.replace("{address_id}", &AddressId::derive(&[b"no such address"]).to_string())
     }
 
     /// A call of the route that would be refused for its body only.
     fn call(&self, route: &Route) -> Call {
         let call = self.shop.http.call(route.method, self.path(route));
-        if route.method == "GET" { call } else { call.json(&json!({})).header("idempotency-key", "access") }
+        if route.method == "GET" {
+            call
+        } else {
+            call.json(&json!({})).header("idempotency-key", "access")
+        }
     }
 
     fn by(&self, role: Role) -> &Account {
@@ -69,7 +75,8 @@ fn closed() -> impl Iterator<Item = &'static Route> {
 async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
     assert!(!calls.is_empty());
     eprintln!("{} calls, each answered {status} {code}", calls.len());
-    let answers = join_all(calls.into_iter().map(|(what, call)| async { (what, call.send().await) })).await;
+    let answers =
+        join_all(calls.into_iter().map(|(what, call)| async { (what, call.send().await) })).await;
     let wrong: Vec<_> = answers
         .iter()
         .filter_map(|(what, answer)| Some((what, answer.is_problem(status, code, &[]).err()?)))
@@ -94,7 +101,9 @@ async fn nobody_passes_without_a_token_of_ours() {
             let call = world.call(route).token(token);
             calls.push((format!("{} with {what}", route.function), call));
         }
-        for (what, header) in [("another scheme", format!("Basic {good}")), ("no scheme", good.clone())] {
+        for (what, header) in
+            [("another scheme", format!("Basic {good}")), ("no scheme", good.clone())]
+        {
             let call = world.call(route).header("authorization", header);
             calls.push((format!("{} with {what}", route.function), call));
         }
@@ -123,7 +132,8 @@ fn bad_tokens(good: &str) -> Vec<(&'static str, String)> {
 async fn a_payload_altered_to_another_role_passes_nowhere() {
     let world = world().await;
     let altered = altered(&world.buyer.token, 1, "role", &json!("SUPERVISOR"));
-    let calls = closed().map(|route| (route.function.to_owned(), world.call(route).token(&altered)));
+    let calls =
+        closed().map(|route| (route.function.to_owned(), world.call(route).token(&altered)));
     all_refused(calls.collect(), 401, "unauthenticated").await;
 }
 
@@ -140,8 +150,14 @@ async fn a_signature_alone_lets_nobody_in() {
         ("another role's key", user_key.sign(&good)),
         ("another role's key under the right name", user_key.named_as(&key).sign(&good)),
         ("a buyer's role", key.sign(&Claims { role: Role::User, ..good.clone() })),
-        ("another audience", key.sign(&Claims { aud: "rialto:other:api".to_owned(), ..good.clone() })),
-        ("another issuer", key.sign(&Claims { iss: "rialto:other:accounts".to_owned(), ..good.clone() })),
+        (
+            "another audience",
+            key.sign(&Claims { aud: "rialto:other:api".to_owned(), ..good.clone() }),
+        ),
+        (
+            "another issuer",
+            key.sign(&Claims { iss: "rialto:other:accounts".to_owned(), ..good.clone() }),
+        ),
         ("another type", key.sign(&Claims { typ: "refresh".to_owned(), ..good.clone() })),
         (
             "a subject that is no supervisor",
@@ -163,7 +179,8 @@ async fn a_token_that_has_expired_is_told_so() {
     let good = claims(&world.supervisor.token);
     let key = Key::of(&world.shop.aws, Role::Supervisor).await;
     let expired = key.sign(&Claims { iat: good.iat - 901, exp: good.iat - 1, ..good });
-    let calls = closed().map(|route| (route.function.to_owned(), world.call(route).token(&expired)));
+    let calls =
+        closed().map(|route| (route.function.to_owned(), world.call(route).token(&expired)));
     all_refused(calls.collect(), 401, "token_expired").await;
 }
 
@@ -225,12 +242,14 @@ async fn owners_may_call_what_is_theirs_and_every_role_what_is_for_it() {
             _ if route.function == leaving => &[&leaver],
             Who::Owner(Role::User) => &[&world.buyer],
             Who::Owner(_) => &[&world.seller],
-            Who::SignedIn(roles) => match (roles.contains(&Role::User), roles.contains(&Role::Seller)) {
-                (true, true) => &[&world.buyer, &world.seller],
-                (true, false) => &[&world.buyer],
-                (false, true) => &[&world.seller],
-                (false, false) => &[],
-            },
+            Who::SignedIn(roles) => {
+                match (roles.contains(&Role::User), roles.contains(&Role::Seller)) {
+                    (true, true) => &[&world.buyer, &world.seller],
+                    (true, false) => &[&world.buyer],
+                    (false, true) => &[&world.seller],
+                    (false, false) => &[],
+                }
+            }
         };
         for caller in callers {
             calls.push((route.function, world.call(route).token(&caller.token)));
@@ -242,8 +261,10 @@ async fn owners_may_call_what_is_theirs_and_every_role_what_is_for_it() {
     let mut count = 0;
     for calls in [calls, last] {
         count += calls.len();
-        let answers = join_all(calls.into_iter().map(async |(what, call)| (what, call.send().await))).await;
-        let refused = answers.iter().filter(|(_, answer)| matches!(answer.status, 401 | 403 | 500..));
+        let answers =
+            join_all(calls.into_iter().map(async |(what, call)| (what, call.send().await))).await;
+        let refused =
+            answers.iter().filter(|(_, answer)| matches!(answer.status, 401 | 403 | 500..));
         let refused: Vec<_> = refused.map(|(what, answer)| format!("{what}: {answer}")).collect();
         assert_eq!(refused, Vec::<String>::new());
     }
@@ -270,15 +291,28 @@ async fn somebody_elses_order_is_not_there() {
     for id in [order, &none] {
         for part in ["", "/timeline", "/payment"] {
             let path = format!("/orders/{id}{part}");
-            calls.push((format!("{path} by another buyer"), shop.get(&path).token(&other_buyer.token)));
+            calls.push((
+                format!("{path} by another buyer"),
+                shop.get(&path).token(&other_buyer.token),
+            ));
         }
         let cancelling = shop.post(format!("/orders/{id}/cancel"), &json!({}));
-        calls.push((format!("cancelling {id} by another buyer"), cancelling.token(&other_buyer.token)));
+        calls.push((
+            format!("cancelling {id} by another buyer"),
+            cancelling.token(&other_buyer.token),
+        ));
         let path = format!("/orders/{id}");
-        calls.push((format!("{path} by another seller"), shop.get(path).token(&other_seller.token)));
+        calls
+            .push((format!("{path} by another seller"), shop.get(path).token(&other_seller.token)));
     }
-    calls.push((format!("{none} by the buyer"), shop.get(format!("/orders/{none}")).token(&buyer.token)));
-    calls.push((format!("{none} by the seller"), shop.get(format!("/orders/{none}")).token(&seller.token)));
+    calls.push((
+        format!("{none} by the buyer"),
+        shop.get(format!("/orders/{none}")).token(&buyer.token),
+    ));
+    calls.push((
+        format!("{none} by the seller"),
+        shop.get(format!("/orders/{none}")).token(&seller.token),
+    ));
     all_refused(calls, 404, "not_found").await;
 }
 
@@ -337,7 +371,9 @@ async fn nobodys_token_opens_the_providers_route() {
     let mut wrong = Vec::new();
     for route in ROUTES.iter().filter(|route| route.who == Who::Provider) {
         let mut tokens = vec![None];
-        tokens.extend([Role::Supervisor, Role::Seller, Role::User].map(|role| Some(&world.by(role).token)));
+        tokens.extend(
+            [Role::Supervisor, Role::Seller, Role::User].map(|role| Some(&world.by(role).token)),
+        );
         for token in tokens {
             let call = world.call(route);
             let answer = token.into_iter().fold(call, |call, token| call.token(token)).send().await;

@@ -48,7 +48,11 @@ async fn while_a_key_is_replaced_nobody_is_refused() {
     let next = publish_next_key(&keys, Role::Seller, SystemClock.now()).await.unwrap();
     eventually("the new key to be published", async || {
         let keys = published(&shop).await.keys;
-        if keys.iter().filter(|key| key.role == Role::Seller).count() >= 2 { Ok(()) } else { Err("one key") }
+        if keys.iter().filter(|key| key.role == Role::Seller).count() >= 2 {
+            Ok(())
+        } else {
+            Err("one key")
+        }
     })
     .await;
     // As the command does: by then every function has read the settings anew.

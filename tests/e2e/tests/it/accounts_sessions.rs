@@ -87,9 +87,11 @@ async fn a_retry_after_a_lost_answer_works_and_a_stolen_token_ends_the_session()
     // The other session of the same buyer goes on, and forged tokens end nothing.
     let (buyer, other) = log_in(&shop, &buyer).await;
     let (rest, mac) = other.rsplit_once('.').unwrap();
-    for forged in
-        [format!("{rest}.{}", "0".repeat(mac.len())), other.replace(".1.", ".2."), "a.b.1.c".to_owned()]
-    {
+    for forged in [
+        format!("{rest}.{}", "0".repeat(mac.len())),
+        other.replace(".1.", ".2."),
+        "a.b.1.c".to_owned(),
+    ] {
         refresh(&shop, &forged).await.problem(401, "unauthenticated");
     }
     assert!(lets_in(&shop, &buyer).await);
@@ -111,7 +113,8 @@ async fn the_cookie_is_for_the_stages_auth_only_and_refreshes_without_a_body() {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 
     let pair = cookie.split("; ").next().unwrap().to_owned();
-    let call = shop.http.call("POST", "/auth/refresh").header("cookie", format!("theme=dark; {pair}"));
+    let call =
+        shop.http.call("POST", "/auth/refresh").header("cookie", format!("theme=dark; {pair}"));
     let refreshed = call.header("origin", "http://localhost:3001").send().await.expect(200);
     assert_eq!(refreshed.header("access-control-allow-credentials"), Some("true"));
     assert_eq!(refreshed.header("access-control-allow-origin"), Some("http://localhost:3001"));
@@ -120,7 +123,10 @@ async fn the_cookie_is_for_the_stages_auth_only_and_refreshes_without_a_body() {
     shop.http.call("POST", "/auth/refresh").send().await.problem(401, "unauthenticated");
 
     let left = shop.http.call("POST", "/auth/logout").token(&access).send().await.expect(204);
-    assert!(left.header("set-cookie").unwrap().starts_with("refresh_token=; Max-Age=0; "), "{left}");
+    assert!(
+        left.header("set-cookie").unwrap().starts_with("refresh_token=; Max-Age=0; "),
+        "{left}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +148,8 @@ async fn ones_own_sessions_are_listed_and_ended_and_nobody_elses() {
     let (lost, _) = log_in(&shop, &here).await;
     let stranger = shop.new_buyer().await;
     let listed = shop.pages(Some(&here), "/auth/sessions?limit=2").await.concat();
-    let ids: Vec<_> = listed.iter().map(|session| session["session_id"].as_str().unwrap()).collect();
+    let ids: Vec<_> =
+        listed.iter().map(|session| session["session_id"].as_str().unwrap()).collect();
     let sid = |account: &Account| claims(&account.token).sid.to_string();
     assert_eq!(ids.len(), 3, "signing up logs in, too: {listed:?}");
     assert!(ids.is_sorted_by(|a, b| a > b), "newest first");
@@ -195,7 +202,8 @@ async fn wrong_passwords_are_limited_for_every_email_alike() {
     let nobody = format!("{}@e2e.example", unique("nobody"));
     for email in [&buyer.email, &nobody] {
         let body = |password: &str| json!({ "email": email, "password": password });
-        let answers = join_all((0..14).map(|_| shop.post("/auth/login", &body("wrong")).send())).await;
+        let answers =
+            join_all((0..14).map(|_| shop.post("/auth/login", &body("wrong")).send())).await;
         let statuses = |status| answers.iter().filter(|answer| answer.status == status).count();
         assert_eq!((statuses(401), statuses(429)), (10, 4), "{email}");
         let refused = shop.post("/auth/login", &body(&buyer.password)).send().await;
@@ -242,8 +250,9 @@ async fn a_mailed_code_sets_a_password_once_and_an_unknown_email_gets_the_same_a
     let known = ask(&buyer.email.to_uppercase()).await.expect(204);
     let unknown = ask(&nobody).await.expect(204);
     assert_eq!(known.body, unknown.body);
-    let names =
-        |answer: &Answer| answer.headers.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+    let names = |answer: &Answer| {
+        answer.headers.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>()
+    };
     assert_eq!(names(&known), names(&unknown));
 
     let code = mail::code(&shop.aws, &buyer.email, 1).await;
@@ -303,7 +312,8 @@ async fn the_last_login_is_kept() {
     let before = SystemClock.now().to_string();
     let buyer = shop.new_buyer().await;
     let last = async || {
-        let data = shop.get(format!("/users/{}", buyer.id)).token(&buyer.token).send().await.data(200);
+        let data =
+            shop.get(format!("/users/{}", buyer.id)).token(&buyer.token).send().await.data(200);
         data["last_login_at"].as_str().map(str::to_owned).ok_or("none yet")
     };
     let first = eventually("the last login", last).await;

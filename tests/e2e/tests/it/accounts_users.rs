@@ -19,14 +19,17 @@ async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
     let body = person("crowd");
     let mut shouted = body.clone();
     shouted["email"] = json!(body["email"].as_str().unwrap().to_uppercase());
-    let calls = (0..8).map(|at| shop.post("/users", if at % 2 == 0 { &body } else { &shouted }).send());
+    let calls =
+        (0..8).map(|at| shop.post("/users", if at % 2 == 0 { &body } else { &shouted }).send());
     let answers = join_all(calls).await;
-    let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
+    let (made, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 201);
     assert_eq!(made.len(), 1);
     for answer in refused {
         answer.problem(409, "duplicate");
     }
-    let account = shop.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await;
+    let account =
+        shop.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await;
     assert_eq!(made.into_iter().next().unwrap().data(201)["user_id"], account.id);
 }
 
@@ -49,7 +52,8 @@ async fn a_buyer_reads_and_changes_the_account_and_sees_the_newest_orders() {
     let product = shop.product(&seller, &Sketch::new("Shown with the account", 700, 5)).await;
     let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
     eventually("the order to be shown with the account", async || {
-        let user = shop.get(format!("{path}?include=orders")).token(&buyer.token).send().await.data(200);
+        let user =
+            shop.get(format!("{path}?include=orders")).token(&buyer.token).send().await.data(200);
         assert!(user.get("degraded").is_none(), "{user}");
         let orders = user["orders"].as_array().unwrap().clone();
         match orders.as_slice() {
@@ -73,7 +77,8 @@ async fn supervisors_find_buyers_by_email_and_name_and_list_them_newest_first() 
     }
     made.reverse();
     let ids = |list: &[Value]| list.iter().map(|user| user["user_id"].clone()).collect::<Vec<_>>();
-    let by_email = format!("/users?email={}&limit=5", made[0]["email"].as_str().unwrap().to_uppercase());
+    let by_email =
+        format!("/users?email={}&limit=5", made[0]["email"].as_str().unwrap().to_uppercase());
     assert_eq!(ids(&shop.pages(Some(&supervisor), &by_email).await.concat()), ids(&made[..1]));
     let nobody = format!("/users?email=nobody-{}&limit=5", made[0]["email"].as_str().unwrap());
     assert_eq!(shop.pages(Some(&supervisor), &nobody).await.concat(), Vec::<Value>::new());
@@ -85,20 +90,28 @@ async fn supervisors_find_buyers_by_email_and_name_and_list_them_newest_first() 
     })
     .await;
     let newest = shop.get("/users?limit=100").token(&supervisor.token).send().await.data(200);
-    let times: Vec<_> =
-        newest.as_array().unwrap().iter().map(|user| user["created_at"].as_str().unwrap()).collect();
+    let times: Vec<_> = newest
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["created_at"].as_str().unwrap())
+        .collect();
     assert!(times.is_sorted_by(|a, b| a >= b), "newest first");
-    let cursor = shop.get("/users?limit=1").token(&supervisor.token).send().await.expect(200).json();
+    let cursor =
+        shop.get("/users?limit=1").token(&supervisor.token).send().await.expect(200).json();
     let cursor = cursor["pagination"]["next_cursor"].as_str().unwrap();
-    let stray = shop.get(format!("/users?name=x&cursor={cursor}")).token(&supervisor.token).send().await;
+    let stray =
+        shop.get(format!("/users?name=x&cursor={cursor}")).token(&supervisor.token).send().await;
     assert_eq!(stray.is_problem(400, "invalid", &["cursor"]), Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_is_set_by_its_buyer_its_grade_by_supervisors_and_everybody_sees_nothing_personal() {
+async fn a_profile_is_set_by_its_buyer_its_grade_by_supervisors_and_everybody_sees_nothing_personal()
+ {
     let shop = Shop::open();
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
-    let (path, public) = (format!("/users/{}/profile", buyer.id), format!("/users/{}/public", buyer.id));
+    let (path, public) =
+        (format!("/users/{}/profile", buyer.id), format!("/users/{}/public", buyer.id));
     let first = shop.get(&public).send().await.data(200);
     assert_eq!((&first["grade"], &first["image"]), (&json!("BRONZE"), &Value::Null));
 
@@ -110,7 +123,8 @@ async fn a_profile_is_set_by_its_buyer_its_grade_by_supervisors_and_everybody_se
     shop.put(&path, &graded).token(&buyer.token).send().await.problem(403, "forbidden");
     shop.put(&path, &graded).token(&supervisor.token).send().await.data(200);
     let shown = shop.get(&public).send().await.data(200);
-    let expected = json!({ "user_id": buyer.id, "nickname": "otti", "image": null, "grade": "GOLD" });
+    let expected =
+        json!({ "user_id": buyer.id, "nickname": "otti", "image": null, "grade": "GOLD" });
     assert_eq!(shown, expected);
     assert_eq!(shop.get(&path).token(&buyer.token).send().await.data(200), expected);
     let stranger = shop.new_buyer().await;
@@ -124,8 +138,10 @@ async fn of_four_addresses_at_once_three_are_kept_and_one_is_the_default() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let path = format!("/users/{}/addresses", buyer.id);
-    let answers = join_all((0..4).map(|_| shop.post(&path, &address()).token(&buyer.token).send())).await;
-    let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
+    let answers =
+        join_all((0..4).map(|_| shop.post(&path, &address()).token(&buyer.token).send())).await;
+    let (made, refused): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((made.len(), refused.len()), (3, 1));
     for answer in refused {
         answer.problem(409, "limit_reached");
@@ -158,7 +174,8 @@ async fn of_four_addresses_at_once_three_are_kept_and_one_is_the_default() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_goes_to_an_address_that_its_buyer_keeps() {
     let shop = Shop::open();
-    let (seller, buyer, other) = (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
+    let (seller, buyer, other) =
+        (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Sent to where it always goes", 100, 5)).await;
     let keep = async |by: &Account| {
         let call = shop.post(format!("/users/{}/addresses", by.id), &address()).token(&by.token);
@@ -206,7 +223,8 @@ async fn an_unregistered_buyer_is_gone_at_once_and_erased_when_nothing_is_open()
     let change = json!({ "name": "Too late" });
     let refused = shop.patch(&path, &change).token(&supervisor.token).send().await;
     assert_eq!(refused.problem(409, "illegal_transition")["state"], "UNREGISTERED");
-    let refused = shop.post(format!("{path}/addresses"), &address()).token(&supervisor.token).send().await;
+    let refused =
+        shop.post(format!("{path}/addresses"), &address()).token(&supervisor.token).send().await;
     refused.problem(404, "not_found");
 
     let erased = eventually("the account to be erased", async || {
@@ -232,9 +250,15 @@ async fn an_unregistered_buyer_is_gone_at_once_and_erased_when_nothing_is_open()
     eventually("UserUnregistered on the bus", async || {
         told.extend(tap.take_all().await);
         let of_buyer = |kind: &str| {
-            told.iter().filter(|heard| heard.detail_type == kind && heard.event.subject == buyer.id).count()
+            told.iter()
+                .filter(|heard| heard.detail_type == kind && heard.event.subject == buyer.id)
+                .count()
         };
-        if of_buyer("UserUnregistered") == 1 { Ok(()) } else { Err(format!("{} events", told.len())) }
+        if of_buyer("UserUnregistered") == 1 {
+            Ok(())
+        } else {
+            Err(format!("{} events", told.len()))
+        }
     })
     .await;
     for heard in &told {
@@ -261,7 +285,11 @@ async fn open_orders_of_an_unregistered_buyer_run_on_and_keep_what_they_need() {
     eventually("the order to be known as open", async || {
         let call = shop.get(format!("{path}?include=orders")).token(&supervisor.token);
         let user = call.send().await.data(200);
-        if user["orders"].as_array().is_some_and(|orders| orders.len() == 1) { Ok(()) } else { Err(user) }
+        if user["orders"].as_array().is_some_and(|orders| orders.len() == 1) {
+            Ok(())
+        } else {
+            Err(user)
+        }
     })
     .await;
     sweep(&shop.aws, Duration::from_secs(3_600)).await;
@@ -275,7 +303,8 @@ async fn sellers_are_listed_read_changed_and_removed_unless_lines_are_open() {
     let (seller, idle) = (shop.new_seller().await, shop.new_seller().await);
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
     let path = format!("/sellers/{}", seller.id);
-    let changed = shop.patch(&path, &json!({ "phone": "+4915550199" })).token(&seller.token).send().await;
+    let changed =
+        shop.patch(&path, &json!({ "phone": "+4915550199" })).token(&seller.token).send().await;
     assert_eq!(changed.data(200)["phone"], "+4915550199");
     assert_eq!(shop.get(&path).token(&seller.token).send().await.data(200)["email"], seller.email);
     shop.get(&path).token(&idle.token).send().await.problem(403, "forbidden");
@@ -316,7 +345,8 @@ async fn sellers_are_listed_read_changed_and_removed_unless_lines_are_open() {
     .await;
     let login = json!({ "email": idle.email, "password": idle.password });
     shop.post("/auth/login", &login).send().await.problem(401, "unauthenticated");
-    let gone = shop.get(format!("/sellers/{}", idle.id)).token(&supervisor.token).send().await.data(200);
+    let gone =
+        shop.get(format!("/sellers/{}", idle.id)).token(&supervisor.token).send().await.data(200);
     assert_eq!(gone["status"], "UNREGISTERED");
     assert!(Timestamp::parse(gone["created_at"].as_str().unwrap()).is_ok());
 }

@@ -139,9 +139,15 @@ fn registration_of_somebody() -> Input {
             ]
             .map(email)
             .into(),
-            [json!(15_550_199), json!(""), json!("1234"), json!("1234567890123456"), json!("+0155501999")]
-                .map(phone)
-                .into(),
+            [
+                json!(15_550_199),
+                json!(""),
+                json!("1234"),
+                json!("1234567890123456"),
+                json!("+0155501999"),
+            ]
+            .map(phone)
+            .into(),
             [json!("12345x7"), json!("++15550199"), json!(null)].map(phone).into(),
         ]
         .concat(),
@@ -157,9 +163,13 @@ fn order(world: &World) -> Input {
     let phone = |value: Value| ("/address/phone", value, "address.phone");
     let drop_off = |value: Value| ("/address/drop_off", value, "address.drop_off");
     let mut bad = [
-        [json!([]), json!(vec![line.clone(); 21]), json!("none"), json!({}), json!(null)].map(lines).into(),
+        [json!([]), json!(vec![line.clone(); 21]), json!("none"), json!({}), json!(null)]
+            .map(lines)
+            .into(),
         vec![("/lines", json!([line, 7]), "lines[1]")],
-        [json!("prd_1"), json!("nonsense"), json!(""), json!(world.seller.id), json!(5)].map(product).into(),
+        [json!("prd_1"), json!("nonsense"), json!(""), json!(world.seller.id), json!(5)]
+            .map(product)
+            .into(),
         vec![product(json!(world.product.to_uppercase()))],
         bad_number("/lines/0/quantity", "lines[0].quantity", 1, 999),
         [
@@ -218,7 +228,9 @@ fn kept_address() -> Input {
         bad_text("/note", "note", 200),
     ]
     .concat();
-    for phone in [json!(""), json!("1234"), json!("1234567890123456"), json!("12345x"), json!(12345)] {
+    for phone in
+        [json!(""), json!("1234"), json!("1234567890123456"), json!("12345x"), json!(12345)]
+    {
         bad.push(("/phone", phone, "phone"));
     }
     for place in [json!(""), json!("ROOF"), json!("door"), json!(1)] {
@@ -233,11 +245,15 @@ fn kept_address() -> Input {
 
 fn details() -> Vec<(&'static str, Value, &'static str)> {
     let images = |value: Value| ("/images", value, "images");
-    let image = |value: &str| ("/images", json!(["https://shop.example/a.png", value]), "images[1]");
+    let image =
+        |value: &str| ("/images", json!(["https://shop.example/a.png", value]), "images[1]");
     let mut bad = [
         bad_text("/title", "title", 200),
         bad_number("/price", "price", 1, 1_000_000_000_000),
-        vec![("/description", long(5001), "description"), ("/description", json!("a\u{0}b"), "description")],
+        vec![
+            ("/description", long(5001), "description"),
+            ("/description", json!("a\u{0}b"), "description"),
+        ],
         vec![("/description", json!(5), "description")],
         [json!("https://shop.example/a.png"), json!(vec!["https://shop.example/a.png"; 11])]
             .map(images)
@@ -486,7 +502,9 @@ fn with(body: &Value, place: &str, value: Option<Value>) -> Value {
     let above = body.pointer_mut(above).unwrap_or_else(|| panic!("{place} isn't in the body"));
     match (above, value) {
         (Value::Object(above), Some(value)) => drop(above.insert(name.to_owned(), value)),
-        (Value::Object(above), None) => assert!(above.remove(name).is_some(), "{place} isn't in the body"),
+        (Value::Object(above), None) => {
+            assert!(above.remove(name).is_some(), "{place} isn't in the body")
+        }
         (above, _) => panic!("{above} has no fields"),
     }
     body
@@ -496,7 +514,8 @@ fn with(body: &Value, place: &str, value: Option<Value>) -> Value {
 fn objects(place: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Object(members) => {
-            let below = members.iter().flat_map(|(name, value)| objects(&format!("{place}/{name}"), value));
+            let below =
+                members.iter().flat_map(|(name, value)| objects(&format!("{place}/{name}"), value));
             std::iter::once(place.to_owned()).chain(below).collect()
         }
         Value::Array(items) => {
@@ -509,7 +528,8 @@ fn objects(place: &str, value: &Value) -> Vec<String> {
 
 impl World {
     fn path(&self, route: &Route) -> String {
-        let path = route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
+        let path =
+            route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
         let path = path.replace("{product_id}", &self.product).replace("{order_id}", &self.order);
         path.replace("{address_id}", "adr_01kaka00000000000000000001")
     }
@@ -552,8 +572,14 @@ impl World {
     /// Malformed ids name nothing.
     fn ids(&self, route: &Route) -> Vec<Case> {
         let mut cases = Vec::new();
-        for name in ["{user_id}", "{seller_id}", "{product_id}", "{order_id}", "{session_id}", "{address_id}"]
-        {
+        for name in [
+            "{user_id}",
+            "{seller_id}",
+            "{product_id}",
+            "{order_id}",
+            "{session_id}",
+            "{address_id}",
+        ] {
             if !route.path.contains(name) {
                 continue;
             }
@@ -632,10 +658,18 @@ impl World {
             invalid("a string".to_owned(), call().json(&json!("text")), "body"),
             invalid("null".to_owned(), call().json(&Value::Null), "body"),
         ];
-        for media_type in ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", ""] {
+        for media_type in
+            ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json", ""]
+        {
             let what = format!("the media type {media_type:?}");
             let call = call().body(media_type, good.to_string());
-            cases.push(Case { what, call, status: 415, code: "unsupported_media_type", fields: Vec::new() });
+            cases.push(Case {
+                what,
+                call,
+                status: 415,
+                code: "unsupported_media_type",
+                fields: Vec::new(),
+            });
         }
         let padded = format!("{good}{}", " ".repeat(64 * 1024 + 1 - good.to_string().len()));
         let what = "64 KiB and a byte".to_owned();
@@ -649,7 +683,11 @@ impl World {
         for place in objects("", good) {
             let place = format!("{place}/bogus");
             let body = with(good, &place, Some(json!(1)));
-            cases.push(invalid(format!("the unknown field {place}"), call().json(&body), &field(&place)));
+            cases.push(invalid(
+                format!("the unknown field {place}"),
+                call().json(&body),
+                &field(&place),
+            ));
         }
         for place in &input.required {
             let body = with(good, place, None);
@@ -668,8 +706,11 @@ impl World {
 
     fn keys(&self, route: &Route, body: &Value) -> Vec<Case> {
         let call = || self.call(route, self.path(route)).json(body);
-        let mut cases = vec![("no key", call()), ("an empty key", call().header("idempotency-key", ""))];
-        for (what, key) in [("a key of 256", "k".repeat(256)), ("a key with a space", "a b".to_owned())] {
+        let mut cases =
+            vec![("no key", call()), ("an empty key", call().header("idempotency-key", ""))];
+        for (what, key) in
+            [("a key of 256", "k".repeat(256)), ("a key with a space", "a b".to_owned())]
+        {
             cases.push((what, call().header("idempotency-key", key)));
         }
         let case = |(what, call): (&str, Call)| Case {
@@ -718,7 +759,8 @@ async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing()
     let product = shop.product(&seller, &Sketch::new("Left alone", 100, 5)).await;
     let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
     shop.settled(&buyer, &order).await;
-    rialto_e2e::invariants::Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
+    rialto_e2e::invariants::Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order))
+        .await;
     let supervisor = shop.supervisor().await;
     let mark = unique("bad");
     let world = World { shop, supervisor, seller, buyer, product, order, mark };
@@ -751,7 +793,10 @@ async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing()
     assert_eq!(world.counts().await, counted);
     for email in emails {
         let credential = vec![("accounts", format!("EMAIL#{email}"))];
-        assert!(Picture::take(&world.shop.aws, &credential).await.is_empty(), "somebody was registered");
+        assert!(
+            Picture::take(&world.shop.aws, &credential).await.is_empty(),
+            "somebody was registered"
+        );
     }
 }
 
@@ -764,8 +809,13 @@ async fn every_bad_field_of_a_request_is_named_at_once() {
     body["payment_method"] = json!("cash");
     let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
     let answer = call.header("idempotency-key", "many").send().await;
-    let fields =
-        ["lines[0].product_id", "lines[0].quantity", "lines[1].quantity", "address.phone", "payment_method"];
+    let fields = [
+        "lines[0].product_id",
+        "lines[0].quantity",
+        "lines[1].quantity",
+        "address.phone",
+        "payment_method",
+    ];
     assert_eq!(answer.is_problem(400, "invalid", &fields), Ok(()));
 }
 
@@ -783,7 +833,8 @@ async fn a_supervisor_must_say_whose_product_it_is() {
     let shop = Shop::open();
     let supervisor = shop.supervisor().await;
     let mut body = shop.registration(&Sketch::new("Whose", 1, 1)).await;
-    let register = async |body: &Value| shop.post("/products", body).token(&supervisor.token).send().await;
+    let register =
+        async |body: &Value| shop.post("/products", body).token(&supervisor.token).send().await;
     assert_eq!(register(&body).await.is_problem(400, "invalid", &["seller_id"]), Ok(()));
     for nobody in ["nonsense", "sel_01kaka00000000000000000001"] {
         body["seller_id"] = json!(nobody);
@@ -798,8 +849,10 @@ async fn text_is_kept_as_it_was_meant() {
     // Decomposed letters are composed, and white space at both ends is cut off.
     let sketch = Sketch::new("  Cafe\u{301} \u{1f980} <script>&amp;  ", 1, 0);
     let product = shop.register(&seller, &sketch).await;
-    let listed =
-        shop.pages(Some(&seller), &format!("/sellers/{}/products?limit=1", seller.id)).await.concat();
+    let listed = shop
+        .pages(Some(&seller), &format!("/sellers/{}/products?limit=1", seller.id))
+        .await
+        .concat();
     assert_eq!(
         (&listed[0]["product_id"], &listed[0]["title"]),
         (&json!(product), &json!("Caf\u{e9} \u{1f980} <script>&amp;"))

@@ -22,8 +22,11 @@ async fn a_cancellation_at_any_moment_ends_in_cancelled_and_whole_or_comes_too_l
         let order = shop.place(&buyer, &Basket::of(&[(&product, 2)])).await;
         // The delay is what is tested: each order is hit at another moment of its saga.
         tokio::time::sleep(STEP * number).await;
-        let answer =
-            shop.post(format!("/orders/{order}/cancel"), &json!({})).token(&buyer.token).send().await;
+        let answer = shop
+            .post(format!("/orders/{order}/cancel"), &json!({}))
+            .token(&buyer.token)
+            .send()
+            .await;
         match answer.status {
             200 => {
                 let now = answer.data(200);
@@ -43,7 +46,11 @@ async fn a_cancellation_at_any_moment_ends_in_cancelled_and_whole_or_comes_too_l
     Books::in_order(&shop.aws, &[&product], &orders).await;
     eventually("the stock of what was cancelled to come back", async || {
         let stock = shop.stock(&seller, &product).await;
-        if stock == (1000 - sold, 0, sold) { Ok(()) } else { Err(format!("{stock:?}, {sold} sold")) }
+        if stock == (1000 - sold, 0, sold) {
+            Ok(())
+        } else {
+            Err(format!("{stock:?}, {sold} sold"))
+        }
     })
     .await;
     for order in &orders {

@@ -11,7 +11,11 @@ const THEIRS: &str = "https://evil.example";
 
 fn words(answer: &Answer, header: &str) -> Vec<String> {
     let value = answer.header(header).unwrap_or_default();
-    value.split(',').map(|word| word.trim().to_ascii_lowercase()).filter(|word| !word.is_empty()).collect()
+    value
+        .split(',')
+        .map(|word| word.trim().to_ascii_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 #[track_caller]
@@ -29,8 +33,12 @@ async fn every_routes_preflight_is_answered_to_our_page_only() {
     for path in paths {
         let preflight = |origin: &str| {
             let call = shop.http.call("OPTIONS", path.replace(['{', '}'], ""));
-            let call = call.header("origin", origin).header("access-control-request-method", "POST");
-            call.header("access-control-request-headers", "authorization,content-type,idempotency-key")
+            let call =
+                call.header("origin", origin).header("access-control-request-method", "POST");
+            call.header(
+                "access-control-request-headers",
+                "authorization,content-type,idempotency-key",
+            )
         };
         let ours = preflight(OURS).send().await.expect(204);
         assert_readable(&ours);

@@ -41,7 +41,8 @@ impl Missing {
     }
 
     async fn put_back(self) {
-        let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(self.row));
+        let put =
+            self.table.client.put_item().table_name(&self.table.name).set_item(Some(self.row));
         put.send().await.unwrap();
     }
 }
@@ -62,7 +63,8 @@ async fn dead_letter(shop: &Shop, order: &str) -> String {
     eventually("the dead letter to be seen", async || {
         let received = shop.aws.queues.receive_message().queue_url(&queue).visibility_timeout(0);
         let received = received.max_number_of_messages(10).send().await.unwrap();
-        let bodies = received.messages.unwrap_or_default().into_iter().filter_map(|message| message.body);
+        let bodies =
+            received.messages.unwrap_or_default().into_iter().filter_map(|message| message.body);
         bodies.into_iter().find(|body| body.contains(order)).ok_or("not yet")
     })
     .await
@@ -72,8 +74,9 @@ async fn dead_letter(shop: &Shop, order: &str) -> String {
 async fn sent_on_twice(scene: &Scene, order: &str, selected: &str, letter: String) {
     let Scene { shop, seller, product, .. } = scene;
     let rialto = operator(shop);
-    let partitions: Vec<_> =
-        ["inventory", "orders", "payments"].map(|service| (service, format!("ORDER#{order}"))).into();
+    let partitions: Vec<_> = ["inventory", "orders", "payments"]
+        .map(|service| (service, format!("ORDER#{order}")))
+        .into();
     let before = Picture::take(&shop.aws, &partitions).await;
     let since = SystemClock.now().millis();
     let queue = shop.aws.queue_url(&format!("{CONSUMER}-dead-letters")).await;
@@ -89,7 +92,10 @@ async fn sent_on_twice(scene: &Scene, order: &str, selected: &str, letter: Strin
         if heard { Ok(()) } else { Err(format!("{} other lines", lines.len())) }
     })
     .await;
-    assert_eq!(Picture::take(&shop.aws, &partitions).await.differences(&before), Vec::<String>::new());
+    assert_eq!(
+        Picture::take(&shop.aws, &partitions).await.differences(&before),
+        Vec::<String>::new()
+    );
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
 }
 
@@ -108,7 +114,8 @@ async fn scene() -> Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_as_if_nothing_had_happened() {
+async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_as_if_nothing_had_happened()
+ {
     let scene = scene().await;
     let Scene { shop, seller, buyer, product } = &scene;
     let rialto = operator(shop);
@@ -127,10 +134,15 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
     .await;
     let letter = dead_letter(shop, &order).await;
     let waiting =
-        said(&rialto, &format!("saga stuck --older 0s --order {order}"), "is a dead letter of").await;
-    let waiting =
-        waiting.with_status(0).telling(&["PENDING", "OrderPlaced to be heard by inventory-on-orders"]);
-    assert!(waiting.out.contains(&format!("rialto dlq redrive --order {order} --yes")), "{waiting}");
+        said(&rialto, &format!("saga stuck --older 0s --order {order}"), "is a dead letter of")
+            .await;
+    let waiting = waiting
+        .with_status(0)
+        .telling(&["PENDING", "OrderPlaced to be heard by inventory-on-orders"]);
+    assert!(
+        waiting.out.contains(&format!("rialto dlq redrive --order {order} --yes")),
+        "{waiting}"
+    );
     rialto.run(&format!("reconcile --order {order}")).await.with_status(0).telling(&["PENDING"]);
 
     let shown = said(&rialto, &format!("dlq show {selected}"), "redriven").await.with_status(0);
@@ -143,7 +155,8 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
     assert_eq!(shop.order(buyer, &order).await["state"], "PENDING");
 
     missing.put_back().await;
-    let redriven = said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await.with_status(0);
+    let redriven =
+        said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await.with_status(0);
     assert!(redriven.out.contains(&order), "{redriven}");
     assert_eq!(shop.settled(buyer, &order).await["state"], "CONFIRMED");
     let events = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
@@ -155,7 +168,11 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
     let third = rialto.run(&format!("dlq redrive {selected} --yes")).await.with_status(0);
     third.telling(&["nothing to send on"]);
     rialto.run(&format!("dlq list {selected}")).await.with_status(0).telling(&["No dead letters"]);
-    rialto.run(&format!("dlq show {selected}")).await.with_status(1).telling(&["no such dead letter"]);
+    rialto
+        .run(&format!("dlq show {selected}"))
+        .await
+        .with_status(1)
+        .telling(&["no such dead letter"]);
 }
 
 /// An event that nobody has heard of, as a relay puts it aside.
@@ -190,12 +207,17 @@ async fn what_a_relay_put_aside_is_published_under_its_own_id() {
 
     said(&rialto, "outbox resend --yes", "1 redriven").await;
     eventually("the stock to be opened", async || {
-        let answer = shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
+        let answer =
+            shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
         if answer.status == 200 { Ok(()) } else { Err(answer) }
     })
     .await;
     let heard = eventually("the bus to carry it", async || {
-        tap.take_all().await.into_iter().find(|heard| heard.event.subject == product).ok_or("not yet")
+        tap.take_all()
+            .await
+            .into_iter()
+            .find(|heard| heard.event.subject == product)
+            .ok_or("not yet")
     })
     .await;
     tap.close().await;
@@ -238,10 +260,18 @@ async fn what_is_not_there_is_told_and_what_to_do() {
     let shop = Shop::open();
     let rialto = operator(&shop);
     for words in ["dlq list --queue nowhere", "dlq redrive --queue nowhere --yes"] {
-        rialto.run(words).await.with_status(1).telling(&["\"nowhere\"", "Name one of", "orders-outbox"]);
+        rialto.run(words).await.with_status(1).telling(&[
+            "\"nowhere\"",
+            "Name one of",
+            "orders-outbox",
+        ]);
     }
     let nobodys = "ord_00000000000000000000000000";
-    rialto.run(&format!("reconcile --order {nobodys}")).await.with_status(1).telling(&["No service knows"]);
+    rialto
+        .run(&format!("reconcile --order {nobodys}"))
+        .await
+        .with_status(1)
+        .telling(&["No service knows"]);
     rialto
         .run(&format!("outbox resend --order {nobodys} --yes"))
         .await

@@ -51,7 +51,8 @@ fn schemas() -> BTreeMap<String, Validator> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/schemas");
     let mut schemas = BTreeMap::new();
     for file in std::fs::read_dir(folder).unwrap() {
-        let schema: Value = serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
+        let schema: Value =
+            serde_json::from_slice(&std::fs::read(file.unwrap().path()).unwrap()).unwrap();
         let name = schema["$id"].as_str().unwrap().to_owned();
         schemas.insert(name, jsonschema::validator_for(&schema).unwrap());
     }
@@ -82,11 +83,17 @@ fn wrong(heard: &Heard, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
     expect(trace.len() == 55 && trace.starts_with("00-"), "no trace");
     let text = detail.to_string();
     expect(text.len() <= 64 * 1024, "too large");
-    expect(!PERSONAL.iter().any(|word| text.contains(word)) && !text.contains('@'), "something personal");
+    expect(
+        !PERSONAL.iter().any(|word| text.contains(word)) && !text.contains('@'),
+        "something personal",
+    );
     match schemas.get(&event.dataschema) {
         None => expect(false, "no such schema"),
         Some(schema) => {
-            expect(event.dataschema.contains(&format!(":{}:", event.kind)), "another event's schema");
+            expect(
+                event.dataschema.contains(&format!(":{}:", event.kind)),
+                "another event's schema",
+            );
             for error in schema.iter_errors(&event.data) {
                 expect(false, &error.to_string());
             }
@@ -110,14 +117,20 @@ async fn every_event_on_the_bus_is_what_its_schema_promises() {
     ] {
         let order = shop.place(&buyer, &basket).await;
         shop.settled(&buyer, &order).await;
-        rialto_e2e::invariants::Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
+        rialto_e2e::invariants::Books::in_order(
+            &shop.aws,
+            &[&product],
+            std::slice::from_ref(&order),
+        )
+        .await;
         mine.insert(order);
     }
 
     // One is left: the seller takes it away and brings it back.
     for (key, quantity) in [("away", -1), ("back", 1)] {
         let body = json!({ "quantity": quantity, "reason": key });
-        let call = shop.post(format!("/products/{product}/stock/adjustments"), &body).token(&seller.token);
+        let call =
+            shop.post(format!("/products/{product}/stock/adjustments"), &body).token(&seller.token);
         call.header("idempotency-key", key).send().await.data(200);
     }
 
@@ -127,11 +140,15 @@ async fn every_event_on_the_bus_is_what_its_schema_promises() {
         let own = heard.iter().filter(|heard| mine.contains(&heard.event.subject));
         let said: BTreeSet<_> = own.map(|heard| heard.event.kind.as_str()).collect();
         let missing: Vec<_> = SAID.iter().filter(|kind| !said.contains(**kind)).collect();
-        let back = heard
-            .iter()
-            .filter(|heard| heard.event.subject == product && heard.event.kind == "StockReplenished");
+        let back = heard.iter().filter(|heard| {
+            heard.event.subject == product && heard.event.kind == "StockReplenished"
+        });
         // Once from the declined order, once from the seller.
-        if missing.is_empty() && back.count() == 2 { Ok(()) } else { Err(format!("no {missing:?}")) }
+        if missing.is_empty() && back.count() == 2 {
+            Ok(())
+        } else {
+            Err(format!("no {missing:?}"))
+        }
     })
     .await;
     tap.close().await;

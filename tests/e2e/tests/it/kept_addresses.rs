@@ -24,13 +24,18 @@ fn going_to(basket: &Basket, address_id: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn either_address_is_given_and_a_replay_asks_nobody_for_it() {
     let shop = Shop::open();
-    let (seller, buyer, another) = (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
+    let (seller, buyer, another) =
+        (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Delivered", 700, 10)).await;
     let (kept, others) = (keep(&shop, &buyer).await, keep(&shop, &another).await);
     let basket = Basket::of(&[(&product, 1)]);
     let place = async |body: Value| {
         let path = format!("/users/{}/orders", buyer.id);
-        shop.post(path, &body).token(&buyer.token).header("idempotency-key", &basket.key).send().await
+        shop.post(path, &body)
+            .token(&buyer.token)
+            .header("idempotency-key", &basket.key)
+            .send()
+            .await
     };
     for bad in [&others, &json!("adr_0")] {
         let refused = place(going_to(&basket, bad)).await;
@@ -72,22 +77,38 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
     let payment_is = async |state: &str| {
         eventually(&format!("the payment to be {state}"), async || {
             let answer = shop.payment(&supervisor, &open).await;
-            if answer.status == 200 && answer.json()["data"]["state"] == state { Ok(()) } else { Err(answer) }
+            if answer.status == 200 && answer.json()["data"]["state"] == state {
+                Ok(())
+            } else {
+                Err(answer)
+            }
         })
         .await;
     };
     payment_is("PROCESSING").await;
     shop.told(&buyer, &open, &["OrderPlaced", "StockReserved"]).await;
 
-    shop.http.call("DELETE", format!("/users/{}", buyer.id)).token(&buyer.token).send().await.expect(204);
-    shop.get(format!("/orders/{open}")).token(&buyer.token).send().await.problem(401, "token_expired");
+    shop.http
+        .call("DELETE", format!("/users/{}", buyer.id))
+        .token(&buyer.token)
+        .send()
+        .await
+        .expect(204);
+    shop.get(format!("/orders/{open}"))
+        .token(&buyer.token)
+        .send()
+        .await
+        .problem(401, "token_expired");
     eventually("the address of the ended order to go", async || {
         let order = shop.order(&supervisor, &ended).await;
         if order["address"].is_null() { Ok(()) } else { Err(order.to_string()) }
     })
     .await;
     let running = shop.order(&supervisor, &open).await;
-    assert_eq!((&running["state"], &running["address"]["line1"]), (&json!("PENDING"), &address()["line1"]));
+    assert_eq!(
+        (&running["state"], &running["address"]["line1"]),
+        (&json!("PENDING"), &address()["line1"])
+    );
 
     let cancel = shop.post(format!("/orders/{open}/cancel"), &json!({})).token(&supervisor.token);
     let cancelled = cancel.send().await.data(200);
@@ -108,14 +129,19 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
 #[tokio::test(flavor = "multi_thread")]
 async fn every_seller_of_an_order_stays_while_a_line_is_open() {
     let shop = Shop::open();
-    let (first, second, buyer) = (shop.new_seller().await, shop.new_seller().await, shop.new_buyer().await);
+    let (first, second, buyer) =
+        (shop.new_seller().await, shop.new_seller().await, shop.new_buyer().await);
     let supervisor = shop.supervisor().await;
     let one = shop.product(&first, &Sketch::new("One of two", 700, 10)).await;
     let two = shop.product(&second, &Sketch::new("Two of two", 700, 10)).await;
     let order = shop.place(&buyer, &Basket::of(&[(&one, 1), (&two, 1)])).await;
     assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
     let remove = async |seller: &Account| {
-        shop.http.call("DELETE", format!("/sellers/{}", seller.id)).token(&supervisor.token).send().await
+        shop.http
+            .call("DELETE", format!("/sellers/{}", seller.id))
+            .token(&supervisor.token)
+            .send()
+            .await
     };
     for seller in [&first, &second] {
         eventually("the line to be known as open", async || {

@@ -28,7 +28,8 @@ async fn range() -> Range {
     for (at, price) in PRICES.into_iter().enumerate() {
         let item = &items[at % items.len()];
         let parity = if at % 2 == 0 { "even" } else { "odd" };
-        let mut body = shop.registration(&Sketch::new(&format!("{word} {parity} thing"), price, 1)).await;
+        let mut body =
+            shop.registration(&Sketch::new(&format!("{word} {parity} thing"), price, 1)).await;
         body["item_id"] = item["item_id"].clone();
         let made = shop.post("/products", &body).token(&seller.token).send().await.data(201);
         let id = made["product_id"].as_str().unwrap().to_owned();
@@ -52,7 +53,8 @@ impl Range {
     /// Waits until a list has these products, in this order. Indexes lag.
     async fn lists(&self, query: &str, wanted: &[&str]) {
         eventually(&format!("GET /products?{query}"), async || {
-            let products = self.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
+            let products =
+                self.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
             let found = ids(&products);
             if found == wanted { Ok(()) } else { Err(format!("{found:?} instead of {wanted:?}")) }
         })
@@ -72,7 +74,9 @@ async fn products_are_found_by_seller_word_price_category_and_brand() {
     let (seller, word) = (&range.seller.id, &range.word);
     range.lists(&format!("seller_id={seller}"), &range.newest(|_| true)).await;
     range.lists(&format!("q={word}"), &range.newest(|_| true)).await;
-    range.lists(&format!("q={}%20EVEN", word.to_uppercase()), &range.newest(|at| at % 2 == 0)).await;
+    range
+        .lists(&format!("q={}%20EVEN", word.to_uppercase()), &range.newest(|at| at % 2 == 0))
+        .await;
     range.lists(&format!("q={word}%20nothing"), &[]).await;
     let within = range.newest(|at| (200..=500).contains(&PRICES[at]));
     range.lists(&format!("q={word}&price_min=200&price_max=500"), &within).await;
@@ -92,17 +96,25 @@ async fn products_are_sorted_by_age_price_and_rating() {
     let word = &range.word;
     range.lists(&format!("q={word}&sort=newest"), &range.newest(|_| true)).await;
     eventually("products in the order of their prices", async || {
-        let products =
-            range.shop.pages(None, &format!("/products?q={word}&sort=price&limit=100")).await.concat();
-        let prices: Vec<_> = products.iter().map(|product| product["price"].as_i64().unwrap()).collect();
+        let products = range
+            .shop
+            .pages(None, &format!("/products?q={word}&sort=price&limit=100"))
+            .await
+            .concat();
+        let prices: Vec<_> =
+            products.iter().map(|product| product["price"].as_i64().unwrap()).collect();
         let mut sorted = PRICES;
         sorted.sort_unstable();
         if prices == sorted { Ok(()) } else { Err(format!("{prices:?}")) }
     })
     .await;
-    let rated = range.shop.pages(None, &format!("/products?q={word}&sort=rating&limit=100")).await.concat();
+    let rated =
+        range.shop.pages(None, &format!("/products?q={word}&sort=rating&limit=100")).await.concat();
     assert_eq!(rated.len(), PRICES.len());
-    assert!(rated.iter().all(|product| product["rating_average"].is_null()), "nobody has rated them");
+    assert!(
+        rated.iter().all(|product| product["rating_average"].is_null()),
+        "nobody has rated them"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,7 +123,8 @@ async fn pages_neither_skip_nor_repeat() {
     for sort in ["newest", "price", "rating"] {
         let query = format!("seller_id={}&sort={sort}", range.seller.id);
         let wanted = eventually("all products", async || {
-            let all = range.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
+            let all =
+                range.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
             if all.len() == PRICES.len() { Ok(all) } else { Err(format!("{} products", all.len())) }
         })
         .await;
@@ -144,7 +157,8 @@ async fn a_cursor_that_was_altered_or_belongs_to_another_query_is_refused() {
         })
         .chain([cursor[1..].to_owned(), format!("{cursor}AAAA"), cursor.to_uppercase()])
         .collect();
-    let mut bad: Vec<String> = altered.iter().map(|cursor| format!("{list}&cursor={cursor}")).collect();
+    let mut bad: Vec<String> =
+        altered.iter().map(|cursor| format!("{list}&cursor={cursor}")).collect();
     for other in [
         "/products?".to_owned(),
         format!("/products?q={word}&sort=price"),
@@ -159,7 +173,8 @@ async fn a_cursor_that_was_altered_or_belongs_to_another_query_is_refused() {
         assert_eq!(answer.is_problem(400, "invalid", &["cursor"]), Ok(()));
     }
     // Nor is it one of another list.
-    let own = shop.get(format!("/sellers/{seller}/products?cursor={cursor}")).token(&range.seller.token);
+    let own =
+        shop.get(format!("/sellers/{seller}/products?cursor={cursor}")).token(&range.seller.token);
     assert_eq!(own.send().await.is_problem(400, "invalid", &["cursor"]), Ok(()));
 }
 
@@ -172,7 +187,8 @@ async fn a_seller_sees_own_products_of_every_status() {
         if own.len() == PRICES.len() + 2 { Ok(own) } else { Err(format!("{} products", own.len())) }
     })
     .await;
-    let mut statuses: Vec<_> = own.iter().map(|product| product["chosen_status"].as_str().unwrap()).collect();
+    let mut statuses: Vec<_> =
+        own.iter().map(|product| product["chosen_status"].as_str().unwrap()).collect();
     statuses.dedup();
     assert_eq!(statuses, ["UNREGISTERED", "REGISTERED", "SOLD_OUT", "SELL"], "newest first");
     for hidden in &own[..2] {
@@ -195,7 +211,10 @@ async fn orders_are_listed_newest_first_and_by_state() {
     let listed = async |query: &str| {
         let path = format!("/users/{}/orders?{query}", buyer.id);
         let orders = shop.pages(Some(&buyer), &path).await.concat();
-        orders.iter().map(|order| order["order_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        orders
+            .iter()
+            .map(|order| order["order_id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(listed("limit=100").await, orders);
     assert_eq!(listed("limit=2").await, orders);
@@ -204,7 +223,8 @@ async fn orders_are_listed_newest_first_and_by_state() {
     assert_eq!(listed("limit=1&state=CANCELLED").await, vec![orders[1].clone(), orders[3].clone()]);
     assert_eq!(listed("limit=2&state=PENDING").await, Vec::<String>::new());
     let nobodys = shop.new_buyer().await;
-    let empty = shop.get(format!("/users/{}/orders", nobodys.id)).token(&nobodys.token).send().await.json();
+    let empty =
+        shop.get(format!("/users/{}/orders", nobodys.id)).token(&nobodys.token).send().await.json();
     assert_eq!(
         empty,
         json!({"data": [], "pagination": {"limit": 20, "next_cursor": null, "has_more": false}})

@@ -33,39 +33,55 @@ async fn one_order_is_one_trace_and_one_correlation_across_every_hop() {
     let since = SystemClock.now().millis();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Followed closely", 100, 5)).await;
-    let trace = rialto_kernel::digest::hex(&rialto_kernel::digest::sha256(&[buyer.id.as_bytes()])[..16]);
+    let trace =
+        rialto_kernel::digest::hex(&rialto_kernel::digest::sha256(&[buyer.id.as_bytes()])[..16]);
     let basket = Basket::of(&[(&product, 1)]).paid_by(DECLINES);
-    let placing =
-        shop.placing(&buyer, &basket).header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+    let placing = shop
+        .placing(&buyer, &basket)
+        .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     let order = placing.send().await.data(201)["order_id"].as_str().unwrap().to_owned();
     let told = ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
     shop.told(&buyer, &order, &told).await;
 
     let lines = eventually("every hop to be in the logs", async || {
         let lines = all_lines(&shop.aws, since, &trace).await;
-        let seen =
-            |hop: &&&str| lines.iter().any(|line| line.text_of("function") == **hop && is_of(line, &trace));
+        let seen = |hop: &&&str| {
+            lines.iter().any(|line| line.text_of("function") == **hop && is_of(line, &trace))
+        };
         let missing: Vec<_> = HOPS.iter().filter(|hop| !seen(hop)).collect();
-        if missing.is_empty() { Ok(lines) } else { Err(format!("{missing:?} don't tell of the trace")) }
+        if missing.is_empty() {
+            Ok(lines)
+        } else {
+            Err(format!("{missing:?} don't tell of the trace"))
+        }
     })
     .await;
-    for line in lines.iter().filter(|line| matches!(line.text_of("message"), "consumed" | "published")) {
+    for line in
+        lines.iter().filter(|line| matches!(line.text_of("message"), "consumed" | "published"))
+    {
         assert_eq!(line.text_of("correlation_id"), order, "{}", line.text);
     }
     // Whoever looks for the order finds all of it, and nothing that belongs to another trace.
     let lines = all_lines(&shop.aws, since, &order).await;
     for kind in told {
         for message in ["published", "consumed"] {
-            let tells = |line: &&Line| line.text_of("message") == message && line.text_of("kind") == kind;
+            let tells =
+                |line: &&Line| line.text_of("message") == message && line.text_of("kind") == kind;
             // Nobody but orders' own timeline hears of what it said itself.
-            assert!(lines.iter().any(|line| tells(&line)), "no line says that {kind} was {message}");
+            assert!(
+                lines.iter().any(|line| tells(&line)),
+                "no line says that {kind} was {message}"
+            );
         }
     }
     for line in lines.iter().filter(|line| line.text_of("correlation_id") == order) {
         assert!(is_of(line, &trace), "another trace: {}", line.text);
     }
     let placed = |line: &&Line| line.text_of("function") == "orders-place-order";
-    assert!(lines.iter().any(|line| placed(&line)), "the placing itself can't be found by the order");
+    assert!(
+        lines.iter().any(|line| placed(&line)),
+        "the placing itself can't be found by the order"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,7 +95,11 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
     // Refusals are logged, too.
     let wrong = serde_json::json!({ "email": buyer.email, "password": "not the password" });
     shop.post("/auth/login", &wrong).send().await.problem(401, "unauthenticated");
-    shop.get(format!("/orders/{order}")).token(&format!("{}x", buyer.token)).send().await.expect(401);
+    shop.get(format!("/orders/{order}"))
+        .token(&format!("{}x", buyer.token))
+        .send()
+        .await
+        .expect(401);
     // Everything that accounts is told of a person.
     let own = format!("/users/{}", buyer.id);
     shop.patch(&own, &serde_json::json!({ "name": PERSONAL[0] }))
@@ -99,11 +119,16 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
     let email = serde_json::json!({ "email": buyer.email });
     shop.post("/auth/password-reset", &email).send().await.expect(204);
     let code = mail::code(&shop.aws, &buyer.email, 1).await;
-    let body = serde_json::json!({ "email": buyer.email, "code": code, "password": "chosen secretly" });
+    let body =
+        serde_json::json!({ "email": buyer.email, "code": code, "password": "chosen secretly" });
     shop.put("/auth/password-reset", &body).send().await.expect(204);
     let buyer = shop.log_in(&buyer.email, "chosen secretly").await;
     let supervisor = shop.supervisor().await;
-    shop.get(format!("/users?email={}", buyer.email)).token(&supervisor.token).send().await.expect(200);
+    shop.get(format!("/users?email={}", buyer.email))
+        .token(&supervisor.token)
+        .send()
+        .await
+        .expect(200);
     shop.get(&own).token(&supervisor.token).send().await.expect(200);
     let mut bad = Basket::of(&[(&product, 0)]).body();
     bad["address"]["receiver"] = serde_json::json!(7);
@@ -120,13 +145,21 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
                 line.text.contains(*who) && (*who == &order || line.text_of("acts_for") == buyer.id)
             })
         };
-        if told.iter().all(is) { Ok(lines) } else { Err(format!("not among {} lines", lines.len())) }
+        if told.iter().all(is) {
+            Ok(lines)
+        } else {
+            Err(format!("not among {} lines", lines.len()))
+        }
     })
     .await;
     let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
     let mut secrets: Vec<String> = never_logged().map(str::to_owned).collect();
     for account in [&seller, &buyer] {
-        secrets.extend([account.email.clone(), account.password.clone(), signature(&account.token)]);
+        secrets.extend([
+            account.email.clone(),
+            account.password.clone(),
+            signature(&account.token),
+        ]);
     }
     secrets.extend([code, signature(&refresh_token), "chosen secretly".to_owned()]);
     secrets.push("not the password".to_owned());
@@ -146,8 +179,9 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
         assert!(has_message, "{}", line.text);
     }
     // What belongs to a request says so.
-    let answered =
-        lines.iter().filter(|line| matches!(line.text_of("message"), "answered" | "consumed" | "refused"));
+    let answered = lines
+        .iter()
+        .filter(|line| matches!(line.text_of("message"), "answered" | "consumed" | "refused"));
     for line in answered {
         assert!(!line.text_of("request_id").is_empty(), "{}", line.text);
         assert_eq!(line.text_of("trace_id").len(), 32, "{}", line.text);

@@ -32,7 +32,11 @@ fn assert_one_and_replays(answers: &[Answer], status: u16) {
         "{:?}",
         answers.iter().map(ToString::to_string)
     );
-    assert_eq!(answers.iter().filter(|answer| !is_replay(answer)).count(), 1, "one answer is the first");
+    assert_eq!(
+        answers.iter().filter(|answer| !is_replay(answer)).count(),
+        1,
+        "one answer is the first"
+    );
     for answer in answers {
         assert_eq!(answer.text(), answers[0].text());
         assert_eq!(answer.header("location"), answers[0].header("location"));
@@ -52,8 +56,10 @@ async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
         assert_one_and_replays(&answers, 201);
         orders.push(answers[0].json()["data"]["order_id"].as_str().unwrap().to_owned());
     }
-    let listed = shop.pages(Some(&buyer), &format!("/users/{}/orders?limit=100", buyer.id)).await.concat();
-    let mut listed: Vec<_> = listed.iter().map(|order| order["order_id"].as_str().unwrap()).collect();
+    let listed =
+        shop.pages(Some(&buyer), &format!("/users/{}/orders?limit=100", buyer.id)).await.concat();
+    let mut listed: Vec<_> =
+        listed.iter().map(|order| order["order_id"].as_str().unwrap()).collect();
     // Newest first.
     listed.reverse();
     assert_eq!(listed, orders);
@@ -67,7 +73,8 @@ async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_key() {
     let shop = Shop::open();
-    let (seller, buyer, other) = (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
+    let (seller, buyer, other) =
+        (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
     let product = shop.product(&seller, &Sketch::new("Wanted once", 600, 10)).await;
     let first = Basket::of(&[(&product, 1)]);
     let order = shop.place(&buyer, &first).await;
@@ -76,8 +83,11 @@ async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_
     // The order of fields and white space don't make another body.
     let text = serde_json::to_string_pretty(&first.body()).unwrap();
     let again = shop.http.call("POST", format!("/users/{}/orders", buyer.id)).token(&buyer.token);
-    let again =
-        again.header("idempotency-key", first.key.clone()).body("application/json", text).send().await;
+    let again = again
+        .header("idempotency-key", first.key.clone())
+        .body("application/json", text)
+        .send()
+        .await;
     assert!(is_replay(&again), "{again}");
     let others = shop.place(&other, &another).await;
     assert_ne!(others, order);

@@ -30,7 +30,10 @@ fn assert_chained(timeline: &[Value]) {
             assert_eq!(entry["causationid"], Value::Null, "nothing caused the first");
         } else {
             let cause = cause.unwrap_or_else(|| panic!("{entry} was caused by nothing before it"));
-            assert!(cause["time"].as_str() <= entry["time"].as_str(), "{entry} is older than its cause");
+            assert!(
+                cause["time"].as_str() <= entry["time"].as_str(),
+                "{entry} is older than its cause"
+            );
         }
         assert!(entry["source"].as_str().unwrap().starts_with("rialto."), "{entry}");
     }
@@ -93,7 +96,8 @@ async fn a_declined_card_cancels_the_order_and_its_stock_comes_back() {
     for method in [DECLINES, LACKS_FUNDS] {
         let Scene { shop, seller, buyer, product } = scene().await;
         let order = shop.place(&buyer, &Basket::of(&[(&product, 4)]).paid_by(method)).await;
-        let types = ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
+        let types =
+            ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
         let timeline = shop.told(&buyer, &order, &types).await;
         assert_chained(&timeline);
         assert_eq!(timeline[4]["data"]["lines"][0]["quantity"], 4);
@@ -115,12 +119,16 @@ async fn more_than_there_is_cancels_the_order_and_moves_nothing_else() {
     let Scene { shop, seller, buyer, product } = scene().await;
     let plenty = shop.product(&seller, &Sketch::new("Plenty of it", 500, 100)).await;
     let order = shop.place(&buyer, &Basket::of(&[(&plenty, 5), (&product, 11)])).await;
-    let timeline = shop.told(&buyer, &order, &["OrderPlaced", "StockRejected", "OrderCancelled"]).await;
+    let timeline =
+        shop.told(&buyer, &order, &["OrderPlaced", "StockRejected", "OrderCancelled"]).await;
     assert_chained(&timeline);
     let shortage = json!([{"product_id": product, "wanted": 11, "available": 10}]);
     assert_eq!(timeline[1]["data"]["shortages"], shortage);
     let cancelled = shop.order(&buyer, &order).await;
-    assert_eq!((&cancelled["state"], &cancelled["reason"]), (&json!("CANCELLED"), &json!("OUT_OF_STOCK")));
+    assert_eq!(
+        (&cancelled["state"], &cancelled["reason"]),
+        (&json!("CANCELLED"), &json!("OUT_OF_STOCK"))
+    );
     shop.payment(&buyer, &order).await.problem(404, "not_found");
     Books::in_order(&shop.aws, &[&product, &plenty], &[order]).await;
     assert_eq!(shop.stock(&seller, &product).await, (10, 0, 0));
@@ -163,7 +171,10 @@ async fn what_is_not_for_sale_or_costs_something_else_is_refused_and_leaves_the_
         call.header("idempotency-key", basket.key.clone())
     };
     let problem = placing(&body).send().await.problem(409, "price_changed");
-    assert_eq!((&problem["quote"]["total"], &problem["quote"]["shipping_fee"]), (&json!(1500), &json!(300)));
+    assert_eq!(
+        (&problem["quote"]["total"], &problem["quote"]["shipping_fee"]),
+        (&json!(1500), &json!(300))
+    );
 
     let hidden = shop.register(&seller, &Sketch::new("Not for sale yet", 100, 1)).await;
     let unknown = rialto_kernel::ProductId::derive(&[b"no such product"]).to_string();
@@ -195,7 +206,8 @@ async fn a_product_that_sells_out_shows_it_and_an_adjustment_brings_it_back() {
     shown(("SOLD_OUT", false)).await;
     shop.settled(&buyer, &order).await;
     let body = json!({ "quantity": 2, "reason": "found in the cellar" });
-    let call = shop.post(format!("/products/{product}/stock/adjustments"), &body).token(&seller.token);
+    let call =
+        shop.post(format!("/products/{product}/stock/adjustments"), &body).token(&seller.token);
     let adjusted = call.header("idempotency-key", "cellar").send().await.data(200);
     assert_eq!(adjusted["available"], 2);
     shown(("SELL", true)).await;

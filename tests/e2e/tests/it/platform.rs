@@ -23,7 +23,8 @@ async fn the_document_describes_every_route_and_no_other() {
             described.push(format!("{} {path}", method.to_uppercase()));
         }
     }
-    let mut routes: Vec<_> = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let mut routes: Vec<_> =
+        ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     described.sort();
     routes.sort();
     assert_eq!(described, routes);

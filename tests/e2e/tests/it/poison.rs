@@ -68,7 +68,8 @@ async fn of_a_batch_only_the_unreadable_message_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poison_message_ends_in_its_queues_own_dead_letter_queue_and_its_neighbours_are_done_once() {
+async fn a_poison_message_ends_in_its_queues_own_dead_letter_queue_and_its_neighbours_are_done_once()
+ {
     let shop = Shop::open();
     quickly(&shop.aws, CONSUMER, poisoned(&shop)).await;
 }
@@ -86,12 +87,15 @@ async fn poisoned(shop: &Shop) {
     let queue_url = shop.aws.queue_url(CONSUMER).await;
     let sent = shop.aws.queues.send_message_batch().queue_url(queue_url).set_entries(Some(entries));
     let sent = sent.send().await.unwrap();
-    let poison_id = sent.successful.iter().find(|entry| entry.id == "4").unwrap().message_id.clone();
+    let poison_id =
+        sent.successful.iter().find(|entry| entry.id == "4").unwrap().message_id.clone();
 
     let dead_letters = shop.aws.queue_url(&format!("{CONSUMER}-dead-letters")).await;
     eventually("the poison to be a dead letter", async || {
-        let received = shop.aws.queues.receive_message().queue_url(&dead_letters).max_number_of_messages(10);
-        let received = received.visibility_timeout(1).send().await.unwrap().messages.unwrap_or_default();
+        let received =
+            shop.aws.queues.receive_message().queue_url(&dead_letters).max_number_of_messages(10);
+        let received =
+            received.visibility_timeout(1).send().await.unwrap().messages.unwrap_or_default();
         let Some(found) = received.iter().find(|message| message.body() == Some(&poison)) else {
             return Err(format!("{} others lie there", received.len()));
         };
@@ -116,6 +120,10 @@ async fn poisoned(shop: &Shop) {
         let consumed = |line: &&logs::Line| {
             line.text_of("function") == CONSUMER && line.text_of("message") == "consumed"
         };
-        assert_eq!(lines.iter().filter(consumed).count(), 1, "{product} was consumed again: {lines:?}");
+        assert_eq!(
+            lines.iter().filter(consumed).count(),
+            1,
+            "{product} was consumed again: {lines:?}"
+        );
     }
 }

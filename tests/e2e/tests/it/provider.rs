@@ -137,14 +137,16 @@ async fn refunded_once(scene: &Scene) {
         if payment.text().contains("PROCESSING") { Ok(()) } else { Err(payment) }
     })
     .await;
-    let cancelled = shop.post(format!("/orders/{order}/cancel"), &json!({})).token(&scene.buyer.token);
+    let cancelled =
+        shop.post(format!("/orders/{order}/cancel"), &json!({})).token(&scene.buyer.token);
     cancelled.send().await.expect(200);
 
     // It succeeds all the same, and its refund's key leads to a kept failure.
     let total = Amount::new(i64::try_from(TOTAL).unwrap()).unwrap();
     let refund = Refund::rest(OrderId::parse(&order).unwrap(), total).refund_id.to_string();
     let intent = simulator.settle(&order).await;
-    let form = format!("payment_intent={}&amount={TOTAL}&metadata%5Brefund_id%5D={refund}", intent.id);
+    let form =
+        format!("payment_intent={}&amount={TOTAL}&metadata%5Brefund_id%5D={refund}", intent.id);
     simulator.fail(&refund, "v1/refunds", &form).await;
     let signer = Signer::of(&shop.aws).await;
     eventually("the cancellation to be heard, and the refund to fail", async || {
@@ -161,6 +163,9 @@ async fn refunded_once(scene: &Scene) {
         assert_eq!(simulator.charges(&order).await, [(TOTAL, TOTAL)]);
     }
     let payment = shop.payment(&scene.buyer, &order).await.data(200);
-    assert_eq!((&payment["state"], payment["refunds"].as_array().unwrap().len()), (&json!("REFUNDED"), 1));
+    assert_eq!(
+        (&payment["state"], payment["refunds"].as_array().unwrap().len()),
+        (&json!("REFUNDED"), 1)
+    );
     Books::in_order(&shop.aws, &[&scene.product], std::slice::from_ref(&order)).await;
 }

@@ -22,12 +22,14 @@ async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() 
     shop.settled(&buyer, &order).await;
     Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
     let good = rialto.run(&format!("reconcile --product {product}")).await.with_status(0);
-    let good = good.telling(&["Checked 1 orders, 1 reservations, 1 payments", "Everything agrees."]);
+    let good =
+        good.telling(&["Checked 1 orders, 1 reservations, 1 payments", "Everything agrees."]);
     assert_eq!(good.out, "", "{good}");
 
     // A piece that nobody brought.
     let inventory = table(&shop.aws, "inventory");
-    let stock = inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await.unwrap().unwrap();
+    let stock =
+        inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await.unwrap().unwrap();
     let mut more = stock.clone();
     more.insert("available".to_owned(), number(9));
     put(&inventory, more).await;
@@ -35,8 +37,11 @@ async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() 
     // Another that is sold to nobody.
     let payments = table(&shop.aws, "payments");
     let rows = partition(&payments, &format!("ORDER#{order}")).await;
-    let payment =
-        rows.iter().find(|row| row["sk"] == AttributeValue::S("PAYMENT".to_owned())).unwrap().clone();
+    let payment = rows
+        .iter()
+        .find(|row| row["sk"] == AttributeValue::S("PAYMENT".to_owned()))
+        .unwrap()
+        .clone();
     let mut unpaid = payment.clone();
     unpaid.insert("captured".to_owned(), number(0));
     put(&payments, unpaid).await;
@@ -47,10 +52,15 @@ async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() 
 
     let stocked = stocked.with_status(1);
     assert!(
-        stocked.out.contains(&format!("{product}: the stock is (9, 0, 2), its movements sum to (8, 0, 2)")),
+        stocked.out.contains(&format!(
+            "{product}: the stock is (9, 0, 2), its movements sum to (8, 0, 2)"
+        )),
         "{stocked}"
     );
-    assert!(stocked.out.contains(&format!("{product}: 10 were brought, 11 are there")), "{stocked}");
+    assert!(
+        stocked.out.contains(&format!("{product}: 10 were brought, 11 are there")),
+        "{stocked}"
+    );
     assert!(!stocked.out.contains(&order), "nothing is wrong with the order: {stocked}");
     let paid = paid.with_status(1);
     assert!(paid.out.contains(&format!("{order}: live lines cost ")), "{paid}");

@@ -75,7 +75,10 @@ impl Scene {
             let order = self.shop.order(&self.buyer, order).await;
             ends.push(order["reason"].as_str().or(order["state"].as_str()).unwrap().to_owned());
         }
-        assert_eq!(ends, ["CONFIRMED", "CONFIRMED", "PAYMENT_FAILED", "PAYMENT_FAILED", "OUT_OF_STOCK"]);
+        assert_eq!(
+            ends,
+            ["CONFIRMED", "CONFIRMED", "PAYMENT_FAILED", "PAYMENT_FAILED", "OUT_OF_STOCK"]
+        );
         assert_eq!(self.shop.stock(&self.seller, a).await, (46, 0, 4));
         assert_eq!(self.shop.stock(&self.seller, b).await, (47, 0, 3));
     }
@@ -139,7 +142,8 @@ async fn consumed(scene: &Scene, since: i64) -> BTreeMap<(String, String, String
     for order in &scene.orders {
         for line in logs::all_lines(&scene.shop.aws, since, order).await {
             if line.text_of("message") == "consumed" {
-                let key = ["function", "event", "outcome"].map(|member| line.text_of(member).to_owned());
+                let key =
+                    ["function", "event", "outcome"].map(|member| line.text_of(member).to_owned());
                 *counts.entry(key.into()).or_default() += 1;
             }
         }
@@ -161,7 +165,8 @@ async fn events_that_come_again_in_reverse_change_nothing() {
 
     // Straight to the consumers, as whole batches.
     for (consumer, source) in CONSUMERS {
-        let events: Vec<Heard> = heard.iter().filter(|heard| heard.source == *source).cloned().collect();
+        let events: Vec<Heard> =
+            heard.iter().filter(|heard| heard.source == *source).cloned().collect();
         assert!(!events.is_empty(), "{source} said nothing");
         for batch in twice_in_reverse(&events).chunks(10) {
             let bodies: Vec<String> = batch.iter().map(Heard::message).collect();

@@ -70,10 +70,16 @@ async fn an_asynchronous_charge_confirms_its_order_by_itself_though_it_is_told_t
     let since = SystemClock.now().millis();
     let order = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by("pm_sim_async")).await;
     assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
-    shop.told(&buyer, &order, &["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"]).await;
+    shop.told(
+        &buyer,
+        &order,
+        &["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"],
+    )
+    .await;
     eventually("the provider to have told twice", async || {
         let lines = logs::lines(&shop.aws, "payments", since, &order).await;
-        let heard = lines.iter().filter(|line| line.text_of("message") == "told of a charge").count();
+        let heard =
+            lines.iter().filter(|line| line.text_of("message") == "told of a charge").count();
         if heard >= 2 { Ok(()) } else { Err(format!("{heard} times")) }
     })
     .await;
@@ -125,7 +131,10 @@ async fn what_is_not_signed_just_now_is_refused_and_changes_nothing() {
         ("an empty header", String::new()),
         ("only a time", time.to_owned()),
         ("only a signature", signature.to_owned()),
-        ("a later time than the one that was signed", format!("t={},{signature}", now.seconds() + 1)),
+        (
+            "a later time than the one that was signed",
+            format!("t={},{signature}", now.seconds() + 1),
+        ),
         ("another secret", signature::sign("whsec_another", body.as_bytes(), now)),
         ("an empty secret", signature::sign("", body.as_bytes(), now)),
         ("an older scheme", good.replace("v1=", "v0=")),
@@ -136,7 +145,10 @@ async fn what_is_not_signed_just_now_is_refused_and_changes_nothing() {
         calls.push((what, webhook(&scene.shop, &body).header(signature::HEADER, header)));
     }
     let altered = format!("{body} ");
-    calls.push(("another body", webhook(&scene.shop, &altered).header(signature::HEADER, good.clone())));
+    calls.push((
+        "another body",
+        webhook(&scene.shop, &altered).header(signature::HEADER, good.clone()),
+    ));
     for (what, call) in calls {
         let refused = call.send().await.is_problem(400, "invalid", &["Stripe-Signature"]);
         assert_eq!(refused, Ok(()), "{what}");

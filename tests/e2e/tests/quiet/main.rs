@@ -20,7 +20,8 @@ async fn lying(aws: &Aws, url: &str) -> usize {
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     ];
-    let asked = aws.queues.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.into()));
+    let asked =
+        aws.queues.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.into()));
     let numbers = asked.send().await.unwrap().attributes.unwrap_or_default();
     numbers.values().map(|number| number.parse::<usize>().unwrap()).sum()
 }

@@ -99,7 +99,11 @@ async fn what_nobody_settled_is_cancelled_with_its_charge_and_nothing_before_its
         let timeline = scene.shop.timeline(&scene.buyer, &scene.order).await;
         told = timeline.iter().map(|entry| entry["type"].as_str().unwrap().to_owned()).collect();
         let has = |kind: &str| told.iter().any(|told| told == kind);
-        if has("PaymentCaptured") && has("RefundIssued") { Ok(()) } else { Err(format!("{told:?}")) }
+        if has("PaymentCaptured") && has("RefundIssued") {
+            Ok(())
+        } else {
+            Err(format!("{told:?}"))
+        }
     })
     .await;
     scene.cancelled("TIMEOUT").await;

@@ -9,7 +9,9 @@ use std::{
 /// The lines of code of a file: without what stands behind `//`.
 fn code(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
-    text.lines().map(|line| line.split("//").next().unwrap_or_default().trim_end().to_owned()).collect()
+    text.lines()
+        .map(|line| line.split("//").next().unwrap_or_default().trim_end().to_owned())
+        .collect()
 }
 
 /// The files of a part of a service: `domain` is `domain.rs` and what lies in `domain/`.
@@ -25,7 +27,9 @@ fn domain_and_application_name_neither_aws_nor_lambda_nor_the_environment() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
-        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name))
+        for file in ["domain", "application"]
+            .iter()
+            .flat_map(|name| part(&repository, &service.folder, name))
         {
             for (at, line) in code(&file).iter().enumerate() {
                 for name in [
@@ -56,12 +60,17 @@ fn domain_and_application_have_no_clock_of_their_own() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
-        for file in ["domain", "application"].iter().flat_map(|name| part(&repository, &service.folder, name))
+        for file in ["domain", "application"]
+            .iter()
+            .flat_map(|name| part(&repository, &service.folder, name))
         {
             // What stands in a file's tests may ask the clock.
             let before_tests = code(&file).into_iter().take_while(|line| line != "#[cfg(test)]");
             for (at, line) in before_tests.enumerate() {
-                if ["SystemClock", "SystemTime", "Instant::now"].iter().any(|name| line.contains(name)) {
+                if ["SystemClock", "SystemTime", "Instant::now"]
+                    .iter()
+                    .any(|name| line.contains(name))
+                {
                     found.push(format!("{}:{}: {}", repository.short(&file), at + 1, line.trim()));
                 }
             }
@@ -82,7 +91,11 @@ fn no_service_depends_on_another_and_nothing_shared_depends_on_a_service() {
             continue;
         }
         for dependency in &package.dependencies {
-            if dependency.path.as_ref().is_some_and(|path| path.as_std_path().starts_with(&functions)) {
+            if dependency
+                .path
+                .as_ref()
+                .is_some_and(|path| path.as_std_path().starts_with(&functions))
+            {
                 found.push(format!("{} depends on {}", package.name, dependency.name));
             }
         }
@@ -100,9 +113,17 @@ fn a_bin_only_calls_its_entrypoints_main() {
     for bin in repository.bins() {
         let lines: Vec<_> = code(&bin.source).into_iter().filter(|line| !line.is_empty()).collect();
         if lines.len() > 5 {
-            found.push(format!("{} has {} lines of code, at most 5 are allowed", bin.name, lines.len()));
+            found.push(format!(
+                "{} has {} lines of code, at most 5 are allowed",
+                bin.name,
+                lines.len()
+            ));
         }
-        let call = format!("rialto_{}::entrypoints::{}::main();", bin.service, bin.work().replace('-', "_"));
+        let call = format!(
+            "rialto_{}::entrypoints::{}::main();",
+            bin.service,
+            bin.work().replace('-', "_")
+        );
         if !lines.concat().contains(&call) {
             found.push(format!("{} doesn't call {call}", bin.name));
         }
@@ -133,7 +154,10 @@ fn an_entrypoint_gives_its_function_the_bins_name() {
             }
         }
     }
-    refuse(found, "one file a function, named as its bin; its main serves the function by the bin's name.");
+    refuse(
+        found,
+        "one file a function, named as its bin; its main serves the function by the bin's name.",
+    );
 }
 
 #[test]
@@ -163,7 +187,10 @@ fn every_service_has_the_same_shape() {
             found.push(format!("functions/{} is the crate {}", service.name, service.package.name));
         }
     }
-    refuse(found, "whoever has read one service must know them all: functions/inventory is the model.");
+    refuse(
+        found,
+        "whoever has read one service must know them all: functions/inventory is the model.",
+    );
 }
 
 #[test]

@@ -38,20 +38,27 @@ fn strings(list: &Value) -> BTreeSet<String> {
 /// The mappings that feed functions, by the function's logical id.
 fn mappings(template: &Template) -> BTreeMap<&str, Resource<'_>> {
     let mappings = template.of("AWS::Lambda::EventSourceMapping");
-    mappings.filter_map(|mapping| Some((reference(&mapping.properties["FunctionName"])?, mapping))).collect()
+    mappings
+        .filter_map(|mapping| Some((reference(&mapping.properties["FunctionName"])?, mapping)))
+        .collect()
 }
 
 /// The events that a consumer's code takes: those whose data its `match` gives a name.
 fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
-    let file =
-        format!("functions/{}/src/entrypoints/{}.rs", consumer.service, consumer.work().replace('-', "_"));
+    let file = format!(
+        "functions/{}/src/entrypoints/{}.rs",
+        consumer.service,
+        consumer.work().replace('-', "_")
+    );
     let code = fs::read_to_string(repository.root.join(file)).unwrap();
     let source = format!("{}::", pascal_case(consumer.hears().unwrap()));
     let events = code.match_indices(&source).filter_map(|(at, _)| {
         // No part of a longer name, such as DynamoAccounts.
         let whole = !code[..at].ends_with(char::is_alphanumeric);
         let (event, data) = code[at + source.len()..].split_once('(')?;
-        let named = event.chars().all(char::is_alphanumeric) && event != "decode" && !data.starts_with("_)");
+        let named = event.chars().all(char::is_alphanumeric)
+            && event != "decode"
+            && !data.starts_with("_)");
         (whole && named).then(|| event.to_owned())
     });
     events.collect()
@@ -76,7 +83,8 @@ fn every_consumer_has_its_queue_its_dead_letters_its_rule_and_its_source() {
             }
         }
         let source = mappings.get(format!("{id}Function").as_str());
-        if source.and_then(|source| reference(&source.properties["EventSourceArn"])) != Some(&queue) {
+        if source.and_then(|source| reference(&source.properties["EventSourceArn"])) != Some(&queue)
+        {
             found.push(format!("{}: {queue} doesn't feed {id}Function", bin.name));
         }
     }
@@ -100,13 +108,19 @@ fn a_rule_hands_on_exactly_what_its_consumer_takes() {
         }
         let (wanted, given) = (taken(&repository, &bin), strings(&pattern["detail-type"]));
         for event in wanted.difference(&given) {
-            found.push(format!("{}: {} takes {event}, which the rule doesn't hand on", rule.id, bin.name));
+            found.push(format!(
+                "{}: {} takes {event}, which the rule doesn't hand on",
+                rule.id, bin.name
+            ));
         }
         for event in given.difference(&wanted) {
             found.push(format!("{}: {} has no use for {event}", rule.id, bin.name));
         }
     }
-    refuse(found, "make the rule's detail-type the events that the consumer's entrypoint matches by name.");
+    refuse(
+        found,
+        "make the rule's detail-type the events that the consumer's entrypoint matches by name.",
+    );
 }
 
 #[test]
@@ -148,7 +162,10 @@ fn a_rule_belongs_to_the_bus_and_what_it_cant_deliver_is_kept() {
                 .and_then(|id| template.get(id))
                 .is_none_or(|queue| queue.kind != "AWS::SQS::Queue")
             {
-                found.push(format!("{}: the target {} has no dead-letter queue", rule.id, target["Id"]));
+                found.push(format!(
+                    "{}: the target {} has no dead-letter queue",
+                    rule.id, target["Id"]
+                ));
             }
         }
     }
@@ -166,17 +183,22 @@ fn the_bus_may_send_to_every_queue_that_a_rule_names() {
     let mut found = BTreeSet::new();
     for rule in template.of("AWS::Events::Rule") {
         for target in rule.properties["Targets"].as_array().unwrap() {
-            for queue in
-                [&target["Arn"], &target["DeadLetterConfig"]["Arn"]].into_iter().filter_map(reference)
+            for queue in [&target["Arn"], &target["DeadLetterConfig"]["Arn"]]
+                .into_iter()
+                .filter_map(reference)
             {
-                let is_queue = template.get(queue).is_some_and(|queue| queue.kind == "AWS::SQS::Queue");
+                let is_queue =
+                    template.get(queue).is_some_and(|queue| queue.kind == "AWS::SQS::Queue");
                 if is_queue && !allowed.contains(queue) {
                     found.insert(queue.to_owned());
                 }
             }
         }
     }
-    refuse(found, "name the queue in QueuePolicy; without it EventBridge is refused, and no emulator tells.");
+    refuse(
+        found,
+        "name the queue in QueuePolicy; without it EventBridge is refused, and no emulator tells.",
+    );
 }
 
 #[test]
@@ -187,7 +209,8 @@ fn a_queue_gives_its_function_time_and_several_tries() {
         template.functions().map(|function| (function.id, function.timeout)).collect();
     let mut found = Vec::new();
     for (function, mapping) in mappings(&template) {
-        let Some(queue) = reference(&mapping.properties["EventSourceArn"]).and_then(|id| template.get(id))
+        let Some(queue) =
+            reference(&mapping.properties["EventSourceArn"]).and_then(|id| template.get(id))
         else {
             continue;
         };
@@ -197,7 +220,10 @@ fn a_queue_gives_its_function_time_and_several_tries() {
         let least = timeouts.get(function).copied().unwrap_or(3) * 6;
         let visibility = queue.properties["VisibilityTimeout"].as_u64().unwrap_or(30);
         if visibility < least {
-            found.push(format!("{} hides a message for {visibility} s, not {least} s or more", queue.id));
+            found.push(format!(
+                "{} hides a message for {visibility} s, not {least} s or more",
+                queue.id
+            ));
         }
         let tries = queue.properties["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap_or(0);
         if tries < 5 {
@@ -206,7 +232,9 @@ fn a_queue_gives_its_function_time_and_several_tries() {
         if !queue.properties["FifoQueue"].is_null() {
             found.push(format!("{} isn't a standard queue", queue.id));
         }
-        if !strings(&mapping.properties["FunctionResponseTypes"]).contains("ReportBatchItemFailures") {
+        if !strings(&mapping.properties["FunctionResponseTypes"])
+            .contains("ReportBatchItemFailures")
+        {
             found.push(format!("{} doesn't report failures one by one", mapping.id));
         }
     }
@@ -243,7 +271,10 @@ fn what_fails_for_good_is_kept_for_14_days() {
             found.push(format!("{id} keeps messages for {retention:?} s, not for {FOURTEEN_DAYS}"));
         }
     }
-    refuse(found, "each queue has a dead-letter queue of its own with `MessageRetentionPeriod: 1209600`.");
+    refuse(
+        found,
+        "each queue has a dead-letter queue of its own with `MessageRetentionPeriod: 1209600`.",
+    );
 }
 
 #[test]
@@ -251,7 +282,8 @@ fn inventorys_queues_have_a_maximum_concurrency() {
     let template = Template::read(&Repository::open());
     let found = mappings(&template).into_iter().filter(|(function, mapping)| {
         let bounded = mapping.properties["ScalingConfig"]["MaximumConcurrency"].as_u64();
-        function.starts_with("InventoryOn") && bounded.is_none_or(|bound| !(2..=1000).contains(&bound))
+        function.starts_with("InventoryOn")
+            && bounded.is_none_or(|bound| !(2..=1000).contains(&bound))
     });
     refuse(
         found.map(|(_, mapping)| mapping.id.to_owned()),
@@ -284,7 +316,8 @@ fn every_relay_reads_its_tables_whole_stream_and_goes_on_past_what_fails() {
             }
         }
         let outbox = r#"{"dynamodb":{"NewImage":{"outbox":{"S":[{"exists":true}]}}}}"#;
-        let filters = properties["FilterCriteria"]["Filters"].as_array().map_or(&[][..], Vec::as_slice);
+        let filters =
+            properties["FilterCriteria"]["Filters"].as_array().map_or(&[][..], Vec::as_slice);
         if filters.iter().all(|filter| filter["Pattern"] != outbox) {
             found.push(format!("{} doesn't filter on {outbox}", mapping.id));
         }
@@ -308,7 +341,9 @@ fn exists_on_branches(pattern: &Value, path: &[&str], found: &mut Vec<String>) {
     let Some(pattern) = pattern.as_object() else { return };
     for (name, value) in pattern {
         let path = [path, &[name.as_str()]].concat();
-        let asks = value.as_array().is_some_and(|list| list.iter().any(|item| item.get("exists").is_some()));
+        let asks = value
+            .as_array()
+            .is_some_and(|list| list.iter().any(|item| item.get("exists").is_some()));
         let in_image = path.iter().any(|part| *part == "NewImage" || *part == "OldImage");
         if asks && in_image && !["S", "N", "B", "BOOL", "NULL"].contains(&name.as_str()) {
             found.push(path.join("."));
@@ -322,8 +357,9 @@ fn no_stream_filter_asks_whether_anything_but_a_leaf_exists() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for mapping in template.of("AWS::Lambda::EventSourceMapping") {
-        let filters =
-            mapping.properties["FilterCriteria"]["Filters"].as_array().map_or(&[][..], Vec::as_slice);
+        let filters = mapping.properties["FilterCriteria"]["Filters"]
+            .as_array()
+            .map_or(&[][..], Vec::as_slice);
         for filter in filters {
             let text = filter["Pattern"].as_str().unwrap_or_default();
             match serde_json::from_str::<Value>(text) {
@@ -336,7 +372,10 @@ fn no_stream_filter_asks_whether_anything_but_a_leaf_exists() {
             }
         }
     }
-    refuse(found, "AWS never matches it, though an emulator may: ask for the value itself, `outbox.S`.");
+    refuse(
+        found,
+        "AWS never matches it, though an emulator may: ask for the value itself, `outbox.S`.",
+    );
 }
 
 #[test]
@@ -344,7 +383,8 @@ fn a_filter_that_asks_for_a_branch_is_found() {
     let branch: Value =
         serde_json::from_str(r#"{"dynamodb":{"NewImage":{"outbox":[{"exists":true}]}}}"#).unwrap();
     let leaf: Value =
-        serde_json::from_str(r#"{"dynamodb":{"NewImage":{"outbox":{"S":[{"exists":true}]}}}}"#).unwrap();
+        serde_json::from_str(r#"{"dynamodb":{"NewImage":{"outbox":{"S":[{"exists":true}]}}}}"#)
+            .unwrap();
     let mut found = Vec::new();
     exists_on_branches(&leaf, &[], &mut found);
     assert!(found.is_empty(), "{found:?}");
@@ -362,7 +402,10 @@ fn every_service_that_announces_something_has_a_relay_and_a_source() {
         .iter()
         .filter(|relay| !announcing.contains(relay.service.as_str()))
         .map(|relay| {
-            format!("{} has no source in shared/contracts (or it isn't named in this test)", relay.name)
+            format!(
+                "{} has no source in shared/contracts (or it isn't named in this test)",
+                relay.name
+            )
         })
         .collect();
     let relayed: BTreeSet<_> = relays.iter().map(|relay| relay.service.as_str()).collect();

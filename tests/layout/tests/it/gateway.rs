@@ -11,13 +11,16 @@ fn paths(template: &Template) -> &serde_json::Map<String, Value> {
 
 /// The function that a method is handed to: `Orders…Function` of `…${Orders…Function.Arn}/invocations`.
 fn integrated(method: &Value) -> &str {
-    let uri = method["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].as_str().unwrap_or_default();
+    let uri =
+        method["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].as_str().unwrap_or_default();
     let functions = uri.split_once("/functions/${").map_or("", |(_, rest)| rest);
     functions.split(['.', '}']).next().unwrap_or_default()
 }
 
 fn route(method: &str, path: &str) -> Option<&'static Route> {
-    access::ROUTES.iter().find(|route| route.path == path && route.method.eq_ignore_ascii_case(method))
+    access::ROUTES
+        .iter()
+        .find(|route| route.path == path && route.method.eq_ignore_ascii_case(method))
 }
 
 #[test]
@@ -32,7 +35,10 @@ fn every_route_of_the_access_table_leads_to_its_function() {
             found.push(format!("{} {} isn't in the template's Api", route.method, route.path));
         } else if integrated(method) != wanted {
             let leads_to = integrated(method);
-            found.push(format!("{} {} leads to {leads_to}, not to {wanted}", route.method, route.path));
+            found.push(format!(
+                "{} {} leads to {leads_to}, not to {wanted}",
+                route.method, route.path
+            ));
         }
     }
     refuse(found, "write the path into template.yaml's Api as its neighbours are.");
@@ -49,7 +55,10 @@ fn the_gateway_has_no_route_that_is_not_in_the_access_table() {
             }
         }
     }
-    refuse(found, "say in shared/lambda/src/access.rs who may call it, or take it out of the template.");
+    refuse(
+        found,
+        "say in shared/lambda/src/access.rs who may call it, or take it out of the template.",
+    );
 }
 
 #[test]
@@ -80,7 +89,9 @@ fn every_path_answers_preflight_requests_without_a_token() {
     let mut found = Vec::new();
     for (path, methods) in paths(&template) {
         let options = &methods["options"];
-        if integrated(options) != "PlatformAnswerPreflightFunction" || !options["security"].is_null() {
+        if integrated(options) != "PlatformAnswerPreflightFunction"
+            || !options["security"].is_null()
+        {
             found.push(path.clone());
         }
     }
@@ -115,8 +126,9 @@ fn a_position_in_paths_has_one_name_everywhere() {
 fn what_the_gateway_answers_by_itself_has_the_form_of_every_problem() {
     let template = Template::read(&Repository::open());
     let api = template.get("Api").unwrap();
-    let answers =
-        api.properties["DefinitionBody"]["x-amazon-apigateway-gateway-responses"].as_object().unwrap();
+    let answers = api.properties["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+        .as_object()
+        .unwrap();
     let mut found = Vec::new();
     for kind in [
         "ACCESS_DENIED",
@@ -137,8 +149,8 @@ fn what_the_gateway_answers_by_itself_has_the_form_of_every_problem() {
         let template = answer["responseTemplates"]["application/json"].as_str().unwrap_or_default();
         let body: Value = serde_json::from_str(template).unwrap_or_default();
         let code = body["code"].as_str().unwrap_or_default();
-        let wrong_form =
-            body["type"] != format!("urn:rialto:problem:{code}") || body["title"].as_str().is_none();
+        let wrong_form = body["type"] != format!("urn:rialto:problem:{code}")
+            || body["title"].as_str().is_none();
         if wrong_form || body["status"].is_null() || body["status"] != answer["statusCode"] {
             found.push(format!("{kind}: {template}"));
         }

@@ -1,6 +1,9 @@
 //! What the architecture asks for, one check a test.
 
-#![expect(clippy::unwrap_used, reason = "a check that can't read the repository should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a check that can't read the repository should fail loudly"
+)]
 
 mod code;
 mod events;

@@ -111,7 +111,8 @@ fn every_bin_is_a_route_or_something_that_needs_none() {
         "platform-simulate-webhooks",
     ];
     let found = repository.bins().into_iter().filter(|bin| {
-        let needs_none = bin.hears().is_some() || ["relay", "sweep", "answer-services"].contains(&bin.work());
+        let needs_none =
+            bin.hears().is_some() || ["relay", "sweep", "answer-services"].contains(&bin.work());
         !routes.contains(bin.name.as_str()) && !needs_none && !internal.contains(&bin.name.as_str())
     });
     refuse(
@@ -123,8 +124,11 @@ fn every_bin_is_a_route_or_something_that_needs_none() {
 #[test]
 fn a_consumer_hears_a_service_that_exists() {
     let repository = Repository::open();
-    let services: BTreeSet<_> = repository.services().into_iter().map(|service| service.name).collect();
-    let found =
-        repository.bins().into_iter().filter(|bin| bin.hears().is_some_and(|it| !services.contains(it)));
+    let services: BTreeSet<_> =
+        repository.services().into_iter().map(|service| service.name).collect();
+    let found = repository
+        .bins()
+        .into_iter()
+        .filter(|bin| bin.hears().is_some_and(|it| !services.contains(it)));
     refuse(found.map(|bin| bin.name), "name it <service>-on-<source service>.");
 }

@@ -59,7 +59,12 @@ fn allowed<'a>(function: &Function<'a>, id: &str) -> BTreeSet<&'a str> {
             .iter()
             .any(|resource| reference(resource) == Some(id) || written(resource).contains(id))
     };
-    function.statements().into_iter().filter(on_it).flat_map(|statement| statement.actions).collect()
+    function
+        .statements()
+        .into_iter()
+        .filter(on_it)
+        .flat_map(|statement| statement.actions)
+        .collect()
 }
 
 #[test]
@@ -201,14 +206,18 @@ fn a_consumer_may_take_from_its_queue_and_a_relay_may_read_its_stream_and_publis
             }
         }
     }
-    refuse(found, "AWS refuses to make the event source mapping without them; emulators don't look.");
+    refuse(
+        found,
+        "AWS refuses to make the event source mapping without them; emulators don't look.",
+    );
 }
 
 #[test]
 fn no_function_is_given_a_secret_in_its_environment() {
     let template = Template::read(&Repository::open());
     let globals = &template.document["Globals"]["Function"]["Environment"]["Variables"];
-    let everywhere = globals.as_object().into_iter().flatten().map(|(name, value)| ("Globals", name, value));
+    let everywhere =
+        globals.as_object().into_iter().flatten().map(|(name, value)| ("Globals", name, value));
     let own = template.functions().flat_map(|function| {
         let variables = function.properties["Environment"]["Variables"].as_object();
         variables.into_iter().flatten().map(move |(name, value)| (function.id, name, value))

@@ -28,11 +28,16 @@ fn every_function_logs_to_its_services_group_which_forgets() {
     }
     for api in template.of("AWS::Serverless::Function").filter(|function| {
         let group = reference(&function.properties["LoggingConfig"]["LogGroup"]);
-        group.and_then(|id| template.get(id)).is_none_or(|group| group.kind != "AWS::Logs::LogGroup")
+        group
+            .and_then(|id| template.get(id))
+            .is_none_or(|group| group.kind != "AWS::Logs::LogGroup")
     }) {
         found.push(format!("{} logs to a group that isn't in the template", api.id));
     }
-    refuse(found, "`LoggingConfig: { LogGroup: !Ref OrdersLogs }`, and a RetentionInDays on the group.");
+    refuse(
+        found,
+        "`LoggingConfig: { LogGroup: !Ref OrdersLogs }`, and a RetentionInDays on the group.",
+    );
 }
 
 #[test]
@@ -51,12 +56,16 @@ fn every_table_is_keyed_and_billed_alike() {
         if table.properties["BillingMode"] != "PAY_PER_REQUEST" {
             found.push(format!("{} isn't PAY_PER_REQUEST", table.id));
         }
-        let indexes = table.properties["GlobalSecondaryIndexes"].as_array().map_or(&[][..], Vec::as_slice);
+        let indexes =
+            table.properties["GlobalSecondaryIndexes"].as_array().map_or(&[][..], Vec::as_slice);
         for index in indexes {
             let name = index["IndexName"].as_str().unwrap_or_default();
             let wanted = [format!("{name}_pk"), format!("{name}_sk")];
             if !name.starts_with("by_") || keys(&index["KeySchema"]) != wanted {
-                found.push(format!("{}: the index {name} isn't by_<what>, keyed by {wanted:?}", table.id));
+                found.push(format!(
+                    "{}: the index {name} isn't by_<what>, keyed by {wanted:?}",
+                    table.id
+                ));
             }
         }
     }
@@ -111,7 +120,10 @@ fn every_schedule_says_something() {
             found.push(rule.id.to_owned());
         }
     }
-    refuse(found, r#"`Input: '{"now": null}'`: LocalStack delivers nothing where the input is empty."#);
+    refuse(
+        found,
+        r#"`Input: '{"now": null}'`: LocalStack delivers nothing where the input is empty."#,
+    );
 }
 
 #[test]
@@ -122,7 +134,10 @@ fn what_only_tests_need_is_not_in_prod() {
         (id.starts_with("Simulator") || id.starts_with("PlatformSimulate"))
             && resource["Condition"] != "Simulated"
     });
-    refuse(found.map(|(id, _)| id.clone()), "`Condition: Simulated`, which is false on the stage prod.");
+    refuse(
+        found.map(|(id, _)| id.clone()),
+        "`Condition: Simulated`, which is false on the stage prod.",
+    );
 }
 
 /// How many resources CloudFormation makes of one, after SAM.
@@ -137,7 +152,9 @@ fn expanded(template: &Template, resource: &Resource<'_>) -> usize {
             let events = properties["Events"].as_object().map_or(0, |events| {
                 let event = |event: &Value| match event["Type"].as_str() {
                     // A rule or a route, and a permission.
-                    Some("Schedule" | "EventBridgeRule" | "CloudWatchEvent" | "ScheduleV2" | "SNS") => 2,
+                    Some(
+                        "Schedule" | "EventBridgeRule" | "CloudWatchEvent" | "ScheduleV2" | "SNS",
+                    ) => 2,
                     _ => 1,
                 };
                 events.values().map(event).sum()

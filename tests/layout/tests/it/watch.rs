@@ -34,5 +34,9 @@ fn cargo_lambda_watch_has_every_route_of_the_access_table() {
         return;
     }
     let remedy = "What to do: RIALTO_BLESS=1 cargo test -p rialto-layout --test it";
-    assert_eq!(lines.trim(), router().trim(), "Cargo.toml's router isn't the access table. {remedy}");
+    assert_eq!(
+        lines.trim(),
+        router().trim(),
+        "Cargo.toml's router isn't the access table. {remedy}"
+    );
 }

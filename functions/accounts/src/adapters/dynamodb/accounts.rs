@@ -1,11 +1,15 @@
 use super::{DynamoAccounts, account_key, credential_key, lists::listing, profile_key, written};
 use crate::{
-    domain::{account::Account, contact::Email, credential::Credential, registration::Registration},
-    ports::{AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin, Registrar},
+    domain::{
+        account::Account, contact::Email, credential::Credential, registration::Registration,
+    },
+    ports::{
+        AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin, Registrar,
+    },
 };
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, OUTBOX, Refusal, TransactWriteItem, Transacted, Update, read_item,
-    write_item,
+    AttributeValue, Expect, Item, OUTBOX, Refusal, TransactWriteItem, Transacted, Update,
+    read_item, write_item,
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
@@ -19,7 +23,8 @@ impl Registrar for DynamoAccounts {
         self.note_day(account).await?;
         let mut listed = write_item(&account_key(id), account, events)?;
         listed.extend(listing(account));
-        let mut items = vec![write_item(&credential_key(&credential.email), credential, &[])?, listed];
+        let mut items =
+            vec![write_item(&credential_key(&credential.email), credential, &[])?, listed];
         if let Some(profile) = profile {
             items.push(write_item(&profile_key(id), profile, &[])?);
         }
@@ -36,7 +41,8 @@ impl Registrar for DynamoAccounts {
 /// collides with itself.
 fn is_there(refusals: &[Option<Refusal>], credential: &Credential) -> bool {
     let found = refusals.first().and_then(Option::as_ref);
-    found.is_some_and(|found| read_item::<Credential>(found.item.clone()).as_ref() == Ok(credential))
+    found
+        .is_some_and(|found| read_item::<Credential>(found.item.clone()).as_ref() == Ok(credential))
 }
 
 impl CredentialReader for DynamoAccounts {

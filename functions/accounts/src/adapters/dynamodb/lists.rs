@@ -63,7 +63,11 @@ impl DynamoAccounts {
         Ok(places)
     }
 
-    async fn days(&self, role: Role, before: Option<String>) -> Result<(Vec<String>, bool), StoreError> {
+    async fn days(
+        &self,
+        role: Role,
+        before: Option<String>,
+    ) -> Result<(Vec<String>, bool), StoreError> {
         let stretch = Stretch {
             index: None,
             partition: ("pk", format!("DAYS#{role}")),
@@ -112,7 +116,8 @@ impl AccountLister for DynamoAccounts {
         }
         let more = places.len() > limit as usize;
         places.truncate(limit as usize);
-        let ids: Vec<AccountId> = places.iter().map(|place| account_at(place)).collect::<Result<_, _>>()?;
+        let ids: Vec<AccountId> =
+            places.iter().map(|place| account_at(place)).collect::<Result<_, _>>()?;
         let keys: Vec<Key> = ids.into_iter().map(account_key).collect();
         let mut items = self.table.get_all(&keys).await?;
         let accounts = keys.iter().filter_map(|key| items.remove(key)).map(read_item);

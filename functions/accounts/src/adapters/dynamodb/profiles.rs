@@ -27,9 +27,14 @@ impl AddressBooks for DynamoAccounts {
         Ok(Some((read_item(account)?, book.unwrap_or(AddressBook::empty(user)))))
     }
 
-    async fn save_addresses(&self, book: &AddressBook, account: &Account) -> Result<Write, StoreError> {
+    async fn save_addresses(
+        &self,
+        book: &AddressBook,
+        account: &Account,
+    ) -> Result<Write, StoreError> {
         let id = account.account_id;
-        let expect = if book.version == 1 { Expect::Absent } else { Expect::Version(book.version - 1) };
+        let expect =
+            if book.version == 1 { Expect::Absent } else { Expect::Version(book.version - 1) };
         let item = write_item(&addresses_key(id), book, &[])?;
         self.transact(vec![
             self.table.check_part(&account_key(id), Expect::Version(account.version))?,

@@ -16,7 +16,8 @@ const AT_ONCE: u32 = 25;
 
 /// The table forgets it some time after its end.
 fn item(session: &Session, events: &[Event]) -> Result<Item, StoreError> {
-    let mut item = write_item(&session_key(session.account_id, session.session_id), session, events)?;
+    let mut item =
+        write_item(&session_key(session.account_id, session.session_id), session, events)?;
     item.insert("ttl".to_owned(), number(session.expires_at.seconds()));
     Ok(item)
 }
@@ -55,7 +56,10 @@ impl SessionStarter for DynamoAccounts {
         events: &[Event],
     ) -> Result<Write, StoreError> {
         let writes = vec![
-            self.table.check_part(&credential_key(&credential.email), Expect::Version(credential.version))?,
+            self.table.check_part(
+                &credential_key(&credential.email),
+                Expect::Version(credential.version),
+            )?,
             self.table.put_part(item(session, events)?, Expect::Absent)?,
         ];
         self.transact(writes).await
@@ -63,14 +67,19 @@ impl SessionStarter for DynamoAccounts {
 }
 
 impl SessionReader for DynamoAccounts {
-    async fn session(&self, account: AccountId, session: SessionId) -> Result<Option<Session>, StoreError> {
+    async fn session(
+        &self,
+        account: AccountId,
+        session: SessionId,
+    ) -> Result<Option<Session>, StoreError> {
         self.table.get(&session_key(account, session)).await?.map(read_item).transpose()
     }
 }
 
 impl SessionWriter for DynamoAccounts {
     async fn save(&self, session: &Session) -> Result<Write, StoreError> {
-        let outcome = self.table.put(item(session, &[])?, Expect::Version(session.version - 1)).await?;
+        let outcome =
+            self.table.put(item(session, &[])?, Expect::Version(session.version - 1)).await?;
         Ok(written(&outcome))
     }
 }
@@ -86,7 +95,11 @@ impl SessionEnder for DynamoAccounts {
         self.transact(vec![TransactWriteItem::builder().delete(delete).build()]).await
     }
 
-    async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+    async fn end_all(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+    ) -> Result<usize, StoreError> {
         let kept = except.map(|session| session_key(account, session));
         let (mut ended, mut before) = (0, None);
         loop {

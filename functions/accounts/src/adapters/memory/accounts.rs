@@ -7,7 +7,8 @@ use crate::{
         registration::Registration,
     },
     ports::{
-        AccountLister, AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin, Registrar,
+        AccountLister, AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin,
+        Registrar,
     },
 };
 use rialto_kernel::{AccountId, Role, StoreError, Timestamp, Write};
@@ -20,7 +21,9 @@ impl Registrar for MemoryAccounts {
         if state.credentials.get(&email) == Some(&credential) {
             return Ok(Write::Done);
         }
-        if state.credentials.contains_key(&email) || state.accounts.contains_key(&account.account_id) {
+        if state.credentials.contains_key(&email)
+            || state.accounts.contains_key(&account.account_id)
+        {
             return Ok(Write::Conflict);
         }
         state.credentials.insert(email, credential);

@@ -29,7 +29,11 @@ impl AddressBooks for MemoryAccounts {
         Ok(state.accounts.get(&id).cloned().map(|account| (account, book)))
     }
 
-    async fn save_addresses(&self, book: &AddressBook, account: &Account) -> Result<Write, StoreError> {
+    async fn save_addresses(
+        &self,
+        book: &AddressBook,
+        account: &Account,
+    ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let id = account.account_id;
         let version = state.accounts.get(&id).map(|held| held.version);

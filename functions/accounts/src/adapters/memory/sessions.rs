@@ -15,7 +15,8 @@ impl SessionStarter for MemoryAccounts {
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let key = (session.account_id, session.session_id);
-        let version = state.credentials.get(&credential.email.key()).map(|credential| credential.version);
+        let version =
+            state.credentials.get(&credential.email.key()).map(|credential| credential.version);
         if version != Some(credential.version) || state.sessions.contains_key(&key) {
             return Ok(Write::Conflict);
         }
@@ -26,7 +27,11 @@ impl SessionStarter for MemoryAccounts {
 }
 
 impl SessionReader for MemoryAccounts {
-    async fn session(&self, account: AccountId, session: SessionId) -> Result<Option<Session>, StoreError> {
+    async fn session(
+        &self,
+        account: AccountId,
+        session: SessionId,
+    ) -> Result<Option<Session>, StoreError> {
         Ok(self.state().sessions.get(&(account, session)).cloned())
     }
 }
@@ -49,7 +54,11 @@ impl SessionEnder for MemoryAccounts {
         Ok(if ended.is_some() { Write::Done } else { Write::Conflict })
     }
 
-    async fn end_all(&self, account: AccountId, except: Option<SessionId>) -> Result<usize, StoreError> {
+    async fn end_all(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+    ) -> Result<usize, StoreError> {
         let mut state = self.state();
         let before = state.sessions.len();
         state.sessions.retain(|(owner, session), _| *owner != account || Some(*session) == except);
@@ -66,8 +75,9 @@ impl SessionLister for MemoryAccounts {
     ) -> Result<(Vec<Session>, Option<String>), StoreError> {
         let state = self.state();
         let own = state.sessions.values().rev().filter(|session| session.account_id == account);
-        let behind =
-            own.filter(|session| position.is_none_or(|at| session.session_id.to_string().as_str() < at));
+        let behind = own.filter(|session| {
+            position.is_none_or(|at| session.session_id.to_string().as_str() < at)
+        });
         let mut sessions: Vec<Session> = behind.take(limit as usize + 1).cloned().collect();
         let more = sessions.len() > limit as usize;
         sessions.truncate(limit as usize);

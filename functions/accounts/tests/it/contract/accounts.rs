@@ -85,10 +85,12 @@ async fn of_many_registrations_at_once_one_wins(store: impl Store) {
 
 async fn a_credential_changes_only_from_the_version_before(store: impl Store) {
     let first = registered(&store, "ann@example.com").await;
-    let second = Credential { password_hash: hash("second"), version: first.version + 1, ..first.clone() };
+    let second =
+        Credential { password_hash: hash("second"), version: first.version + 1, ..first.clone() };
     assert_eq!(store.save_credential(&second).await, Ok(Write::Done));
     assert_eq!(store.save_credential(&second).await, Ok(Write::Conflict));
-    let late = Credential { password_hash: hash("late"), version: first.version + 1, ..first.clone() };
+    let late =
+        Credential { password_hash: hash("late"), version: first.version + 1, ..first.clone() };
     assert_eq!(store.save_credential(&late).await, Ok(Write::Conflict));
     let nobody = Email::parse("bob@example.com").unwrap();
     let stray = Credential { email: nobody.clone(), version: first.version + 2, ..first.clone() };
@@ -171,7 +173,8 @@ async fn an_unknown_email_and_a_wrong_password_take_the_same_requests() {
             session_id: SessionId::generate(SystemClock.now()),
         };
         let cause = Cause::default();
-        let work = log_in(&store, &keys, &Argon2Passwords, &stage, &request, &cause, SystemClock.now());
+        let work =
+            log_in(&store, &keys, &Argon2Passwords, &stage, &request, &cause, SystemClock.now());
         let (result, calls) = counted(work).await;
         assert_eq!((result.is_ok(), calls), expected, "{email}");
     }

@@ -19,7 +19,8 @@ fn email(text: &str) -> Counter {
 async fn as_many_as_come_at_once_cant_get_past_the_limit(store: impl Store) {
     let (counter, now) = (email("ann@example.com"), now());
     let counted = join_all((0..30).map(|_| store.count(&counter, now))).await;
-    let admitted = counted.iter().filter(|admission| **admission == Ok(Admission::Admitted)).count();
+    let admitted =
+        counted.iter().filter(|admission| **admission == Ok(Admission::Admitted)).count();
     assert_eq!(admitted, 10, "{counted:?}");
     let refused = Admission::Refused { until: now.plus(WINDOW) };
     assert_eq!(store.count(&counter, now).await, Ok(refused));
@@ -77,7 +78,11 @@ async fn each_kind_and_each_subject_is_counted_by_itself(store: impl Store) {
     ];
     for counter in &counters {
         for at in 0..counter.limit() {
-            assert_eq!(store.count(counter, now).await, Ok(Admission::Admitted), "{counter:?} {at}");
+            assert_eq!(
+                store.count(counter, now).await,
+                Ok(Admission::Admitted),
+                "{counter:?} {at}"
+            );
         }
         let one_more = store.count(counter, now).await;
         assert!(matches!(one_more, Ok(Admission::Refused { .. })), "{counter:?}");

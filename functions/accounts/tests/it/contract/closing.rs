@@ -9,7 +9,9 @@ use rialto_accounts::{
         credential::Credential,
         reset::{Code, Reset},
     },
-    ports::{AccountCloser, AccountReader, AddressBooks, CredentialReader, ErasureQueue, LastLogin},
+    ports::{
+        AccountCloser, AccountReader, AddressBooks, CredentialReader, ErasureQueue, LastLogin,
+    },
 };
 use rialto_contracts::{Cause, Event};
 use rialto_dynamo::{Key, OUTBOX};
@@ -82,10 +84,16 @@ async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
 
 async fn no_login_is_noted_of_a_closed_account(store: impl Store) {
     let (account, credential) = ann(&store).await;
-    assert_eq!(store.note_login(account.account_id, Timestamp::from_millis(1)).await, Ok(Write::Done));
+    assert_eq!(
+        store.note_login(account.account_id, Timestamp::from_millis(1)).await,
+        Ok(Write::Done)
+    );
     let (gone, events) = closed(&account);
     assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
-    assert_eq!(store.note_login(account.account_id, Timestamp::from_millis(2)).await, Ok(Write::Conflict));
+    assert_eq!(
+        store.note_login(account.account_id, Timestamp::from_millis(2)).await,
+        Ok(Write::Conflict)
+    );
     assert_eq!(store.erase(&gone.erased()).await, Ok(Write::Done));
     assert_eq!(store.account(account.account_id).await.unwrap().unwrap().last_login_at, None);
 }
@@ -105,17 +113,23 @@ async fn what_waits_longest_is_due_first(store: impl Store) {
     assert_eq!(store.due(start, 10).await, Ok(waiting));
 }
 
-async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one(store: impl Store) {
+async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one(
+    store: impl Store,
+) {
     let (account, credential) = ann(&store).await;
-    let reset = Reset::new(credential.account_id, credential.version, &Code::generate().unwrap(), now());
+    let reset =
+        Reset::new(credential.account_id, credential.version, &Code::generate().unwrap(), now());
     assert_eq!(store.save_reset(&credential.email, &reset).await, Ok(Write::Done));
     let (gone, events) = closed(&account);
     assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
     let next = user_since("ANN@example.com", now().plus(Duration::from_secs(60)));
     assert_eq!(store.register(&next).await, Ok(Write::Done));
 
-    let changed =
-        Credential { password_hash: hash("old"), version: credential.version + 1, ..credential.clone() };
+    let changed = Credential {
+        password_hash: hash("old"),
+        version: credential.version + 1,
+        ..credential.clone()
+    };
     assert_eq!(store.save_credential(&changed).await, Ok(Write::Conflict));
     assert_eq!(store.use_reset(&changed, &reset).await, Ok(Write::Conflict));
     let session = session(credential.account_id);
@@ -136,7 +150,8 @@ async fn no_session_outlives_a_closing_whenever_its_login_began(store: impl Stor
                 store.start(&session, credential, &[]).await
             }
         });
-        let (begun, closed) = tokio::join!(join_all(logins), unregister_user(&store, user, &cause, now()));
+        let (begun, closed) =
+            tokio::join!(join_all(logins), unregister_user(&store, user, &cause, now()));
         closed.unwrap();
         assert_eq!(store.sessions(account, 100, None).await, Ok((Vec::new(), None)), "{begun:?}");
         assert_eq!(store.start(&session(account), &credential, &[]).await, Ok(Write::Conflict));

@@ -3,7 +3,9 @@ use futures_util::future::join_all;
 use rialto_accounts::{
     SERVICE,
     adapters::dynamodb::DynamoAccounts,
-    application::change_addresses::{AddressError, add_address, list_addresses, remove_address, set_address},
+    application::change_addresses::{
+        AddressError, add_address, list_addresses, remove_address, set_address,
+    },
     domain::{
         account::{Account, Edit},
         address_book::AddressBook,
@@ -15,7 +17,9 @@ use rialto_accounts::{
 };
 use rialto_aws::calls::counted;
 use rialto_contracts::Cause;
-use rialto_kernel::{AccountId, Address, AddressId, DropOff, Phone, Role, Text, Timestamp, UserId, Write};
+use rialto_kernel::{
+    AccountId, Address, AddressId, DropOff, Phone, Role, Text, Timestamp, UserId, Write,
+};
 
 contract! {
     accounts_are_listed_newest_first_across_days,
@@ -33,8 +37,13 @@ const DAY: i64 = 24 * 3600 * 1000;
 async fn since(store: &impl Store, at: i64) -> Account {
     let now = Timestamp::from_millis(at);
     let id = UserId::generate(now);
-    let registration =
-        Registration::user(id, details(&format!("{id}@example.com")), hash("h"), &Cause::default(), now);
+    let registration = Registration::user(
+        id,
+        details(&format!("{id}@example.com")),
+        hash("h"),
+        &Cause::default(),
+        now,
+    );
     assert_eq!(store.register(&registration).await, Ok(Write::Done));
     registration.account
 }
@@ -73,7 +82,9 @@ async fn each_role_has_its_own_list(store: impl Store) {
     assert_eq!(store.accounts(Role::Supervisor, 5, None).await, Ok((Vec::new(), false)));
 }
 
-async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_login(store: impl Store) {
+async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_login(
+    store: impl Store,
+) {
     let id = registered(&store, "ann@example.com").await.account_id;
     let account = store.account(id).await.unwrap().unwrap();
     let login = Timestamp::from_millis(5);
@@ -103,8 +114,12 @@ async fn a_profile_is_saved_only_over_the_version_before(store: impl Store) {
     let user = buyer(registered(&store, "ann@example.com").await.account_id);
     let first = store.profile(user).await.unwrap().unwrap();
     assert_eq!(first, Profile::first(user));
-    let second =
-        Profile { nickname: Nickname::parse("annie").unwrap(), grade: Grade::Gold, version: 2, ..first };
+    let second = Profile {
+        nickname: Nickname::parse("annie").unwrap(),
+        grade: Grade::Gold,
+        version: 2,
+        ..first
+    };
     assert_eq!(store.save_profile(&second).await, Ok(Write::Done));
     assert_eq!(store.save_profile(&second).await, Ok(Write::Conflict));
     assert_eq!(store.profile(user).await, Ok(Some(second)));
@@ -132,7 +147,8 @@ async fn of_four_addresses_at_once_three_are_kept(store: impl Store) {
     }));
     let added = added.await;
     let kept = added.iter().filter(|result| result.is_ok()).count();
-    let refused = added.iter().filter(|result| matches!(result, Err(AddressError::LimitReached))).count();
+    let refused =
+        added.iter().filter(|result| matches!(result, Err(AddressError::LimitReached))).count();
     assert_eq!((kept, refused), (3, 1), "{added:?}");
     let kept = list_addresses(&store, user).await.unwrap();
     assert_eq!(kept.len(), 3);
@@ -150,7 +166,11 @@ async fn addresses_are_saved_only_over_what_was_read(store: impl Store) {
     let edited = account.edited(Edit { mail_notifications: Some(true), ..Edit::default() });
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
     let two = one.with(AddressId::derive(&[b"b"]), address("b"), false).unwrap();
-    assert_eq!(store.save_addresses(&two, &account).await, Ok(Write::Conflict), "the account has changed");
+    assert_eq!(
+        store.save_addresses(&two, &account).await,
+        Ok(Write::Conflict),
+        "the account has changed"
+    );
     assert_eq!(store.save_addresses(&two, &edited).await, Ok(Write::Done));
     assert_eq!(store.addresses(user).await, Ok(Some((edited, two))));
     assert_eq!(store.addresses(UserId::derive(&[b"nobody"])).await, Ok(None));
@@ -166,7 +186,10 @@ async fn addresses_are_replaced_and_removed(store: impl Store) {
     assert_eq!((replaced.address, replaced.default), (address("new"), true));
     remove_address(&store, user, b).await.unwrap();
     let kept = list_addresses(&store, user).await.unwrap();
-    assert_eq!(kept.iter().map(|kept| (kept.address_id, kept.default)).collect::<Vec<_>>(), [(a, true)]);
+    assert_eq!(
+        kept.iter().map(|kept| (kept.address_id, kept.default)).collect::<Vec<_>>(),
+        [(a, true)]
+    );
     for refused in [
         remove_address(&store, user, b).await,
         set_address(&store, user, b, &address("x"), false).await.map(drop),

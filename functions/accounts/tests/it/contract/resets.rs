@@ -14,7 +14,8 @@ contract! {
 async fn the_newest_code_of_an_email_counts(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let (early, late) = (now(), now().plus(Duration::from_millis(5)));
-    let reset = |at| Reset::new(credential.account_id, credential.version, &Code::generate().unwrap(), at);
+    let reset =
+        |at| Reset::new(credential.account_id, credential.version, &Code::generate().unwrap(), at);
     let (first, second) = (reset(early), reset(late));
     assert_eq!(store.reset(&credential.email).await, Ok(None));
     assert_eq!(store.save_reset(&credential.email, &first).await, Ok(Write::Done));

@@ -80,7 +80,8 @@ async fn an_ended_session_is_no_more_and_nothing_brings_it_back(store: impl Stor
 async fn begun(store: &impl Store, credential: &Credential, count: u8) -> Vec<Session> {
     let mut sessions = Vec::new();
     for at in 0..count {
-        let id = SessionId::derive_at(now().plus(std::time::Duration::from_secs(at.into())), &[&[at]]);
+        let id =
+            SessionId::derive_at(now().plus(std::time::Duration::from_secs(at.into())), &[&[at]]);
         let session = Session { session_id: id, ..session(credential.account_id) };
         assert_eq!(store.start(&session, credential, &[]).await, Ok(Write::Done));
         sessions.push(session);
@@ -162,13 +163,19 @@ async fn a_login_is_announced_by_the_sessions_own_item_and_a_refresh_announces_n
     let session = session(credential.account_id);
     let events = [session.begun(&Cause::default())];
     assert_eq!(store.start(&session, &credential, &events).await, Ok(Write::Done));
-    let key = Key::new(format!("ACCOUNT#{}", session.account_id), format!("SESSION#{}", session.session_id));
+    let key = Key::new(
+        format!("ACCOUNT#{}", session.account_id),
+        format!("SESSION#{}", session.session_id),
+    );
     let written = table.get(&key).await.unwrap().unwrap();
     let announced: Vec<Event> = serde_json::from_str(written[OUTBOX].as_s().unwrap()).unwrap();
     assert_eq!(announced, events);
 
     let refreshed = Session { refresh_n: 2, version: 2, ..session };
-    assert_eq!(rialto_accounts::ports::SessionWriter::save(&store, &refreshed).await, Ok(Write::Done));
+    assert_eq!(
+        rialto_accounts::ports::SessionWriter::save(&store, &refreshed).await,
+        Ok(Write::Done)
+    );
     let written = table.get(&key).await.unwrap().unwrap();
     assert!(!written.contains_key(OUTBOX) && written.contains_key("ttl"));
 }

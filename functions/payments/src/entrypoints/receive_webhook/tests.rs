@@ -48,7 +48,8 @@ impl World {
             expires_at: Timestamp::from_millis(1_000),
         };
         let (store, provider) = (&world.store, &world.provider);
-        let begun = on_stock_reserved(store, provider, &reserved, &Cause::default(), &Stopped).await;
+        let begun =
+            on_stock_reserved(store, provider, &reserved, &Cause::default(), &Stopped).await;
         assert_eq!(begun.unwrap(), Write::Done);
         world
     }
@@ -59,7 +60,8 @@ impl World {
 
     async fn event(&self, kind: &str) -> Value {
         let intent = self.payment().await.intent_id.unwrap();
-        let object = json!({"id": intent, "object": "payment_intent", "metadata": {"order_id": self.order}});
+        let object =
+            json!({"id": intent, "object": "payment_intent", "metadata": {"order_id": self.order}});
         json!({"id": "evt_1", "object": "event", "type": kind, "data": {"object": object}})
     }
 
@@ -97,14 +99,22 @@ async fn a_charge_that_succeeded_is_recorded_once_however_often_it_is_told() {
     world.provider.decide(world.order, &IntentState::Succeeded);
     for _ in 0..3 {
         assert_eq!(world.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
-        assert_eq!((world.payment().await.state, world.store.announced().len()), (PaymentState::Captured, 1));
+        assert_eq!(
+            (world.payment().await.state, world.store.announced().len()),
+            (PaymentState::Captured, 1)
+        );
     }
     // What comes out of order says nothing new either.
-    for kind in ["payment_intent.payment_failed", "payment_intent.canceled", "payment_intent.processing"] {
+    for kind in
+        ["payment_intent.payment_failed", "payment_intent.canceled", "payment_intent.processing"]
+    {
         let late = world.event(kind).await.to_string();
         assert_eq!(world.post(SECRET, &signed(late.as_bytes())).await, Ok(()));
     }
-    assert_eq!((world.payment().await.state, world.store.announced().len()), (PaymentState::Captured, 1));
+    assert_eq!(
+        (world.payment().await.state, world.store.announced().len()),
+        (PaymentState::Captured, 1)
+    );
 }
 
 #[tokio::test]
@@ -139,7 +149,9 @@ async fn without_a_secret_nobody_is_believed() {
 #[tokio::test]
 async fn what_is_signed_and_no_event_is_refused() {
     let world = World::new().await;
-    for body in ["", "{}", "[]", "null", "{\"type\":\"x\"}", "{\"type\":7,\"data\":{\"object\":{}}}"] {
+    for body in
+        ["", "{}", "[]", "null", "{\"type\":\"x\"}", "{\"type\":7,\"data\":{\"object\":{}}}"]
+    {
         let (code, told) = world.post(SECRET, &signed(body.as_bytes())).await.unwrap_err();
         assert!(code == Code::Invalid && told.contains("body"), "{body}: {told}");
     }
@@ -167,7 +179,11 @@ async fn what_is_about_something_else_is_acknowledged() {
         with("/data/object/id", json!("pi_another")),
         with("/data/object/id", json!("../refunds")),
     ] {
-        assert_eq!(world.post(SECRET, &signed(event.to_string().as_bytes())).await, Ok(()), "{event}");
+        assert_eq!(
+            world.post(SECRET, &signed(event.to_string().as_bytes())).await,
+            Ok(()),
+            "{event}"
+        );
     }
     assert_eq!(world.payment().await.state, PaymentState::Processing);
 }

@@ -11,8 +11,12 @@ use serde_json::{Value, json};
 /// What a change leads to, as the client sees it.
 pub(super) fn write(result: &Result<Object, Refusal>) -> Answer {
     match result {
-        Ok(Object::Intent(intent)) => Answer { status: 200, body: intent_object(intent).to_string() },
-        Ok(Object::Refund(refund)) => Answer { status: 200, body: refund_object(refund).to_string() },
+        Ok(Object::Intent(intent)) => {
+            Answer { status: 200, body: intent_object(intent).to_string() }
+        }
+        Ok(Object::Refund(refund)) => {
+            Answer { status: 200, body: refund_object(refund).to_string() }
+        }
         Err(refusal) => {
             let fault = Fault::from(refusal);
             Answer { status: fault.status, body: fault.body().to_string() }
@@ -130,7 +134,11 @@ impl Fault {
     }
 
     pub(super) fn unknown_url(method: &str, path: &str) -> Self {
-        Self::new(404, "invalid_request_error", &format!("Unrecognized request URL ({method}: /{path})."))
+        Self::new(
+            404,
+            "invalid_request_error",
+            &format!("Unrecognized request URL ({method}: /{path})."),
+        )
     }
 
     pub(super) fn not_a_form() -> Self {
@@ -183,21 +191,27 @@ impl Fault {
     pub(super) fn unexpected_state(intent: &Intent, action: &str) -> Self {
         let state = json!(intent.state);
         let state = state.as_str().unwrap_or_default();
-        Self::invalid(&format!("You cannot {action} this PaymentIntent because it has a status of {state}."))
-            .with("code", "payment_intent_unexpected_state")
-            .with("payment_intent", intent_object(intent))
+        Self::invalid(&format!(
+            "You cannot {action} this PaymentIntent because it has a status of {state}."
+        ))
+        .with("code", "payment_intent_unexpected_state")
+        .with("payment_intent", intent_object(intent))
     }
 
     pub(super) fn no_method(intent: &Intent) -> Self {
-        Self::invalid("You cannot confirm this PaymentIntent because it's missing a payment method.")
-            .with("code", "payment_intent_unexpected_state")
-            .with("payment_intent", intent_object(intent))
+        Self::invalid(
+            "You cannot confirm this PaymentIntent because it's missing a payment method.",
+        )
+        .with("code", "payment_intent_unexpected_state")
+        .with("payment_intent", intent_object(intent))
     }
 
     pub(super) fn not_charged(id: &str) -> Self {
-        Self::invalid(&format!("This PaymentIntent ({id}) does not have a successful charge to refund."))
-            .with("code", "payment_intent_unexpected_state")
-            .with("param", "payment_intent")
+        Self::invalid(&format!(
+            "This PaymentIntent ({id}) does not have a successful charge to refund."
+        ))
+        .with("code", "payment_intent_unexpected_state")
+        .with("param", "payment_intent")
     }
 
     pub(super) fn already_refunded(charge: &str) -> Self {
@@ -206,9 +220,11 @@ impl Fault {
     }
 
     pub(super) fn above_rest(left: u64) -> Self {
-        Self::invalid(&format!("Refund amount is greater than unrefunded amount on charge ({left})"))
-            .with("code", "amount_too_large")
-            .with("param", "amount")
+        Self::invalid(&format!(
+            "Refund amount is greater than unrefunded amount on charge ({left})"
+        ))
+        .with("code", "amount_too_large")
+        .with("param", "amount")
     }
 
     pub(super) fn rate_limited() -> Self {
@@ -217,8 +233,12 @@ impl Fault {
     }
 
     pub(super) fn locked() -> Self {
-        Self::new(429, "invalid_request_error", "This object cannot be accessed right now: it is locked.")
-            .with("code", "lock_timeout")
+        Self::new(
+            429,
+            "invalid_request_error",
+            "This object cannot be accessed right now: it is locked.",
+        )
+        .with("code", "lock_timeout")
     }
 
     pub(super) fn overloaded() -> Self {

@@ -27,7 +27,8 @@ pub(super) struct Form(BTreeMap<String, String>);
 impl Form {
     pub(super) fn read(request: &Request) -> Result<Self, Fault> {
         let media_type = request.header("content-type").unwrap_or_default();
-        if !request.body.is_empty() && !media_type.starts_with("application/x-www-form-urlencoded") {
+        if !request.body.is_empty() && !media_type.starts_with("application/x-www-form-urlencoded")
+        {
             return Err(Fault::not_a_form());
         }
         Ok(Self(form_urlencoded::parse(&request.body).into_owned().collect()))
@@ -86,15 +87,22 @@ impl Form {
 
     /// The fields `metadata[…]`: 50 at most.
     pub(super) fn metadata(&mut self) -> Result<Metadata, Fault> {
-        let name = |field: &str| Some(field.strip_prefix("metadata[")?.strip_suffix(']')?.to_owned());
-        let fields: Vec<_> = self.0.keys().filter_map(|field| Some((field.clone(), name(field)?))).collect();
-        let metadata: Metadata =
-            fields.into_iter().filter_map(|(field, name)| Some((name, self.take(&field)?))).collect();
+        let name =
+            |field: &str| Some(field.strip_prefix("metadata[")?.strip_suffix(']')?.to_owned());
+        let fields: Vec<_> =
+            self.0.keys().filter_map(|field| Some((field.clone(), name(field)?))).collect();
+        let metadata: Metadata = fields
+            .into_iter()
+            .filter_map(|(field, name)| Some((name, self.take(&field)?)))
+            .collect();
         let fits = |(name, value): (&String, &String)| {
             (1..=40).contains(&name.chars().count()) && value.chars().count() <= 500
         };
         if metadata.len() > 50 || !metadata.iter().all(fits) {
-            return Err(Fault::parameter("metadata", "Metadata has 50 keys of 40 characters at most."));
+            return Err(Fault::parameter(
+                "metadata",
+                "Metadata has 50 keys of 40 characters at most.",
+            ));
         }
         Ok(metadata)
     }

@@ -7,13 +7,16 @@ const KEY: &str = "sk_test_1";
 
 fn request(method: &str, path: &str, body: &str) -> Request {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let headers =
-        [("authorization", "Bearer sk_test_1"), ("content-type", "application/x-www-form-urlencoded")];
+    let headers = [
+        ("authorization", "Bearer sk_test_1"),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
     let mut request = Request::default();
     request.method = method.to_owned();
     request.path = HashMap::from([("proxy".to_owned(), path.to_owned())]);
     request.query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    request.headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    request.headers =
+        headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     request.body = body.as_bytes().to_vec();
     request
 }
@@ -38,23 +41,32 @@ async fn created(store: &MemoryIntents, method: &str) -> String {
 async fn a_payment_goes_from_its_creation_to_its_refund() {
     let store = MemoryIntents::default();
     let id = created(&store, "pm_card_visa").await;
-    let (status, paid) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
-    assert_eq!((status, &paid["status"], &paid["amount_received"]), (200, &"succeeded".into(), &1000.into()));
+    let (status, paid) =
+        send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
+    assert_eq!(
+        (status, &paid["status"], &paid["amount_received"]),
+        (200, &"succeeded".into(), &1000.into())
+    );
     assert_eq!(paid["metadata"]["order_id"], "ord_1");
     assert_eq!(send(&store, "GET", &format!("v1/payment_intents/{id}"), "").await, (200, paid));
 
     let body = format!("payment_intent={id}&amount=400&metadata%5Brefund%5D=order%231");
     let (status, refund) = send(&store, "POST", "v1/refunds", &body).await;
-    assert_eq!((status, &refund["status"], &refund["amount"]), (200, &"succeeded".into(), &400.into()));
+    assert_eq!(
+        (status, &refund["status"], &refund["amount"]),
+        (200, &"succeeded".into(), &400.into())
+    );
     assert_eq!(refund["metadata"]["refund"], "order#1");
     let (status, too_much) =
         send(&store, "POST", "v1/refunds", &format!("payment_intent={id}&amount=601")).await;
     assert_eq!((status, &too_much["error"]["param"]), (400, &"amount".into()));
     send(&store, "POST", "v1/refunds", &format!("payment_intent={id}")).await;
-    let (status, nothing_left) = send(&store, "POST", "v1/refunds", &format!("payment_intent={id}")).await;
+    let (status, nothing_left) =
+        send(&store, "POST", "v1/refunds", &format!("payment_intent={id}")).await;
     assert_eq!((status, &nothing_left["error"]["code"]), (400, &"charge_already_refunded".into()));
 
-    let (_, page) = send(&store, "GET", &format!("v1/refunds?payment_intent={id}&limit=1"), "").await;
+    let (_, page) =
+        send(&store, "GET", &format!("v1/refunds?payment_intent={id}&limit=1"), "").await;
     assert_eq!((&page["data"][0]["amount"], &page["has_more"]), (&600.into(), &true.into()));
     let last = page["data"][0]["id"].as_str().unwrap();
     let path = format!("v1/refunds?payment_intent={id}&starting_after={last}");
@@ -66,7 +78,8 @@ async fn a_payment_goes_from_its_creation_to_its_refund() {
 async fn a_declined_card_is_told_in_the_answer_and_in_the_intent() {
     let store = MemoryIntents::default();
     let id = created(&store, "pm_card_chargeDeclinedInsufficientFunds").await;
-    let (status, answer) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
+    let (status, answer) =
+        send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
     let error = &answer["error"];
     assert_eq!(
         (status, &error["type"], &error["code"]),
@@ -119,7 +132,10 @@ async fn each_trouble_has_its_own_form() {
     let id = created(&store, "pm_sim_lost").await;
     let confirm = format!("v1/payment_intents/{id}/confirm");
     assert_eq!(send(&store, "POST", &confirm, "").await.0, 500);
-    assert_eq!(send(&store, "GET", &format!("v1/payment_intents/{id}"), "").await.1["status"], "succeeded");
+    assert_eq!(
+        send(&store, "GET", &format!("v1/payment_intents/{id}"), "").await.1["status"],
+        "succeeded"
+    );
 
     let id = created(&store, "pm_sim_slow").await;
     let confirm = request("POST", &format!("v1/payment_intents/{id}/confirm"), "");
@@ -143,7 +159,12 @@ async fn a_bad_request_names_its_parameter() {
         ("v1/payment_intents", "amount=1.5&currency=eur", 400, "amount"),
         ("v1/payment_intents", "amount=5", 400, "currency"),
         ("v1/payment_intents", "amount=5&currency=EUR", 400, "currency"),
-        ("v1/payment_intents", "amount=5&currency=eur&payment_method=pm_none", 400, "payment_method"),
+        (
+            "v1/payment_intents",
+            "amount=5&currency=eur&payment_method=pm_none",
+            400,
+            "payment_method",
+        ),
         ("v1/payment_intents", "amount=5&currency=eur&confirm=yes", 400, "confirm"),
         ("v1/payment_intents", "amount=5&currency=eur&colour=red", 400, "colour"),
         ("v1/payment_intents/pi_none/confirm", "", 404, "intent"),
@@ -151,7 +172,11 @@ async fn a_bad_request_names_its_parameter() {
         (&format!("v1/payment_intents/{id}/cancel"), "amount=5", 400, "amount"),
     ] {
         let (found, answer) = send(&store, "POST", path, body).await;
-        assert_eq!((found, &answer["error"]["param"]), (status, &param.into()), "{path} {body}: {answer}");
+        assert_eq!(
+            (found, &answer["error"]["param"]),
+            (status, &param.into()),
+            "{path} {body}: {answer}"
+        );
     }
 }
 
