@@ -2,15 +2,15 @@
 
 use crate::{
     api::{Api, ApiError, Session},
+    demo_data::Person,
     failure::Failure,
     local::{Account, Accounts, LocalFile},
     password,
-    shop::Person,
 };
 
 /// Which of the file's accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Slot {
+pub(crate) enum AccountSlot {
     Supervisor,
     Seller(usize),
     Buyer(usize),
@@ -26,7 +26,7 @@ pub(crate) enum Registered {
 /// Under how many addresses an account is tried before something must be wrong.
 const ADDRESSES: u32 = 20;
 
-impl Slot {
+impl AccountSlot {
     fn of(self, accounts: &Accounts) -> Option<&Account> {
         match self {
             Self::Supervisor => accounts.supervisor.as_ref(),
@@ -36,7 +36,7 @@ impl Slot {
     }
 
     /// Slots of one kind are filled in order.
-    fn fill(self, accounts: &mut Accounts, account: Account) {
+    fn complete(self, accounts: &mut Accounts, account: Account) {
         let (list, at) = match self {
             Self::Supervisor => {
                 accounts.supervisor = Some(account);
@@ -69,10 +69,10 @@ impl Slot {
 ///
 /// # Errors
 /// [`Failure`] of the API, of the file or of `register`.
-pub(crate) async fn ensure(
+pub(crate) async fn get_or_create(
     file: &mut LocalFile,
     api: &Api,
-    slot: Slot,
+    slot: AccountSlot,
     person: &Person,
     register: impl AsyncFn(&Account) -> Result<Registered, Failure>,
 ) -> Result<(Session, bool), Failure> {
@@ -80,7 +80,7 @@ pub(crate) async fn ensure(
     if let Some(account) = &noted
         && let Some(session) = log_in(api, account).await?
     {
-        note(file, slot, slot.identified(account.clone(), &session))?;
+        save(file, slot, slot.identified(account.clone(), &session))?;
         return Ok((session, false));
     }
     let mut next = noted;
@@ -89,10 +89,10 @@ pub(crate) async fn ensure(
             Some(account) => account,
             None => Account::new(numbered(person.email, number), password::generate()?),
         };
-        note(file, slot, account.clone())?;
+        save(file, slot, account.clone())?;
         if register(&account).await? == Registered::Done {
             let session = api.log_in(&account.email, &account.password).await?;
-            note(file, slot, slot.identified(account, &session))?;
+            save(file, slot, slot.identified(account, &session))?;
             return Ok((session, true));
         }
     }
@@ -111,11 +111,11 @@ async fn log_in(api: &Api, account: &Account) -> Result<Option<Session>, ApiErro
     }
 }
 
-fn note(file: &mut LocalFile, slot: Slot, account: Account) -> Result<(), Failure> {
+fn save(file: &mut LocalFile, slot: AccountSlot, account: Account) -> Result<(), Failure> {
     if slot.of(&file.content.accounts) == Some(&account) {
         return Ok(());
     }
-    slot.fill(&mut file.content.accounts, account);
+    slot.complete(&mut file.content.accounts, account);
     file.save()
 }
 
@@ -160,7 +160,8 @@ mod tests {
             let api = Api::new(&url).unwrap();
             let register = async |_: &Account| panic!("it is there");
             let (session, new) =
-                run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
+                run(get_or_create(&mut file, &api, AccountSlot::Buyer(0), &PERSON, register))
+                    .unwrap();
             assert_eq!((session.account_id.as_str(), new), ("usr_1", false));
             assert_eq!(file.content.accounts.buyers[0].user_id.as_deref(), Some("usr_1"));
             assert_eq!(server.join().unwrap().len(), 1);
@@ -176,7 +177,9 @@ mod tests {
                 assert_eq!(*made, account("nora@rialto.example"));
                 Ok(Registered::Done)
             };
-            let (_, new) = run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
+            let (_, new) =
+                run(get_or_create(&mut file, &api, AccountSlot::Buyer(0), &PERSON, register))
+                    .unwrap();
             assert!(new);
             assert_eq!(server.join().unwrap().len(), 2);
         });
@@ -193,7 +196,9 @@ mod tests {
                 let taken = made.email == "nora@rialto.example";
                 Ok(if taken { Registered::EmailTaken } else { Registered::Done })
             };
-            let (_, new) = run(ensure(&mut file, &api, Slot::Buyer(0), &PERSON, register)).unwrap();
+            let (_, new) =
+                run(get_or_create(&mut file, &api, AccountSlot::Buyer(0), &PERSON, register))
+                    .unwrap();
             assert!(new);
             assert_eq!(file.content.accounts.buyers[0].email, "nora+2@rialto.example");
             assert!(server.join().unwrap()[0].contains("nora+2@rialto.example"));
@@ -213,23 +218,28 @@ mod tests {
     #[test]
     fn each_slot_keeps_its_own_account() {
         let mut accounts = Accounts::default();
-        let slots = [Slot::Supervisor, Slot::Seller(0), Slot::Seller(1), Slot::Buyer(0)];
+        let slots = [
+            AccountSlot::Supervisor,
+            AccountSlot::Seller(0),
+            AccountSlot::Seller(1),
+            AccountSlot::Buyer(0),
+        ];
         for (at, slot) in slots.into_iter().enumerate() {
-            slot.fill(&mut accounts, account(&at.to_string()));
+            slot.complete(&mut accounts, account(&at.to_string()));
         }
-        Slot::Seller(0).fill(&mut accounts, account("new"));
+        AccountSlot::Seller(0).complete(&mut accounts, account("new"));
         let emails = slots.map(|slot| slot.of(&accounts).unwrap().email.clone());
         assert_eq!(emails, ["0", "new", "2", "3"]);
-        assert_eq!(Slot::Buyer(1).of(&accounts), None);
+        assert_eq!(AccountSlot::Buyer(1).of(&accounts), None);
     }
 
     #[test]
     fn an_account_is_told_by_the_id_of_its_kind() {
         let session = Session { access_token: "t".to_owned(), account_id: "sel_1".to_owned() };
-        let seller = Slot::Seller(0).identified(account("a"), &session);
+        let seller = AccountSlot::Seller(0).identified(account("a"), &session);
         assert_eq!((seller.seller_id.as_deref(), seller.user_id), (Some("sel_1"), None));
-        let buyer = Slot::Buyer(0).identified(account("a"), &session);
+        let buyer = AccountSlot::Buyer(0).identified(account("a"), &session);
         assert_eq!((buyer.seller_id, buyer.user_id.as_deref()), (None, Some("sel_1")));
-        assert_eq!(Slot::Supervisor.identified(account("a"), &session), account("a"));
+        assert_eq!(AccountSlot::Supervisor.identified(account("a"), &session), account("a"));
     }
 }

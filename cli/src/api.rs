@@ -57,13 +57,13 @@ pub(crate) enum ApiError {
         url: String,
         cause: String,
     },
-    Refused(Refusal),
+    Refused(ProblemResponse),
 }
 
 /// What the API answered instead, as RFC 9457 has it; anything else that spoke for it has no code.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Refusal {
+pub(crate) struct ProblemResponse {
     #[serde(skip)]
     call: String,
     #[serde(skip)]
@@ -173,7 +173,7 @@ impl<'a> Call<'a> {
     /// [`ApiError`] without a success, or when the data isn't a `T`.
     pub(crate) async fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         let answer = self.answer().await?;
-        T::deserialize(answer.data).map_err(|error| self.strange(&error))
+        T::deserialize(answer.data).map_err(|error| self.malformed_response(&error))
     }
 
     /// Every page of a list, one after the other. The path has no query.
@@ -187,7 +187,7 @@ impl<'a> Call<'a> {
         loop {
             let answer = self.answer().await?;
             let page: Vec<T> =
-                Vec::deserialize(answer.data).map_err(|error| self.strange(&error))?;
+                Vec::deserialize(answer.data).map_err(|error| self.malformed_response(&error))?;
             all.extend(page);
             match answer.pagination.and_then(|pagination| pagination.next_cursor) {
                 Some(cursor) => self.path = format!("{list}&cursor={cursor}"),
@@ -197,15 +197,15 @@ impl<'a> Call<'a> {
     }
 
     async fn answer(&self) -> Result<Answer, ApiError> {
-        let raw = self.insist().await?;
+        let raw = self.send_with_retries().await?;
         if !(200..300).contains(&raw.status) {
             return Err(ApiError::Refused(self.refusal(&raw)));
         }
-        serde_json::from_slice(&raw.body).map_err(|error| self.strange(&error))
+        serde_json::from_slice(&raw.body).map_err(|error| self.malformed_response(&error))
     }
 
     /// Calls again for as long as the answer only says "not now".
-    async fn insist(&self) -> Result<Raw, ApiError> {
+    async fn send_with_retries(&self) -> Result<Raw, ApiError> {
         let mut attempt = 1;
         loop {
             let raw = self.send().await?;
@@ -261,25 +261,30 @@ impl<'a> Call<'a> {
         Ok(request)
     }
 
-    fn refusal(&self, raw: &Raw) -> Refusal {
+    fn refusal(&self, raw: &Raw) -> ProblemResponse {
         let problem = serde_json::from_slice::<Map<String, Value>>(&raw.body).ok();
         let problem = problem.filter(|problem| problem.contains_key("code"));
         let refusal =
             problem.and_then(|problem| serde_json::from_value(Value::Object(problem)).ok());
-        let refusal = refusal.unwrap_or_else(|| Refusal {
+        let refusal = refusal.unwrap_or_else(|| ProblemResponse {
             title: String::from_utf8_lossy(&raw.body).chars().take(200).collect(),
-            ..Refusal::default()
+            ..ProblemResponse::default()
         });
-        Refusal { status: raw.status, call: self.name(), url: self.api.url.clone(), ..refusal }
+        ProblemResponse {
+            status: raw.status,
+            call: self.name(),
+            url: self.api.url.clone(),
+            ..refusal
+        }
     }
 
     /// A success that isn't what the API promises.
-    fn strange(&self, error: &serde_json::Error) -> ApiError {
-        ApiError::Refused(Refusal {
+    fn malformed_response(&self, error: &serde_json::Error) -> ApiError {
+        ApiError::Refused(ProblemResponse {
             call: self.name(),
             url: self.api.url.clone(),
             title: format!("the answer can't be understood: {error}"),
-            ..Refusal::default()
+            ..ProblemResponse::default()
         })
     }
 
@@ -307,7 +312,7 @@ impl From<ApiError> for Failure {
     }
 }
 
-impl Refusal {
+impl ProblemResponse {
     fn told(&self) -> String {
         let mut told = format!("{} answered {}", self.call, self.status);
         for part in

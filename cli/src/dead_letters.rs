@@ -4,9 +4,9 @@ mod access;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use access::{DeadLetters, HOLD_ON_EVERY, Held};
+pub(crate) use access::{DeadLetters, HOLD_ON_EVERY, Leased};
 
-use crate::age;
+use crate::duration;
 use clap::Args;
 use rialto_aws::Stage;
 use rialto_contracts::Event;
@@ -66,12 +66,12 @@ pub(crate) struct DeadLetter {
     pub(crate) body: String,
     /// What it says; why nobody can read it, otherwise.
     pub(crate) events: Result<Vec<Event>, String>,
-    pub(crate) marks: Marks,
+    pub(crate) marks: RedriveMetadata,
 }
 
 /// A message's attributes: those that EventBridge gives what it couldn't hand on, and those of an earlier redrive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Marks {
+pub(crate) struct RedriveMetadata {
     pub(crate) target: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) redrives: u32,
@@ -80,7 +80,7 @@ pub(crate) struct Marks {
 
 /// Where a dead letter belongs.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum RedriveTarget {
     /// Into this queue, as it is.
     Queue(String),
     /// Its events onto the bus.
@@ -118,29 +118,35 @@ impl DeadLetter {
         read.map_err(|error| error.to_string())
     }
 
-    pub(crate) fn way(&self, stage: &Stage) -> Way {
+    pub(crate) fn target(&self, stage: &Stage) -> RedriveTarget {
         if let Err(why) = &self.events {
-            return Way::Nowhere(format!("nobody can read it: {why}"));
+            return RedriveTarget::Nowhere(format!("nobody can read it: {why}"));
         }
         match &self.source {
-            Source::Consumer(consumer) => Way::Queue(format!("rialto-{stage}-{consumer}")),
-            Source::Outbox(_) => Way::Bus,
-            Source::Rule => self.target(stage),
+            Source::Consumer(consumer) => {
+                RedriveTarget::Queue(format!("rialto-{stage}-{consumer}"))
+            }
+            Source::Outbox(_) => RedriveTarget::Bus,
+            Source::Rule => self.rule_target(stage),
         }
     }
 
     /// The queue that a rule meant.
-    fn target(&self, stage: &Stage) -> Way {
+    fn rule_target(&self, stage: &Stage) -> RedriveTarget {
         let Some(target) = &self.marks.target else {
-            return Way::Nowhere("it doesn't say for whom it was (TARGET_ARN)".to_owned());
+            return RedriveTarget::Nowhere(
+                "it doesn't say for whom it was (TARGET_ARN)".to_owned(),
+            );
         };
         let queue = target
             .strip_prefix("arn:")
             .and_then(|_| target.rsplit_once(':'))
             .map_or("", |(_, name)| name);
         match target.contains(":sqs:") && queue.starts_with(&format!("rialto-{stage}-")) {
-            true => Way::Queue(queue.to_owned()),
-            false => Way::Nowhere(format!("it was for {target}, which is no queue of this stage")),
+            true => RedriveTarget::Queue(queue.to_owned()),
+            false => RedriveTarget::Nowhere(format!(
+                "it was for {target}, which is no queue of this stage"
+            )),
         }
     }
 
@@ -149,7 +155,7 @@ impl DeadLetter {
     }
 
     /// Whether it says something of this order, product or whatever has an id.
-    pub(crate) fn is_of(&self, id: &str) -> bool {
+    pub(crate) fn concerns(&self, id: &str) -> bool {
         match &self.events {
             Ok(events) => {
                 events.iter().any(|event| event.correlationid == id || event.subject == id)
@@ -177,7 +183,7 @@ impl DeadLetter {
             self.source.to_string(),
             told(|event| &event.kind),
             told(|event| &event.subject),
-            age::short(self.age(now)),
+            duration::short(self.age(now)),
             self.receives.to_string(),
             if self.marks.redrives == 0 {
                 "-".to_owned()
@@ -208,7 +214,7 @@ pub(crate) struct Selection {
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<String>,
     /// Only what was sent longer ago than this: 90s, 10m, 2h, 3d.
-    #[arg(long, value_name = "AGE", value_parser = age::parse)]
+    #[arg(long, value_name = "AGE", value_parser = duration::parse)]
     pub(crate) age: Option<Duration>,
     /// Only what lies in this queue, as the list names it: inventory-on-orders, orders-outbox, rule, …
     #[arg(long, value_name = "QUEUE")]
@@ -225,15 +231,15 @@ impl Selection {
     }
 
     /// Whether a queue's messages can be meant.
-    pub(crate) fn may_lie_in(&self, source: &Source) -> bool {
+    pub(crate) fn may_be_in(&self, source: &Source) -> bool {
         let outbox = matches!(source, Source::Outbox(_));
         (outbox || !self.outboxes_only)
             && self.queue.as_ref().is_none_or(|queue| *queue == source.to_string())
     }
 
-    pub(crate) fn takes(&self, letter: &DeadLetter, now: Timestamp) -> bool {
-        self.may_lie_in(&letter.source)
-            && self.order.is_none_or(|order| letter.is_of(&order.to_string()))
+    pub(crate) fn accepts(&self, letter: &DeadLetter, now: Timestamp) -> bool {
+        self.may_be_in(&letter.source)
+            && self.order.is_none_or(|order| letter.concerns(&order.to_string()))
             && self.kind.as_ref().is_none_or(|kind| letter.has_type(kind))
             && self.age.is_none_or(|age| letter.age(now) > age)
     }

@@ -3,7 +3,7 @@ use std::fmt;
 /// Why a command didn't do its work, and what to do about it.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    Told {
+    Reported {
         what: String,
         todo: String,
     },
@@ -13,14 +13,14 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn new(what: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self::Told { what: what.into(), todo: todo.into() }
+        Self::Reported { what: what.into(), todo: todo.into() }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told { what, todo } => write!(f, "{what}\n  {todo}"),
+            Self::Reported { what, todo } => write!(f, "{what}\n  {todo}"),
             Self::OutputClosed => f.write_str("The output is closed."),
         }
     }

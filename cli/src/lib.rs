@@ -1,23 +1,23 @@
 //! `rialto`, the operator's command. Results go to standard output, progress and errors to standard error.
 
 mod account;
-mod age;
 mod api;
 mod aws;
-pub mod books;
 mod bus;
 mod commands;
 mod context;
 mod dead_letters;
+mod demo_data;
+mod duration;
 mod failure;
 mod local;
 mod outbox;
 mod output;
 mod parameters;
 mod password;
+pub mod reconcile;
 mod redrive;
 mod saga;
-mod shop;
 mod tables;
 #[cfg(test)]
 mod testing;

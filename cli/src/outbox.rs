@@ -46,7 +46,7 @@ fn announced_by(service: &str, item: Item) -> Result<Vec<Event>, String> {
     let key = item_key(&item).map_err(|error| error.to_string())?;
     if (service, key.sk.as_str()) == (rialto_orders::SERVICE, "ORDER") {
         let order: Order = read_item(item).map_err(|error| error.to_string())?;
-        let earlier = order.announced().map_err(|error| error.to_string())?;
+        let earlier = order.rebuild_events().map_err(|error| error.to_string())?;
         let carried: BTreeSet<_> = events.iter().map(|event| event.id).collect();
         events.extend(earlier.into_iter().filter(|event| !carried.contains(&event.id)));
     }
@@ -65,8 +65,8 @@ fn outbox(item: &Item) -> Result<Vec<Event>, String> {
 mod tests {
     use super::*;
     use crate::{
-        books::tests::declined,
         dead_letters::tests::{event, order},
+        reconcile::tests::declined,
     };
     use rialto_dynamo::{AttributeValue, Key, write_item};
 
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_is_carried_is_told_once() {
         let order = &declined().orders[0];
-        let mut carried = order.announced().unwrap().pop().unwrap();
+        let mut carried = order.rebuild_events().unwrap().pop().unwrap();
         carried.traceparent = Some("00-1-2-01".to_owned());
         let key = Key::new("ORDER#1", "ORDER");
         let item = write_item(&key, order, std::slice::from_ref(&carried)).unwrap();

@@ -50,7 +50,7 @@ mod tests {
         let (a, b) = (generate().unwrap(), generate().unwrap());
         assert_eq!(a.len(), 24);
         assert_ne!(a, b);
-        assert!(rialto_accounts::domain::credential::Password::choose(&a).is_ok());
+        assert!(rialto_accounts::domain::credential::Password::new(&a).is_ok());
         assert!(a.bytes().all(|letter| ALPHABET.contains(&letter)));
     }
 }

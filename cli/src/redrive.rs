@@ -1,7 +1,7 @@
 //! Sending dead letters on, or showing which would be.
 
 use crate::{
-    dead_letters::{DeadLetters, HOLD_ON_EVERY, Held, Selection, Way, rows},
+    dead_letters::{DeadLetters, HOLD_ON_EVERY, Leased, RedriveTarget, Selection, rows},
     failure::Failure,
     output::{print, progress, table},
 };
@@ -19,21 +19,22 @@ pub(crate) async fn run(
     selection: &Selection,
     really: bool,
 ) -> Result<(), Failure> {
-    let held = dead.hold(selection).await?;
+    let held = dead.lease(selection).await?;
     if held.is_empty() {
         progress("No dead letters: nothing to send on.");
         return Ok(());
     }
-    let stays = |held: &Held| match held.letter.way(stage) {
-        Way::Nowhere(why) => Some(why),
-        Way::Queue(_) | Way::Bus => None,
+    let stays = |held: &Leased| match held.letter.target(stage) {
+        RedriveTarget::Nowhere(why) => Some(why),
+        RedriveTarget::Queue(_) | RedriveTarget::Bus => None,
     };
     let (lost, good): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| stays(held).is_some());
-    let reason = |held: &Held| Some(format!("{} stays: {}.", held.letter.message_id, stays(held)?));
+    let reason =
+        |held: &Leased| Some(format!("{} stays: {}.", held.letter.message_id, stays(held)?));
     let reasons: Vec<String> = lost.iter().filter_map(reason).collect();
     dead.release(&lost).await?;
     let shown: Vec<_> = good.iter().map(|held| held.letter.clone()).collect();
-    let unmarked = shown.iter().filter(|letter| letter.way(stage) == Way::Bus).count();
+    let unmarked = shown.iter().filter(|letter| letter.target(stage) == RedriveTarget::Bus).count();
     let wanted = good.len();
     let left = if really {
         send(dead, good, HOLD_ON_EVERY).await?
@@ -59,17 +60,17 @@ pub(crate) async fn run(
 /// One after the other, the oldest first; which of them are still here, and why. What comes after a failure stays a dead letter.
 async fn send(
     dead: &DeadLetters,
-    held: Vec<Held>,
+    held: Vec<Leased>,
     hold_on_every: Duration,
 ) -> Result<Vec<String>, Failure> {
     let wanted = held.len();
     let (mut here, mut undeleted) = (Vec::new(), Vec::new());
     let mut last: Option<Instant> = None;
     // The last of them is the next.
-    let mut left: Vec<Held> = held.into_iter().rev().collect();
+    let mut left: Vec<Leased> = held.into_iter().rev().collect();
     while !left.is_empty() {
         if last.is_none_or(|last| last.elapsed() >= hold_on_every) {
-            here.extend(dead.hold_on(&mut left).await?.iter().map(not_held));
+            here.extend(dead.extend_lease(&mut left).await?.iter().map(not_held));
             last = Some(Instant::now());
         }
         let Some(letter) = left.pop() else { break };
@@ -97,7 +98,7 @@ async fn send(
     Ok(here)
 }
 
-fn not_held(held: &Held) -> String {
+fn not_held(held: &Leased) -> String {
     format!(
         "{} stays: it wasn't held any more, and somebody else may have it.",
         held.letter.message_id
@@ -245,7 +246,7 @@ mod tests {
         let lost = r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"InvalidParameterValue"}]}"#;
         let answers = [DONE, (200, QUEUE), SENT, DONE, (200, lost)];
         let (result, asked) = working(&answers, async |dead, _| {
-            let held = dead.hold(&Selection::default()).await?;
+            let held = dead.lease(&Selection::default()).await?;
             send(&dead, held, Duration::ZERO).await
         });
         assert_eq!(told(&asked), ["hold both", "find", "send", "delete old", "hold young"]);

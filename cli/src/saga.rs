@@ -4,11 +4,11 @@
 mod tests;
 
 use crate::{
-    books::{Books, told::untold},
     dead_letters::{DeadLetter, Source},
+    reconcile::{Snapshot, expected_events::missing},
 };
 use rialto_contracts::{inventory::Inventory, orders::Orders, payments::Payments};
-use rialto_inventory::domain::reservation::{LineState, Outcome, Reservation};
+use rialto_inventory::domain::reservation::{LineState, Reservation, ReservationOutcome};
 use rialto_kernel::{OrderId, Timestamp};
 use rialto_orders::domain::order::{Order, OrderState};
 use rialto_payments::domain::{
@@ -39,7 +39,7 @@ pub(crate) struct Stuck {
 }
 
 /// What of the books has been waiting for longer than `older`, or past its deadline; the longest first.
-pub(crate) fn stuck(books: &Books, now: Timestamp, older: Duration) -> Vec<Stuck> {
+pub(crate) fn stuck(books: &Snapshot, now: Timestamp, older: Duration) -> Vec<Stuck> {
     let reservations: BTreeMap<_, _> =
         books.reservations.iter().map(|held| (held.order_id, held)).collect();
     let payments: BTreeMap<_, _> =
@@ -61,7 +61,7 @@ pub(crate) fn stuck(books: &Books, now: Timestamp, older: Duration) -> Vec<Stuck
 }
 
 /// What an order of the books waits for.
-pub(crate) fn waits_of(books: &Books, id: OrderId) -> Vec<Wait> {
+pub(crate) fn waiting_for(books: &Snapshot, id: OrderId) -> Vec<Wait> {
     let held = books.reservations.iter().find(|held| held.order_id == id);
     let payment = books.payments.iter().find(|payment| payment.order_id == id);
     let order = books.orders.iter().find(|order| order.order_id == id);
@@ -74,12 +74,13 @@ fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -
         OrderState::Confirmed => confirmed(held),
         OrderState::Cancelled => cancelled(held, payment),
     };
-    let begun =
-        |payment: &Payment| payment.refunds.iter().any(|refund| refund.state == RefundState::Begun);
+    let begun = |payment: &Payment| {
+        payment.refunds.iter().any(|refund| refund.state == RefundState::Pending)
+    };
     if payment.is_some_and(begun) {
         waits.push(Wait::Provider("a refund"));
     }
-    for wait in unheard(order, held, payment) {
+    for wait in unprocessed_events(order, held, payment) {
         if !waits.contains(&wait) {
             waits.push(wait);
         }
@@ -88,13 +89,19 @@ fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -
 }
 
 /// What orders itself hasn't heard, whether anything goes by it or not.
-fn unheard(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait> {
-    let untold = untold(order, held, payment).into_iter();
-    untold.filter_map(|kind| Some(Wait::Event { kind, consumer: heard_by_orders(kind)? })).collect()
+fn unprocessed_events(
+    order: &Order,
+    held: Option<&Reservation>,
+    payment: Option<&Payment>,
+) -> Vec<Wait> {
+    let untold = missing(order, held, payment).into_iter();
+    untold
+        .filter_map(|kind| Some(Wait::Event { kind, consumer: processed_by_orders(kind)? }))
+        .collect()
 }
 
 /// The consumer of orders that hears another service's event. None for those of orders itself, which need no hearing.
-fn heard_by_orders(kind: &str) -> Option<&'static str> {
+fn processed_by_orders(kind: &str) -> Option<&'static str> {
     match kind {
         _ if is_one_of(Inventory::EVENTS, kind) => Some("orders-on-inventory"),
         _ if is_one_of(Payments::EVENTS, kind) => Some("orders-on-payments"),
@@ -110,7 +117,7 @@ fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
     let heard = |kind, consumer| Wait::Event { kind, consumer };
     match (held.map(|held| held.outcome), payment.map(|payment| payment.state)) {
         (None, _) => heard("OrderPlaced", "inventory-on-orders"),
-        (Some(Outcome::Rejected), _) => heard("StockRejected", "orders-on-inventory"),
+        (Some(ReservationOutcome::Rejected), _) => heard("StockRejected", "orders-on-inventory"),
         (Some(_), None | Some(PaymentState::Pending)) => {
             heard("StockReserved", "payments-on-inventory")
         }
@@ -180,7 +187,7 @@ impl Wait {
                     letter.marks.target.as_ref().is_some_and(|target| target.ends_with(consumer))
                 }
             };
-            on_the_way && letter.has_type(kind) && letter.is_of(&order.to_string())
+            on_the_way && letter.has_type(kind) && letter.concerns(&order.to_string())
         })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 /// One event, as the API tells it.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct TimelineRow {
     id: String,
     #[serde(rename = "type")]
     kind: String,
@@ -16,12 +16,12 @@ pub(crate) struct Entry {
 
 /// How an order stands.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Standing {
+pub(crate) struct OrderStatus {
     pub(crate) state: String,
     pub(crate) reason: Option<String>,
 }
 
-impl Standing {
+impl OrderStatus {
     /// Whether its saga is over, but for what follows from that.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled_by().is_some()
@@ -40,7 +40,7 @@ impl Standing {
 
 /// What was told so far.
 #[derive(Debug, Default)]
-pub(crate) struct Timeline {
+pub(crate) struct TimelinePrinter {
     told: HashSet<String>,
     placed_at: Option<Timestamp>,
     previous: Option<Timestamp>,
@@ -48,7 +48,7 @@ pub(crate) struct Timeline {
     settled: Vec<(String, Timestamp)>,
 }
 
-impl Timeline {
+impl TimelinePrinter {
     pub(crate) const HEADING: &'static str =
         "since placed  since last  event                     from";
 
@@ -57,18 +57,18 @@ impl Timeline {
     }
 
     /// A line for each entry that wasn't told yet. Their order is the API's: causes before effects.
-    pub(crate) fn tell(&mut self, entries: &[Entry]) -> Vec<String> {
+    pub(crate) fn print(&mut self, entries: &[TimelineRow]) -> Vec<String> {
         let placed = entries.iter().find(|entry| entry.kind == "OrderPlaced").or(entries.first());
         self.placed_at = self.placed_at.or(placed.map(|entry| entry.time));
-        entries.iter().filter_map(|entry| self.tell_one(entry)).collect()
+        entries.iter().filter_map(|entry| self.print_row(entry)).collect()
     }
 
-    fn tell_one(&mut self, entry: &Entry) -> Option<String> {
+    fn print_row(&mut self, entry: &TimelineRow) -> Option<String> {
         if !self.told.insert(entry.id.clone()) {
             return None;
         }
         let since = |earlier: Option<Timestamp>| {
-            earlier.map_or_else(String::new, |at| step(at, entry.time))
+            earlier.map_or_else(String::new, |at| elapsed(at, entry.time))
         };
         let line = format!(
             "{:<14}{:<12}{:<26}{}",
@@ -83,7 +83,7 @@ impl Timeline {
     }
 
     /// How it ended, or how it stands: `CONFIRMED after 212 ms`.
-    pub(crate) fn ending(&self, standing: &Standing) -> String {
+    pub(crate) fn summary_line(&self, standing: &OrderStatus) -> String {
         let reason =
             standing.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let settled = standing.settled_by().and_then(|kind| {
@@ -99,7 +99,7 @@ impl Timeline {
 }
 
 /// `+84 ms`; with a minus where one service's clock is behind another's.
-fn step(from: Timestamp, to: Timestamp) -> String {
+fn elapsed(from: Timestamp, to: Timestamp) -> String {
     format!("{:+} ms", to.millis().saturating_sub(from.millis()))
 }
 
@@ -107,8 +107,8 @@ fn step(from: Timestamp, to: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn entry(id: &str, kind: &str, source: &str, millis: i64) -> Entry {
-        Entry {
+    fn entry(id: &str, kind: &str, source: &str, millis: i64) -> TimelineRow {
+        TimelineRow {
             id: id.to_owned(),
             kind: kind.to_owned(),
             source: format!("rialto.{source}"),
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    fn saga() -> Vec<Entry> {
+    fn saga() -> Vec<TimelineRow> {
         vec![
             entry("1", "OrderPlaced", "orders", 0),
             entry("2", "StockReserved", "inventory", 84),
@@ -125,16 +125,16 @@ mod tests {
         ]
     }
 
-    fn standing(state: &str, reason: Option<&str>) -> Standing {
-        Standing { state: state.to_owned(), reason: reason.map(str::to_owned) }
+    fn standing(state: &str, reason: Option<&str>) -> OrderStatus {
+        OrderStatus { state: state.to_owned(), reason: reason.map(str::to_owned) }
     }
 
     #[test]
     fn each_event_is_told_with_its_milliseconds() {
-        let mut timeline = Timeline::default();
-        let lines = timeline.tell(&saga());
+        let mut timeline = TimelinePrinter::default();
+        let lines = timeline.print(&saga());
         assert_eq!(
-            [vec![Timeline::HEADING.to_owned()], lines].concat().join("\n"),
+            [vec![TimelinePrinter::HEADING.to_owned()], lines].concat().join("\n"),
             "\
 since placed  since last  event                     from
 +0 ms                     OrderPlaced               rialto.orders
@@ -142,39 +142,42 @@ since placed  since last  event                     from
 +170 ms       +86 ms      PaymentCaptured           rialto.payments
 +212 ms       +42 ms      OrderConfirmed            rialto.orders"
         );
-        assert_eq!(timeline.ending(&standing("CONFIRMED", None)), "CONFIRMED after 212 ms");
+        assert_eq!(timeline.summary_line(&standing("CONFIRMED", None)), "CONFIRMED after 212 ms");
     }
 
     #[test]
     fn an_event_is_told_once_as_it_comes() {
-        let mut timeline = Timeline::default();
+        let mut timeline = TimelinePrinter::default();
         let saga = saga();
-        assert_eq!(timeline.tell(&saga[..1]).len(), 1);
-        assert_eq!(timeline.tell(&saga[..1]).len(), 0);
-        let lines = timeline.tell(&saga[..3]);
+        assert_eq!(timeline.print(&saga[..1]).len(), 1);
+        assert_eq!(timeline.print(&saga[..1]).len(), 0);
+        let lines = timeline.print(&saga[..3]);
         assert_eq!(lines.len(), 2);
         assert!(lines[1].starts_with("+170 ms       +86 ms "), "{lines:?}");
     }
 
     #[test]
     fn one_that_comes_late_with_an_earlier_time_is_told_with_a_minus() {
-        let mut timeline = Timeline::default();
-        timeline.tell(&saga());
-        let line = timeline.tell(&[entry("5", "StockReleased", "inventory", 200)]);
+        let mut timeline = TimelinePrinter::default();
+        timeline.print(&saga());
+        let line = timeline.print(&[entry("5", "StockReleased", "inventory", 200)]);
         assert!(line[0].starts_with("+200 ms       -12 ms "), "{line:?}");
     }
 
     #[test]
     fn the_ending_says_why() {
-        let mut timeline = Timeline::default();
-        timeline.tell(&[
+        let mut timeline = TimelinePrinter::default();
+        timeline.print(&[
             entry("1", "OrderPlaced", "orders", 0),
             entry("2", "OrderCancelled", "orders", 90),
         ]);
         let cancelled = standing("CANCELLED", Some("PAYMENT_FAILED"));
-        assert_eq!(timeline.ending(&cancelled), "CANCELLED (PAYMENT_FAILED) after 90 ms");
-        assert_eq!(timeline.ending(&standing("PENDING", None)), "PENDING");
-        assert_eq!(Timeline::default().ending(&standing("CONFIRMED", None)), "CONFIRMED");
+        assert_eq!(timeline.summary_line(&cancelled), "CANCELLED (PAYMENT_FAILED) after 90 ms");
+        assert_eq!(timeline.summary_line(&standing("PENDING", None)), "PENDING");
+        assert_eq!(
+            TimelinePrinter::default().summary_line(&standing("CONFIRMED", None)),
+            "CONFIRMED"
+        );
     }
 
     #[test]
@@ -187,7 +190,7 @@ since placed  since last  event                     from
 
     #[test]
     fn an_entry_is_read_from_what_the_api_answers() {
-        let entry: Entry = serde_json::from_str(
+        let entry: TimelineRow = serde_json::from_str(
             r#"{"id":"evt_1","type":"OrderPlaced","source":"rialto.orders","time":"2026-11-21T09:30:00.125Z",
                 "causationid":null,"data":{"order_id":"ord_1"}}"#,
         )

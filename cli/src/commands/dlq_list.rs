@@ -21,7 +21,7 @@ pub(crate) struct DlqList {
 impl DlqList {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
-        let letters = DeadLetters::open(&aws, &context.stage).look(&self.selection).await?;
+        let letters = DeadLetters::open(&aws, &context.stage).peek(&self.selection).await?;
         if letters.is_empty() {
             progress("No dead letters.");
             return Ok(());

@@ -1,7 +1,7 @@
 use crate::{
-    age,
     context::Context,
-    dead_letters::{DeadLetter, DeadLetters, Selection, Way},
+    dead_letters::{DeadLetter, DeadLetters, RedriveTarget, Selection},
+    duration,
     failure::Failure,
     output::{print, table},
 };
@@ -24,7 +24,7 @@ pub(crate) struct DlqShow {
 impl DlqShow {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
-        let mut letters = DeadLetters::open(&aws, &context.stage).look(&self.selection).await?;
+        let mut letters = DeadLetters::open(&aws, &context.stage).peek(&self.selection).await?;
         if let Some(id) = &self.id {
             letters.retain(|letter| is_called(letter, id));
         }
@@ -47,15 +47,15 @@ fn is_called(letter: &DeadLetter, id: &str) -> bool {
 }
 
 fn whole(letter: &DeadLetter, stage: &Stage, now: Timestamp) -> String {
-    let goes = match letter.way(stage) {
-        Way::Queue(queue) => format!("into {queue}"),
-        Way::Bus => format!("onto the bus {}", stage.event_bus()),
-        Way::Nowhere(why) => format!("nowhere: {why}"),
+    let goes = match letter.target(stage) {
+        RedriveTarget::Queue(queue) => format!("into {queue}"),
+        RedriveTarget::Bus => format!("onto the bus {}", stage.event_bus()),
+        RedriveTarget::Nowhere(why) => format!("nowhere: {why}"),
     };
     let mut rows = vec![
         ("message", letter.message_id.clone()),
         ("from", letter.source.to_string()),
-        ("sent", format!("{}, {} ago", letter.sent, age::short(letter.age(now)))),
+        ("sent", format!("{}, {} ago", letter.sent, duration::short(letter.age(now)))),
         ("receives", letter.receives.to_string()),
         ("redrive goes", goes),
     ];

@@ -1,8 +1,8 @@
 use crate::{aws, context::Context, failure::Failure, output::progress};
 use clap::Args;
 use rialto_accounts::{
-    adapters::secrets::SecretKeys,
-    application::prepare_keys::{PrepareKeysError, Prepared, prepare_keys},
+    adapters::secrets::SecretsManagerKeys,
+    application::init_keys::{PrepareKeysError, Prepared, init_keys},
 };
 use rialto_aws::Stage;
 use rialto_kernel::settings::JWKS;
@@ -17,7 +17,7 @@ impl KeysInit {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
         let prepared =
-            prepare_keys(&SecretKeys::open(&aws, &context.stage)).await.map_err(failure)?;
+            init_keys(&SecretsManagerKeys::open(&aws, &context.stage)).await.map_err(failure)?;
         told(&prepared, &context.stage).iter().for_each(progress);
         Ok(())
     }

@@ -1,12 +1,12 @@
 use crate::{aws, context::Context, failure::Failure, output::progress};
 use clap::Args;
 use rialto_accounts::{
-    adapters::secrets::SecretKeys,
+    adapters::secrets::SecretsManagerKeys,
     application::{
-        publish_keys::WRITTEN_WITHIN,
+        publish_keys::WRITE_SETTLE_TIME,
         rotate_keys::{
-            RotateKeysError, Rotated, SEEN_WITHIN, keep_published, publish_next_key, retire_others,
-            sign_with,
+            PROPAGATION_DELAY, RotateKeysError, Rotated, activate, ensure_published,
+            publish_next_key, retire_previous,
         },
     },
 };
@@ -27,28 +27,28 @@ pub(crate) struct KeysRotate {
 impl KeysRotate {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
-        let keys = SecretKeys::open(&aws, &context.stage);
+        let keys = SecretsManagerKeys::open(&aws, &context.stage);
         let rotated = rotate(&keys, self.role).await.map_err(failure)?;
         told(self.role, &rotated).iter().for_each(progress);
         Ok(())
     }
 }
 
-async fn rotate(keys: &SecretKeys, role: Role) -> Result<Rotated, RotateKeysError> {
-    let pause = async || tokio::time::sleep(WRITTEN_WITHIN).await;
+async fn rotate(keys: &SecretsManagerKeys, role: Role) -> Result<Rotated, RotateKeysError> {
+    let pause = async || tokio::time::sleep(WRITE_SETTLE_TIME).await;
     let next = publish_next_key(keys, role, SystemClock.now()).await?;
     progress(format!(
         "published: the new public key; waiting {} s until every function has seen it",
-        (WRITTEN_WITHIN + SEEN_WITHIN).as_secs()
+        (WRITE_SETTLE_TIME + PROPAGATION_DELAY).as_secs()
     ));
-    keep_published(keys, &next, SystemClock.now(), pause).await?;
-    tokio::time::sleep(SEEN_WITHIN).await;
-    sign_with(keys, next, SystemClock.now()).await?;
+    ensure_published(keys, &next, SystemClock.now(), pause).await?;
+    tokio::time::sleep(PROPAGATION_DELAY).await;
+    activate(keys, next, SystemClock.now()).await?;
     progress(format!(
         "the new key signs; waiting {} s to see that the old one has its end",
-        WRITTEN_WITHIN.as_secs()
+        WRITE_SETTLE_TIME.as_secs()
     ));
-    retire_others(keys, role, SystemClock.now(), pause).await
+    retire_previous(keys, role, SystemClock.now(), pause).await
 }
 
 fn role(text: &str) -> Result<Role, String> {

@@ -2,10 +2,10 @@ use super::order_timeline;
 use crate::{
     api::{Api, ApiError, Session},
     context::Context,
+    demo_data::BUYERS,
     failure::Failure,
     output::{print, progress},
     password,
-    shop::BUYERS,
 };
 use clap::{Args, value_parser};
 use rialto_kernel::ProductId;

@@ -3,7 +3,7 @@ use crate::{
     context::Context,
     failure::Failure,
     output::print,
-    timeline::{Entry, Standing, Timeline},
+    timeline::{OrderStatus, TimelinePrinter, TimelineRow},
 };
 use clap::{Args, value_parser};
 use rialto_kernel::OrderId;
@@ -45,9 +45,9 @@ impl OrderTimeline {
         if self.follow {
             return follow(&api, &session, &order, Duration::from_secs(self.timeout)).await;
         }
-        let mut timeline = Timeline::default();
+        let mut timeline = TimelinePrinter::default();
         let standing = look(&api, &session, &order, &mut timeline).await?.0;
-        print(timeline.ending(&standing))
+        print(timeline.summary_line(&standing))
     }
 
     /// Whom to ask as.
@@ -78,7 +78,7 @@ pub(super) async fn follow(
     order: &str,
     deadline: Duration,
 ) -> Result<(), Failure> {
-    let mut timeline = Timeline::default();
+    let mut timeline = TimelinePrinter::default();
     let started = Instant::now();
     let mut last_news = started;
     loop {
@@ -87,11 +87,11 @@ pub(super) async fn follow(
             last_news = Instant::now();
         }
         if standing.is_settled() && last_news.elapsed() >= QUIET {
-            return print(timeline.ending(&standing));
+            return print(timeline.summary_line(&standing));
         }
         if started.elapsed() > deadline {
             return match standing.is_settled() {
-                true => print(timeline.ending(&standing)),
+                true => print(timeline.summary_line(&standing)),
                 false => Err(Failure::new(
                     format!("{order} is still {} after {} s.", standing.state, deadline.as_secs()),
                     "Follow it longer with --timeout. If nothing more comes, the last event above names the service; see \
@@ -108,16 +108,16 @@ async fn look(
     api: &Api,
     session: &Session,
     order: &str,
-    timeline: &mut Timeline,
-) -> Result<(Standing, bool), Failure> {
+    timeline: &mut TimelinePrinter,
+) -> Result<(OrderStatus, bool), Failure> {
     // In this order: what led to the state that is told has been told, too.
     let standing = api.get(format!("/orders/{order}")).by(session).read().await?;
-    let entries: Vec<Entry> =
+    let entries: Vec<TimelineRow> =
         api.get(format!("/orders/{order}/timeline")).by(session).read().await?;
     if timeline.is_empty() && !entries.is_empty() {
-        print(Timeline::HEADING)?;
+        print(TimelinePrinter::HEADING)?;
     }
-    let lines = timeline.tell(&entries);
+    let lines = timeline.print(&entries);
     lines.iter().try_for_each(print)?;
     Ok((standing, !lines.is_empty()))
 }

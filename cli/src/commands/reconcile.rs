@@ -1,11 +1,11 @@
 use crate::{
     aws::store_failure,
-    books::{Books, Finding, Standing, Subject, findings},
     context::Context,
     dead_letters::{DeadLetter, DeadLetters, Selection},
     failure::Failure,
     output::{print, progress},
-    saga::{Wait, waits_of},
+    reconcile::{Discrepancy, Severity, Snapshot, Subject, findings},
+    saga::{Wait, waiting_for},
 };
 use clap::Args;
 use rialto_aws::{SdkConfig, Stage};
@@ -29,7 +29,7 @@ pub(crate) struct Reconcile {
 }
 
 /// How often what disagrees is read again.
-const AGAIN: u32 = 5;
+const RECHECKS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Reconcile {
@@ -37,9 +37,9 @@ impl Reconcile {
         let (aws, stage) = (context.aws().await?, &context.stage);
         let mut books = self.read(&aws, stage).await?;
         self.must_be_known(&books)?;
-        progress(counted(&books));
+        progress(summary(&books));
         let mut found = findings(&books, SystemClock.now());
-        for _ in 0..AGAIN {
+        for _ in 0..RECHECKS {
             if !found.iter().any(may_settle) {
                 break;
             }
@@ -56,7 +56,7 @@ impl Reconcile {
             return Ok(());
         }
         progress("These don't agree:");
-        let letters = DeadLetters::open(&aws, stage).look(&Selection::default()).await?;
+        let letters = DeadLetters::open(&aws, stage).peek(&Selection::default()).await?;
         told(&broken, &books, &letters).iter().try_for_each(print)?;
         Err(Failure::new(
             format!("{} things don't agree.", broken.len()),
@@ -65,19 +65,19 @@ impl Reconcile {
         ))
     }
 
-    async fn read(&self, aws: &SdkConfig, stage: &Stage) -> Result<Books, Failure> {
+    async fn read(&self, aws: &SdkConfig, stage: &Stage) -> Result<Snapshot, Failure> {
         let books = if self.orders.is_empty() && self.products.is_empty() {
-            Books::whole(aws, stage).await
+            Snapshot::load_all(aws, stage).await
         } else {
             let products: Vec<_> = self.products.iter().map(ToString::to_string).collect();
             let orders: Vec<_> = self.orders.iter().map(ToString::to_string).collect();
-            Books::about(aws, stage, &products, &orders).await
+            Snapshot::load_for(aws, stage, &products, &orders).await
         };
         books.map_err(|error| store_failure("Reading the books", &error))
     }
 
     /// What somebody names has to be there.
-    fn must_be_known(&self, books: &Books) -> Result<(), Failure> {
+    fn must_be_known(&self, books: &Snapshot) -> Result<(), Failure> {
         let known = |id: &OrderId| {
             books.orders.iter().any(|order| order.order_id == *id)
                 || books.reservations.iter().any(|held| held.order_id == *id)
@@ -95,20 +95,20 @@ impl Reconcile {
 }
 
 /// What disagrees may just have changed, and a product that was being sold may stand still now.
-fn may_settle(finding: &Finding) -> bool {
+fn may_settle(finding: &Discrepancy) -> bool {
     is_broken(finding) || matches!(finding.about, Subject::Product(_))
 }
 
-fn is_broken(finding: &Finding) -> bool {
-    finding.standing == Standing::Broken
+fn is_broken(finding: &Discrepancy) -> bool {
+    finding.standing == Severity::Inconsistent
 }
 
 /// What still is to be found about the same orders and products.
 async fn again(
     aws: &SdkConfig,
     stage: &Stage,
-    found: Vec<Finding>,
-) -> Result<(Books, Vec<Finding>), Failure> {
+    found: Vec<Discrepancy>,
+) -> Result<(Snapshot, Vec<Discrepancy>), Failure> {
     let subjects: BTreeSet<Subject> = found.iter().map(|finding| finding.about.clone()).collect();
     let (mut products, mut orders) = (Vec::new(), Vec::new());
     for subject in &subjects {
@@ -118,10 +118,10 @@ async fn again(
             Subject::Item(_) => {}
         }
     }
-    let books = Books::about(aws, stage, &products, &orders).await;
+    let books = Snapshot::load_for(aws, stage, &products, &orders).await;
     let books = books.map_err(|error| store_failure("Reading the books", &error))?;
     // An item that can't be read doesn't become readable.
-    let mut left: Vec<Finding> =
+    let mut left: Vec<Discrepancy> =
         found.into_iter().filter(|finding| matches!(finding.about, Subject::Item(_))).collect();
     left.extend(findings(&books, SystemClock.now()).into_iter().filter(
         |finding| match finding.about {
@@ -133,13 +133,13 @@ async fn again(
 }
 
 /// What disagrees, and below the last of an order's faults the dead letters that explain them.
-fn told(broken: &[Finding], books: &Books, letters: &[DeadLetter]) -> Vec<String> {
+fn told(broken: &[Discrepancy], books: &Snapshot, letters: &[DeadLetter]) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, finding) in broken.iter().enumerate() {
         lines.push(finding.to_string());
         let last = broken.get(at + 1).is_none_or(|next| next.about != finding.about);
         if let (Subject::Order(order), true) = (&finding.about, last) {
-            let waits = waits_of(books, *order);
+            let waits = waiting_for(books, *order);
             lines.extend(waits.iter().filter_map(|wait| reason(wait, *order, letters)));
         }
     }
@@ -154,7 +154,7 @@ fn reason(wait: &Wait, order: OrderId, letters: &[DeadLetter]) -> Option<String>
     ))
 }
 
-fn counted(books: &Books) -> String {
+fn summary(books: &Snapshot) -> String {
     format!(
         "Checked {} orders, {} reservations, {} payments, {} ledger entries, {} products, {} movements.",
         books.orders.len(),
@@ -170,10 +170,10 @@ fn counted(books: &Books) -> String {
 mod tests {
     use super::*;
     use crate::{
-        books::tests::{confirmed_but_not_sold, given_back, paid},
         dead_letters::{Source, tests::delivered},
+        reconcile::tests::{confirmed_but_not_sold, given_back, paid},
     };
-    use rialto_contracts::{Cause, Event, payments::RefundIssued};
+    use rialto_contracts::{Event, EventContext, payments::RefundIssued};
     use rialto_kernel::Timestamp;
     use serde::Deserialize;
 
@@ -205,9 +205,9 @@ mod tests {
             1,
             0,
             refund.time,
-            &Cause {
+            &EventContext {
                 correlationid: Some(books.orders[0].order_id.to_string()),
-                ..Cause::default()
+                ..EventContext::default()
             },
         );
         let letter = delivered(Source::Consumer("orders-on-payments".to_owned()), &event);

@@ -1,11 +1,11 @@
 use crate::{
-    age,
     aws::store_failure,
-    books::Books,
     context::Context,
     dead_letters::{DeadLetter, DeadLetters, Selection},
+    duration,
     failure::Failure,
     output::{print, progress, table},
+    reconcile::Snapshot,
     saga::{Stuck, stuck},
 };
 use clap::Args;
@@ -19,7 +19,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub(crate) struct SagaStuck {
     /// Only what nothing has happened to for longer than this (90s, 10m, 2h, 3d), or what is past its deadline.
-    #[arg(long, value_name = "AGE", default_value = "5m", value_parser = age::parse)]
+    #[arg(long, value_name = "AGE", default_value = "5m", value_parser = duration::parse)]
     older: Duration,
     /// Only this order.
     #[arg(long, value_name = "ORDER_ID", value_parser = OrderId::parse)]
@@ -30,8 +30,8 @@ impl SagaStuck {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (aws, stage) = (context.aws().await?, &context.stage);
         let books = match self.order {
-            Some(order) => Books::about(&aws, stage, &[], &[order.to_string()]).await,
-            None => Books::whole(&aws, stage).await,
+            Some(order) => Snapshot::load_for(&aws, stage, &[], &[order.to_string()]).await,
+            None => Snapshot::load_all(&aws, stage).await,
         };
         let books = books.map_err(|error| store_failure("Reading the orders", &error))?;
         if let (Some(order), true) = (self.order, books.orders.is_empty()) {
@@ -47,7 +47,7 @@ impl SagaStuck {
             return Ok(());
         }
         let selection = self.order.map(Selection::of_order).unwrap_or_default();
-        let letters = DeadLetters::open(&aws, stage).look(&selection).await?;
+        let letters = DeadLetters::open(&aws, stage).peek(&selection).await?;
         lines(&stuck, &letters, now).iter().try_for_each(print)
     }
 }
@@ -56,7 +56,7 @@ impl SagaStuck {
 fn lines(stuck: &[Stuck], letters: &[DeadLetter], now: Timestamp) -> Vec<String> {
     let mut rows = vec![["order", "state", "for", "waits for"].map(str::to_owned)];
     rows.extend(stuck.iter().map(|stuck| {
-        let age = age::short(now.since(stuck.since));
+        let age = duration::short(now.since(stuck.since));
         [stuck.order.to_string(), stuck.state.to_owned(), age, stuck.wait.to_string()]
     }));
     let mut rows = table(&rows).into_iter();

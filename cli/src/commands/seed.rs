@@ -1,13 +1,13 @@
 use super::supervisor_create;
 use crate::{
-    account::{Registered, Slot, ensure},
+    account::{AccountSlot, Registered, get_or_create},
     api::{Api, ApiError, Session},
     aws,
     context::Context,
+    demo_data::{self, BRANDS, BUYERS, CATEGORIES, PRODUCTS, Person, SELLERS, SUPERVISOR},
     failure::Failure,
     local::{Account, LocalFile},
     output::progress,
-    shop::{self, BRANDS, BUYERS, CATEGORIES, PRODUCTS, Person, SELLERS, SUPERVISOR},
 };
 use clap::Args;
 use rialto_aws::{SdkConfig, Stage};
@@ -52,8 +52,8 @@ impl Seed {
         let aws = context.aws().await?;
         let mut file = context.local.clone();
         file.content.api_url.get_or_insert_with(|| api.url().to_owned());
-        let people = people(&mut file, &api, &aws, &context.stage).await?;
-        assortment(&aws, &context.stage).await?;
+        let people = seed_accounts(&mut file, &api, &aws, &context.stage).await?;
+        seed_catalog(&aws, &context.stage).await?;
         let products = products(&api, &people.sellers).await?;
         wait_for_stock(&api, &people.supervisor, products).await?;
         progress(format!(
@@ -70,7 +70,7 @@ struct People {
     sellers: Vec<Session>,
 }
 
-async fn people(
+async fn seed_accounts(
     file: &mut LocalFile,
     api: &Api,
     aws: &SdkConfig,
@@ -87,7 +87,8 @@ async fn people(
         .await?;
         Ok(made.map_or(Registered::EmailTaken, |_| Registered::Done))
     };
-    let (supervisor, new) = ensure(file, api, Slot::Supervisor, &SUPERVISOR, make).await?;
+    let (supervisor, new) =
+        get_or_create(file, api, AccountSlot::Supervisor, &SUPERVISOR, make).await?;
     let mut made = usize::from(new);
     let mut sellers = Vec::new();
     for (at, person) in SELLERS.iter().enumerate() {
@@ -99,7 +100,7 @@ async fn people(
                     .await,
             )
         };
-        let (seller, new) = ensure(file, api, Slot::Seller(at), person, make).await?;
+        let (seller, new) = get_or_create(file, api, AccountSlot::Seller(at), person, make).await?;
         made += usize::from(new);
         sellers.push(seller);
     }
@@ -107,7 +108,8 @@ async fn people(
         let make = async |account: &Account| {
             registered(api.post("/users", sign_up(&buyer.person, account)).read::<Value>().await)
         };
-        let (_, new) = ensure(file, api, Slot::Buyer(at), &buyer.person, make).await?;
+        let (_, new) =
+            get_or_create(file, api, AccountSlot::Buyer(at), &buyer.person, make).await?;
         made += usize::from(new);
     }
     progress(format!(
@@ -136,15 +138,15 @@ fn registered(answer: Result<Value, ApiError>) -> Result<Registered, Failure> {
 }
 
 /// Categories, brands and items, which have no routes yet: straight into the catalog's table.
-async fn assortment(aws: &SdkConfig, stage: &Stage) -> Result<(), Failure> {
+async fn seed_catalog(aws: &SdkConfig, stage: &Stage) -> Result<(), Failure> {
     let store = DynamoCatalog::on(Table::open(aws, stage, rialto_catalog::SERVICE));
     let (mut categories, mut brands, mut items) = (0, 0, 0);
     for name in CATEGORIES {
-        let put = put_category(&store, &shop::category(name)?).await;
+        let put = put_category(&store, &demo_data::category(name)?).await;
         categories += new(put.map_err(|error| aws::store_failure("Writing a category", &error))?);
     }
     for name in BRANDS {
-        let put = put_brand(&store, &shop::brand(name)?).await;
+        let put = put_brand(&store, &demo_data::brand(name)?).await;
         brands += new(put.map_err(|error| aws::store_failure("Writing a brand", &error))?);
     }
     for product in PRODUCTS {

@@ -74,7 +74,7 @@ pub(super) async fn create(
 ) -> Result<Option<SupervisorId>, Failure> {
     let email = Email::parse(email).map_err(|error| unfit("The email", error))?;
     let name = Name::parse(name).map_err(|error| unfit("The name", error))?;
-    let password = Password::choose(password).map_err(|error| unfit("The password", error))?;
+    let password = Password::new(password).map_err(|error| unfit("The password", error))?;
     let store = DynamoAccounts::on(Table::open(aws, stage, rialto_accounts::SERVICE));
     let now = SystemClock.now();
     let id = SupervisorId::generate(now);

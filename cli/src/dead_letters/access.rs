@@ -1,6 +1,6 @@
 //! The queues themselves. A message is held for a moment to be looked at, and shows again as soon as it was.
 
-use super::{DeadLetter, Marks, Selection, Source, Way};
+use super::{DeadLetter, RedriveMetadata, RedriveTarget, Selection, Source};
 use crate::{
     aws::{sdk_failure, sdk_words},
     bus::publish,
@@ -42,7 +42,7 @@ pub(crate) struct DeadLetters {
 }
 
 /// A dead letter that nobody else sees until it is released.
-pub(crate) struct Held {
+pub(crate) struct Leased {
     pub(crate) letter: DeadLetter,
     queue: String,
     receipt: String,
@@ -62,8 +62,8 @@ impl DeadLetters {
     ///
     /// # Errors
     /// [`Failure`] when a queue can't be read, or there is none of the selected name.
-    pub(crate) async fn look(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Failure> {
-        let held = self.hold(selection).await?;
+    pub(crate) async fn peek(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Failure> {
+        let held = self.lease(selection).await?;
         self.release(&held).await?;
         Ok(held.into_iter().map(|held| held.letter).collect())
     }
@@ -72,7 +72,7 @@ impl DeadLetters {
     ///
     /// # Errors
     /// As for [`look`](Self::look); nothing is held then.
-    pub(crate) async fn hold(&self, selection: &Selection) -> Result<Vec<Held>, Failure> {
+    pub(crate) async fn lease(&self, selection: &Selection) -> Result<Vec<Leased>, Failure> {
         let queues = self.queues(selection).await?;
         let (mut all, mut failed) = (Vec::new(), None);
         for (held, failure) in join_all(queues.iter().map(|queue| self.drain(queue))).await {
@@ -82,7 +82,7 @@ impl DeadLetters {
         let now = SystemClock.now();
         let (mut meant, rest): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .partition(|held| failed.is_none() && selection.takes(&held.letter, now));
+            .partition(|held| failed.is_none() && selection.accepts(&held.letter, now));
         self.release(&rest).await?;
         meant.sort_by_key(|held| held.letter.sent);
         failed.map_or(Ok(meant), Err)
@@ -92,8 +92,8 @@ impl DeadLetters {
     ///
     /// # Errors
     /// [`Failure`] when a queue doesn't answer; it shows again by itself then, a little later.
-    pub(crate) async fn release(&self, held: &[Held]) -> Result<(), Failure> {
-        let late = self.hide(held, 0).await?.len();
+    pub(crate) async fn release(&self, held: &[Leased]) -> Result<(), Failure> {
+        let late = self.set_visibility(held, 0).await?.len();
         if late > 0 {
             progress(format!("{late} of the messages show again only in {HOLD_SECONDS} s."));
         }
@@ -104,17 +104,24 @@ impl DeadLetters {
     ///
     /// # Errors
     /// [`Failure`] when a queue doesn't answer.
-    pub(crate) async fn hold_on(&self, held: &mut Vec<Held>) -> Result<Vec<Held>, Failure> {
-        let refused = self.hide(held, HOLD_SECONDS).await?;
-        let is_lost = |held: &Held| refused.contains(&held.receipt);
+    pub(crate) async fn extend_lease(
+        &self,
+        held: &mut Vec<Leased>,
+    ) -> Result<Vec<Leased>, Failure> {
+        let refused = self.set_visibility(held, HOLD_SECONDS).await?;
+        let is_lost = |held: &Leased| refused.contains(&held.receipt);
         let (lost, still) = std::mem::take(held).into_iter().partition(is_lost);
         *held = still;
         Ok(lost)
     }
 
     /// Hides what is held for so long from now on; the receipts of those that their queue doesn't.
-    async fn hide(&self, held: &[Held], seconds: i32) -> Result<HashSet<String>, Failure> {
-        let mut by_queue: HashMap<&str, Vec<&Held>> = HashMap::new();
+    async fn set_visibility(
+        &self,
+        held: &[Leased],
+        seconds: i32,
+    ) -> Result<HashSet<String>, Failure> {
+        let mut by_queue: HashMap<&str, Vec<&Leased>> = HashMap::new();
         for held in held {
             by_queue.entry(&held.queue).or_default().push(held);
         }
@@ -131,12 +138,12 @@ impl DeadLetters {
     async fn hide_batch(
         &self,
         queue: &str,
-        held: &[&Held],
+        held: &[&Leased],
         seconds: i32,
     ) -> Result<Vec<String>, Failure> {
         let what =
             if seconds == 0 { "Releasing the messages" } else { "Holding on to the messages" };
-        let entry = |(at, held): (usize, &&Held)| {
+        let entry = |(at, held): (usize, &&Leased)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
             entry.receipt_handle(&held.receipt).visibility_timeout(seconds).build()
         };
@@ -157,15 +164,15 @@ impl DeadLetters {
     /// [`Failure`] when it can't be sent: it stays as it is.
     pub(crate) async fn redrive(
         &self,
-        held: &Held,
+        held: &Leased,
         now: Timestamp,
     ) -> Result<Option<String>, Failure> {
-        match held.letter.way(&self.stage) {
-            Way::Queue(queue) => self.send(&queue, &held.letter, now).await?,
-            Way::Bus => {
+        match held.letter.target(&self.stage) {
+            RedriveTarget::Queue(queue) => self.send(&queue, &held.letter, now).await?,
+            RedriveTarget::Bus => {
                 publish(&self.bus, held.letter.events.as_deref().unwrap_or_default()).await?
             }
-            Way::Nowhere(why) => {
+            RedriveTarget::Nowhere(why) => {
                 return Err(Failure::new(
                     format!("{} can't be redriven: {why}.", held.letter.message_id),
                     "Leave it out by --order, --type or --queue.",
@@ -217,7 +224,7 @@ impl DeadLetters {
         }
         let mut names: Vec<String> = known.iter().map(|queue| queue.source.to_string()).collect();
         let meant: Vec<Queue> =
-            known.into_iter().filter(|queue| selection.may_lie_in(&queue.source)).collect();
+            known.into_iter().filter(|queue| selection.may_be_in(&queue.source)).collect();
         match &selection.queue {
             Some(queue) if meant.is_empty() => {
                 names.sort_unstable();
@@ -231,8 +238,8 @@ impl DeadLetters {
     }
 
     /// Everything that a queue gives; what went wrong before that was all.
-    async fn drain(&self, queue: &Queue) -> (Vec<Held>, Option<Failure>) {
-        let mut held: Vec<Held> = Vec::new();
+    async fn drain(&self, queue: &Queue) -> (Vec<Leased>, Option<Failure>) {
+        let mut held: Vec<Leased> = Vec::new();
         loop {
             let request =
                 self.sqs.receive_message().queue_url(&queue.url).max_number_of_messages(10);
@@ -292,7 +299,7 @@ impl DeadLetters {
 }
 
 impl Queue {
-    fn take(&self, message: Message) -> Held {
+    fn take(&self, message: Message) -> Leased {
         let body = message.body.unwrap_or_default();
         let system = message.attributes.unwrap_or_default();
         let number =
@@ -308,7 +315,7 @@ impl Queue {
             marks: marks(message.message_attributes.unwrap_or_default()),
             body,
         };
-        Held {
+        Leased {
             letter,
             queue: self.url.clone(),
             receipt: message.receipt_handle.unwrap_or_default(),
@@ -316,10 +323,10 @@ impl Queue {
     }
 }
 
-fn marks(mut attributes: HashMap<String, MessageAttributeValue>) -> Marks {
+fn marks(mut attributes: HashMap<String, MessageAttributeValue>) -> RedriveMetadata {
     let mut text =
         |name: &str| attributes.remove(name).and_then(|attribute| attribute.string_value);
-    Marks {
+    RedriveMetadata {
         target: text("TARGET_ARN"),
         error: text("ERROR_CODE"),
         redrives: text(REDRIVES).and_then(|count| count.parse().ok()).unwrap_or(0),

@@ -1,6 +1,6 @@
 use super::*;
 use rialto_contracts::{
-    Cause, Payload,
+    EventContext, Payload,
     orders::{CancelReason, OrderCancelled},
 };
 use rialto_kernel::UserId;
@@ -15,7 +15,7 @@ pub(crate) fn order(name: &str) -> OrderId {
 pub(crate) fn event(order_id: OrderId) -> Event {
     let user_id = UserId::derive(&[b"u"]);
     let cancelled = OrderCancelled { order_id, user_id, reason: CancelReason::Buyer };
-    Event::new(&cancelled, 2, 0, NOW, &Cause::default())
+    Event::new(&cancelled, 2, 0, NOW, &EventContext::default())
 }
 
 /// A dead letter as its queue gives it.
@@ -27,7 +27,7 @@ pub(crate) fn letter(source: Source, body: &str) -> DeadLetter {
         receives: 5,
         sent: Timestamp::from_millis(NOW.millis() - 60_000),
         body: body.to_owned(),
-        marks: Marks::default(),
+        marks: RedriveMetadata::default(),
     }
 }
 
@@ -69,16 +69,22 @@ fn the_dead_letter_queues_of_a_stage_are_told_from_all_others() {
 fn each_kind_goes_back_to_where_it_belongs() {
     let event = event(order("o"));
     assert_eq!(
-        delivered(consumer(), &event).way(&stage()),
-        Way::Queue("rialto-dev-inventory-on-orders".to_owned())
+        delivered(consumer(), &event).target(&stage()),
+        RedriveTarget::Queue("rialto-dev-inventory-on-orders".to_owned())
     );
     let whole = serde_json::to_string(&event).unwrap();
-    assert_eq!(letter(Source::Outbox("orders".to_owned()), &whole).way(&stage()), Way::Bus);
+    assert_eq!(
+        letter(Source::Outbox("orders".to_owned()), &whole).target(&stage()),
+        RedriveTarget::Bus
+    );
     let mut ruled = delivered(Source::Rule, &event);
-    assert!(matches!(ruled.way(&stage()), Way::Nowhere(_)), "for whom?");
+    assert!(matches!(ruled.target(&stage()), RedriveTarget::Nowhere(_)), "for whom?");
     ruled.marks.target =
         Some("arn:aws:sqs:eu-central-1:1:rialto-dev-payments-on-orders".to_owned());
-    assert_eq!(ruled.way(&stage()), Way::Queue("rialto-dev-payments-on-orders".to_owned()));
+    assert_eq!(
+        ruled.target(&stage()),
+        RedriveTarget::Queue("rialto-dev-payments-on-orders".to_owned())
+    );
     for target in [
         "arn:aws:lambda:eu-central-1:1:function:rialto-dev-orders-sweep",
         "arn:aws:sqs:eu-central-1:1:rialto-prod-payments-on-orders",
@@ -86,7 +92,7 @@ fn each_kind_goes_back_to_where_it_belongs() {
     ] {
         ruled.marks.target = Some(target.to_owned());
         assert!(
-            matches!(ruled.way(&stage()), Way::Nowhere(why) if why.contains(target)),
+            matches!(ruled.target(&stage()), RedriveTarget::Nowhere(why) if why.contains(target)),
             "{target}"
         );
     }
@@ -98,7 +104,7 @@ fn what_nobody_can_read_goes_nowhere() {
         for source in [consumer(), Source::Outbox("orders".to_owned()), Source::Rule] {
             let letter = letter(source, body);
             assert!(
-                matches!(letter.way(&stage()), Way::Nowhere(why) if why.contains("nobody can read it"))
+                matches!(letter.target(&stage()), RedriveTarget::Nowhere(why) if why.contains("nobody can read it"))
             );
             assert_eq!(letter.row(NOW)[2..4], ["?", "?"]);
         }
@@ -112,16 +118,16 @@ fn an_outbox_that_was_put_aside_whole_is_read_event_by_event() {
     assert_eq!(letter.events.as_ref().unwrap().len(), 2);
     assert_eq!(letter.row(NOW)[2], "OrderCancelled");
     assert!(
-        letter.is_of(&order("a").to_string())
-            && letter.is_of(&order("b").to_string())
-            && !letter.is_of(&order("c").to_string())
+        letter.concerns(&order("a").to_string())
+            && letter.concerns(&order("b").to_string())
+            && !letter.concerns(&order("c").to_string())
     );
 }
 
 #[test]
 fn a_selection_takes_what_it_says_and_nothing_else() {
     let letter = delivered(consumer(), &event(order("o")));
-    let takes = |selection: Selection| selection.takes(&letter, NOW);
+    let takes = |selection: Selection| selection.accepts(&letter, NOW);
     assert!(takes(Selection::default()));
     assert!(takes(Selection::of_order(order("o"))));
     assert!(!takes(Selection::of_order(order("other"))));
@@ -143,7 +149,9 @@ fn a_selection_takes_what_it_says_and_nothing_else() {
 fn an_unreadable_message_is_found_by_the_order_that_it_names() {
     let letter = letter(consumer(), &json!({"detail": {"order": order("o")}}).to_string());
     assert!(letter.events.is_err());
-    assert!(letter.is_of(&order("o").to_string()) && !letter.is_of(&order("other").to_string()));
+    assert!(
+        letter.concerns(&order("o").to_string()) && !letter.concerns(&order("other").to_string())
+    );
 }
 
 #[test]

@@ -1,12 +1,12 @@
 use super::*;
 use crate::{
-    books::tests::{Stage, at, confirmed_but_not_sold, declined, given_back, given_up, paid},
     dead_letters::tests::delivered,
+    reconcile::tests::{Stage, at, confirmed_but_not_sold, declined, given_back, given_up, paid},
 };
 
 /// What the one order of the books waits for.
-fn waiting(books: &Books) -> Vec<String> {
-    waits_of(books, books.orders[0].order_id).iter().map(ToString::to_string).collect()
+fn waiting(books: &Snapshot) -> Vec<String> {
+    waiting_for(books, books.orders[0].order_id).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -15,14 +15,14 @@ fn a_pending_order_waits_for_the_next_event_of_its_way() {
         (Stage::Placed, "OrderPlaced to be heard by inventory-on-orders"),
         (Stage::Reserved, "StockReserved to be heard by payments-on-inventory"),
         (Stage::Opened, "StockReserved to be heard by payments-on-inventory"),
-        (Stage::Begun, "the provider to settle the charge"),
+        (Stage::Started, "the provider to settle the charge"),
         (Stage::Captured, "PaymentCaptured to be heard by orders-on-payments"),
         (Stage::Declined, "PaymentFailed to be heard by orders-on-payments"),
     ] {
         assert_eq!(waiting(&at(stage).0), [wait]);
     }
     let mut short = at(Stage::Reserved).0;
-    short.reservations[0].outcome = Outcome::Rejected;
+    short.reservations[0].outcome = ReservationOutcome::Rejected;
     assert_eq!(waiting(&short), ["StockRejected to be heard by orders-on-inventory"]);
 }
 

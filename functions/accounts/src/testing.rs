@@ -3,21 +3,22 @@
 use crate::{
     adapters::memory::MemoryAccounts,
     domain::{
-        account::{Account, Details},
+        account::{Account, ContactDetails},
         address_book::AddressBook,
-        attempts::{Admission, Counter},
+        attempts::{RateLimitDecision, RateLimitKey},
         contact::{Email, Name},
         credential::{Credential, Password, PasswordHash},
         registration::Registration,
-        reset::Reset,
+        reset::PasswordReset,
         session::Session,
     },
     ports::{
-        AccountReader, AddressBooks, AttemptCounter, CredentialReader, CredentialWriter, HashError,
-        OrdersOf, Passwords, Registrar, ResetReader, ResetWriter, SessionEnder, SessionStarter,
+        AccountReader, AccountRegistrar, AddressBooks, CredentialReader, CredentialWriter,
+        HashError, OrdersClient, PasswordHasher, RateLimiter, ResetReader, ResetWriter,
+        SessionEnder, SessionStarter,
     },
 };
-use rialto_contracts::{Cause, internal::orders::RecentOrder};
+use rialto_contracts::{EventContext, internal::orders::RecentOrder};
 use rialto_kernel::{
     AccountId, Clock, Phone, SellerId, SessionId, StoreError, SystemClock, Timestamp, UserId, Write,
 };
@@ -29,20 +30,20 @@ pub(crate) const PASSWORD: &str = "correct horse";
 #[derive(Clone, Copy)]
 pub(crate) struct PlainPasswords;
 
-impl Passwords for PlainPasswords {
+impl PasswordHasher for PlainPasswords {
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         Ok(PasswordHash(format!("hash of {}", password.as_str())))
     }
     fn verify(&self, password: &Password, hash: &PasswordHash) -> bool {
         hash.0 == format!("hash of {}", password.as_str())
     }
-    fn decoy(&self) -> PasswordHash {
+    fn dummy_hash(&self) -> PasswordHash {
         PasswordHash("decoy".to_owned())
     }
 }
 
-pub(crate) fn details(email: &str) -> Details {
-    Details {
+pub(crate) fn details(email: &str) -> ContactDetails {
+    ContactDetails {
         email: Email::parse(email).unwrap(),
         name: Name::parse("Ann Lee").unwrap(),
         phone: Some(Phone::parse("+491701234567").unwrap()),
@@ -50,11 +51,16 @@ pub(crate) fn details(email: &str) -> Details {
 }
 
 /// A buyer whose password is [`PASSWORD`].
-pub(crate) async fn registered(store: &impl Registrar, email: &str) -> Credential {
+pub(crate) async fn registered(store: &impl AccountRegistrar, email: &str) -> Credential {
     let now = SystemClock.now();
-    let hash = PlainPasswords.hash(&Password::choose(PASSWORD).unwrap()).unwrap();
-    let registration =
-        Registration::user(UserId::generate(now), details(email), hash, &Cause::default(), now);
+    let hash = PlainPasswords.hash(&Password::new(PASSWORD).unwrap()).unwrap();
+    let registration = Registration::user(
+        UserId::generate(now),
+        details(email),
+        hash,
+        &EventContext::default(),
+        now,
+    );
     assert_eq!(store.register(&registration).await, Ok(Write::Done));
     registration.credential
 }
@@ -85,7 +91,7 @@ impl FakeOrders {
     }
 }
 
-impl OrdersOf for FakeOrders {
+impl OrdersClient for FakeOrders {
     async fn recent(&self, _: UserId) -> Result<Vec<RecentOrder>, StoreError> {
         self.answer(Vec::new())
     }
@@ -100,13 +106,13 @@ impl OrdersOf for FakeOrders {
 /// A store whose writes happen, and then look as if somebody else had been quicker: their answers were lost, and they were
 /// sent again.
 #[derive(Default)]
-pub(crate) struct Forgetful {
+pub(crate) struct LostAckStore {
     pub(crate) store: MemoryAccounts,
     /// A session that begins just before the first write of a credential.
     pub(crate) begins: Mutex<Option<(Session, Credential)>>,
 }
 
-impl Forgetful {
+impl LostAckStore {
     async fn begin(&self) {
         let begins = self.begins.lock().unwrap().take();
         if let Some((session, credential)) = begins {
@@ -115,42 +121,46 @@ impl Forgetful {
     }
 }
 
-impl AccountReader for Forgetful {
+impl AccountReader for LostAckStore {
     async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
         self.store.account(account).await
     }
 }
 
-impl CredentialReader for Forgetful {
+impl CredentialReader for LostAckStore {
     async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
         self.store.credential(email).await
     }
 }
 
-impl CredentialWriter for Forgetful {
+impl CredentialWriter for LostAckStore {
     async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
         self.begin().await;
         self.store.save_credential(credential).await.map(|_| Write::Conflict)
     }
 }
 
-impl ResetWriter for Forgetful {
-    async fn save_reset(&self, email: &Email, reset: &Reset) -> Result<Write, StoreError> {
+impl ResetWriter for LostAckStore {
+    async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
         self.store.save_reset(email, reset).await.map(|_| Write::Conflict)
     }
 }
 
-impl ResetReader for Forgetful {
-    async fn reset(&self, email: &Email) -> Result<Option<Reset>, StoreError> {
+impl ResetReader for LostAckStore {
+    async fn reset(&self, email: &Email) -> Result<Option<PasswordReset>, StoreError> {
         self.store.reset(email).await
     }
-    async fn use_reset(&self, credential: &Credential, reset: &Reset) -> Result<Write, StoreError> {
+    async fn use_reset(
+        &self,
+        credential: &Credential,
+        reset: &PasswordReset,
+    ) -> Result<Write, StoreError> {
         self.begin().await;
         self.store.use_reset(credential, reset).await.map(|_| Write::Conflict)
     }
 }
 
-impl AddressBooks for Forgetful {
+impl AddressBooks for LostAckStore {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         self.store.addresses(user).await
     }
@@ -163,7 +173,7 @@ impl AddressBooks for Forgetful {
     }
 }
 
-impl SessionEnder for Forgetful {
+impl SessionEnder for LostAckStore {
     async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
         self.store.end(account, session).await
     }
@@ -176,14 +186,18 @@ impl SessionEnder for Forgetful {
     }
 }
 
-impl AttemptCounter for Forgetful {
-    async fn count(&self, counter: &Counter, now: Timestamp) -> Result<Admission, StoreError> {
-        self.store.count(counter, now).await
+impl RateLimiter for LostAckStore {
+    async fn acquire(
+        &self,
+        counter: &RateLimitKey,
+        now: Timestamp,
+    ) -> Result<RateLimitDecision, StoreError> {
+        self.store.acquire(counter, now).await
     }
-    async fn take_back(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.store.take_back(counter).await
+    async fn refund(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
+        self.store.refund(counter).await
     }
-    async fn forget(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.store.forget(counter).await
+    async fn clear(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
+        self.store.clear(counter).await
     }
 }

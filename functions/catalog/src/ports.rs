@@ -2,9 +2,9 @@
 
 use crate::domain::{
     item::{Brand, Category, Item},
-    listing::{List, Sort},
-    product::{Change, Product},
-    search::Chunk,
+    listing::{IndexKey, Sort},
+    product::{Product, ProductUpdate},
+    search::Batch,
 };
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
 
@@ -20,7 +20,7 @@ pub trait ProductReader {
 /// What became of the write of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Stored {
+pub enum ProductWriteOutcome {
     Done,
     /// Nothing was written: the product isn't as it was before the change.
     Conflict,
@@ -33,15 +33,18 @@ pub trait ProductWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn store(&self, change: &Change) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+    fn store(
+        &self,
+        change: &ProductUpdate,
+    ) -> impl Future<Output = Result<ProductWriteOutcome, StoreError>> + Send;
 }
 
-pub trait OriginReader {
+pub trait RegistrationContextReader {
     /// What a product is made from, and what was heard of the seller.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn origin(
+    fn registration_context(
         &self,
         item: ItemId,
         seller: SellerId,
@@ -65,11 +68,11 @@ pub trait ListReader {
     /// [`StoreError::Unavailable`] when the store can't answer.
     fn entries(
         &self,
-        list: &List,
+        list: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
-    ) -> impl Future<Output = Result<Chunk, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Batch, StoreError>> + Send;
 
     /// These products as they are now, those that exist, in the order asked for.
     ///
@@ -102,7 +105,7 @@ pub trait SellerWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn keep_seller(
+    fn upsert_seller(
         &self,
         seller: SellerId,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
@@ -118,7 +121,7 @@ pub trait SellerWriter {
 }
 
 /// Categories, brands and items. Each write is of a new thing: [`Write::Conflict`] if its id is taken.
-pub trait AssortmentWriter {
+pub trait TaxonomyWriter {
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn put_category(
@@ -134,7 +137,7 @@ pub trait AssortmentWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn classes(
+    fn classes_exist(
         &self,
         category: CategoryId,
         brand: BrandId,

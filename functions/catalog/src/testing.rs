@@ -5,15 +5,20 @@ use crate::{
     domain::{
         details::Description,
         item::{Attributes, Item},
-        product::{Change, Product, Registration},
+        product::{Product, ProductUpdate, Registration},
     },
-    ports::{ProductWriter, Stored},
+    ports::{ProductWriteOutcome, ProductWriter},
 };
-use rialto_contracts::{Cause, catalog::ProductStatus};
+use rialto_contracts::{EventContext, catalog::ProductStatus};
 use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Text, Timestamp};
 
 /// A registration at this time, which is its price too.
-pub(crate) fn registered(millis: i64, seller: &str, title: &str, initial_stock: u32) -> Change {
+pub(crate) fn registered(
+    millis: i64,
+    seller: &str,
+    title: &str,
+    initial_stock: u32,
+) -> ProductUpdate {
     let item = Item {
         item_id: ItemId::derive(&[b"i"]),
         name: Text::parse("thing").unwrap(),
@@ -32,7 +37,7 @@ pub(crate) fn registered(millis: i64, seller: &str, title: &str, initial_stock: 
     };
     let now = Timestamp::from_millis(millis);
     let (id, seller) = (ProductId::generate(now), SellerId::derive(&[seller.as_bytes()]));
-    Product::register(id, seller, &item, registration, now, &Cause::default())
+    Product::register(id, seller, &item, registration, now, &EventContext::default())
 }
 
 /// A product that its seller sells, in a store.
@@ -44,8 +49,9 @@ pub(crate) async fn sell(
 ) -> ProductId {
     let registered = registered(millis, seller, title, 1);
     let now = Timestamp::from_millis(millis);
-    let shown = registered.product.choose(ProductStatus::Sell, now, &Cause::default()).unwrap();
-    assert_eq!(store.store(&registered).await.unwrap(), Stored::Done);
-    assert_eq!(store.store(&shown).await.unwrap(), Stored::Done);
+    let shown =
+        registered.product.set_status(ProductStatus::Sell, now, &EventContext::default()).unwrap();
+    assert_eq!(store.store(&registered).await.unwrap(), ProductWriteOutcome::Done);
+    assert_eq!(store.store(&shown).await.unwrap(), ProductWriteOutcome::Done);
     shown.product.product_id
 }

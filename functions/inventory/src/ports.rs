@@ -2,10 +2,10 @@
 
 use crate::domain::{
     movement::Movement,
-    reservation::{Change, Reservation},
+    reservation::{Reservation, ReservationUpdate},
     stock::Stock,
 };
-use rialto_contracts::{Cause, inventory::Shortage};
+use rialto_contracts::{EventContext, inventory::Shortage};
 use rialto_kernel::{OrderId, ProductId, StoreError, Write};
 
 pub trait StockReader {
@@ -17,7 +17,7 @@ pub trait StockReader {
     ) -> impl Future<Output = Result<Option<Stock>, StoreError>> + Send;
 }
 
-pub trait StockRegistrar {
+pub trait StockInitializer {
     /// Writes a product's first stock; [`Write::Conflict`] if it has one.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ pub trait StockAdjuster {
         stock: &Stock,
         movement: &Movement,
         record: &AdjustmentRecord,
-        cause: &Cause,
+        cause: &EventContext,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
@@ -80,14 +80,14 @@ pub trait MovementReader {
 
 /// What became of a change of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Applied {
+pub enum ReserveOutcome {
     Done,
     /// The reservation isn't as the change expected.
     Conflict,
     /// There isn't enough of these.
-    Short(Vec<Shortage>),
+    InsufficientStock(Vec<Shortage>),
     /// The product's registration wasn't heard of yet.
-    Unknown(ProductId),
+    UnknownProduct(ProductId),
 }
 
 pub trait Reservations {
@@ -103,5 +103,8 @@ pub trait Reservations {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] under contention, or when it isn't known whether it was written.
-    fn apply(&self, change: &Change) -> impl Future<Output = Result<Applied, StoreError>> + Send;
+    fn apply(
+        &self,
+        change: &ReservationUpdate,
+    ) -> impl Future<Output = Result<ReserveOutcome, StoreError>> + Send;
 }

@@ -1,6 +1,6 @@
 //! Types and rules, without any outside world.
 
-pub mod announced;
+pub mod emitted_events;
 pub mod order;
 pub mod product;
 pub mod quote;

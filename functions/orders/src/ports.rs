@@ -1,7 +1,7 @@
 //! What lies outside: the service's table, in the pieces that each use case needs.
 
 use crate::domain::{
-    order::{Change, Order, OrderState},
+    order::{Order, OrderState, OrderUpdate},
     product::Product,
 };
 use rialto_kernel::{
@@ -11,17 +11,18 @@ use std::collections::HashMap;
 
 /// What the first placing of an order left for its repetitions.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct FirstPlacing {
+pub struct IdempotencyRecord {
     pub body_hash: String,
     /// The answer that was given, to the byte. Empty, as the hash is, once the buyer's address is forgotten.
-    pub answer: String,
+    #[serde(rename = "answer")]
+    pub response_body: String,
 }
 
 /// All that placing an order depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct PlacementContext {
     /// The order of this id, if it was placed before.
-    pub placed: Option<FirstPlacing>,
+    pub placed: Option<IdempotencyRecord>,
     /// The buyer is unregistered.
     pub buyer_gone: bool,
     /// Those of the products that orders knows.
@@ -33,12 +34,12 @@ pub trait OrderPlacer {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn known(
+    fn load_placement_context(
         &self,
         order: OrderId,
         buyer: UserId,
         products: &[ProductId],
-    ) -> impl Future<Output = Result<Known, StoreError>> + Send;
+    ) -> impl Future<Output = Result<PlacementContext, StoreError>> + Send;
 
     /// Writes a new order with its events; [`Write::Conflict`] if its id is taken.
     ///
@@ -46,8 +47,8 @@ pub trait OrderPlacer {
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn insert(
         &self,
-        change: &Change,
-        placing: &FirstPlacing,
+        change: &OrderUpdate,
+        placing: &IdempotencyRecord,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
@@ -78,15 +79,15 @@ pub trait OrderWriter: OrderReader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn save(&self, change: &Change) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn save(&self, change: &OrderUpdate) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-pub trait DeadlineReader {
+pub trait ExpiredOrders {
     /// PENDING orders that were to be settled by `now`, `limit` at most: as an index has them, which may lag.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn due(
+    fn due_before(
         &self,
         now: Timestamp,
         limit: usize,
@@ -101,7 +102,7 @@ pub trait OrderLister {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn orders_of(
+    fn list_by_buyer(
         &self,
         user: UserId,
         state: Option<OrderState>,
@@ -110,7 +111,7 @@ pub trait OrderLister {
     ) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
 }
 
-pub trait OpenLines {
+pub trait OpenLineReader {
     /// Whether this seller has a line that hasn't ended, in an order that is CONFIRMED.
     ///
     /// # Errors
@@ -121,18 +122,24 @@ pub trait OpenLines {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
-pub trait BuyerKeeper {
+pub trait UnregisteredBuyers {
     /// Keeps that a buyer is unregistered, for orders that are placed later; [`Write::Conflict`] if that is known.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn keep_gone(&self, buyer: UserId) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn mark_unregistered(
+        &self,
+        buyer: UserId,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-pub trait ProductKeeper {
+pub trait ProductReplica {
     /// Keeps this copy of a product; [`Write::Conflict`] if a copy as new or newer is there.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn keep(&self, product: &Product) -> impl Future<Output = Result<Write, StoreError>> + Send;
+    fn upsert_if_newer(
+        &self,
+        product: &Product,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }

@@ -1,20 +1,20 @@
 //! What the unit tests of several modules begin with.
 
 use crate::domain::{
-    order::{Change, Order},
+    order::{Order, OrderUpdate},
     product::Product,
-    quote::{Quote, Terms},
+    quote::{PricingTerms, Quote},
     request::{OrderRequest, PaymentMethod, RequestedLine},
 };
-use rialto_contracts::{Cause, catalog::ProductStatus};
+use rialto_contracts::{EventContext, catalog::ProductStatus};
 use rialto_kernel::{
     Address, Amount, Currency, DropOff, OrderId, Phone, ProductId, Quantity, SellerId, Text,
     Timestamp, UserId,
 };
 use std::{collections::HashMap, time::Duration};
 
-pub(crate) fn terms() -> Terms {
-    Terms {
+pub(crate) fn terms() -> PricingTerms {
+    PricingTerms {
         currency: Currency::parse("EUR").unwrap(),
         shipping_fee: Amount::new(300).unwrap(),
         free_shipping_from: Amount::new(5_000).unwrap(),
@@ -53,7 +53,7 @@ pub(crate) fn request(quantity: i64) -> OrderRequest {
     }
 }
 
-pub(crate) fn order() -> Change {
+pub(crate) fn order() -> OrderUpdate {
     let request = request(2);
     let products = HashMap::from([(product().product_id, product())]);
     let quote = Quote::new(&request.lines, &products, &terms()).unwrap();
@@ -65,6 +65,6 @@ pub(crate) fn order() -> Change {
         quote,
         &terms(),
         Timestamp::from_millis(1_000),
-        &Cause::default(),
+        &EventContext::default(),
     )
 }

@@ -1,8 +1,8 @@
 //! One use case a file, named as the route or the event that it serves, and the steps that they share.
 
+pub mod charge_steps;
 pub mod get_payment;
 pub mod on_order_cancelled;
 pub mod on_stock_reserved;
 pub mod receive_webhook;
-pub mod steps;
 pub mod sweep;

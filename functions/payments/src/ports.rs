@@ -1,9 +1,9 @@
 //! What lies outside: the service's table, in the pieces that each use case needs, and the payment provider.
 
 use crate::domain::{
-    intent::{Code, IntentId, IntentState},
-    ledger::Entry,
-    payment::{Change, Charge, Payment},
+    intent::{DeclineCode, IntentId, IntentState},
+    ledger::LedgerEntry,
+    payment::{Charge, Payment, PaymentUpdate},
     refund::{Refund, RefundProgress},
 };
 use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
@@ -31,16 +31,19 @@ pub trait PaymentWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn save(&self, change: &Change) -> impl Future<Output = Result<Saved, StoreError>> + Send;
+    fn save(
+        &self,
+        change: &PaymentUpdate,
+    ) -> impl Future<Output = Result<Saved, StoreError>> + Send;
 }
 
-pub trait DeadlineReader {
+pub trait ExpiredPayments {
     /// Orders whose payments have something under way that should have ended by `now`, `limit` at most: as an index has
     /// them, which may lag.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn due(
+    fn due_before(
         &self,
         now: Timestamp,
         limit: usize,
@@ -55,7 +58,7 @@ pub trait LedgerReader {
     fn entries(
         &self,
         order: OrderId,
-    ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<LedgerEntry>, StoreError>> + Send;
 }
 
 /// The provider didn't do what it was asked.
@@ -63,7 +66,7 @@ pub trait LedgerReader {
 pub enum ProviderError {
     /// It refused, for good: nothing happened.
     #[error("the provider refuses: {0}")]
-    Refused(Code),
+    Refused(DeclineCode),
     /// It isn't known whether anything happened. Look before trying again.
     #[error("the provider's answer isn't known: {0}")]
     Unknown(String),

@@ -1,12 +1,12 @@
 //! What lies outside: the dependencies whose health is asked for, the simulator's table, and who hears its webhooks.
 
-use crate::domain::{health::Dependency, intent::Intent, saved::Saved};
+use crate::domain::{health::Dependency, intent::Intent, saved::IdempotencyRecord};
 use rialto_kernel::{StoreError, Write};
 
 /// A webhook wasn't taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the webhook wasn't taken: {0}")]
-pub struct NotTaken(pub String);
+pub struct DeliveryFailed(pub String);
 
 pub trait Probe {
     /// Asks a dependency something cheap, for a second at most.
@@ -29,7 +29,7 @@ pub trait Intents {
         &self,
         id: &str,
         key: Option<&str>,
-    ) -> impl Future<Output = Result<(Option<Intent>, Option<Saved>), StoreError>> + Send;
+    ) -> impl Future<Output = Result<(Option<Intent>, Option<IdempotencyRecord>), StoreError>> + Send;
 
     /// Writes each of them over its version before, or nothing; [`Write::Conflict`] if one isn't as it was.
     ///
@@ -38,18 +38,18 @@ pub trait Intents {
     fn write(
         &self,
         intent: Option<&Intent>,
-        saved: Option<&Saved>,
+        saved: Option<&IdempotencyRecord>,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-pub trait Listener {
+pub trait WebhookSender {
     /// Posts an event, signed.
     ///
     /// # Errors
     /// [`NotTaken`] unless it is acknowledged.
-    fn tell(
+    fn deliver(
         &self,
         body: &str,
         signature: &str,
-    ) -> impl Future<Output = Result<(), NotTaken>> + Send;
+    ) -> impl Future<Output = Result<(), DeliveryFailed>> + Send;
 }

@@ -26,7 +26,7 @@ tokio::task_local! {
 }
 
 /// Runs `work` and tells how many requests it made.
-pub async fn counted<T>(work: impl Future<Output = T>) -> (T, u32) {
+pub async fn count_requests<T>(work: impl Future<Output = T>) -> (T, u32) {
     let calls = Arc::new(AtomicU32::new(0));
     let output = CALLS.scope(Arc::clone(&calls), work).await;
     (output, calls.load(Ordering::Relaxed))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// The functions of a stage. Clones share their connections.
 #[derive(Debug, Clone)]
-pub struct Functions {
+pub struct LambdaClient {
     client: SignedClient,
     stage: Stage,
 }
@@ -20,7 +20,7 @@ pub enum InvokeError {
     Failed(String),
 }
 
-impl Functions {
+impl LambdaClient {
     /// An answer that takes longer than `limit` is given up.
     #[must_use]
     pub fn new(aws: &SdkConfig, stage: &Stage, limit: Duration) -> Self {
@@ -50,7 +50,7 @@ impl Functions {
     ///
     /// # Errors
     /// [`InvokeError::Unreached`]; whether it is handed over isn't known then.
-    pub async fn hand_over(&self, function: &str, payload: &str) -> Result<(), InvokeError> {
+    pub async fn invoke_async(&self, function: &str, payload: &str) -> Result<(), InvokeError> {
         let unreached = |reason| InvokeError::Unreached { function: function.to_owned(), reason };
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
         let headers = [("content-type", "application/json"), ("x-amz-invocation-type", "Event")];

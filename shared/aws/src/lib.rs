@@ -16,7 +16,7 @@ mod stage;
 
 pub use aws_types::SdkConfig;
 pub use config::{ConfigError, emulator_config, sdk_config};
-pub use functions::{Functions, InvokeError};
+pub use functions::{InvokeError, LambdaClient};
 pub use mail::{Mail, MailError, Mailer};
 pub use parameters::{Parameter, ParameterError, ParameterStore};
 pub use secrets::{SecretError, SecretStore};

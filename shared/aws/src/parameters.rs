@@ -75,7 +75,7 @@ impl ParameterStore {
     }
 
     async fn ask(&self, action: &str, request: &Value) -> Result<Value, ParameterError> {
-        let answer = self.client.ask(&format!("AmazonSSM.{action}"), request).await;
+        let answer = self.client.send(&format!("AmazonSSM.{action}"), request).await;
         answer.map_err(|error| ParameterError(error.to_string()))
     }
 }

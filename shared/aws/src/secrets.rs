@@ -71,7 +71,7 @@ impl SecretStore {
     }
 
     async fn ask(&self, action: &str, request: &Value) -> Result<Value, JsonError> {
-        self.client.ask(&format!("secretsmanager.{action}"), request).await
+        self.client.send(&format!("secretsmanager.{action}"), request).await
     }
 }
 

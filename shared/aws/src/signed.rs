@@ -53,9 +53,9 @@ impl JsonError {
     }
 }
 
-const TRIES: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 
-pub(crate) struct Answer {
+pub(crate) struct SignedResponse {
     pub(crate) status: u16,
     /// What Lambda says in `x-amz-function-error`.
     pub(crate) function_error: Option<String>,
@@ -87,26 +87,26 @@ impl SignedClient {
         path: &str,
         headers: &[(&'static str, &str)],
         body: &str,
-    ) -> Result<Answer, String> {
+    ) -> Result<SignedResponse, String> {
         let request = self.signed(path, headers, body).await?;
         let connector = self.connector.get_or_init(|| http::connector(self.read_timeout));
         let answer = connector.call(request).await.map_err(|error| error.to_string())?;
         let status = answer.status().as_u16();
         let function_error = answer.headers().get("x-amz-function-error").map(str::to_owned);
         let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
-        Ok(Answer { status, function_error, body: body.to_bytes().to_vec() })
+        Ok(SignedResponse { status, function_error, body: body.to_bytes().to_vec() })
     }
 
     /// The answer to an action of a service that speaks JSON, named as in `AmazonSSM.GetParameters`. Asks up to three times; what
     /// the service itself refuses isn't repeated.
-    pub(crate) async fn ask(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
+    pub(crate) async fn send(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
         let body = request.to_string();
         let mut tries = 0;
         loop {
             tries += 1;
             match self.ask_once(target, &body).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) if tries == TRIES || !error.may_pass() => return Err(error),
+                Err(error) if tries == MAX_ATTEMPTS || !error.may_pass() => return Err(error),
                 Err(_) => tokio::time::sleep(Duration::from_millis(50 << tries)).await,
             }
         }

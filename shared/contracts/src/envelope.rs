@@ -44,7 +44,7 @@ pub trait Payload: Serialize + DeserializeOwned {
 
 /// What led to a write: handed from the entrypoint to the events that the write announces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cause {
+pub struct EventContext {
     /// What the work belongs to, when it is a part of something already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlationid: Option<String>,
@@ -73,7 +73,7 @@ impl Event {
         sequence: u64,
         index: u8,
         now: Timestamp,
-        cause: &Cause,
+        cause: &EventContext,
     ) -> Self {
         let subject = payload.subject();
         let id = EventId::derive_at(

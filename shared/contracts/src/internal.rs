@@ -6,16 +6,16 @@ use rialto_kernel::{Address, AddressId, Amount, Currency, OrderId, SellerId, Tim
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// One question, which goes to the internal function of the service that knows.
-pub trait Question: Into<Self::Questions> {
-    type Questions: Serialize + Send;
-    type Answer: DeserializeOwned + Serialize;
+pub trait InternalRequest: Into<Self::Requests> {
+    type Requests: Serialize + Send;
+    type Response: DeserializeOwned + Serialize;
     /// The function that answers, such as `orders-answer-services`.
     const FUNCTION: &'static str;
 }
 
 /// A question on its way, with the trace it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked<Q> {
+pub struct RequestEnvelope<Q> {
     pub question: Q,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlationid: Option<String>,
@@ -23,37 +23,39 @@ pub struct Asked<Q> {
     pub traceparent: Option<String>,
 }
 
-macro_rules! question {
-    ($($question:ident -> $answer:ty),*) => {$(
-        impl Question for $question {
-            type Questions = Questions;
-            type Answer = $answer;
+macro_rules! requests {
+    ($all:ident { $($request:ident -> $response:ty),* }) => {$(
+        impl InternalRequest for $request {
+            type Requests = $all;
+            type Response = $response;
             const FUNCTION: &'static str = FUNCTION;
         }
 
-        impl From<$question> for Questions {
-            fn from(question: $question) -> Self {
-                Self::$question(question)
+        impl From<$request> for $all {
+            fn from(request: $request) -> Self {
+                Self::$request(request)
             }
         }
     )*};
 }
-use question;
+use requests;
 
 /// What orders answers.
 pub mod orders {
     use super::{
-        Amount, Currency, Deserialize, OrderId, Question, SellerId, Serialize, Timestamp, UserId,
+        Amount, Currency, Deserialize, InternalRequest, OrderId, SellerId, Serialize, Timestamp,
+        UserId,
     };
 
     pub const FUNCTION: &str = "orders-answer-services";
 
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(tag = "ask", rename_all = "snake_case")]
-    pub enum Questions {
+    pub enum OrdersRequest {
         RecentOrders(RecentOrders),
         OpenOrders(OpenOrders),
-        OpenLines(OpenLines),
+        #[serde(rename = "open_lines")]
+        HasOpenLines(HasOpenLines),
     }
 
     /// A buyer's newest orders, ten at most.
@@ -80,41 +82,43 @@ pub mod orders {
 
     /// Whether a seller has a line that hasn't ended.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct OpenLines {
+    pub struct HasOpenLines {
         pub seller_id: SellerId,
     }
 
-    super::question! { RecentOrders -> Vec<RecentOrder>, OpenOrders -> bool, OpenLines -> bool }
+    super::requests! { OrdersRequest { RecentOrders -> Vec<RecentOrder>, OpenOrders -> bool, HasOpenLines -> bool } }
 }
 
 /// What accounts answers.
 pub mod accounts {
-    use super::{Address, AddressId, Deserialize, Question, Serialize, UserId};
+    use super::{Address, AddressId, Deserialize, InternalRequest, Serialize, UserId};
     use rialto_kernel::AccountId;
 
     pub const FUNCTION: &str = "accounts-answer-services";
 
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(tag = "ask", rename_all = "snake_case")]
-    pub enum Questions {
-        AddressOf(AddressOf),
-        MailOf(MailOf),
+    pub enum AccountsRequest {
+        #[serde(rename = "address_of")]
+        GetAddress(GetAddress),
+        #[serde(rename = "mail_of")]
+        GetEmail(GetEmail),
     }
 
     /// A buyer's address; none if they have no such one.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct AddressOf {
+    pub struct GetAddress {
         pub user_id: UserId,
         pub address_id: AddressId,
     }
 
     /// Where an account's mail goes; none if it wants none, or is no more.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    pub struct MailOf {
+    pub struct GetEmail {
         pub account_id: AccountId,
     }
 
-    super::question! { AddressOf -> Option<Address>, MailOf -> Option<String> }
+    super::requests! { AccountsRequest { GetAddress -> Option<Address>, GetEmail -> Option<String> } }
 }
 
 #[cfg(test)]
@@ -124,13 +128,16 @@ mod tests {
     #[test]
     fn a_question_says_what_is_asked() {
         let user_id = UserId::derive(&[b"u"]);
-        let question: orders::Questions = orders::RecentOrders { user_id }.into();
-        let asked = Asked { question, correlationid: None, traceparent: None };
+        let question: orders::OrdersRequest = orders::RecentOrders { user_id }.into();
+        let asked = RequestEnvelope { question, correlationid: None, traceparent: None };
         let text = serde_json::to_string(&asked).unwrap();
         assert_eq!(
             text,
             format!(r#"{{"question":{{"ask":"recent_orders","user_id":"{user_id}"}}}}"#)
         );
-        assert_eq!(serde_json::from_str::<Asked<orders::Questions>>(&text).unwrap(), asked);
+        assert_eq!(
+            serde_json::from_str::<RequestEnvelope<orders::OrdersRequest>>(&text).unwrap(),
+            asked
+        );
     }
 }

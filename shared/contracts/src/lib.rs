@@ -11,7 +11,7 @@ pub mod inventory;
 pub mod orders;
 pub mod payments;
 
-pub use envelope::{Cause, DecodeError, Event, Payload};
+pub use envelope::{DecodeError, Event, EventContext, Payload};
 
 /// Declares a source: an enum with a variant for each of its events, and how an [`Event`] is decoded into it.
 macro_rules! source {

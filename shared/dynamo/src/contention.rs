@@ -18,19 +18,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A client so configured sends again what met contention, after pauses that are about a second in all.
-pub(crate) fn waited_out(config: Builder) -> Builder {
+pub(crate) fn with_contention_retries(config: Builder) -> Builder {
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
     let retries = retries.with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
-    config.retry_config(retries).retry_classifier(Collision)
+    config.retry_config(retries).retry_classifier(ContentionClassifier)
 }
 
 /// A single write that met a transaction did nothing and may be sent again; the SDK itself doesn't know.
 #[derive(Debug)]
-struct Collision;
+struct ContentionClassifier;
 
 const TRANSACTION_CONFLICT: &str = "TransactionConflictException";
 
-impl ClassifyRetry for Collision {
+impl ClassifyRetry for ContentionClassifier {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let failed = context.output_or_error().and_then(Result::err);
         let Some(error) = failed.and_then(|error| error.as_operation_error()) else {
@@ -54,9 +54,9 @@ impl ClassifyRetry for Collision {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Expect, Item, Key, PutOutcome, Table};
+    use crate::{Item, Key, Precondition, PutOutcome, Table};
     use rialto_kernel::{StoreError, Write};
-    use rialto_testkit::http::{Answer, serve};
+    use rialto_testkit::http::{StubResponse, serve};
     use std::sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -73,8 +73,10 @@ mod tests {
         let endpoint = serve(move |_| {
             let refused = count.fetch_add(1, Ordering::Relaxed) < refusals;
             Some(match refused {
-                true => Answer::new(400, format!(r#"{{"__type":"{error}","message":"busy"}}"#)),
-                false => Answer::new(200, "{}"),
+                true => {
+                    StubResponse::new(400, format!(r#"{{"__type":"{error}","message":"busy"}}"#))
+                }
+                false => StubResponse::new(200, "{}"),
             })
         });
         (Table::named(&rialto_aws::emulator_config(&endpoint), "busy".to_owned()), requests)
@@ -83,13 +85,14 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_meets_a_transaction_is_sent_until_it_is_taken() {
         let (table, requests) = busy(5, CONFLICT);
-        let put = table.put(Item::new(), Expect::Absent).await;
+        let put = table.put(Item::new(), Precondition::Absent).await;
         assert_eq!(put.unwrap(), PutOutcome::Done);
         assert_eq!(requests.load(Ordering::Relaxed), 6);
 
         let (table, requests) = busy(5, CONFLICT);
-        let updated =
-            table.update(&Key::new("A#1", "A"), Item::new(), &["outbox"], Expect::Version(1)).await;
+        let updated = table
+            .update(&Key::new("A#1", "A"), Item::new(), &["outbox"], Precondition::Version(1))
+            .await;
         assert_eq!(updated.unwrap(), Write::Done);
         assert_eq!(requests.load(Ordering::Relaxed), 6);
     }
@@ -99,13 +102,13 @@ mod tests {
         let (table, _) = busy(5, THROTTLED);
         assert_eq!(table.get(&Key::new("A#1", "A")).await.unwrap(), None);
         let (table, _) = busy(5, THROTTLED);
-        assert_eq!(table.put(Item::new(), Expect::Absent).await.unwrap(), PutOutcome::Done);
+        assert_eq!(table.put(Item::new(), Precondition::Absent).await.unwrap(), PutOutcome::Done);
     }
 
     #[tokio::test]
     async fn contention_that_lasts_is_left_to_the_caller() {
         let (table, requests) = busy(u32::MAX, CONFLICT);
-        let put = table.put(Item::new(), Expect::Absent).await;
+        let put = table.put(Item::new(), Precondition::Absent).await;
         assert!(matches!(put, Err(StoreError::Unavailable(_))), "{put:?}");
         assert_eq!(requests.load(Ordering::Relaxed), super::ATTEMPTS);
     }

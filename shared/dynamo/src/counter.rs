@@ -14,16 +14,16 @@ use std::time::Duration;
 
 /// What became of counting one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
+pub enum CountOutcome {
     Done,
     /// As many as the limit are counted already.
-    Full {
+    LimitReached {
         until: Timestamp,
     },
 }
 
 /// How often counting is tried while others begin windows at the same moment.
-const TRIES: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 impl Table {
     /// Counts one more under `key` in the window that goes on at `now`, or in a new one. The table forgets the count when its
@@ -37,20 +37,20 @@ impl Table {
         limit: u32,
         window: Duration,
         now: Timestamp,
-    ) -> Result<Counted, StoreError> {
-        for _ in 0..TRIES {
+    ) -> Result<CountOutcome, StoreError> {
+        for _ in 0..MAX_ATTEMPTS {
             let within = "SET #count = #count + :one";
             let values =
                 [(":one", number(1)), (":now", number(now.millis())), (":limit", number(limit))];
             let old =
                 match self.counting(key, within, "#ends > :now AND #count < :limit", values).await?
                 {
-                    Step::Done => return Ok(Counted::Done),
-                    Step::Refused(old) => old,
+                    CounterStep::Done => return Ok(CountOutcome::Done),
+                    CounterStep::Refused(old) => old,
                 };
             let ends = old.get("window_ends").and_then(|value| value.as_n().ok()?.parse().ok());
             if let Some(until) = ends.map(Timestamp::from_millis).filter(|until| *until > now) {
-                return Ok(Counted::Full { until });
+                return Ok(CountOutcome::LimitReached { until });
             }
             let ends = now.plus(window);
             let anew = "SET #count = :one, #ends = :ends, #ttl = :ttl";
@@ -61,8 +61,8 @@ impl Table {
                 (":ttl", number(ends.seconds() + 60)),
             ];
             let over = "attribute_not_exists(pk) OR #ends <= :now";
-            if let Step::Done = self.counting(key, anew, over, values).await? {
-                return Ok(Counted::Done);
+            if let CounterStep::Done = self.counting(key, anew, over, values).await? {
+                return Ok(CountOutcome::Done);
             }
         }
         Err(StoreError::Unavailable("others count at the same moment".to_owned()))
@@ -72,10 +72,10 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was.
-    pub async fn uncount(&self, key: &Key) -> Result<(), StoreError> {
+    pub async fn decrement(&self, key: &Key) -> Result<(), StoreError> {
         let values = [(":one", number(1)), (":none", number(0))];
         match self.counting(key, "SET #count = #count - :one", "#count > :none", values).await? {
-            Step::Done | Step::Refused(_) => Ok(()),
+            CounterStep::Done | CounterStep::Refused(_) => Ok(()),
         }
     }
 
@@ -85,7 +85,7 @@ impl Table {
         update: &str,
         condition: &str,
         values: [(&str, AttributeValue); N],
-    ) -> Result<Step, StoreError> {
+    ) -> Result<CounterStep, StoreError> {
         let mut request = self
             .client
             .update_item()
@@ -103,15 +103,15 @@ impl Table {
             request = request.expression_attribute_values(name, value);
         }
         match request.send().await {
-            Ok(_) => Ok(Step::Done),
+            Ok(_) => Ok(CounterStep::Done),
             Err(SdkError::ServiceError(error))
                 if error.err().is_conditional_check_failed_exception() =>
             {
                 match error.into_err() {
                     UpdateItemError::ConditionalCheckFailedException(failed) => {
-                        Ok(Step::Refused(failed.item.unwrap_or_default()))
+                        Ok(CounterStep::Refused(failed.item.unwrap_or_default()))
                     }
-                    _ => Ok(Step::Refused(Item::new())),
+                    _ => Ok(CounterStep::Refused(Item::new())),
                 }
             }
             Err(error) => Err(unavailable(&error)),
@@ -119,7 +119,7 @@ impl Table {
     }
 }
 
-enum Step {
+enum CounterStep {
     Done,
     /// What was there instead.
     Refused(Item),

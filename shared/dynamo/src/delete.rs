@@ -2,7 +2,7 @@
 
 use crate::{
     item::Key,
-    table::{Expect, Table, unavailable},
+    table::{Precondition, Table, unavailable},
 };
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -15,10 +15,14 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether the item is gone.
-    pub async fn delete(&self, key: &Key, expect: Option<Expect>) -> Result<Write, StoreError> {
+    pub async fn delete(
+        &self,
+        key: &Key,
+        expect: Option<Precondition>,
+    ) -> Result<Write, StoreError> {
         let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.item()));
         let mut request = request.condition_expression(condition(expect));
-        for (name, value) in expect.into_iter().flat_map(Expect::values) {
+        for (name, value) in expect.into_iter().flat_map(Precondition::values) {
             request = request.expression_attribute_values(name, value);
         }
         match request.send().await {
@@ -36,7 +40,11 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the request can't be put together.
-    pub fn delete_part(&self, key: &Key, expect: Expect) -> Result<TransactWriteItem, StoreError> {
+    pub fn transact_delete(
+        &self,
+        key: &Key,
+        expect: Precondition,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut delete = Delete::builder()
             .table_name(&self.name)
             .set_key(Some(key.item()))
@@ -49,6 +57,6 @@ impl Table {
     }
 }
 
-fn condition(expect: Option<Expect>) -> &'static str {
-    expect.map_or("attribute_exists(pk)", Expect::condition)
+fn condition(expect: Option<Precondition>) -> &'static str {
+    expect.map_or("attribute_exists(pk)", Precondition::condition)
 }

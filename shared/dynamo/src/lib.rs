@@ -13,8 +13,8 @@ pub use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as OnRefusal,
     TransactWriteItem, Update,
 };
-pub use counter::Counted;
+pub use counter::CountOutcome;
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
-pub use list::{Listing, Position, Stretch};
-pub use table::{Expect, PutOutcome, Table};
-pub use transaction::{Refusal, Transacted};
+pub use list::{Listing, PageToken, Stretch};
+pub use table::{Precondition, PutOutcome, Table};
+pub use transaction::{FailedCondition, TransactOutcome};

@@ -36,9 +36,9 @@ pub struct Stretch<'a> {
 
 /// Where a listing goes on: the key after which it was left, as a cursor carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position(String);
+pub struct PageToken(String);
 
-impl Position {
+impl PageToken {
     /// Of an item that was read, whose key attributes are `names`.
     #[must_use]
     pub fn of(item: &Item, names: &[&str]) -> Self {
@@ -71,7 +71,7 @@ impl Table {
         listing: &Listing<'_>,
         limit: u32,
         position: Option<&str>,
-    ) -> Result<(Vec<Item>, Option<Position>), StoreError> {
+    ) -> Result<(Vec<Item>, Option<PageToken>), StoreError> {
         let (attribute, value) = &listing.partition;
         let mut condition = "#partition = :partition".to_owned();
         let mut request = self
@@ -83,7 +83,7 @@ impl Table {
             .expression_attribute_values(":partition", AttributeValue::S(value.clone()))
             .scan_index_forward(!listing.newest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(position.map(Position::key).transpose()?);
+            .set_exclusive_start_key(position.map(PageToken::key).transpose()?);
         if let Some((attribute, beginning)) = &listing.begins {
             condition.push_str(" AND begins_with(#sort, :beginning)");
             request = request
@@ -97,7 +97,7 @@ impl Table {
             .map_err(|error| unavailable(&error))?;
         let next = answer.last_evaluated_key.map(|key| {
             let names: Vec<&str> = key.keys().map(String::as_str).collect();
-            Position::of(&key, &names)
+            PageToken::of(&key, &names)
         });
         Ok((answer.items.unwrap_or_default(), next))
     }

@@ -1,4 +1,4 @@
-use crate::contention::waited_out;
+use crate::contention::with_contention_retries;
 use crate::item::{Item, Key, item_key, number};
 use aws_sdk_dynamodb::{
     Client, config,
@@ -18,7 +18,7 @@ pub struct Table {
 
 /// What a write expects to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
+pub enum Precondition {
     /// No item with this key.
     Absent,
     /// The item at this `version`.
@@ -44,7 +44,7 @@ impl Table {
 
     #[must_use]
     pub fn named(aws: &SdkConfig, name: String) -> Self {
-        let config = waited_out(config::Builder::from(aws).interceptor(CountCalls));
+        let config = with_contention_retries(config::Builder::from(aws).interceptor(CountCalls));
         Self { client: Client::from_conf(config.build()), name }
     }
 
@@ -64,7 +64,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read.
-    pub async fn get_all(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
+    pub async fn batch_get(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
         let mut found = HashMap::new();
         for keys in keys.chunks(100) {
             let mut left: Vec<Item> = keys.iter().map(Key::item).collect();
@@ -98,7 +98,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether the item was written.
-    pub async fn put(&self, item: Item, expect: Expect) -> Result<PutOutcome, StoreError> {
+    pub async fn put(&self, item: Item, expect: Precondition) -> Result<PutOutcome, StoreError> {
         let mut request = self
             .client
             .put_item()
@@ -135,7 +135,7 @@ impl Table {
         key: &Key,
         set: Item,
         remove: &[&str],
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<Write, StoreError> {
         let changes = Changes::new(set, remove, expect);
         let request = self
@@ -167,7 +167,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn new(set: Item, remove: &[&str], expect: Expect) -> Self {
+    pub(crate) fn new(set: Item, remove: &[&str], expect: Precondition) -> Self {
         let (mut names, mut values) = (HashMap::new(), Item::new());
         let mut assignments = Vec::new();
         for (at, (name, value)) in set.into_iter().enumerate() {
@@ -191,7 +191,7 @@ impl Changes {
     }
 }
 
-impl Expect {
+impl Precondition {
     /// The condition in DynamoDB's words; its values are in [`Expect::values`].
     #[must_use]
     pub const fn condition(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use crate::{
     item::{Item, Key},
-    table::{Changes, Expect, Table, unavailable},
+    table::{Changes, Precondition, Table, unavailable},
 };
 use aws_sdk_dynamodb::{
     error::{BuildError, SdkError},
@@ -15,28 +15,32 @@ use std::time::Duration;
 
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Transacted {
+pub enum TransactOutcome {
     Done,
     /// Some conditions failed and nothing was written. One entry a write, in order: none for those whose condition
     /// held.
-    Refused(Vec<Option<Refusal>>),
+    Refused(Vec<Option<FailedCondition>>),
 }
 
 /// A write whose condition failed, with the item that was there (empty if none, or if not asked for).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct FailedCondition {
     pub item: Item,
 }
 
 /// How often a transaction that collides with others is tried before it is left to its caller.
-const TRIES: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
 impl Table {
     /// A conditional put as a part of a transaction. Refused, it tells what is there, as [`Table::put`] does.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the request can't be put together.
-    pub fn put_part(&self, item: Item, expect: Expect) -> Result<TransactWriteItem, StoreError> {
+    pub fn transact_put(
+        &self,
+        item: Item,
+        expect: Precondition,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
@@ -52,12 +56,12 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the request can't be put together.
-    pub fn update_part(
+    pub fn transact_update(
         &self,
         key: &Key,
         set: Item,
         remove: &[&str],
-        expect: Expect,
+        expect: Precondition,
     ) -> Result<TransactWriteItem, StoreError> {
         let changes = Changes::new(set, remove, expect);
         let update = Update::builder()
@@ -74,7 +78,11 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the request can't be put together.
-    pub fn check_part(&self, key: &Key, expect: Expect) -> Result<TransactWriteItem, StoreError> {
+    pub fn transact_check(
+        &self,
+        key: &Key,
+        expect: Precondition,
+    ) -> Result<TransactWriteItem, StoreError> {
         let mut check = ConditionCheck::builder()
             .table_name(&self.name)
             .set_key(Some(key.item()))
@@ -90,7 +98,10 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] while the contention lasts, or when it isn't known whether the write happened.
-    pub async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, StoreError> {
+    pub async fn transact(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<TransactOutcome, StoreError> {
         let mut tries = 0;
         let mut token = new_token()?;
         loop {
@@ -99,13 +110,13 @@ impl Table {
                 self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             let request = request.client_request_token(&token);
             let error = match request.send().await {
-                Ok(_) => return Ok(Transacted::Done),
+                Ok(_) => return Ok(TransactOutcome::Done),
                 Err(error) => error,
             };
             match cancelled(&error) {
-                Cancelled::ByConditions(refusals) => return Ok(Transacted::Refused(refusals)),
-                Cancelled::ByContention if tries < TRIES => token = new_token()?,
-                Cancelled::NotYet if tries < TRIES => {}
+                Cancelled::ByConditions(refusals) => return Ok(TransactOutcome::Refused(refusals)),
+                Cancelled::ByContention if tries < MAX_ATTEMPTS => token = new_token()?,
+                Cancelled::NotYet if tries < MAX_ATTEMPTS => {}
                 Cancelled::ByContention | Cancelled::NotYet | Cancelled::Otherwise => {
                     return Err(unavailable(&error));
                 }
@@ -127,7 +138,7 @@ fn incomplete(error: BuildError) -> StoreError {
 }
 
 enum Cancelled {
-    ByConditions(Vec<Option<Refusal>>),
+    ByConditions(Vec<Option<FailedCondition>>),
     ByContention,
     /// It is still under way.
     NotYet,
@@ -156,7 +167,7 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>) -> Cancelled {
     }
     let refusals = reasons.iter().map(|reason| {
         (reason.code() == Some("ConditionalCheckFailed"))
-            .then(|| Refusal { item: reason.item().cloned().unwrap_or_default() })
+            .then(|| FailedCondition { item: reason.item().cloned().unwrap_or_default() })
     });
     Cancelled::ByConditions(refusals.collect())
 }
@@ -174,7 +185,7 @@ mod tests {
     use super::*;
     use crate::Item;
     use aws_sdk_dynamodb::types::AttributeValue;
-    use rialto_testkit::http::{Answer, serve};
+    use rialto_testkit::http::{StubResponse, serve};
     use serde_json::{Value, json};
     use std::sync::{Arc, Mutex};
 
@@ -190,8 +201,8 @@ mod tests {
             let body: Value = serde_json::from_str(&asked.body).unwrap();
             sent.push(body["ClientRequestToken"].as_str().unwrap().to_owned());
             Some(match errors.get(sent.len() - 1) {
-                Some(error) => Answer::new(400, error.to_string()),
-                None => Answer::new(200, "{}"),
+                Some(error) => StubResponse::new(400, error.to_string()),
+                None => StubResponse::new(200, "{}"),
             })
         });
         (Table::named(&rialto_aws::emulator_config(&endpoint), "busy".to_owned()), tokens)
@@ -204,9 +215,9 @@ mod tests {
         json!({"__type": format!("{PREFIX}TransactionCanceledException"), "Message": "cancelled", "CancellationReasons": reasons})
     }
 
-    async fn transacted(table: &Table) -> Result<Transacted, StoreError> {
+    async fn transacted(table: &Table) -> Result<TransactOutcome, StoreError> {
         let item = Item::from([("pk".to_owned(), AttributeValue::S("A".to_owned()))]);
-        table.transact(vec![table.put_part(item, Expect::Absent)?]).await
+        table.transact(vec![table.transact_put(item, Precondition::Absent)?]).await
     }
 
     #[tokio::test]
@@ -214,7 +225,7 @@ mod tests {
         // More often than the SDK itself sends it.
         let under_way = json!({"__type": format!("{PREFIX}TransactionInProgressException"), "Message": "not yet"});
         let (table, tokens) = refusing(vec![under_way; 9]);
-        assert_eq!(transacted(&table).await, Ok(Transacted::Done));
+        assert_eq!(transacted(&table).await, Ok(TransactOutcome::Done));
         let tokens = tokens.lock().unwrap();
         assert_eq!(tokens.len(), 10);
         assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
@@ -223,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn a_collision_is_another_attempt_next_time() {
         let (table, tokens) = refusing(vec![cancelled_by(&["TransactionConflict"])]);
-        assert_eq!(transacted(&table).await, Ok(Transacted::Done));
+        assert_eq!(transacted(&table).await, Ok(TransactOutcome::Done));
         let tokens = tokens.lock().unwrap();
         assert_ne!(tokens[0], tokens[1]);
     }
@@ -231,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn no_item_gets_into_what_is_logged() {
         let busy = cancelled_by(&["TransactionConflict", "ConditionalCheckFailed"]);
-        let (table, _) = refusing(vec![busy; TRIES as usize]);
+        let (table, _) = refusing(vec![busy; MAX_ATTEMPTS as usize]);
         let Err(StoreError::Unavailable(text)) = transacted(&table).await else {
             panic!("it was taken")
         };

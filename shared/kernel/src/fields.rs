@@ -28,7 +28,7 @@ pub struct Fields(Vec<FieldError>);
 
 impl Fields {
     /// The value, or nothing and a note of what is wrong.
-    pub fn take<T, E: Display>(
+    pub fn field<T, E: Display>(
         &mut self,
         field: impl Into<String>,
         parsed: Result<T, E>,
@@ -36,19 +36,19 @@ impl Fields {
         match parsed {
             Ok(value) => Some(value),
             Err(error) => {
-                self.refuse(field, error);
+                self.reject(field, error);
                 None
             }
         }
     }
 
-    pub fn refuse(&mut self, field: impl Into<String>, message: impl Display) {
+    pub fn reject(&mut self, field: impl Into<String>, message: impl Display) {
         self.0.push(FieldError { field: field.into(), message: message.to_string() });
     }
 
     /// # Errors
     /// [`Invalid`] with every bad field. `whole` is `None` only after one was noted.
-    pub fn finish<T>(self, whole: Option<T>) -> Result<T, Invalid> {
+    pub fn build<T>(self, whole: Option<T>) -> Result<T, Invalid> {
         match whole {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(Invalid(self.0)),
@@ -64,9 +64,9 @@ mod tests {
     #[test]
     fn every_bad_field_is_named() {
         let mut fields = Fields::default();
-        let a = fields.take("a", Quantity::new(0));
-        let b = fields.take("b", Quantity::new(1000));
-        let invalid = fields.finish(a.zip(b)).unwrap_err();
+        let a = fields.field("a", Quantity::new(0));
+        let b = fields.field("b", Quantity::new(1000));
+        let invalid = fields.build(a.zip(b)).unwrap_err();
         assert_eq!(
             invalid.0.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(),
             ["a", "b"]

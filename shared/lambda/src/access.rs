@@ -7,7 +7,7 @@ use rialto_kernel::Role;
 
 /// Who may call a route, besides supervisors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who {
+pub enum Access {
     /// Everybody, without a token.
     Anonymous,
     /// Every account of these roles; the use case checks whose thing it is.
@@ -18,10 +18,10 @@ pub enum Who {
     Provider,
 }
 
-impl Who {
+impl Access {
     /// Whether callers show an access token.
     #[must_use]
-    pub const fn by_token(self) -> bool {
+    pub const fn requires_token(self) -> bool {
         match self {
             Self::SignedIn(_) | Self::Owner(_) => true,
             Self::Anonymous | Self::Provider => false,
@@ -35,40 +35,40 @@ pub struct Route {
     pub function: &'static str,
     pub method: &'static str,
     pub path: &'static str,
-    pub who: Who,
+    pub who: Access,
 }
 
 const fn route(
     function: &'static str,
     method: &'static str,
     path: &'static str,
-    who: Who,
+    who: Access,
 ) -> Route {
     Route { function, method, path, who }
 }
 
-const SUPERVISOR: Who = Who::SignedIn(&[]);
-const SELLER: Who = Who::SignedIn(&[Role::Seller]);
-const BUYER: Who = Who::SignedIn(&[Role::User]);
-const BUYER_OR_SELLER: Who = Who::SignedIn(&[Role::User, Role::Seller]);
-const OWN_USER: Who = Who::Owner(Role::User);
-const OWN_SELLER: Who = Who::Owner(Role::Seller);
+const SUPERVISOR: Access = Access::SignedIn(&[]);
+const SELLER: Access = Access::SignedIn(&[Role::Seller]);
+const BUYER: Access = Access::SignedIn(&[Role::User]);
+const BUYER_OR_SELLER: Access = Access::SignedIn(&[Role::User, Role::Seller]);
+const OWN_USER: Access = Access::Owner(Role::User);
+const OWN_SELLER: Access = Access::Owner(Role::Seller);
 
 pub const ROUTES: &[Route] = &[
-    route("accounts-register-user", "POST", "/users", Who::Anonymous),
+    route("accounts-register-user", "POST", "/users", Access::Anonymous),
     route("accounts-register-seller", "POST", "/sellers", SUPERVISOR),
-    route("accounts-log-in", "POST", "/auth/login", Who::Anonymous),
-    route("accounts-refresh", "POST", "/auth/refresh", Who::Anonymous),
+    route("accounts-log-in", "POST", "/auth/login", Access::Anonymous),
+    route("accounts-refresh", "POST", "/auth/refresh", Access::Anonymous),
     route("accounts-log-out", "POST", "/auth/logout", BUYER_OR_SELLER),
     route("accounts-list-sessions", "GET", "/auth/sessions", BUYER_OR_SELLER),
     route("accounts-end-session", "DELETE", "/auth/sessions/{session_id}", BUYER_OR_SELLER),
     route("accounts-change-password", "PUT", "/auth/password", BUYER_OR_SELLER),
-    route("accounts-get-jwks", "GET", "/.well-known/jwks.json", Who::Anonymous),
+    route("accounts-get-jwks", "GET", "/.well-known/jwks.json", Access::Anonymous),
     route("accounts-list-users", "GET", "/users", SUPERVISOR),
     route("accounts-get-user", "GET", "/users/{user_id}", OWN_USER),
     route("accounts-change-user", "PATCH", "/users/{user_id}", OWN_USER),
     route("accounts-unregister-user", "DELETE", "/users/{user_id}", OWN_USER),
-    route("accounts-get-public-user", "GET", "/users/{user_id}/public", Who::Anonymous),
+    route("accounts-get-public-user", "GET", "/users/{user_id}/public", Access::Anonymous),
     route("accounts-get-profile", "GET", "/users/{user_id}/profile", OWN_USER),
     route("accounts-set-profile", "PUT", "/users/{user_id}/profile", OWN_USER),
     route("accounts-list-addresses", "GET", "/users/{user_id}/addresses", OWN_USER),
@@ -79,11 +79,11 @@ pub const ROUTES: &[Route] = &[
     route("accounts-get-seller", "GET", "/sellers/{seller_id}", OWN_SELLER),
     route("accounts-change-seller", "PATCH", "/sellers/{seller_id}", OWN_SELLER),
     route("accounts-unregister-seller", "DELETE", "/sellers/{seller_id}", SUPERVISOR),
-    route("accounts-request-reset", "POST", "/auth/password-reset", Who::Anonymous),
-    route("accounts-reset-password", "PUT", "/auth/password-reset", Who::Anonymous),
+    route("accounts-request-reset", "POST", "/auth/password-reset", Access::Anonymous),
+    route("accounts-reset-password", "PUT", "/auth/password-reset", Access::Anonymous),
     route("catalog-register-product", "POST", "/products", SELLER),
-    route("catalog-list-products", "GET", "/products", Who::Anonymous),
-    route("catalog-get-product", "GET", "/products/{product_id}", Who::Anonymous),
+    route("catalog-list-products", "GET", "/products", Access::Anonymous),
+    route("catalog-get-product", "GET", "/products/{product_id}", Access::Anonymous),
     route("catalog-change-product", "PATCH", "/products/{product_id}", SELLER),
     route("catalog-set-product-status", "PUT", "/products/{product_id}/status", SELLER),
     route("catalog-list-seller-products", "GET", "/sellers/{seller_id}/products", OWN_SELLER),
@@ -96,10 +96,10 @@ pub const ROUTES: &[Route] = &[
     route("orders-cancel-order", "POST", "/orders/{order_id}/cancel", BUYER),
     route("orders-get-timeline", "GET", "/orders/{order_id}/timeline", BUYER),
     route("payments-get-payment", "GET", "/orders/{order_id}/payment", BUYER),
-    route("payments-receive-webhook", "POST", "/webhooks/payments", Who::Provider),
-    route("platform-get-health", "GET", "/health", Who::Anonymous),
-    route("platform-get-openapi", "GET", "/openapi.json", Who::Anonymous),
-    route("platform-get-docs", "GET", "/docs", Who::Anonymous),
+    route("payments-receive-webhook", "POST", "/webhooks/payments", Access::Provider),
+    route("platform-get-health", "GET", "/health", Access::Anonymous),
+    route("platform-get-openapi", "GET", "/openapi.json", Access::Anonymous),
+    route("platform-get-docs", "GET", "/docs", Access::Anonymous),
 ];
 
 /// The route that a function serves.
@@ -116,16 +116,16 @@ mod tests {
     fn an_owner_is_named_by_the_path() {
         for route in ROUTES {
             match route.who {
-                Who::Owner(Role::User) => {
+                Access::Owner(Role::User) => {
                     assert!(route.path.contains("{user_id}"), "{}", route.function)
                 }
-                Who::Owner(Role::Seller) => {
+                Access::Owner(Role::Seller) => {
                     assert!(route.path.contains("{seller_id}"), "{}", route.function)
                 }
-                Who::Owner(Role::Supervisor) => {
+                Access::Owner(Role::Supervisor) => {
                     panic!("{}: no path names a supervisor", route.function)
                 }
-                Who::Anonymous | Who::SignedIn(_) | Who::Provider => {}
+                Access::Anonymous | Access::SignedIn(_) | Access::Provider => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// What a function is given at its start, for as long as it lives.
 #[derive(Clone)]
-pub struct App {
+pub struct FunctionContext {
     /// Its name, such as `orders-place-order`.
     pub function: &'static str,
     pub stage: Stage,
@@ -33,7 +33,7 @@ pub enum StartError {
     NoRoute(&'static str),
 }
 
-impl App {
+impl FunctionContext {
     /// # Errors
     /// [`StartError`] names what is missing from the environment.
     pub fn from_environment(function: &'static str) -> Result<Self, StartError> {

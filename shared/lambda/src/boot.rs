@@ -1,6 +1,6 @@
 //! From `main` to the runtime's loop.
 
-use crate::{App, BoxFuture, app::StartError, telemetry};
+use crate::{BoxFuture, FunctionContext, app::StartError, telemetry};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use rialto_kernel::Timestamp;
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub type Handler =
     Arc<dyn Fn(Value, Context) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
 /// Serves a function that takes an event and is neither a route nor a consumer of a queue.
-pub fn run(function: &'static str, build: impl FnOnce(&App) -> Handler) {
+pub fn run(function: &'static str, build: impl FnOnce(&FunctionContext) -> Handler) {
     start(function, |app| Ok(serve_all(function, build(app))));
 }
 
@@ -29,7 +29,10 @@ fn serve_all(function: &'static str, handler: Handler) -> Loop {
 pub(crate) type Loop = std::pin::Pin<Box<dyn Future<Output = Result<(), lambda_runtime::Error>>>>;
 
 /// Starts one thread's worth of everything; a function that can't start says why and ends.
-pub(crate) fn start(function: &'static str, build: impl FnOnce(&App) -> Result<Loop, StartError>) {
+pub(crate) fn start(
+    function: &'static str,
+    build: impl FnOnce(&FunctionContext) -> Result<Loop, StartError>,
+) {
     telemetry::install(function);
     if let Err(error) = start_or_fail(function, build) {
         tracing::error!(error = %error, "the function can't start");
@@ -39,22 +42,22 @@ pub(crate) fn start(function: &'static str, build: impl FnOnce(&App) -> Result<L
 
 fn start_or_fail(
     function: &'static str,
-    build: impl FnOnce(&App) -> Result<Loop, StartError>,
+    build: impl FnOnce(&FunctionContext) -> Result<Loop, StartError>,
 ) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let app = App::from_environment(function)?;
+    let app = FunctionContext::from_environment(function)?;
     let serving = build(&app)?;
     runtime.block_on(serving)
 }
 
 /// Lambda's longest invocation.
-const LONGEST: u64 = 15 * 60 * 1000;
+const MAX_DURATION_MS: u64 = 15 * 60 * 1000;
 
 /// When an invocation that runs `now` is ended. cargo lambda watch tells every invocation the same few minutes after 1970;
 /// they are taken as its time from now on.
 #[must_use]
 pub fn deadline(context: &Context, now: Timestamp) -> Timestamp {
-    if context.deadline <= LONGEST {
+    if context.deadline <= MAX_DURATION_MS {
         return now.plus(Duration::from_millis(context.deadline));
     }
     Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))

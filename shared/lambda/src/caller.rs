@@ -1,7 +1,7 @@
 //! Who calls, and whether they may.
 
 use crate::{
-    access::Who,
+    access::Access,
     settings::{Settings, SettingsError},
     token::{Claims, Jwks, TokenError},
 };
@@ -51,7 +51,7 @@ pub enum AuthMode {
 /// missing, or says anything else, is a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "session", rename_all = "snake_case")]
-pub enum Authorized {
+pub enum AuthorizerContext {
     /// The token is good, and its session goes on.
     Active { sub: String, sid: SessionId, role: Role },
     /// The token was good once.
@@ -62,21 +62,24 @@ pub enum Authorized {
 ///
 /// # Errors
 /// [`Refusal`] unless it says so of this very token.
-pub(crate) fn let_in(authorized: Option<&Authorized>, claims: &Claims) -> Result<(), Refusal> {
+pub(crate) fn check_authorizer_context(
+    authorized: Option<&AuthorizerContext>,
+    claims: &Claims,
+) -> Result<(), AuthError> {
     match authorized {
-        Some(Authorized::Active { sub, sid, role })
+        Some(AuthorizerContext::Active { sub, sid, role })
             if (sub, sid, role) == (&claims.sub, &claims.sid, &claims.role) =>
         {
             Ok(())
         }
-        Some(Authorized::Ended) => Err(Refusal::Expired),
-        Some(Authorized::Active { .. }) | None => Err(Refusal::Unauthenticated),
+        Some(AuthorizerContext::Ended) => Err(AuthError::Expired),
+        Some(AuthorizerContext::Active { .. }) | None => Err(AuthError::Unauthenticated),
     }
 }
 
 /// Why a caller is turned away.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum AuthError {
     #[error("no valid token")]
     Unauthenticated,
     #[error("the token has expired")]
@@ -87,7 +90,7 @@ pub enum Refusal {
     Settings(#[from] SettingsError),
 }
 
-impl From<TokenError> for Refusal {
+impl From<TokenError> for AuthError {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Expired => Self::Expired,
@@ -112,22 +115,22 @@ pub async fn verify(
     stage: &Stage,
     token: &str,
     now: Timestamp,
-) -> Result<(Claims, AccountId), Refusal> {
+) -> Result<(Claims, AccountId), AuthError> {
     let jwks = keys(settings.get(&JWKS).await?)?;
     let claims = match jwks.verify(stage, token, now) {
         Err(TokenError::UnknownKey) => {
-            keys(settings.look_again(&JWKS).await?)?.verify(stage, token, now)?
+            keys(settings.refresh(&JWKS).await?)?.verify(stage, token, now)?
         }
         verified => verified?,
     };
-    let account = AccountId::parse(claims.role, &claims.sub).ok_or(Refusal::Unauthenticated)?;
+    let account = AccountId::parse(claims.role, &claims.sub).ok_or(AuthError::Unauthenticated)?;
     Ok((claims, account))
 }
 
-fn keys(jwks: String) -> Result<Jwks, Refusal> {
+fn keys(jwks: String) -> Result<Jwks, AuthError> {
     serde_json::from_str(&jwks).map_err(|error| {
         tracing::error!(%error, "the public keys can't be read");
-        Refusal::Unauthenticated
+        AuthError::Unauthenticated
     })
 }
 
@@ -135,15 +138,17 @@ fn keys(jwks: String) -> Result<Jwks, Refusal> {
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] for the wrong role or somebody else's account.
-pub fn allow(who: Who, account: AccountId, owner: Option<&str>) -> Result<(), Refusal> {
+pub fn authorize(who: Access, account: AccountId, owner: Option<&str>) -> Result<(), AuthError> {
     let allowed = match who {
-        Who::Provider => false,
+        Access::Provider => false,
         _ if account.role() == Role::Supervisor => true,
-        Who::Anonymous => true,
-        Who::SignedIn(roles) => roles.contains(&account.role()),
-        Who::Owner(role) => account.role() == role && owner == Some(account.to_string().as_str()),
+        Access::Anonymous => true,
+        Access::SignedIn(roles) => roles.contains(&account.role()),
+        Access::Owner(role) => {
+            account.role() == role && owner == Some(account.to_string().as_str())
+        }
     };
-    if allowed { Ok(()) } else { Err(Refusal::Forbidden) }
+    if allowed { Ok(()) } else { Err(AuthError::Forbidden) }
 }
 
 #[cfg(test)]
@@ -157,7 +162,7 @@ mod tests {
         let now = Timestamp::from_millis(1);
         let mine = UserId::generate(now);
         let owner = mine.to_string();
-        let allowed = |account| allow(Who::Owner(Role::User), account, Some(&owner)).is_ok();
+        let allowed = |account| authorize(Access::Owner(Role::User), account, Some(&owner)).is_ok();
         assert!(allowed(AccountId::User(mine)));
         assert!(allowed(AccountId::Supervisor(SupervisorId::generate(now))));
         assert!(!allowed(AccountId::User(UserId::generate(now))));
@@ -180,10 +185,10 @@ mod tests {
             Claims::new(&stage, "usr_1".to_owned(), SessionId::generate(now), Role::User, now);
         let active = |sub: &str, sid: SessionId, role: &str| json!({"session": "active", "sub": sub, "sid": sid, "role": role, "principalId": sub});
         let said = |context: &Value| {
-            let authorized = Authorized::deserialize(context).ok();
-            match let_in(authorized.as_ref(), &claims) {
+            let authorized = AuthorizerContext::deserialize(context).ok();
+            match check_authorizer_context(authorized.as_ref(), &claims) {
                 Ok(()) => "let in",
-                Err(Refusal::Expired) => "expired",
+                Err(AuthError::Expired) => "expired",
                 Err(_) => "unauthenticated",
             }
         };

@@ -4,14 +4,14 @@
 //! service, refuses at once for a while. What then is done instead is the caller's to say.
 
 use crate::{
-    App, BoxFuture,
+    BoxFuture, FunctionContext,
     boot::{self, Failure},
-    telemetry::{Scope, Trace},
+    telemetry::{InvocationContext, Trace},
 };
 use breaker::Breaker;
 use lambda_runtime::{LambdaEvent, service_fn};
-use rialto_aws::{Functions, InvokeError};
-use rialto_contracts::internal::{Asked, Question};
+use rialto_aws::{InvokeError, LambdaClient};
+use rialto_contracts::internal::{InternalRequest, RequestEnvelope};
 use rialto_kernel::Clock;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -24,12 +24,12 @@ mod breaker;
 
 /// What one try may take.
 const LIMIT: Duration = Duration::from_millis(1_500);
-const TRIES: u32 = 2;
+const MAX_ATTEMPTS: u32 = 2;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// There is no answer for now: asked and failed, or not asked because it failed lately.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unanswered {
+pub enum CallError {
     #[error(transparent)]
     Invoke(#[from] InvokeError),
     #[error("{0} didn't answer in time")]
@@ -42,17 +42,17 @@ pub enum Unanswered {
 
 /// The internal function of one other service. Clones share connections and breaker.
 #[derive(Clone)]
-pub struct Peer {
-    functions: Functions,
+pub struct ServiceClient {
+    functions: LambdaClient,
     clock: Arc<dyn Clock>,
     breaker: Arc<Mutex<Breaker>>,
 }
 
-impl Peer {
+impl ServiceClient {
     #[must_use]
-    pub fn new(app: &App) -> Self {
+    pub fn new(app: &FunctionContext) -> Self {
         Self {
-            functions: Functions::new(&app.aws, &app.stage, LIMIT),
+            functions: LambdaClient::new(&app.aws, &app.stage, LIMIT),
             clock: Arc::clone(&app.clock),
             breaker: Arc::default(),
         }
@@ -60,28 +60,28 @@ impl Peer {
 
     /// # Errors
     /// [`Unanswered`], within twice the limit and a little.
-    pub async fn ask<Q: Question>(&self, question: Q) -> Result<Q::Answer, Unanswered> {
-        let scope = Scope::current();
-        let asked = Asked::<Q::Questions> {
+    pub async fn call<Q: InternalRequest>(&self, question: Q) -> Result<Q::Response, CallError> {
+        let scope = InvocationContext::current();
+        let asked = RequestEnvelope::<Q::Requests> {
             question: question.into(),
             correlationid: scope.correlation_id.clone(),
             traceparent: Some(scope.trace.traceparent()),
         };
         let payload =
-            serde_json::to_string(&asked).map_err(|_| Unanswered::Unreadable(Q::FUNCTION))?;
-        let answer = self.ask_guarded(Q::FUNCTION, &payload).await?;
-        serde_json::from_value(answer).map_err(|_| Unanswered::Unreadable(Q::FUNCTION))
+            serde_json::to_string(&asked).map_err(|_| CallError::Unreadable(Q::FUNCTION))?;
+        let answer = self.call_with_breaker(Q::FUNCTION, &payload).await?;
+        serde_json::from_value(answer).map_err(|_| CallError::Unreadable(Q::FUNCTION))
     }
 
-    async fn ask_guarded(
+    async fn call_with_breaker(
         &self,
         function: &'static str,
         payload: &str,
-    ) -> Result<Value, Unanswered> {
+    ) -> Result<Value, CallError> {
         if !self.breaker().admits(self.clock.now()) {
-            return Err(Unanswered::Open(function));
+            return Err(CallError::Open(function));
         }
-        let answer = self.ask_twice(function, payload).await;
+        let answer = self.call_with_retry(function, payload).await;
         self.breaker().record(answer.is_ok(), self.clock.now());
         if let Err(error) = &answer {
             tracing::warn!(%error, peer = function, "a service doesn't answer");
@@ -89,15 +89,19 @@ impl Peer {
         answer
     }
 
-    async fn ask_twice(&self, function: &'static str, payload: &str) -> Result<Value, Unanswered> {
+    async fn call_with_retry(
+        &self,
+        function: &'static str,
+        payload: &str,
+    ) -> Result<Value, CallError> {
         let mut tries = 1;
         loop {
             let answer =
                 tokio::time::timeout(LIMIT, self.functions.invoke(function, payload)).await;
             match answer {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) if tries == TRIES => return Err(error.into()),
-                Err(_) if tries == TRIES => return Err(Unanswered::TooSlow(function)),
+                Ok(Err(error)) if tries == MAX_ATTEMPTS => return Err(error.into()),
+                Err(_) if tries == MAX_ATTEMPTS => return Err(CallError::TooSlow(function)),
                 _ => tries += 1,
             }
             tokio::time::sleep(BETWEEN_TRIES).await;
@@ -113,29 +117,31 @@ impl Peer {
 pub type Handler<Q> = Arc<dyn Fn(Q) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
 /// Serves an internal function. Only functions of the same stage may invoke it, by their roles.
-pub fn answer<Q>(function: &'static str, build: fn(&App) -> Handler<Q>)
+pub fn answer<Q>(function: &'static str, build: fn(&FunctionContext) -> Handler<Q>)
 where
     Q: DeserializeOwned + Send + 'static,
 {
     boot::start(function, |app| {
         let handler = build(app);
-        Ok(Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<Asked<Q>>| {
-            let handler = Arc::clone(&handler);
-            async move {
-                let (asked, context) = (event.payload, event.context);
-                let trace = asked
-                    .traceparent
-                    .as_deref()
-                    .and_then(Trace::below)
-                    .unwrap_or_else(Trace::start);
-                let scope = Scope {
-                    request_id: context.request_id,
-                    correlation_id: asked.correlationid,
-                    trace,
-                };
-                scope.work(function, handler(asked.question)).await
-            }
-        }))))
+        Ok(Box::pin(lambda_runtime::run(service_fn(
+            move |event: LambdaEvent<RequestEnvelope<Q>>| {
+                let handler = Arc::clone(&handler);
+                async move {
+                    let (asked, context) = (event.payload, event.context);
+                    let trace = asked
+                        .traceparent
+                        .as_deref()
+                        .and_then(Trace::child_of)
+                        .unwrap_or_else(Trace::start);
+                    let scope = InvocationContext {
+                        request_id: context.request_id,
+                        correlation_id: asked.correlationid,
+                        trace,
+                    };
+                    scope.run_logged(function, handler(asked.question)).await
+                }
+            },
+        ))))
     });
 }
 
@@ -143,9 +149,9 @@ where
 ///
 /// # Errors
 /// None that a serializable answer could cause.
-pub fn reply<Q: Question>(_: &Q, answer: &Q::Answer) -> Result<Value, Failure>
+pub fn reply<Q: InternalRequest>(_: &Q, answer: &Q::Response) -> Result<Value, Failure>
 where
-    Q::Answer: Serialize,
+    Q::Response: Serialize,
 {
     Ok(serde_json::to_value(answer)?)
 }

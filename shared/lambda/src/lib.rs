@@ -15,7 +15,7 @@ pub mod sqs;
 pub mod telemetry;
 pub mod token;
 
-pub use app::App;
+pub use app::FunctionContext;
 
 /// A future without a name.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// A change is seen within this time.
-const FRESH: Duration = Duration::from_secs(60);
+const CACHE_TTL: Duration = Duration::from_secs(60);
 
 /// Parameters can't be read and no earlier value is known.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct SettingsError(String);
 /// The settings of this stage. A bad value is logged and the last good one kept.
 pub struct Settings {
     source: Source,
-    known: Mutex<HashMap<&'static str, Known>>,
+    known: Mutex<HashMap<&'static str, CachedValues>>,
     wanted: Mutex<Vec<&'static str>>,
     /// The last value of each that could be used.
     good: Mutex<HashMap<&'static str, String>>,
@@ -33,7 +33,7 @@ enum Source {
 }
 
 #[derive(Clone)]
-struct Known {
+struct CachedValues {
     /// What the parameter store said; none when it has no such parameter.
     value: Option<String>,
     read_at: Timestamp,
@@ -69,33 +69,33 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] when the store can't be reached and the setting was never read.
     pub async fn get<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
-        self.get_newer_than(setting, FRESH).await
+        self.get_with_max_age(setting, CACHE_TTL).await
     }
 
     /// As [`get`](Self::get), but reads the store again at once, once a minute at most: it is asked for by what clients show.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    pub async fn look_again<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
+    pub async fn refresh<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
         let now = SystemClock.now();
         let age = {
             let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            let lately = looked.get(setting.name).is_some_and(|at| now.since(*at) < FRESH);
+            let lately = looked.get(setting.name).is_some_and(|at| now.since(*at) < CACHE_TTL);
             if lately {
-                FRESH
+                CACHE_TTL
             } else {
                 looked.insert(setting.name, now);
                 Duration::ZERO
             }
         };
-        self.get_newer_than(setting, age).await
+        self.get_with_max_age(setting, age).await
     }
 
     /// As [`get`](Self::get), but reads the store again if what is known is older than `age`.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
-    pub async fn get_newer_than<T>(
+    pub async fn get_with_max_age<T>(
         &self,
         setting: &Setting<T>,
         age: Duration,
@@ -104,7 +104,7 @@ impl Settings {
         let now = SystemClock.now();
         let known = match known {
             Some(known) if now.since(known.read_at) < age => known,
-            stale => self.refresh(setting.name, stale, now).await?,
+            stale => self.reload(setting.name, stale, now).await?,
         };
         let Some(value) = known.value else { return default(setting) };
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
@@ -127,30 +127,33 @@ impl Settings {
         }
     }
 
-    fn known(&self, name: &'static str) -> Option<Known> {
+    fn known(&self, name: &'static str) -> Option<CachedValues> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Reads every setting that was ever asked for, in one request, so that a function pays for one a minute.
-    async fn refresh(
+    async fn reload(
         &self,
         name: &'static str,
-        stale: Option<Known>,
+        stale: Option<CachedValues>,
         now: Timestamp,
-    ) -> Result<Known, SettingsError> {
-        self.want(&[name]);
+    ) -> Result<CachedValues, SettingsError> {
+        self.prefetch(&[name]);
         let names = self.wanted();
         match (self.read(&names).await, stale) {
             (Ok(values), _) => {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
                 for name in names {
-                    known.insert(name, Known { value: values.get(name).cloned(), read_at: now });
+                    known.insert(
+                        name,
+                        CachedValues { value: values.get(name).cloned(), read_at: now },
+                    );
                 }
-                Ok(known.get(name).cloned().unwrap_or(Known { value: None, read_at: now }))
+                Ok(known.get(name).cloned().unwrap_or(CachedValues { value: None, read_at: now }))
             }
             (Err(error), Some(stale)) => {
                 tracing::error!(setting = name, %error, "settings can't be read; the last values stay");
-                let stale = Known { read_at: now, ..stale };
+                let stale = CachedValues { read_at: now, ..stale };
                 self.known
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -162,7 +165,7 @@ impl Settings {
     }
 
     /// Says which settings a function will ask for, so that the first request reads them all.
-    pub fn want(&self, names: &[&'static str]) {
+    pub fn prefetch(&self, names: &[&'static str]) {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
             if !wanted.contains(name) {
@@ -222,10 +225,10 @@ mod tests {
         let mut set = Settings::fixed(&[("orders/shipping-fee", "250")]);
         assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
         set.source = Settings::fixed(&[("orders/shipping-fee", "lots")]).source;
-        let now = set.get_newer_than(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
+        let now = set.get_with_max_age(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
         assert_eq!(now.minor_units(), 250);
         set.source = Settings::fixed(&[]).source;
-        let now = set.get_newer_than(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
+        let now = set.get_with_max_age(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
         assert_eq!(now.minor_units(), 300);
     }
 
@@ -235,8 +238,8 @@ mod tests {
         assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
         set.source = Settings::fixed(&[("orders/shipping-fee", "2")]).source;
         assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
-        assert_eq!(set.look_again(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
+        assert_eq!(set.refresh(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
         set.source = Settings::fixed(&[("orders/shipping-fee", "3")]).source;
-        assert_eq!(set.look_again(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
+        assert_eq!(set.refresh(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
     }
 }

@@ -1,13 +1,13 @@
 //! Consuming events from a queue that EventBridge feeds.
 
 use crate::{
-    App, BoxFuture, boot,
-    telemetry::{Scope, Trace, millis_since},
+    BoxFuture, FunctionContext, boot,
+    telemetry::{InvocationContext, Trace, millis_since},
 };
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
-use rialto_contracts::{Cause, Event};
+use rialto_contracts::{Event, EventContext};
 use rialto_kernel::{Clock, SystemClock, Write};
 use serde::Deserialize;
 use std::{
@@ -28,7 +28,7 @@ use tokio::{
 pub enum Outcome {
     Handled,
     /// It was handled before, or something later overtook it: nothing changed.
-    Nothing,
+    Unchanged,
     /// This service has no use for it.
     Ignored,
 }
@@ -37,7 +37,7 @@ impl From<Write> for Outcome {
     fn from(write: Write) -> Self {
         match write {
             Write::Done => Self::Handled,
-            Write::Conflict => Self::Nothing,
+            Write::Conflict => Self::Unchanged,
         }
     }
 }
@@ -47,14 +47,14 @@ pub type Failure = boot::Failure;
 
 /// Handles one event.
 pub type Handler =
-    Arc<dyn Fn(Event, Cause) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
+    Arc<dyn Fn(Event, EventContext) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
 
 /// What is kept of a function's time for telling which messages failed.
 const RESERVE: Duration = Duration::from_millis(500);
 
 /// Handles the events of a queue, `at_once` of a batch at a time. A message that fails comes again by itself; its
 /// neighbours don't.
-pub fn consume(function: &'static str, at_once: usize, build: fn(&App) -> Handler) {
+pub fn consume(function: &'static str, at_once: usize, build: fn(&FunctionContext) -> Handler) {
     boot::start(function, |app| {
         let handler = build(app);
         Ok(Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
@@ -79,7 +79,7 @@ async fn handle_batch(
     let now = SystemClock.now();
     let left = boot::deadline(context, now).since(now);
     let deadline = Instant::now() + left.saturating_sub(RESERVE);
-    let turns = Turns {
+    let turns = FairShareLimiter {
         slots: Semaphore::new(at_once),
         at_once,
         waiting: AtomicUsize::new(messages.len()),
@@ -99,7 +99,7 @@ async fn handle_batch(
 
 /// So many at once of what has to be done by a deadline. Who takes longer than a fair part of the time goes on, but no longer
 /// keeps the next from beginning: a slow message doesn't use up its neighbours' time.
-struct Turns {
+struct FairShareLimiter {
     slots: Semaphore,
     at_once: usize,
     /// Those that haven't begun.
@@ -107,7 +107,7 @@ struct Turns {
     deadline: Instant,
 }
 
-impl Turns {
+impl FairShareLimiter {
     async fn take<T>(&self, work: impl Future<Output = T>) -> T {
         let slot = self.slots.acquire().await;
         let waiting = self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -143,7 +143,10 @@ async fn handle_message(
     {
         Ok(delivery) => delivery.detail,
         Err(error) => {
-            let scope = Scope { request_id: context.request_id.clone(), ..Scope::default() };
+            let scope = InvocationContext {
+                request_id: context.request_id.clone(),
+                ..InvocationContext::default()
+            };
             let message_id = message.message_id.unwrap_or_default();
             scope
                 .run(async {
@@ -153,13 +156,13 @@ async fn handle_message(
             return false;
         }
     };
-    let trace = event.traceparent.as_deref().and_then(Trace::below).unwrap_or_else(Trace::start);
-    let cause = Cause {
+    let trace = event.traceparent.as_deref().and_then(Trace::child_of).unwrap_or_else(Trace::start);
+    let cause = EventContext {
         correlationid: Some(event.correlationid.clone()),
         causationid: Some(event.id),
         traceparent: Some(trace.traceparent()),
     };
-    let scope = Scope {
+    let scope = InvocationContext {
         request_id: context.request_id.clone(),
         correlation_id: Some(event.correlationid.clone()),
         trace,
@@ -168,7 +171,7 @@ async fn handle_message(
     scope
         .run(async {
             let work = timeout_at(deadline, handler(event, cause));
-            let (result, calls) = rialto_aws::calls::counted(work).await;
+            let (result, calls) = rialto_aws::calls::count_requests(work).await;
             let ms = millis_since(started);
             match result {
                 Ok(Ok(outcome)) => {
@@ -208,7 +211,7 @@ mod tests {
             user_id: UserId::derive(&[b"buyer"]),
             reason: CancelReason::Buyer,
         };
-        let event = Event::new(&payload, 2, 0, Timestamp::from_millis(1), &Cause::default());
+        let event = Event::new(&payload, 2, 0, Timestamp::from_millis(1), &EventContext::default());
         serde_json::json!({"version": "0", "detail-type": "OrderCancelled", "detail": event})
             .to_string()
     }

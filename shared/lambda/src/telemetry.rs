@@ -19,32 +19,32 @@ use tracing_subscriber::{Layer, layer, layer::SubscriberExt, util::SubscriberIni
 static FUNCTION: OnceLock<&'static str> = OnceLock::new();
 
 tokio::task_local! {
-    static SCOPE: Arc<Scope>;
+    static SCOPE: Arc<InvocationContext>;
 }
 
 /// What the work under way belongs to.
 #[derive(Debug, Clone, Default)]
-pub struct Scope {
+pub struct InvocationContext {
     pub request_id: String,
     pub correlation_id: Option<String>,
     pub trace: Trace,
 }
 
-impl Scope {
+impl InvocationContext {
     /// Runs `work` with this scope in each of its log lines.
     pub async fn run<T>(self, work: impl Future<Output = T>) -> T {
         SCOPE.scope(Arc::new(self), work).await
     }
 
     /// Runs a function's whole `work` in this scope, and logs how it went.
-    pub(crate) async fn work(
+    pub(crate) async fn run_logged(
         self,
         function: &'static str,
         work: BoxFuture<'static, Result<Value, Failure>>,
     ) -> Result<Value, Failure> {
         let started = SystemClock.now();
         self.run(async {
-            let (result, calls) = rialto_aws::calls::counted(work).await;
+            let (result, calls) = rialto_aws::calls::count_requests(work).await;
             let ms = millis_since(started);
             match &result {
                 Ok(_) => tracing::info!(ms, calls, "{function} done"),
@@ -74,7 +74,7 @@ pub struct Trace {
 impl Trace {
     /// Reads `00-<trace id>-<parent id>-<flags>`, and goes one span deeper.
     #[must_use]
-    pub fn below(traceparent: &str) -> Option<Self> {
+    pub fn child_of(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.split('-');
         let (version, trace_id, span_id) = (parts.next()?, parts.next()?, parts.next()?);
         let hex =
@@ -86,9 +86,9 @@ impl Trace {
 
     /// Reads Lambda's `Root=1-<8 digits>-<24 digits>;…`, and goes one span deeper.
     #[must_use]
-    pub fn below_xray(header: &str) -> Option<Self> {
+    pub fn child_of_xray(header: &str) -> Option<Self> {
         let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root=1-"))?;
-        Self::below(&format!("00-{}-{}-01", root.replace('-', ""), "0".repeat(16)))
+        Self::child_of(&format!("00-{}-{}-01", root.replace('-', ""), "0".repeat(16)))
     }
 
     /// The beginning of a new trace.
@@ -119,9 +119,14 @@ pub(crate) async fn invocation(
     context: Context,
     work: BoxFuture<'static, Result<Value, Failure>>,
 ) -> Result<Value, Failure> {
-    let trace =
-        context.xray_trace_id.as_deref().and_then(Trace::below_xray).unwrap_or_else(Trace::start);
-    Scope { request_id: context.request_id, correlation_id: None, trace }.work(function, work).await
+    let trace = context
+        .xray_trace_id
+        .as_deref()
+        .and_then(Trace::child_of_xray)
+        .unwrap_or_else(Trace::start);
+    InvocationContext { request_id: context.request_id, correlation_id: None, trace }
+        .run_logged(function, work)
+        .await
 }
 
 pub(crate) fn millis_since(started: rialto_kernel::Timestamp) -> u64 {
@@ -148,16 +153,22 @@ impl<S: Subscriber> Layer<S> for JsonLines {
         if *metadata.level() > Level::WARN && !metadata.target().starts_with("rialto") {
             return;
         }
-        let line = render(metadata.level(), metadata.target(), &Scope::current(), |fields| {
-            event.record(fields)
-        });
+        let line =
+            render(metadata.level(), metadata.target(), &InvocationContext::current(), |fields| {
+                event.record(fields)
+            });
         // A log line that can't be written has nobody to tell of it.
         std::io::stdout().lock().write_all(line.as_bytes()).ok();
     }
 }
 
-fn render(level: &Level, target: &str, scope: &Scope, record: impl FnOnce(&mut Fields)) -> String {
-    let mut fields = Fields::default();
+fn render(
+    level: &Level,
+    target: &str,
+    scope: &InvocationContext,
+    record: impl FnOnce(&mut FieldVisitor),
+) -> String {
+    let mut fields = FieldVisitor::default();
     record(&mut fields);
     let mut line = Map::new();
     line.insert("time".to_owned(), json!(SystemClock.now()));
@@ -176,9 +187,9 @@ fn render(level: &Level, target: &str, scope: &Scope, record: impl FnOnce(&mut F
 }
 
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct FieldVisitor(Map<String, Value>);
 
-impl Visit for Fields {
+impl Visit for FieldVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
     }
@@ -203,11 +214,11 @@ mod tests {
     #[test]
     fn a_trace_goes_on_below_its_parent() {
         let trace =
-            Trace::below("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+            Trace::child_of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
         assert_eq!(trace.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_ne!(trace.span_id, "00f067aa0ba902b7");
         assert!(trace.traceparent().starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
-        let xray = Trace::below_xray(
+        let xray = Trace::child_of_xray(
             "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
         );
         assert_eq!(xray.unwrap().trace_id, "5759e988bd862e3fe1be46a994272793");
@@ -218,13 +229,13 @@ mod tests {
         for bad in
             ["", "00-xyz", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "a-b-c-d"]
         {
-            assert_eq!(Trace::below(bad), None, "{bad}");
+            assert_eq!(Trace::child_of(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn a_line_says_what_it_belongs_to() {
-        let scope = Scope {
+        let scope = InvocationContext {
             request_id: "r-1".to_owned(),
             correlation_id: Some("ord_1".to_owned()),
             trace: Trace { trace_id: "t".to_owned(), span_id: "s".to_owned() },

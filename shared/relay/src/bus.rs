@@ -25,7 +25,7 @@ pub struct BusError(String);
 
 /// An event that the bus didn't take, and what it says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RejectedEvent {
     pub event: Event,
     pub code: String,
 }
@@ -41,13 +41,13 @@ impl EventBus {
     ///
     /// # Errors
     /// [`BusError`] when it isn't known which it took.
-    pub async fn send(&self, batch: Vec<Event>) -> Result<Vec<Refused>, BusError> {
+    pub async fn send(&self, batch: Vec<Event>) -> Result<Vec<RejectedEvent>, BusError> {
         let entries = batch.iter().map(|event| self.entry(event)).collect();
         let answer = self.client.put_events().set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|error| BusError(DisplayErrorContext(error).to_string()))?;
         let results = answer.entries.unwrap_or_default();
         let refused = |(at, event): (usize, Event)| match why_refused(results.get(at)) {
-            Some(code) => Some(Refused { event, code }),
+            Some(code) => Some(RejectedEvent { event, code }),
             None => {
                 log_published(&event);
                 None
@@ -109,13 +109,13 @@ pub fn batches(events: Vec<Event>) -> Vec<Vec<Event>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rialto_contracts::{Cause, accounts::UserRegistered};
+    use rialto_contracts::{EventContext, accounts::UserRegistered};
     use rialto_kernel::{Timestamp, UserId};
 
     fn event(number: u64, padding: usize) -> Event {
         let payload = UserRegistered { user_id: UserId::derive(&[b"u"]) };
         let mut event =
-            Event::new(&payload, number, 0, Timestamp::from_millis(1), &Cause::default());
+            Event::new(&payload, number, 0, Timestamp::from_millis(1), &EventContext::default());
         event.correlationid = "x".repeat(padding);
         event
     }

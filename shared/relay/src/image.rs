@@ -11,11 +11,11 @@ pub(crate) struct StreamEvent {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Record {
-    dynamodb: Change,
+    dynamodb: StreamRecord,
 }
 
 #[derive(Debug, Deserialize)]
-struct Change {
+struct StreamRecord {
     #[serde(rename = "OldImage", default)]
     old: Value,
     #[serde(rename = "NewImage", default)]
@@ -23,26 +23,26 @@ struct Change {
 }
 
 impl Record {
-    pub(crate) fn before(&self) -> Image {
-        Image(self.dynamodb.old.clone())
+    pub(crate) fn before(&self) -> ItemImage {
+        ItemImage(self.dynamodb.old.clone())
     }
 
-    pub(crate) fn after(&self) -> Image {
-        Image(self.dynamodb.new.clone())
+    pub(crate) fn after(&self) -> ItemImage {
+        ItemImage(self.dynamodb.new.clone())
     }
 }
 
 /// An item in DynamoDB's JSON; empty if there was none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Image(Value);
+pub struct ItemImage(Value);
 
-impl From<Value> for Image {
+impl From<Value> for ItemImage {
     fn from(item: Value) -> Self {
         Self(item)
     }
 }
 
-impl Image {
+impl ItemImage {
     #[must_use]
     pub fn string(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.get("S")?.as_str()

@@ -7,25 +7,25 @@ mod bus;
 mod image;
 mod publish;
 
-pub use bus::{BusError, EventBus, Refused, batches};
-pub use image::Image;
+pub use bus::{BusError, EventBus, RejectedEvent, batches};
+pub use image::ItemImage;
 
 use image::StreamEvent;
 use publish::Publisher;
 use rialto_contracts::Event;
-use rialto_lambda::{App, boot};
+use rialto_lambda::{FunctionContext, boot};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Events that only the result of a write can tell of: from the item before and after it.
-pub type Derive = fn(before: &Image, after: &Image) -> Vec<Event>;
+pub type Derive = fn(before: &ItemImage, after: &ItemImage) -> Vec<Event>;
 
 /// Serves `<service>-relay`. `derive` adds what the images of a change tell beside its outbox.
 pub fn serve(function: &'static str, derive: Option<Derive>) {
     boot::run(function, |app| handler(app, derive));
 }
 
-fn handler(app: &App, derive: Option<Derive>) -> boot::Handler {
+fn handler(app: &FunctionContext, derive: Option<Derive>) -> boot::Handler {
     let publisher = Arc::new(Publisher::from_environment(app));
     Arc::new(move |payload, _| {
         let publisher = Arc::clone(&publisher);
@@ -39,7 +39,7 @@ fn handler(app: &App, derive: Option<Derive>) -> boot::Handler {
                     Err(outbox) => unreadable.push(outbox),
                 }
             }
-            publisher.put_aside(&unreadable).await?;
+            publisher.dead_letter(&unreadable).await?;
             publisher.publish(events).await?;
             Ok(json!({}))
         })
@@ -47,8 +47,12 @@ fn handler(app: &App, derive: Option<Derive>) -> boot::Handler {
 }
 
 /// The events of a change: what its outbox carries that the item didn't carry before, and what its images tell.
-fn announced(before: &Image, after: &Image, derive: Option<Derive>) -> Result<Vec<Event>, String> {
-    let read = |image: &Image| match image.string("outbox") {
+fn announced(
+    before: &ItemImage,
+    after: &ItemImage,
+    derive: Option<Derive>,
+) -> Result<Vec<Event>, String> {
+    let read = |image: &ItemImage| match image.string("outbox") {
         None => Ok(Vec::new()),
         Some(text) => serde_json::from_str::<Vec<Event>>(text).map_err(|_| text.to_owned()),
     };
@@ -71,27 +75,27 @@ fn detail(event: &Event) -> String {
 mod tests {
     use super::*;
     use rialto_contracts::{
-        Cause,
+        EventContext,
         accounts::{SellerRegistered, UserRegistered},
     };
     use rialto_kernel::{SellerId, Timestamp, UserId};
 
-    fn image(events: &[Event]) -> Image {
-        Image::from(json!({"outbox": {"S": serde_json::to_string(events).unwrap()}}))
+    fn image(events: &[Event]) -> ItemImage {
+        ItemImage::from(json!({"outbox": {"S": serde_json::to_string(events).unwrap()}}))
     }
 
     fn events() -> (Event, Event) {
         let now = Timestamp::from_millis(1);
         let user = UserRegistered { user_id: UserId::derive(&[b"u"]) };
         let seller = SellerRegistered { seller_id: SellerId::derive(&[b"s"]) };
-        let cause = Cause::default();
+        let cause = EventContext::default();
         (Event::new(&user, 1, 0, now, &cause), Event::new(&seller, 2, 0, now, &cause))
     }
 
     #[test]
     fn a_new_outbox_is_announced_once() {
         let (first, second) = events();
-        let nothing = Image::default();
+        let nothing = ItemImage::default();
         assert_eq!(
             announced(&nothing, &image(std::slice::from_ref(&first)), None).unwrap(),
             std::slice::from_ref(&first)
@@ -109,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_outbox_that_no_code_can_read_is_handed_on_whole() {
-        let broken = Image::from(json!({"outbox": {"S": "[{]"}}));
-        assert_eq!(announced(&Image::default(), &broken, None), Err("[{]".to_owned()));
+        let broken = ItemImage::from(json!({"outbox": {"S": "[{]"}}));
+        assert_eq!(announced(&ItemImage::default(), &broken, None), Err("[{]".to_owned()));
     }
 }

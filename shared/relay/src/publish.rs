@@ -7,11 +7,11 @@ use crate::{
 use aws_sdk_sqs::error::DisplayErrorContext;
 use rialto_aws::SdkConfig;
 use rialto_contracts::Event;
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 use std::time::Duration;
 
 /// How often entries that the bus refuses are sent before they are put aside.
-const TRIES: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 /// Neither published nor put aside: the stream has to bring it again.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) fn from_environment(app: &App) -> Self {
+    pub(crate) fn from_environment(app: &FunctionContext) -> Self {
         Self {
             bus: EventBus::open(&app.aws, &app.stage),
             aws: app.aws.clone(),
@@ -46,7 +46,7 @@ impl Publisher {
 
     /// Sends a batch, then again only what the bus refused of it, then puts the rest aside.
     async fn publish_batch(&self, mut left: Vec<Event>) -> Result<(), PublishError> {
-        for tries in 0..TRIES {
+        for tries in 0..MAX_ATTEMPTS {
             if tries > 0 {
                 tokio::time::sleep(Duration::from_millis(50 << tries)).await;
             }
@@ -61,10 +61,10 @@ impl Publisher {
             left = refused.into_iter().map(|refused| refused.event).collect();
         }
         let whole: Vec<String> = left.iter().map(detail).collect();
-        self.put_aside(&whole).await
+        self.dead_letter(&whole).await
     }
 
-    pub(crate) async fn put_aside(&self, bodies: &[String]) -> Result<(), PublishError> {
+    pub(crate) async fn dead_letter(&self, bodies: &[String]) -> Result<(), PublishError> {
         if bodies.is_empty() {
             return Ok(());
         }
@@ -86,15 +86,15 @@ impl Publisher {
 mod tests {
     use super::*;
     use rialto_aws::{Stage, emulator_config};
-    use rialto_contracts::{Cause, accounts::UserRegistered};
+    use rialto_contracts::{EventContext, accounts::UserRegistered};
     use rialto_kernel::{Timestamp, UserId};
-    use rialto_testkit::http::{Answer, serve};
+    use rialto_testkit::http::{StubResponse, serve};
     use serde_json::{Value, json};
     use std::sync::{Arc, Mutex};
 
     fn event(number: u64) -> Event {
         let payload = UserRegistered { user_id: UserId::derive(&[b"u"]) };
-        Event::new(&payload, number, 0, Timestamp::from_millis(1), &Cause::default())
+        Event::new(&payload, number, 0, Timestamp::from_millis(1), &EventContext::default())
     }
 
     /// A publisher whose bus answers so, one answer a request; and what it sent and put aside: the events' ids, request by
@@ -119,7 +119,7 @@ mod tests {
                     r#"{"MessageId":"m","MD5OfMessageBody":""}"#.to_owned()
                 }
             };
-            Some(Answer::new(200, answer))
+            Some(StubResponse::new(200, answer))
         });
         let aws = emulator_config(&url);
         let bus = EventBus::open(&aws, &Stage::parse("test").unwrap());
@@ -149,13 +149,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_bus_refuses_for_good_is_put_aside_whole() {
-        let results = vec![json!({"FailedEntryCount": 1, "Entries": [refused()]}); TRIES as usize];
+        let results =
+            vec![json!({"FailedEntryCount": 1, "Entries": [refused()]}); MAX_ATTEMPTS as usize];
         let (publisher, requests) = publisher(&results);
         let event = event(1);
         let id = event.id.to_string();
         publisher.publish(vec![event]).await.unwrap();
         let requests = requests.lock().unwrap();
-        assert_eq!(requests.len(), TRIES as usize + 1);
+        assert_eq!(requests.len(), MAX_ATTEMPTS as usize + 1);
         assert_eq!(requests.last(), Some(&vec![format!("aside {id}")]));
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct RecordedRequest {
     /// Such as `POST /path`.
     pub line: String,
     pub body: String,
@@ -17,13 +17,13 @@ pub struct Asked {
 
 /// What a request gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StubResponse {
     pub status: u16,
     pub headers: Vec<(&'static str, &'static str)>,
     pub body: String,
 }
 
-impl Answer {
+impl StubResponse {
     #[must_use]
     pub fn new(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
@@ -37,7 +37,9 @@ impl Answer {
 }
 
 /// Serves for as long as the test's process lives; the server's URL. Who gets no answer waits until it gives up.
-pub fn serve(answer: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) -> String {
+pub fn serve(
+    answer: impl Fn(&RecordedRequest) -> Option<StubResponse> + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let answer = Arc::new(answer);
@@ -50,7 +52,7 @@ pub fn serve(answer: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static) 
     url
 }
 
-fn serve_one(mut stream: TcpStream, answer: &impl Fn(&Asked) -> Option<Answer>) {
+fn serve_one(mut stream: TcpStream, answer: &impl Fn(&RecordedRequest) -> Option<StubResponse>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -68,8 +70,8 @@ fn serve_one(mut stream: TcpStream, answer: &impl Fn(&Asked) -> Option<Answer>) 
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
-    let asked = Asked { line, body: String::from_utf8(body).unwrap() };
-    let Some(Answer { status, headers, body }) = answer(&asked) else {
+    let asked = RecordedRequest { line, body: String::from_utf8(body).unwrap() };
+    let Some(StubResponse { status, headers, body }) = answer(&asked) else {
         reader.read_to_end(&mut Vec::new()).ok();
         return;
     };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// A queue of one's own that hears what the bus carries.
 #[derive(Debug)]
-pub struct Tap {
+pub struct BusSubscription {
     aws: Aws,
     name: String,
     queue_url: String,
@@ -17,7 +17,7 @@ pub struct Tap {
 
 /// An event as the bus carried it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
+pub struct ReceivedEvent {
     /// EventBridge's own words for rules.
     pub source: String,
     pub detail_type: String,
@@ -34,7 +34,7 @@ struct Envelope {
     detail: Value,
 }
 
-impl Heard {
+impl ReceivedEvent {
     fn read(body: &str) -> Self {
         let envelope: Envelope =
             serde_json::from_str(body).unwrap_or_else(|error| panic!("{body}: {error}"));
@@ -70,7 +70,7 @@ pub fn message(source: &str, detail_type: &str, detail: &Value) -> String {
     .to_string()
 }
 
-impl Tap {
+impl BusSubscription {
     /// Listens from here on to what belongs to these orders.
     pub async fn on_orders(aws: &Aws, orders: &[String]) -> Self {
         Self::open(aws, Some(json!({ "correlationid": orders }))).await
@@ -102,12 +102,12 @@ impl Tap {
     }
 
     /// Some of what was heard and not taken yet; nothing if that was all for now.
-    pub async fn take(&self) -> Vec<Heard> {
+    pub async fn take(&self) -> Vec<ReceivedEvent> {
         let received = self.aws.queues.receive_message().queue_url(&self.queue_url);
         let received = received.max_number_of_messages(10).send().await.expect("the queue answers");
         let mut heard = Vec::new();
         for message in received.messages.unwrap_or_default() {
-            heard.push(Heard::read(message.body().unwrap_or_default()));
+            heard.push(ReceivedEvent::read(message.body().unwrap_or_default()));
             let delete = self.aws.queues.delete_message().queue_url(&self.queue_url);
             let delete = delete.receipt_handle(message.receipt_handle().unwrap_or_default());
             delete.send().await.expect("the queue answers");
@@ -116,7 +116,7 @@ impl Tap {
     }
 
     /// Everything that was heard and not taken yet.
-    pub async fn take_all(&self) -> Vec<Heard> {
+    pub async fn take_all(&self) -> Vec<ReceivedEvent> {
         let mut all = Vec::new();
         loop {
             match self.take().await {
@@ -144,9 +144,9 @@ impl Tap {
 }
 
 /// Publishes events once more, in this order.
-pub async fn publish(aws: &Aws, events: &[Heard]) {
+pub async fn publish(aws: &Aws, events: &[ReceivedEvent]) {
     for batch in events.chunks(10) {
-        let entry = |heard: &Heard| {
+        let entry = |heard: &ReceivedEvent| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(aws.stage.event_bus())
                 .source(&heard.source)

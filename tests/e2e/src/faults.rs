@@ -6,7 +6,7 @@ use crate::{
 };
 use rialto_faults::{
     call::Call,
-    rule::{Fired, Rule},
+    rule::{Rule, RuleStats},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ impl Faults {
     ///
     /// # Panics
     /// Without `RIALTO_FAULTS`, or when nothing is there.
-    pub async fn alone() -> Self {
+    pub async fn exclusive() -> Self {
         let turn = TURN.lock().await;
         let url = std::env::var(URL).unwrap_or_else(|_| {
             panic!("{URL} is not set: run scripts/test, which starts a fault proxy")
@@ -60,12 +60,12 @@ impl Faults {
         self.call("POST", &format!("rules/{rule}/release")).send().await.expect(200);
     }
 
-    pub async fn fired(&self, rule: &str) -> Fired {
+    pub async fn fired(&self, rule: &str) -> RuleStats {
         self.fired_within(rule, Duration::ZERO).await
     }
 
     /// The same, as soon as it has fired, or after so long.
-    pub async fn fired_within(&self, rule: &str, within: Duration) -> Fired {
+    pub async fn fired_within(&self, rule: &str, within: Duration) -> RuleStats {
         let path = format!("rules/{rule}?wait_ms={}", within.as_millis());
         read(self.call("GET", &path).send().await.expect(200).json())
     }

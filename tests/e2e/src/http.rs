@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// How many calls of one test are under way at once: the emulator has a process for each.
-const AT_ONCE: usize = 32;
+const CONCURRENCY: usize = 32;
 
 /// A client of one address.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl Http {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build();
         let base = base.trim_end_matches('/').to_owned();
-        Self { base, connector: Arc::new(connector), free: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { base, connector: Arc::new(connector), free: Arc::new(Semaphore::new(CONCURRENCY)) }
     }
 
     pub fn call(&self, method: &'static str, path: impl Into<String>) -> Call {

@@ -1,32 +1,36 @@
 //! The invariants of the saga over a deployment's books: read and checked as `rialto reconcile` does.
 
 use crate::{aws::Aws, wait::eventually};
-use rialto_cli::books;
+use rialto_cli::reconcile;
 use std::ops::Deref;
 
-pub use rialto_cli::books::broken;
+pub use rialto_cli::reconcile::broken;
 
 /// What the deployment's inventory, orders and payments have written down.
 #[derive(Debug, Clone)]
-pub struct Books(books::Books);
+pub struct SagaTables(reconcile::Snapshot);
 
-impl Books {
+impl SagaTables {
     /// Everything that there is.
-    pub async fn whole(aws: &Aws) -> Self {
-        Self(books::Books::whole(&aws.config, &aws.stage).await.expect("the tables answer"))
+    pub async fn load_all(aws: &Aws) -> Self {
+        Self(
+            reconcile::Snapshot::load_all(&aws.config, &aws.stage)
+                .await
+                .expect("the tables answer"),
+        )
     }
 
     /// Everything about these products: their stock, and every order that ever moved it or is named here.
-    pub async fn about(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
+    pub async fn load_for(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
         let products: Vec<String> = products.iter().map(|product| (*product).to_owned()).collect();
-        let books = books::Books::about(&aws.config, &aws.stage, &products, orders).await;
+        let books = reconcile::Snapshot::load_for(&aws.config, &aws.stage, &products, orders).await;
         Self(books.expect("the tables answer"))
     }
 
     /// Waits until nothing is broken; the books then.
-    pub async fn in_order(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
+    pub async fn wait_until_consistent(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
         eventually("the invariants to hold", async || {
-            let books = Self::about(aws, products, orders).await;
+            let books = Self::load_for(aws, products, orders).await;
             let broken = broken(&books);
             if broken.is_empty() { Ok(books) } else { Err(broken.join("\n")) }
         })
@@ -34,10 +38,10 @@ impl Books {
     }
 }
 
-impl Deref for Books {
-    type Target = books::Books;
+impl Deref for SagaTables {
+    type Target = reconcile::Snapshot;
 
-    fn deref(&self) -> &books::Books {
+    fn deref(&self) -> &reconcile::Snapshot {
         &self.0
     }
 }

@@ -50,7 +50,7 @@ pub fn gateway_authorizes() -> bool {
 }
 
 /// Whether this isn't LocalStack. A test of what LocalStack doesn't do returns then; its output says why.
-pub fn beyond_localstack(why: &str) -> bool {
+pub fn skip_on_localstack(why: &str) -> bool {
     or_skipped(Local::read().emulator != Emulator::LocalStack, why)
 }
 

@@ -8,28 +8,28 @@ use std::{
 
 /// The command on the deployment under test.
 #[derive(Debug, Clone)]
-pub struct Operator {
+pub struct Cli {
     program: &'static str,
     stage: String,
 }
 
 /// What it said, and how it ended.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub status: i32,
     pub out: String,
     /// Progress and errors.
     pub err: String,
 }
 
-impl Operator {
+impl Cli {
     /// `program` is `env!("CARGO_BIN_EXE_operator")`, which only tests can name.
     pub fn new(program: &'static str, shop: &Shop) -> Self {
         Self { program, stage: shop.aws.stage.to_string() }
     }
 
     /// Runs it with these words.
-    pub async fn run(&self, words: &str) -> Said {
+    pub async fn run(&self, words: &str) -> CommandOutput {
         let mut command = Command::new(self.program);
         command.args(words.split_whitespace()).env("RIALTO_STAGE", &self.stage);
         command.env("RIALTO_FILE", local::file()).env_remove("AWS_ENDPOINT_URL");
@@ -37,7 +37,7 @@ impl Operator {
         let Output { status, stdout, stderr } =
             run.await.expect("it was run").expect("it can be run");
         let text = |bytes| String::from_utf8(bytes).expect("it speaks UTF-8");
-        Said {
+        CommandOutput {
             status: status.code().expect("it ended by itself"),
             out: text(stdout),
             err: text(stderr),
@@ -45,7 +45,7 @@ impl Operator {
     }
 }
 
-impl Said {
+impl CommandOutput {
     /// # Panics
     /// Unless it ended so.
     pub fn with_status(self, status: i32) -> Self {
@@ -55,7 +55,7 @@ impl Said {
 
     /// # Panics
     /// Unless all of these stand somewhere in what it said.
-    pub fn telling(self, parts: &[&str]) -> Self {
+    pub fn output_containing(self, parts: &[&str]) -> Self {
         for part in parts {
             assert!(
                 self.out.contains(part) || self.err.contains(part),
@@ -66,7 +66,7 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
+impl fmt::Display for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "status {}\n{}\n{}", self.status, self.out, self.err)
     }

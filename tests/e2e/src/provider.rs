@@ -8,13 +8,13 @@ use crate::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_aws::ParameterStore;
-use rialto_dynamo::{Expect, Key, PutOutcome, Table, read_item, write_item};
+use rialto_dynamo::{Key, Precondition, PutOutcome, Table, read_item, write_item};
 use rialto_kernel::{Clock, SystemClock, Timestamp, digest, settings::WEBHOOK_SECRET, signature};
 use rialto_platform::{
     SIMULATOR,
     domain::{
         intent::{Intent, State},
-        saved::{Answer as Saved, REMEMBERED, Saved as KeptAnswer},
+        saved::{IdempotencyRecord as KeptAnswer, RETENTION, StoredResponse as Saved},
     },
 };
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ impl Simulator {
                 .expect("it settles");
             let key = Key::new(format!("INTENT#{}", settled.id), "INTENT");
             let item = write_item(&key, &settled, &[]).expect("an item");
-            let put = self.table.put(item, Expect::Version(intent.version)).await;
+            let put = self.table.put(item, Precondition::Version(intent.version)).await;
             if put.expect("the table answers") == PutOutcome::Done {
                 return settled;
             }
@@ -95,7 +95,7 @@ impl Simulator {
     pub async fn age(&self, key: &str) {
         let kept = self.table.get(&answer_key(&hash(key))).await.expect("the table answers");
         let kept: KeptAnswer = read_item(kept.expect("the key was used")).expect("an answer");
-        let day = i64::try_from(REMEMBERED.as_millis()).unwrap();
+        let day = i64::try_from(RETENTION.as_millis()).unwrap();
         let saved_at = Timestamp::from_millis(kept.saved_at.millis() - day);
         self.keep(&KeptAnswer { saved_at, ..kept }).await;
     }

@@ -16,12 +16,20 @@ static SHORTENED: Mutex<Option<HashMap<String, (usize, String)>>> = Mutex::const
 const SECONDS: &str = "3";
 
 /// Runs a test while a queue's failed messages come again within seconds; puts things back whatever becomes of it.
-pub async fn quickly<T>(aws: &Aws, queue: &str, test: impl Future<Output = T>) -> T {
-    all_quickly(aws, &[queue], test).await
+pub async fn with_short_visibility_timeout<T>(
+    aws: &Aws,
+    queue: &str,
+    test: impl Future<Output = T>,
+) -> T {
+    with_short_visibility_timeouts(aws, &[queue], test).await
 }
 
 /// The same for several queues.
-pub async fn all_quickly<T>(aws: &Aws, queues: &[&str], test: impl Future<Output = T>) -> T {
+pub async fn with_short_visibility_timeouts<T>(
+    aws: &Aws,
+    queues: &[&str],
+    test: impl Future<Output = T>,
+) -> T {
     let mut urls = Vec::new();
     for queue in queues {
         let url = aws.queue_url(queue).await;

@@ -24,7 +24,7 @@ pub struct Shop {
 
 /// Somebody who is logged in.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct DemoAccount {
     pub id: String,
     pub email: String,
     pub password: String,
@@ -33,13 +33,13 @@ pub struct Account {
 
 /// A product to be made: a title, a price in minor units, pieces.
 #[derive(Debug, Clone)]
-pub struct Sketch {
+pub struct NewProduct {
     pub title: String,
     pub price: i64,
     pub stock: i64,
 }
 
-impl Sketch {
+impl NewProduct {
     pub fn new(title: &str, price: i64, stock: i64) -> Self {
         Self { title: title.to_owned(), price, stock }
     }
@@ -47,7 +47,7 @@ impl Sketch {
 
 /// An order to be placed.
 #[derive(Debug, Clone)]
-pub struct Basket {
+pub struct OrderDraft {
     pub lines: Vec<(String, i64)>,
     pub method: &'static str,
     pub key: String,
@@ -57,7 +57,7 @@ pub const PAYS: &str = "pm_card_visa";
 pub const DECLINES: &str = "pm_card_chargeDeclined";
 pub const LACKS_FUNDS: &str = "pm_card_chargeDeclinedInsufficientFunds";
 
-impl Basket {
+impl OrderDraft {
     /// Paid by a card that pays, under a new key.
     pub fn of(lines: &[(&str, i64)]) -> Self {
         let lines =
@@ -101,7 +101,7 @@ pub fn unique(what: &str) -> String {
 }
 
 /// How long a token is used: somewhat less than it is good.
-const FRESH: Duration = Duration::from_secs(10 * 60);
+const TOKEN_REUSE_PERIOD: Duration = Duration::from_secs(10 * 60);
 
 impl Shop {
     /// # Panics
@@ -128,20 +128,20 @@ impl Shop {
     }
 
     /// The demo shop's supervisor.
-    pub async fn supervisor(&self) -> Account {
+    pub async fn supervisor(&self) -> DemoAccount {
         self.seeded(&self.local.accounts.supervisor).await
     }
 
     /// The first seller of the demo shop.
-    pub async fn seeded_seller(&self) -> Account {
+    pub async fn seeded_seller(&self) -> DemoAccount {
         self.seeded(&self.local.accounts.sellers[0]).await
     }
 
-    async fn seeded(&self, login: &Login) -> Account {
-        static KNOWN: OnceLock<Mutex<HashMap<String, (Instant, Account)>>> = OnceLock::new();
+    async fn seeded(&self, login: &Login) -> DemoAccount {
+        static KNOWN: OnceLock<Mutex<HashMap<String, (Instant, DemoAccount)>>> = OnceLock::new();
         let known = KNOWN.get_or_init(Mutex::default);
         if let Some((since, account)) = known.lock().unwrap().get(&login.email)
-            && since.elapsed() < FRESH
+            && since.elapsed() < TOKEN_REUSE_PERIOD
         {
             return account.clone();
         }
@@ -150,10 +150,10 @@ impl Shop {
         account
     }
 
-    pub async fn log_in(&self, email: &str, password: &str) -> Account {
+    pub async fn log_in(&self, email: &str, password: &str) -> DemoAccount {
         let body = json!({ "email": email, "password": password });
         let data = self.post("/auth/login", &body).send().await.data(200);
-        Account {
+        DemoAccount {
             id: data["account_id"].as_str().unwrap().to_owned(),
             email: email.to_owned(),
             password: password.to_owned(),
@@ -161,13 +161,13 @@ impl Shop {
         }
     }
 
-    pub async fn new_buyer(&self) -> Account {
+    pub async fn new_buyer(&self) -> DemoAccount {
         let body = person("buyer");
         self.post("/users", &body).send().await.data(201);
         self.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await
     }
 
-    pub async fn new_seller(&self) -> Account {
+    pub async fn new_seller(&self) -> DemoAccount {
         let body = person("seller");
         let supervisor = self.supervisor().await;
         self.post("/sellers", &body).token(&supervisor.token).send().await.data(201);
@@ -192,7 +192,7 @@ impl Shop {
     }
 
     /// A registration that is in order.
-    pub async fn registration(&self, sketch: &Sketch) -> Value {
+    pub async fn registration(&self, sketch: &NewProduct) -> Value {
         static ITEM: OnceLock<String> = OnceLock::new();
         let item = match ITEM.get() {
             Some(item) => item.clone(),
@@ -210,19 +210,19 @@ impl Shop {
     }
 
     /// A product that is REGISTERED; its id.
-    pub async fn register(&self, seller: &Account, sketch: &Sketch) -> String {
+    pub async fn register(&self, seller: &DemoAccount, sketch: &NewProduct) -> String {
         let body = self.registration(sketch).await;
         let data = self.post("/products", &body).token(&seller.token).send().await.data(201);
         data["product_id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn choose(&self, seller: &Account, product: &str, status: &str) -> Value {
+    pub async fn choose(&self, seller: &DemoAccount, product: &str, status: &str) -> Value {
         let call = self.put(format!("/products/{product}/status"), &json!({ "status": status }));
         call.token(&seller.token).send().await.data(200)
     }
 
     /// A product that can be ordered: everybody who has to know has heard of it. Its id.
-    pub async fn product(&self, seller: &Account, sketch: &Sketch) -> String {
+    pub async fn product(&self, seller: &DemoAccount, sketch: &NewProduct) -> String {
         let product = self.register(seller, sketch).await;
         self.choose(seller, &product, "SELL").await;
         self.orderable(&product).await;
@@ -243,7 +243,7 @@ impl Shop {
         .await;
         // A total that can't be right asks for the price and places nothing.
         let nobody = UserId::generate(SystemClock.now());
-        let mut body = Basket::of(&[(product, 1)]).body();
+        let mut body = OrderDraft::of(&[(product, 1)]).body();
         body["expected_total"] = json!(0);
         eventually("orders to hear of a product", async || {
             let call = self.post(format!("/users/{nobody}/orders"), &body).token(&supervisor.token);
@@ -255,21 +255,21 @@ impl Shop {
 
     /// # Panics
     /// Unless the caller may see it.
-    pub async fn stock(&self, by: &Account, product: &str) -> (u64, u64, u64) {
+    pub async fn stock(&self, by: &DemoAccount, product: &str) -> (u64, u64, u64) {
         let data =
             self.get(format!("/products/{product}/stock")).token(&by.token).send().await.data(200);
         let number = |name: &str| data[name].as_u64().unwrap();
         (number("available"), number("reserved"), number("sold"))
     }
 
-    pub fn placing(&self, buyer: &Account, basket: &Basket) -> Call {
+    pub fn placing(&self, buyer: &DemoAccount, basket: &OrderDraft) -> Call {
         let call =
             self.post(format!("/users/{}/orders", buyer.id), &basket.body()).token(&buyer.token);
         call.header("idempotency-key", basket.key.clone())
     }
 
     /// Places an order; again under the same key if the answer only says "not now". Its id.
-    pub async fn place(&self, buyer: &Account, basket: &Basket) -> String {
+    pub async fn place(&self, buyer: &DemoAccount, basket: &OrderDraft) -> String {
         let placed = eventually("an order to be taken", async || {
             let answer = self.placing(buyer, basket).send().await;
             if matches!(answer.status, 429 | 503 | 504) { Err(answer) } else { Ok(answer) }
@@ -278,12 +278,12 @@ impl Shop {
         placed.data(201)["order_id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn order(&self, by: &Account, order: &str) -> Value {
+    pub async fn order(&self, by: &DemoAccount, order: &str) -> Value {
         self.get(format!("/orders/{order}")).token(&by.token).send().await.data(200)
     }
 
     /// Waits until an order isn't PENDING any more; the order.
-    pub async fn settled(&self, by: &Account, order: &str) -> Value {
+    pub async fn wait_until_settled(&self, by: &DemoAccount, order: &str) -> Value {
         eventually(&format!("{order} to be settled"), async || {
             let order = self.order(by, order).await;
             if order["state"] == "PENDING" { Err("it is PENDING") } else { Ok(order) }
@@ -291,13 +291,18 @@ impl Shop {
         .await
     }
 
-    pub async fn timeline(&self, by: &Account, order: &str) -> Vec<Value> {
+    pub async fn timeline(&self, by: &DemoAccount, order: &str) -> Vec<Value> {
         let call = self.get(format!("/orders/{order}/timeline")).token(&by.token);
         call.send().await.data(200).as_array().unwrap().clone()
     }
 
     /// Waits until an order's timeline consists of these types of events, in this order; the timeline.
-    pub async fn told(&self, by: &Account, order: &str, types: &[&str]) -> Vec<Value> {
+    pub async fn timeline_events(
+        &self,
+        by: &DemoAccount,
+        order: &str,
+        types: &[&str],
+    ) -> Vec<Value> {
         eventually(&format!("{order} to tell {types:?}"), async || {
             let timeline = self.timeline(by, order).await;
             let told: Vec<_> =
@@ -307,12 +312,12 @@ impl Shop {
         .await
     }
 
-    pub async fn payment(&self, by: &Account, order: &str) -> Answer {
+    pub async fn payment(&self, by: &DemoAccount, order: &str) -> Answer {
         self.get(format!("/orders/{order}/payment")).token(&by.token).send().await
     }
 
     /// Every page of a list whose path has a query already.
-    pub async fn pages(&self, by: Option<&Account>, path: &str) -> Vec<Vec<Value>> {
+    pub async fn pages(&self, by: Option<&DemoAccount>, path: &str) -> Vec<Vec<Value>> {
         let mut pages = Vec::new();
         let mut cursor = String::new();
         loop {

@@ -32,9 +32,9 @@ pub async fn all(table: &Table) -> Vec<Item> {
 
 /// Whole partitions of several services, to be compared with what they are later.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Picture(BTreeMap<(String, String, String), Item>);
+pub struct TableSnapshot(BTreeMap<(String, String, String), Item>);
 
-impl Picture {
+impl TableSnapshot {
     /// Of these partitions of these services.
     pub async fn take(aws: &Aws, partitions: &[(&str, String)]) -> Self {
         let mut items = BTreeMap::new();

@@ -1,14 +1,14 @@
 //! What AWS and the payment provider say when they don't do what they are asked, in their own form.
 
-use crate::{call::Call, dice::Dice};
+use crate::{call::Call, dice::SeededRng};
 use serde_json::{Value, json};
 
 /// A status and a body of JSON.
-pub(crate) type Refusal = (u16, Value);
+pub(crate) type InjectedError = (u16, Value);
 
 const TRANSACTION: &str = "TransactWriteItems";
 
-pub(crate) fn error(call: &Call) -> Refusal {
+pub(crate) fn error(call: &Call) -> InjectedError {
     match call.service.as_str() {
         "provider" => {
             (500, json!({"error": {"type": "api_error", "message": "Something went wrong."}}))
@@ -18,7 +18,7 @@ pub(crate) fn error(call: &Call) -> Refusal {
     }
 }
 
-pub(crate) fn throttle(call: &Call, body: &[u8], dice: &mut Dice) -> Refusal {
+pub(crate) fn throttle(call: &Call, body: &[u8], dice: &mut SeededRng) -> InjectedError {
     match (call.service.as_str(), call.operation.as_str()) {
         ("provider", _) => (
             429,
@@ -33,7 +33,7 @@ pub(crate) fn throttle(call: &Call, body: &[u8], dice: &mut Dice) -> Refusal {
     }
 }
 
-pub(crate) fn conflict(call: &Call, body: &[u8], dice: &mut Dice) -> Refusal {
+pub(crate) fn conflict(call: &Call, body: &[u8], dice: &mut SeededRng) -> InjectedError {
     match call.operation.as_str() {
         TRANSACTION => cancelled(body, "TransactionConflict", dice),
         _ => (400, failed("com.amazonaws.dynamodb.v20120810#TransactionConflictException")),
@@ -45,7 +45,7 @@ fn failed(kind: &str) -> Value {
 }
 
 /// A transaction that fails by one of its items, whichever.
-fn cancelled(body: &[u8], code: &str, dice: &mut Dice) -> Refusal {
+fn cancelled(body: &[u8], code: &str, dice: &mut SeededRng) -> InjectedError {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     let items = request["TransactItems"].as_array().map_or(1, Vec::len);
     let failing = usize::try_from(dice.below(items as u64)).unwrap_or_default();

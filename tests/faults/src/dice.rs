@@ -1,9 +1,9 @@
 //! Chance that comes out the same for the same seed (SplitMix64).
 
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     pub(crate) const fn seeded(seed: u64) -> Self {
         Self(seed)
     }

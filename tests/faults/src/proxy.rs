@@ -1,12 +1,12 @@
 //! Requests in, requests on, and what happens between.
 
 use crate::{
-    answers::{self, Refusal},
+    answers::{self, InjectedError},
     call::{self, Call},
     control,
     peer::Peer,
     rule::Fault,
-    state::{Standing, State},
+    state::{ActiveRule, State},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -64,7 +64,7 @@ async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
             if request.uri().path().starts_with(control::PREFIX) {
                 return control::answer(&proxy.state, request).await;
             }
-            let peer = peer.get_or_init(|| who(address, here)).await;
+            let peer = peer.get_or_init(|| identify_caller(address, here)).await;
             proxy.pass(peer, request).await
         }
     });
@@ -72,7 +72,7 @@ async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
-async fn who(address: SocketAddr, here: SocketAddr) -> Peer {
+async fn identify_caller(address: SocketAddr, here: SocketAddr) -> Peer {
     tokio::task::spawn_blocking(move || Peer::at(address, here)).await.unwrap_or_default()
 }
 
@@ -82,11 +82,11 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let request = Request::from_parts(head, body);
-        let mut call = noted(peer, &request);
-        let firing = self.state.enter(&mut call);
+        let mut call = record(peer, &request);
+        let firing = self.state.add_rule(&mut call);
         let result = match firing {
             None => self.forward(&call, request).await,
-            Some(standing) => self.disturb(&standing, peer, &call, request).await,
+            Some(standing) => self.inject(&standing, peer, &call, request).await,
         };
         if let Ok(answer) = &result {
             self.state.answered(call.number, answer.status().as_u16());
@@ -94,9 +94,9 @@ impl Proxy {
         result
     }
 
-    async fn disturb(
+    async fn inject(
         &self,
-        standing: &Standing,
+        standing: &ActiveRule,
         peer: &Peer,
         call: &Call,
         request: Request<Bytes>,
@@ -161,7 +161,7 @@ impl Proxy {
     }
 }
 
-fn noted(peer: &Peer, request: &Request<Bytes>) -> Call {
+fn record(peer: &Peer, request: &Request<Bytes>) -> Call {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     let (service, operation) =
         call::asked_for(request.method().as_str(), request.uri().path(), target);
@@ -179,13 +179,13 @@ fn noted(peer: &Peer, request: &Request<Bytes>) -> Call {
     }
 }
 
-fn refused((status, body): Refusal) -> io::Result<Answer> {
+fn refused((status, body): InjectedError) -> io::Result<Answer> {
     let answer =
         Response::builder().status(status).header(CONTENT_TYPE, "application/x-amz-json-1.0");
     answer.body(Full::from(body.to_string())).map_err(io::Error::other)
 }
 
-async fn held(standing: &Standing, limit_ms: u64) {
+async fn held(standing: &ActiveRule, limit_ms: u64) {
     let mut released = standing.released.subscribe();
     let released = released.wait_for(|released| *released);
     // Either way it goes on.

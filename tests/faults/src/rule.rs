@@ -26,7 +26,7 @@ pub struct Rule {
     pub times: Option<u32>,
     /// In percent.
     #[serde(default = "always")]
-    pub chance: u8,
+    pub probability: u8,
     #[serde(default)]
     pub seed: u64,
     pub fault: Fault,
@@ -58,7 +58,7 @@ pub enum Fault {
 
 /// What a rule has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Fired {
+pub struct RuleStats {
     /// Calls that met its conditions, skipped ones too.
     pub met: u32,
     pub fired: u32,
@@ -76,7 +76,7 @@ impl Rule {
             about: None,
             skip: 0,
             times: None,
-            chance: always(),
+            probability: always(),
             seed: 0,
             fault,
         }
@@ -109,11 +109,11 @@ impl Rule {
     }
 
     #[must_use]
-    pub fn chance(self, chance: u8, seed: u64) -> Self {
-        Self { chance, seed, ..self }
+    pub fn probability(self, chance: u8, seed: u64) -> Self {
+        Self { probability: chance, seed, ..self }
     }
 
-    pub(crate) fn meets(&self, call: &Call) -> bool {
+    pub(crate) fn matches(&self, call: &Call) -> bool {
         let is = |wanted: &Option<String>, given: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == given)
         };
@@ -121,14 +121,14 @@ impl Rule {
             && is(&self.service, &call.service)
             && is(&self.operation, &call.operation)
             && self.about.as_ref().is_none_or(|id| call.ids.contains(id))
-            && self.fault.suits(call)
+            && self.fault.applies_to(call)
     }
 }
 
 const WRITES: &[&str] = &["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
 
 impl Fault {
-    fn suits(self, call: &Call) -> bool {
+    fn applies_to(self, call: &Call) -> bool {
         match self {
             Self::Conflict => {
                 call.service == "dynamodb" && WRITES.contains(&call.operation.as_str())

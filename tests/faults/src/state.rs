@@ -2,8 +2,8 @@
 
 use crate::{
     call::Call,
-    dice::Dice,
-    rule::{Fired, Rule},
+    dice::SeededRng,
+    rule::{Rule, RuleStats},
 };
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::watch;
 
 /// How many calls are remembered.
-const REMEMBERED: usize = 200_000;
+const MAX_RECORDED_CALLS: usize = 200_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
@@ -21,7 +21,7 @@ pub(crate) struct State {
 
 #[derive(Debug, Default)]
 struct Inner {
-    rules: Vec<Arc<Standing>>,
+    rules: Vec<Arc<ActiveRule>>,
     calls: VecDeque<Call>,
     passed: u64,
     /// What the provider's own ids stand for: the ids in the request that made them.
@@ -30,10 +30,10 @@ struct Inner {
 
 /// A rule that stands.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct ActiveRule {
     pub(crate) rule: Rule,
-    pub(crate) dice: Mutex<Dice>,
-    pub(crate) fired: watch::Sender<Fired>,
+    pub(crate) dice: Mutex<SeededRng>,
+    pub(crate) fired: watch::Sender<RuleStats>,
     pub(crate) released: watch::Sender<bool>,
 }
 
@@ -45,9 +45,9 @@ impl State {
     /// Adds a rule, in the place of one with the same id.
     pub(crate) fn add(&self, rule: Rule) {
         self.remove(Some(&rule.id));
-        let standing = Standing {
-            dice: Mutex::new(Dice::seeded(rule.seed)),
-            fired: watch::Sender::new(Fired::default()),
+        let standing = ActiveRule {
+            dice: Mutex::new(SeededRng::seeded(rule.seed)),
+            fired: watch::Sender::new(RuleStats::default()),
             released: watch::Sender::new(false),
             rule,
         };
@@ -66,22 +66,22 @@ impl State {
         });
     }
 
-    pub(crate) fn rule(&self, id: &str) -> Option<Arc<Standing>> {
+    pub(crate) fn rule(&self, id: &str) -> Option<Arc<ActiveRule>> {
         self.inner().rules.iter().find(|standing| standing.rule.id == id).cloned()
     }
 
     /// Notes a call, and finds the rule that fires for it.
-    pub(crate) fn enter(&self, call: &mut Call) -> Option<Arc<Standing>> {
+    pub(crate) fn add_rule(&self, call: &mut Call) -> Option<Arc<ActiveRule>> {
         let mut inner = self.inner();
         let known: Vec<_> =
             call.ids.iter().filter_map(|id| inner.made_of.get(id)).flatten().cloned().collect();
         call.ids.extend(known);
         inner.passed += 1;
         call.number = inner.passed;
-        let firing = inner.rules.iter().find(|standing| standing.fires(call)).cloned();
+        let firing = inner.rules.iter().find(|standing| standing.should_fire(call)).cloned();
         call.rule = firing.as_ref().map(|standing| standing.rule.id.clone());
         inner.calls.push_back(call.clone());
-        if inner.calls.len() > REMEMBERED {
+        if inner.calls.len() > MAX_RECORDED_CALLS {
             inner.calls.pop_front();
         }
         firing
@@ -114,10 +114,10 @@ impl State {
     }
 }
 
-impl Standing {
+impl ActiveRule {
     /// Counts a call that meets the conditions, and tells whether it is one of those that are hit.
-    fn fires(&self, call: &Call) -> bool {
-        if !self.rule.meets(call) {
+    fn should_fire(&self, call: &Call) -> bool {
+        if !self.rule.matches(call) {
             return false;
         }
         let mut fires = false;
@@ -125,7 +125,7 @@ impl Standing {
             state.met += 1;
             fires = state.met > self.rule.skip
                 && self.rule.times.is_none_or(|times| state.fired < times);
-            fires = fires && self.dice().percent(self.rule.chance);
+            fires = fires && self.dice().percent(self.rule.probability);
             if fires {
                 state.fired += 1;
             }
@@ -133,7 +133,7 @@ impl Standing {
         fires
     }
 
-    pub(crate) fn dice(&self) -> MutexGuard<'_, Dice> {
+    pub(crate) fn dice(&self) -> MutexGuard<'_, SeededRng> {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,16 +7,16 @@
 
 mod accounts;
 mod attempts;
-mod closing;
+mod erasure;
 mod lists;
 mod profiles;
 mod resets;
 mod sessions;
 
 use crate::domain::contact::Email;
-use rialto_dynamo::{Key, PutOutcome, Table, TransactWriteItem, Transacted};
+use rialto_dynamo::{Key, PutOutcome, Table, TransactOutcome, TransactWriteItem};
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 use std::sync::{Arc, Mutex};
 
 /// The ports on the service's table.
@@ -53,7 +53,7 @@ fn credential_key(email: &Email) -> Key {
 
 impl DynamoAccounts {
     #[must_use]
-    pub fn open(app: &App) -> Self {
+    pub fn open(app: &FunctionContext) -> Self {
         Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
     }
 
@@ -64,8 +64,8 @@ impl DynamoAccounts {
 
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Write, StoreError> {
         match self.table.transact(writes).await? {
-            Transacted::Done => Ok(Write::Done),
-            Transacted::Refused(_) => Ok(Write::Conflict),
+            TransactOutcome::Done => Ok(Write::Done),
+            TransactOutcome::Refused(_) => Ok(Write::Conflict),
         }
     }
 }

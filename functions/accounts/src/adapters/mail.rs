@@ -2,11 +2,11 @@
 
 use crate::{
     domain::contact::Email,
-    ports::{Post, ResetRequester},
+    ports::{EmailSender, ResetRequester},
 };
-use rialto_aws::{Functions, Mail, Mailer};
+use rialto_aws::{LambdaClient, Mail, Mailer};
 use rialto_kernel::{StoreError, settings::MAIL_SENDER};
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 use std::{sync::Arc, time::Duration};
 
 /// What one hand-over may take.
@@ -14,19 +14,19 @@ const LIMIT: Duration = Duration::from_millis(2_000);
 
 /// Hands emails to `accounts-mail-code`.
 #[derive(Debug, Clone)]
-pub struct CodeMailer(Functions);
+pub struct CodeMailer(LambdaClient);
 
 impl CodeMailer {
     #[must_use]
-    pub fn new(app: &App) -> Self {
-        Self(Functions::new(&app.aws, &app.stage, LIMIT))
+    pub fn new(app: &FunctionContext) -> Self {
+        Self(LambdaClient::new(&app.aws, &app.stage, LIMIT))
     }
 }
 
 impl ResetRequester for CodeMailer {
     async fn request(&self, email: &Email) -> Result<(), StoreError> {
         let payload = serde_json::json!({ "email": email }).to_string();
-        let handed_over = self.0.hand_over("accounts-mail-code", &payload).await;
+        let handed_over = self.0.invoke_async("accounts-mail-code", &payload).await;
         handed_over.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
@@ -40,13 +40,13 @@ pub struct Ses {
 
 impl Ses {
     #[must_use]
-    pub fn new(app: &App) -> Self {
-        app.settings.want(&[MAIL_SENDER.name]);
+    pub fn new(app: &FunctionContext) -> Self {
+        app.settings.prefetch(&[MAIL_SENDER.name]);
         Self { mailer: Mailer::new(&app.aws), settings: Arc::clone(&app.settings) }
     }
 }
 
-impl Post for Ses {
+impl EmailSender for Ses {
     async fn send(&self, to: &Email, subject: &str, text: &str) -> Result<(), StoreError> {
         let unavailable = |error: String| StoreError::Unavailable(error);
         let from = self

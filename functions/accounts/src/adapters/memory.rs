@@ -11,8 +11,8 @@ mod sessions;
 pub use keys::MemoryKeys;
 
 use crate::domain::{
-    account::Account, address_book::AddressBook, attempts::Counter, credential::Credential,
-    profile::Profile, reset::Reset, session::Session,
+    account::Account, address_book::AddressBook, attempts::RateLimitKey, credential::Credential,
+    profile::Profile, reset::PasswordReset, session::Session,
 };
 use rialto_contracts::Event;
 use rialto_kernel::{AccountId, SessionId, Timestamp, UserId};
@@ -36,11 +36,11 @@ struct State {
     due: BTreeMap<AccountId, Timestamp>,
     /// By [`crate::domain::contact::Email::key`].
     credentials: BTreeMap<String, Credential>,
-    resets: BTreeMap<String, Reset>,
+    resets: BTreeMap<String, PasswordReset>,
     sessions: BTreeMap<(AccountId, SessionId), Session>,
     /// How many, and when the window ends.
-    attempts: BTreeMap<Counter, (u32, Timestamp)>,
-    announced: Vec<Event>,
+    attempts: BTreeMap<RateLimitKey, (u32, Timestamp)>,
+    published_events: Vec<Event>,
 }
 
 impl State {
@@ -63,7 +63,7 @@ impl MemoryAccounts {
 
     /// Every event that a write announced, in order.
     #[must_use]
-    pub fn announced(&self) -> Vec<Event> {
-        self.state().announced.clone()
+    pub fn published_events(&self) -> Vec<Event> {
+        self.state().published_events.clone()
     }
 }

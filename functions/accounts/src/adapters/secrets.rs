@@ -19,19 +19,19 @@ use std::{
 };
 
 /// How long a secret that was read is used: a rotation is seen within this time.
-const FRESH: Duration = Duration::from_secs(60);
+const CACHE_TTL: Duration = Duration::from_secs(60);
 
 /// The stage's keys. Clones share what was read.
 #[derive(Clone)]
-pub struct SecretKeys {
+pub struct SecretsManagerKeys {
     secrets: SecretStore,
     parameters: ParameterStore,
     stage: Stage,
-    known: Arc<Mutex<HashMap<String, Known>>>,
+    known: Arc<Mutex<HashMap<String, CachedSecret>>>,
 }
 
 #[derive(Clone)]
-struct Known {
+struct CachedSecret {
     text: String,
     read_at: Instant,
 }
@@ -53,7 +53,7 @@ impl SigningKeyText {
     }
 }
 
-impl SecretKeys {
+impl SecretsManagerKeys {
     #[must_use]
     pub fn open(aws: &SdkConfig, stage: &Stage) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl SecretKeys {
     async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let text = match known {
-            Some(known) if known.read_at.elapsed() < FRESH => Some(known.text),
+            Some(known) if known.read_at.elapsed() < CACHE_TTL => Some(known.text),
             stale => match (self.fetch(name).await, stale) {
                 (Ok(text), _) => text,
                 (Err(error), Some(stale)) => {
@@ -89,7 +89,7 @@ impl SecretKeys {
         let Some(text) = text else { return Ok(None) };
         // What stands in a secret must not stand in the error.
         let parsed = serde_json::from_str(&text).map_err(|_| unreadable(name))?;
-        let known = Known { text, read_at: Instant::now() };
+        let known = CachedSecret { text, read_at: Instant::now() };
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
         Ok(Some(parsed))
     }
@@ -123,7 +123,7 @@ fn unreadable(name: &str) -> StoreError {
     StoreError::Corrupt(format!("the secret {name} isn't what it should be"))
 }
 
-impl KeyReader for SecretKeys {
+impl KeyReader for SecretsManagerKeys {
     async fn signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
         let name = self.signing_name(role);
         let Some(SigningKeyText { kid, pkcs8 }) = self.read(&name).await? else { return Ok(None) };
@@ -139,8 +139,8 @@ impl KeyReader for SecretKeys {
     }
 }
 
-impl KeyWriter for SecretKeys {
-    async fn kept_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
+impl KeyWriter for SecretsManagerKeys {
+    async fn current_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
         self.forget(&self.signing_name(role));
         self.signing_key(role).await
     }

@@ -35,13 +35,12 @@ mod tests {
     use crate::{
         adapters::memory::MemoryAccounts,
         application::{
-            change_addresses::add_address, change_user::change_user,
-            unregister_user::unregister_user,
+            addresses::add_address, change_user::change_user, unregister_user::unregister_user,
         },
-        domain::account::Edit,
+        domain::account::AccountPatch,
         testing::{address, registered},
     };
-    use rialto_contracts::Cause;
+    use rialto_contracts::EventContext;
     use rialto_kernel::{Clock, SystemClock};
 
     #[tokio::test]
@@ -56,11 +55,11 @@ mod tests {
         assert_eq!(address_of(&store, UserId::derive(&[b"x"]), id).await.unwrap(), None);
 
         assert_eq!(mail_of(&store, account).await.unwrap(), None);
-        let edit = Edit { mail_notifications: Some(true), ..Edit::default() };
+        let edit = AccountPatch { mail_notifications: Some(true), ..AccountPatch::default() };
         change_user(&store, user, &edit).await.unwrap();
         assert_eq!(mail_of(&store, account).await.unwrap().as_deref(), Some("Ann@example.com"));
 
-        unregister_user(&store, user, &Cause::default(), SystemClock.now()).await.unwrap();
+        unregister_user(&store, user, &EventContext::default(), SystemClock.now()).await.unwrap();
         assert_eq!(mail_of(&store, account).await.unwrap(), None);
         assert_eq!(address_of(&store, user, id).await.unwrap(), None);
     }

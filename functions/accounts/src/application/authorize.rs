@@ -2,7 +2,7 @@ use crate::ports::SessionReader;
 use rialto_aws::Stage;
 use rialto_kernel::{StoreError, Timestamp};
 use rialto_lambda::{
-    caller::{self, Authorized, Refusal},
+    caller::{self, AuthError, AuthorizerContext},
     settings::{Settings, SettingsError},
 };
 
@@ -10,9 +10,9 @@ use rialto_lambda::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It goes on to its function, which is told this. Only a call whose session is active does anything there.
-    Pass(Authorized),
+    Allow(AuthorizerContext),
     /// It ends at the gateway: its token never was one of ours.
-    TurnAway,
+    Deny,
 }
 
 /// The gateway can't be told anything.
@@ -35,20 +35,20 @@ pub async fn authorize(
     authorization: Option<&str>,
     now: Timestamp,
 ) -> Result<Decision, AuthorizeError> {
-    let Some(token) = authorization.and_then(caller::bearer) else { return Ok(Decision::TurnAway) };
+    let Some(token) = authorization.and_then(caller::bearer) else { return Ok(Decision::Deny) };
     let (claims, account) = match caller::verify(settings, stage, token, now).await {
         Ok(verified) => verified,
-        Err(Refusal::Expired) => return Ok(Decision::Pass(Authorized::Ended)),
-        Err(Refusal::Unauthenticated | Refusal::Forbidden) => return Ok(Decision::TurnAway),
-        Err(Refusal::Settings(error)) => return Err(error.into()),
+        Err(AuthError::Expired) => return Ok(Decision::Allow(AuthorizerContext::Ended)),
+        Err(AuthError::Unauthenticated | AuthError::Forbidden) => return Ok(Decision::Deny),
+        Err(AuthError::Settings(error)) => return Err(error.into()),
     };
     let session = store.session(account, claims.sid).await?;
-    Ok(Decision::Pass(match session {
+    Ok(Decision::Allow(match session {
         Some(session) if session.is_active(now) => {
-            Authorized::Active { sub: claims.sub, sid: claims.sid, role: claims.role }
+            AuthorizerContext::Active { sub: claims.sub, sid: claims.sid, role: claims.role }
         }
         // One that isn't there any more was ended: the token says that there was one.
-        Some(_) | None => Authorized::Ended,
+        Some(_) | None => AuthorizerContext::Ended,
     }))
 }
 
@@ -86,7 +86,7 @@ mod tests {
         }
     }
 
-    struct Gate {
+    struct Fixture {
         sessions: FakeSessions,
         settings: Settings,
         stage: Stage,
@@ -97,7 +97,7 @@ mod tests {
         now: Timestamp,
     }
 
-    impl Gate {
+    impl Fixture {
         fn new() -> Self {
             let now = SystemClock.now();
             let account = AccountId::User(UserId::generate(now));
@@ -143,19 +143,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_good_token_of_an_active_session_passes_after_one_read() {
-        let gate = Gate::new();
-        let active = Authorized::Active {
+        let gate = Fixture::new();
+        let active = AuthorizerContext::Active {
             sub: gate.account.to_string(),
             sid: gate.session,
             role: Role::User,
         };
-        assert_eq!(gate.decide_on(&gate.token()).await, Decision::Pass(active));
+        assert_eq!(gate.decide_on(&gate.token()).await, Decision::Allow(active));
         assert_eq!(gate.reads(), 1);
     }
 
     #[tokio::test]
     async fn what_never_was_a_token_of_ours_is_turned_away_without_a_read() {
-        let gate = Gate::new();
+        let gate = Fixture::new();
         let token = gate.token();
         let mut sold = gate.claims();
         sold.role = Role::Seller;
@@ -180,27 +180,27 @@ mod tests {
             token[..token.len() - 2].to_owned(),
             "x".to_owned(),
         ] {
-            assert_eq!(gate.decide_on(&forged).await, Decision::TurnAway, "{forged}");
+            assert_eq!(gate.decide_on(&forged).await, Decision::Deny, "{forged}");
         }
         for header in [None, Some(""), Some("Bearer"), Some("Basic YTpi"), Some(token.as_str())] {
-            assert_eq!(gate.decide(header).await, Decision::TurnAway, "{header:?}");
+            assert_eq!(gate.decide(header).await, Decision::Deny, "{header:?}");
         }
         assert_eq!(gate.reads(), 0);
     }
 
     #[tokio::test]
     async fn an_expired_token_is_marked_as_ended() {
-        let gate = Gate::new();
+        let gate = Fixture::new();
         let token = gate.token();
-        let later = Gate { now: gate.now.plus(Duration::from_secs(15 * 60)), ..gate };
-        assert_eq!(later.decide_on(&token).await, Decision::Pass(Authorized::Ended));
+        let later = Fixture { now: gate.now.plus(Duration::from_secs(15 * 60)), ..gate };
+        assert_eq!(later.decide_on(&token).await, Decision::Allow(AuthorizerContext::Ended));
         assert_eq!(later.reads(), 0);
     }
 
     #[tokio::test]
     async fn an_outlived_and_a_missing_session_are_marked_as_ended() {
         let ended = |change: fn(Session) -> Option<Session>| {
-            let mut gate = Gate::new();
+            let mut gate = Fixture::new();
             gate.sessions.session = gate.sessions.session.take().and_then(change);
             gate
         };
@@ -208,23 +208,26 @@ mod tests {
             ended(|session| Some(Session { expires_at: session.created_at, ..session })),
             ended(|_| None),
         ] {
-            assert_eq!(gate.decide_on(&gate.token()).await, Decision::Pass(Authorized::Ended));
+            assert_eq!(
+                gate.decide_on(&gate.token()).await,
+                Decision::Allow(AuthorizerContext::Ended)
+            );
             assert_eq!(gate.reads(), 1);
         }
     }
 
     #[tokio::test]
     async fn a_session_of_another_account_lets_nobody_in() {
-        let mut gate = Gate::new();
+        let mut gate = Fixture::new();
         let other = AccountId::Seller(SellerId::generate(gate.now));
         gate.sessions.session =
             Some(Session::start(gate.session, other, &RefreshKey([1; 32]), gate.now).0);
-        assert_eq!(gate.decide_on(&gate.token()).await, Decision::Pass(Authorized::Ended));
+        assert_eq!(gate.decide_on(&gate.token()).await, Decision::Allow(AuthorizerContext::Ended));
     }
 
     #[tokio::test]
     async fn when_the_session_cant_be_read_nobody_passes() {
-        let mut gate = Gate::new();
+        let mut gate = Fixture::new();
         gate.sessions.broken = true;
         let header = format!("Bearer {}", gate.token());
         let decided =

@@ -1,11 +1,11 @@
-use super::limit_attempts::{AttemptError, admit, succeeded};
+use super::rate_limit::{AttemptError, acquire, refund};
 use crate::{
     domain::{
-        attempts::{Attempt, Counter},
+        attempts::{LimitedAction, RateLimitKey},
         credential::{Credential, Password},
     },
     ports::{
-        AccountReader, AttemptCounter, CredentialReader, CredentialWriter, HashError, Passwords,
+        AccountReader, CredentialReader, CredentialWriter, HashError, PasswordHasher, RateLimiter,
         SessionEnder,
     },
 };
@@ -47,18 +47,18 @@ pub enum ChangePasswordError {
 /// # Errors
 /// [`ChangePasswordError`]; the password is the old one then, unless the store can't tell.
 pub async fn change_password(
-    store: &(impl AccountReader + CredentialReader + CredentialWriter + SessionEnder + AttemptCounter),
-    passwords: &impl Passwords,
+    store: &(impl AccountReader + CredentialReader + CredentialWriter + SessionEnder + RateLimiter),
+    passwords: &impl PasswordHasher,
     request: &ChangePassword,
     now: Timestamp,
 ) -> Result<(), ChangePasswordError> {
     let credential = credential(store, request.account_id).await?;
-    let counters = [Counter::email(Attempt::Password, &credential.email)];
-    admit(store, &counters, now).await?;
+    let counters = [RateLimitKey::email(LimitedAction::Password, &credential.email)];
+    acquire(store, &counters, now).await?;
     if !passwords.verify(&request.old, &credential.password_hash) {
         return Err(ChangePasswordError::Wrong);
     }
-    succeeded(store, &counters).await;
+    refund(store, &counters).await;
     let password_hash = passwords.hash(&request.new)?;
     let changed = Credential { password_hash, version: credential.version + 1, ..credential };
     store.end_all(request.account_id, Some(request.session_id)).await?;
@@ -66,14 +66,14 @@ pub async fn change_password(
     store.end_all(request.account_id, Some(request.session_id)).await?;
     match written? {
         Write::Done => Ok(()),
-        Write::Conflict if is_kept(store, &changed).await? => Ok(()),
+        Write::Conflict if was_persisted(store, &changed).await? => Ok(()),
         Write::Conflict => Err(ChangePasswordError::Contended),
     }
 }
 
 /// Whether a credential that seems to have come too late is there after all: a write whose answer was lost is sent again, and
 /// then collides with itself.
-pub(super) async fn is_kept(
+pub(super) async fn was_persisted(
     store: &impl CredentialReader,
     credential: &Credential,
 ) -> Result<bool, StoreError> {
@@ -101,7 +101,7 @@ mod tests {
         adapters::memory::MemoryAccounts,
         domain::{refresh_token::RefreshKey, session::Session},
         ports::{SessionReader, SessionStarter},
-        testing::{Forgetful, PASSWORD, PlainPasswords, registered},
+        testing::{LostAckStore, PASSWORD, PlainPasswords, registered},
     };
     use rialto_kernel::{Clock, SystemClock};
 
@@ -120,8 +120,8 @@ mod tests {
         ChangePassword {
             account_id: session.account_id,
             session_id: session.session_id,
-            old: Password::attempt(old).unwrap(),
-            new: Password::choose("a better one").unwrap(),
+            old: Password::from_login_input(old).unwrap(),
+            new: Password::new("a better one").unwrap(),
         }
     }
 
@@ -166,11 +166,11 @@ mod tests {
     }
 
     /// A store in which a session begins with the old password while it is changed, and which forgets that it was.
-    async fn forgetful() -> (Forgetful, Session, Session) {
+    async fn forgetful() -> (LostAckStore, Session, Session) {
         let store = MemoryAccounts::default();
         let credential = registered(&store, "ann@example.com").await;
         let (here, late) = (session(&store, &credential).await, new_session(&credential));
-        (Forgetful { store, begins: Some((late.clone(), credential)).into() }, here, late)
+        (LostAckStore { store, begins: Some((late.clone(), credential)).into() }, here, late)
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 use super::change_user::{ChangeAccountError, change_account};
 use crate::{
-    domain::account::{Account, Edit},
+    domain::account::{Account, AccountPatch},
     ports::{AccountReader, AccountWriter},
 };
 use rialto_kernel::{AccountId, SellerId};
@@ -12,7 +12,7 @@ use rialto_kernel::{AccountId, SellerId};
 pub async fn change_seller(
     store: &(impl AccountReader + AccountWriter),
     seller_id: SellerId,
-    edit: &Edit,
+    edit: &AccountPatch,
 ) -> Result<Account, ChangeAccountError> {
     change_account(store, AccountId::Seller(seller_id), edit).await
 }

@@ -1,5 +1,5 @@
 use crate::{
-    domain::account::{Account, Edit},
+    domain::account::{Account, AccountPatch},
     ports::{AccountReader, AccountWriter},
 };
 use rialto_kernel::{AccountId, StoreError, UserId, Write};
@@ -18,7 +18,7 @@ pub enum ChangeAccountError {
 }
 
 /// How often a change is made anew because somebody else's came first.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Changes what a buyer has told.
 ///
@@ -27,7 +27,7 @@ const TRIES: u32 = 5;
 pub async fn change_user(
     store: &(impl AccountReader + AccountWriter),
     user_id: UserId,
-    edit: &Edit,
+    edit: &AccountPatch,
 ) -> Result<Account, ChangeAccountError> {
     change_account(store, AccountId::User(user_id), edit).await
 }
@@ -35,14 +35,14 @@ pub async fn change_user(
 pub(super) async fn change_account(
     store: &(impl AccountReader + AccountWriter),
     id: AccountId,
-    edit: &Edit,
+    edit: &AccountPatch,
 ) -> Result<Account, ChangeAccountError> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let account = store.account(id).await?.ok_or(ChangeAccountError::NotFound)?;
         if !account.is_registered() {
             return Err(ChangeAccountError::Unregistered);
         }
-        let edited = account.edited(edit.clone());
+        let edited = account.with_patch(edit.clone());
         match store.save_account(&edited).await? {
             Write::Done => return Ok(edited),
             Write::Conflict => {}

@@ -1,12 +1,12 @@
 use super::register_user::{RegisterError, register};
 use crate::{
     domain::{
-        account::{Account, Details},
+        account::{Account, ContactDetails},
         contact::{Email, Name},
         credential::Password,
         registration::Registration,
     },
-    ports::{Passwords, Registrar},
+    ports::{AccountRegistrar, PasswordHasher},
 };
 use rialto_kernel::{SupervisorId, Timestamp};
 
@@ -15,8 +15,8 @@ use rialto_kernel::{SupervisorId, Timestamp};
 /// # Errors
 /// [`RegisterError`]; nothing has changed then, unless the store can't tell.
 pub async fn create_supervisor(
-    store: &impl Registrar,
-    passwords: &impl Passwords,
+    store: &impl AccountRegistrar,
+    passwords: &impl PasswordHasher,
     supervisor_id: SupervisorId,
     email: Email,
     name: Name,
@@ -24,6 +24,6 @@ pub async fn create_supervisor(
     now: Timestamp,
 ) -> Result<Account, RegisterError> {
     let hash = passwords.hash(password)?;
-    let details = Details { email, name, phone: None };
+    let details = ContactDetails { email, name, phone: None };
     register(store, Registration::supervisor(supervisor_id, details, hash, now)).await
 }

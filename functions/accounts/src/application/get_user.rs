@@ -1,6 +1,6 @@
 use crate::{
     domain::account::Account,
-    ports::{AccountReader, OrdersOf},
+    ports::{AccountReader, OrdersClient},
 };
 use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{AccountId, StoreError, UserId};
@@ -30,7 +30,7 @@ pub enum GetAccountError {
 /// [`GetAccountError`].
 pub async fn get_user(
     store: &impl AccountReader,
-    orders: &impl OrdersOf,
+    orders: &impl OrdersClient,
     user_id: UserId,
     with_orders: bool,
 ) -> Result<(Account, Recent), GetAccountError> {

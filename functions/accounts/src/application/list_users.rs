@@ -46,7 +46,7 @@ pub(super) async fn list_accounts(
     position: Option<&str>,
 ) -> Result<(Vec<Account>, Option<String>), StoreError> {
     let (accounts, more) = store.accounts(role, limit, position).await?;
-    let next = accounts.last().filter(|_| more).map(Account::place);
+    let next = accounts.last().filter(|_| more).map(Account::list_sort_key);
     Ok((accounts, next))
 }
 
@@ -73,7 +73,7 @@ async fn by_name(
         let last = accounts.len().saturating_sub(1);
         for (at, account) in accounts.into_iter().enumerate() {
             looked_at += 1;
-            position = Some(account.place());
+            position = Some(account.list_sort_key());
             let goes_on = more || at < last;
             if is_named(&account, name) {
                 found.push(account);
@@ -100,12 +100,13 @@ mod tests {
     use crate::{
         adapters::memory::MemoryAccounts,
         domain::{
-            account::Details, contact::Name, credential::PasswordHash, registration::Registration,
+            account::ContactDetails, contact::Name, credential::PasswordHash,
+            registration::Registration,
         },
-        ports::Registrar,
+        ports::AccountRegistrar,
         testing::details,
     };
-    use rialto_contracts::Cause;
+    use rialto_contracts::EventContext;
     use rialto_kernel::{Timestamp, UserId, Write};
 
     /// Buyers whose names are those, oldest first.
@@ -113,13 +114,18 @@ mod tests {
         let store = MemoryAccounts::default();
         for (at, name) in names.into_iter().enumerate() {
             let now = Timestamp::from_millis(i64::try_from(at).unwrap());
-            let details = Details {
+            let details = ContactDetails {
                 name: Name::parse(&name).unwrap(),
                 ..details(&format!("buyer{at}@example.com"))
             };
             let hash = PasswordHash("h".to_owned());
-            let buyer =
-                Registration::user(UserId::generate(now), details, hash, &Cause::default(), now);
+            let buyer = Registration::user(
+                UserId::generate(now),
+                details,
+                hash,
+                &EventContext::default(),
+                now,
+            );
             assert_eq!(store.register(&buyer).await, Ok(Write::Done));
         }
         store

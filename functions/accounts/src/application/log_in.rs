@@ -1,18 +1,18 @@
 use super::{
     issue_tokens::{IssueError, Tokens, access_token, refresh_key},
-    limit_attempts::{AttemptError, admit, counters, succeeded},
+    rate_limit::{AttemptError, acquire, rate_limit_keys, refund},
 };
 use crate::{
     domain::{
-        attempts::Attempt,
+        attempts::LimitedAction,
         contact::Email,
         credential::{Credential, Password},
         session::Session,
     },
-    ports::{AttemptCounter, CredentialReader, KeyReader, Passwords, SessionStarter},
+    ports::{CredentialReader, KeyReader, PasswordHasher, RateLimiter, SessionStarter},
 };
 use rialto_aws::Stage;
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{SessionId, StoreError, Timestamp, Write};
 use std::net::IpAddr;
 
@@ -45,40 +45,40 @@ pub enum LogInError {
 /// # Errors
 /// [`LogInError`]; there is no new session then, unless the store can't tell.
 pub async fn log_in(
-    store: &(impl CredentialReader + SessionStarter + AttemptCounter),
+    store: &(impl CredentialReader + SessionStarter + RateLimiter),
     keys: &impl KeyReader,
-    passwords: &impl Passwords,
+    passwords: &impl PasswordHasher,
     stage: &Stage,
     request: &LogIn,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<Tokens, LogInError> {
-    let counters = counters(Attempt::Password, &request.email, request.address);
-    admit(store, &counters, now).await?;
+    let counters = rate_limit_keys(LimitedAction::Password, &request.email, request.address);
+    acquire(store, &counters, now).await?;
     let credential = check(store, passwords, request).await?;
     let account_id = credential.account_id;
     let access_token = access_token(keys, stage, account_id, request.session_id, now).await?;
     let (session, refresh_token) =
         Session::start(request.session_id, account_id, &refresh_key(keys).await?, now);
-    match store.start(&session, &credential, &[session.begun(cause)]).await? {
+    match store.start(&session, &credential, &[session.logged_in_event(cause)]).await? {
         Write::Done => {}
         // The password was changed, or the account closed, since it was checked.
         Write::Conflict => return Err(LogInError::Unauthenticated),
     }
-    succeeded(store, &counters).await;
+    refund(store, &counters).await;
     Ok(Tokens { account_id, access_token, refresh_token })
 }
 
 /// The credential, if the password is right. Verifies exactly once, whether there is one or not.
 async fn check(
     store: &impl CredentialReader,
-    passwords: &impl Passwords,
+    passwords: &impl PasswordHasher,
     request: &LogIn,
 ) -> Result<Credential, LogInError> {
     let credential = store.credential(&request.email).await?;
     let hash = match &credential {
         Some(credential) => credential.password_hash.clone(),
-        None => passwords.decoy(),
+        None => passwords.dummy_hash(),
     };
     let right = passwords.verify(&request.password, &hash);
     credential.filter(|_| right).ok_or(LogInError::Unauthenticated)
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::{MemoryAccounts, MemoryKeys},
-        application::{prepare_keys::prepare_keys, register_user::register_user},
+        application::{init_keys::init_keys, register_user::register_user},
         domain::{attempts::WINDOW, credential::PasswordHash},
         ports::{HashError, KeyWriter, SessionReader},
         testing::{PASSWORD, details},
@@ -101,9 +101,9 @@ mod tests {
 
     /// Hashes nothing, and notes what was verified.
     #[derive(Default)]
-    struct NotingPasswords(Mutex<Vec<String>>);
+    struct RecordingHasher(Mutex<Vec<String>>);
 
-    impl Passwords for NotingPasswords {
+    impl PasswordHasher for RecordingHasher {
         fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
             Ok(PasswordHash(format!("hash of {}", password.as_str())))
         }
@@ -112,7 +112,7 @@ mod tests {
             // The decoy's password can be guessed here: nobody may get in with it all the same.
             hash.0 == DECOY || hash.0 == format!("hash of {}", password.as_str())
         }
-        fn decoy(&self) -> PasswordHash {
+        fn dummy_hash(&self) -> PasswordHash {
             PasswordHash(DECOY.to_owned())
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     struct Shop {
         store: MemoryAccounts,
         keys: MemoryKeys,
-        passwords: NotingPasswords,
+        passwords: RecordingHasher,
         stage: Stage,
         user: UserId,
         now: Timestamp,
@@ -132,13 +132,13 @@ mod tests {
             let shop = Self {
                 store: MemoryAccounts::default(),
                 keys: MemoryKeys::default(),
-                passwords: NotingPasswords::default(),
+                passwords: RecordingHasher::default(),
                 stage: Stage::parse("test").unwrap(),
                 user: UserId::generate(now),
                 now,
             };
-            prepare_keys(&shop.keys).await.unwrap();
-            let (password, cause) = (Password::choose(PASSWORD).unwrap(), Cause::default());
+            init_keys(&shop.keys).await.unwrap();
+            let (password, cause) = (Password::new(PASSWORD).unwrap(), EventContext::default());
             let ann = details("Ann@example.com");
             register_user(&shop.store, &shop.passwords, shop.user, ann, &password, &cause, now)
                 .await
@@ -163,11 +163,11 @@ mod tests {
         ) -> Result<(SessionId, Tokens), LogInError> {
             let request = LogIn {
                 email: Email::parse(email).unwrap(),
-                password: Password::attempt(password).unwrap(),
+                password: Password::from_login_input(password).unwrap(),
                 address: Some(address.parse().unwrap()),
                 session_id: SessionId::generate(now),
             };
-            let (stage, cause) = (&self.stage, Cause::default());
+            let (stage, cause) = (&self.stage, EventContext::default());
             log_in(&self.store, &self.keys, &self.passwords, stage, &request, &cause, now)
                 .await
                 .map(|tokens| (request.session_id, tokens))
@@ -193,8 +193,8 @@ mod tests {
 
         let session = shop.store.session(account, session_id).await.unwrap().unwrap();
         assert!(session.is_active(shop.now));
-        assert_eq!((session.refresh_n, session.refresh_hash), (1, logged_in.refresh_token.hash()));
-        let announced = shop.store.announced();
+        assert_eq!((session.generation, session.refresh_hash), (1, logged_in.refresh_token.hash()));
+        let announced = shop.store.published_events();
         assert_eq!(announced.last().unwrap().kind, "UserLoggedIn");
         assert_eq!(announced.last().unwrap().data["account_id"], account.to_string());
     }
@@ -296,7 +296,7 @@ mod tests {
         let shop = Shop::with_a_user().await;
         let request = LogIn {
             email: Email::parse("ann@example.com").unwrap(),
-            password: Password::attempt("correct horse").unwrap(),
+            password: Password::from_login_input("correct horse").unwrap(),
             address: Some("192.0.2.1".parse().unwrap()),
             session_id: SessionId::generate(shop.now),
         };

@@ -2,9 +2,9 @@ use crate::{
     domain::{
         contact::Email,
         refresh_token::NoRandomness,
-        reset::{Code, Reset},
+        reset::{PasswordReset, ResetCode},
     },
-    ports::{CredentialReader, Post, ResetReader, ResetWriter},
+    ports::{CredentialReader, EmailSender, ResetReader, ResetWriter},
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
@@ -23,15 +23,15 @@ const SUBJECT: &str = "Your new password";
 ///
 /// # Errors
 /// [`MailCodeError`].
-pub async fn mail_code(
+pub async fn send_reset_code(
     store: &(impl CredentialReader + ResetReader + ResetWriter),
-    post: &impl Post,
+    post: &impl EmailSender,
     email: &Email,
     now: Timestamp,
 ) -> Result<Option<AccountId>, MailCodeError> {
     let Some(credential) = store.credential(email).await? else { return Ok(None) };
-    let code = Code::generate()?;
-    let reset = Reset::new(credential.account_id, credential.version, &code, now);
+    let code = ResetCode::generate()?;
+    let reset = PasswordReset::new(credential.account_id, credential.version, &code, now);
     match store.save_reset(email, &reset).await? {
         Write::Done => {}
         // A write whose answer was lost is sent again, and then collides with itself.
@@ -44,10 +44,10 @@ pub async fn mail_code(
     Ok(Some(credential.account_id))
 }
 
-fn text(code: &Code) -> String {
+fn text(code: &ResetCode) -> String {
     format!(
         "Somebody, probably you, wants to choose a new password.\n\n    {}\n\nThis code is good once, for half an hour. \
          If it wasn't you, do nothing: your password stays as it is.\n",
-        code.shown()
+        code.formatted()
     )
 }

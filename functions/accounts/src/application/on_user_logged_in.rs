@@ -1,4 +1,4 @@
-use crate::ports::LastLogin;
+use crate::ports::LastLoginWriter;
 use rialto_contracts::accounts::UserLoggedIn;
 use rialto_kernel::{StoreError, Write};
 
@@ -7,8 +7,8 @@ use rialto_kernel::{StoreError, Write};
 /// # Errors
 /// [`StoreError`]: the event comes again.
 pub async fn on_user_logged_in(
-    store: &impl LastLogin,
+    store: &impl LastLoginWriter,
     logged_in: &UserLoggedIn,
 ) -> Result<Write, StoreError> {
-    store.note_login(logged_in.account_id, logged_in.at).await
+    store.record_login(logged_in.account_id, logged_in.at).await
 }

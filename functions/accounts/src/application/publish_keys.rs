@@ -8,10 +8,10 @@ use std::time::Duration;
 
 /// Within this time a change of the published keys that was begun is written, or never will be: reading and writing are given
 /// up sooner.
-pub const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
+pub const WRITE_SETTLE_TIME: Duration = Duration::from_secs(10);
 
 /// How often the published keys are read and written while others publish, too.
-const TRIES: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
 /// What is published.
 pub(super) struct Published {
@@ -22,11 +22,11 @@ pub(super) struct Published {
 
 /// Publishes what is wanted instead of what was published, and reads it back until it is so: who publishes at the same moment
 /// writes over it what they read before.
-pub(super) async fn change_published<E: From<StoreError>>(
+pub(super) async fn update_jwks<E: From<StoreError>>(
     keys: &impl KeyWriter,
     wanted: impl AsyncFn(&Jwks) -> Result<Jwks, E>,
 ) -> Result<Published, E> {
-    for tried in 0..TRIES {
+    for tried in 0..MAX_ATTEMPTS {
         let published = keys.published().await?;
         let wanted = wanted(&published).await?;
         if wanted == published {
@@ -39,11 +39,11 @@ pub(super) async fn change_published<E: From<StoreError>>(
 
 /// Does this after a pause, and again, until it finds published what it wants. Who read before that was written, and hadn't
 /// written yet, has in the pause.
-pub(super) async fn until_found<T, E: From<StoreError>>(
+pub(super) async fn retry_until_stable<T, E: From<StoreError>>(
     pause: impl AsyncFn(),
     publish: impl AsyncFn() -> Result<(T, bool), E>,
 ) -> Result<T, E> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         pause().await;
         if let (done, true) = publish().await? {
             return Ok(done);
@@ -57,7 +57,7 @@ fn contended() -> StoreError {
 }
 
 /// The published keys with this one just so; where it is already, all stay as they are.
-pub(super) fn with_key(published: &Jwks, public: &Jwk) -> Jwks {
+pub(super) fn with_public_key(published: &Jwks, public: &Jwk) -> Jwks {
     let mut wanted = published.clone();
     if !wanted.keys.contains(public) {
         wanted.keys.retain(|key| key.kid != public.kid);
@@ -74,8 +74,8 @@ pub(super) async fn with_signing_keys<E: From<StoreError> + From<KeyError>>(
 ) -> Result<Jwks, E> {
     let mut wanted = published.clone();
     for role in Role::ALL {
-        if let Some(secret) = keys.kept_signing_key(role).await? {
-            wanted = with_key(&wanted, &token::public_key(secret.kid, role, &secret.pkcs8)?);
+        if let Some(secret) = keys.current_signing_key(role).await? {
+            wanted = with_public_key(&wanted, &token::public_key(secret.kid, role, &secret.pkcs8)?);
         }
     }
     Ok(wanted)

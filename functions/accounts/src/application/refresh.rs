@@ -1,8 +1,8 @@
 use super::issue_tokens::{IssueError, Tokens, access_token, refresh_key};
 use crate::{
     domain::{
-        refresh_token::{RefreshKey, RefreshToken, ShownToken},
-        session::Refresh,
+        refresh_token::{RefreshKey, RefreshToken, VerifiedRefreshToken},
+        session::RefreshOutcome,
     },
     ports::{KeyReader, SessionEnder, SessionReader, SessionWriter},
 };
@@ -32,7 +32,7 @@ impl From<StoreError> for RefreshError {
 
 /// How often the session is read again because somebody else has refreshed it in between. One who did leads to
 /// [`Refresh::Again`] or to the session's end, so the second time is the last.
-const TRIES: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 /// New tokens for a refresh token. A token that was used already ends the session, unless the answer may have been lost.
 ///
@@ -46,7 +46,7 @@ pub async fn refresh(
     now: Timestamp,
 ) -> Result<Tokens, RefreshError> {
     let key = refresh_key(keys).await?;
-    let shown = RefreshToken::read(&key, text).ok_or(RefreshError::Unauthenticated)?;
+    let shown = RefreshToken::verify(&key, text).ok_or(RefreshError::Unauthenticated)?;
     let (account_id, session_id) = (shown.account_id, shown.session_id);
     // Before anything changes: without a signing key the refresh token stays as good as it is.
     let access_token = access_token(keys, stage, account_id, session_id, now).await?;
@@ -57,19 +57,19 @@ pub async fn refresh(
 async fn rotate(
     store: &(impl SessionReader + SessionWriter + SessionEnder),
     key: &RefreshKey,
-    shown: &ShownToken,
+    shown: &VerifiedRefreshToken,
     now: Timestamp,
 ) -> Result<RefreshToken, RefreshError> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let session = store.session(shown.account_id, shown.session_id).await?;
         let session = session.ok_or(RefreshError::Ended)?;
         match session.refresh(&shown.token, shown.n, key, now) {
-            Refresh::Next(session, token) => match store.save(&session).await? {
+            RefreshOutcome::Rotated(session, token) => match store.save(&session).await? {
                 Write::Done => return Ok(token),
                 Write::Conflict => {}
             },
-            Refresh::Again(token) => return Ok(token),
-            Refresh::Reused => {
+            RefreshOutcome::GraceReplay(token) => return Ok(token),
+            RefreshOutcome::ReuseDetected => {
                 let (account, session) = (shown.account_id, shown.session_id);
                 tracing::warn!(%account, %session, "a refresh token was used twice: the session ends");
                 // Whether it was there still doesn't matter.
@@ -77,8 +77,8 @@ async fn rotate(
                     Write::Done | Write::Conflict => Err(RefreshError::Ended),
                 };
             }
-            Refresh::Ended => return Err(RefreshError::Ended),
-            Refresh::Unknown => return Err(RefreshError::Unauthenticated),
+            RefreshOutcome::Expired => return Err(RefreshError::Ended),
+            RefreshOutcome::Unknown => return Err(RefreshError::Unauthenticated),
         }
     }
     Err(RefreshError::Contended)
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::{MemoryAccounts, MemoryKeys},
-        application::prepare_keys::prepare_keys,
+        application::init_keys::init_keys,
         domain::session::{GRACE, Session},
         ports::SessionStarter,
         testing,
@@ -111,7 +111,7 @@ mod tests {
         async fn new() -> Self {
             let now = SystemClock.now();
             let (store, keys) = (MemoryAccounts::default(), MemoryKeys::default());
-            prepare_keys(&keys).await.unwrap();
+            init_keys(&keys).await.unwrap();
             let credential = testing::registered(&store, "ann@example.com").await;
             let key = keys.refresh_key().await.unwrap().unwrap();
             let id = SessionId::generate(now);
@@ -244,6 +244,6 @@ mod tests {
         let text = device.first.as_str();
         let tokens = refresh(&second, &device.keys, &device.stage, text, device.now).await.unwrap();
         let stored = device.stored().await.unwrap();
-        assert_eq!((stored.refresh_n, stored.refresh_hash), (2, tokens.refresh_token.hash()));
+        assert_eq!((stored.generation, stored.refresh_hash), (2, tokens.refresh_token.hash()));
     }
 }

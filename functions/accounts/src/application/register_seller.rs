@@ -1,13 +1,13 @@
 use super::register_user::{RegisterError, register};
 use crate::{
     domain::{
-        account::{Account, Details},
+        account::{Account, ContactDetails},
         credential::Password,
         registration::Registration,
     },
-    ports::{Passwords, Registrar},
+    ports::{AccountRegistrar, PasswordHasher},
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{SellerId, Timestamp};
 
 /// Makes a seller's account.
@@ -15,12 +15,12 @@ use rialto_kernel::{SellerId, Timestamp};
 /// # Errors
 /// [`RegisterError`]; nothing has changed then, unless the store can't tell.
 pub async fn register_seller(
-    store: &impl Registrar,
-    passwords: &impl Passwords,
+    store: &impl AccountRegistrar,
+    passwords: &impl PasswordHasher,
     seller_id: SellerId,
-    details: Details,
+    details: ContactDetails,
     password: &Password,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<Account, RegisterError> {
     let hash = passwords.hash(password)?;

@@ -1,12 +1,12 @@
 use crate::{
     domain::{
-        account::{Account, Details},
+        account::{Account, ContactDetails},
         credential::Password,
         registration::Registration,
     },
-    ports::{HashError, Passwords, Registrar},
+    ports::{AccountRegistrar, HashError, PasswordHasher},
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{StoreError, Timestamp, UserId, Write};
 
 /// Why there is no new account.
@@ -25,12 +25,12 @@ pub enum RegisterError {
 /// # Errors
 /// [`RegisterError`]; nothing has changed then, unless the store can't tell.
 pub async fn register_user(
-    store: &impl Registrar,
-    passwords: &impl Passwords,
+    store: &impl AccountRegistrar,
+    passwords: &impl PasswordHasher,
     user_id: UserId,
-    details: Details,
+    details: ContactDetails,
     password: &Password,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<Account, RegisterError> {
     let hash = passwords.hash(password)?;
@@ -38,7 +38,7 @@ pub async fn register_user(
 }
 
 pub(super) async fn register(
-    store: &impl Registrar,
+    store: &impl AccountRegistrar,
     registration: Registration,
 ) -> Result<Account, RegisterError> {
     match store.register(&registration).await? {

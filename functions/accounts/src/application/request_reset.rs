@@ -1,7 +1,7 @@
-use super::limit_attempts::{AttemptError, admit, counters};
+use super::rate_limit::{AttemptError, acquire, rate_limit_keys};
 use crate::{
-    domain::{attempts::Attempt, contact::Email},
-    ports::{AttemptCounter, ResetRequester},
+    domain::{attempts::LimitedAction, contact::Email},
+    ports::{RateLimiter, ResetRequester},
 };
 use rialto_kernel::{StoreError, Timestamp};
 use std::net::IpAddr;
@@ -21,12 +21,12 @@ pub enum RequestResetError {
 /// # Errors
 /// [`RequestResetError`].
 pub async fn request_reset(
-    store: &impl AttemptCounter,
+    store: &impl RateLimiter,
     requester: &impl ResetRequester,
     email: &Email,
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<(), RequestResetError> {
-    admit(store, &counters(Attempt::MailCode, email, address), now).await?;
+    acquire(store, &rate_limit_keys(LimitedAction::MailCode, email, address), now).await?;
     Ok(requester.request(email).await?)
 }

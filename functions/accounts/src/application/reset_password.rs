@@ -1,15 +1,15 @@
 use super::{
-    change_password::is_kept,
-    limit_attempts::{AttemptError, admit, counters, succeeded},
+    change_password::was_persisted,
+    rate_limit::{AttemptError, acquire, rate_limit_keys, refund},
 };
 use crate::{
     domain::{
-        attempts::{Attempt, Counter},
+        attempts::{LimitedAction, RateLimitKey},
         contact::Email,
         credential::{Credential, Password},
-        reset::{Code, Reset},
+        reset::{PasswordReset, ResetCode},
     },
-    ports::{AttemptCounter, CredentialReader, HashError, Passwords, ResetReader, SessionEnder},
+    ports::{CredentialReader, HashError, PasswordHasher, RateLimiter, ResetReader, SessionEnder},
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use std::net::IpAddr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResetPassword {
     pub email: Email,
-    pub code: Code,
+    pub code: ResetCode,
     pub password: Password,
     pub address: Option<IpAddr>,
 }
@@ -43,14 +43,14 @@ pub enum ResetPasswordError {
 /// # Errors
 /// [`ResetPasswordError`]; the password is the old one then, unless the store can't tell.
 pub async fn reset_password(
-    store: &(impl CredentialReader + ResetReader + SessionEnder + AttemptCounter),
-    passwords: &impl Passwords,
+    store: &(impl CredentialReader + ResetReader + SessionEnder + RateLimiter),
+    passwords: &impl PasswordHasher,
     request: &ResetPassword,
     now: Timestamp,
 ) -> Result<AccountId, ResetPasswordError> {
     let ResetPassword { email, code, password, address } = request;
-    let mut counters = counters(Attempt::Code, email, *address);
-    admit(store, &counters, now).await?;
+    let mut counters = rate_limit_keys(LimitedAction::Code, email, *address);
+    acquire(store, &counters, now).await?;
     let password_hash = passwords.hash(password)?;
     let (reset, credential) = (store.reset(email).await?, store.credential(email).await?);
     let (reset, credential) =
@@ -63,24 +63,24 @@ pub async fn reset_password(
     store.end_all(account, None).await?;
     match written? {
         Write::Done => {}
-        Write::Conflict if is_kept(store, &changed).await? => {}
+        Write::Conflict if was_persisted(store, &changed).await? => {}
         Write::Conflict => return Err(ResetPasswordError::Wrong),
     }
-    counters.push(Counter::email(Attempt::Password, email));
-    succeeded(store, &counters).await;
+    counters.push(RateLimitKey::email(LimitedAction::Password, email));
+    refund(store, &counters).await;
     Ok(account)
 }
 
 fn admitted(
-    reset: Option<Reset>,
+    reset: Option<PasswordReset>,
     credential: Option<Credential>,
-    code: &Code,
+    code: &ResetCode,
     now: Timestamp,
-) -> Option<(Reset, Credential)> {
+) -> Option<(PasswordReset, Credential)> {
     let (reset, credential) = reset.zip(credential)?;
     let of_it =
         reset.account_id == credential.account_id && reset.credential_version == credential.version;
-    (of_it && reset.admits(code, now)).then_some((reset, credential))
+    (of_it && reset.accepts(code, now)).then_some((reset, credential))
 }
 
 #[cfg(test)]
@@ -88,26 +88,26 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        application::mail_code::mail_code,
+        application::mail_code::send_reset_code,
         domain::{refresh_token::RefreshKey, reset::LIFETIME, session::Session},
-        ports::{Post, SessionReader, SessionStarter},
-        testing::{Forgetful, PlainPasswords, registered},
+        ports::{EmailSender, SessionReader, SessionStarter},
+        testing::{LostAckStore, PlainPasswords, registered},
     };
     use rialto_kernel::{Clock, SessionId, SystemClock};
     use std::sync::Mutex;
 
     /// Keeps what is sent: whom to and what.
     #[derive(Default)]
-    struct Box(Mutex<Vec<(String, String)>>);
+    struct FakeMailbox(Mutex<Vec<(String, String)>>);
 
-    impl Post for Box {
+    impl EmailSender for FakeMailbox {
         async fn send(&self, to: &Email, _: &str, text: &str) -> Result<(), StoreError> {
             self.0.lock().unwrap().push((to.as_str().to_owned(), text.to_owned()));
             Ok(())
         }
     }
 
-    impl Box {
+    impl FakeMailbox {
         /// The code of the last mail.
         fn code(&self) -> String {
             let (_, text) = self.0.lock().unwrap().last().cloned().unwrap();
@@ -120,15 +120,15 @@ mod tests {
     }
 
     async fn reset(
-        store: &(impl CredentialReader + ResetReader + SessionEnder + AttemptCounter),
+        store: &(impl CredentialReader + ResetReader + SessionEnder + RateLimiter),
         to: &str,
         code: &str,
         now: Timestamp,
     ) -> Result<AccountId, ResetPasswordError> {
         let request = ResetPassword {
             email: email(to),
-            code: Code::attempt(code).unwrap(),
-            password: Password::choose("a better one").unwrap(),
+            code: ResetCode::parse(code).unwrap(),
+            password: Password::new("a better one").unwrap(),
             address: None,
         };
         reset_password(store, &PlainPasswords, &request, now).await
@@ -136,12 +136,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_mailed_code_sets_a_password_once_and_ends_every_session() {
-        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        let (store, post, now) =
+            (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
         let credential = registered(&store, "Ann@example.com").await;
         let id = SessionId::generate(now);
         let session = Session::start(id, credential.account_id, &RefreshKey([1; 32]), now).0;
         assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
-        mail_code(&store, &post, &email("ann@EXAMPLE.com"), now).await.unwrap();
+        send_reset_code(&store, &post, &email("ann@EXAMPLE.com"), now).await.unwrap();
         assert_eq!(post.0.lock().unwrap()[0].0, "Ann@example.com");
 
         let code = post.code();
@@ -156,12 +157,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_old_a_replaced_and_a_wrong_code_change_nothing() {
-        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        let (store, post, now) =
+            (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
         let credential = registered(&store, "ann@example.com").await;
-        mail_code(&store, &post, &credential.email, now).await.unwrap();
+        send_reset_code(&store, &post, &credential.email, now).await.unwrap();
         let first = post.code();
         let later = now.plus(std::time::Duration::from_millis(1));
-        mail_code(&store, &post, &credential.email, later).await.unwrap();
+        send_reset_code(&store, &post, &credential.email, later).await.unwrap();
         let over = later.plus(LIFETIME);
         for (code, at) in [(first.as_str(), later), ("0000-0000", later), (&post.code(), over)] {
             let refused = reset(&store, "ann@example.com", code, at).await;
@@ -182,9 +184,10 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_gets_mail_for_an_email_that_nobody_has_and_its_codes_can_be_tried_as_often() {
-        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        let (store, post, now) =
+            (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
         registered(&store, "ann@example.com").await;
-        mail_code(&store, &post, &email("bob@example.com"), now).await.unwrap();
+        send_reset_code(&store, &post, &email("bob@example.com"), now).await.unwrap();
         assert!(post.0.lock().unwrap().is_empty());
         for to in ["ann@example.com", "bob@example.com"] {
             for _ in 0..10 {
@@ -201,23 +204,25 @@ mod tests {
 
     #[tokio::test]
     async fn a_reset_that_collides_with_itself_has_happened_and_ends_what_began_meanwhile() {
-        let (store, post, now) = (MemoryAccounts::default(), Box::default(), SystemClock.now());
+        let (store, post, now) =
+            (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
         let credential = registered(&store, "ann@example.com").await;
-        mail_code(&store, &post, &credential.email, now).await.unwrap();
+        send_reset_code(&store, &post, &credential.email, now).await.unwrap();
         let late = SessionId::generate(now);
         let session = Session::start(late, credential.account_id, &RefreshKey([1; 32]), now).0;
         let account = credential.account_id;
         let forgetful =
-            Forgetful { store: store.clone(), begins: Some((session, credential)).into() };
+            LostAckStore { store: store.clone(), begins: Some((session, credential)).into() };
         reset(&forgetful, "ann@example.com", &post.code(), now).await.unwrap();
         assert_eq!(store.session(account, late).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn a_code_that_collides_with_itself_is_mailed() {
-        let (store, post, now) = (Forgetful::default(), Box::default(), SystemClock.now());
+        let (store, post, now) =
+            (LostAckStore::default(), FakeMailbox::default(), SystemClock.now());
         let credential = registered(&store.store, "ann@example.com").await;
-        mail_code(&store, &post, &credential.email, now).await.unwrap();
+        send_reset_code(&store, &post, &credential.email, now).await.unwrap();
         reset(&store, "ann@example.com", &post.code(), now).await.unwrap();
     }
 }

@@ -7,8 +7,8 @@
 //! key signs the secret tells, and it alone: of a role's other keys each gets its end.
 
 use super::{
-    prepare_keys::new_signing_key,
-    publish_keys::{change_published, until_found, with_key, with_signing_keys},
+    init_keys::new_signing_key,
+    publish_keys::{retry_until_stable, update_jwks, with_public_key, with_signing_keys},
 };
 use crate::{domain::signing_key::SigningSecret, ports::KeyWriter};
 use rialto_kernel::{Role, StoreError, Timestamp};
@@ -16,7 +16,7 @@ use rialto_lambda::token::{ACCESS_SECONDS, Jwk, Jwks, KeyError};
 use std::time::Duration;
 
 /// Within this time everybody has read settings, secrets and `/.well-known/jwks.json` anew.
-pub const SEEN_WITHIN: Duration = Duration::from_secs(65);
+pub const PROPAGATION_DELAY: Duration = Duration::from_secs(65);
 
 /// How long a key verifies after another signs in its place: functions may sign with it until they read the secret anew, and
 /// what they sign last is good for as long as every token.
@@ -63,7 +63,7 @@ pub async fn publish_next_key(
     role: Role,
     now: Timestamp,
 ) -> Result<NextKey, RotateKeysError> {
-    keys.kept_signing_key(role).await?.ok_or(RotateKeysError::NoKey(role))?;
+    keys.current_signing_key(role).await?.ok_or(RotateKeysError::NoKey(role))?;
     let (secret, public) = new_signing_key(role)?;
     let next = NextKey { role, secret, public };
     publish(keys, &next, now).await?;
@@ -75,13 +75,13 @@ pub async fn publish_next_key(
 ///
 /// # Errors
 /// [`RotateKeysError`]; nothing signs with the new key then.
-pub async fn keep_published(
+pub async fn ensure_published(
     keys: &impl KeyWriter,
     next: &NextKey,
     now: Timestamp,
     pause: impl AsyncFn(),
 ) -> Result<(), RotateKeysError> {
-    until_found(pause, async || Ok(((), publish(keys, next, now).await?))).await
+    retry_until_stable(pause, async || Ok(((), publish(keys, next, now).await?))).await
 }
 
 /// Whether it was published already.
@@ -91,19 +91,21 @@ async fn publish(
     now: Timestamp,
 ) -> Result<bool, RotateKeysError> {
     let with_next = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
-        let mut wanted =
-            with_key(&with_signing_keys::<RotateKeysError>(keys, published).await?, &next.public);
+        let mut wanted = with_public_key(
+            &with_signing_keys::<RotateKeysError>(keys, published).await?,
+            &next.public,
+        );
         wanted.keys.retain(|key| key.retires_at.is_none_or(|end| now.seconds() < end));
         Ok(wanted)
     };
-    Ok(change_published(keys, with_next).await?.found)
+    Ok(update_jwks(keys, with_next).await?.found)
 }
 
 /// Has a role's tokens signed with a key that every function has seen; the others of the role retire.
 ///
 /// # Errors
 /// [`RotateKeysError`]; which key signs isn't known then, unless it is [`RotateKeysError::Overtaken`].
-pub async fn sign_with(
+pub async fn activate(
     keys: &impl KeyWriter,
     next: NextKey,
     now: Timestamp,
@@ -121,13 +123,13 @@ pub async fn sign_with(
 ///
 /// # Errors
 /// [`RotateKeysError`]; do it again.
-pub async fn retire_others(
+pub async fn retire_previous(
     keys: &impl KeyWriter,
     role: Role,
     now: Timestamp,
     pause: impl AsyncFn(),
 ) -> Result<Rotated, RotateKeysError> {
-    until_found(pause, async || retire(keys, role, now).await).await
+    retry_until_stable(pause, async || retire(keys, role, now).await).await
 }
 
 /// What retires, and whether it did already.
@@ -138,13 +140,14 @@ async fn retire(
 ) -> Result<(Rotated, bool), RotateKeysError> {
     let retired = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
         let mut wanted = with_signing_keys::<RotateKeysError>(keys, published).await?;
-        let signing = keys.kept_signing_key(role).await?.ok_or(RotateKeysError::NoKey(role))?.kid;
+        let signing =
+            keys.current_signing_key(role).await?.ok_or(RotateKeysError::NoKey(role))?.kid;
         for key in wanted.keys.iter_mut().filter(|key| key.role == role && key.kid != signing) {
             key.retires_at.get_or_insert(now.plus(OVERLAP).seconds());
         }
         Ok(wanted)
     };
-    let published = change_published(keys, retired).await?;
+    let published = update_jwks(keys, retired).await?;
     let of_role = || published.keys.keys.iter().filter(|key| key.role == role);
     let kid = of_role().find(|key| key.retires_at.is_none()).map(|key| key.kid.clone());
     let retiring: Vec<_> =
@@ -164,7 +167,7 @@ mod tests {
     use crate::{
         adapters::memory::MemoryKeys,
         application::{
-            issue_tokens::access_token, prepare_keys::prepare_keys, publish_keys::WRITTEN_WITHIN,
+            init_keys::init_keys, issue_tokens::access_token, publish_keys::WRITE_SETTLE_TIME,
         },
         domain::refresh_token::RefreshKey,
         ports::KeyReader,
@@ -189,18 +192,18 @@ mod tests {
     #[tokio::test]
     async fn at_every_moment_of_a_rotation_every_token_verifies() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let old = token(&keys, now).await;
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         assert_eq!(verified(&keys, &old, now).await, Ok(Role::Seller));
-        let rotated = sign_with(&keys, next, now).await.unwrap();
+        let rotated = activate(&keys, next, now).await.unwrap();
         let new = token(&keys, now).await;
         assert_ne!(old.split('.').next(), new.split('.').next(), "another kid");
         for token in [&old, &new] {
             assert_eq!(verified(&keys, token, now).await, Ok(Role::Seller));
         }
         // A function that hasn't seen the new secret signs with the old key for a while.
-        let last = now.plus(SEEN_WITHIN);
+        let last = now.plus(PROPAGATION_DELAY);
         assert!(last.seconds() + ACCESS_SECONDS < rotated.until.seconds());
         assert_eq!(rotated.retiring.len(), 1);
     }
@@ -208,10 +211,10 @@ mod tests {
     #[tokio::test]
     async fn the_old_key_is_worth_nothing_when_its_time_is_over() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let retired = {
             let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
-            sign_with(&keys, next, now).await.unwrap().retiring.remove(0)
+            activate(&keys, next, now).await.unwrap().retiring.remove(0)
         };
         let kids = async || -> Vec<String> {
             keys.published().await.unwrap().keys.into_iter().map(|key| key.kid).collect()
@@ -228,10 +231,10 @@ mod tests {
     #[tokio::test]
     async fn a_rotation_that_was_cut_off_is_made_good_by_the_next() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let lost = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
-        let rotated = sign_with(&keys, next, now).await.unwrap();
+        let rotated = activate(&keys, next, now).await.unwrap();
         assert_eq!(rotated.retiring.len(), 2);
         assert!(rotated.retiring.contains(&lost.public.kid));
         let others = keys.published().await.unwrap();
@@ -240,11 +243,14 @@ mod tests {
     }
 
     /// Somebody else, who read before each publication and writes what they read after it, as often as told.
-    struct Crowded(MemoryKeys, Mutex<u32>);
+    struct ConcurrentWriterKeys(MemoryKeys, Mutex<u32>);
 
-    impl KeyWriter for Crowded {
-        async fn kept_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
-            self.0.kept_signing_key(role).await
+    impl KeyWriter for ConcurrentWriterKeys {
+        async fn current_signing_key(
+            &self,
+            role: Role,
+        ) -> Result<Option<SigningSecret>, StoreError> {
+            self.0.current_signing_key(role).await
         }
         async fn add_signing_key(
             &self,
@@ -288,11 +294,11 @@ mod tests {
     #[tokio::test]
     async fn what_others_leave_out_at_the_same_moment_is_published_again() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
-        let crowded = |times: u32| Crowded(keys.clone(), times.into());
+        init_keys(&keys).await.unwrap();
+        let crowded = |times: u32| ConcurrentWriterKeys(keys.clone(), times.into());
         let next = publish_next_key(&crowded(2), Role::Seller, now).await.unwrap();
         assert_eq!(of_role(&keys, Role::Seller).await, (2, 2));
-        sign_with(&crowded(2), next, now).await.unwrap();
+        activate(&crowded(2), next, now).await.unwrap();
         assert_eq!(of_role(&keys, Role::Seller).await, (2, 1), "the old key has its end");
         let given_up = publish_next_key(&crowded(u32::MAX), Role::Seller, now).await;
         assert!(matches!(given_up, Err(RotateKeysError::Store(StoreError::Unavailable(_)))));
@@ -301,32 +307,32 @@ mod tests {
     #[tokio::test]
     async fn a_key_that_is_not_published_any_more_does_not_sign() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let before = keys.published().await.unwrap();
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         keys.publish(&before).await.unwrap();
-        let refused = sign_with(&keys, next.clone(), now).await;
+        let refused = activate(&keys, next.clone(), now).await;
         assert!(matches!(refused, Err(RotateKeysError::Overtaken(Role::Seller))), "{refused:?}");
         let signed = token(&keys, now).await;
         assert_eq!(verified(&keys, &signed, now).await, Ok(Role::Seller));
 
-        keep_published(&keys, &next, now, async || {}).await.unwrap();
-        assert_eq!(sign_with(&keys, next.clone(), now).await.unwrap().kid, next.public.kid);
+        ensure_published(&keys, &next, now, async || {}).await.unwrap();
+        assert_eq!(activate(&keys, next.clone(), now).await.unwrap().kid, next.public.kid);
     }
 
     /// A command that stood still for longer than any request takes, then wrote what it had read.
     #[tokio::test]
     async fn whoever_publishes_puts_the_keys_that_sign_back_whosever_they_are() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let before = keys.published().await.unwrap();
         let next = publish_next_key(&keys, Role::User, now).await.unwrap();
-        sign_with(&keys, next, now).await.unwrap();
+        activate(&keys, next, now).await.unwrap();
         for made_good in [0, 1] {
             keys.publish(&before).await.unwrap();
             match made_good {
                 0 => drop(publish_next_key(&keys, Role::Seller, now).await.unwrap()),
-                _ => drop(retire_others(&keys, Role::Seller, now, async || {}).await.unwrap()),
+                _ => drop(retire_previous(&keys, Role::Seller, now, async || {}).await.unwrap()),
             }
             let published = keys.published().await.unwrap().keys;
             let signs = keys.signing_key(Role::User).await.unwrap().unwrap().kid;
@@ -337,14 +343,17 @@ mod tests {
     #[tokio::test]
     async fn an_end_that_was_lost_later_is_given_again_and_one_that_is_there_stays() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let before = keys.published().await.unwrap();
-        let rotated = sign_with(&keys, next, now).await.unwrap();
-        let later = now.plus(WRITTEN_WITHIN);
-        assert_eq!(retire_others(&keys, Role::Seller, later, async || {}).await.unwrap(), rotated);
+        let rotated = activate(&keys, next, now).await.unwrap();
+        let later = now.plus(WRITE_SETTLE_TIME);
+        assert_eq!(
+            retire_previous(&keys, Role::Seller, later, async || {}).await.unwrap(),
+            rotated
+        );
         keys.publish(&before).await.unwrap();
-        let again = retire_others(&keys, Role::Seller, later, async || {}).await.unwrap();
+        let again = retire_previous(&keys, Role::Seller, later, async || {}).await.unwrap();
         assert_eq!((again.kid, again.retiring), (rotated.kid, rotated.retiring));
         assert_eq!(of_role(&keys, Role::Seller).await, (2, 1));
     }
@@ -352,11 +361,11 @@ mod tests {
     #[tokio::test]
     async fn of_two_rotations_of_one_role_the_later_is_refused_and_the_role_goes_on() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let one = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let other = publish_next_key(&keys, Role::Seller, now).await.unwrap();
-        sign_with(&keys, one, now).await.unwrap();
-        let refused = sign_with(&keys, other, now).await;
+        activate(&keys, one, now).await.unwrap();
+        let refused = activate(&keys, other, now).await;
         assert!(matches!(refused, Err(RotateKeysError::Overtaken(Role::Seller))), "{refused:?}");
         let signed = token(&keys, now).await;
         let over = now.plus(OVERLAP);
@@ -367,9 +376,9 @@ mod tests {
 
     /// Lets others go first before each request, as chance has it; and sees that whoever signs is published, whenever
     /// anything changes.
-    struct Shuffled<'a>(&'a MemoryKeys, &'a Mutex<u64>);
+    struct RandomlyInterleavedKeys<'a>(&'a MemoryKeys, &'a Mutex<u64>);
 
-    impl Shuffled<'_> {
+    impl RandomlyInterleavedKeys<'_> {
         async fn wait(&self) {
             let turns = {
                 let mut state = self.1.lock().unwrap();
@@ -392,10 +401,13 @@ mod tests {
         }
     }
 
-    impl KeyWriter for Shuffled<'_> {
-        async fn kept_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
+    impl KeyWriter for RandomlyInterleavedKeys<'_> {
+        async fn current_signing_key(
+            &self,
+            role: Role,
+        ) -> Result<Option<SigningSecret>, StoreError> {
             self.wait().await;
-            self.0.kept_signing_key(role).await
+            self.0.current_signing_key(role).await
         }
         async fn add_signing_key(
             &self,
@@ -438,23 +450,24 @@ mod tests {
 
     /// As the command does it.
     async fn rotate(
-        keys: &Shuffled<'_>,
+        keys: &RandomlyInterleavedKeys<'_>,
         role: Role,
         now: Timestamp,
     ) -> Result<Rotated, RotateKeysError> {
         let next = publish_next_key(keys, role, now).await?;
-        keep_published(keys, &next, now, pause).await?;
+        ensure_published(keys, &next, now, pause).await?;
         pause().await;
-        sign_with(keys, next, now).await?;
-        retire_others(keys, role, now, pause).await
+        activate(keys, next, now).await?;
+        retire_previous(keys, role, now, pause).await
     }
 
     #[tokio::test]
     async fn however_rotations_interleave_each_role_has_one_key_without_an_end_and_it_signs() {
         for seed in 0..100 {
             let (held, random, now) = (MemoryKeys::default(), Mutex::new(seed), SystemClock.now());
-            prepare_keys(&held).await.unwrap();
-            let (before, keys) = (held.published().await.unwrap(), Shuffled(&held, &random));
+            init_keys(&held).await.unwrap();
+            let (before, keys) =
+                (held.published().await.unwrap(), RandomlyInterleavedKeys(&held, &random));
             let roles = [Role::User, Role::Seller, Role::Seller, Role::Supervisor];
             let rotated = join_all(roles.map(|role| rotate(&keys, role, now))).await;
             assert!(rotated[0].is_ok() && rotated[3].is_ok(), "{seed}: {rotated:?}");

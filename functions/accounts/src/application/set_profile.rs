@@ -29,7 +29,7 @@ pub enum SetProfileError {
 }
 
 /// How often a profile is set anew because somebody else came first.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Sets nickname and image; a supervisor the grade, too.
 ///
@@ -40,7 +40,7 @@ pub async fn set_profile(
     user: UserId,
     wanted: &SetProfile,
 ) -> Result<Profile, SetProfileError> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let profile = store.profile(user).await?.ok_or(SetProfileError::NotFound)?;
         let grade = wanted.grade.unwrap_or(profile.grade);
         if grade != profile.grade && !wanted.by_supervisor {

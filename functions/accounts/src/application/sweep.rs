@@ -1,25 +1,25 @@
-use crate::ports::{AccountReader, ErasureQueue, OrdersOf, SessionEnder};
+use crate::ports::{AccountReader, ErasureQueue, OrdersClient, SessionEnder};
 use futures_util::{StreamExt, stream};
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 use std::time::Duration;
 
 /// How many accounts one sweep looks at; the next one goes on.
-pub const AT_MOST: usize = 200;
+pub const BATCH_LIMIT: usize = 200;
 
 /// How long a closed account waits until orders is asked again.
 pub const AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// How many accounts are looked at at once: most of the time is that of orders.
-const AT_ONCE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// What a sweep did.
 #[derive(Debug, Default)]
-pub struct Swept {
+pub struct SweepSummary {
     pub erased: usize,
     /// Orders of theirs go on.
     pub waiting: usize,
     /// Changed by somebody else in the meantime, or not due after all.
-    pub left: usize,
+    pub skipped: usize,
     /// Those that the next sweep has to look at again, and why.
     pub failed: Vec<(AccountId, StoreError)>,
 }
@@ -39,31 +39,31 @@ enum Outcome {
 /// [`StoreError`] when they can't be listed.
 pub async fn sweep(
     store: &(impl ErasureQueue + AccountReader + SessionEnder + Sync),
-    orders: &(impl OrdersOf + Sync),
+    orders: &(impl OrdersClient + Sync),
     now: Timestamp,
-) -> Result<Swept, StoreError> {
-    let due = store.due(now, AT_MOST).await?;
+) -> Result<SweepSummary, StoreError> {
+    let due = store.due(now, BATCH_LIMIT).await?;
     let settled = stream::iter(due)
         .map(|id| async move { (id, settle(store, orders, id, now).await) })
-        .buffer_unordered(AT_ONCE);
-    let count = |mut swept: Swept, (id, result)| {
+        .buffer_unordered(CONCURRENCY);
+    let count = |mut swept: SweepSummary, (id, result)| {
         match result {
             Ok(Outcome::Erased) => {
                 tracing::info!(account = %id, "erased");
                 swept.erased += 1;
             }
             Ok(Outcome::Waiting) => swept.waiting += 1,
-            Ok(Outcome::Left) => swept.left += 1,
+            Ok(Outcome::Left) => swept.skipped += 1,
             Err(error) => swept.failed.push((id, error)),
         }
         std::future::ready(swept)
     };
-    Ok(settled.fold(Swept::default(), count).await)
+    Ok(settled.fold(SweepSummary::default(), count).await)
 }
 
 async fn settle(
     store: &(impl ErasureQueue + AccountReader + SessionEnder),
-    orders: &impl OrdersOf,
+    orders: &impl OrdersClient,
     id: AccountId,
     now: Timestamp,
 ) -> Result<Outcome, StoreError> {
@@ -75,7 +75,7 @@ async fn settle(
     };
     store.end_all(id, None).await?;
     let (written, outcome) = if is_needed(orders, id).await? {
-        (store.postpone(&account, now.plus(AGAIN_AFTER)).await?, Outcome::Waiting)
+        (store.reschedule(&account, now.plus(AGAIN_AFTER)).await?, Outcome::Waiting)
     } else {
         (store.erase(&account.erased()).await?, Outcome::Erased)
     };
@@ -86,7 +86,7 @@ async fn settle(
 }
 
 /// Whether anything is open that needs what the account tells.
-async fn is_needed(orders: &impl OrdersOf, id: AccountId) -> Result<bool, StoreError> {
+async fn is_needed(orders: &impl OrdersClient, id: AccountId) -> Result<bool, StoreError> {
     match id {
         AccountId::User(user) => orders.has_open_orders(user).await,
         AccountId::Seller(seller) => orders.has_open_lines(seller).await,
@@ -100,18 +100,18 @@ mod tests {
     use crate::{
         adapters::memory::MemoryAccounts,
         application::{
-            change_addresses::add_address,
+            addresses::add_address,
             unregister_user::{ASK_AFTER, unregister_user},
         },
         domain::account::Account,
         ports::AddressBooks,
         testing::{FakeOrders, address, registered},
     };
-    use rialto_contracts::Cause;
+    use rialto_contracts::EventContext;
     use rialto_kernel::{AddressId, Clock, SessionId, SystemClock, UserId};
 
-    fn counts(swept: &Swept) -> (usize, usize, usize, usize) {
-        (swept.erased, swept.waiting, swept.left, swept.failed.len())
+    fn counts(swept: &SweepSummary) -> (usize, usize, usize, usize) {
+        (swept.erased, swept.waiting, swept.skipped, swept.failed.len())
     }
 
     #[tokio::test]
@@ -120,7 +120,7 @@ mod tests {
         let id = registered(&store, "ann@example.com").await.account_id;
         let AccountId::User(user) = id else { panic!("a buyer") };
         add_address(&store, user, AddressId::generate(now), &address("Ann"), false).await.unwrap();
-        unregister_user(&store, user, &Cause::default(), now).await.unwrap();
+        unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
 
         let busy = FakeOrders { open: true, ..FakeOrders::default() };
         let silent = FakeOrders { silent: true, ..FakeOrders::default() };
@@ -168,8 +168,12 @@ mod tests {
             due.insert(0, self.1);
             Ok(due)
         }
-        async fn postpone(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
-            self.0.postpone(account, until).await
+        async fn reschedule(
+            &self,
+            account: &Account,
+            until: Timestamp,
+        ) -> Result<Write, StoreError> {
+            self.0.reschedule(account, until).await
         }
         async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
             self.0.erase(account).await
@@ -195,7 +199,7 @@ mod tests {
         let AccountId::User(user) = registered(&store, "ann@example.com").await.account_id else {
             panic!("a buyer")
         };
-        unregister_user(&store, user, &Cause::default(), now).await.unwrap();
+        unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
         let broken = Broken(store, AccountId::User(UserId::derive(&[b"broken"])));
         let swept = sweep(&broken, &FakeOrders::default(), now.plus(ASK_AFTER)).await.unwrap();
         assert_eq!(counts(&swept), (1, 0, 0, 1));

@@ -1,6 +1,6 @@
 use super::unregister_user::{UnregisterError, unregister};
-use crate::ports::{AccountCloser, AccountReader, CredentialReader, OrdersOf, SessionEnder};
-use rialto_contracts::Cause;
+use crate::ports::{AccountCloser, AccountReader, CredentialReader, OrdersClient, SessionEnder};
+use rialto_contracts::EventContext;
 use rialto_kernel::{AccountId, SellerId, StoreError, Timestamp};
 
 /// Why a seller's account is as it was.
@@ -20,9 +20,9 @@ pub enum UnregisterSellerError {
 /// [`UnregisterSellerError`]; nothing has changed then, unless the store can't tell.
 pub async fn unregister_seller(
     store: &(impl AccountReader + CredentialReader + AccountCloser + SessionEnder),
-    orders: &impl OrdersOf,
+    orders: &impl OrdersClient,
     seller_id: SellerId,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<(), UnregisterSellerError> {
     let id = AccountId::Seller(seller_id);
@@ -44,7 +44,7 @@ mod tests {
     use crate::{
         adapters::memory::MemoryAccounts,
         domain::{credential::PasswordHash, registration::Registration},
-        ports::Registrar,
+        ports::AccountRegistrar,
         testing::{FakeOrders, details},
     };
     use rialto_kernel::{Clock, SystemClock, Write};
@@ -52,15 +52,21 @@ mod tests {
     async fn seller(store: &MemoryAccounts) -> SellerId {
         let (now, hash) = (SystemClock.now(), PasswordHash("h".to_owned()));
         let id = SellerId::generate(now);
-        let sue =
-            Registration::seller(id, details("sue@example.com"), hash, &Cause::default(), now);
+        let sue = Registration::seller(
+            id,
+            details("sue@example.com"),
+            hash,
+            &EventContext::default(),
+            now,
+        );
         assert_eq!(store.register(&sue).await, Ok(Write::Done));
         id
     }
 
     #[tokio::test]
     async fn with_open_lines_or_without_an_answer_nothing_changes() {
-        let (store, now, cause) = (MemoryAccounts::default(), SystemClock.now(), Cause::default());
+        let (store, now, cause) =
+            (MemoryAccounts::default(), SystemClock.now(), EventContext::default());
         let id = seller(&store).await;
         let (busy, silent) = (
             FakeOrders { open: true, ..FakeOrders::default() },
@@ -73,7 +79,7 @@ mod tests {
         assert!(store.account(AccountId::Seller(id)).await.unwrap().unwrap().is_registered());
 
         unregister_seller(&store, &FakeOrders::default(), id, &cause, now).await.unwrap();
-        assert_eq!(store.announced().last().unwrap().kind, "SellerUnregistered");
+        assert_eq!(store.published_events().last().unwrap().kind, "SellerUnregistered");
         // Done already: nothing needs to be asked.
         unregister_seller(&store, &silent, id, &cause, now).await.unwrap();
     }

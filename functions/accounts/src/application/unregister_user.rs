@@ -1,5 +1,5 @@
 use crate::ports::{AccountCloser, AccountReader, CredentialReader, SessionEnder};
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{AccountId, StoreError, Timestamp, UserId, Write};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub enum UnregisterError {
 pub const ASK_AFTER: Duration = Duration::from_secs(60);
 
 /// How often closing is tried anew because the account or its password was changed in between.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Closes a buyer's account: nobody logs in to it any more, its email is free, and its sessions end. Orders run on; what it tells
 /// of a person is erased when the last of them has ended. A second time it only ends what goes on still.
@@ -29,7 +29,7 @@ const TRIES: u32 = 5;
 pub async fn unregister_user(
     store: &(impl AccountReader + CredentialReader + AccountCloser + SessionEnder),
     user_id: UserId,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<(), UnregisterError> {
     unregister(store, AccountId::User(user_id), cause, now).await
@@ -39,7 +39,7 @@ pub async fn unregister_user(
 pub(super) async fn unregister(
     store: &(impl AccountReader + CredentialReader + AccountCloser + SessionEnder),
     id: AccountId,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<(), UnregisterError> {
     close(store, id, cause, now).await?;
@@ -51,10 +51,10 @@ pub(super) async fn unregister(
 async fn close(
     store: &(impl AccountReader + CredentialReader + AccountCloser),
     id: AccountId,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<(), UnregisterError> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let account = store.account(id).await?.ok_or(UnregisterError::NotFound)?;
         if !account.is_registered() {
             return Ok(());
@@ -87,7 +87,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_account_lets_nobody_in_and_frees_its_email() {
-        let (store, now, cause) = (MemoryAccounts::default(), SystemClock.now(), Cause::default());
+        let (store, now, cause) =
+            (MemoryAccounts::default(), SystemClock.now(), EventContext::default());
         let credential = registered(&store, "ann@example.com").await;
         let AccountId::User(user) = credential.account_id else { panic!("a buyer") };
         let id = SessionId::generate(now);
@@ -105,7 +106,7 @@ mod tests {
         // A second time nothing happens, and the email's new owner isn't touched.
         unregister_user(&store, user, &cause, now).await.unwrap();
         assert_eq!(store.credential(&again.email).await.unwrap(), Some(again));
-        let told = store.announced();
+        let told = store.published_events();
         assert_eq!(told.iter().filter(|event| event.kind == "UserUnregistered").count(), 1);
     }
 
@@ -113,7 +114,8 @@ mod tests {
     async fn an_account_that_is_not_there_cant_be_closed() {
         let nobody = UserId::generate(SystemClock.now());
         let store = MemoryAccounts::default();
-        let refused = unregister_user(&store, nobody, &Cause::default(), SystemClock.now()).await;
+        let refused =
+            unregister_user(&store, nobody, &EventContext::default(), SystemClock.now()).await;
         assert!(matches!(refused, Err(UnregisterError::NotFound)));
     }
 }

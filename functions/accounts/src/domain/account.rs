@@ -1,6 +1,6 @@
 use super::contact::{Email, Name};
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     accounts::{SellerUnregistered, UserUnregistered},
 };
 use rialto_kernel::{AccountId, Phone, Timestamp};
@@ -16,7 +16,7 @@ pub enum AccountStatus {
 
 /// What somebody tells of themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Details {
+pub struct ContactDetails {
     pub email: Email,
     pub name: Name,
     /// Supervisors have none.
@@ -28,7 +28,7 @@ pub struct Details {
 pub struct Account {
     pub account_id: AccountId,
     /// None once they are erased.
-    pub details: Option<Details>,
+    pub details: Option<ContactDetails>,
     /// Whether notifications are mailed, too.
     pub mail_notifications: bool,
     pub status: AccountStatus,
@@ -42,7 +42,7 @@ pub struct Account {
 
 /// What of an account may be changed; what is none stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Edit {
+pub struct AccountPatch {
     pub name: Option<Name>,
     pub phone: Option<Phone>,
     pub mail_notifications: Option<bool>,
@@ -51,8 +51,8 @@ pub struct Edit {
 impl Account {
     /// The account with what was changed.
     #[must_use]
-    pub fn edited(&self, edit: Edit) -> Self {
-        let details = self.details.clone().map(|details| Details {
+    pub fn with_patch(&self, edit: AccountPatch) -> Self {
+        let details = self.details.clone().map(|details| ContactDetails {
             name: edit.name.unwrap_or(details.name),
             phone: edit.phone.or(details.phone),
             email: details.email,
@@ -63,7 +63,7 @@ impl Account {
 
     /// The account closed, and what is announced. What it tells of a person stays until nothing needs it any more.
     #[must_use]
-    pub fn unregistered(&self, cause: &Cause, now: Timestamp) -> (Self, Vec<Event>) {
+    pub fn unregistered(&self, cause: &EventContext, now: Timestamp) -> (Self, Vec<Event>) {
         let closed = Self {
             status: AccountStatus::Unregistered,
             mail_notifications: false,
@@ -95,7 +95,7 @@ impl Account {
 
     /// Where the account stands in lists of all: by time, then by id.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn list_sort_key(&self) -> String {
         format!("{}#{}", self.created_at, self.account_id)
     }
 }
@@ -111,13 +111,15 @@ mod tests {
     fn ann() -> Account {
         let (id, now) = (UserId::derive(&[b"u"]), Timestamp::from_millis(7));
         let hash = PasswordHash("h".to_owned());
-        Registration::user(id, details("ann@example.com"), hash, &Cause::default(), now).account
+        Registration::user(id, details("ann@example.com"), hash, &EventContext::default(), now)
+            .account
     }
 
     #[test]
     fn what_an_edit_leaves_out_stays() {
-        let edit = Edit { name: Some(Name::parse("Ann Roe").unwrap()), ..Edit::default() };
-        let edited = ann().edited(edit);
+        let edit =
+            AccountPatch { name: Some(Name::parse("Ann Roe").unwrap()), ..AccountPatch::default() };
+        let edited = ann().with_patch(edit);
         let (before, after) = (ann().details.unwrap(), edited.details.unwrap());
         assert_eq!(after.name.as_str(), "Ann Roe");
         assert_eq!((after.email, after.phone), (before.email, before.phone));
@@ -126,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_closed_account_keeps_its_details_until_they_are_erased() {
-        let (closed, events) = ann().unregistered(&Cause::default(), Timestamp::from_millis(9));
+        let (closed, events) =
+            ann().unregistered(&EventContext::default(), Timestamp::from_millis(9));
         assert_eq!((closed.status, closed.version), (AccountStatus::Unregistered, 2));
         assert_eq!(closed.details, ann().details);
         let [event] = events.as_slice() else { panic!("one event") };
@@ -139,7 +142,7 @@ mod tests {
     #[test]
     fn a_seller_is_announced_as_one() {
         let seller = Account { account_id: AccountId::Seller(SellerId::derive(&[b"s"])), ..ann() };
-        let (_, events) = seller.unregistered(&Cause::default(), Timestamp::from_millis(9));
+        let (_, events) = seller.unregistered(&EventContext::default(), Timestamp::from_millis(9));
         assert_eq!(events[0].kind, "SellerUnregistered");
     }
 }

@@ -8,13 +8,13 @@ pub const MAX: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressBook {
     pub user_id: UserId,
-    pub addresses: Vec<KeptAddress>,
+    pub addresses: Vec<SavedAddress>,
     /// Rises with every change; 0 before the first.
     pub version: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptAddress {
+pub struct SavedAddress {
     pub address_id: AddressId,
     pub address: Address,
     pub default: bool,
@@ -22,7 +22,7 @@ pub struct KeptAddress {
 
 /// As many as there may be are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub struct AddressLimitReached;
 
 impl AddressBook {
     #[must_use]
@@ -31,7 +31,7 @@ impl AddressBook {
     }
 
     #[must_use]
-    pub fn get(&self, id: AddressId) -> Option<&KeptAddress> {
+    pub fn get(&self, id: AddressId) -> Option<&SavedAddress> {
         self.addresses.iter().find(|kept| kept.address_id == id)
     }
 
@@ -39,15 +39,20 @@ impl AddressBook {
     ///
     /// # Errors
     /// [`Full`] with [`MAX`] already.
-    pub fn with(&self, id: AddressId, address: Address, default: bool) -> Result<Self, Full> {
+    pub fn with(
+        &self,
+        id: AddressId,
+        address: Address,
+        default: bool,
+    ) -> Result<Self, AddressLimitReached> {
         if let Some(again) = self.replaced(id, address.clone(), default) {
             return Ok(again);
         }
         if self.addresses.len() >= MAX {
-            return Err(Full);
+            return Err(AddressLimitReached);
         }
         let mut addresses = self.addresses.clone();
-        addresses.push(KeptAddress { address_id: id, address, default: false });
+        addresses.push(SavedAddress { address_id: id, address, default: false });
         Ok(self.next(addresses, default.then_some(id)))
     }
 
@@ -67,7 +72,7 @@ impl AddressBook {
         (addresses.len() < self.addresses.len()).then(|| self.next(addresses, None))
     }
 
-    fn next(&self, mut addresses: Vec<KeptAddress>, chosen: Option<AddressId>) -> Self {
+    fn next(&self, mut addresses: Vec<SavedAddress>, chosen: Option<AddressId>) -> Self {
         let default = chosen
             .or_else(|| addresses.iter().find(|kept| kept.default).map(|kept| kept.address_id))
             .or_else(|| addresses.first().map(|kept| kept.address_id));
@@ -103,7 +108,7 @@ mod tests {
     fn there_are_three_at_most() {
         let full = book(&["a", "b", "c"]);
         assert_eq!((full.addresses.len(), full.version), (3, 3));
-        assert_eq!(full.with(id("d"), address("d"), true), Err(Full));
+        assert_eq!(full.with(id("d"), address("d"), true), Err(AddressLimitReached));
         assert!(full.without(id("a")).unwrap().with(id("d"), address("d"), false).is_ok());
     }
 

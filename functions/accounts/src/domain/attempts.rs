@@ -12,7 +12,7 @@ pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// What is tried. Each is counted by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Attempt {
+pub enum LimitedAction {
     /// A password, when logging in or changing it. What was right doesn't count.
     Password,
     /// Having a code mailed.
@@ -23,7 +23,7 @@ pub enum Attempt {
 
 /// Whose attempts are counted.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum RateLimitSubject {
     /// An email in lower case, whether it belongs to an account or not.
     Email(String),
     /// Where requests come from; of IPv6, the network of one household.
@@ -32,16 +32,16 @@ pub enum Subject {
 
 /// One count: of one kind of attempt, by one subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Counter {
-    pub attempt: Attempt,
-    pub subject: Subject,
+pub struct RateLimitKey {
+    pub attempt: LimitedAction,
+    pub subject: RateLimitSubject,
 }
 
-unprintable!(Subject);
+unprintable!(RateLimitSubject);
 
 /// Whether something may be tried once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
+pub enum RateLimitDecision {
     Admitted,
     /// Not before the window ends.
     Refused {
@@ -49,30 +49,30 @@ pub enum Admission {
     },
 }
 
-impl Counter {
+impl RateLimitKey {
     #[must_use]
-    pub fn email(attempt: Attempt, email: &Email) -> Self {
-        Self { attempt, subject: Subject::Email(email.key()) }
+    pub fn email(attempt: LimitedAction, email: &Email) -> Self {
+        Self { attempt, subject: RateLimitSubject::Email(email.key()) }
     }
 
     #[must_use]
-    pub fn address(attempt: Attempt, address: IpAddr) -> Self {
+    pub fn address(attempt: LimitedAction, address: IpAddr) -> Self {
         let address = match address {
             IpAddr::V6(v6) => {
                 v6.to_ipv4_mapped().map_or_else(|| IpAddr::V6(network(v6)), IpAddr::V4)
             }
             v4 => v4,
         };
-        Self { attempt, subject: Subject::Address(address) }
+        Self { attempt, subject: RateLimitSubject::Address(address) }
     }
 
     /// How many are admitted in one window. Many people may share an address.
     #[must_use]
     pub const fn limit(&self) -> u32 {
         match (self.attempt, &self.subject) {
-            (Attempt::Password | Attempt::Code, Subject::Email(_)) => 10,
-            (Attempt::MailCode, Subject::Email(_)) => 5,
-            (_, Subject::Address(_)) => 100,
+            (LimitedAction::Password | LimitedAction::Code, RateLimitSubject::Email(_)) => 10,
+            (LimitedAction::MailCode, RateLimitSubject::Email(_)) => 5,
+            (_, RateLimitSubject::Address(_)) => 100,
         }
     }
 }
@@ -86,8 +86,8 @@ fn network(address: Ipv6Addr) -> Ipv6Addr {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Counter {
-        Counter::address(Attempt::Password, text.parse().unwrap())
+    fn address(text: &str) -> RateLimitKey {
+        RateLimitKey::address(LimitedAction::Password, text.parse().unwrap())
     }
 
     #[test]
@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn an_email_is_counted_whatever_its_case_and_an_address_may_try_more() {
-        let email = |text| Counter::email(Attempt::Password, &Email::parse(text).unwrap());
+        let email =
+            |text| RateLimitKey::email(LimitedAction::Password, &Email::parse(text).unwrap());
         assert_eq!(email("Ann@example.com"), email("ann@Example.com"));
         assert!(email("ann@example.com").limit() < address("192.0.2.1").limit());
         let printed = format!("{:?} {:?}", email("ann@example.com"), address("192.0.2.1"));

@@ -19,7 +19,7 @@ impl Password {
     ///
     /// # Errors
     /// [`TextError`] unless it has 10 to 128 characters.
-    pub fn choose(text: &str) -> Result<Self, TextError> {
+    pub fn new(text: &str) -> Result<Self, TextError> {
         Text::<10, 128>::parse(text).map(|text| Self(text.into_string()))
     }
 
@@ -27,7 +27,7 @@ impl Password {
     ///
     /// # Errors
     /// [`TextError`] unless it has 1 to 128 characters.
-    pub fn attempt(text: &str) -> Result<Self, TextError> {
+    pub fn from_login_input(text: &str) -> Result<Self, TextError> {
         Text::<1, 128>::parse(text).map(|text| Self(text.into_string()))
     }
 
@@ -51,7 +51,7 @@ pub struct Credential {
 impl Credential {
     /// The credential that an account begins with.
     #[must_use]
-    pub fn first(
+    pub fn initial(
         email: Email,
         account_id: AccountId,
         password_hash: PasswordHash,
@@ -67,32 +67,32 @@ mod tests {
 
     #[test]
     fn a_password_has_10_to_128_characters() {
-        assert!(Password::choose("nine char").is_err());
-        assert!(Password::choose("ten chars!").is_ok());
-        assert!(Password::choose(&"é".repeat(128)).is_ok());
-        assert!(Password::choose(&"é".repeat(129)).is_err());
-        assert!(Password::choose("with a\u{7}bell in it").is_err());
-        assert!(Password::choose("             x").is_err());
+        assert!(Password::new("nine char").is_err());
+        assert!(Password::new("ten chars!").is_ok());
+        assert!(Password::new(&"é".repeat(128)).is_ok());
+        assert!(Password::new(&"é".repeat(129)).is_err());
+        assert!(Password::new("with a\u{7}bell in it").is_err());
+        assert!(Password::new("             x").is_err());
     }
 
     #[test]
     fn an_attempt_may_be_too_short_to_be_right_but_not_endless() {
-        assert!(Password::attempt("x").is_ok());
-        assert!(Password::attempt("").is_err());
-        assert!(Password::attempt(&"x".repeat(129)).is_err());
+        assert!(Password::from_login_input("x").is_ok());
+        assert!(Password::from_login_input("").is_err());
+        assert!(Password::from_login_input(&"x".repeat(129)).is_err());
     }
 
     #[test]
     fn one_password_has_one_writing() {
         assert_eq!(
-            Password::choose("re\u{301}sume\u{301} 1234"),
-            Password::attempt("r\u{e9}sum\u{e9} 1234")
+            Password::new("re\u{301}sume\u{301} 1234"),
+            Password::from_login_input("r\u{e9}sum\u{e9} 1234")
         );
     }
 
     #[test]
     fn a_password_is_not_printed() {
-        let password = Password::choose("correct horse").unwrap();
+        let password = Password::new("correct horse").unwrap();
         assert_eq!(
             format!("{password:?} {:?}", PasswordHash("$argon2".to_owned())),
             "Password(…) PasswordHash(…)"

@@ -43,7 +43,7 @@ pub struct Profile {
 impl Profile {
     /// The profile that an account begins with. Its nickname tells nothing of the person.
     #[must_use]
-    pub fn first(user_id: UserId) -> Self {
+    pub fn initial(user_id: UserId) -> Self {
         let digest = digest::sha256(&[b"nickname", user_id.to_string().as_bytes()]);
         let nickname = format!("buyer-{}", digest::hex(&digest[..4]));
         // Fourteen letters and digits are a nickname.
@@ -60,9 +60,9 @@ mod tests {
     #[test]
     fn the_first_nickname_is_made_from_nothing_but_the_id() {
         let (one, other) = (UserId::derive(&[b"1"]), UserId::derive(&[b"2"]));
-        let profile = Profile::first(one);
-        assert_eq!(profile, Profile::first(one));
-        assert_ne!(profile.nickname, Profile::first(other).nickname);
+        let profile = Profile::initial(one);
+        assert_eq!(profile, Profile::initial(one));
+        assert_ne!(profile.nickname, Profile::initial(other).nickname);
         assert!(
             profile.nickname.as_str().starts_with("buyer-")
                 && profile.nickname.as_str().len() == 14

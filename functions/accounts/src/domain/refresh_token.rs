@@ -18,7 +18,7 @@ pub struct RefreshToken(String);
 
 /// A genuine token, with what it says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownToken {
+pub struct VerifiedRefreshToken {
     pub account_id: AccountId,
     pub session_id: SessionId,
     pub n: u64,
@@ -59,14 +59,14 @@ impl RefreshToken {
 
     /// Reads a token that somebody shows; nothing unless it is one that this key made.
     #[must_use]
-    pub fn read(key: &RefreshKey, text: &str) -> Option<ShownToken> {
+    pub fn verify(key: &RefreshKey, text: &str) -> Option<VerifiedRefreshToken> {
         let mut parts = text.splitn(4, '.');
         let account_id = parts.next()?.parse().ok()?;
         let session_id = parts.next()?.parse().ok()?;
         let n = parts.next()?.parse().ok()?;
         let token = Self::issue(key, account_id, session_id, n);
         // Digests are compared: how far they agree tells nothing of the token.
-        (token.hash() == Self(text.to_owned()).hash()).then_some(ShownToken {
+        (token.hash() == Self(text.to_owned()).hash()).then_some(VerifiedRefreshToken {
             account_id,
             session_id,
             n,
@@ -111,7 +111,7 @@ mod tests {
         let account = AccountId::User(UserId::derive(&[b"u"]));
         let session = SessionId::derive(&[b"1"]);
         let token = RefreshToken::issue(&key, account, session, 7);
-        let shown = RefreshToken::read(&key, token.as_str()).unwrap();
+        let shown = RefreshToken::verify(&key, token.as_str()).unwrap();
         assert_eq!((shown.account_id, shown.session_id, shown.n), (account, session, 7));
         assert_eq!(shown.token, token);
 
@@ -129,9 +129,9 @@ mod tests {
             &text.replace(".7.", ".8."),
             &text.replace(".7.", ".07."),
         ] {
-            assert_eq!(RefreshToken::read(&key, forged), None, "{forged}");
+            assert_eq!(RefreshToken::verify(&key, forged), None, "{forged}");
         }
-        assert_eq!(RefreshToken::read(&RefreshKey([2; 32]), text), None);
+        assert_eq!(RefreshToken::verify(&RefreshKey([2; 32]), text), None);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 use super::{
-    account::{Account, AccountStatus, Details},
+    account::{Account, AccountStatus, ContactDetails},
     credential::{Credential, PasswordHash},
     profile::Profile,
 };
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     accounts::{SellerRegistered, UserRegistered},
 };
 use rialto_kernel::{AccountId, SellerId, SupervisorId, Timestamp, UserId};
@@ -23,14 +23,14 @@ impl Registration {
     #[must_use]
     pub fn user(
         user_id: UserId,
-        details: Details,
+        details: ContactDetails,
         password_hash: PasswordHash,
-        cause: &Cause,
+        cause: &EventContext,
         now: Timestamp,
     ) -> Self {
         let announced = UserRegistered { user_id };
         Self {
-            profile: Some(Profile::first(user_id)),
+            profile: Some(Profile::initial(user_id)),
             events: vec![Event::new(&announced, 1, 0, now, cause)],
             ..Self::plain(AccountId::User(user_id), details, password_hash, now)
         }
@@ -39,9 +39,9 @@ impl Registration {
     #[must_use]
     pub fn seller(
         seller_id: SellerId,
-        details: Details,
+        details: ContactDetails,
         password_hash: PasswordHash,
-        cause: &Cause,
+        cause: &EventContext,
         now: Timestamp,
     ) -> Self {
         let announced = SellerRegistered { seller_id };
@@ -55,7 +55,7 @@ impl Registration {
     #[must_use]
     pub fn supervisor(
         supervisor_id: SupervisorId,
-        details: Details,
+        details: ContactDetails,
         password_hash: PasswordHash,
         now: Timestamp,
     ) -> Self {
@@ -64,12 +64,12 @@ impl Registration {
 
     fn plain(
         account_id: AccountId,
-        details: Details,
+        details: ContactDetails,
         password_hash: PasswordHash,
         now: Timestamp,
     ) -> Self {
         let email = details.email.clone();
-        let credential = Credential::first(email, account_id, password_hash, now);
+        let credential = Credential::initial(email, account_id, password_hash, now);
         let account = Account {
             account_id,
             details: Some(details),
@@ -95,9 +95,14 @@ mod tests {
     #[test]
     fn a_user_begins_with_a_profile_and_is_announced_by_nothing_but_the_id() {
         let (id, now) = (UserId::derive(&[b"u"]), Timestamp::from_millis(7));
-        let registration =
-            Registration::user(id, details("Ann@Example.com"), hash(), &Cause::default(), now);
-        assert_eq!(registration.profile, Some(Profile::first(id)));
+        let registration = Registration::user(
+            id,
+            details("Ann@Example.com"),
+            hash(),
+            &EventContext::default(),
+            now,
+        );
+        assert_eq!(registration.profile, Some(Profile::initial(id)));
         assert_eq!(registration.account.status, AccountStatus::Registered);
         assert!(!registration.account.mail_notifications);
         assert_eq!(registration.credential.account_id, AccountId::User(id));
@@ -114,7 +119,7 @@ mod tests {
             id,
             details("Ann@Example.com"),
             hash(),
-            &Cause::default(),
+            &EventContext::default(),
             Timestamp::from_millis(7),
         );
         assert_eq!(registration.profile, None);

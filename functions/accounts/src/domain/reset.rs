@@ -14,15 +14,15 @@ const LENGTH: usize = 16;
 
 /// Sixteen letters and digits, drawn by lot: too many to guess, even for whoever has the hash.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Code(String);
+pub struct ResetCode(String);
 
-unprintable!(Code);
+unprintable!(ResetCode);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must have 1 to 64 characters")]
 pub struct CodeError;
 
-impl Code {
+impl ResetCode {
     /// # Errors
     /// [`NoRandomness`].
     pub fn generate() -> Result<Self, NoRandomness> {
@@ -35,7 +35,7 @@ impl Code {
     ///
     /// # Errors
     /// [`CodeError`] for none, or one that is far too long.
-    pub fn attempt(text: &str) -> Result<Self, CodeError> {
+    pub fn parse(text: &str) -> Result<Self, CodeError> {
         let code: String = text.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
         if code.is_empty() || text.len() > 64 {
             Err(CodeError)
@@ -46,7 +46,7 @@ impl Code {
 
     /// As it is mailed: in groups of four.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn formatted(&self) -> String {
         let letters: Vec<char> = self.0.chars().collect();
         let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
         groups.join("-")
@@ -61,7 +61,7 @@ impl Code {
 
 /// A code that was mailed. An email has one at most: the newest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reset {
+pub struct PasswordReset {
     pub account_id: AccountId,
     pub code_hash: String,
     pub expires_at: Timestamp,
@@ -71,12 +71,12 @@ pub struct Reset {
     pub version: u64,
 }
 
-impl Reset {
+impl PasswordReset {
     #[must_use]
     pub fn new(
         account_id: AccountId,
         credential_version: u64,
-        code: &Code,
+        code: &ResetCode,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Reset {
 
     /// Whether this code may be used at `now`. Digests are compared: how far they agree tells nothing of the code.
     #[must_use]
-    pub fn admits(&self, code: &Code, now: Timestamp) -> bool {
+    pub fn accepts(&self, code: &ResetCode, now: Timestamp) -> bool {
         now < self.expires_at && code.hash() == self.code_hash
     }
 }
@@ -102,30 +102,30 @@ mod tests {
 
     #[test]
     fn a_code_is_read_however_it_is_typed() {
-        let code = Code::generate().unwrap();
-        let shown = code.shown();
+        let code = ResetCode::generate().unwrap();
+        let shown = code.formatted();
         assert_eq!((shown.len(), shown.matches('-').count()), (19, 3));
         let typed =
             [shown.clone(), shown.to_lowercase(), shown.replace('-', ""), shown.replace('-', " ")];
         for text in typed {
-            assert_eq!(Code::attempt(&text), Ok(code.clone()), "{text}");
+            assert_eq!(ResetCode::parse(&text), Ok(code.clone()), "{text}");
         }
-        assert_ne!(Code::generate().unwrap(), code);
+        assert_ne!(ResetCode::generate().unwrap(), code);
         for bad in ["", " - ", &"x".repeat(65)] {
-            assert_eq!(Code::attempt(bad), Err(CodeError));
+            assert_eq!(ResetCode::parse(bad), Err(CodeError));
         }
         assert!(!format!("{code:?}").contains(&shown[..4]));
     }
 
     #[test]
     fn a_code_is_good_for_half_an_hour_and_kept_as_a_hash() {
-        let (code, now) = (Code::generate().unwrap(), Timestamp::from_millis(1_000));
-        let reset = Reset::new(AccountId::User(UserId::derive(&[b"u"])), 1, &code, now);
-        assert!(reset.admits(&code, now));
-        assert!(reset.admits(&code, Timestamp::from_millis(reset.expires_at.millis() - 1)));
-        assert!(!reset.admits(&code, reset.expires_at));
-        assert!(!reset.admits(&Code::generate().unwrap(), now));
+        let (code, now) = (ResetCode::generate().unwrap(), Timestamp::from_millis(1_000));
+        let reset = PasswordReset::new(AccountId::User(UserId::derive(&[b"u"])), 1, &code, now);
+        assert!(reset.accepts(&code, now));
+        assert!(reset.accepts(&code, Timestamp::from_millis(reset.expires_at.millis() - 1)));
+        assert!(!reset.accepts(&code, reset.expires_at));
+        assert!(!reset.accepts(&ResetCode::generate().unwrap(), now));
         let kept = serde_json::to_string(&reset).unwrap();
-        assert!(!kept.contains(&code.shown()) && !kept.contains(&code.0), "{kept}");
+        assert!(!kept.contains(&code.formatted()) && !kept.contains(&code.0), "{kept}");
     }
 }

@@ -1,5 +1,5 @@
 use super::refresh_token::{RefreshKey, RefreshToken};
-use rialto_contracts::{Cause, Event, accounts::UserLoggedIn};
+use rialto_contracts::{Event, EventContext, accounts::UserLoggedIn};
 use rialto_kernel::{AccountId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -19,7 +19,8 @@ pub struct Session {
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     /// The number of the refresh token that is good now, from 1.
-    pub refresh_n: u64,
+    #[serde(rename = "refresh_n")]
+    pub generation: u64,
     /// The hash of that token.
     pub refresh_hash: String,
     /// Since when that token is the good one.
@@ -30,17 +31,17 @@ pub struct Session {
 
 /// What a refresh token leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refresh {
+pub enum RefreshOutcome {
     /// The next token; the session has to be stored.
-    Next(Session, RefreshToken),
+    Rotated(Session, RefreshToken),
     /// The token that was given out already, for the one before it.
-    Again(RefreshToken),
+    GraceReplay(RefreshToken),
     /// It was used long ago: somebody has a copy, and the session must end.
-    Reused,
+    ReuseDetected,
     /// No session's token.
     Unknown,
     /// Its session's time is over.
-    Ended,
+    Expired,
 }
 
 impl Session {
@@ -58,7 +59,7 @@ impl Session {
             account_id,
             created_at: now,
             expires_at: now.plus(LIFETIME),
-            refresh_n: 1,
+            generation: 1,
             refresh_hash: token.hash(),
             refreshed_at: now,
             version: 1,
@@ -68,7 +69,7 @@ impl Session {
 
     /// What is announced of a session that begins.
     #[must_use]
-    pub fn begun(&self, cause: &Cause) -> Event {
+    pub fn logged_in_event(&self, cause: &EventContext) -> Event {
         let announced = UserLoggedIn { account_id: self.account_id, at: self.created_at };
         Event::new(&announced, self.version, 0, self.created_at, cause)
     }
@@ -87,27 +88,27 @@ impl Session {
         n: u64,
         key: &RefreshKey,
         now: Timestamp,
-    ) -> Refresh {
+    ) -> RefreshOutcome {
         let issue = |n| RefreshToken::issue(key, self.account_id, self.session_id, n);
         if !self.is_active(now) {
-            Refresh::Ended
-        } else if n == self.refresh_n && shown.hash() == self.refresh_hash {
+            RefreshOutcome::Expired
+        } else if n == self.generation && shown.hash() == self.refresh_hash {
             let token = issue(n + 1);
             let next = Self {
                 expires_at: now.plus(LIFETIME),
-                refresh_n: n + 1,
+                generation: n + 1,
                 refresh_hash: token.hash(),
                 refreshed_at: now,
                 version: self.version + 1,
                 ..self.clone()
             };
-            Refresh::Next(next, token)
-        } else if n + 1 == self.refresh_n && now < self.refreshed_at.plus(GRACE) {
-            Refresh::Again(issue(self.refresh_n))
-        } else if n < self.refresh_n {
-            Refresh::Reused
+            RefreshOutcome::Rotated(next, token)
+        } else if n + 1 == self.generation && now < self.refreshed_at.plus(GRACE) {
+            RefreshOutcome::GraceReplay(issue(self.generation))
+        } else if n < self.generation {
+            RefreshOutcome::ReuseDetected
         } else {
-            Refresh::Unknown
+            RefreshOutcome::Unknown
         }
     }
 }
@@ -129,8 +130,8 @@ mod tests {
     }
 
     fn next(session: &Session, token: &RefreshToken, now: Timestamp) -> (Session, RefreshToken) {
-        match session.refresh(token, session.refresh_n, &KEY, now) {
-            Refresh::Next(session, token) => (session, token),
+        match session.refresh(token, session.generation, &KEY, now) {
+            RefreshOutcome::Rotated(session, token) => (session, token),
             other => panic!("{other:?}"),
         }
     }
@@ -142,7 +143,7 @@ mod tests {
         assert!(session.is_active(now()));
         assert!(session.is_active(Timestamp::from_millis(session.expires_at.millis() - 1)));
         assert!(!session.is_active(session.expires_at));
-        assert_eq!(session.refresh(&token, 1, &KEY, session.expires_at), Refresh::Ended);
+        assert_eq!(session.refresh(&token, 1, &KEY, session.expires_at), RefreshOutcome::Expired);
     }
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         let (session, first) = started();
         let later = now().plus(Duration::from_secs(60));
         let (session, second) = next(&session, &first, later);
-        assert_eq!((session.refresh_n, session.version), (2, 2));
+        assert_eq!((session.generation, session.version), (2, 2));
         assert_eq!(session.expires_at, later.plus(LIFETIME));
         let (session, third) = next(&session, &second, later);
         assert_eq!(session.refresh_hash, third.hash());
@@ -169,8 +170,11 @@ mod tests {
         let (session, first) = started();
         let (session, second) = next(&session, &first, now());
         let just = Timestamp::from_millis(now().plus(GRACE).millis() - 1);
-        assert_eq!(session.refresh(&first, 1, &KEY, just), Refresh::Again(second));
-        assert_eq!(session.refresh(&first, 1, &KEY, now().plus(GRACE)), Refresh::Reused);
+        assert_eq!(session.refresh(&first, 1, &KEY, just), RefreshOutcome::GraceReplay(second));
+        assert_eq!(
+            session.refresh(&first, 1, &KEY, now().plus(GRACE)),
+            RefreshOutcome::ReuseDetected
+        );
     }
 
     #[test]
@@ -178,22 +182,22 @@ mod tests {
         let (session, first) = started();
         let (session, second) = next(&session, &first, now());
         let (session, _) = next(&session, &second, now());
-        assert_eq!(session.refresh(&first, 1, &KEY, now()), Refresh::Reused);
+        assert_eq!(session.refresh(&first, 1, &KEY, now()), RefreshOutcome::ReuseDetected);
     }
 
     #[test]
     fn a_token_that_was_never_given_out_is_unknown() {
         let (session, first) = started();
-        assert_eq!(session.refresh(&first, 2, &KEY, now()), Refresh::Unknown);
+        assert_eq!(session.refresh(&first, 2, &KEY, now()), RefreshOutcome::Unknown);
         let other =
             RefreshToken::issue(&RefreshKey([2; 32]), session.account_id, session.session_id, 1);
-        assert_eq!(session.refresh(&other, 1, &KEY, now()), Refresh::Unknown);
+        assert_eq!(session.refresh(&other, 1, &KEY, now()), RefreshOutcome::Unknown);
     }
 
     #[test]
     fn a_login_is_announced_by_nothing_but_account_and_time() {
         let (session, _) = started();
-        let event = session.begun(&Cause::default());
+        let event = session.logged_in_event(&EventContext::default());
         assert_eq!(event.kind, "UserLoggedIn");
         assert_eq!(
             event.data,

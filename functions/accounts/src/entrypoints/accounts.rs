@@ -6,12 +6,12 @@ use crate::{
         unregister_user::UnregisterError,
     },
     domain::{
-        account::{AccountStatus, Edit},
+        account::{AccountPatch, AccountStatus},
         contact::Name,
     },
 };
 use rialto_kernel::{Fields, Invalid, Phone};
-use rialto_lambda::http::{Code, Problem};
+use rialto_lambda::http::{Problem, ProblemCode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -29,15 +29,15 @@ pub struct ChangeAccountRequest {
 }
 
 impl ChangeAccountRequest {
-    pub(super) fn parse(self) -> Result<Edit, Invalid> {
+    pub(super) fn parse(self) -> Result<AccountPatch, Invalid> {
         let mut fields = Fields::default();
-        let edit = Edit {
-            name: self.name.and_then(|name| fields.take("name", Name::parse(&name))),
-            phone: self.phone.and_then(|phone| fields.take("phone", Phone::parse(&phone))),
+        let edit = AccountPatch {
+            name: self.name.and_then(|name| fields.field("name", Name::parse(&name))),
+            phone: self.phone.and_then(|phone| fields.field("phone", Phone::parse(&phone))),
             mail_notifications: self.mail_notifications,
         };
-        let edit = fields.finish(Some(edit))?;
-        if edit == Edit::default() {
+        let edit = fields.build(Some(edit))?;
+        if edit == AccountPatch::default() {
             return Err(Invalid::field("body", "must have name, phone or mail_notifications"));
         }
         Ok(edit)
@@ -58,7 +58,7 @@ impl From<ChangeAccountError> for Problem {
         match error {
             ChangeAccountError::NotFound => Self::not_found(),
             ChangeAccountError::Unregistered => {
-                Self::new(Code::IllegalTransition).with("state", AccountStatus::Unregistered)
+                Self::new(ProblemCode::IllegalTransition).with("state", AccountStatus::Unregistered)
             }
             ChangeAccountError::Contended => Self::unavailable(error),
             ChangeAccountError::Store(error) => error.into(),

@@ -1,9 +1,9 @@
 use super::list_addresses::{AddressRequest, KeptAddressBody};
-use crate::{adapters::dynamodb::DynamoAccounts, application::change_addresses::add_address};
+use crate::{adapters::dynamodb::DynamoAccounts, application::addresses::add_address};
 use rialto_kernel::{AddressId, UserId};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub fn main() {
     http::serve("accounts-add-address", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -27,18 +27,18 @@ fn build(app: &App) -> http::Handler {
     params(("user_id" = UserId, Path)),
     request_body = AddressRequest,
     responses(
-        (status = 201, body = Data<KeptAddressBody>,
+        (status = 201, body = Envelope<KeptAddressBody>,
             headers(("Location" = String, description = "Where it is, relative to the request."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let (address, default) = request.json::<AddressRequest>()?.parse()?;
     let id = AddressId::generate(request.now());
     let kept = add_address(store, user_id, id, &address, default).await?;
     tracing::info!(user = %user_id, address = %id, "kept");
-    Ok(Reply::created(format!("addresses/{id}"), &KeptAddressBody::from(kept)))
+    Ok(Response::created(format!("addresses/{id}"), &KeptAddressBody::from(kept)))
 }

@@ -2,9 +2,9 @@ use crate::{
     adapters::dynamodb::DynamoAccounts,
     application::answer_services::{address_of, mail_of},
 };
-use rialto_contracts::internal::accounts::Questions;
+use rialto_contracts::internal::accounts::AccountsRequest;
 use rialto_lambda::{
-    App,
+    FunctionContext,
     boot::Failure,
     internal::{self, reply},
 };
@@ -15,7 +15,7 @@ pub fn main() {
     internal::answer("accounts-answer-services", build);
 }
 
-fn build(app: &App) -> internal::Handler<Questions> {
+fn build(app: &FunctionContext) -> internal::Handler<AccountsRequest> {
     let store = DynamoAccounts::open(app);
     Arc::new(move |question| {
         let store = store.clone();
@@ -23,11 +23,11 @@ fn build(app: &App) -> internal::Handler<Questions> {
     })
 }
 
-async fn handle(store: &DynamoAccounts, question: Questions) -> Result<Value, Failure> {
+async fn handle(store: &DynamoAccounts, question: AccountsRequest) -> Result<Value, Failure> {
     match question {
-        Questions::AddressOf(asked) => {
+        AccountsRequest::GetAddress(asked) => {
             reply(&asked, &address_of(store, asked.user_id, asked.address_id).await?)
         }
-        Questions::MailOf(asked) => reply(&asked, &mail_of(store, asked.account_id).await?),
+        AccountsRequest::GetEmail(asked) => reply(&asked, &mail_of(store, asked.account_id).await?),
     }
 }

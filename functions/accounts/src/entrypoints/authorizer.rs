@@ -12,9 +12,9 @@ use crate::{
 };
 use rialto_kernel::settings::JWKS;
 use rialto_lambda::{
-    App,
+    FunctionContext,
     boot::{self, Failure},
-    caller::Authorized,
+    caller::AuthorizerContext,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,8 +24,8 @@ pub fn main() {
     boot::run("accounts-authorizer", build);
 }
 
-fn build(app: &App) -> boot::Handler {
-    app.settings.want(&[JWKS.name]);
+fn build(app: &FunctionContext) -> boot::Handler {
+    app.settings.prefetch(&[JWKS.name]);
     let (app, store) = (app.clone(), DynamoAccounts::open(app));
     Arc::new(move |payload, _| {
         let (app, store) = (app.clone(), store.clone());
@@ -36,26 +36,32 @@ fn build(app: &App) -> boot::Handler {
 /// What the gateway asks, as far as it matters here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Question {
+struct AuthorizerRequest {
     method_arn: String,
     /// Named as the client wrote them.
     headers: Option<HashMap<String, String>>,
 }
 
-async fn handle(app: &App, store: &DynamoAccounts, payload: Value) -> Result<Value, Failure> {
-    let question: Question = serde_json::from_value(payload)?;
+async fn handle(
+    app: &FunctionContext,
+    store: &DynamoAccounts,
+    payload: Value,
+) -> Result<Value, Failure> {
+    let question: AuthorizerRequest = serde_json::from_value(payload)?;
     let authorization = authorization(&question);
     let decision =
         authorize(store, &app.settings, &app.stage, authorization, app.clock.now()).await?;
     match &decision {
-        Decision::Pass(Authorized::Active { sub, .. }) => tracing::info!(account = sub, "let in"),
-        Decision::Pass(Authorized::Ended) => tracing::info!("refused: expired or ended"),
-        Decision::TurnAway => tracing::info!("refused: no valid token"),
+        Decision::Allow(AuthorizerContext::Active { sub, .. }) => {
+            tracing::info!(account = sub, "let in")
+        }
+        Decision::Allow(AuthorizerContext::Ended) => tracing::info!("refused: expired or ended"),
+        Decision::Deny => tracing::info!("refused: no valid token"),
     }
     policy(&question.method_arn, &decision)
 }
 
-fn authorization(question: &Question) -> Option<&str> {
+fn authorization(question: &AuthorizerRequest) -> Option<&str> {
     let mut headers = question.headers.iter().flatten();
     headers
         .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
@@ -66,13 +72,13 @@ fn authorization(question: &Question) -> Option<&str> {
 /// stage, which spares the gateway from reading a path that a client chose as a pattern.
 fn policy(method_arn: &str, decision: &Decision) -> Result<Value, Failure> {
     let (effect, principal, context) = match decision {
-        Decision::Pass(authorized @ Authorized::Active { sub, .. }) => {
+        Decision::Allow(authorized @ AuthorizerContext::Active { sub, .. }) => {
             ("Allow", sub.as_str(), serde_json::to_value(authorized)?)
         }
-        Decision::Pass(authorized @ Authorized::Ended) => {
+        Decision::Allow(authorized @ AuthorizerContext::Ended) => {
             ("Allow", "nobody", serde_json::to_value(authorized)?)
         }
-        Decision::TurnAway => ("Deny", "nobody", json!({})),
+        Decision::Deny => ("Deny", "nobody", json!({})),
     };
     let stage: Vec<&str> = method_arn.splitn(3, '/').take(2).collect();
     Ok(json!({
@@ -104,8 +110,8 @@ mod tests {
     #[test]
     fn an_active_session_is_allowed_with_its_claims() {
         let sid = SessionId::derive(&[b"1"]);
-        let active = Authorized::Active { sub: "usr_1".to_owned(), sid, role: Role::User };
-        let answer = policy(ARN, &Decision::Pass(active)).unwrap();
+        let active = AuthorizerContext::Active { sub: "usr_1".to_owned(), sid, role: Role::User };
+        let answer = policy(ARN, &Decision::Allow(active)).unwrap();
         assert_eq!(statement(&answer), ("Allow", STAGE));
         assert_eq!(answer["principalId"], "usr_1");
         assert_eq!(
@@ -116,14 +122,14 @@ mod tests {
 
     #[test]
     fn an_ended_session_is_marked_so() {
-        let answer = policy(ARN, &Decision::Pass(Authorized::Ended)).unwrap();
+        let answer = policy(ARN, &Decision::Allow(AuthorizerContext::Ended)).unwrap();
         assert_eq!(statement(&answer), ("Allow", STAGE));
         assert_eq!(answer["context"], json!({"session": "ended"}));
     }
 
     #[test]
     fn whoever_is_turned_away_is_denied() {
-        let answer = policy(ARN, &Decision::TurnAway).unwrap();
+        let answer = policy(ARN, &Decision::Deny).unwrap();
         assert_eq!(statement(&answer), ("Deny", STAGE));
         assert_eq!(answer["context"], json!({}));
     }
@@ -131,14 +137,14 @@ mod tests {
     #[test]
     fn the_gateways_question_is_understood() {
         let sample = include_str!("../../../../events/samples/accounts-authorizer.json");
-        let question: Question = serde_json::from_str(sample).unwrap();
+        let question: AuthorizerRequest = serde_json::from_str(sample).unwrap();
         assert_eq!(authorization(&question), Some("Bearer <access token>"));
         assert!(question.method_arn.ends_with("/stock"));
     }
 
     #[test]
     fn the_header_is_found_whatever_its_case() {
-        let question = |headers: Value| -> Question {
+        let question = |headers: Value| -> AuthorizerRequest {
             serde_json::from_value(json!({"type": "REQUEST", "methodArn": ARN, "headers": headers}))
                 .unwrap()
         };

@@ -6,9 +6,9 @@ use crate::{
 };
 use rialto_kernel::{Fields, Invalid, Timestamp};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     caller::Caller,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    http::{self, Problem, ProblemBody, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub fn main() {
     http::serve("accounts-change-password", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -38,10 +38,10 @@ pub struct ChangePasswordRequest {
 impl ChangePasswordRequest {
     fn parse(self, caller: Caller) -> Result<ChangePassword, Invalid> {
         let mut fields = Fields::default();
-        let old = fields.take("old_password", Password::attempt(&self.old_password));
-        let new = fields.take("new_password", Password::choose(&self.new_password));
+        let old = fields.field("old_password", Password::from_login_input(&self.old_password));
+        let new = fields.field("new_password", Password::new(&self.new_password));
         let Caller { account, session } = caller;
-        fields.finish(old.zip(new).map(|(old, new)| ChangePassword {
+        fields.build(old.zip(new).map(|(old, new)| ChangePassword {
             account_id: account,
             session_id: session,
             old,
@@ -63,13 +63,13 @@ impl ChangePasswordRequest {
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let (caller, now) = (request.caller()?, request.now());
     let wanted = request.json::<ChangePasswordRequest>()?.parse(caller)?;
     let changed = change_password(store, &Argon2Passwords, &wanted, now).await;
     changed.map_err(|error| problem(error, now))?;
     tracing::info!(account = %caller.account, "the password was changed");
-    Ok(Reply::no_content())
+    Ok(Response::no_content())
 }
 
 fn problem(error: ChangePasswordError, now: Timestamp) -> Problem {

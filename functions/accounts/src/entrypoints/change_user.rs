@@ -2,8 +2,8 @@ use super::{accounts::ChangeAccountRequest, register_user::UserBody};
 use crate::{adapters::dynamodb::DynamoAccounts, application::change_user::change_user};
 use rialto_kernel::UserId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub fn main() {
     http::serve("accounts-change-user", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -27,16 +27,16 @@ fn build(app: &App) -> http::Handler {
     params(("user_id" = UserId, Path)),
     request_body = ChangeAccountRequest,
     responses(
-        (status = 200, body = Data<UserBody>),
+        (status = 200, body = Envelope<UserBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let edit = request.json::<ChangeAccountRequest>()?.parse()?;
     let account = change_user(store, user_id, &edit).await?;
     tracing::info!(user = %user_id, "changed");
-    Ok(Reply::ok(&UserBody::new(user_id, &account)))
+    Ok(Response::ok(&UserBody::new(user_id, &account)))
 }

@@ -4,8 +4,8 @@ use crate::{
 };
 use rialto_kernel::SessionId;
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub fn main() {
     http::serve("accounts-end-session", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -34,12 +34,12 @@ fn build(app: &App) -> http::Handler {
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let session = request.path("session_id")?;
     end_session(store, caller.account, session).await?;
     tracing::info!(account = %caller.account, %session, "ended");
-    Ok(Reply::no_content())
+    Ok(Response::no_content())
 }
 
 impl From<EndSessionError> for Problem {

@@ -1,7 +1,7 @@
 use rialto_kernel::settings::JWKS;
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
     token::Jwks,
 };
 use serde::Serialize;
@@ -16,8 +16,8 @@ pub fn main() {
     http::serve("accounts-get-jwks", build);
 }
 
-fn build(app: &App) -> http::Handler {
-    app.settings.want(&[JWKS.name]);
+fn build(app: &FunctionContext) -> http::Handler {
+    app.settings.prefetch(&[JWKS.name]);
     let app = app.clone();
     Arc::new(move |request| {
         let app = app.clone();
@@ -60,23 +60,23 @@ pub struct JwkBody {
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle(app: &App, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(app: &FunctionContext, request: &Request) -> Result<Response, Problem> {
     let text =
-        app.settings.get_newer_than(&JWKS, READ_WITHIN).await.map_err(Problem::unavailable)?;
+        app.settings.get_with_max_age(&JWKS, READ_WITHIN).await.map_err(Problem::unavailable)?;
     let published: Jwks = serde_json::from_str(&text).map_err(Problem::internal)?;
     let keys = published.at(request.now());
     let body = serde_json::to_string(&keys).map_err(Problem::internal)?;
     let caching = format!("public, max-age={}", USED_FOR.as_secs());
-    Ok(Reply::raw(200, "application/json", body).header("Cache-Control", caching))
+    Ok(Response::raw(200, "application/json", body).header("Cache-Control", caching))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::application::rotate_keys::SEEN_WITHIN;
+    use crate::application::rotate_keys::PROPAGATION_DELAY;
 
     #[test]
     fn whoever_verifies_elsewhere_has_seen_a_new_key_before_it_signs() {
-        assert!(READ_WITHIN + USED_FOR < SEEN_WITHIN);
+        assert!(READ_WITHIN + USED_FOR < PROPAGATION_DELAY);
     }
 }

@@ -5,8 +5,8 @@ use crate::{
 };
 use rialto_kernel::UserId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("accounts-get-profile", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -44,10 +44,13 @@ impl From<Profile> for ProfileBody {
 }
 
 /// The profile that a request's path names.
-pub(super) async fn profile(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(super) async fn profile(
+    store: &DynamoAccounts,
+    request: &Request,
+) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let profile = store.profile(user_id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Reply::ok(&ProfileBody::from(profile)))
+    Ok(Response::ok(&ProfileBody::from(profile)))
 }
 
 /// Read a buyer's profile
@@ -57,12 +60,12 @@ pub(super) async fn profile(store: &DynamoAccounts, request: &Request) -> Result
     get, path = "/users/{user_id}/profile", operation_id = "accountsGetProfile", tag = "accounts",
     params(("user_id" = UserId, Path)),
     responses(
-        (status = 200, body = Data<ProfileBody>),
+        (status = 200, body = Envelope<ProfileBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     profile(store, request).await
 }

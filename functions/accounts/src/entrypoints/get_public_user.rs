@@ -2,8 +2,8 @@ use super::get_profile::{ProfileBody, profile};
 use crate::adapters::dynamodb::DynamoAccounts;
 use rialto_kernel::UserId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub fn main() {
     http::serve("accounts-get-public-user", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -26,11 +26,11 @@ fn build(app: &App) -> http::Handler {
     get, path = "/users/{user_id}/public", operation_id = "accountsGetPublicUser", tag = "accounts",
     params(("user_id" = UserId, Path)),
     responses(
-        (status = 200, body = Data<ProfileBody>),
+        (status = 200, body = Envelope<ProfileBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     profile(store, request).await
 }

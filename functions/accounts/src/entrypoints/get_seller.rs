@@ -2,8 +2,8 @@ use super::register_seller::SellerBody;
 use crate::{adapters::dynamodb::DynamoAccounts, application::get_user::get_account};
 use rialto_kernel::{AccountId, SellerId};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub fn main() {
     http::serve("accounts-get-seller", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -26,14 +26,14 @@ fn build(app: &App) -> http::Handler {
     get, path = "/sellers/{seller_id}", operation_id = "accountsGetSeller", tag = "accounts",
     params(("seller_id" = SellerId, Path)),
     responses(
-        (status = 200, body = Data<SellerBody>),
+        (status = 200, body = Envelope<SellerBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let seller_id = request.path("seller_id")?;
     let account = get_account(store, AccountId::Seller(seller_id)).await?;
-    Ok(Reply::ok(&SellerBody::new(seller_id, &account)))
+    Ok(Response::ok(&SellerBody::new(seller_id, &account)))
 }

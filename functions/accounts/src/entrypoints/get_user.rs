@@ -6,8 +6,8 @@ use crate::{
 use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{Amount, Currency, OrderId, Timestamp, UserId};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub fn main() {
     http::serve("accounts-get-user", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, orders) = (DynamoAccounts::open(app), Orders::new(app));
     Arc::new(move |request| {
         let (store, orders) = (store.clone(), orders.clone());
@@ -64,7 +64,7 @@ impl From<RecentOrder> for RecentOrderBody {
     get, path = "/users/{user_id}", operation_id = "accountsGetUser", tag = "accounts",
     params(("user_id" = UserId, Path), ("include" = Option<String>, Query, pattern = "^orders$")),
     responses(
-        (status = 200, body = Data<UserWithOrders>),
+        (status = 200, body = Envelope<UserWithOrders>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -74,7 +74,7 @@ pub(crate) async fn handle(
     store: &DynamoAccounts,
     orders: &Orders,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let with_orders = match request.query_of(&["include"])?.get("include") {
         None => false,
@@ -89,5 +89,5 @@ pub(crate) async fn handle(
         }
         Recent::Unknown => (None, vec!["orders"]),
     };
-    Ok(Reply::ok(&UserWithOrders { user: UserBody::new(user_id, &account), orders, degraded }))
+    Ok(Response::ok(&UserWithOrders { user: UserBody::new(user_id, &account), orders, degraded }))
 }

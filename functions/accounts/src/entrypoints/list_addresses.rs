@@ -1,12 +1,12 @@
 use crate::{
     adapters::dynamodb::DynamoAccounts,
-    application::change_addresses::{AddressError, list_addresses},
-    domain::address_book::{KeptAddress, MAX},
+    application::addresses::{AddressError, list_addresses},
+    domain::address_book::{MAX, SavedAddress},
 };
 use rialto_kernel::{Address, AddressId, DropOff, Fields, Invalid, Phone, Text, UserId};
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Page, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("accounts-list-addresses", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -39,8 +39,8 @@ pub struct KeptAddressBody {
     default: bool,
 }
 
-impl From<KeptAddress> for KeptAddressBody {
-    fn from(kept: KeptAddress) -> Self {
+impl From<SavedAddress> for KeptAddressBody {
+    fn from(kept: SavedAddress) -> Self {
         let Address { receiver, line1, line2, zipcode, phone, drop_off, note } = kept.address;
         Self {
             address_id: kept.address_id,
@@ -84,13 +84,13 @@ impl AddressRequest {
     /// The address, and whether it becomes the default.
     pub(super) fn parse(self) -> Result<(Address, bool), Invalid> {
         let mut fields = Fields::default();
-        let receiver = fields.take("receiver", Text::parse(&self.receiver));
-        let line1 = fields.take("line1", Text::parse(&self.line1));
-        let line2 = self.line2.and_then(|text| fields.take("line2", Text::parse(&text)));
-        let zipcode = fields.take("zipcode", Text::parse(&self.zipcode));
-        let phone = fields.take("phone", Phone::parse(&self.phone));
-        let drop_off = fields.take("drop_off", self.drop_off.parse());
-        let note = self.note.and_then(|text| fields.take("note", Text::parse(&text)));
+        let receiver = fields.field("receiver", Text::parse(&self.receiver));
+        let line1 = fields.field("line1", Text::parse(&self.line1));
+        let line2 = self.line2.and_then(|text| fields.field("line2", Text::parse(&text)));
+        let zipcode = fields.field("zipcode", Text::parse(&self.zipcode));
+        let phone = fields.field("phone", Phone::parse(&self.phone));
+        let drop_off = fields.field("drop_off", self.drop_off.parse());
+        let note = self.note.and_then(|text| fields.field("note", Text::parse(&text)));
         let whole = receiver.zip(line1).zip(zipcode.zip(phone)).zip(drop_off);
         let address = whole.map(|(((receiver, line1), (zipcode, phone)), drop_off)| Address {
             receiver,
@@ -101,7 +101,7 @@ impl AddressRequest {
             drop_off,
             note,
         });
-        fields.finish(address.map(|address| (address, self.default)))
+        fields.build(address.map(|address| (address, self.default)))
     }
 }
 
@@ -116,13 +116,13 @@ impl AddressRequest {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<KeptAddressBody>>),
+        (status = 200, body = Envelope<Vec<KeptAddressBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
@@ -132,7 +132,7 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let end = (shown + limit.get() as usize).min(kept.len());
     let next = (end < kept.len()).then(|| end.to_string());
     let items: Vec<_> = kept.drain(shown..end).map(KeptAddressBody::from).collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }
 
 impl From<AddressError> for Problem {
@@ -140,7 +140,7 @@ impl From<AddressError> for Problem {
         match error {
             AddressError::NotFound => Self::not_found(),
             AddressError::LimitReached => {
-                Self::new(Code::LimitReached).detail(format!("{MAX} addresses can be kept."))
+                Self::new(ProblemCode::LimitReached).detail(format!("{MAX} addresses can be kept."))
             }
             AddressError::Contended => Self::unavailable(error),
             AddressError::Store(error) => error.into(),

@@ -2,8 +2,8 @@ use super::register_seller::SellerBody;
 use crate::{adapters::dynamodb::DynamoAccounts, application::list_sellers::list_sellers};
 use rialto_kernel::AccountId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub fn main() {
     http::serve("accounts-list-sellers", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -29,13 +29,13 @@ fn build(app: &App) -> http::Handler {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<SellerBody>>),
+        (status = 200, body = Envelope<Vec<SellerBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
     let (accounts, next) = list_sellers(store, limit.get(), position.as_deref()).await?;
@@ -46,5 +46,5 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
             AccountId::User(_) | AccountId::Supervisor(_) => None,
         })
         .collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

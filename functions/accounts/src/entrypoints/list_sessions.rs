@@ -4,8 +4,8 @@ use crate::{
 };
 use rialto_kernel::{SessionId, Timestamp};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub fn main() {
     http::serve("accounts-list-sessions", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -59,13 +59,13 @@ impl SessionBody {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<SessionBody>>),
+        (status = 200, body = Envelope<Vec<SessionBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
@@ -74,5 +74,5 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let (sessions, next) = listed?;
     let items: Vec<_> =
         sessions.iter().map(|session| SessionBody::new(session, caller.session)).collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

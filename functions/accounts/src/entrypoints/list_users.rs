@@ -6,8 +6,8 @@ use crate::{
 };
 use rialto_kernel::AccountId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub fn main() {
     http::serve("accounts-list-users", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -36,13 +36,13 @@ fn build(app: &App) -> http::Handler {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<UserBody>>),
+        (status = 200, body = Envelope<Vec<UserBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let query = request.list_query(&["email", "name"])?;
     let (limit, position) = (query.limit()?, query.position()?);
     let email = query.get("email").map(Email::parse).transpose();
@@ -61,5 +61,5 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
             AccountId::Seller(_) | AccountId::Supervisor(_) => None,
         })
         .collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

@@ -1,14 +1,14 @@
 use super::tokens::{TokensBody, answer, refused};
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords, secrets::SecretKeys},
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords, secrets::SecretsManagerKeys},
     application::log_in::{LogIn, LogInError, log_in},
     domain::{contact::Email, credential::Password},
 };
 use rialto_aws::Stage;
 use rialto_kernel::{Fields, Invalid, SessionId, Timestamp};
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -19,16 +19,16 @@ pub fn main() {
 }
 
 /// What logging in needs.
-pub struct Accounts {
+pub struct LoginContext {
     store: DynamoAccounts,
-    keys: SecretKeys,
+    keys: SecretsManagerKeys,
     stage: Stage,
 }
 
-fn build(app: &App) -> http::Handler {
-    let accounts = Arc::new(Accounts {
+fn build(app: &FunctionContext) -> http::Handler {
+    let accounts = Arc::new(LoginContext {
         store: DynamoAccounts::open(app),
-        keys: SecretKeys::open(&app.aws, &app.stage),
+        keys: SecretsManagerKeys::open(&app.aws, &app.stage),
         stage: app.stage.clone(),
     });
     Arc::new(move |request| {
@@ -49,11 +49,11 @@ pub struct LogInRequest {
 impl LogInRequest {
     fn parse(self, address: Option<IpAddr>, now: Timestamp) -> Result<LogIn, Invalid> {
         let mut fields = Fields::default();
-        let email = fields.take("email", Email::parse(&self.email));
-        let password = fields.take("password", Password::attempt(&self.password));
+        let email = fields.field("email", Email::parse(&self.email));
+        let password = fields.field("password", Password::from_login_input(&self.password));
         let session_id = SessionId::generate(now);
         let whole = email.zip(password);
-        fields.finish(whole.map(|(email, password)| LogIn { email, password, address, session_id }))
+        fields.build(whole.map(|(email, password)| LogIn { email, password, address, session_id }))
     }
 }
 
@@ -65,16 +65,19 @@ impl LogInRequest {
     post, path = "/auth/login", operation_id = "accountsLogIn", tag = "accounts",
     request_body = LogInRequest,
     responses(
-        (status = 200, body = Data<TokensBody>,
+        (status = 200, body = Envelope<TokensBody>,
             headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle(accounts: &Accounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(
+    accounts: &LoginContext,
+    request: &Request,
+) -> Result<Response, Problem> {
     let now = request.now();
     let wanted = request.json::<LogInRequest>()?.parse(request.source, now)?;
-    let Accounts { store, keys, stage } = accounts;
+    let LoginContext { store, keys, stage } = accounts;
     let tokens = log_in(store, keys, &Argon2Passwords, stage, &wanted, &request.cause(), now).await;
     let tokens = tokens.map_err(|error| problem(error, now))?;
     tracing::info!(account = %tokens.account_id, session = %wanted.session_id, "logged in");
@@ -84,7 +87,7 @@ pub(crate) async fn handle(accounts: &Accounts, request: &Request) -> Result<Rep
 fn problem(error: LogInError, now: Timestamp) -> Problem {
     match error {
         LogInError::Unauthenticated => {
-            Problem::new(Code::Unauthenticated).detail("Wrong email or password.")
+            Problem::new(ProblemCode::Unauthenticated).detail("Wrong email or password.")
         }
         LogInError::Attempt(error) => refused(error, now),
         LogInError::Issue(error) => error.into(),

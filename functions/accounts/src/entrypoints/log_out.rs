@@ -1,8 +1,8 @@
 use super::tokens::logged_out;
 use crate::{adapters::dynamodb::DynamoAccounts, application::log_out::log_out};
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub fn main() {
     http::serve("accounts-log-out", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -30,7 +30,7 @@ fn build(app: &App) -> http::Handler {
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     log_out(store, caller.account, caller.session).await?;
     tracing::info!(account = %caller.account, session = %caller.session, "logged out");

@@ -2,10 +2,10 @@
 
 use crate::{
     adapters::{dynamodb::DynamoAccounts, mail::Ses},
-    application::mail_code::mail_code,
+    application::mail_code::send_reset_code,
     domain::contact::Email,
 };
-use rialto_lambda::{App, boot};
+use rialto_lambda::{FunctionContext, boot};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -19,14 +19,16 @@ struct Asked {
     email: Email,
 }
 
-fn build(app: &App) -> boot::Handler {
+fn build(app: &FunctionContext) -> boot::Handler {
     let (app, store, post) = (app.clone(), DynamoAccounts::open(app), Ses::new(app));
     Arc::new(move |payload, _| {
         let (app, store, post) = (app.clone(), store.clone(), post.clone());
         Box::pin(async move {
             // What isn't an email must not stand in the error.
             let asked = Asked::deserialize(payload).map_err(|_| "the payload names no email")?;
-            if let Some(account) = mail_code(&store, &post, &asked.email, app.clock.now()).await? {
+            if let Some(account) =
+                send_reset_code(&store, &post, &asked.email, app.clock.now()).await?
+            {
                 tracing::info!(%account, "a code was mailed");
             }
             Ok(Value::Null)

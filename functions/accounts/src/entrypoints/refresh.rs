@@ -1,12 +1,12 @@
 use super::tokens::{COOKIE, TokensBody, answer};
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, secrets::SecretKeys},
+    adapters::{dynamodb::DynamoAccounts, secrets::SecretsManagerKeys},
     application::refresh::{RefreshError, refresh},
 };
 use rialto_aws::Stage;
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ pub fn main() {
 }
 
 /// What refreshing needs.
-pub struct Accounts {
+pub struct RefreshContext {
     store: DynamoAccounts,
-    keys: SecretKeys,
+    keys: SecretsManagerKeys,
     stage: Stage,
 }
 
-fn build(app: &App) -> http::Handler {
-    let accounts = Arc::new(Accounts {
+fn build(app: &FunctionContext) -> http::Handler {
+    let accounts = Arc::new(RefreshContext {
         store: DynamoAccounts::open(app),
-        keys: SecretKeys::open(&app.aws, &app.stage),
+        keys: SecretsManagerKeys::open(&app.aws, &app.stage),
         stage: app.stage.clone(),
     });
     Arc::new(move |request| {
@@ -54,13 +54,16 @@ pub struct RefreshRequest {
     post, path = "/auth/refresh", operation_id = "accountsRefresh", tag = "accounts",
     request_body = Option<RefreshRequest>,
     responses(
-        (status = 200, body = Data<TokensBody>,
+        (status = 200, body = Envelope<TokensBody>,
             headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle(accounts: &Accounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(
+    accounts: &RefreshContext,
+    request: &Request,
+) -> Result<Response, Problem> {
     let text = token(request)?;
     let tokens =
         refresh(&accounts.store, &accounts.keys, &accounts.stage, &text, request.now()).await?;
@@ -73,8 +76,9 @@ fn token(request: &Request) -> Result<String, Problem> {
     let cookie = request.cookie(COOKIE).map(str::to_owned);
     let nothing = request.body.is_empty() && request.header("content-type").is_none();
     if nothing || (request.body.is_empty() && cookie.is_some()) {
-        return cookie
-            .ok_or_else(|| Problem::new(Code::Unauthenticated).detail("Send the refresh token."));
+        return cookie.ok_or_else(|| {
+            Problem::new(ProblemCode::Unauthenticated).detail("Send the refresh token.")
+        });
     }
     match request.json::<RefreshRequest>()?.refresh_token {
         Some(token) if (1..=MAX).contains(&token.len()) => Ok(token),
@@ -88,9 +92,9 @@ fn token(request: &Request) -> Result<String, Problem> {
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
-            RefreshError::Unauthenticated => Self::new(Code::Unauthenticated),
+            RefreshError::Unauthenticated => Self::new(ProblemCode::Unauthenticated),
             RefreshError::Ended => {
-                Self::new(Code::TokenExpired).detail("The session is over: log in again.")
+                Self::new(ProblemCode::TokenExpired).detail("The session is over: log in again.")
             }
             RefreshError::Contended => Self::unavailable(error),
             RefreshError::Issue(error) => error.into(),
@@ -102,7 +106,7 @@ impl From<RefreshError> for Problem {
 mod tests {
     use super::*;
 
-    fn shown(cookie: Option<&str>, body: Option<&str>) -> Result<String, Code> {
+    fn shown(cookie: Option<&str>, body: Option<&str>) -> Result<String, ProblemCode> {
         let mut request = Request::default();
         request.headers.extend(cookie.map(|cookie| ("cookie".to_owned(), cookie.to_owned())));
         request
@@ -121,12 +125,12 @@ mod tests {
         assert_eq!(shown(cookie, body).unwrap(), "from-body");
         for empty in ["", "{}", r#"{"refresh_token":null}"#] {
             assert_eq!(shown(cookie, Some(empty)).unwrap(), "from-cookie");
-            assert_eq!(shown(None, Some(empty)), Err(Code::Invalid), "{empty}");
+            assert_eq!(shown(None, Some(empty)), Err(ProblemCode::Invalid), "{empty}");
         }
-        assert_eq!(shown(None, None), Err(Code::Unauthenticated));
-        assert_eq!(shown(cookie, Some(r#"{"refresh_token":""}"#)), Err(Code::Invalid));
-        assert_eq!(shown(cookie, Some(r#"{"token":"x"}"#)), Err(Code::Invalid));
+        assert_eq!(shown(None, None), Err(ProblemCode::Unauthenticated));
+        assert_eq!(shown(cookie, Some(r#"{"refresh_token":""}"#)), Err(ProblemCode::Invalid));
+        assert_eq!(shown(cookie, Some(r#"{"token":"x"}"#)), Err(ProblemCode::Invalid));
         let long = format!(r#"{{"refresh_token":"{}"}}"#, "x".repeat(MAX + 1));
-        assert_eq!(shown(cookie, Some(&long)), Err(Code::Invalid));
+        assert_eq!(shown(cookie, Some(&long)), Err(ProblemCode::Invalid));
     }
 }

@@ -6,8 +6,8 @@ use crate::{
 };
 use rialto_kernel::{SellerId, Timestamp};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub fn main() {
     http::serve("accounts-register-seller", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -67,14 +67,14 @@ impl SellerBody {
     post, path = "/sellers", operation_id = "accountsRegisterSeller", tag = "accounts",
     request_body = RegisterRequest,
     responses(
-        (status = 201, body = Data<SellerBody>,
+        (status = 201, body = Envelope<SellerBody>,
             headers(("Location" = String, description = "Where it is, relative to the request."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let (details, password) = request.json::<RegisterRequest>()?.parse()?;
     let (now, cause) = (request.now(), request.cause());
     let seller_id = SellerId::generate(now);
@@ -82,5 +82,5 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
         register_seller(store, &Argon2Passwords, seller_id, details, &password, &cause, now)
             .await?;
     tracing::info!(seller = %seller_id, "registered");
-    Ok(Reply::created(format!("sellers/{seller_id}"), &SellerBody::new(seller_id, &account)))
+    Ok(Response::created(format!("sellers/{seller_id}"), &SellerBody::new(seller_id, &account)))
 }

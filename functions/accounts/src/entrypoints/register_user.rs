@@ -2,15 +2,15 @@ use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
     application::register_user::{RegisterError, register_user},
     domain::{
-        account::{Account, AccountStatus, Details},
+        account::{Account, AccountStatus, ContactDetails},
         contact::{Email, Name},
         credential::Password,
     },
 };
 use rialto_kernel::{Fields, Invalid, Phone, Timestamp, UserId};
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub fn main() {
     http::serve("accounts-register-user", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -44,15 +44,15 @@ pub struct RegisterRequest {
 }
 
 impl RegisterRequest {
-    pub(super) fn parse(self) -> Result<(Details, Password), Invalid> {
+    pub(super) fn parse(self) -> Result<(ContactDetails, Password), Invalid> {
         let mut fields = Fields::default();
-        let email = fields.take("email", Email::parse(&self.email));
-        let password = fields.take("password", Password::choose(&self.password));
-        let name = fields.take("name", Name::parse(&self.name));
-        let phone = fields.take("phone", Phone::parse(&self.phone));
+        let email = fields.field("email", Email::parse(&self.email));
+        let password = fields.field("password", Password::new(&self.password));
+        let name = fields.field("name", Name::parse(&self.name));
+        let phone = fields.field("phone", Phone::parse(&self.phone));
         let whole = email.zip(password).zip(name.zip(phone));
-        fields.finish(whole.map(|((email, password), (name, phone))| {
-            (Details { email, name, phone: Some(phone) }, password)
+        fields.build(whole.map(|((email, password), (name, phone))| {
+            (ContactDetails { email, name, phone: Some(phone) }, password)
         }))
     }
 }
@@ -99,27 +99,27 @@ impl UserBody {
     post, path = "/users", operation_id = "accountsRegisterUser", tag = "accounts",
     request_body = RegisterRequest,
     responses(
-        (status = 201, body = Data<UserBody>,
+        (status = 201, body = Envelope<UserBody>,
             headers(("Location" = String, description = "Where it is, relative to the request."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let (details, password) = request.json::<RegisterRequest>()?.parse()?;
     let (now, cause) = (request.now(), request.cause());
     let user_id = UserId::generate(now);
     let account =
         register_user(store, &Argon2Passwords, user_id, details, &password, &cause, now).await?;
     tracing::info!(user = %user_id, "registered");
-    Ok(Reply::created(format!("users/{user_id}"), &UserBody::new(user_id, &account)))
+    Ok(Response::created(format!("users/{user_id}"), &UserBody::new(user_id, &account)))
 }
 
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
             RegisterError::Duplicate => {
-                Self::new(Code::Duplicate).detail("The email belongs to an account already.")
+                Self::new(ProblemCode::Duplicate).detail("The email belongs to an account already.")
             }
             RegisterError::Hash(error) => Self::internal(error),
             RegisterError::Store(error) => error.into(),

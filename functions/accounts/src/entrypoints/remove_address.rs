@@ -1,8 +1,8 @@
-use crate::{adapters::dynamodb::DynamoAccounts, application::change_addresses::remove_address};
+use crate::{adapters::dynamodb::DynamoAccounts, application::addresses::remove_address};
 use rialto_kernel::{AddressId, UserId};
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub fn main() {
     http::serve("accounts-remove-address", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -32,10 +32,10 @@ fn build(app: &App) -> http::Handler {
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let (user_id, id): (UserId, AddressId) =
         (request.path("user_id")?, request.path("address_id")?);
     remove_address(store, user_id, id).await?;
     tracing::info!(user = %user_id, address = %id, "removed");
-    Ok(Reply::no_content())
+    Ok(Response::no_content())
 }

@@ -5,8 +5,8 @@ use crate::{
     domain::contact::Email,
 };
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("accounts-request-reset", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, mailer) = (DynamoAccounts::open(app), CodeMailer::new(app));
     Arc::new(move |request| {
         let (store, mailer) = (store.clone(), mailer.clone());
@@ -48,12 +48,12 @@ pub(crate) async fn handle(
     store: &DynamoAccounts,
     mailer: &CodeMailer,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let wanted = request.json::<RequestResetRequest>()?;
     let email = Email::parse(&wanted.email).map_err(|error| Problem::field("email", error))?;
     let now = request.now();
     match request_reset(store, mailer, &email, request.source, now).await {
-        Ok(()) => Ok(Reply::no_content()),
+        Ok(()) => Ok(Response::no_content()),
         Err(RequestResetError::Attempt(error)) => Err(refused(error, now)),
         Err(RequestResetError::Store(error)) => Err(error.into()),
     }

@@ -2,12 +2,12 @@ use super::tokens::refused;
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
     application::reset_password::{ResetPassword, ResetPasswordError, reset_password},
-    domain::{contact::Email, credential::Password, reset::Code},
+    domain::{contact::Email, credential::Password, reset::ResetCode},
 };
 use rialto_kernel::{Fields, Invalid, Timestamp};
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
 };
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -17,7 +17,7 @@ pub fn main() {
     http::serve("accounts-reset-password", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -40,11 +40,11 @@ pub struct ResetPasswordRequest {
 impl ResetPasswordRequest {
     fn parse(self, address: Option<IpAddr>) -> Result<ResetPassword, Invalid> {
         let mut fields = Fields::default();
-        let email = fields.take("email", Email::parse(&self.email));
-        let code = fields.take("code", Code::attempt(&self.code));
-        let password = fields.take("password", Password::choose(&self.password));
+        let email = fields.field("email", Email::parse(&self.email));
+        let code = fields.field("code", ResetCode::parse(&self.code));
+        let password = fields.field("password", Password::new(&self.password));
         let whole = email.zip(code).zip(password);
-        fields.finish(whole.map(|((email, code), password)| ResetPassword {
+        fields.build(whole.map(|((email, code), password)| ResetPassword {
             email,
             code,
             password,
@@ -65,13 +65,13 @@ impl ResetPasswordRequest {
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let now = request.now();
     let wanted = request.json::<ResetPasswordRequest>()?.parse(request.source)?;
     let done = reset_password(store, &Argon2Passwords, &wanted, now).await;
     let account = done.map_err(|error| problem(error, now))?;
     tracing::info!(%account, "the password was reset");
-    Ok(Reply::no_content())
+    Ok(Response::no_content())
 }
 
 fn problem(error: ResetPasswordError, now: Timestamp) -> Problem {

@@ -1,9 +1,9 @@
 use super::list_addresses::{AddressRequest, KeptAddressBody};
-use crate::{adapters::dynamodb::DynamoAccounts, application::change_addresses::set_address};
+use crate::{adapters::dynamodb::DynamoAccounts, application::addresses::set_address};
 use rialto_kernel::{AddressId, UserId};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub fn main() {
     http::serve("accounts-set-address", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -27,16 +27,16 @@ fn build(app: &App) -> http::Handler {
     params(("user_id" = UserId, Path), ("address_id" = AddressId, Path)),
     request_body = AddressRequest,
     responses(
-        (status = 200, body = Data<KeptAddressBody>),
+        (status = 200, body = Envelope<KeptAddressBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let (user_id, id) = (request.path("user_id")?, request.path("address_id")?);
     let (address, default) = request.json::<AddressRequest>()?.parse()?;
     let kept = set_address(store, user_id, id, &address, default).await?;
     tracing::info!(user = %user_id, address = %id, "replaced");
-    Ok(Reply::ok(&KeptAddressBody::from(kept)))
+    Ok(Response::ok(&KeptAddressBody::from(kept)))
 }

@@ -6,8 +6,8 @@ use crate::{
 };
 use rialto_kernel::{AccountId, Fields, ImageUrl, Invalid, UserId};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub fn main() {
     http::serve("accounts-set-profile", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -41,10 +41,10 @@ pub struct SetProfileRequest {
 impl SetProfileRequest {
     fn parse(self, by_supervisor: bool) -> Result<SetProfile, Invalid> {
         let mut fields = Fields::default();
-        let nickname = fields.take("nickname", Nickname::parse(&self.nickname));
-        let image = self.image.and_then(|url| fields.take("image", ImageUrl::parse(&url)));
-        let grade = self.grade.and_then(|grade| fields.take("grade", grade.parse()));
-        fields.finish(nickname.map(|nickname| SetProfile { nickname, image, grade, by_supervisor }))
+        let nickname = fields.field("nickname", Nickname::parse(&self.nickname));
+        let image = self.image.and_then(|url| fields.field("image", ImageUrl::parse(&url)));
+        let grade = self.grade.and_then(|grade| fields.field("grade", grade.parse()));
+        fields.build(nickname.map(|nickname| SetProfile { nickname, image, grade, by_supervisor }))
     }
 }
 
@@ -56,19 +56,19 @@ impl SetProfileRequest {
     params(("user_id" = UserId, Path)),
     request_body = SetProfileRequest,
     responses(
-        (status = 200, body = Data<ProfileBody>),
+        (status = 200, body = Envelope<ProfileBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let by_supervisor = matches!(request.caller()?.account, AccountId::Supervisor(_));
     let user_id = request.path("user_id")?;
     let wanted = request.json::<SetProfileRequest>()?.parse(by_supervisor)?;
     let profile = set_profile(store, user_id, &wanted).await?;
     tracing::info!(user = %user_id, "profile set");
-    Ok(Reply::ok(&ProfileBody::from(profile)))
+    Ok(Response::ok(&ProfileBody::from(profile)))
 }
 
 impl From<SetProfileError> for Problem {

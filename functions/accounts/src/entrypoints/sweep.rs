@@ -1,9 +1,9 @@
 use crate::{
     adapters::{dynamodb::DynamoAccounts, orders::Orders},
-    application::sweep::{Swept, sweep},
+    application::sweep::{SweepSummary, sweep},
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
-use rialto_lambda::{App, boot};
+use rialto_lambda::{FunctionContext, boot};
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ struct Wake {
     now: Option<Timestamp>,
 }
 
-fn build(app: &App) -> boot::Handler {
+fn build(app: &FunctionContext) -> boot::Handler {
     let (store, orders) = (DynamoAccounts::open(app), Orders::new(app));
     Arc::new(move |payload, _| {
         let (store, orders) = (store.clone(), orders.clone());
@@ -29,7 +29,7 @@ fn build(app: &App) -> boot::Handler {
                 tracing::error!(%account, %error, "an account can't be erased yet");
             }
             let failed = swept.failed.len();
-            let Swept { erased, waiting, left, .. } = swept;
+            let SweepSummary { erased, waiting, skipped: left, .. } = swept;
             Ok(json!({ "erased": erased, "waiting": waiting, "left": left, "failed": failed }))
         })
     })

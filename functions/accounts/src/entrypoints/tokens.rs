@@ -3,13 +3,13 @@
 use crate::{
     application::{
         issue_tokens::{IssueError, Tokens},
-        limit_attempts::AttemptError,
+        rate_limit::AttemptError,
     },
     domain::session::LIFETIME,
 };
 use rialto_kernel::{AccountId, Role, Timestamp};
 use rialto_lambda::{
-    http::{Problem, Reply},
+    http::{Problem, Response},
     token::ACCESS_SECONDS,
 };
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub struct TokensBody {
     pub account_id: AccountId,
 }
 
-pub(super) fn answer(tokens: &Tokens, base: &str) -> Reply {
+pub(super) fn answer(tokens: &Tokens, base: &str) -> Response {
     let Tokens { account_id, access_token, refresh_token } = tokens;
     let body = TokensBody {
         access_token: access_token.clone(),
@@ -44,12 +44,12 @@ pub(super) fn answer(tokens: &Tokens, base: &str) -> Reply {
         account_id: *account_id,
     };
     let cookie = cookie(refresh_token.as_str(), LIFETIME.as_secs(), base);
-    Reply::ok(&body).header("Set-Cookie", cookie).header("Cache-Control", "no-store")
+    Response::ok(&body).header("Set-Cookie", cookie).header("Cache-Control", "no-store")
 }
 
 /// 204, and the browser forgets its refresh token.
-pub(super) fn logged_out(base: &str) -> Reply {
-    Reply::no_content().header("Set-Cookie", cookie("", 0, base))
+pub(super) fn logged_out(base: &str) -> Response {
+    Response::no_content().header("Set-Cookie", cookie("", 0, base))
 }
 
 fn cookie(value: &str, seconds: u64, base: &str) -> String {
@@ -81,7 +81,7 @@ mod tests {
     use crate::domain::refresh_token::{RefreshKey, RefreshToken};
     use rialto_kernel::{SessionId, UserId};
 
-    fn set_cookie(reply: &Reply) -> &str {
+    fn set_cookie(reply: &Response) -> &str {
         reply
             .headers
             .iter()

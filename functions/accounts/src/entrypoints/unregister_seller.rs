@@ -4,8 +4,8 @@ use crate::{
 };
 use rialto_kernel::SellerId;
 use rialto_lambda::{
-    App,
-    http::{self, Code, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub fn main() {
     http::serve("accounts-unregister-seller", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, orders) = (DynamoAccounts::open(app), Orders::new(app));
     Arc::new(move |request| {
         let (store, orders) = (store.clone(), orders.clone());
@@ -39,18 +39,18 @@ pub(crate) async fn handle(
     store: &DynamoAccounts,
     orders: &Orders,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let seller_id = request.path("seller_id")?;
     unregister_seller(store, orders, seller_id, &request.cause(), request.now()).await?;
     tracing::info!(seller = %seller_id, "unregistered");
-    Ok(Reply::no_content())
+    Ok(Response::no_content())
 }
 
 impl From<UnregisterSellerError> for Problem {
     fn from(error: UnregisterSellerError) -> Self {
         match error {
             UnregisterSellerError::InUse => {
-                Self::new(Code::InUse).detail("Lines of the seller are open still.")
+                Self::new(ProblemCode::InUse).detail("Lines of the seller are open still.")
             }
             UnregisterSellerError::Unknown(error) => Self::unavailable(error),
             UnregisterSellerError::Unregister(error) => error.into(),

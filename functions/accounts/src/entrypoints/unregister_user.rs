@@ -1,8 +1,8 @@
 use crate::{adapters::dynamodb::DynamoAccounts, application::unregister_user::unregister_user};
 use rialto_kernel::UserId;
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub fn main() {
     http::serve("accounts-unregister-user", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoAccounts::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -32,9 +32,9 @@ fn build(app: &App) -> http::Handler {
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     unregister_user(store, user_id, &request.cause(), request.now()).await?;
     tracing::info!(user = %user_id, "unregistered");
-    Ok(Reply::no_content())
+    Ok(Response::no_content())
 }

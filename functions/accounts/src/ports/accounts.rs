@@ -5,7 +5,7 @@ use crate::domain::{
 use rialto_contracts::Event;
 use rialto_kernel::{AccountId, Role, StoreError, Timestamp, UserId, Write};
 
-pub trait Registrar {
+pub trait AccountRegistrar {
     /// Writes an account with all that it begins with; [`Write::Conflict`] if its email belongs to another account already.
     /// The same registration a second time changes nothing.
     ///
@@ -50,12 +50,12 @@ pub trait AccountReader {
     ) -> impl Future<Output = Result<Option<Account>, StoreError>> + Send;
 }
 
-pub trait LastLogin {
+pub trait LastLoginWriter {
     /// Keeps that an account logged in then; [`Write::Conflict`] if a later login is known already, or it is closed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn note_login(
+    fn record_login(
         &self,
         account: AccountId,
         at: Timestamp,
@@ -127,7 +127,7 @@ pub trait ErasureQueue {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn postpone(
+    fn reschedule(
         &self,
         account: &Account,
         until: Timestamp,

@@ -25,7 +25,7 @@ pub trait KeyWriter {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
-    fn kept_signing_key(
+    fn current_signing_key(
         &self,
         role: Role,
     ) -> impl Future<Output = Result<Option<SigningSecret>, StoreError>> + Send;

@@ -2,7 +2,7 @@ use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{SellerId, StoreError, UserId};
 
 /// What orders knows and accounts asks.
-pub trait OrdersOf {
+pub trait OrdersClient {
     /// A buyer's newest orders.
     ///
     /// # Errors

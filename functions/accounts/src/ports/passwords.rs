@@ -6,7 +6,7 @@ use crate::domain::credential::{Password, PasswordHash};
 pub struct HashError;
 
 /// Hashing of passwords: deliberate work of some ten milliseconds.
-pub trait Passwords {
+pub trait PasswordHasher {
     /// # Errors
     /// [`HashError`].
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
@@ -15,5 +15,5 @@ pub trait Passwords {
     fn verify(&self, password: &Password, hash: &PasswordHash) -> bool;
 
     /// A hash to verify against where there is no account, so that this can't be told by the time it takes.
-    fn decoy(&self) -> PasswordHash;
+    fn dummy_hash(&self) -> PasswordHash;
 }

@@ -1,4 +1,4 @@
-use crate::domain::{contact::Email, credential::Credential, reset::Reset};
+use crate::domain::{contact::Email, credential::Credential, reset::PasswordReset};
 use rialto_kernel::{StoreError, Write};
 
 pub trait ResetRequester {
@@ -17,7 +17,7 @@ pub trait ResetWriter {
     fn save_reset(
         &self,
         email: &Email,
-        reset: &Reset,
+        reset: &PasswordReset,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
@@ -29,7 +29,7 @@ pub trait ResetReader {
     fn reset(
         &self,
         email: &Email,
-    ) -> impl Future<Output = Result<Option<Reset>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<PasswordReset>, StoreError>> + Send;
 
     /// Writes a credential over the version before and takes the code away, as one; [`Write::Conflict`] if either has changed.
     ///
@@ -38,11 +38,11 @@ pub trait ResetReader {
     fn use_reset(
         &self,
         credential: &Credential,
-        reset: &Reset,
+        reset: &PasswordReset,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-pub trait Post {
+pub trait EmailSender {
     /// Sends a mail in plain text.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod sessions;
 
 use rialto_accounts::{
     domain::{
-        account::Details,
+        account::ContactDetails,
         contact::{Email, Name},
         credential::{Credential, PasswordHash},
         refresh_token::RefreshKey,
@@ -17,13 +17,13 @@ use rialto_accounts::{
         session::Session,
     },
     ports::{
-        AccountCloser, AccountLister, AccountReader, AccountWriter, AddressBooks, AttemptCounter,
-        CredentialReader, CredentialWriter, ErasureQueue, LastLogin, Profiles, Registrar,
+        AccountCloser, AccountLister, AccountReader, AccountRegistrar, AccountWriter, AddressBooks,
+        CredentialReader, CredentialWriter, ErasureQueue, LastLoginWriter, Profiles, RateLimiter,
         ResetReader, ResetWriter, SessionEnder, SessionLister, SessionReader, SessionStarter,
         SessionWriter,
     },
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{
     AccountId, Clock, Phone, SellerId, SessionId, SupervisorId, SystemClock, Timestamp, UserId,
     Write,
@@ -41,13 +41,13 @@ store![
     AccountReader,
     AccountWriter,
     AddressBooks,
-    AttemptCounter,
+    RateLimiter,
     CredentialReader,
     CredentialWriter,
     ErasureQueue,
-    LastLogin,
+    LastLoginWriter,
     Profiles,
-    Registrar,
+    AccountRegistrar,
     ResetReader,
     ResetWriter,
     SessionEnder,
@@ -75,8 +75,8 @@ macro_rules! contract {
 }
 use contract;
 
-fn details(email: &str) -> Details {
-    Details {
+fn details(email: &str) -> ContactDetails {
+    ContactDetails {
         email: Email::parse(email).unwrap(),
         name: Name::parse("Ann Lee").unwrap(),
         phone: Some(Phone::parse("+491701234567").unwrap()),
@@ -97,7 +97,13 @@ fn user(email: &str) -> Registration {
 
 /// A buyer who signed up then.
 fn user_since(email: &str, at: Timestamp) -> Registration {
-    Registration::user(UserId::generate(at), details(email), hash("h"), &Cause::default(), at)
+    Registration::user(
+        UserId::generate(at),
+        details(email),
+        hash("h"),
+        &EventContext::default(),
+        at,
+    )
 }
 
 fn seller(email: &str) -> Registration {
@@ -105,7 +111,7 @@ fn seller(email: &str) -> Registration {
         SellerId::generate(now()),
         details(email),
         hash("h"),
-        &Cause::default(),
+        &EventContext::default(),
         now(),
     )
 }

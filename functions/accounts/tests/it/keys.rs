@@ -2,8 +2,8 @@
 
 use crate::secrets_stub::Stub;
 use rialto_accounts::{
-    adapters::{memory::MemoryKeys, secrets::SecretKeys},
-    application::prepare_keys::prepare_keys,
+    adapters::{memory::MemoryKeys, secrets::SecretsManagerKeys},
+    application::init_keys::init_keys,
     domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
     ports::{KeyReader, KeyWriter},
 };
@@ -14,8 +14,8 @@ use rialto_lambda::token::{Jwks, generate_key};
 trait Keys: KeyReader + KeyWriter {}
 impl<K: KeyReader + KeyWriter> Keys for K {}
 
-fn secrets(stub: &Stub) -> SecretKeys {
-    SecretKeys::open(&emulator_config(&stub.start()), &Stage::parse("test").unwrap())
+fn secrets(stub: &Stub) -> SecretsManagerKeys {
+    SecretsManagerKeys::open(&emulator_config(&stub.start()), &Stage::parse("test").unwrap())
 }
 
 /// Runs each rule on each adapter, on a store of its own.
@@ -84,7 +84,7 @@ async fn what_is_published_last_is_published(keys: impl Keys) {
 #[tokio::test]
 async fn keys_lie_where_the_template_lets_functions_read_them() {
     let stub = Stub::default();
-    prepare_keys(&secrets(&stub)).await.unwrap();
+    init_keys(&secrets(&stub)).await.unwrap();
     let mut names: Vec<_> = stub.values().into_keys().collect();
     names.sort();
     assert_eq!(
@@ -107,9 +107,9 @@ async fn the_key_that_is_kept_is_read_anew() {
     let (one, other) = (secrets(&stub), secrets(&stub));
     let (first, second) = (signing_key("1"), signing_key("2"));
     assert_eq!(one.add_signing_key(Role::User, &first).await, Ok(Write::Done));
-    assert_eq!(one.kept_signing_key(Role::User).await, Ok(Some(first)));
+    assert_eq!(one.current_signing_key(Role::User).await, Ok(Some(first)));
     other.replace_signing_key(Role::User, &second).await.unwrap();
-    assert_eq!(one.kept_signing_key(Role::User).await, Ok(Some(second)));
+    assert_eq!(one.current_signing_key(Role::User).await, Ok(Some(second)));
 }
 
 #[tokio::test]

@@ -4,21 +4,21 @@
 use crate::{
     domain::{
         item::{Brand, Category, Item},
-        listing::{Entry, List, Relisting, Sort},
-        product::{Change, Product},
-        search::Chunk,
+        listing::{IndexDiff, IndexEntry, IndexKey, Sort},
+        product::{Product, ProductUpdate},
+        search::Batch,
     },
     ports::{
-        AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
-        SellerProductReader, SellerStatus, SellerWriter, Stored,
+        ListReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
+        RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
 use rialto_dynamo::{
-    AttributeValue, Delete, Expect, Key, Listing, Put, PutOutcome, Stretch, Table,
-    TransactWriteItem, Transacted, read_item, write_item,
+    AttributeValue, Delete, Key, Listing, Precondition, Put, PutOutcome, Stretch, Table,
+    TransactOutcome, TransactWriteItem, read_item, write_item,
 };
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 type Attributes = rialto_dynamo::Item;
@@ -50,23 +50,23 @@ fn product_key(product: ProductId) -> Key {
 }
 
 /// The partition of a list, in the table and in its indexes.
-fn partition(list: &List) -> String {
+fn partition(list: &IndexKey) -> String {
     match list {
-        List::All => "LIST#ALL".to_owned(),
-        List::Seller(seller) => format!("LIST#SELLER#{seller}"),
-        List::Brand(brand) => format!("LIST#BRAND#{brand}"),
-        List::Category(category) => format!("LIST#CATEGORY#{category}"),
-        List::Word(word) => format!("LIST#WORD#{word}"),
+        IndexKey::All => "LIST#ALL".to_owned(),
+        IndexKey::Seller(seller) => format!("LIST#SELLER#{seller}"),
+        IndexKey::Brand(brand) => format!("LIST#BRAND#{brand}"),
+        IndexKey::Category(category) => format!("LIST#CATEGORY#{category}"),
+        IndexKey::Word(word) => format!("LIST#WORD#{word}"),
     }
 }
 
-fn entry_key(list: &List, product: ProductId) -> Key {
+fn entry_key(list: &IndexKey, product: ProductId) -> Key {
     Key::new(partition(list), product.to_string())
 }
 
 impl DynamoCatalog {
     #[must_use]
-    pub fn open(app: &App) -> Self {
+    pub fn open(app: &FunctionContext) -> Self {
         Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
     }
 
@@ -80,16 +80,16 @@ impl DynamoCatalog {
     }
 
     async fn put_new<T: Serialize>(&self, key: &Key, record: &T) -> Result<Write, StoreError> {
-        self.table.put(write_item(key, record, &[])?, Expect::Absent).await.map(put)
+        self.table.put(write_item(key, record, &[])?, Precondition::Absent).await.map(put)
     }
 
     /// The product's own write, then its entries.
     fn writes(
         &self,
         item: Attributes,
-        expect: Expect,
+        expect: Precondition,
         product: &Product,
-        relisting: &Relisting,
+        relisting: &IndexDiff,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut write = Put::builder()
             .table_name(&self.table.name)
@@ -121,13 +121,13 @@ impl DynamoCatalog {
 }
 
 /// An entry as a list holds it, with its place in the orders that aren't the key's.
-fn listed(list: &List, entry: &Entry) -> Result<Attributes, StoreError> {
+fn listed(list: &IndexKey, entry: &IndexEntry) -> Result<Attributes, StoreError> {
     let mut item = write_item(&entry_key(list, entry.product_id), entry, &[])?;
     for (name, value) in [
         ("by_price_pk", partition(list)),
-        ("by_price_sk", Sort::Price.place(entry)),
+        ("by_price_sk", Sort::Price.sort_key(entry)),
         ("by_rating_pk", partition(list)),
-        ("by_rating_sk", Sort::Rating.place(entry)),
+        ("by_rating_sk", Sort::Rating.sort_key(entry)),
     ] {
         item.insert(name.to_owned(), AttributeValue::S(value));
     }
@@ -141,10 +141,10 @@ fn put(outcome: PutOutcome) -> Write {
     }
 }
 
-fn stored(outcome: PutOutcome) -> Stored {
+fn stored(outcome: PutOutcome) -> ProductWriteOutcome {
     match outcome {
-        PutOutcome::Done => Stored::Done,
-        PutOutcome::Refused(_) => Stored::Conflict,
+        PutOutcome::Done => ProductWriteOutcome::Done,
+        PutOutcome::Refused(_) => ProductWriteOutcome::Conflict,
     }
 }
 
@@ -159,7 +159,7 @@ impl ProductReader for DynamoCatalog {
 }
 
 impl ProductWriter for DynamoCatalog {
-    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
         let (before, product) = (change.before.as_ref(), &change.product);
         let mut item = write_item(&product_key(product.product_id), product, &change.events)?;
         item.insert(
@@ -167,37 +167,39 @@ impl ProductWriter for DynamoCatalog {
             AttributeValue::S(format!("SELLER#{}", product.seller_id)),
         );
         item.insert("by_seller_sk".to_owned(), AttributeValue::S(product.product_id.to_string()));
-        let expect = before.map_or(Expect::Absent, |before| Expect::Version(before.version));
+        let expect =
+            before.map_or(Precondition::Absent, |before| Precondition::Version(before.version));
         let was = before.and_then(Product::entry);
-        let relisting = Relisting::between(was.as_ref(), product.entry().as_ref());
-        if relisting.is_empty() && !change.needs_seller() {
+        let relisting = IndexDiff::between(was.as_ref(), product.entry().as_ref());
+        if relisting.is_empty() && !change.requires_open_seller() {
             return self.table.put(item, expect).await.map(stored);
         }
         let mut writes = self.writes(item, expect, product, &relisting)?;
-        if change.needs_seller() {
+        if change.requires_open_seller() {
             writes.push(
-                self.table.check_part(&seller_key(product.seller_id), Expect::Older(CLOSED))?,
+                self.table
+                    .transact_check(&seller_key(product.seller_id), Precondition::Older(CLOSED))?,
             );
         }
         match self.table.transact(writes).await? {
-            Transacted::Done => Ok(Stored::Done),
+            TransactOutcome::Done => Ok(ProductWriteOutcome::Done),
             // The product's own refusal comes first; otherwise it is the seller's.
-            Transacted::Refused(refusals) => match refusals.first() {
-                Some(None) => Ok(Stored::SellerClosed),
-                _ => Ok(Stored::Conflict),
+            TransactOutcome::Refused(refusals) => match refusals.first() {
+                Some(None) => Ok(ProductWriteOutcome::SellerClosed),
+                _ => Ok(ProductWriteOutcome::Conflict),
             },
         }
     }
 }
 
-impl OriginReader for DynamoCatalog {
-    async fn origin(
+impl RegistrationContextReader for DynamoCatalog {
+    async fn registration_context(
         &self,
         item: ItemId,
         seller: SellerId,
     ) -> Result<(Option<Item>, Option<SellerStatus>), StoreError> {
         let (item, seller) = (item_key(item), seller_key(seller));
-        let mut items = self.table.get_all(&[item.clone(), seller.clone()]).await?;
+        let mut items = self.table.batch_get(&[item.clone(), seller.clone()]).await?;
         let seller = items.remove(&seller).map(read_item::<SellerRecord>).transpose()?;
         Ok((items.remove(&item).map(read_item).transpose()?, seller.map(|seller| seller.status)))
     }
@@ -206,11 +208,11 @@ impl OriginReader for DynamoCatalog {
 impl ListReader for DynamoCatalog {
     async fn entries(
         &self,
-        list: &List,
+        list: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
-    ) -> Result<Chunk, StoreError> {
+    ) -> Result<Batch, StoreError> {
         let (index, partition_name, sort_name) = match sort {
             Sort::Newest => (None, "pk", "sk"),
             Sort::Price => (Some("by_price"), "by_price_pk", "by_price_sk"),
@@ -225,12 +227,12 @@ impl ListReader for DynamoCatalog {
         };
         let (items, more) = self.table.stretch(&stretch, limit).await?;
         let entries = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
-        Ok(Chunk { entries, more })
+        Ok(Batch { entries, more })
     }
 
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
         let keys: Vec<Key> = ids.iter().copied().map(product_key).collect();
-        let mut items = self.table.get_all(&keys).await?;
+        let mut items = self.table.batch_get(&keys).await?;
         keys.iter().filter_map(|key| items.remove(key)).map(read_item).collect()
     }
 }
@@ -250,7 +252,7 @@ impl SellerProductReader for DynamoCatalog {
         };
         let (items, next) = self.table.list(&listing, limit, position).await?;
         let keys = items.iter().map(rialto_dynamo::item_key).collect::<Result<Vec<_>, _>>()?;
-        let mut items = self.table.get_all(&keys).await?;
+        let mut items = self.table.batch_get(&keys).await?;
         let products = keys.iter().filter_map(|key| items.remove(key)).map(read_item);
         Ok((products.collect::<Result<_, _>>()?, next.map(|next| next.as_str().to_owned())))
     }
@@ -271,7 +273,7 @@ struct SellerRecord {
 }
 
 impl SellerWriter for DynamoCatalog {
-    async fn keep_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
+    async fn upsert_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
         let record =
             SellerRecord { seller_id, status: SellerStatus::Registered, version: REGISTERED };
         self.put_new(&seller_key(seller_id), &record).await
@@ -280,11 +282,11 @@ impl SellerWriter for DynamoCatalog {
     async fn close_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
         let record = SellerRecord { seller_id, status: SellerStatus::Closed, version: CLOSED };
         let item = write_item(&seller_key(seller_id), &record, &[])?;
-        self.table.put(item, Expect::Older(CLOSED)).await.map(put)
+        self.table.put(item, Precondition::Older(CLOSED)).await.map(put)
     }
 }
 
-impl AssortmentWriter for DynamoCatalog {
+impl TaxonomyWriter for DynamoCatalog {
     async fn put_category(&self, category: &Category) -> Result<Write, StoreError> {
         self.put_new(&category_key(category.category_id), category).await
     }
@@ -293,13 +295,13 @@ impl AssortmentWriter for DynamoCatalog {
         self.put_new(&brand_key(brand.brand_id), brand).await
     }
 
-    async fn classes(
+    async fn classes_exist(
         &self,
         category: CategoryId,
         brand: BrandId,
     ) -> Result<(bool, bool), StoreError> {
         let (category, brand) = (category_key(category), brand_key(brand));
-        let items = self.table.get_all(&[category.clone(), brand.clone()]).await?;
+        let items = self.table.batch_get(&[category.clone(), brand.clone()]).await?;
         Ok((items.contains_key(&category), items.contains_key(&brand)))
     }
 

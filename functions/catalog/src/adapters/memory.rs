@@ -3,13 +3,13 @@
 use crate::{
     domain::{
         item::{Brand, Category, Item},
-        listing::{Entry, List, Sort},
-        product::{Change, Product},
-        search::Chunk,
+        listing::{IndexEntry, IndexKey, Sort},
+        product::{Product, ProductUpdate},
+        search::Batch,
     },
     ports::{
-        AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
-        SellerProductReader, SellerStatus, SellerWriter, Stored,
+        ListReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
+        RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
 use rialto_contracts::Event;
@@ -32,7 +32,7 @@ struct State {
     items: BTreeMap<ItemId, Item>,
     sellers: BTreeMap<SellerId, SellerStatus>,
     products: BTreeMap<ProductId, Product>,
-    announced: Vec<Event>,
+    published_events: Vec<Event>,
 }
 
 impl MemoryCatalog {
@@ -42,8 +42,8 @@ impl MemoryCatalog {
 
     /// Every event that a write announced, in order.
     #[must_use]
-    pub fn announced(&self) -> Vec<Event> {
-        self.state().announced.clone()
+    pub fn published_events(&self) -> Vec<Event> {
+        self.state().published_events.clone()
     }
 }
 
@@ -54,26 +54,26 @@ impl ProductReader for MemoryCatalog {
 }
 
 impl ProductWriter for MemoryCatalog {
-    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
         let mut state = self.state();
         let product = &change.product;
         let there = state.products.get(&product.product_id).map(|product| product.version);
         if there != change.before.as_ref().map(|before| before.version) {
-            return Ok(Stored::Conflict);
+            return Ok(ProductWriteOutcome::Conflict);
         }
-        if change.needs_seller()
+        if change.requires_open_seller()
             && state.sellers.get(&product.seller_id) == Some(&SellerStatus::Closed)
         {
-            return Ok(Stored::SellerClosed);
+            return Ok(ProductWriteOutcome::SellerClosed);
         }
         state.products.insert(product.product_id, product.clone());
-        state.announced.extend(change.events.iter().cloned());
-        Ok(Stored::Done)
+        state.published_events.extend(change.events.iter().cloned());
+        Ok(ProductWriteOutcome::Done)
     }
 }
 
-impl OriginReader for MemoryCatalog {
-    async fn origin(
+impl RegistrationContextReader for MemoryCatalog {
+    async fn registration_context(
         &self,
         item: ItemId,
         seller: SellerId,
@@ -86,16 +86,16 @@ impl OriginReader for MemoryCatalog {
 impl ListReader for MemoryCatalog {
     async fn entries(
         &self,
-        list: &List,
+        list: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
-    ) -> Result<Chunk, StoreError> {
+    ) -> Result<Batch, StoreError> {
         let state = self.state();
         let entries = state.products.values().filter_map(Product::entry);
-        let mut entries: Vec<(String, Entry)> = entries
+        let mut entries: Vec<(String, IndexEntry)> = entries
             .filter(|entry| entry.lists().contains(list))
-            .map(|entry| (sort.place(&entry), entry))
+            .map(|entry| (sort.sort_key(&entry), entry))
             .filter(|(place, _)| {
                 after.is_none_or(
                     |after| if sort.descends() { &**place < after } else { &**place > after },
@@ -105,7 +105,7 @@ impl ListReader for MemoryCatalog {
         entries.sort_by(|(a, _), (b, _)| if sort.descends() { b.cmp(a) } else { a.cmp(b) });
         let more = entries.len() > limit as usize;
         entries.truncate(limit as usize);
-        Ok(Chunk { entries: entries.into_iter().map(|(_, entry)| entry).collect(), more })
+        Ok(Batch { entries: entries.into_iter().map(|(_, entry)| entry).collect(), more })
     }
 
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -135,7 +135,7 @@ impl SellerProductReader for MemoryCatalog {
 }
 
 impl SellerWriter for MemoryCatalog {
-    async fn keep_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
+    async fn upsert_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.sellers.contains_key(&seller) {
             return Ok(Write::Conflict);
@@ -150,7 +150,7 @@ impl SellerWriter for MemoryCatalog {
     }
 }
 
-impl AssortmentWriter for MemoryCatalog {
+impl TaxonomyWriter for MemoryCatalog {
     async fn put_category(&self, category: &Category) -> Result<Write, StoreError> {
         Ok(put_new(self.state().categories.entry(category.category_id), category))
     }
@@ -159,7 +159,7 @@ impl AssortmentWriter for MemoryCatalog {
         Ok(put_new(self.state().brands.entry(brand.brand_id), brand))
     }
 
-    async fn classes(
+    async fn classes_exist(
         &self,
         category: CategoryId,
         brand: BrandId,

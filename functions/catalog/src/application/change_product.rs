@@ -1,11 +1,11 @@
 use crate::{
     domain::{
-        product::{Change, Edit, Product},
+        product::{Edit, Product, ProductUpdate},
         status::IllegalTransition,
     },
-    ports::{ProductReader, ProductWriter, Stored},
+    ports::{ProductReader, ProductWriteOutcome, ProductWriter},
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp};
 
 /// Why a product isn't changed. It is as it was.
@@ -24,7 +24,7 @@ pub enum ChangeProductError {
 }
 
 /// How often a change that collides with others is tried.
-pub(super) const TRIES: u32 = 5;
+pub(super) const MAX_ATTEMPTS: u32 = 5;
 
 /// Changes what a product's seller says about it.
 ///
@@ -36,21 +36,21 @@ pub async fn change_product(
     edit: &Edit,
     may_change: impl Fn(SellerId) -> bool,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Product, ChangeProductError> {
-    rewrite(store, product, may_change, |product| product.edit(edit, now, cause)).await
+    update_product(store, product, may_change, |product| product.edit(edit, now, cause)).await
 }
 
 /// Loads, decides and stores, again when somebody else was quicker. What was quicker may be this very write, repeated
 /// below because its answer was lost.
-pub(super) async fn rewrite(
+pub(super) async fn update_product(
     store: &(impl ProductReader + ProductWriter),
     product: ProductId,
     may_change: impl Fn(SellerId) -> bool,
-    decide: impl Fn(&Product) -> Result<Change, IllegalTransition>,
+    decide: impl Fn(&Product) -> Result<ProductUpdate, IllegalTransition>,
 ) -> Result<Product, ChangeProductError> {
     let mut tried = None;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let product = store.product(product).await?.ok_or(ChangeProductError::NotFound)?;
         if tried.as_ref() == Some(&product) {
             return Ok(product);
@@ -60,9 +60,9 @@ pub(super) async fn rewrite(
         }
         let change = decide(&product)?;
         match store.store(&change).await? {
-            Stored::Done => return Ok(change.product),
-            Stored::SellerClosed => return Err(ChangeProductError::SellerClosed),
-            Stored::Conflict => tried = Some(change.product),
+            ProductWriteOutcome::Done => return Ok(change.product),
+            ProductWriteOutcome::SellerClosed => return Err(ChangeProductError::SellerClosed),
+            ProductWriteOutcome::Conflict => tried = Some(change.product),
         }
     }
     Err(StoreError::Unavailable("the product changes too fast".to_owned()).into())
@@ -93,15 +93,16 @@ mod tests {
     }
 
     impl ProductWriter for Contended {
-        async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+        async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
             let left = self
                 .times
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
             if left.is_ok() {
                 let product = self.store.product(change.product.product_id).await?.unwrap();
-                let other =
-                    product.hear_of_stock(!product.in_stock, product.stock_sequence + 1).unwrap();
-                assert_eq!(self.store.store(&other).await?, Stored::Done);
+                let other = product
+                    .apply_stock_event(!product.in_stock, product.stock_sequence + 1)
+                    .unwrap();
+                assert_eq!(self.store.store(&other).await?, ProductWriteOutcome::Done);
             }
             self.store.store(change).await
         }
@@ -117,9 +118,9 @@ mod tests {
     }
 
     impl ProductWriter for Forgetful {
-        async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
-            assert_eq!(self.0.store(change).await?, Stored::Done);
-            Ok(Stored::Conflict)
+        async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
+            assert_eq!(self.0.store(change).await?, ProductWriteOutcome::Done);
+            Ok(ProductWriteOutcome::Conflict)
         }
     }
 
@@ -129,7 +130,8 @@ mod tests {
         let product = sell(&store.0, 1, "s", "thing").await;
         let (sold_out, now) = (ProductStatus::SoldOut, Timestamp::from_millis(9));
         let changed =
-            set_product_status(&store, product, sold_out, |_| true, now, &Cause::default()).await;
+            set_product_status(&store, product, sold_out, |_| true, now, &EventContext::default())
+                .await;
         assert_eq!(changed.unwrap().version, 3);
         assert_eq!(store.product(product).await.unwrap().unwrap().version, 3);
     }
@@ -148,7 +150,7 @@ mod tests {
             &edit,
             |_| true,
             Timestamp::from_millis(9),
-            &Cause::default(),
+            &EventContext::default(),
         )
         .await
     }

@@ -1,15 +1,15 @@
 use crate::{
-    domain::search::{Chunk, Position, PositionError, Search},
+    domain::search::{Batch, Position, PositionError, Search},
     ports::{ListReader, ProductPage},
 };
 use futures_util::future::try_join_all;
 use rialto_kernel::StoreError;
 
 /// How many entries a page reads at most, those of the first look included.
-pub const READS_A_PAGE: u32 = 1_000;
+pub const READ_BUDGET: u32 = 1_000;
 
 /// How many entries of each list a first look reads. There are 15 lists at most: 12 words, a seller, a brand, a category.
-const FIRST_LOOK: u32 = 40;
+const PROBE_SIZE: u32 = 40;
 
 /// How many entries are read at once where some may not match.
 const CHUNK: u32 = 250;
@@ -34,16 +34,16 @@ pub async fn list_products(
     limit: u32,
     position: Option<&str>,
 ) -> Result<ProductPage, ListProductsError> {
-    let mut reading = Reading::begin(store, search, position).await?;
+    let mut reading = ListScan::start(store, search, position).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     loop {
         let room = limit - found.len();
         let chunk = reading.chunk(room).await?;
-        let taken = search.take(&chunk, room);
+        let taken = search.fill_page(&chunk, room);
         let products = store.products(&taken.products).await?;
         // What was found in a list may have changed since.
-        found.extend(products.into_iter().filter(|product| search.finds(product)));
+        found.extend(products.into_iter().filter(|product| search.matches_product(product)));
         if taken.ended {
             return Ok((found, None));
         }
@@ -55,21 +55,21 @@ pub async fn list_products(
 }
 
 /// One list as it is read for one page.
-struct Reading<'a, S> {
+struct ListScan<'a, S> {
     store: &'a S,
     search: &'a Search,
     /// Which of the search's lists.
     list: usize,
     last: Option<String>,
     /// What a first look has read of it already.
-    first: Option<Chunk>,
+    first: Option<Batch>,
     /// How many entries may still be read.
     left: u32,
 }
 
-impl<'a, S: ListReader> Reading<'a, S> {
+impl<'a, S: ListReader> ListScan<'a, S> {
     /// Goes on where a page ended, or looks into every list and chooses one.
-    async fn begin(
+    async fn start(
         store: &'a S,
         search: &'a Search,
         position: Option<&str>,
@@ -77,13 +77,13 @@ impl<'a, S: ListReader> Reading<'a, S> {
         let lists = search.lists();
         let start = search.start();
         let mut reading =
-            Self { store, search, list: 0, last: None, first: None, left: READS_A_PAGE };
+            Self { store, search, list: 0, last: None, first: None, left: READ_BUDGET };
         if let Some(position) = position {
             let position = Position::parse(position, lists.len())?;
             return Ok(Self { list: position.list, last: Some(position.last), ..reading });
         }
         if lists.len() > 1 {
-            let look = |list| store.entries(list, search.sort, start.as_deref(), FIRST_LOOK);
+            let look = |list| store.entries(list, search.sort, start.as_deref(), PROBE_SIZE);
             let mut chunks = try_join_all(lists.iter().map(look)).await?;
             let read = chunks.iter().map(|chunk| chunk.entries.len()).sum::<usize>();
             reading.left = reading.left.saturating_sub(u32::try_from(read).unwrap_or(u32::MAX));
@@ -94,13 +94,13 @@ impl<'a, S: ListReader> Reading<'a, S> {
         Ok(reading)
     }
 
-    async fn chunk(&mut self, room: usize) -> Result<Chunk, StoreError> {
+    async fn chunk(&mut self, room: usize) -> Result<Batch, StoreError> {
         if let Some(chunk) = self.first.take() {
             return Ok(chunk);
         }
         // One more than there is room for tells whether anything follows.
         let wanted = u32::try_from(room + 1).unwrap_or(u32::MAX);
-        let wanted = if self.search.filters() { CHUNK } else { wanted }.min(self.left);
+        let wanted = if self.search.needs_filtering() { CHUNK } else { wanted }.min(self.left);
         let list = &self.search.lists()[self.list];
         let chunk =
             self.store.entries(list, self.search.sort, self.last.as_deref(), wanted).await?;
@@ -120,14 +120,14 @@ mod tests {
     use crate::{
         adapters::memory::MemoryCatalog,
         domain::{
-            listing::{List, Sort},
+            listing::{IndexKey, Sort},
             product::Product,
-            words::Words,
+            words::Tokens,
         },
-        ports::{ProductWriter, Stored},
+        ports::{ProductWriteOutcome, ProductWriter},
         testing::{registered, sell},
     };
-    use rialto_contracts::{Cause, catalog::ProductStatus};
+    use rialto_contracts::{EventContext, catalog::ProductStatus};
     use rialto_kernel::{Amount, ProductId, SellerId, Timestamp};
     use std::sync::Mutex;
 
@@ -135,17 +135,17 @@ mod tests {
     #[derive(Default)]
     struct Noted {
         store: MemoryCatalog,
-        read: Mutex<Vec<(List, usize)>>,
+        read: Mutex<Vec<(IndexKey, usize)>>,
     }
 
     impl ListReader for Noted {
         async fn entries(
             &self,
-            list: &List,
+            list: &IndexKey,
             sort: Sort,
             after: Option<&str>,
             limit: u32,
-        ) -> Result<Chunk, StoreError> {
+        ) -> Result<Batch, StoreError> {
             let chunk = self.store.entries(list, sort, after, limit).await?;
             self.read.lock().unwrap().push((list.clone(), chunk.entries.len()));
             Ok(chunk)
@@ -157,13 +157,13 @@ mod tests {
     }
 
     impl Noted {
-        fn reads(&self) -> Vec<(List, usize)> {
+        fn reads(&self) -> Vec<(IndexKey, usize)> {
             std::mem::take(&mut self.read.lock().unwrap())
         }
     }
 
-    fn word(word: &str) -> List {
-        List::Word(word.to_owned())
+    fn word(word: &str) -> IndexKey {
+        IndexKey::Word(word.to_owned())
     }
 
     #[tokio::test]
@@ -191,7 +191,7 @@ mod tests {
             sell(&store.store, millis, "a", if millis % 2 == 0 { "red hat" } else { "blue shoe" })
                 .await;
         }
-        let search = Search { words: Words::of("red shoe"), ..Search::default() };
+        let search = Search { words: Tokens::of("red shoe"), ..Search::default() };
         let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
         assert_eq!(found, []);
         assert_eq!(store.reads().iter().map(|(_, read)| read).sum::<usize>(), 1_000);
@@ -208,11 +208,11 @@ mod tests {
     impl ListReader for Lagging {
         async fn entries(
             &self,
-            list: &List,
+            list: &IndexKey,
             sort: Sort,
             after: Option<&str>,
             limit: u32,
-        ) -> Result<Chunk, StoreError> {
+        ) -> Result<Batch, StoreError> {
             self.lists.entries(list, sort, after, limit).await
         }
 
@@ -226,17 +226,17 @@ mod tests {
         let store = Lagging { lists: MemoryCatalog::default(), products: MemoryCatalog::default() };
         for millis in 1..=4 {
             let registered = registered(millis, "a", "thing", 1);
-            let cause = Cause::default();
+            let cause = EventContext::default();
             let now = Timestamp::from_millis(millis);
-            let sold = registered.product.choose(ProductStatus::Sell, now, &cause).unwrap();
-            let hidden = sold.product.choose(ProductStatus::Unregistered, now, &cause).unwrap();
+            let sold = registered.product.set_status(ProductStatus::Sell, now, &cause).unwrap();
+            let hidden = sold.product.set_status(ProductStatus::Unregistered, now, &cause).unwrap();
             // Lists hold all four; the newest two were unregistered since.
             for change in [&registered, &sold] {
-                assert_eq!(store.lists.store(change).await.unwrap(), Stored::Done);
-                assert_eq!(store.products.store(change).await.unwrap(), Stored::Done);
+                assert_eq!(store.lists.store(change).await.unwrap(), ProductWriteOutcome::Done);
+                assert_eq!(store.products.store(change).await.unwrap(), ProductWriteOutcome::Done);
             }
             if millis > 2 {
-                assert_eq!(store.products.store(&hidden).await.unwrap(), Stored::Done);
+                assert_eq!(store.products.store(&hidden).await.unwrap(), ProductWriteOutcome::Done);
             }
         }
         let (found, next) = list_products(&store, &Search::default(), 2, None).await.unwrap();
@@ -252,7 +252,7 @@ mod tests {
             sell(&store.store, millis, "a", title).await;
         }
         let seller = Some(SellerId::derive(&[b"a"]));
-        let search = Search { words: Words::of("shoe rare red"), seller, ..Search::default() };
+        let search = Search { words: Tokens::of("shoe rare red"), seller, ..Search::default() };
         let (found, next) = list_products(&store, &search, 30, None).await.unwrap();
         assert_eq!((found.len(), store.reads().len()), (30, 4));
         let (found, next) = list_products(&store, &search, 30, next.as_deref()).await.unwrap();
@@ -267,7 +267,7 @@ mod tests {
             sell(&store.store, millis, "a", "thing").await;
         }
         let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
-        assert_eq!((found.len(), store.reads()), (4, vec![(List::All, 5)]));
+        assert_eq!((found.len(), store.reads()), (4, vec![(IndexKey::All, 5)]));
         let (found, next) =
             list_products(&store, &Search::default(), 4, next.as_deref()).await.unwrap();
         assert_eq!((found.len(), next.is_some()), (4, true));

@@ -10,5 +10,5 @@ pub async fn on_seller_registered(
     store: &impl SellerWriter,
     event: &SellerRegistered,
 ) -> Result<Write, StoreError> {
-    store.keep_seller(event.seller_id).await
+    store.upsert_seller(event.seller_id).await
 }

@@ -1,15 +1,15 @@
 use super::{change_product::ChangeProductError, set_product_status::set_product_status};
 use crate::{
-    domain::listing::{List, Sort},
+    domain::listing::{IndexKey, Sort},
     ports::{ListReader, ProductReader, ProductWriter, SellerProductReader, SellerWriter},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rialto_contracts::{Cause, accounts::SellerUnregistered, catalog::ProductStatus};
+use rialto_contracts::{EventContext, accounts::SellerUnregistered, catalog::ProductStatus};
 use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write};
 
 /// How many products are listed, and changed, at once.
 const PAGE: u32 = 100;
-const AT_ONCE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// Closes the seller, who gets no more products, and makes every product UNREGISTERED; a second time nothing changes.
 ///
@@ -24,7 +24,7 @@ pub async fn on_seller_unregistered(
      ),
     event: &SellerUnregistered,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Write, StoreError> {
     let closed = store.close_seller(event.seller_id).await?;
     let shown = withdraw_shown(store, event.seller_id, now, cause).await?;
@@ -41,19 +41,19 @@ async fn withdraw_shown(
     store: &(impl ListReader + ProductReader + ProductWriter + Sync),
     seller: SellerId,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Write, StoreError> {
     let mut changed = Write::Conflict;
     let mut after: Option<String> = None;
     loop {
         let chunk =
-            store.entries(&List::Seller(seller), Sort::Newest, after.as_deref(), PAGE).await?;
+            store.entries(&IndexKey::Seller(seller), Sort::Newest, after.as_deref(), PAGE).await?;
         let shown = chunk.entries.iter().map(|entry| entry.product_id).collect();
         changed = any([changed, withdraw_all(store, shown, now, cause).await?]);
         if !chunk.more {
             return Ok(changed);
         }
-        after = chunk.entries.last().map(|entry| Sort::Newest.place(entry));
+        after = chunk.entries.last().map(|entry| Sort::Newest.sort_key(entry));
     }
 }
 
@@ -61,7 +61,7 @@ async fn withdraw_rest(
     store: &(impl SellerProductReader + ProductReader + ProductWriter + Sync),
     seller: SellerId,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Write, StoreError> {
     let mut changed = Write::Conflict;
     let mut position: Option<String> = None;
@@ -82,21 +82,21 @@ async fn withdraw_all(
     store: &(impl ProductReader + ProductWriter + Sync),
     products: Vec<ProductId>,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Write, StoreError> {
     let withdrawn = stream::iter(products)
-        .map(|product| withdraw(store, product, now, cause))
-        .buffer_unordered(AT_ONCE)
+        .map(|product| unpublish(store, product, now, cause))
+        .buffer_unordered(CONCURRENCY)
         .try_collect::<Vec<_>>()
         .await?;
     Ok(any(withdrawn))
 }
 
-async fn withdraw(
+async fn unpublish(
     store: &(impl ProductReader + ProductWriter),
     product: ProductId,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Write, StoreError> {
     let status = ProductStatus::Unregistered;
     match set_product_status(store, product, status, |_| true, now, cause).await {
@@ -113,7 +113,7 @@ mod tests {
     use crate::{
         adapters::memory::MemoryCatalog,
         application::on_seller_registered::on_seller_registered,
-        ports::{OriginReader, SellerStatus},
+        ports::{RegistrationContextReader, SellerStatus},
         testing::sell,
     };
     use rialto_contracts::accounts::SellerRegistered;
@@ -123,7 +123,7 @@ mod tests {
     async fn an_unregistered_sellers_products_go_and_nobody_elses() {
         let store = MemoryCatalog::default();
         let (seller_id, now, cause) =
-            (SellerId::derive(&[b"s"]), Timestamp::from_millis(9), Cause::default());
+            (SellerId::derive(&[b"s"]), Timestamp::from_millis(9), EventContext::default());
         let (first, second) =
             (sell(&store, 1, "s", "thing").await, sell(&store, 2, "s", "other thing").await);
         let strange = sell(&store, 3, "t", "another's").await;
@@ -147,12 +147,13 @@ mod tests {
         let (seller_id, now) = (SellerId::derive(&[b"s"]), Timestamp::from_millis(9));
         let event = SellerUnregistered { seller_id };
         assert_eq!(
-            on_seller_unregistered(&store, &event, now, &Cause::default()).await.unwrap(),
+            on_seller_unregistered(&store, &event, now, &EventContext::default()).await.unwrap(),
             Write::Done
         );
         let late = on_seller_registered(&store, &SellerRegistered { seller_id }).await.unwrap();
         assert_eq!(late, Write::Conflict);
-        let (_, seller) = store.origin(ItemId::derive(&[b"i"]), seller_id).await.unwrap();
+        let (_, seller) =
+            store.registration_context(ItemId::derive(&[b"i"]), seller_id).await.unwrap();
         assert_eq!(seller, Some(SellerStatus::Closed));
     }
 }

@@ -1,5 +1,5 @@
-use super::change_product::TRIES;
-use crate::ports::{ProductReader, ProductWriter, Stored};
+use super::change_product::MAX_ATTEMPTS;
+use crate::ports::{ProductReader, ProductWriteOutcome, ProductWriter};
 use rialto_kernel::{ProductId, StoreError, Write};
 
 /// Why the event is left to the queue's retry.
@@ -21,13 +21,13 @@ pub async fn on_stock_changed(
     in_stock: bool,
     sequence: u64,
 ) -> Result<Write, OnStockChangedError> {
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let known =
             store.product(product).await?.ok_or(OnStockChangedError::UnknownProduct(product))?;
-        let Some(change) = known.hear_of_stock(in_stock, sequence) else {
+        let Some(change) = known.apply_stock_event(in_stock, sequence) else {
             return Ok(Write::Conflict);
         };
-        if store.store(&change).await? == Stored::Done {
+        if store.store(&change).await? == ProductWriteOutcome::Done {
             return Ok(Write::Done);
         }
     }

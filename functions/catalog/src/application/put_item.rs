@@ -1,4 +1,4 @@
-use crate::{domain::item::Item, ports::AssortmentWriter};
+use crate::{domain::item::Item, ports::TaxonomyWriter};
 use rialto_kernel::{StoreError, Write};
 
 /// Why an item isn't put. Nothing has changed.
@@ -16,8 +16,8 @@ pub enum PutItemError {
 ///
 /// # Errors
 /// [`PutItemError`] without such a category or brand.
-pub async fn put_item(store: &impl AssortmentWriter, item: &Item) -> Result<Write, PutItemError> {
-    let (category, brand) = store.classes(item.category_id, item.brand_id).await?;
+pub async fn put_item(store: &impl TaxonomyWriter, item: &Item) -> Result<Write, PutItemError> {
+    let (category, brand) = store.classes_exist(item.category_id, item.brand_id).await?;
     if !category {
         return Err(PutItemError::UnknownCategory);
     }

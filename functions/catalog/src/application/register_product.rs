@@ -1,8 +1,10 @@
 use crate::{
     domain::product::{Product, Registration},
-    ports::{OriginReader, ProductReader, ProductWriter, SellerStatus, Stored},
+    ports::{
+        ProductReader, ProductWriteOutcome, ProductWriter, RegistrationContextReader, SellerStatus,
+    },
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{ItemId, ProductId, SellerId, StoreError, Timestamp};
 
 /// Whose product it is to be.
@@ -50,13 +52,13 @@ pub enum RegisterProductError {
 /// # Errors
 /// [`RegisterProductError`]; nothing has changed then, unless it is a store that couldn't tell.
 pub async fn register_product(
-    store: &(impl OriginReader + ProductReader + ProductWriter),
+    store: &(impl RegistrationContextReader + ProductReader + ProductWriter),
     request: RegisterProduct,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Product, RegisterProductError> {
     let seller = request.owner.seller();
-    let (item, known) = store.origin(request.item, seller).await?;
+    let (item, known) = store.registration_context(request.item, seller).await?;
     let item = item.ok_or(RegisterProductError::UnknownItem)?;
     let unknown = known.is_none() && matches!(request.owner, Owner::Named(_));
     if unknown || known == Some(SellerStatus::Closed) {
@@ -65,9 +67,9 @@ pub async fn register_product(
     let change =
         Product::register(request.product, seller, &item, request.registration, now, cause);
     match store.store(&change).await? {
-        Stored::Done => return Ok(change.product),
-        Stored::SellerClosed => return Err(RegisterProductError::UnknownSeller),
-        Stored::Conflict => (),
+        ProductWriteOutcome::Done => return Ok(change.product),
+        ProductWriteOutcome::SellerClosed => return Err(RegisterProductError::UnknownSeller),
+        ProductWriteOutcome::Conflict => (),
     }
     // It may be this very write, repeated below because its answer was lost.
     let there = store.product(request.product).await?;

@@ -1,9 +1,9 @@
-use super::change_product::{ChangeProductError, rewrite};
+use super::change_product::{ChangeProductError, update_product};
 use crate::{
     domain::product::Product,
     ports::{ProductReader, ProductWriter},
 };
-use rialto_contracts::{Cause, catalog::ProductStatus};
+use rialto_contracts::{EventContext, catalog::ProductStatus};
 use rialto_kernel::{ProductId, SellerId, Timestamp};
 
 /// Chooses a product's status. What is shown follows from it and from the stock.
@@ -16,7 +16,8 @@ pub async fn set_product_status(
     status: ProductStatus,
     may_change: impl Fn(SellerId) -> bool,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Product, ChangeProductError> {
-    rewrite(store, product, may_change, |product| product.choose(status, now, cause)).await
+    update_product(store, product, may_change, |product| product.set_status(status, now, cause))
+        .await
 }

@@ -1,12 +1,12 @@
 use super::{
     details::{Description, ImageUrl, Title},
     item::Item,
-    listing::Entry,
+    listing::IndexEntry,
     status::{self, IllegalTransition},
-    words::Words,
+    words::Tokens,
 };
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     catalog::{ProductChanged, ProductRegistered, ProductStatus},
 };
 use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Timestamp};
@@ -64,18 +64,18 @@ pub struct Edit {
 
 /// A write: the product before, as it will be, and what is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct ProductUpdate {
     /// None if there is no such product yet.
     pub before: Option<Product>,
     pub product: Product,
     pub events: Vec<Event>,
 }
 
-impl Change {
+impl ProductUpdate {
     /// Whether it is only for sellers who aren't closed: what is new, and what everybody sees from now on. So a list of
     /// what a closed seller shows can only get shorter.
     #[must_use]
-    pub fn needs_seller(&self) -> bool {
+    pub fn requires_open_seller(&self) -> bool {
         self.before.as_ref().is_none_or(|before| self.product.is_public() && !before.is_public())
     }
 }
@@ -89,8 +89,8 @@ impl Product {
         item: &Item,
         registration: Registration,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Change {
+        cause: &EventContext,
+    ) -> ProductUpdate {
         let initial_stock = registration.initial_stock;
         let product = Self {
             product_id,
@@ -122,19 +122,19 @@ impl Product {
             status: product.chosen_status,
         };
         let events = vec![Event::new(&announced, product.version, 0, now, cause)];
-        Change { before: None, product, events }
+        ProductUpdate { before: None, product, events }
     }
 
     /// What everybody sees as its status.
     #[must_use]
-    pub const fn shown_status(&self) -> ProductStatus {
+    pub const fn effective_status(&self) -> ProductStatus {
         status::shown(self.chosen_status, self.in_stock)
     }
 
     /// Whether everybody sees it.
     #[must_use]
     pub const fn is_public(&self) -> bool {
-        status::is_public(self.shown_status())
+        status::is_public(self.effective_status())
     }
 
     /// The ratings' average in tenths, 10 to 50, rounded; 0 without any.
@@ -146,15 +146,15 @@ impl Product {
 
     /// What lists hold of it; nothing while it isn't public.
     #[must_use]
-    pub fn entry(&self) -> Option<Entry> {
-        self.is_public().then(|| Entry {
+    pub fn entry(&self) -> Option<IndexEntry> {
+        self.is_public().then(|| IndexEntry {
             product_id: self.product_id,
             seller_id: self.seller_id,
             category_id: self.category_id,
             brand_id: self.brand_id,
             price: self.price,
             rating_tenths: self.rating_tenths(),
-            words: Words::of(self.title.as_str()),
+            words: Tokens::of(self.title.as_str()),
         })
     }
 
@@ -166,8 +166,8 @@ impl Product {
         &self,
         edit: &Edit,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Result<Change, IllegalTransition> {
+        cause: &EventContext,
+    ) -> Result<ProductUpdate, IllegalTransition> {
         if self.chosen_status == ProductStatus::Unregistered {
             return Err(IllegalTransition { state: self.chosen_status });
         }
@@ -179,48 +179,48 @@ impl Product {
             price: edit.price.unwrap_or(self.price),
             ..self.clone()
         };
-        Ok(self.changed_to(after, now, cause))
+        Ok(self.update_to(after, now, cause))
     }
 
     /// The product with another status.
     ///
     /// # Errors
     /// [`IllegalTransition`] unless that status may follow the chosen one.
-    pub fn choose(
+    pub fn set_status(
         &self,
         status: ProductStatus,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Result<Change, IllegalTransition> {
+        cause: &EventContext,
+    ) -> Result<ProductUpdate, IllegalTransition> {
         if !status::may_follow(self.chosen_status, status) {
             return Err(IllegalTransition { state: self.chosen_status });
         }
-        Ok(self.changed_to(Self { chosen_status: status, ..self.clone() }, now, cause))
+        Ok(self.update_to(Self { chosen_status: status, ..self.clone() }, now, cause))
     }
 
     /// The product as inventory tells of its stock; nothing if something newer was heard.
     #[must_use]
-    pub fn hear_of_stock(&self, in_stock: bool, sequence: u64) -> Option<Change> {
+    pub fn apply_stock_event(&self, in_stock: bool, sequence: u64) -> Option<ProductUpdate> {
         (sequence > self.stock_sequence).then(|| {
             let version = self.version + 1;
             let product = Self { in_stock, stock_sequence: sequence, version, ..self.clone() };
-            Change { before: Some(self.clone()), product, events: Vec::new() }
+            ProductUpdate { before: Some(self.clone()), product, events: Vec::new() }
         })
     }
 
     /// Announces the change if the event would say anything new.
-    fn changed_to(&self, after: Self, now: Timestamp, cause: &Cause) -> Change {
+    fn update_to(&self, after: Self, now: Timestamp, cause: &EventContext) -> ProductUpdate {
         let product = Self { version: self.version + 1, ..after };
-        let announced = product.announcement();
-        let events = if announced == self.announcement() {
+        let announced = product.to_event();
+        let events = if announced == self.to_event() {
             Vec::new()
         } else {
             vec![Event::new(&announced, product.version, 0, now, cause)]
         };
-        Change { before: Some(self.clone()), product, events }
+        ProductUpdate { before: Some(self.clone()), product, events }
     }
 
-    fn announcement(&self) -> ProductChanged {
+    fn to_event(&self) -> ProductChanged {
         ProductChanged {
             product_id: self.product_id,
             seller_id: self.seller_id,
@@ -254,7 +254,7 @@ mod tests {
     }
 
     fn chosen(product: &Product, status: ProductStatus) -> Product {
-        product.choose(status, NOW, &Cause::default()).unwrap().product
+        product.set_status(status, NOW, &EventContext::default()).unwrap().product
     }
 
     #[test]
@@ -265,29 +265,32 @@ mod tests {
             let mut product = sold.clone();
             for at in order {
                 let (in_stock, sequence) = newest_last[at];
-                if let Some(change) = product.hear_of_stock(in_stock, sequence) {
+                if let Some(change) = product.apply_stock_event(in_stock, sequence) {
                     assert!(change.events.is_empty());
                     product = change.product;
                 }
             }
             assert_eq!((product.in_stock, product.stock_sequence), (false, 7), "{order:?}");
-            assert_eq!(product.shown_status(), SoldOut);
-            assert_eq!(product.hear_of_stock(true, 7), None);
-            assert_eq!(product.hear_of_stock(true, 8).unwrap().product.shown_status(), Sell);
+            assert_eq!(product.effective_status(), SoldOut);
+            assert_eq!(product.apply_stock_event(true, 7), None);
+            assert_eq!(
+                product.apply_stock_event(true, 8).unwrap().product.effective_status(),
+                Sell
+            );
         }
     }
 
     #[test]
     fn without_initial_stock_a_product_shows_sold_out() {
-        assert_eq!(chosen(&product(0), Sell).shown_status(), SoldOut);
-        assert_eq!(chosen(&product(1), Sell).shown_status(), Sell);
-        assert_eq!(chosen(&product(1), SoldOut).shown_status(), SoldOut);
+        assert_eq!(chosen(&product(0), Sell).effective_status(), SoldOut);
+        assert_eq!(chosen(&product(1), Sell).effective_status(), Sell);
+        assert_eq!(chosen(&product(1), SoldOut).effective_status(), SoldOut);
     }
 
     #[test]
     fn only_what_the_event_carries_is_announced_and_every_change_counts() {
         let product = product(5);
-        let edit = |edit: Edit| product.edit(&edit, NOW, &Cause::default()).unwrap();
+        let edit = |edit: Edit| product.edit(&edit, NOW, &EventContext::default()).unwrap();
         let described = edit(Edit {
             description: Some(Description::parse("soft").unwrap()),
             ..Edit::default()
@@ -298,7 +301,7 @@ mod tests {
         let dearer = edit(Edit { price: Some(Amount::new(101).unwrap()), ..Edit::default() });
         assert_eq!(dearer.events[0].data["price"], 101);
         assert_eq!(dearer.events[0].sequence, 2);
-        let chosen = product.choose(SoldOut, NOW, &Cause::default()).unwrap();
+        let chosen = product.set_status(SoldOut, NOW, &EventContext::default()).unwrap();
         assert_eq!(chosen.events[0].data["status"], "SOLD_OUT");
     }
 
@@ -306,9 +309,9 @@ mod tests {
     fn an_unregistered_product_stays_as_it_is() {
         let gone = chosen(&product(5), Unregistered);
         let refused = IllegalTransition { state: Unregistered };
-        assert_eq!(gone.edit(&Edit::default(), NOW, &Cause::default()), Err(refused));
+        assert_eq!(gone.edit(&Edit::default(), NOW, &EventContext::default()), Err(refused));
         for status in [Registered, Sell, SoldOut, Unregistered] {
-            assert_eq!(gone.choose(status, NOW, &Cause::default()), Err(refused));
+            assert_eq!(gone.set_status(status, NOW, &EventContext::default()), Err(refused));
         }
         assert!(!gone.is_public());
     }
@@ -329,10 +332,11 @@ mod tests {
     #[test]
     fn a_closed_seller_gets_nothing_new_and_shows_nothing_more() {
         let registered = registered(100, "s", "Red shoe", 7);
-        assert!(registered.needs_seller());
+        assert!(registered.requires_open_seller());
         let product = registered.product;
-        let choose =
-            |product: &Product, status| product.choose(status, NOW, &Cause::default()).unwrap();
+        let choose = |product: &Product, status| {
+            product.set_status(status, NOW, &EventContext::default()).unwrap()
+        };
         for (from, to, needs) in [
             (&product, Sell, true),
             (&product, SoldOut, true),
@@ -340,9 +344,16 @@ mod tests {
             (&chosen(&product, SoldOut), Sell, false),
             (&chosen(&product, Sell), Unregistered, false),
         ] {
-            assert_eq!(choose(from, to).needs_seller(), needs, "{:?} {to:?}", from.chosen_status);
+            assert_eq!(
+                choose(from, to).requires_open_seller(),
+                needs,
+                "{:?} {to:?}",
+                from.chosen_status
+            );
         }
-        assert!(!chosen(&product, Sell).hear_of_stock(false, 3).unwrap().needs_seller());
+        assert!(
+            !chosen(&product, Sell).apply_stock_event(false, 3).unwrap().requires_open_seller()
+        );
     }
 
     #[test]
@@ -350,7 +361,7 @@ mod tests {
         let registered = product(5);
         assert_eq!(registered.entry(), None);
         let listed = chosen(&registered, Sell).entry().unwrap();
-        assert_eq!(listed.words, Words::of("red shoe"));
+        assert_eq!(listed.words, Tokens::of("red shoe"));
         assert_eq!(chosen(&chosen(&registered, Sell), Unregistered).entry(), None);
     }
 }

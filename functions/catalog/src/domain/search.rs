@@ -1,9 +1,9 @@
 //! What is looked for, and how a chunk of a list becomes a part of a page.
 
 use super::{
-    listing::{Entry, List, Sort},
+    listing::{IndexEntry, IndexKey, Sort},
     product::Product,
-    words::Words,
+    words::Tokens,
 };
 use rialto_kernel::{Amount, BrandId, CategoryId, ProductId, SellerId};
 
@@ -16,21 +16,21 @@ pub struct Search {
     pub price_min: Option<Amount>,
     pub price_max: Option<Amount>,
     /// The title has all of these.
-    pub words: Words,
+    pub words: Tokens,
     pub sort: Sort,
 }
 
 /// Entries of one list in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chunk {
-    pub entries: Vec<Entry>,
+pub struct Batch {
+    pub entries: Vec<IndexEntry>,
     /// Whether there may be more behind them.
     pub more: bool,
 }
 
 /// What of a chunk goes onto a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
+pub struct PageSlice {
     pub products: Vec<ProductId>,
     /// The place of the last entry that was looked at.
     pub last: Option<String>,
@@ -41,21 +41,21 @@ pub struct Taken {
 impl Search {
     /// The lists that hold everything looked for: any one of them will do.
     #[must_use]
-    pub fn lists(&self) -> Vec<List> {
-        let mut lists: Vec<List> =
-            self.words.iter().map(|word| List::Word(word.to_owned())).collect();
-        lists.extend(self.seller.map(List::Seller));
-        lists.extend(self.brand.map(List::Brand));
-        lists.extend(self.category.map(List::Category));
+    pub fn lists(&self) -> Vec<IndexKey> {
+        let mut lists: Vec<IndexKey> =
+            self.words.iter().map(|word| IndexKey::Word(word.to_owned())).collect();
+        lists.extend(self.seller.map(IndexKey::Seller));
+        lists.extend(self.brand.map(IndexKey::Brand));
+        lists.extend(self.category.map(IndexKey::Category));
         if lists.is_empty() {
-            lists.push(List::All);
+            lists.push(IndexKey::All);
         }
         lists
     }
 
     /// Whether a list holds products that aren't looked for.
     #[must_use]
-    pub fn filters(&self) -> bool {
+    pub fn needs_filtering(&self) -> bool {
         let by_price = self.price_min.is_some() || self.price_max.is_some();
         self.lists().len() > 1 || (by_price && self.sort != Sort::Price)
     }
@@ -68,7 +68,7 @@ impl Search {
 
     /// Whether an entry is one of what is looked for.
     #[must_use]
-    pub fn matches(&self, entry: &Entry) -> bool {
+    pub fn matches(&self, entry: &IndexEntry) -> bool {
         self.category.is_none_or(|category| entry.category_id == category)
             && self.brand.is_none_or(|brand| entry.brand_id == brand)
             && self.seller.is_none_or(|seller| entry.seller_id == seller)
@@ -79,20 +79,20 @@ impl Search {
 
     /// Whether the product itself, as it is now, is one of what is looked for.
     #[must_use]
-    pub fn finds(&self, product: &Product) -> bool {
+    pub fn matches_product(&self, product: &Product) -> bool {
         product.entry().is_some_and(|entry| self.matches(&entry))
     }
 
     /// Takes up to `room` products out of a chunk.
     #[must_use]
-    pub fn take(&self, chunk: &Chunk, room: usize) -> Taken {
-        let mut taken = Taken { products: Vec::new(), last: None, ended: false };
+    pub fn fill_page(&self, chunk: &Batch, room: usize) -> PageSlice {
+        let mut taken = PageSlice { products: Vec::new(), last: None, ended: false };
         for (at, entry) in chunk.entries.iter().enumerate() {
             if self.sort == Sort::Price && self.price_max.is_some_and(|max| entry.price > max) {
                 taken.ended = true;
                 return taken;
             }
-            taken.last = Some(self.sort.place(entry));
+            taken.last = Some(self.sort.sort_key(entry));
             if self.matches(entry) {
                 taken.products.push(entry.product_id);
             }
@@ -107,12 +107,12 @@ impl Search {
     /// Which of several lists holds the least, going by a chunk of each from its beginning: the shortest that is whole,
     /// or else the one whose chunk reaches furthest in the order, because its products lie furthest apart.
     #[must_use]
-    pub fn most_selective(&self, chunks: &[Chunk]) -> usize {
+    pub fn most_selective(&self, chunks: &[Batch]) -> usize {
         let whole = chunks.iter().enumerate().filter(|(_, chunk)| !chunk.more);
         if let Some((at, _)) = whole.min_by_key(|(_, chunk)| chunk.entries.len()) {
             return at;
         }
-        let reach = |chunk: &Chunk| chunk.entries.last().map(|entry| self.sort.place(entry));
+        let reach = |chunk: &Batch| chunk.entries.last().map(|entry| self.sort.sort_key(entry));
         let reaches = chunks.iter().map(reach).enumerate();
         let furthest = if self.sort.descends() {
             reaches.min_by(|(_, a), (_, b)| a.cmp(b))
@@ -156,15 +156,15 @@ mod tests {
     use super::*;
     use rialto_kernel::Timestamp;
 
-    fn entry(millis: i64, price: i64, title: &str) -> Entry {
-        Entry {
+    fn entry(millis: i64, price: i64, title: &str) -> IndexEntry {
+        IndexEntry {
             product_id: ProductId::generate(Timestamp::from_millis(millis)),
             seller_id: SellerId::derive(&[b"s"]),
             category_id: CategoryId::derive(&[b"c"]),
             brand_id: BrandId::derive(&[b"b"]),
             price: amount(price),
             rating_tenths: 0,
-            words: Words::of(title),
+            words: Tokens::of(title),
         }
     }
 
@@ -172,15 +172,15 @@ mod tests {
         Amount::new(price).unwrap()
     }
 
-    fn chunk(millis: &[i64], more: bool) -> Chunk {
-        Chunk {
+    fn chunk(millis: &[i64], more: bool) -> Batch {
+        Batch {
             entries: millis.iter().map(|millis| entry(*millis, *millis, "red shoe")).collect(),
             more,
         }
     }
 
     fn red() -> Search {
-        Search { words: Words::of("red"), ..Search::default() }
+        Search { words: Tokens::of("red"), ..Search::default() }
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         }));
         assert!(!other(Search { price_min: Some(amount(101)), ..red() }));
         assert!(!other(Search { price_max: Some(amount(99)), ..red() }));
-        assert!(!other(Search { words: Words::of("red boot"), ..red() }));
+        assert!(!other(Search { words: Tokens::of("red boot"), ..red() }));
         assert!(!other(Search { seller: Some(SellerId::derive(&[b"x"])), ..red() }));
         assert!(!other(Search { brand: Some(BrandId::derive(&[b"x"])), ..red() }));
         assert!(!other(Search { category: Some(CategoryId::derive(&[b"x"])), ..red() }));
@@ -205,13 +205,13 @@ mod tests {
     #[test]
     fn a_page_ends_where_it_is_full() {
         let chunk = chunk(&[5, 4, 3], false);
-        let taken = red().take(&chunk, 2);
+        let taken = red().fill_page(&chunk, 2);
         assert_eq!(taken.products.len(), 2);
-        assert_eq!(taken.last, Some(Sort::Newest.place(&chunk.entries[1])));
+        assert_eq!(taken.last, Some(Sort::Newest.sort_key(&chunk.entries[1])));
         assert!(!taken.ended);
-        assert!(red().take(&chunk, 3).ended);
-        assert!(!red().take(&Chunk { more: true, ..chunk }, 3).ended);
-        assert!(red().take(&Chunk { entries: Vec::new(), more: true }, 3).ended);
+        assert!(red().fill_page(&chunk, 3).ended);
+        assert!(!red().fill_page(&Batch { more: true, ..chunk }, 3).ended);
+        assert!(red().fill_page(&Batch { entries: Vec::new(), more: true }, 3).ended);
     }
 
     #[test]
@@ -222,9 +222,9 @@ mod tests {
             sort: Sort::Price,
             ..Search::default()
         };
-        assert!(search.start().unwrap() < Sort::Price.place(&entry(1, 2, "a")));
-        assert!(search.start().unwrap() > Sort::Price.place(&entry(1, 1, "a")));
-        let taken = search.take(&chunk(&[2, 3, 4], true), 10);
+        assert!(search.start().unwrap() < Sort::Price.sort_key(&entry(1, 2, "a")));
+        assert!(search.start().unwrap() > Sort::Price.sort_key(&entry(1, 1, "a")));
+        let taken = search.fill_page(&chunk(&[2, 3, 4], true), 10);
         assert!(taken.ended);
         assert_eq!(taken.products.len(), 2);
     }

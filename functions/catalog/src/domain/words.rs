@@ -4,9 +4,9 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 /// The words that a text is found by: its first 12 distinct ones, in lower case and normal form C.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Words(Vec<String>);
+pub struct Tokens(Vec<String>);
 
-impl Words {
+impl Tokens {
     pub const MAX: usize = 12;
 
     /// A word is a run of letters, digits and their marks; everything else parts words.
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<String> {
-        Words::of(text).iter().map(str::to_owned).collect()
+        Tokens::of(text).iter().map(str::to_owned).collect()
     }
 
     #[test]
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn all_wanted_words_have_to_be_there() {
-        assert!(Words::of("red running shoe").contain(&Words::of("SHOE red")));
-        assert!(!Words::of("red running shoe").contain(&Words::of("red boot")));
-        assert!(!Words::of("red shoes").contain(&Words::of("shoe")));
+        assert!(Tokens::of("red running shoe").contain(&Tokens::of("SHOE red")));
+        assert!(!Tokens::of("red running shoe").contain(&Tokens::of("red boot")));
+        assert!(!Tokens::of("red shoes").contain(&Tokens::of("shoe")));
     }
 }

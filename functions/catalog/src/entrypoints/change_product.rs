@@ -13,8 +13,8 @@ use crate::{
 use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Fields, Invalid, ProductId};
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
     settings::Settings,
 };
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub fn main() {
     http::serve("catalog-change-product", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, settings) = open(app);
     Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
@@ -55,14 +55,14 @@ impl ChangeProductRequest {
     fn parse(self) -> Result<Edit, Invalid> {
         let mut fields = Fields::default();
         let edit = Edit {
-            title: self.title.and_then(|title| fields.take("title", Title::parse(&title))),
+            title: self.title.and_then(|title| fields.field("title", Title::parse(&title))),
             description: self.description.and_then(|description| {
-                fields.take("description", Description::parse(&description))
+                fields.field("description", Description::parse(&description))
             }),
             images: self.images.and_then(|urls| images(&mut fields, &urls)),
-            price: self.price.and_then(|price| fields.take("price", details::price(price))),
+            price: self.price.and_then(|price| fields.field("price", details::price(price))),
         };
-        let edit = fields.finish(Some(edit))?;
+        let edit = fields.build(Some(edit))?;
         if edit == Edit::default() {
             return Err(Invalid::field("body", "must have title, description, images or price"));
         }
@@ -78,7 +78,7 @@ impl ChangeProductRequest {
     params(("product_id" = ProductId, Path)),
     request_body = ChangeProductRequest,
     responses(
-        (status = 200, body = Data<OwnProductBody>),
+        (status = 200, body = Envelope<OwnProductBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -88,7 +88,7 @@ pub(crate) async fn handle(
     store: &DynamoCatalog,
     settings: &Settings,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let product = request.path("product_id")?;
     let edit = request.json::<ChangeProductRequest>()?.parse()?;
@@ -96,7 +96,7 @@ pub(crate) async fn handle(
     let may_change = |seller| caller.acts_for_seller(seller);
     let cause = request.cause();
     let product = change_product(store, product, &edit, may_change, request.now(), &cause).await?;
-    Ok(Reply::ok(&OwnProductBody::new(&product, currency)))
+    Ok(Response::ok(&OwnProductBody::new(&product, currency)))
 }
 
 impl From<ChangeProductError> for Problem {
@@ -105,10 +105,10 @@ impl From<ChangeProductError> for Problem {
             ChangeProductError::NotFound => Self::not_found(),
             ChangeProductError::Forbidden => Self::forbidden(),
             ChangeProductError::Refused(refused) => {
-                Self::new(Code::IllegalTransition).with("state", refused.state)
+                Self::new(ProblemCode::IllegalTransition).with("state", refused.state)
             }
             ChangeProductError::SellerClosed => {
-                Self::new(Code::IllegalTransition).with("state", ProductStatus::Unregistered)
+                Self::new(ProblemCode::IllegalTransition).with("state", ProductStatus::Unregistered)
             }
             ChangeProductError::Store(error) => error.into(),
         }

@@ -9,8 +9,8 @@ use rialto_kernel::{
     settings::CURRENCY,
 };
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
     settings::Settings,
 };
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub fn main() {
     http::serve("catalog-get-product", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, settings) = open(app);
     Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
@@ -30,8 +30,8 @@ fn build(app: &App) -> http::Handler {
 }
 
 /// What every route that shows products needs.
-pub(super) fn open(app: &App) -> (DynamoCatalog, Arc<Settings>) {
-    app.settings.want(&[CURRENCY.name]);
+pub(super) fn open(app: &FunctionContext) -> (DynamoCatalog, Arc<Settings>) {
+    app.settings.prefetch(&[CURRENCY.name]);
     (DynamoCatalog::open(app), Arc::clone(&app.settings))
 }
 
@@ -81,7 +81,7 @@ impl ProductBody {
             images: product.images.iter().map(|image| image.as_str().to_owned()).collect(),
             price: product.price,
             currency,
-            status: product.shown_status(),
+            status: product.effective_status(),
             in_stock: product.in_stock,
             flash_sale: product.flash_sale,
             rating_average: (tenths > 0).then(|| f64::from(tenths) / 10.0),
@@ -98,7 +98,7 @@ impl ProductBody {
     get, path = "/products/{product_id}", operation_id = "catalogGetProduct", tag = "catalog",
     params(("product_id" = ProductId, Path)),
     responses(
-        (status = 200, body = Data<ProductBody>),
+        (status = 200, body = Envelope<ProductBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -107,9 +107,9 @@ pub(crate) async fn handle(
     store: &DynamoCatalog,
     settings: &Settings,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let product = get_product(store, request.path("product_id")?).await?;
-    Ok(Reply::ok(&ProductBody::new(&product, currency(settings).await?)))
+    Ok(Response::ok(&ProductBody::new(&product, currency(settings).await?)))
 }
 
 impl From<GetProductError> for Problem {

@@ -2,12 +2,12 @@ use super::get_product::{ProductBody, currency, open};
 use crate::{
     adapters::dynamodb::DynamoCatalog,
     application::list_products::{ListProductsError, list_products},
-    domain::{listing::Sort, search::Search, words::Words},
+    domain::{listing::Sort, search::Search, words::Tokens},
 };
 use rialto_kernel::{Amount, BrandId, CategoryId, Fields, Invalid, SellerId, Text};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Page, Problem, ProblemBody, Query, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, Query, Request, Response},
     settings::Settings,
 };
 use std::{fmt::Display, sync::Arc};
@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("catalog-list-products", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, settings) = open(app);
     Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
@@ -39,9 +39,9 @@ fn parse(query: &Query<'_>) -> Result<Search, Invalid> {
         sort: given(&mut fields, query, "sort", str::parse::<Sort>).unwrap_or_default(),
     };
     if search.price_min.zip(search.price_max).is_some_and(|(min, max)| min > max) {
-        fields.refuse("price_max", "must be price_min or more");
+        fields.reject("price_max", "must be price_min or more");
     }
-    fields.finish(Some(search))
+    fields.build(Some(search))
 }
 
 /// A parameter, if it is given; nothing and a note if it is bad.
@@ -51,7 +51,7 @@ fn given<T, E: Display>(
     name: &str,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
-    query.get(name).and_then(|text| fields.take(name, parse(text)))
+    query.get(name).and_then(|text| fields.field(name, parse(text)))
 }
 
 fn price(text: &str) -> Result<Amount, String> {
@@ -60,9 +60,9 @@ fn price(text: &str) -> Result<Amount, String> {
     Amount::new(minor_units).map_err(|error| error.to_string())
 }
 
-fn words(text: &str) -> Result<Words, String> {
+fn words(text: &str) -> Result<Tokens, String> {
     let text = Text::<1, 200>::parse(text).map_err(|error| error.to_string())?;
-    let words = Words::of(text.as_str());
+    let words = Tokens::of(text.as_str());
     if words.is_empty() { Err("must have a letter or a digit".to_owned()) } else { Ok(words) }
 }
 
@@ -85,7 +85,7 @@ fn words(text: &str) -> Result<Words, String> {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<ProductBody>>),
+        (status = 200, body = Envelope<Vec<ProductBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -94,7 +94,7 @@ pub(crate) async fn handle(
     store: &DynamoCatalog,
     settings: &Settings,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let query = request.list_query(PARAMETERS)?;
     let search = parse(&query)?;
     let (limit, position) = (query.limit()?, query.position()?);
@@ -102,7 +102,7 @@ pub(crate) async fn handle(
     let currency = currency(settings).await?;
     let items: Vec<_> =
         products.iter().map(|product| ProductBody::new(product, currency)).collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }
 
 impl From<ListProductsError> for Problem {
@@ -152,7 +152,7 @@ mod tests {
         let search = parse(&request(&query).list_query(PARAMETERS).unwrap()).unwrap();
         assert_eq!(search.seller, Some(seller));
         assert_eq!(search.price_min, Some(Amount::ZERO));
-        assert_eq!(search.words, Words::of("red shoe"));
+        assert_eq!(search.words, Tokens::of("red shoe"));
         assert_eq!(search.sort, Sort::Rating);
     }
 

@@ -7,8 +7,8 @@ use crate::{
 };
 use rialto_kernel::SellerId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
     settings::Settings,
 };
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub fn main() {
     http::serve("catalog-list-seller-products", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, settings) = open(app);
     Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
@@ -36,7 +36,7 @@ fn build(app: &App) -> http::Handler {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<OwnProductBody>>),
+        (status = 200, body = Envelope<Vec<OwnProductBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -46,7 +46,7 @@ pub(crate) async fn handle(
     store: &DynamoCatalog,
     settings: &Settings,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let seller = request.path("seller_id")?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
@@ -55,5 +55,5 @@ pub(crate) async fn handle(
     let currency = currency(settings).await?;
     let items: Vec<_> =
         products.iter().map(|product| OwnProductBody::new(product, currency)).collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

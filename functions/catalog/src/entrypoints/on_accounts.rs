@@ -4,10 +4,10 @@ use crate::{
         on_seller_registered::on_seller_registered, on_seller_unregistered::on_seller_unregistered,
     },
 };
-use rialto_contracts::{Cause, Event, accounts::Accounts};
+use rialto_contracts::{Event, EventContext, accounts::Accounts};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn main() {
     sqs::consume("catalog-on-accounts", 10, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoCatalog::open(app);
     Arc::new(move |event, cause| {
         let store = store.clone();
@@ -24,7 +24,11 @@ fn build(app: &App) -> sqs::Handler {
     })
 }
 
-async fn handle(store: &DynamoCatalog, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
+async fn handle(
+    store: &DynamoCatalog,
+    event: &Event,
+    cause: &EventContext,
+) -> Result<Outcome, Failure> {
     match Accounts::decode(event)? {
         Accounts::SellerRegistered(registered) => {
             Ok(on_seller_registered(store, &registered).await?.into())

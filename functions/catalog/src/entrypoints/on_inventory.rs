@@ -1,7 +1,7 @@
 use crate::{adapters::dynamodb::DynamoCatalog, application::on_stock_changed::on_stock_changed};
 use rialto_contracts::{Event, inventory::Inventory};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -10,7 +10,7 @@ pub fn main() {
     sqs::consume("catalog-on-inventory", 10, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoCatalog::open(app);
     Arc::new(move |event, _| {
         let store = store.clone();

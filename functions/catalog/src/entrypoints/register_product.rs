@@ -12,9 +12,9 @@ use crate::{
 use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Currency, Fields, Invalid, ItemId, ProductId, SellerId, Timestamp};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     caller::Account,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
     settings::Settings,
 };
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub fn main() {
     http::serve("catalog-register-product", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, settings) = open(app);
     Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
@@ -82,14 +82,14 @@ pub struct RegisterProductRequest {
 impl RegisterProductRequest {
     fn parse(self, caller: Account, now: Timestamp) -> Result<RegisterProduct, Invalid> {
         let mut fields = Fields::default();
-        let owner = fields.take("seller_id", owner(caller, self.seller_id.as_deref()));
-        let item = fields.take("item_id", ItemId::parse(&self.item_id));
-        let title = fields.take("title", Title::parse(&self.title));
-        let description = fields.take("description", Description::parse(&self.description));
+        let owner = fields.field("seller_id", owner(caller, self.seller_id.as_deref()));
+        let item = fields.field("item_id", ItemId::parse(&self.item_id));
+        let title = fields.field("title", Title::parse(&self.title));
+        let description = fields.field("description", Description::parse(&self.description));
         let images = images(&mut fields, &self.images);
-        let price = fields.take("price", details::price(self.price));
+        let price = fields.field("price", details::price(self.price));
         let initial_stock =
-            fields.take("initial_stock", details::initial_stock(self.initial_stock));
+            fields.field("initial_stock", details::initial_stock(self.initial_stock));
         let flash_sale = self.flash_sale;
         let whole = || {
             let registration = Registration {
@@ -107,7 +107,7 @@ impl RegisterProductRequest {
                 registration,
             })
         };
-        fields.finish(whole())
+        fields.build(whole())
     }
 }
 
@@ -126,11 +126,12 @@ fn owner(caller: Account, seller_id: Option<&str>) -> Result<Owner, String> {
 /// Every picture's URL, or nothing and a note of each bad one.
 pub(super) fn images(fields: &mut Fields, images: &[String]) -> Option<Vec<ImageUrl>> {
     if images.len() > MAX_IMAGES {
-        fields.refuse("images", format!("must be at most {MAX_IMAGES}"));
+        fields.reject("images", format!("must be at most {MAX_IMAGES}"));
         return None;
     }
     let urls = images.iter().enumerate();
-    let urls = urls.map(|(at, image)| fields.take(format!("images[{at}]"), ImageUrl::parse(image)));
+    let urls =
+        urls.map(|(at, image)| fields.field(format!("images[{at}]"), ImageUrl::parse(image)));
     // All of them, so that each bad one is noted.
     urls.collect::<Vec<_>>().into_iter().collect()
 }
@@ -142,7 +143,7 @@ pub(super) fn images(fields: &mut Fields, images: &[String]) -> Option<Vec<Image
     post, path = "/products", operation_id = "catalogRegisterProduct", tag = "catalog",
     request_body = RegisterProductRequest,
     responses(
-        (status = 201, body = Data<OwnProductBody>, headers(("Location" = String))),
+        (status = 201, body = Envelope<OwnProductBody>, headers(("Location" = String))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -152,7 +153,7 @@ pub(crate) async fn handle(
     store: &DynamoCatalog,
     settings: &Settings,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let now = request.now();
     let command = request.json::<RegisterProductRequest>()?.parse(caller.account, now)?;
@@ -161,7 +162,7 @@ pub(crate) async fn handle(
     // A supervisor says whose it is, and no path tells it.
     tracing::info!(seller = %product.seller_id, product = %product.product_id, "registered");
     let location = format!("products/{}", product.product_id);
-    Ok(Reply::created(location, &OwnProductBody::new(&product, currency)))
+    Ok(Response::created(location, &OwnProductBody::new(&product, currency)))
 }
 
 impl From<RegisterProductError> for Problem {
@@ -169,7 +170,7 @@ impl From<RegisterProductError> for Problem {
         match error {
             RegisterProductError::UnknownItem => Self::field("item_id", "names no item"),
             RegisterProductError::UnknownSeller => Self::field("seller_id", "names no seller"),
-            RegisterProductError::Duplicate => Self::new(Code::Duplicate),
+            RegisterProductError::Duplicate => Self::new(ProblemCode::Duplicate),
             RegisterProductError::Store(error) => error.into(),
         }
     }

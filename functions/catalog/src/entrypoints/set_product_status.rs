@@ -9,8 +9,8 @@ use crate::{
 use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Invalid, ProductId};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
     settings::Settings,
 };
 use serde::Deserialize;
@@ -21,7 +21,7 @@ pub fn main() {
     http::serve("catalog-set-product-status", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, settings) = open(app);
     Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
@@ -51,7 +51,7 @@ impl SetProductStatusRequest {
     params(("product_id" = ProductId, Path)),
     request_body = SetProductStatusRequest,
     responses(
-        (status = 200, body = Data<OwnProductBody>),
+        (status = 200, body = Envelope<OwnProductBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
@@ -61,7 +61,7 @@ pub(crate) async fn handle(
     store: &DynamoCatalog,
     settings: &Settings,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let product = request.path("product_id")?;
     let status = request.json::<SetProductStatusRequest>()?.parse()?;
@@ -70,5 +70,5 @@ pub(crate) async fn handle(
     let cause = request.cause();
     let product =
         set_product_status(store, product, status, may_change, request.now(), &cause).await?;
-    Ok(Reply::ok(&OwnProductBody::new(&product, currency)))
+    Ok(Response::ok(&OwnProductBody::new(&product, currency)))
 }

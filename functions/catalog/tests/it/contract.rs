@@ -19,17 +19,17 @@ use rialto_catalog::{
     domain::{
         details::{Description, ImageUrl, price},
         item::{Attributes, Brand, Category, Item},
-        listing::{List, Sort},
-        product::{Change, Edit, Product, Registration},
-        search::{Chunk, Search},
-        words::Words,
+        listing::{IndexKey, Sort},
+        product::{Edit, Product, ProductUpdate, Registration},
+        search::{Batch, Search},
+        words::Tokens,
     },
     ports::{
-        AssortmentWriter, ListReader, OriginReader, ProductPage, ProductReader, ProductWriter,
-        SellerProductReader, SellerStatus, SellerWriter, Stored,
+        ListReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
+        RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
-use rialto_contracts::{Cause, accounts::SellerUnregistered, catalog::ProductStatus};
+use rialto_contracts::{EventContext, accounts::SellerUnregistered, catalog::ProductStatus};
 use rialto_kernel::{
     Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Text, Timestamp, Write,
 };
@@ -38,22 +38,22 @@ use std::collections::BTreeMap;
 trait Store:
     ProductReader
     + ProductWriter
-    + OriginReader
+    + RegistrationContextReader
     + ListReader
     + SellerProductReader
     + SellerWriter
-    + AssortmentWriter
+    + TaxonomyWriter
     + Sync
 {
 }
 impl<S> Store for S where
     S: ProductReader
         + ProductWriter
-        + OriginReader
+        + RegistrationContextReader
         + ListReader
         + SellerProductReader
         + SellerWriter
-        + AssortmentWriter
+        + TaxonomyWriter
         + Sync
 {
 }
@@ -180,11 +180,13 @@ async fn register(store: &impl Store, sketch: Sketch) -> Product {
         item: item(store, sketch.category, sketch.brand).await,
         registration: registration(sketch),
     };
-    register_product(store, request, now(sketch.at), &Cause::default()).await.unwrap()
+    register_product(store, request, now(sketch.at), &EventContext::default()).await.unwrap()
 }
 
 async fn choose(store: &impl Store, product: ProductId, status: ProductStatus) -> Product {
-    set_product_status(store, product, status, |_| true, now(9), &Cause::default()).await.unwrap()
+    set_product_status(store, product, status, |_| true, now(9), &EventContext::default())
+        .await
+        .unwrap()
 }
 
 /// A product that is shown.
@@ -194,7 +196,9 @@ async fn sell(store: &impl Store, sketch: Sketch) -> ProductId {
 }
 
 async fn edit(store: &impl Store, product: ProductId, edit: Edit) {
-    change_product(store, product, &edit, |_| true, now(9), &Cause::default()).await.unwrap();
+    change_product(store, product, &edit, |_| true, now(9), &EventContext::default())
+        .await
+        .unwrap();
 }
 
 async fn found(store: &impl Store, search: &Search) -> Vec<ProductId> {
@@ -204,7 +208,7 @@ async fn found(store: &impl Store, search: &Search) -> Vec<ProductId> {
 }
 
 fn of_words(words: &str) -> Search {
-    Search { words: Words::of(words), ..Search::default() }
+    Search { words: Tokens::of(words), ..Search::default() }
 }
 
 fn sorted(sort: Sort) -> Search {
@@ -231,16 +235,16 @@ async fn a_product_is_made_from_an_item_that_exists(store: impl Store) {
         registration: registration(SKETCH),
     };
     let id = request.product;
-    let refused = register_product(&store, request.clone(), now(1), &Cause::default()).await;
+    let refused = register_product(&store, request.clone(), now(1), &EventContext::default()).await;
     assert!(matches!(refused, Err(RegisterProductError::UnknownItem)));
     assert_eq!(store.product(id).await.unwrap(), None);
 
     let request = RegisterProduct { item: item(&store, "c", "b").await, ..request };
     let product =
-        register_product(&store, request.clone(), now(1), &Cause::default()).await.unwrap();
-    let again = register_product(&store, request.clone(), now(1), &Cause::default()).await;
+        register_product(&store, request.clone(), now(1), &EventContext::default()).await.unwrap();
+    let again = register_product(&store, request.clone(), now(1), &EventContext::default()).await;
     assert_eq!(again.unwrap(), product);
-    let other = register_product(&store, request, now(2), &Cause::default()).await;
+    let other = register_product(&store, request, now(2), &EventContext::default()).await;
     assert!(matches!(other, Err(RegisterProductError::Duplicate)));
 }
 
@@ -251,24 +255,25 @@ async fn a_seller_that_is_named_has_to_be_known(store: impl Store) {
         item: item(&store, "c", "b").await,
         registration: registration(SKETCH),
     };
-    let refused = register_product(&store, request.clone(), now(1), &Cause::default()).await;
+    let refused = register_product(&store, request.clone(), now(1), &EventContext::default()).await;
     assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)));
 
-    assert_eq!(store.keep_seller(seller("s")).await.unwrap(), Write::Done);
-    assert_eq!(store.keep_seller(seller("s")).await.unwrap(), Write::Conflict);
-    let product = register_product(&store, request, now(1), &Cause::default()).await.unwrap();
+    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Done);
+    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Conflict);
+    let product =
+        register_product(&store, request, now(1), &EventContext::default()).await.unwrap();
     assert_eq!(product.seller_id, seller("s"));
 }
 
 async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl Store) {
-    assert_eq!(store.keep_seller(seller("s")).await.unwrap(), Write::Done);
+    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Done);
     let product = register(&store, SKETCH).await;
     assert_eq!(product.seller_id, seller("s"));
-    let sells = product.choose(ProductStatus::Sell, now(2), &Cause::default()).unwrap();
-    assert_eq!(store.store(&sells).await.unwrap(), Stored::Done);
+    let sells = product.set_status(ProductStatus::Sell, now(2), &EventContext::default()).unwrap();
+    assert_eq!(store.store(&sells).await.unwrap(), ProductWriteOutcome::Done);
 
     let gone = SellerUnregistered { seller_id: seller("s") };
-    let cause = Cause::default();
+    let cause = EventContext::default();
     assert_eq!(on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(), Write::Done);
     assert_eq!(
         on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(),
@@ -276,7 +281,7 @@ async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl 
     );
     let left = store.product(product.product_id).await.unwrap().unwrap();
     assert_eq!(left.chosen_status, ProductStatus::Unregistered);
-    assert_eq!(store.keep_seller(seller("s")).await.unwrap(), Write::Conflict);
+    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Conflict);
     for owner in [Owner::Named(seller("s")), Owner::Caller(seller("s"))] {
         let request = RegisterProduct {
             product: ProductId::generate(now(4)),
@@ -292,13 +297,13 @@ async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl 
 /// A store in which a seller goes right after it was looked at.
 struct Leaving<'a, S>(&'a S);
 
-impl<S: Store> OriginReader for Leaving<'_, S> {
-    async fn origin(
+impl<S: Store> RegistrationContextReader for Leaving<'_, S> {
+    async fn registration_context(
         &self,
         item: ItemId,
         seller: SellerId,
     ) -> Result<(Option<Item>, Option<SellerStatus>), StoreError> {
-        let origin = self.0.origin(item, seller).await?;
+        let origin = self.0.registration_context(item, seller).await?;
         assert_eq!(self.0.close_seller(seller).await?, Write::Done);
         Ok(origin)
     }
@@ -311,20 +316,21 @@ impl<S: Store> ProductReader for Leaving<'_, S> {
 }
 
 impl<S: Store> ProductWriter for Leaving<'_, S> {
-    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
         self.0.store(change).await
     }
 }
 
 async fn a_seller_that_goes_while_a_product_is_registered_does_not_get_it(store: impl Store) {
     let item = item(&store, "c", "b").await;
-    assert_eq!(store.keep_seller(seller("known")).await.unwrap(), Write::Done);
+    assert_eq!(store.upsert_seller(seller("known")).await.unwrap(), Write::Done);
     for (at, owner) in
         [(1, Owner::Named(seller("known"))), (2, Owner::Caller(seller("unheard of")))]
     {
         let product = ProductId::generate(now(at));
         let request = RegisterProduct { product, owner, item, registration: registration(SKETCH) };
-        let refused = register_product(&Leaving(&store), request, now(at), &Cause::default()).await;
+        let refused =
+            register_product(&Leaving(&store), request, now(at), &EventContext::default()).await;
         assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)), "{refused:?}");
         assert_eq!(store.product(product).await.unwrap(), None);
     }
@@ -345,8 +351,8 @@ impl<S: Store> SellerProductReader for Lagging<'_, S> {
 }
 
 impl<S: Store> SellerWriter for Lagging<'_, S> {
-    async fn keep_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
-        self.0.keep_seller(seller).await
+    async fn upsert_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
+        self.0.upsert_seller(seller).await
     }
 
     async fn close_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
@@ -357,11 +363,11 @@ impl<S: Store> SellerWriter for Lagging<'_, S> {
 impl<S: Store> ListReader for Lagging<'_, S> {
     async fn entries(
         &self,
-        list: &List,
+        list: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
-    ) -> Result<Chunk, StoreError> {
+    ) -> Result<Batch, StoreError> {
         self.0.entries(list, sort, after, limit).await
     }
 
@@ -377,7 +383,7 @@ impl<S: Store> ProductReader for Lagging<'_, S> {
 }
 
 impl<S: Store> ProductWriter for Lagging<'_, S> {
-    async fn store(&self, change: &Change) -> Result<Stored, StoreError> {
+    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
         self.0.store(change).await
     }
 }
@@ -385,7 +391,8 @@ impl<S: Store> ProductWriter for Lagging<'_, S> {
 /// The seller goes while the index has nothing of it.
 async fn unregister_unseen(store: &impl Store) {
     let gone = SellerUnregistered { seller_id: seller("s") };
-    let heard = on_seller_unregistered(&Lagging(store), &gone, now(3), &Cause::default()).await;
+    let heard =
+        on_seller_unregistered(&Lagging(store), &gone, now(3), &EventContext::default()).await;
     assert_eq!(heard.unwrap(), Write::Done);
 }
 
@@ -408,7 +415,8 @@ async fn what_the_index_hid_from_the_withdrawal_is_never_shown(store: impl Store
     unregister_unseen(&store).await;
     for status in [ProductStatus::Sell, ProductStatus::SoldOut] {
         let refused =
-            set_product_status(&store, product, status, |_| true, now(9), &Cause::default()).await;
+            set_product_status(&store, product, status, |_| true, now(9), &EventContext::default())
+                .await;
         assert!(matches!(refused, Err(ChangeProductError::SellerClosed)), "{refused:?}");
     }
     assert_eq!(found(&store, &Search::default()).await, []);
@@ -438,26 +446,29 @@ async fn an_assortment_is_put_once(store: impl Store) {
     assert_eq!(put_brand(&store, &a_brand).await.unwrap(), Write::Conflict);
     assert_eq!(put_item(&store, &item).await.unwrap(), Write::Done);
     assert_eq!(put_item(&store, &item).await.unwrap(), Write::Conflict);
-    assert_eq!(store.origin(item.item_id, seller("s")).await.unwrap(), (Some(item), None));
+    assert_eq!(
+        store.registration_context(item.item_id, seller("s")).await.unwrap(),
+        (Some(item), None)
+    );
 }
 
 async fn a_write_expects_the_version_before(store: impl Store) {
     let product = register(&store, SKETCH).await;
-    let cause = Cause::default();
+    let cause = EventContext::default();
     // One that changes lists too, and one that doesn't.
-    let sells = product.choose(ProductStatus::Sell, now(2), &cause).unwrap();
+    let sells = product.set_status(ProductStatus::Sell, now(2), &cause).unwrap();
     let dearer =
         product.edit(&Edit { price: amount(101), ..Edit::default() }, now(2), &cause).unwrap();
-    assert_eq!(store.store(&sells).await.unwrap(), Stored::Done);
-    assert_eq!(store.store(&dearer).await.unwrap(), Stored::Conflict);
-    assert_eq!(store.store(&sells).await.unwrap(), Stored::Conflict);
+    assert_eq!(store.store(&sells).await.unwrap(), ProductWriteOutcome::Done);
+    assert_eq!(store.store(&dearer).await.unwrap(), ProductWriteOutcome::Conflict);
+    assert_eq!(store.store(&sells).await.unwrap(), ProductWriteOutcome::Conflict);
     assert_eq!(store.product(product.product_id).await.unwrap(), Some(sells.product));
 }
 
 async fn a_seller_changes_only_its_own_products(store: impl Store) {
     let product = register(&store, SKETCH).await.product_id;
     let edit = Edit { price: amount(7), ..Edit::default() };
-    let cause = Cause::default();
+    let cause = EventContext::default();
     let own = |owner: SellerId| move |seller: SellerId| seller == owner;
     let refused = change_product(&store, product, &edit, own(seller("x")), now(2), &cause).await;
     assert!(matches!(refused, Err(ChangeProductError::Forbidden)));
@@ -496,12 +507,12 @@ async fn the_newest_stock_event_wins_in_any_order(store: impl Store) {
     let product = sell(&store, SKETCH).await;
     assert_eq!(on_stock_changed(&store, product, false, 4).await.unwrap(), Write::Done);
     let read = get_product(&store, product).await.unwrap();
-    assert_eq!((read.in_stock, read.shown_status()), (false, ProductStatus::SoldOut));
+    assert_eq!((read.in_stock, read.effective_status()), (false, ProductStatus::SoldOut));
     assert_eq!(on_stock_changed(&store, product, true, 3).await.unwrap(), Write::Conflict);
     assert_eq!(on_stock_changed(&store, product, true, 4).await.unwrap(), Write::Conflict);
     assert!(!get_product(&store, product).await.unwrap().in_stock);
     assert_eq!(on_stock_changed(&store, product, true, 5).await.unwrap(), Write::Done);
-    assert_eq!(get_product(&store, product).await.unwrap().shown_status(), ProductStatus::Sell);
+    assert_eq!(get_product(&store, product).await.unwrap().effective_status(), ProductStatus::Sell);
     assert_eq!(found(&store, &Search::default()).await, [product]);
 }
 
@@ -509,9 +520,12 @@ async fn stock_and_seller_do_not_overwrite_one_another(store: impl Store) {
     let product = sell(&store, SKETCH).await;
     let before = store.product(product).await.unwrap().unwrap();
     assert_eq!(on_stock_changed(&store, product, false, 2).await.unwrap(), Write::Done);
-    let overtaken =
-        before.edit(&Edit { price: amount(1), ..Edit::default() }, now(3), &Cause::default());
-    assert_eq!(store.store(&overtaken.unwrap()).await.unwrap(), Stored::Conflict);
+    let overtaken = before.edit(
+        &Edit { price: amount(1), ..Edit::default() },
+        now(3),
+        &EventContext::default(),
+    );
+    assert_eq!(store.store(&overtaken.unwrap()).await.unwrap(), ProductWriteOutcome::Conflict);
     edit(&store, product, Edit { price: amount(1), ..Edit::default() }).await;
     assert_eq!(on_stock_changed(&store, product, true, 3).await.unwrap(), Write::Done);
     let after = store.product(product).await.unwrap().unwrap();
@@ -534,8 +548,8 @@ async fn rate(store: &impl Store, product: ProductId, sum: u64, count: u64) {
     let before = store.product(product).await.unwrap().unwrap();
     let version = before.version + 1;
     let product = Product { rating_sum: sum, rating_count: count, version, ..before.clone() };
-    let change = Change { before: Some(before), product, events: Vec::new() };
-    assert_eq!(store.store(&change).await.unwrap(), Stored::Done);
+    let change = ProductUpdate { before: Some(before), product, events: Vec::new() };
+    assert_eq!(store.store(&change).await.unwrap(), ProductWriteOutcome::Done);
 }
 
 async fn products_are_listed_in_order(store: impl Store) {
@@ -651,7 +665,7 @@ async fn a_range_of_prices_is_read_in_the_order_of_prices(store: impl Store) {
 }
 
 /// How many entries a list has, in every order alike.
-async fn entries(store: &impl Store, list: List) -> usize {
+async fn entries(store: &impl Store, list: IndexKey) -> usize {
     let mut numbers = Vec::new();
     for sort in [Sort::Newest, Sort::Price, Sort::Rating] {
         numbers.push(store.entries(&list, sort, None, 100).await.unwrap().entries.len());
@@ -661,8 +675,8 @@ async fn entries(store: &impl Store, list: List) -> usize {
     numbers[0]
 }
 
-fn word(word: &str) -> List {
-    List::Word(word.to_owned())
+fn word(word: &str) -> IndexKey {
+    IndexKey::Word(word.to_owned())
 }
 
 async fn another_title_is_found_by_its_own_words_only(store: impl Store) {
@@ -684,10 +698,10 @@ async fn another_title_is_found_by_its_own_words_only(store: impl Store) {
 async fn an_unregistered_product_stands_in_no_list(store: impl Store) {
     let product = register(&store, SKETCH).await.product_id;
     let lists = [
-        List::All,
-        List::Seller(seller("s")),
-        List::Brand(brand("b")),
-        List::Category(category("c")),
+        IndexKey::All,
+        IndexKey::Seller(seller("s")),
+        IndexKey::Brand(brand("b")),
+        IndexKey::Category(category("c")),
         word("red"),
         word("shoe"),
     ];
@@ -731,7 +745,7 @@ async fn a_product_is_listed_with_its_price_and_rating_of_now(store: impl Store)
     rate(&store, first, 8, 2).await;
     rate(&store, second, 5, 2).await;
     assert_eq!(found(&store, &sorted(Sort::Rating)).await, [first, second]);
-    assert_eq!(entries(&store, List::All).await, 2);
+    assert_eq!(entries(&store, IndexKey::All).await, 2);
 }
 
 async fn a_seller_sees_every_status_newest_first(store: impl Store) {
@@ -767,7 +781,7 @@ async fn a_seller_sees_every_status_newest_first(store: impl Store) {
 async fn a_product_is_read_in_one_call() {
     let store = DynamoCatalog::on(rialto_testkit::new_table(SERVICE).await);
     let product = sell(&store, SKETCH).await;
-    let (read, calls) = rialto_aws::calls::counted(get_product(&store, product)).await;
+    let (read, calls) = rialto_aws::calls::count_requests(get_product(&store, product)).await;
     assert_eq!((read.unwrap().product_id, calls), (product, 1));
 }
 
@@ -775,8 +789,9 @@ async fn a_product_is_read_in_one_call() {
 async fn a_stock_event_is_two_calls_and_a_page_without_filters_too() {
     let store = DynamoCatalog::on(rialto_testkit::new_table(SERVICE).await);
     let product = sell(&store, SKETCH).await;
-    let (_, calls) = rialto_aws::calls::counted(on_stock_changed(&store, product, false, 2)).await;
+    let (_, calls) =
+        rialto_aws::calls::count_requests(on_stock_changed(&store, product, false, 2)).await;
     assert_eq!(calls, 2);
-    let (_, calls) = rialto_aws::calls::counted(found(&store, &Search::default())).await;
+    let (_, calls) = rialto_aws::calls::count_requests(found(&store, &Search::default())).await;
     assert_eq!(calls, 2);
 }

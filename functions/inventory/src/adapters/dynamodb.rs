@@ -4,21 +4,21 @@
 use crate::{
     domain::{
         movement::Movement,
-        reservation::{Change, Reservation},
+        reservation::{Reservation, ReservationUpdate},
         stock::Stock,
     },
     ports::{
-        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster,
-        StockReader, StockRegistrar,
+        AdjustmentRecord, MovementPage, MovementReader, Reservations, ReserveOutcome,
+        StockAdjuster, StockInitializer, StockReader,
     },
 };
-use rialto_contracts::{Cause, inventory::Shortage};
+use rialto_contracts::{EventContext, inventory::Shortage};
 use rialto_dynamo::{
-    AttributeValue, Expect, Key, Listing, OnRefusal, Refusal, Table, TransactWriteItem, Transacted,
-    Update, number, read_item, write_item,
+    AttributeValue, FailedCondition, Key, Listing, OnRefusal, Precondition, Table, TransactOutcome,
+    TransactWriteItem, Update, number, read_item, write_item,
 };
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 
 /// The ports on the service's table.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ fn reservation_key(order: OrderId) -> Key {
 
 impl DynamoInventory {
     #[must_use]
-    pub fn open(app: &App) -> Self {
+    pub fn open(app: &FunctionContext) -> Self {
         Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
     }
 
@@ -54,14 +54,14 @@ impl DynamoInventory {
             format!("PRODUCT#{}", movement.product_id),
             format!("MOVEMENT#{}", movement.movement_id),
         );
-        self.table.put_part(write_item(&key, movement, &[])?, Expect::Absent)
+        self.table.transact_put(write_item(&key, movement, &[])?, Precondition::Absent)
     }
 
     /// Adds to the stock's numbers without reading them, if none goes below zero.
     fn move_stock(
         &self,
         movement: &Movement,
-        change: &Change,
+        change: &ReservationUpdate,
     ) -> Result<TransactWriteItem, StoreError> {
         let mut condition = "attribute_exists(pk)".to_owned();
         let mut update = Update::builder()
@@ -93,7 +93,7 @@ impl DynamoInventory {
 }
 
 /// What led to the change, for the events that the stream's images tell.
-fn as_attribute(cause: &Cause) -> Result<AttributeValue, StoreError> {
+fn as_attribute(cause: &EventContext) -> Result<AttributeValue, StoreError> {
     serde_json::to_string(cause)
         .map(AttributeValue::S)
         .map_err(|error| StoreError::Corrupt(error.to_string()))
@@ -109,10 +109,13 @@ impl StockReader for DynamoInventory {
     }
 }
 
-impl StockRegistrar for DynamoInventory {
+impl StockInitializer for DynamoInventory {
     async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
         let item = write_item(&stock_key(stock.product_id), stock, &[])?;
-        let writes = vec![self.table.put_part(item, Expect::Absent)?, self.put_movement(movement)?];
+        let writes = vec![
+            self.table.transact_put(item, Precondition::Absent)?,
+            self.put_movement(movement)?,
+        ];
         self.table.transact(writes).await.map(written)
     }
 }
@@ -124,7 +127,7 @@ impl StockAdjuster for DynamoInventory {
         key: &str,
     ) -> Result<(Option<Stock>, Option<AdjustmentRecord>), StoreError> {
         let (stock, adjustment) = (stock_key(product), adjustment_key(product, key));
-        let mut items = self.table.get_all(&[stock.clone(), adjustment.clone()]).await?;
+        let mut items = self.table.batch_get(&[stock.clone(), adjustment.clone()]).await?;
         let stock = items.remove(&stock).map(read_item).transpose()?;
         Ok((stock, items.remove(&adjustment).map(read_item).transpose()?))
     }
@@ -134,25 +137,25 @@ impl StockAdjuster for DynamoInventory {
         stock: &Stock,
         movement: &Movement,
         record: &AdjustmentRecord,
-        cause: &Cause,
+        cause: &EventContext,
     ) -> Result<Write, StoreError> {
         let mut item = write_item(&stock_key(stock.product_id), stock, &[])?;
         item.insert("changed_at".to_owned(), AttributeValue::S(movement.at.to_string()));
         item.insert("cause".to_owned(), as_attribute(cause)?);
         let key = adjustment_key(stock.product_id, &record.key);
         let writes = vec![
-            self.table.put_part(item, Expect::Version(stock.version - 1))?,
+            self.table.transact_put(item, Precondition::Version(stock.version - 1))?,
             self.put_movement(movement)?,
-            self.table.put_part(write_item(&key, record, &[])?, Expect::Absent)?,
+            self.table.transact_put(write_item(&key, record, &[])?, Precondition::Absent)?,
         ];
         self.table.transact(writes).await.map(written)
     }
 }
 
-fn written(transacted: Transacted) -> Write {
+fn written(transacted: TransactOutcome) -> Write {
     match transacted {
-        Transacted::Done => Write::Done,
-        Transacted::Refused(_) => Write::Conflict,
+        TransactOutcome::Done => Write::Done,
+        TransactOutcome::Refused(_) => Write::Conflict,
     }
 }
 
@@ -180,41 +183,44 @@ impl Reservations for DynamoInventory {
         self.table.get(&reservation_key(order)).await?.map(read_item).transpose()
     }
 
-    async fn apply(&self, change: &Change) -> Result<Applied, StoreError> {
+    async fn apply(&self, change: &ReservationUpdate) -> Result<ReserveOutcome, StoreError> {
         let reservation = &change.reservation;
         let item = write_item(&reservation_key(reservation.order_id), reservation, &change.events)?;
-        let expect = change.expected.map_or(Expect::Absent, Expect::Version);
-        if change.moves.is_empty() {
+        let expect = change.expected.map_or(Precondition::Absent, Precondition::Version);
+        if change.movements.is_empty() {
             return Ok(match self.table.put(item, expect).await? {
-                rialto_dynamo::PutOutcome::Done => Applied::Done,
-                rialto_dynamo::PutOutcome::Refused(_) => Applied::Conflict,
+                rialto_dynamo::PutOutcome::Done => ReserveOutcome::Done,
+                rialto_dynamo::PutOutcome::Refused(_) => ReserveOutcome::Conflict,
             });
         }
-        let mut writes = vec![self.table.put_part(item, expect)?];
-        for movement in &change.moves {
+        let mut writes = vec![self.table.transact_put(item, expect)?];
+        for movement in &change.movements {
             writes.push(self.move_stock(movement, change)?);
         }
-        for movement in &change.moves {
+        for movement in &change.movements {
             writes.push(self.put_movement(movement)?);
         }
         match self.table.transact(writes).await? {
-            Transacted::Done => Ok(Applied::Done),
-            Transacted::Refused(refusals) => refused(&change.moves, refusals),
+            TransactOutcome::Done => Ok(ReserveOutcome::Done),
+            TransactOutcome::Refused(refusals) => refused(&change.movements, refusals),
         }
     }
 }
 
 /// Reads from the refused writes what stood in the way: the reservation first, then the stock.
-fn refused(moves: &[Movement], mut refusals: Vec<Option<Refusal>>) -> Result<Applied, StoreError> {
+fn refused(
+    moves: &[Movement],
+    mut refusals: Vec<Option<FailedCondition>>,
+) -> Result<ReserveOutcome, StoreError> {
     let mut refusals = refusals.drain(..);
     if refusals.next().flatten().is_some() {
-        return Ok(Applied::Conflict);
+        return Ok(ReserveOutcome::Conflict);
     }
     let mut shortages = Vec::new();
     for (movement, refusal) in moves.iter().zip(refusals) {
         let Some(refusal) = refusal else { continue };
         if refusal.item.is_empty() {
-            return Ok(Applied::Unknown(movement.product_id));
+            return Ok(ReserveOutcome::UnknownProduct(movement.product_id));
         }
         shortages.push(Shortage {
             product_id: movement.product_id,
@@ -223,14 +229,14 @@ fn refused(moves: &[Movement], mut refusals: Vec<Option<Refusal>>) -> Result<App
                 .unwrap_or(u32::MAX),
         });
     }
-    Ok(Applied::Short(shortages))
+    Ok(ReserveOutcome::InsufficientStock(shortages))
 }
 
 /// The events that only the result of a change of stock can tell: that nothing is left, and that something is again.
 #[must_use]
-pub fn depleted_or_replenished(
-    before: &rialto_relay::Image,
-    after: &rialto_relay::Image,
+pub fn stock_threshold_events(
+    before: &rialto_relay::ItemImage,
+    after: &rialto_relay::ItemImage,
 ) -> Vec<rialto_contracts::Event> {
     use rialto_contracts::{
         Event,

@@ -3,15 +3,15 @@
 use crate::{
     domain::{
         movement::Movement,
-        reservation::{Change, Reservation},
+        reservation::{Reservation, ReservationUpdate},
         stock::Stock,
     },
     ports::{
-        AdjustmentRecord, Applied, MovementPage, MovementReader, Reservations, StockAdjuster,
-        StockReader, StockRegistrar,
+        AdjustmentRecord, MovementPage, MovementReader, Reservations, ReserveOutcome,
+        StockAdjuster, StockInitializer, StockReader,
     },
 };
-use rialto_contracts::{Cause, Event, inventory::Shortage};
+use rialto_contracts::{Event, EventContext, inventory::Shortage};
 use rialto_kernel::{OrderId, ProductId, StoreError, Write};
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ struct State {
     movements: Vec<Movement>,
     adjustments: BTreeMap<(ProductId, String), AdjustmentRecord>,
     reservations: BTreeMap<OrderId, Reservation>,
-    announced: Vec<Event>,
+    published_events: Vec<Event>,
 }
 
 impl MemoryInventory {
@@ -40,8 +40,8 @@ impl MemoryInventory {
 
     /// Every event that a write announced, in order.
     #[must_use]
-    pub fn announced(&self) -> Vec<Event> {
-        self.state().announced.clone()
+    pub fn published_events(&self) -> Vec<Event> {
+        self.state().published_events.clone()
     }
 }
 
@@ -51,7 +51,7 @@ impl StockReader for MemoryInventory {
     }
 }
 
-impl StockRegistrar for MemoryInventory {
+impl StockInitializer for MemoryInventory {
     async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.stocks.contains_key(&stock.product_id) {
@@ -79,7 +79,7 @@ impl StockAdjuster for MemoryInventory {
         stock: &Stock,
         movement: &Movement,
         record: &AdjustmentRecord,
-        _: &Cause,
+        _: &EventContext,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let key = (stock.product_id, record.key.clone());
@@ -125,18 +125,18 @@ impl Reservations for MemoryInventory {
         Ok(self.state().reservations.get(&order).cloned())
     }
 
-    async fn apply(&self, change: &Change) -> Result<Applied, StoreError> {
+    async fn apply(&self, change: &ReservationUpdate) -> Result<ReserveOutcome, StoreError> {
         let mut state = self.state();
         let order = change.reservation.order_id;
         if state.reservations.get(&order).map(|reservation| reservation.version) != change.expected
         {
-            return Ok(Applied::Conflict);
+            return Ok(ReserveOutcome::Conflict);
         }
         let mut stocks = state.stocks.clone();
         let mut shortages = Vec::new();
-        for movement in &change.moves {
+        for movement in &change.movements {
             let Some(stock) = stocks.get_mut(&movement.product_id) else {
-                return Ok(Applied::Unknown(movement.product_id));
+                return Ok(ReserveOutcome::UnknownProduct(movement.product_id));
             };
             match moved(stock, movement) {
                 Some(moved) => *stock = moved,
@@ -148,13 +148,13 @@ impl Reservations for MemoryInventory {
             }
         }
         if !shortages.is_empty() {
-            return Ok(Applied::Short(shortages));
+            return Ok(ReserveOutcome::InsufficientStock(shortages));
         }
         state.stocks = stocks;
-        state.movements.extend(change.moves.iter().cloned());
-        state.announced.extend(change.events.iter().cloned());
+        state.movements.extend(change.movements.iter().cloned());
+        state.published_events.extend(change.events.iter().cloned());
         state.reservations.insert(order, change.reservation.clone());
-        Ok(Applied::Done)
+        Ok(ReserveOutcome::Done)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     },
     ports::{AdjustmentRecord, StockAdjuster},
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write, digest};
 
 /// What is asked for, under which key.
@@ -18,7 +18,7 @@ pub struct AdjustStock<'a> {
 
 /// The answer: made now, or the one that was given the first time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adjusted {
+pub struct AdjustmentResult {
     pub answer: String,
     pub replayed: bool,
 }
@@ -39,7 +39,7 @@ pub enum AdjustStockError {
 }
 
 /// How often an adjustment that collides with others is tried.
-const TRIES: u32 = 10;
+const MAX_ATTEMPTS: u32 = 10;
 
 /// Adds or takes pieces, once for each key. `answer` writes the stock as the client will see it, each time alike.
 ///
@@ -51,15 +51,15 @@ pub async fn adjust_stock(
     may_adjust: impl Fn(SellerId) -> bool,
     answer: impl Fn(&Stock) -> String,
     now: Timestamp,
-    cause: &Cause,
-) -> Result<Adjusted, AdjustStockError> {
+    cause: &EventContext,
+) -> Result<AdjustmentResult, AdjustStockError> {
     let key = digest::hex(&digest::sha256(&[request.idempotency_key.as_bytes()]));
     let adjustment = &request.adjustment;
     let body_hash = digest::hex(&digest::sha256(&[
         &adjustment.quantity.to_be_bytes(),
         adjustment.reason.as_str().as_bytes(),
     ]));
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let (stock, record) = store.load(request.product, &key).await?;
         let stock = stock.ok_or(AdjustStockError::NotFound)?;
         if !may_adjust(stock.seller_id) {
@@ -69,7 +69,7 @@ pub async fn adjust_stock(
             if record.body_hash != body_hash {
                 return Err(AdjustStockError::KeyReused);
             }
-            return Ok(Adjusted { answer: record.answer, replayed: true });
+            return Ok(AdjustmentResult { answer: record.answer, replayed: true });
         }
         let (stock, movement) = adjustment.apply(&stock, &key, now)?;
         let record = AdjustmentRecord {
@@ -78,7 +78,7 @@ pub async fn adjust_stock(
             answer: answer(&stock),
         };
         if store.adjust(&stock, &movement, &record, cause).await? == Write::Done {
-            return Ok(Adjusted { answer: record.answer, replayed: false });
+            return Ok(AdjustmentResult { answer: record.answer, replayed: false });
         }
     }
     Err(StoreError::Unavailable("the product's stock changes too fast".to_owned()).into())

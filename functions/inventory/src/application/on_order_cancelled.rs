@@ -1,8 +1,8 @@
 use crate::{
     domain::reservation::Reservation,
-    ports::{Applied, Reservations},
+    ports::{Reservations, ReserveOutcome},
 };
-use rialto_contracts::{Cause, orders::OrderCancelled};
+use rialto_contracts::{EventContext, orders::OrderCancelled};
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 
 /// Why the cancellation is left to the queue's retry.
@@ -22,19 +22,19 @@ pub enum OnOrderCancelledError {
 pub async fn on_order_cancelled(
     store: &impl Reservations,
     event: &OrderCancelled,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<Write, OnOrderCancelledError> {
     let order = event.order_id;
     let change = match store.reservation(order).await? {
-        None => Reservation::overtaken(order, cause),
+        None => Reservation::tombstone(order, cause),
         Some(reservation) => match reservation.release(now, cause) {
             None => return Ok(Write::Conflict),
             Some(change) => change,
         },
     };
     match store.apply(&change).await? {
-        Applied::Done => Ok(Write::Done),
+        ReserveOutcome::Done => Ok(Write::Done),
         _ => Err(OnOrderCancelledError::Contended(order)),
     }
 }

@@ -1,5 +1,5 @@
-use crate::ports::{Applied, Reservations};
-use rialto_contracts::{Cause, orders::OrderConfirmed};
+use crate::ports::{Reservations, ReserveOutcome};
+use rialto_contracts::{EventContext, orders::OrderConfirmed};
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 
 /// Why the confirmation is left to the queue's retry.
@@ -20,7 +20,7 @@ pub enum OnOrderConfirmedError {
 pub async fn on_order_confirmed(
     store: &impl Reservations,
     event: &OrderConfirmed,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<Write, OnOrderConfirmedError> {
     let order = event.order_id;
@@ -28,7 +28,7 @@ pub async fn on_order_confirmed(
         store.reservation(order).await?.ok_or(OnOrderConfirmedError::NoReservation(order))?;
     let Some(change) = reservation.sell(now, cause) else { return Ok(Write::Conflict) };
     match store.apply(&change).await? {
-        Applied::Done => Ok(Write::Done),
+        ReserveOutcome::Done => Ok(Write::Done),
         _ => Err(OnOrderConfirmedError::Contended(order)),
     }
 }

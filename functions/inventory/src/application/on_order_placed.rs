@@ -1,8 +1,8 @@
 use crate::{
     domain::reservation::Reservation,
-    ports::{Applied, Reservations},
+    ports::{Reservations, ReserveOutcome},
 };
-use rialto_contracts::{Cause, orders::OrderPlaced};
+use rialto_contracts::{EventContext, orders::OrderPlaced};
 use rialto_kernel::{ProductId, StoreError, Timestamp, Write};
 
 /// Why the order is left to the queue's retry.
@@ -21,17 +21,19 @@ pub enum OnOrderPlacedError {
 pub async fn on_order_placed(
     store: &impl Reservations,
     event: &OrderPlaced,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<Write, OnOrderPlacedError> {
     let shortages = match store.apply(&Reservation::reserve(event, now, cause)).await? {
-        Applied::Done => return Ok(Write::Done),
-        Applied::Conflict => return Ok(Write::Conflict),
-        Applied::Unknown(product) => return Err(OnOrderPlacedError::UnknownProduct(product)),
-        Applied::Short(shortages) => shortages,
+        ReserveOutcome::Done => return Ok(Write::Done),
+        ReserveOutcome::Conflict => return Ok(Write::Conflict),
+        ReserveOutcome::UnknownProduct(product) => {
+            return Err(OnOrderPlacedError::UnknownProduct(product));
+        }
+        ReserveOutcome::InsufficientStock(shortages) => shortages,
     };
     match store.apply(&Reservation::reject(event, shortages, now, cause)).await? {
-        Applied::Done => Ok(Write::Done),
+        ReserveOutcome::Done => Ok(Write::Done),
         _ => Ok(Write::Conflict),
     }
 }

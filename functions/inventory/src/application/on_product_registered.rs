@@ -1,4 +1,4 @@
-use crate::{domain::stock::Stock, ports::StockRegistrar};
+use crate::{domain::stock::Stock, ports::StockInitializer};
 use rialto_contracts::catalog::ProductRegistered;
 use rialto_kernel::{StoreError, Timestamp, Write};
 
@@ -7,11 +7,11 @@ use rialto_kernel::{StoreError, Timestamp, Write};
 /// # Errors
 /// [`StoreError`]: the event has to come again.
 pub async fn on_product_registered(
-    store: &impl StockRegistrar,
+    store: &impl StockInitializer,
     event: &ProductRegistered,
     now: Timestamp,
 ) -> Result<Write, StoreError> {
     let (stock, movement) =
-        Stock::open(event.product_id, event.seller_id, event.initial_stock, now);
+        Stock::initial(event.product_id, event.seller_id, event.initial_stock, now);
     store.open(&stock, &movement).await
 }

@@ -5,7 +5,7 @@ use super::{
 use rialto_kernel::{FieldError, MovementId, Text, Timestamp};
 
 /// The most that one adjustment adds or takes, and the most there can be of a product.
-pub const MAX_PIECES: i64 = 10_000_000;
+pub const MAX_QUANTITY: i64 = 10_000_000;
 
 /// How many pieces to add or take, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Adjustment {
 pub enum AdjustmentError {
     #[error("only {available} are available")]
     BelowZero { available: u64 },
-    #[error("a product has {MAX_PIECES} pieces at most")]
+    #[error("a product has {MAX_QUANTITY} pieces at most")]
     TooMany,
 }
 
@@ -27,8 +27,8 @@ impl Adjustment {
     /// # Errors
     /// [`FieldError`] for zero or too many pieces.
     pub fn quantity(number: i64) -> Result<i64, FieldError> {
-        if number == 0 || number.abs() > MAX_PIECES {
-            let message = format!("must be -{MAX_PIECES} to {MAX_PIECES} and not 0");
+        if number == 0 || number.abs() > MAX_QUANTITY {
+            let message = format!("must be -{MAX_QUANTITY} to {MAX_QUANTITY} and not 0");
             return Err(FieldError { field: "quantity".to_owned(), message });
         }
         Ok(number)
@@ -48,7 +48,7 @@ impl Adjustment {
             .available
             .checked_add_signed(self.quantity)
             .ok_or(AdjustmentError::BelowZero { available: stock.available })?;
-        if available > MAX_PIECES.unsigned_abs() {
+        if available > MAX_QUANTITY.unsigned_abs() {
             return Err(AdjustmentError::TooMany);
         }
         let movement = Movement {
@@ -75,7 +75,7 @@ mod tests {
     use rialto_kernel::{ProductId, SellerId};
 
     fn stock(available: u32) -> Stock {
-        Stock::open(
+        Stock::initial(
             ProductId::derive(&[b"p"]),
             SellerId::derive(&[b"s"]),
             available,
@@ -95,6 +95,6 @@ mod tests {
     fn stock_never_goes_below_zero_or_above_the_limit() {
         assert_eq!(adjust(5, -5), Ok(0));
         assert_eq!(adjust(5, -6), Err(AdjustmentError::BelowZero { available: 5 }));
-        assert_eq!(adjust(5, MAX_PIECES), Err(AdjustmentError::TooMany));
+        assert_eq!(adjust(5, MAX_QUANTITY), Err(AdjustmentError::TooMany));
     }
 }

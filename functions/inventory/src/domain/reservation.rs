@@ -2,7 +2,7 @@
 
 use super::movement::{Movement, MovementCause};
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     inventory::{ReleasedLine, Shortage, StockRejected, StockReleased, StockReserved},
     orders::OrderPlaced,
 };
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     pub order_id: OrderId,
-    pub outcome: Outcome,
+    pub outcome: ReservationOutcome,
     pub lines: Vec<ReservedLine>,
     pub version: u64,
 }
@@ -22,13 +22,14 @@ pub struct Reservation {
 /// What came of the attempt to reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
+pub enum ReservationOutcome {
     /// Every line was reserved; what became of each stands with the line.
     Reserved,
     /// There wasn't enough of something, and nothing was reserved.
     Rejected,
     /// The cancellation was heard before the order: nothing will be reserved.
-    Overtaken,
+    #[serde(rename = "OVERTAKEN")]
+    CancelledFirst,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,20 +51,20 @@ pub enum LineState {
 
 /// A write: the reservation as it will be, what moves in the stock, and what is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct ReservationUpdate {
     pub reservation: Reservation,
     /// The version that is there now; none if there is no reservation yet.
     pub expected: Option<u64>,
     /// One a product.
-    pub moves: Vec<Movement>,
+    pub movements: Vec<Movement>,
     pub events: Vec<Event>,
-    pub cause: Cause,
+    pub cause: EventContext,
 }
 
 impl Reservation {
     /// Reserves every line of an order, all lines of a product summed.
     #[must_use]
-    pub fn reserve(order: &OrderPlaced, now: Timestamp, cause: &Cause) -> Change {
+    pub fn reserve(order: &OrderPlaced, now: Timestamp, cause: &EventContext) -> ReservationUpdate {
         let lines = order
             .lines
             .iter()
@@ -74,8 +75,12 @@ impl Reservation {
                 state: LineState::Reserved,
             })
             .collect();
-        let reservation =
-            Self { order_id: order.order_id, outcome: Outcome::Reserved, lines, version: 1 };
+        let reservation = Self {
+            order_id: order.order_id,
+            outcome: ReservationOutcome::Reserved,
+            lines,
+            version: 1,
+        };
         let announced = StockReserved {
             order_id: order.order_id,
             user_id: order.user_id,
@@ -84,8 +89,8 @@ impl Reservation {
             payment_method: order.payment_method.clone(),
             expires_at: order.expires_at,
         };
-        Change {
-            moves: reservation.moves(&reservation.lines, MovementCause::Reserved, now),
+        ReservationUpdate {
+            movements: reservation.movements(&reservation.lines, MovementCause::Reserved, now),
             events: vec![Event::new(&announced, 1, 0, now, cause)],
             expected: None,
             cause: cause.clone(),
@@ -99,28 +104,38 @@ impl Reservation {
         order: &OrderPlaced,
         shortages: Vec<Shortage>,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Change {
+        cause: &EventContext,
+    ) -> ReservationUpdate {
         let reservation = Self {
             order_id: order.order_id,
-            outcome: Outcome::Rejected,
+            outcome: ReservationOutcome::Rejected,
             lines: Vec::new(),
             version: 1,
         };
         let announced = StockRejected { order_id: order.order_id, shortages };
         let events = vec![Event::new(&announced, 1, 0, now, cause)];
-        Change { reservation, expected: None, moves: Vec::new(), events, cause: cause.clone() }
+        ReservationUpdate {
+            reservation,
+            expected: None,
+            movements: Vec::new(),
+            events,
+            cause: cause.clone(),
+        }
     }
 
     /// Records a cancellation that was heard before its order.
     #[must_use]
-    pub fn overtaken(order_id: OrderId, cause: &Cause) -> Change {
-        let reservation =
-            Self { order_id, outcome: Outcome::Overtaken, lines: Vec::new(), version: 1 };
-        Change {
+    pub fn tombstone(order_id: OrderId, cause: &EventContext) -> ReservationUpdate {
+        let reservation = Self {
+            order_id,
+            outcome: ReservationOutcome::CancelledFirst,
+            lines: Vec::new(),
+            version: 1,
+        };
+        ReservationUpdate {
             reservation,
             expected: None,
-            moves: Vec::new(),
+            movements: Vec::new(),
             events: Vec::new(),
             cause: cause.clone(),
         }
@@ -128,8 +143,8 @@ impl Reservation {
 
     /// Sells what is still reserved; nothing if nothing is.
     #[must_use]
-    pub fn sell(&self, now: Timestamp, cause: &Cause) -> Option<Change> {
-        self.advance(now, cause, |state| match state {
+    pub fn sell(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
+        self.transition(now, cause, |state| match state {
             LineState::Reserved => Some((LineState::Sold, MovementCause::Sold)),
             _ => None,
         })
@@ -137,20 +152,20 @@ impl Reservation {
 
     /// Gives back what is reserved or sold; nothing if nothing is.
     #[must_use]
-    pub fn release(&self, now: Timestamp, cause: &Cause) -> Option<Change> {
-        self.advance(now, cause, |state| match state {
+    pub fn release(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
+        self.transition(now, cause, |state| match state {
             LineState::Reserved => Some((LineState::Released, MovementCause::Released)),
             LineState::Sold => Some((LineState::Returned, MovementCause::Returned)),
             LineState::Released | LineState::Returned => None,
         })
     }
 
-    fn advance(
+    fn transition(
         &self,
         now: Timestamp,
-        cause: &Cause,
+        cause: &EventContext,
         step: fn(LineState) -> Option<(LineState, MovementCause)>,
-    ) -> Option<Change> {
+    ) -> Option<ReservationUpdate> {
         let mut reservation = Self { version: self.version + 1, ..self.clone() };
         let mut moved: BTreeMap<u8, (MovementCause, Vec<ReservedLine>)> = BTreeMap::new();
         for line in &mut reservation.lines {
@@ -184,19 +199,24 @@ impl Reservation {
         };
         let moves = moved
             .values()
-            .flat_map(|(movement, lines)| reservation.moves(lines, *movement, now))
+            .flat_map(|(movement, lines)| reservation.movements(lines, *movement, now))
             .collect();
-        Some(Change {
+        Some(ReservationUpdate {
             reservation,
             expected: Some(self.version),
-            moves,
+            movements: moves,
             events,
             cause: cause.clone(),
         })
     }
 
     /// The movements of these lines, one a product.
-    fn moves(&self, lines: &[ReservedLine], cause: MovementCause, now: Timestamp) -> Vec<Movement> {
+    fn movements(
+        &self,
+        lines: &[ReservedLine],
+        cause: MovementCause,
+        now: Timestamp,
+    ) -> Vec<Movement> {
         let mut pieces: BTreeMap<ProductId, i64> = BTreeMap::new();
         for line in lines {
             *pieces.entry(line.product_id).or_default() += i64::from(line.quantity.get());
@@ -262,10 +282,16 @@ mod tests {
 
     #[test]
     fn two_lines_of_one_product_are_one_movement() {
-        let change =
-            Reservation::reserve(&order(&[("a", 2), ("a", 3), ("b", 1)]), NOW, &Cause::default());
-        let mut moved: Vec<_> =
-            change.moves.iter().map(|movement| (movement.available, movement.reserved)).collect();
+        let change = Reservation::reserve(
+            &order(&[("a", 2), ("a", 3), ("b", 1)]),
+            NOW,
+            &EventContext::default(),
+        );
+        let mut moved: Vec<_> = change
+            .movements
+            .iter()
+            .map(|movement| (movement.available, movement.reserved))
+            .collect();
         moved.sort_unstable();
         assert_eq!(moved, [(-5, 5), (-1, 1)]);
         assert_eq!(change.events[0].kind, "StockReserved");
@@ -273,15 +299,15 @@ mod tests {
 
     #[test]
     fn selling_and_giving_back_happen_once() {
-        let cause = Cause::default();
+        let cause = EventContext::default();
         let reserved = Reservation::reserve(&order(&[("a", 2)]), NOW, &cause).reservation;
         let sold = reserved.sell(NOW, &cause).unwrap();
         assert!(sold.events.is_empty());
-        assert_eq!((sold.moves[0].reserved, sold.moves[0].sold), (-2, 2));
+        assert_eq!((sold.movements[0].reserved, sold.movements[0].sold), (-2, 2));
         assert_eq!(sold.reservation.sell(NOW, &cause), None);
 
         let back = sold.reservation.release(NOW, &cause).unwrap();
-        assert_eq!((back.moves[0].available, back.moves[0].sold), (2, -2));
+        assert_eq!((back.movements[0].available, back.movements[0].sold), (2, -2));
         assert_eq!(back.events[0].kind, "StockReleased");
         assert_eq!(back.reservation.release(NOW, &cause), None);
         assert_eq!(back.reservation.sell(NOW, &cause), None);
@@ -289,10 +315,10 @@ mod tests {
 
     #[test]
     fn what_was_only_reserved_is_released() {
-        let cause = Cause::default();
+        let cause = EventContext::default();
         let reserved = Reservation::reserve(&order(&[("a", 2)]), NOW, &cause).reservation;
         let back = reserved.release(NOW, &cause).unwrap();
-        assert_eq!((back.moves[0].available, back.moves[0].reserved), (2, -2));
+        assert_eq!((back.movements[0].available, back.movements[0].reserved), (2, -2));
         assert_eq!(back.reservation.sell(NOW, &cause), None);
     }
 }

@@ -20,7 +20,7 @@ pub struct Stock {
 impl Stock {
     /// The stock that a product begins with, and the movement that tells of it.
     #[must_use]
-    pub fn open(
+    pub fn initial(
         product_id: ProductId,
         seller_id: SellerId,
         initial: u32,

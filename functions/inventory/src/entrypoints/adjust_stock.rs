@@ -6,8 +6,8 @@ use crate::{
 };
 use rialto_kernel::{Fields, Invalid, ProductId, Text};
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub fn main() {
     http::serve("inventory-adjust-stock", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoInventory::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -39,10 +39,9 @@ impl AdjustStockRequest {
     fn parse(self) -> Result<Adjustment, Invalid> {
         let mut fields = Fields::default();
         let quantity = fields
-            .take("quantity", Adjustment::quantity(self.quantity).map_err(|error| error.message));
-        let reason = fields.take("reason", Text::parse(&self.reason));
-        fields
-            .finish(quantity.zip(reason).map(|(quantity, reason)| Adjustment { quantity, reason }))
+            .field("quantity", Adjustment::quantity(self.quantity).map_err(|error| error.message));
+        let reason = fields.field("reason", Text::parse(&self.reason));
+        fields.build(quantity.zip(reason).map(|(quantity, reason)| Adjustment { quantity, reason }))
     }
 }
 
@@ -58,13 +57,16 @@ impl AdjustStockRequest {
     ),
     request_body = AdjustStockRequest,
     responses(
-        (status = 200, body = Data<StockBody>),
+        (status = 200, body = Envelope<StockBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(
+    store: &DynamoInventory,
+    request: &Request,
+) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let command = AdjustStock {
         product: request.path("product_id")?,
@@ -72,10 +74,10 @@ pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result
         adjustment: request.json::<AdjustStockRequest>()?.parse()?,
     };
     let may_adjust = |seller| caller.acts_for_seller(seller);
-    let answer = |stock: &_| Reply::ok(&StockBody::from(stock)).body;
+    let answer = |stock: &_| Response::ok(&StockBody::from(stock)).body;
     let adjusted =
         adjust_stock(store, &command, may_adjust, answer, request.now(), &request.cause()).await?;
-    let reply = Reply::raw(200, "application/json", adjusted.answer);
+    let reply = Response::raw(200, "application/json", adjusted.answer);
     Ok(if adjusted.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
 }
 
@@ -84,12 +86,12 @@ impl From<AdjustStockError> for Problem {
         match error {
             AdjustStockError::NotFound => Self::not_found(),
             AdjustStockError::Forbidden => Self::forbidden(),
-            AdjustStockError::KeyReused => Self::new(Code::KeyReused),
+            AdjustStockError::KeyReused => Self::new(ProblemCode::KeyReused),
             AdjustStockError::Refused(AdjustmentError::BelowZero { available }) => {
-                Self::new(Code::InsufficientStock).with("available", available)
+                Self::new(ProblemCode::InsufficientStock).with("available", available)
             }
             AdjustStockError::Refused(AdjustmentError::TooMany) => {
-                Self::new(Code::LimitReached).detail(AdjustmentError::TooMany.to_string())
+                Self::new(ProblemCode::LimitReached).detail(AdjustmentError::TooMany.to_string())
             }
             AdjustStockError::Store(error) => error.into(),
         }

@@ -5,8 +5,8 @@ use crate::{
 };
 use rialto_kernel::ProductId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("inventory-get-stock", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoInventory::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -55,17 +55,20 @@ impl From<&Stock> for StockBody {
     get, path = "/products/{product_id}/stock", operation_id = "inventoryGetStock", tag = "inventory",
     params(("product_id" = ProductId, Path)),
     responses(
-        (status = 200, body = Data<StockBody>),
+        (status = 200, body = Envelope<StockBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(
+    store: &DynamoInventory,
+    request: &Request,
+) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let product = request.path("product_id")?;
     let stock = get_stock(store, product, |seller| caller.acts_for_seller(seller)).await?;
-    Ok(Reply::ok(&StockBody::from(&stock)))
+    Ok(Response::ok(&StockBody::from(&stock)))
 }
 
 impl From<GetStockError> for Problem {

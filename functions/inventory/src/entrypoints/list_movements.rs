@@ -5,8 +5,8 @@ use crate::{
 };
 use rialto_kernel::{MovementId, OrderId, ProductId, Timestamp};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("inventory-list-movements", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoInventory::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -67,13 +67,16 @@ impl From<Movement> for MovementBody {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<MovementBody>>),
+        (status = 200, body = Envelope<Vec<MovementBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(
+    store: &DynamoInventory,
+    request: &Request,
+) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let product = request.path("product_id")?;
     let query = request.list_query(&[])?;
@@ -82,5 +85,5 @@ pub(crate) async fn handle(store: &DynamoInventory, request: &Request) -> Result
     let (movements, next) =
         list_movements(store, product, may_see, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = movements.into_iter().map(MovementBody::from).collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

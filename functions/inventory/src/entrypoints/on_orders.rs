@@ -5,10 +5,10 @@ use crate::{
         on_order_placed::on_order_placed,
     },
 };
-use rialto_contracts::{Cause, Event, orders::Orders};
+use rialto_contracts::{Event, EventContext, orders::Orders};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub fn main() {
     sqs::consume("inventory-on-orders", 1, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoInventory::open(app);
     Arc::new(move |event, cause| {
         let store = store.clone();
@@ -26,7 +26,11 @@ fn build(app: &App) -> sqs::Handler {
     })
 }
 
-async fn handle(store: &DynamoInventory, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
+async fn handle(
+    store: &DynamoInventory,
+    event: &Event,
+    cause: &EventContext,
+) -> Result<Outcome, Failure> {
     let now = SystemClock.now();
     let write = match Orders::decode(event)? {
         Orders::OrderPlaced(placed) => on_order_placed(store, &placed, cause, now).await?,

@@ -1,5 +1,5 @@
-use crate::adapters::dynamodb::depleted_or_replenished;
+use crate::adapters::dynamodb::stock_threshold_events;
 
 pub fn main() {
-    rialto_relay::serve("inventory-relay", Some(depleted_or_replenished));
+    rialto_relay::serve("inventory-relay", Some(stock_threshold_events));
 }

@@ -1,7 +1,7 @@
 //! What every adapter of inventory's ports must do.
 
 use rialto_contracts::{
-    Cause,
+    EventContext,
     inventory::Shortage,
     orders::{OrderPlaced, PlacedLine},
 };
@@ -14,8 +14,8 @@ use rialto_inventory::{
         stock::Stock,
     },
     ports::{
-        AdjustmentRecord, Applied, MovementReader, Reservations, StockAdjuster, StockReader,
-        StockRegistrar,
+        AdjustmentRecord, MovementReader, Reservations, ReserveOutcome, StockAdjuster,
+        StockInitializer, StockReader,
     },
 };
 use rialto_kernel::{
@@ -23,8 +23,11 @@ use rialto_kernel::{
     Write,
 };
 
-trait Store: StockReader + StockRegistrar + StockAdjuster + MovementReader + Reservations {}
-impl<S: StockReader + StockRegistrar + StockAdjuster + MovementReader + Reservations> Store for S {}
+trait Store: StockReader + StockInitializer + StockAdjuster + MovementReader + Reservations {}
+impl<S: StockReader + StockInitializer + StockAdjuster + MovementReader + Reservations> Store
+    for S
+{
+}
 
 /// Runs each rule on each adapter, on a store of its own.
 macro_rules! contract {
@@ -56,7 +59,7 @@ contract! {
 async fn open(store: &impl Store, initial: u32) -> ProductId {
     let product = ProductId::generate(SystemClock.now());
     let (stock, movement) =
-        Stock::open(product, SellerId::derive(&[b"s"]), initial, SystemClock.now());
+        Stock::initial(product, SellerId::derive(&[b"s"]), initial, SystemClock.now());
     assert_eq!(store.open(&stock, &movement).await.unwrap(), Write::Done);
     product
 }
@@ -82,8 +85,11 @@ fn order(lines: &[(ProductId, i64)]) -> OrderPlaced {
     }
 }
 
-async fn reserve(store: &impl Store, order: &OrderPlaced) -> Applied {
-    store.apply(&Reservation::reserve(order, SystemClock.now(), &Cause::default())).await.unwrap()
+async fn reserve(store: &impl Store, order: &OrderPlaced) -> ReserveOutcome {
+    store
+        .apply(&Reservation::reserve(order, SystemClock.now(), &EventContext::default()))
+        .await
+        .unwrap()
 }
 
 async fn stands(store: &impl Store, product: ProductId) -> (u64, u64, u64) {
@@ -93,7 +99,8 @@ async fn stands(store: &impl Store, product: ProductId) -> (u64, u64, u64) {
 
 async fn stock_opens_once(store: impl Store) {
     let product = open(&store, 5).await;
-    let (again, movement) = Stock::open(product, SellerId::derive(&[b"s"]), 9, SystemClock.now());
+    let (again, movement) =
+        Stock::initial(product, SellerId::derive(&[b"s"]), 9, SystemClock.now());
     assert_eq!(store.open(&again, &movement).await.unwrap(), Write::Conflict);
     assert_eq!(stands(&store, product).await, (5, 0, 0));
     assert_eq!(store.movements(product, 10, None).await.unwrap().0.len(), 1);
@@ -102,10 +109,14 @@ async fn stock_opens_once(store: impl Store) {
 
 async fn an_order_reserves_every_line_or_none(store: impl Store) {
     let (a, b) = (open(&store, 5).await, open(&store, 1).await);
-    assert_eq!(reserve(&store, &order(&[(a, 3), (b, 1)])).await, Applied::Done);
+    assert_eq!(reserve(&store, &order(&[(a, 3), (b, 1)])).await, ReserveOutcome::Done);
     assert_eq!((stands(&store, a).await, stands(&store, b).await), ((2, 3, 0), (0, 1, 0)));
 
-    let short = Applied::Short(vec![Shortage { product_id: b, wanted: 1, available: 0 }]);
+    let short = ReserveOutcome::InsufficientStock(vec![Shortage {
+        product_id: b,
+        wanted: 1,
+        available: 0,
+    }]);
     let refused = order(&[(a, 1), (b, 1)]);
     assert_eq!(reserve(&store, &refused).await, short);
     assert_eq!((stands(&store, a).await, stands(&store, b).await), ((2, 3, 0), (0, 1, 0)));
@@ -114,9 +125,13 @@ async fn an_order_reserves_every_line_or_none(store: impl Store) {
 
 async fn two_lines_of_one_product_want_both(store: impl Store) {
     let a = open(&store, 5).await;
-    let short = Applied::Short(vec![Shortage { product_id: a, wanted: 6, available: 5 }]);
+    let short = ReserveOutcome::InsufficientStock(vec![Shortage {
+        product_id: a,
+        wanted: 6,
+        available: 5,
+    }]);
     assert_eq!(reserve(&store, &order(&[(a, 3), (a, 3)])).await, short);
-    assert_eq!(reserve(&store, &order(&[(a, 3), (a, 2)])).await, Applied::Done);
+    assert_eq!(reserve(&store, &order(&[(a, 3), (a, 2)])).await, ReserveOutcome::Done);
     assert_eq!(stands(&store, a).await, (0, 5, 0));
 }
 
@@ -124,7 +139,7 @@ async fn an_unknown_product_is_told_apart(store: impl Store) {
     let (known, unknown) = (open(&store, 5).await, ProductId::derive(&[b"unknown"]));
     assert_eq!(
         reserve(&store, &order(&[(known, 1), (unknown, 1)])).await,
-        Applied::Unknown(unknown)
+        ReserveOutcome::UnknownProduct(unknown)
     );
     assert_eq!(stands(&store, known).await, (5, 0, 0));
 }
@@ -132,17 +147,17 @@ async fn an_unknown_product_is_told_apart(store: impl Store) {
 async fn a_reservation_is_made_once(store: impl Store) {
     let a = open(&store, 5).await;
     let order = order(&[(a, 5)]);
-    assert_eq!(reserve(&store, &order).await, Applied::Done);
-    assert_eq!(reserve(&store, &order).await, Applied::Conflict);
+    assert_eq!(reserve(&store, &order).await, ReserveOutcome::Done);
+    assert_eq!(reserve(&store, &order).await, ReserveOutcome::Conflict);
     assert_eq!(stands(&store, a).await, (0, 5, 0));
 }
 
 async fn a_cancellation_before_its_order_leaves_nothing_to_reserve(store: impl Store) {
     let a = open(&store, 5).await;
     let order = order(&[(a, 1)]);
-    let overtaken = Reservation::overtaken(order.order_id, &Cause::default());
-    assert_eq!(store.apply(&overtaken).await.unwrap(), Applied::Done);
-    assert_eq!(reserve(&store, &order).await, Applied::Conflict);
+    let overtaken = Reservation::tombstone(order.order_id, &EventContext::default());
+    assert_eq!(store.apply(&overtaken).await.unwrap(), ReserveOutcome::Done);
+    assert_eq!(reserve(&store, &order).await, ReserveOutcome::Conflict);
     assert_eq!(stands(&store, a).await, (5, 0, 0));
 }
 
@@ -150,18 +165,18 @@ async fn what_is_sold_comes_back_once(store: impl Store) {
     let a = open(&store, 5).await;
     let order = order(&[(a, 2)]);
     reserve(&store, &order).await;
-    let cause = Cause::default();
+    let cause = EventContext::default();
     let reservation = store.reservation(order.order_id).await.unwrap().unwrap();
     let sell = reservation.sell(SystemClock.now(), &cause).unwrap();
-    assert_eq!(store.apply(&sell).await.unwrap(), Applied::Done);
+    assert_eq!(store.apply(&sell).await.unwrap(), ReserveOutcome::Done);
     assert_eq!(stands(&store, a).await, (3, 0, 2));
-    assert_eq!(store.apply(&sell).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.apply(&sell).await.unwrap(), ReserveOutcome::Conflict);
 
     let sold = store.reservation(order.order_id).await.unwrap().unwrap();
     assert_eq!(sold, sell.reservation);
     let release = sold.release(SystemClock.now(), &cause).unwrap();
-    assert_eq!(store.apply(&release).await.unwrap(), Applied::Done);
-    assert_eq!(store.apply(&release).await.unwrap(), Applied::Conflict);
+    assert_eq!(store.apply(&release).await.unwrap(), ReserveOutcome::Done);
+    assert_eq!(store.apply(&release).await.unwrap(), ReserveOutcome::Conflict);
     assert_eq!(stands(&store, a).await, (5, 0, 0));
     let returned = store.reservation(order.order_id).await.unwrap().unwrap();
     assert_eq!(returned.lines[0].state, LineState::Returned);
@@ -179,11 +194,11 @@ async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
         answer: "{}".to_owned(),
     };
     assert_eq!(
-        store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(),
+        store.adjust(&after, &movement, &record, &EventContext::default()).await.unwrap(),
         Write::Done
     );
     assert_eq!(
-        store.adjust(&after, &movement, &record, &Cause::default()).await.unwrap(),
+        store.adjust(&after, &movement, &record, &EventContext::default()).await.unwrap(),
         Write::Conflict
     );
     assert_eq!(store.load(a, "k").await.unwrap(), (Some(after), Some(record)));
@@ -193,7 +208,7 @@ async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
 async fn movements_sum_to_the_stock_page_by_page(store: impl Store) {
     let a = open(&store, 50).await;
     for _ in 0..4 {
-        assert_eq!(reserve(&store, &order(&[(a, 3)])).await, Applied::Done);
+        assert_eq!(reserve(&store, &order(&[(a, 3)])).await, ReserveOutcome::Done);
     }
     let mut sum = (0, 0, 0);
     let mut seen = Vec::new();

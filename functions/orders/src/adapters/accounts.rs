@@ -1,28 +1,28 @@
 //! Accounts, by its internal function.
 
 use crate::ports::AddressBook;
-use rialto_contracts::internal::accounts::AddressOf;
+use rialto_contracts::internal::accounts::GetAddress;
 use rialto_kernel::{Address, AddressId, StoreError, UserId};
-use rialto_lambda::{App, internal::Peer};
+use rialto_lambda::{FunctionContext, internal::ServiceClient};
 
 /// What accounts knows of buyers.
 #[derive(Clone)]
-pub struct Accounts(Peer);
+pub struct AccountsClient(ServiceClient);
 
-impl Accounts {
+impl AccountsClient {
     #[must_use]
-    pub fn new(app: &App) -> Self {
-        Self(Peer::new(app))
+    pub fn new(app: &FunctionContext) -> Self {
+        Self(ServiceClient::new(app))
     }
 }
 
-impl AddressBook for Accounts {
+impl AddressBook for AccountsClient {
     async fn address(
         &self,
         user_id: UserId,
         address_id: AddressId,
     ) -> Result<Option<Address>, StoreError> {
-        let answer = self.0.ask(AddressOf { user_id, address_id }).await;
+        let answer = self.0.call(GetAddress { user_id, address_id }).await;
         answer.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }

@@ -4,24 +4,24 @@
 
 use crate::{
     domain::{
-        order::{Change, Line, Order, OrderState},
+        order::{Line, Order, OrderState, OrderUpdate},
         product::Product,
-        timeline::Entry,
+        timeline::TimelineEntry,
     },
     ports::{
-        BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister, OrderPage,
-        OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
+        ExpiredOrders, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer,
+        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
     },
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, Key, Listing, OUTBOX, Position, PutOutcome, Table, Transacted,
-    item_key, outbox, read_item, write_item,
+    AttributeValue, Item, Key, Listing, OUTBOX, PageToken, Precondition, PutOutcome, Table,
+    TransactOutcome, item_key, outbox, read_item, write_item,
 };
 use rialto_kernel::{
     Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest,
 };
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -51,7 +51,7 @@ fn buyer_key(buyer: UserId) -> Key {
 
 impl DynamoOrders {
     #[must_use]
-    pub fn open(app: &App) -> Self {
+    pub fn open(app: &FunctionContext) -> Self {
         Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
     }
 
@@ -62,26 +62,30 @@ impl DynamoOrders {
 }
 
 impl OrderPlacer for DynamoOrders {
-    async fn known(
+    async fn load_placement_context(
         &self,
         order: OrderId,
         buyer: UserId,
         products: &[ProductId],
-    ) -> Result<Known, StoreError> {
+    ) -> Result<PlacementContext, StoreError> {
         let (order, buyer) = (order_key(order), buyer_key(buyer));
         let mut keys = vec![order.clone(), buyer.clone()];
         keys.extend(products.iter().map(|product| product_key(*product)));
-        let mut items = self.table.get_all(&keys).await?;
+        let mut items = self.table.batch_get(&keys).await?;
         let placed = items.remove(&order).map(read_item).transpose()?;
         let buyer_gone = items.remove(&buyer).is_some();
         let products = items
             .into_values()
             .map(|item| read_item::<Product>(item).map(|product| (product.product_id, product)))
             .collect::<Result<_, _>>()?;
-        Ok(Known { placed, buyer_gone, products })
+        Ok(PlacementContext { placed, buyer_gone, products })
     }
 
-    async fn insert(&self, change: &Change, placing: &FirstPlacing) -> Result<Write, StoreError> {
+    async fn insert(
+        &self,
+        change: &OrderUpdate,
+        placing: &IdempotencyRecord,
+    ) -> Result<Write, StoreError> {
         let order = &change.order;
         let key = order_key(order.order_id);
         let mut item = write_item(&key, order, &change.events)?;
@@ -96,7 +100,7 @@ impl OrderPlacer for DynamoOrders {
         item.insert("by_deadline_pk".to_owned(), AttributeValue::S(format!("PENDING#{shard}")));
         let expires = format!("{}#{}", order.expires_at, order.order_id);
         item.insert("by_deadline_sk".to_owned(), AttributeValue::S(expires));
-        match self.table.put(item, Expect::Absent).await? {
+        match self.table.put(item, Precondition::Absent).await? {
             PutOutcome::Done => Ok(Write::Done),
             PutOutcome::Refused(_) => Ok(Write::Conflict),
         }
@@ -111,11 +115,11 @@ impl OrderReader for DynamoOrders {
 
 /// What a change of an order may change; the rest stays as it was placed.
 #[derive(Serialize)]
-struct Moved<'a> {
+struct OrderPatch<'a> {
     state: OrderState,
     reason: Option<CancelReason>,
     lines: &'a [Line],
-    timeline: &'a [Entry],
+    timeline: &'a [TimelineEntry],
     address: Option<&'a Address>,
     buyer_gone: bool,
     version: u64,
@@ -123,26 +127,27 @@ struct Moved<'a> {
 
 /// Tells a seller of something open in an order: beside the order itself, which tells one of them.
 #[derive(Serialize)]
-struct Mark {
+struct SellerIndexItem {
     version: u64,
 }
 
 impl OrderWriter for DynamoOrders {
-    async fn save(&self, change: &Change) -> Result<Write, StoreError> {
+    async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
         let order = &change.order;
         let key = order_key(order.order_id);
-        let moved = Moved {
+        let moved = OrderPatch {
             state: order.state,
             reason: order.reason,
             lines: &order.lines,
             timeline: &order.timeline,
             address: order.address.as_ref(),
-            buyer_gone: order.buyer_gone,
+            buyer_gone: order.buyer_unregistered,
             version: order.version,
         };
         let mut set = write_item(&key, &moved, &[])?;
         if order.address.is_none() {
-            let forgotten = FirstPlacing { body_hash: String::new(), answer: String::new() };
+            let forgotten =
+                IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
             set.extend(write_item(&key, &forgotten, &[])?);
         }
         set.retain(|name, _| name != "pk" && name != "sk");
@@ -155,27 +160,27 @@ impl OrderWriter for DynamoOrders {
         if order.state != OrderState::Pending {
             remove.extend(["by_deadline_pk", "by_deadline_sk"]);
         }
-        let mut sellers = order.open_for().into_iter();
+        let mut sellers = order.sellers_with_open_lines().into_iter();
         match sellers.next() {
             Some(first) => set.extend(open_for(order, first)),
             None => remove.extend(["by_open_seller_pk", "by_open_seller_sk"]),
         }
-        let expect = Expect::Version(order.version - 1);
+        let expect = Precondition::Version(order.version - 1);
         let mut marks = Vec::new();
         for seller in sellers {
             let key = Key::new(format!("ORDER#{}", order.order_id), format!("SELLER#{seller}"));
-            let mut mark = write_item(&key, &Mark { version: order.version }, &[])?;
+            let mut mark = write_item(&key, &SellerIndexItem { version: order.version }, &[])?;
             mark.extend(open_for(order, seller));
-            marks.push(self.table.put_part(mark, Expect::Older(order.version))?);
+            marks.push(self.table.transact_put(mark, Precondition::Older(order.version))?);
         }
         if marks.is_empty() {
             return self.table.update(&key, set, &remove, expect).await;
         }
-        let mut writes = vec![self.table.update_part(&key, set, &remove, expect)?];
+        let mut writes = vec![self.table.transact_update(&key, set, &remove, expect)?];
         writes.append(&mut marks);
         Ok(match self.table.transact(writes).await? {
-            Transacted::Done => Write::Done,
-            Transacted::Refused(_) => Write::Conflict,
+            TransactOutcome::Done => Write::Done,
+            TransactOutcome::Refused(_) => Write::Conflict,
         })
     }
 }
@@ -189,7 +194,7 @@ fn open_for(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
     ]
 }
 
-impl OpenLines for DynamoOrders {
+impl OpenLineReader for DynamoOrders {
     /// The index finds the orders; whether something is open in them, they themselves tell.
     async fn has_open_lines(&self, seller: SellerId) -> Result<bool, StoreError> {
         let listing = Listing {
@@ -203,13 +208,13 @@ impl OpenLines for DynamoOrders {
             let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
             // An order and an old mark of it may both stand here, and a key may be asked for only once.
             let orders = keys.iter().map(order_of).collect::<Result<HashSet<_>, _>>()?;
-            let orders = self.table.get_all(&Vec::from_iter(orders)).await?;
+            let orders = self.table.batch_get(&Vec::from_iter(orders)).await?;
             for item in orders.into_values() {
-                if read_item::<Order>(item)?.open_for().contains(&seller) {
+                if read_item::<Order>(item)?.sellers_with_open_lines().contains(&seller) {
                     return Ok(true);
                 }
             }
-            position = next.as_ref().map(Position::as_str).map(str::to_owned);
+            position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
             if position.is_none() {
                 return Ok(false);
             }
@@ -223,7 +228,7 @@ fn order_of(item: &Item) -> Result<Key, StoreError> {
 }
 
 impl OrderLister for DynamoOrders {
-    async fn orders_of(
+    async fn list_by_buyer(
         &self,
         user: UserId,
         state: Option<OrderState>,
@@ -243,8 +248,8 @@ impl OrderLister for DynamoOrders {
             let wanted = limit - u32::try_from(found.len()).unwrap_or(limit);
             let (keys, next) = self.table.list(&listing, wanted, position.as_deref()).await?;
             read += wanted;
-            found.extend(self.whole(keys, state).await?);
-            position = next.as_ref().map(Position::as_str).map(str::to_owned);
+            found.extend(self.load_orders(keys, state).await?);
+            position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
             let full = found.len() >= limit as usize || read >= READ_AT_MOST;
             if full || position.is_none() {
                 return Ok((found, position));
@@ -255,13 +260,13 @@ impl OrderLister for DynamoOrders {
 
 impl DynamoOrders {
     /// The orders behind the index's keys, in their order, in `state` if one is given.
-    async fn whole(
+    async fn load_orders(
         &self,
         keys: Vec<Item>,
         state: Option<OrderState>,
     ) -> Result<Vec<Order>, StoreError> {
         let keys = keys.iter().map(item_key).collect::<Result<Vec<_>, _>>()?;
-        let mut items = self.table.get_all(&keys).await?;
+        let mut items = self.table.batch_get(&keys).await?;
         let mut orders = Vec::new();
         for item in keys.iter().filter_map(|key| items.remove(key)) {
             let order: Order = read_item(item)?;
@@ -273,8 +278,8 @@ impl DynamoOrders {
     }
 }
 
-impl DeadlineReader for DynamoOrders {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+impl ExpiredOrders for DynamoOrders {
+    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let mut due = Vec::new();
         for shard in 0..DEADLINE_SHARDS {
             let listing = Listing {
@@ -288,7 +293,7 @@ impl DeadlineReader for DynamoOrders {
                 let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
                 let read = keys.len();
                 due.extend(keys.iter().map_while(|key| due_by(key, now)));
-                position = next.as_ref().map(Position::as_str).map(str::to_owned);
+                position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
                 if due.len() >= limit {
                     due.truncate(limit);
                     return Ok(due);
@@ -312,24 +317,24 @@ fn due_by(key: &Item, now: Timestamp) -> Option<OrderId> {
 
 /// A buyer who is unregistered.
 #[derive(Serialize)]
-struct Gone {
+struct UnregisteredBuyerItem {
     user_id: UserId,
 }
 
-impl BuyerKeeper for DynamoOrders {
-    async fn keep_gone(&self, buyer: UserId) -> Result<Write, StoreError> {
-        let item = write_item(&buyer_key(buyer), &Gone { user_id: buyer }, &[])?;
-        match self.table.put(item, Expect::Absent).await? {
+impl UnregisteredBuyers for DynamoOrders {
+    async fn mark_unregistered(&self, buyer: UserId) -> Result<Write, StoreError> {
+        let item = write_item(&buyer_key(buyer), &UnregisteredBuyerItem { user_id: buyer }, &[])?;
+        match self.table.put(item, Precondition::Absent).await? {
             PutOutcome::Done => Ok(Write::Done),
             PutOutcome::Refused(_) => Ok(Write::Conflict),
         }
     }
 }
 
-impl ProductKeeper for DynamoOrders {
-    async fn keep(&self, product: &Product) -> Result<Write, StoreError> {
+impl ProductReplica for DynamoOrders {
+    async fn upsert_if_newer(&self, product: &Product) -> Result<Write, StoreError> {
         let item = write_item(&product_key(product.product_id), product, &[])?;
-        match self.table.put(item, Expect::Older(product.version)).await? {
+        match self.table.put(item, Precondition::Older(product.version)).await? {
             PutOutcome::Done => Ok(Write::Done),
             PutOutcome::Refused(_) => Ok(Write::Conflict),
         }

@@ -2,12 +2,13 @@
 
 use crate::{
     domain::{
-        order::{Change, Order, OrderState},
+        order::{Order, OrderState, OrderUpdate},
         product::Product,
     },
     ports::{
-        AddressBook, BuyerKeeper, DeadlineReader, FirstPlacing, Known, OpenLines, OrderLister,
-        OrderPage, OrderPlacer, OrderReader, OrderWriter, ProductKeeper,
+        AddressBook, ExpiredOrders, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage,
+        OrderPlacer, OrderReader, OrderWriter, PlacementContext, ProductReplica,
+        UnregisteredBuyers,
     },
 };
 use rialto_contracts::Event;
@@ -27,10 +28,10 @@ pub struct MemoryOrders {
 
 #[derive(Debug, Default)]
 struct State {
-    orders: BTreeMap<OrderId, (Order, FirstPlacing)>,
+    orders: BTreeMap<OrderId, (Order, IdempotencyRecord)>,
     products: BTreeMap<ProductId, Product>,
     gone: BTreeSet<UserId>,
-    announced: Vec<Event>,
+    published_events: Vec<Event>,
 }
 
 impl MemoryOrders {
@@ -40,35 +41,39 @@ impl MemoryOrders {
 
     /// Every event that a write announced, in order.
     #[must_use]
-    pub fn announced(&self) -> Vec<Event> {
-        self.state().announced.clone()
+    pub fn published_events(&self) -> Vec<Event> {
+        self.state().published_events.clone()
     }
 }
 
 impl OrderPlacer for MemoryOrders {
-    async fn known(
+    async fn load_placement_context(
         &self,
         order: OrderId,
         buyer: UserId,
         products: &[ProductId],
-    ) -> Result<Known, StoreError> {
+    ) -> Result<PlacementContext, StoreError> {
         let state = self.state();
         let known = |id: &ProductId| state.products.get(id).map(|product| (*id, product.clone()));
-        Ok(Known {
+        Ok(PlacementContext {
             placed: state.orders.get(&order).map(|(_, placing)| placing.clone()),
             buyer_gone: state.gone.contains(&buyer),
             products: products.iter().filter_map(known).collect(),
         })
     }
 
-    async fn insert(&self, change: &Change, placing: &FirstPlacing) -> Result<Write, StoreError> {
+    async fn insert(
+        &self,
+        change: &OrderUpdate,
+        placing: &IdempotencyRecord,
+    ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let id = change.order.order_id;
         if state.orders.contains_key(&id) {
             return Ok(Write::Conflict);
         }
         state.orders.insert(id, (change.order.clone(), placing.clone()));
-        state.announced.extend(change.events.iter().cloned());
+        state.published_events.extend(change.events.iter().cloned());
         Ok(Write::Done)
     }
 }
@@ -80,16 +85,19 @@ impl OrderReader for MemoryOrders {
 }
 
 impl OrderWriter for MemoryOrders {
-    async fn save(&self, change: &Change) -> Result<Write, StoreError> {
+    async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
         let mut state = self.state();
         let state = &mut *state;
         match state.orders.get_mut(&change.order.order_id) {
             Some((order, placing)) if order.version + 1 == change.order.version => {
                 *order = change.order.clone();
                 if order.address.is_none() {
-                    *placing = FirstPlacing { body_hash: String::new(), answer: String::new() };
+                    *placing = IdempotencyRecord {
+                        body_hash: String::new(),
+                        response_body: String::new(),
+                    };
                 }
-                state.announced.extend(change.events.iter().cloned());
+                state.published_events.extend(change.events.iter().cloned());
                 Ok(Write::Done)
             }
             _ => Ok(Write::Conflict),
@@ -98,7 +106,7 @@ impl OrderWriter for MemoryOrders {
 }
 
 impl OrderLister for MemoryOrders {
-    async fn orders_of(
+    async fn list_by_buyer(
         &self,
         user: UserId,
         state: Option<OrderState>,
@@ -123,8 +131,8 @@ impl OrderLister for MemoryOrders {
     }
 }
 
-impl DeadlineReader for MemoryOrders {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+impl ExpiredOrders for MemoryOrders {
+    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let state = self.state();
         let due = |order: &&Order| order.state == OrderState::Pending && order.expires_at <= now;
         let due = state.orders.values().map(|(order, _)| order).filter(due);
@@ -132,9 +140,13 @@ impl DeadlineReader for MemoryOrders {
     }
 }
 
-impl OpenLines for MemoryOrders {
+impl OpenLineReader for MemoryOrders {
     async fn has_open_lines(&self, seller: SellerId) -> Result<bool, StoreError> {
-        Ok(self.state().orders.values().any(|(order, _)| order.open_for().contains(&seller)))
+        Ok(self
+            .state()
+            .orders
+            .values()
+            .any(|(order, _)| order.sellers_with_open_lines().contains(&seller)))
     }
 }
 
@@ -152,14 +164,14 @@ impl AddressBook for MemoryAddresses {
     }
 }
 
-impl BuyerKeeper for MemoryOrders {
-    async fn keep_gone(&self, buyer: UserId) -> Result<Write, StoreError> {
+impl UnregisteredBuyers for MemoryOrders {
+    async fn mark_unregistered(&self, buyer: UserId) -> Result<Write, StoreError> {
         Ok(if self.state().gone.insert(buyer) { Write::Done } else { Write::Conflict })
     }
 }
 
-impl ProductKeeper for MemoryOrders {
-    async fn keep(&self, product: &Product) -> Result<Write, StoreError> {
+impl ProductReplica for MemoryOrders {
+    async fn upsert_if_newer(&self, product: &Product) -> Result<Write, StoreError> {
         let mut state = self.state();
         let newest = state
             .products

@@ -15,7 +15,7 @@ pub async fn recent_orders(
     store: &impl OrderLister,
     user: UserId,
 ) -> Result<Vec<Order>, StoreError> {
-    store.orders_of(user, None, RECENT, None).await.map(|(orders, _)| orders)
+    store.list_by_buyer(user, None, RECENT, None).await.map(|(orders, _)| orders)
 }
 
 /// Whether a buyer has an order that hasn't ended. Such an order is mostly one of the newest: a few are looked at first.
@@ -25,7 +25,7 @@ pub async fn recent_orders(
 pub async fn has_open_orders(store: &impl OrderLister, user: UserId) -> Result<bool, StoreError> {
     let (mut limit, mut position) = (RECENT, None::<String>);
     loop {
-        let (orders, next) = store.orders_of(user, None, limit, position.as_deref()).await?;
+        let (orders, next) = store.list_by_buyer(user, None, limit, position.as_deref()).await?;
         if orders.iter().any(Order::is_open) {
             return Ok(true);
         }
@@ -42,10 +42,10 @@ mod tests {
     use crate::{
         adapters::memory::MemoryOrders,
         domain::order::OrderState,
-        ports::{FirstPlacing, OrderPage, OrderPlacer, OrderWriter},
+        ports::{IdempotencyRecord, OrderPage, OrderPlacer, OrderWriter},
         testing,
     };
-    use rialto_contracts::{Cause, orders::CancelReason};
+    use rialto_contracts::{EventContext, orders::CancelReason};
     use rialto_kernel::{OrderId, Timestamp, Write};
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -57,7 +57,7 @@ mod tests {
     }
 
     impl OrderLister for Counting {
-        async fn orders_of(
+        async fn list_by_buyer(
             &self,
             user: UserId,
             state: Option<OrderState>,
@@ -65,7 +65,7 @@ mod tests {
             position: Option<&str>,
         ) -> Result<OrderPage, StoreError> {
             self.asked.fetch_add(limit, Ordering::Relaxed);
-            self.store.orders_of(user, state, limit, position).await
+            self.store.list_by_buyer(user, state, limit, position).await
         }
     }
 
@@ -73,7 +73,7 @@ mod tests {
     async fn of_a_long_history_only_the_newest_are_read_while_one_of_them_is_open() {
         let counting = Counting::default();
         let user = testing::order().order.user_id;
-        let placing = FirstPlacing { body_hash: String::new(), answer: String::new() };
+        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
         for at in 0..150_u8 {
             let mut change = testing::order();
             change.order.order_id = OrderId::derive(&[&[at]]);
@@ -93,13 +93,14 @@ mod tests {
         let change = testing::order();
         let user = change.order.user_id;
         assert!(!has_open_orders(&store, user).await.unwrap());
-        let placing = FirstPlacing { body_hash: String::new(), answer: String::new() };
+        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
         assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
         assert!(has_open_orders(&store, user).await.unwrap());
         assert_eq!(recent_orders(&store, user).await.unwrap(), std::slice::from_ref(&change.order));
 
         let now = Timestamp::from_millis(2_000);
-        let ended = change.order.cancel(CancelReason::Buyer, now, &Cause::default()).unwrap();
+        let ended =
+            change.order.cancel(CancelReason::Buyer, now, &EventContext::default()).unwrap();
         assert_eq!(store.save(&ended).await.unwrap(), Write::Done);
         assert!(!has_open_orders(&store, user).await.unwrap());
     }

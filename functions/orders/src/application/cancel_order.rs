@@ -1,12 +1,12 @@
-use super::get_order::Viewer;
+use super::get_order::Requester;
 use crate::{
     domain::{
         order::{Order, OrderState},
-        timeline::Entry,
+        timeline::TimelineEntry,
     },
     ports::OrderWriter,
 };
-use rialto_contracts::{Cause, orders::CancelReason};
+use rialto_contracts::{EventContext, orders::CancelReason};
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 
 /// Why an order isn't cancelled. Nothing has changed.
@@ -22,7 +22,7 @@ pub enum CancelOrderError {
 }
 
 /// How often an order that is being changed is tried.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Cancels a PENDING order at once, as a whole, for its buyer or a supervisor.
 ///
@@ -31,22 +31,22 @@ const TRIES: u32 = 5;
 pub async fn cancel_order(
     store: &impl OrderWriter,
     order_id: OrderId,
-    viewer: Viewer,
+    viewer: Requester,
     now: Timestamp,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Order, CancelOrderError> {
-    let cause = Cause { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    let mut tried: Vec<Entry> = Vec::new();
-    for _ in 0..TRIES {
+    let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
+    let mut tried: Vec<TimelineEntry> = Vec::new();
+    for _ in 0..MAX_ATTEMPTS {
         let order = store.order(order_id).await?.ok_or(CancelOrderError::NotFound)?;
         // A write whose answer was lost is sent again, and then collides with itself. Other events may have come since.
         if order.timeline.iter().any(|entry| tried.contains(entry)) {
             return Ok(order);
         }
         match viewer {
-            Viewer::Supervisor => {}
-            Viewer::Buyer(user) if user == order.user_id => {}
-            Viewer::Buyer(_) | Viewer::Seller(_) => return Err(CancelOrderError::NotFound),
+            Requester::Supervisor => {}
+            Requester::Buyer(user) if user == order.user_id => {}
+            Requester::Buyer(_) | Requester::Seller(_) => return Err(CancelOrderError::NotFound),
         }
         let change = order
             .cancel(CancelReason::Buyer, now, &cause)
@@ -54,7 +54,7 @@ pub async fn cancel_order(
         if store.save(&change).await? == Write::Done {
             return Ok(change.order);
         }
-        tried = change.events.iter().map(Entry::from).collect();
+        tried = change.events.iter().map(TimelineEntry::from).collect();
     }
     Err(StoreError::Unavailable("the order changes too fast".to_owned()).into())
 }
@@ -64,8 +64,8 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryOrders,
-        domain::order::{Change, Effect},
-        ports::{FirstPlacing, OrderPlacer, OrderReader},
+        domain::order::{OrderUpdate, Transition},
+        ports::{IdempotencyRecord, OrderPlacer, OrderReader},
         testing,
     };
     use rialto_contracts::{Event, inventory::StockReleased};
@@ -76,7 +76,7 @@ mod tests {
     async fn placed() -> (MemoryOrders, Order) {
         let store = MemoryOrders::default();
         let change = testing::order();
-        let placing = FirstPlacing { body_hash: String::new(), answer: String::new() };
+        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
         assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
         (store, change.order)
     }
@@ -84,17 +84,19 @@ mod tests {
     #[tokio::test]
     async fn a_pending_order_is_cancelled_once() {
         let (store, order) = placed().await;
-        let buyer = Viewer::Buyer(order.user_id);
-        let cancelled =
-            cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await.unwrap();
+        let buyer = Requester::Buyer(order.user_id);
+        let cancelled = cancel_order(&store, order.order_id, buyer, NOW, &EventContext::default())
+            .await
+            .unwrap();
         assert_eq!(
             (cancelled.state, cancelled.reason),
             (OrderState::Cancelled, Some(CancelReason::Buyer))
         );
-        let again = cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await;
+        let again =
+            cancel_order(&store, order.order_id, buyer, NOW, &EventContext::default()).await;
         assert!(matches!(again, Err(CancelOrderError::IllegalTransition(OrderState::Cancelled))));
         assert_eq!(
-            store.announced().iter().filter(|event| event.kind == "OrderCancelled").count(),
+            store.published_events().iter().filter(|event| event.kind == "OrderCancelled").count(),
             1
         );
     }
@@ -112,11 +114,13 @@ mod tests {
     }
 
     impl OrderWriter for Forgetful {
-        async fn save(&self, change: &Change) -> Result<Write, StoreError> {
+        async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
             assert_eq!(self.store.save(change).await?, Write::Done);
             let mut order = change.order.clone();
             for event in &self.then {
-                let heard = order.hear(event, Effect::Told, NOW, &Cause::default()).unwrap();
+                let heard = order
+                    .apply(event, Transition::RecordOnly, NOW, &EventContext::default())
+                    .unwrap();
                 assert_eq!(self.store.save(&heard).await?, Write::Done);
                 order = heard.order;
             }
@@ -128,13 +132,15 @@ mod tests {
     async fn a_cancellation_that_collides_with_itself_has_happened() {
         let payload =
             StockReleased { order_id: testing::order().order.order_id, lines: Vec::new() };
-        let released = Event::new(&payload, 2, 0, NOW, &Cause::default());
+        let released = Event::new(&payload, 2, 0, NOW, &EventContext::default());
         for then in [Vec::new(), vec![released]] {
             let (store, order) = placed().await;
             let (entries, store) = (2 + then.len(), Forgetful { store, then });
-            let buyer = Viewer::Buyer(order.user_id);
+            let buyer = Requester::Buyer(order.user_id);
             let cancelled =
-                cancel_order(&store, order.order_id, buyer, NOW, &Cause::default()).await.unwrap();
+                cancel_order(&store, order.order_id, buyer, NOW, &EventContext::default())
+                    .await
+                    .unwrap();
             assert_eq!(
                 (cancelled.state, cancelled.timeline.len()),
                 (OrderState::Cancelled, entries)
@@ -152,9 +158,9 @@ mod tests {
     }
 
     impl OrderWriter for TooLate {
-        async fn save(&self, change: &Change) -> Result<Write, StoreError> {
+        async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
             if let Some(order) = self.0.order(change.order.order_id).await? {
-                let cancelled = order.cancel(CancelReason::Timeout, NOW, &Cause::default());
+                let cancelled = order.cancel(CancelReason::Timeout, NOW, &EventContext::default());
                 assert_eq!(self.0.save(&cancelled.unwrap()).await?, Write::Done);
             }
             self.0.save(change).await
@@ -164,17 +170,19 @@ mod tests {
     #[tokio::test]
     async fn what_the_deadline_cancelled_is_not_taken_for_the_buyers_success() {
         let (store, order) = placed().await;
-        let buyer = Viewer::Buyer(order.user_id);
+        let buyer = Requester::Buyer(order.user_id);
         let refused =
-            cancel_order(&TooLate(store), order.order_id, buyer, NOW, &Cause::default()).await;
+            cancel_order(&TooLate(store), order.order_id, buyer, NOW, &EventContext::default())
+                .await;
         assert!(matches!(refused, Err(CancelOrderError::IllegalTransition(OrderState::Cancelled))));
     }
 
     #[tokio::test]
     async fn somebody_elses_order_is_not_found_and_stays() {
         let (store, order) = placed().await;
-        let another = Viewer::Buyer(UserId::derive(&[b"another"]));
-        let refused = cancel_order(&store, order.order_id, another, NOW, &Cause::default()).await;
+        let another = Requester::Buyer(UserId::derive(&[b"another"]));
+        let refused =
+            cancel_order(&store, order.order_id, another, NOW, &EventContext::default()).await;
         assert!(matches!(refused, Err(CancelOrderError::NotFound)));
         assert_eq!(store.order(order.order_id).await.unwrap(), Some(order));
     }

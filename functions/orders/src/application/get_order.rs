@@ -6,7 +6,7 @@ use rialto_kernel::{OrderId, SellerId, StoreError, UserId};
 
 /// Whose eyes an order is shown to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Viewer {
+pub enum Requester {
     Supervisor,
     Buyer(UserId),
     Seller(SellerId),
@@ -14,7 +14,7 @@ pub enum Viewer {
 
 /// An order as its viewer may see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Visible {
+pub enum OrderView {
     Whole(Order),
     /// To a seller: with that seller's lines only.
     Lines(Order),
@@ -35,19 +35,19 @@ pub enum GetOrderError {
 pub async fn get_order(
     store: &impl OrderReader,
     order: OrderId,
-    viewer: Viewer,
-) -> Result<Visible, GetOrderError> {
+    viewer: Requester,
+) -> Result<OrderView, GetOrderError> {
     let mut order = store.order(order).await?.ok_or(GetOrderError::NotFound)?;
     match viewer {
-        Viewer::Supervisor => Ok(Visible::Whole(order)),
-        Viewer::Buyer(user) if order.user_id == user => Ok(Visible::Whole(order)),
-        Viewer::Buyer(_) => Err(GetOrderError::NotFound),
-        Viewer::Seller(seller) => {
+        Requester::Supervisor => Ok(OrderView::Whole(order)),
+        Requester::Buyer(user) if order.user_id == user => Ok(OrderView::Whole(order)),
+        Requester::Buyer(_) => Err(GetOrderError::NotFound),
+        Requester::Seller(seller) => {
             order.lines.retain(|line| line.seller_id == seller);
             if order.lines.is_empty() || !was_confirmed(&order) {
                 return Err(GetOrderError::NotFound);
             }
-            Ok(Visible::Lines(order))
+            Ok(OrderView::Lines(order))
         }
     }
 }
@@ -63,11 +63,11 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryOrders,
-        domain::order::Effect,
-        ports::{FirstPlacing, OrderPlacer, OrderWriter},
+        domain::order::Transition,
+        ports::{IdempotencyRecord, OrderPlacer, OrderWriter},
         testing,
     };
-    use rialto_contracts::{Cause, Event, payments::PaymentCaptured};
+    use rialto_contracts::{Event, EventContext, payments::PaymentCaptured};
     use rialto_kernel::{PaymentId, Timestamp, Write};
 
     const NOW: Timestamp = Timestamp::from_millis(2_000);
@@ -75,7 +75,7 @@ mod tests {
     async fn placed() -> (MemoryOrders, Order) {
         let store = MemoryOrders::default();
         let change = testing::order();
-        let placing = FirstPlacing { body_hash: String::new(), answer: String::new() };
+        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
         assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
         (store, change.order)
     }
@@ -83,7 +83,7 @@ mod tests {
     #[tokio::test]
     async fn a_seller_sees_own_lines_from_confirmed_on() {
         let (store, order) = placed().await;
-        let seller = Viewer::Seller(order.lines[0].seller_id);
+        let seller = Requester::Seller(order.lines[0].seller_id);
         assert!(matches!(
             get_order(&store, order.order_id, seller).await,
             Err(GetOrderError::NotFound)
@@ -94,11 +94,12 @@ mod tests {
             payment_id: PaymentId::derive(&[b"p"]),
             amount: order.total,
         };
-        let captured = Event::new(&captured, 1, 0, NOW, &Cause::default());
-        let confirmed = order.hear(&captured, Effect::Confirms, NOW, &Cause::default()).unwrap();
+        let captured = Event::new(&captured, 1, 0, NOW, &EventContext::default());
+        let confirmed =
+            order.apply(&captured, Transition::Confirm, NOW, &EventContext::default()).unwrap();
         assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
-        assert!(matches!(get_order(&store, order.order_id, seller).await, Ok(Visible::Lines(_))));
-        let another = Viewer::Seller(SellerId::derive(&[b"another"]));
+        assert!(matches!(get_order(&store, order.order_id, seller).await, Ok(OrderView::Lines(_))));
+        let another = Requester::Seller(SellerId::derive(&[b"another"]));
         assert!(matches!(
             get_order(&store, order.order_id, another).await,
             Err(GetOrderError::NotFound)
@@ -108,8 +109,8 @@ mod tests {
     #[tokio::test]
     async fn another_buyers_order_is_not_found() {
         let (store, order) = placed().await;
-        assert!(get_order(&store, order.order_id, Viewer::Buyer(order.user_id)).await.is_ok());
-        let another = Viewer::Buyer(UserId::derive(&[b"another"]));
+        assert!(get_order(&store, order.order_id, Requester::Buyer(order.user_id)).await.is_ok());
+        let another = Requester::Buyer(UserId::derive(&[b"another"]));
         assert!(matches!(
             get_order(&store, order.order_id, another).await,
             Err(GetOrderError::NotFound)

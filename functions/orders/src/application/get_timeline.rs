@@ -1,6 +1,6 @@
-use super::get_order::{GetOrderError, Viewer, Visible, get_order};
+use super::get_order::{GetOrderError, OrderView, Requester, get_order};
 use crate::{
-    domain::timeline::{Entry, in_causal_order},
+    domain::timeline::{TimelineEntry, in_causal_order},
     ports::OrderReader,
 };
 use rialto_kernel::OrderId;
@@ -12,12 +12,12 @@ use rialto_kernel::OrderId;
 pub async fn get_timeline(
     store: &impl OrderReader,
     order: OrderId,
-    viewer: Viewer,
-) -> Result<Vec<Entry>, GetOrderError> {
+    viewer: Requester,
+) -> Result<Vec<TimelineEntry>, GetOrderError> {
     match get_order(store, order, viewer).await? {
-        Visible::Whole(order) => {
+        OrderView::Whole(order) => {
             Ok(in_causal_order(&order.timeline).into_iter().cloned().collect())
         }
-        Visible::Lines(_) => Err(GetOrderError::NotFound),
+        OrderView::Lines(_) => Err(GetOrderError::NotFound),
     }
 }

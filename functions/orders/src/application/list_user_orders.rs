@@ -15,5 +15,5 @@ pub async fn list_user_orders(
     limit: u32,
     position: Option<&str>,
 ) -> Result<OrderPage, StoreError> {
-    store.orders_of(user, state, limit, position).await
+    store.list_by_buyer(user, state, limit, position).await
 }

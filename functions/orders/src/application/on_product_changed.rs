@@ -1,4 +1,4 @@
-use crate::{domain::product::Product, ports::ProductKeeper};
+use crate::{domain::product::Product, ports::ProductReplica};
 use rialto_contracts::catalog::{ProductChanged, ProductRegistered};
 use rialto_kernel::{StoreError, Write};
 
@@ -7,7 +7,7 @@ use rialto_kernel::{StoreError, Write};
 /// # Errors
 /// [`StoreError`]: the event has to come again.
 pub async fn on_product_changed(
-    store: &impl ProductKeeper,
+    store: &impl ProductReplica,
     event: &ProductChanged,
     sequence: u64,
 ) -> Result<Write, StoreError> {
@@ -19,7 +19,7 @@ pub async fn on_product_changed(
         status: event.status,
         version: sequence,
     };
-    store.keep(&product).await
+    store.upsert_if_newer(&product).await
 }
 
 /// A registration tells a product as a change does.
@@ -27,7 +27,7 @@ pub async fn on_product_changed(
 /// # Errors
 /// [`StoreError`]: the event has to come again.
 pub async fn on_product_registered(
-    store: &impl ProductKeeper,
+    store: &impl ProductReplica,
     event: &ProductRegistered,
     sequence: u64,
 ) -> Result<Write, StoreError> {

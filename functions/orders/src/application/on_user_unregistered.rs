@@ -1,8 +1,8 @@
-use crate::ports::{BuyerKeeper, OrderLister, OrderWriter};
+use crate::ports::{OrderLister, OrderWriter, UnregisteredBuyers};
 use rialto_kernel::{OrderId, StoreError, UserId, Write};
 
 /// How often an order that is being changed is tried.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Forgets the addresses of an unregistered buyer's orders: of those that have ended now, of the others when they end, those
 /// that are placed later included.
@@ -10,15 +10,15 @@ const TRIES: u32 = 5;
 /// # Errors
 /// [`StoreError`]: some may be left; the event comes again.
 pub async fn on_user_unregistered(
-    store: &(impl BuyerKeeper + OrderLister + OrderWriter),
+    store: &(impl UnregisteredBuyers + OrderLister + OrderWriter),
     user: UserId,
 ) -> Result<Write, StoreError> {
     // Kept first: whoever places an order from now on knows it.
-    let mut forgotten = store.keep_gone(user).await?;
+    let mut forgotten = store.mark_unregistered(user).await?;
     let mut position: Option<String> = None;
     loop {
-        let (orders, next) = store.orders_of(user, None, 100, position.as_deref()).await?;
-        for order in orders.iter().filter(|order| !order.buyer_gone) {
+        let (orders, next) = store.list_by_buyer(user, None, 100, position.as_deref()).await?;
+        for order in orders.iter().filter(|order| !order.buyer_unregistered) {
             if forget(store, order.order_id).await? == Write::Done {
                 forgotten = Write::Done;
             }
@@ -31,8 +31,8 @@ pub async fn on_user_unregistered(
 }
 
 async fn forget(store: &impl OrderWriter, order: OrderId) -> Result<Write, StoreError> {
-    for _ in 0..TRIES {
-        let change = store.order(order).await?.and_then(|order| order.forget_buyer());
+    for _ in 0..MAX_ATTEMPTS {
+        let change = store.order(order).await?.and_then(|order| order.erase_buyer_data());
         let Some(change) = change else { return Ok(Write::Conflict) };
         if store.save(&change).await? == Write::Done {
             return Ok(Write::Done);
@@ -46,10 +46,10 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryOrders,
-        ports::{FirstPlacing, OrderPlacer, OrderReader},
+        ports::{IdempotencyRecord, OrderPlacer, OrderReader},
         testing,
     };
-    use rialto_contracts::{Cause, orders::CancelReason};
+    use rialto_contracts::{EventContext, orders::CancelReason};
     use rialto_kernel::Timestamp;
 
     #[tokio::test]
@@ -57,7 +57,10 @@ mod tests {
         let store = MemoryOrders::default();
         let change = testing::order();
         let (order, user) = (change.order.order_id, change.order.user_id);
-        let placing = FirstPlacing { body_hash: "h".to_owned(), answer: "Kim Example".to_owned() };
+        let placing = IdempotencyRecord {
+            body_hash: "h".to_owned(),
+            response_body: "Kim Example".to_owned(),
+        };
         assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
 
         assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Done);
@@ -65,11 +68,14 @@ mod tests {
         let open = store.order(order).await.unwrap().unwrap();
         assert!(open.address.is_some());
 
-        let ended =
-            open.cancel(CancelReason::Timeout, Timestamp::from_millis(2_000), &Cause::default());
+        let ended = open.cancel(
+            CancelReason::Timeout,
+            Timestamp::from_millis(2_000),
+            &EventContext::default(),
+        );
         assert_eq!(store.save(&ended.unwrap()).await.unwrap(), Write::Done);
         assert_eq!(store.order(order).await.unwrap().unwrap().address, None);
-        let placed = store.known(order, user, &[]).await.unwrap().placed.unwrap();
-        assert_eq!((placed.body_hash.as_str(), placed.answer.as_str()), ("", ""));
+        let placed = store.load_placement_context(order, user, &[]).await.unwrap().placed.unwrap();
+        assert_eq!((placed.body_hash.as_str(), placed.response_body.as_str()), ("", ""));
     }
 }

@@ -1,12 +1,12 @@
 use crate::{
     domain::{
         order::Order,
-        quote::{Quote, QuoteError, Terms},
-        request::{Destination, OrderRequest, order_id},
+        quote::{PricingTerms, Quote, QuoteError},
+        request::{OrderRequest, ShippingAddress, order_id},
     },
-    ports::{AddressBook, FirstPlacing, Known, OrderPlacer},
+    ports::{AddressBook, IdempotencyRecord, OrderPlacer, PlacementContext},
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
 
 /// Who orders what, under which key.
@@ -14,12 +14,12 @@ use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
 pub struct PlaceOrder<'a> {
     pub user_id: UserId,
     pub idempotency_key: &'a str,
-    pub request: OrderRequest<Destination>,
+    pub request: OrderRequest<ShippingAddress>,
 }
 
 /// The answer: made now, or the one that was given the first time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedOrder {
     pub order_id: OrderId,
     pub answer: String,
     pub replayed: bool,
@@ -61,11 +61,11 @@ pub async fn place_order(
     store: &impl OrderPlacer,
     addresses: &impl AddressBook,
     command: &PlaceOrder<'_>,
-    terms: &Terms,
+    terms: &PricingTerms,
     answer: impl Fn(&Order) -> String,
     now: Timestamp,
-    cause: &Cause,
-) -> Result<Placed, PlaceOrderError> {
+    cause: &EventContext,
+) -> Result<PlacedOrder, PlaceOrderError> {
     let order_id = order_id(command.user_id, command.idempotency_key);
     let body_hash = command.request.body_hash();
     let mut products: Vec<ProductId> =
@@ -73,8 +73,8 @@ pub async fn place_order(
     products.sort_unstable();
     products.dedup();
 
-    let Known { placed, buyer_gone, products } =
-        store.known(order_id, command.user_id, &products).await?;
+    let PlacementContext { placed, buyer_gone, products } =
+        store.load_placement_context(order_id, command.user_id, &products).await?;
     if let Some(placed) = placed {
         return replay(order_id, placed, &body_hash);
     }
@@ -83,21 +83,21 @@ pub async fn place_order(
         return Err(PlaceOrderError::PriceChanged(quote));
     }
     let address = match &command.request.address {
-        Destination::Written(address) => address.clone(),
-        Destination::Kept(id) => {
+        ShippingAddress::Inline(address) => address.clone(),
+        ShippingAddress::Saved(id) => {
             addresses.address(command.user_id, *id).await?.ok_or(PlaceOrderError::NoAddress)?
         }
     };
     let request = command.request.with_address(address);
-    let cause = Cause { correlationid: Some(order_id.to_string()), ..cause.clone() };
+    let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
     let mut change = Order::place(order_id, command.user_id, &request, quote, terms, now, &cause);
-    change.order.buyer_gone = buyer_gone;
-    let placing = FirstPlacing { body_hash, answer: answer(&change.order) };
+    change.order.buyer_unregistered = buyer_gone;
+    let placing = IdempotencyRecord { body_hash, response_body: answer(&change.order) };
     match store.insert(&change, &placing).await? {
-        Write::Done => Ok(Placed { order_id, answer: placing.answer, replayed: false }),
+        Write::Done => Ok(PlacedOrder { order_id, answer: placing.response_body, replayed: false }),
         // Another request with the same key was quicker.
         Write::Conflict => {
-            let winner = store.known(order_id, command.user_id, &[]).await?.placed;
+            let winner = store.load_placement_context(order_id, command.user_id, &[]).await?.placed;
             let vanished =
                 || StoreError::Corrupt("an order vanished while it was placed".to_owned());
             replay(order_id, winner.ok_or_else(vanished)?, &placing.body_hash)
@@ -107,13 +107,13 @@ pub async fn place_order(
 
 fn replay(
     order_id: OrderId,
-    placed: FirstPlacing,
+    placed: IdempotencyRecord,
     body_hash: &str,
-) -> Result<Placed, PlaceOrderError> {
+) -> Result<PlacedOrder, PlaceOrderError> {
     if placed.body_hash != body_hash {
         return Err(PlaceOrderError::KeyReused);
     }
-    Ok(Placed { order_id, answer: placed.answer, replayed: true })
+    Ok(PlacedOrder { order_id, answer: placed.response_body, replayed: true })
 }
 
 #[cfg(test)]
@@ -122,8 +122,8 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryAddresses, MemoryOrders},
         application::on_user_unregistered::on_user_unregistered,
-        domain::{order::Effect, product::Product},
-        ports::{OrderReader, OrderWriter, ProductKeeper},
+        domain::{order::Transition, product::Product},
+        ports::{OrderReader, OrderWriter, ProductReplica},
         testing,
     };
     use rialto_contracts::{Event, orders::CancelReason, payments::PaymentFailed};
@@ -131,12 +131,12 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    fn wanted(quantity: i64) -> OrderRequest<Destination> {
+    fn requested(quantity: i64) -> OrderRequest<ShippingAddress> {
         let OrderRequest { lines, address, payment_method, expected_total } =
             testing::request(quantity);
         OrderRequest {
             lines,
-            address: Destination::Written(address),
+            address: ShippingAddress::Inline(address),
             payment_method,
             expected_total,
         }
@@ -152,14 +152,14 @@ mod tests {
 
     async fn shop() -> MemoryOrders {
         let store = MemoryOrders::default();
-        assert_eq!(store.keep(&testing::product()).await.unwrap(), Write::Done);
+        assert_eq!(store.upsert_if_newer(&testing::product()).await.unwrap(), Write::Done);
         store
     }
 
     async fn place(
         store: &MemoryOrders,
-        request: OrderRequest<Destination>,
-    ) -> Result<Placed, PlaceOrderError> {
+        request: OrderRequest<ShippingAddress>,
+    ) -> Result<PlacedOrder, PlaceOrderError> {
         let command =
             PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: "k", request };
         let answer =
@@ -171,7 +171,7 @@ mod tests {
             &testing::terms(),
             answer,
             NOW,
-            &Cause::default(),
+            &EventContext::default(),
         )
         .await
     }
@@ -179,49 +179,52 @@ mod tests {
     #[tokio::test]
     async fn the_same_key_gets_the_first_answer_after_the_price_changed_and_the_order_ended() {
         let store = shop().await;
-        let first = place(&store, wanted(2)).await.unwrap();
+        let first = place(&store, requested(2)).await.unwrap();
         assert!(!first.replayed);
 
         let dearer =
             Product { price: Amount::new(9_999).unwrap(), version: 2, ..testing::product() };
-        assert_eq!(store.keep(&dearer).await.unwrap(), Write::Done);
+        assert_eq!(store.upsert_if_newer(&dearer).await.unwrap(), Write::Done);
         let order = store.order(first.order_id).await.unwrap().unwrap();
         let failed = PaymentFailed { order_id: first.order_id, reason: "card_declined".to_owned() };
-        let failed = Event::new(&failed, 1, 0, NOW, &Cause::default());
-        let effect = Effect::Cancels(CancelReason::PaymentFailed);
-        let cancelled = order.hear(&failed, effect, NOW, &Cause::default()).unwrap();
+        let failed = Event::new(&failed, 1, 0, NOW, &EventContext::default());
+        let effect = Transition::Cancel(CancelReason::PaymentFailed);
+        let cancelled = order.apply(&failed, effect, NOW, &EventContext::default()).unwrap();
         assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
 
-        let second = place(&store, wanted(2)).await.unwrap();
+        let second = place(&store, requested(2)).await.unwrap();
         assert_eq!((second.answer, second.replayed), (first.answer, true));
-        assert_eq!(store.announced().iter().filter(|event| event.kind == "OrderPlaced").count(), 1);
+        assert_eq!(
+            store.published_events().iter().filter(|event| event.kind == "OrderPlaced").count(),
+            1
+        );
     }
 
     #[tokio::test]
     async fn another_body_under_the_same_key_is_refused() {
         let store = shop().await;
-        place(&store, wanted(2)).await.unwrap();
-        assert!(matches!(place(&store, wanted(3)).await, Err(PlaceOrderError::KeyReused)));
+        place(&store, requested(2)).await.unwrap();
+        assert!(matches!(place(&store, requested(3)).await, Err(PlaceOrderError::KeyReused)));
     }
 
     #[tokio::test]
     async fn a_refusal_stores_nothing_and_leaves_the_key_free() {
         let store = shop().await;
         let expects_less =
-            OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..wanted(2) };
+            OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..requested(2) };
         let Err(PlaceOrderError::PriceChanged(quote)) = place(&store, expects_less).await else {
             panic!("the price has changed");
         };
         assert_eq!(quote.total.minor_units(), 2_300);
-        assert!(store.announced().is_empty());
-        let expects = OrderRequest { expected_total: Some(quote.total), ..wanted(2) };
+        assert!(store.published_events().is_empty());
+        let expects = OrderRequest { expected_total: Some(quote.total), ..requested(2) };
         assert!(!place(&store, expects).await.unwrap().replayed);
     }
 
     #[tokio::test]
     async fn a_product_that_is_not_known_cannot_be_ordered() {
         let store = MemoryOrders::default();
-        let refused = place(&store, wanted(1)).await;
+        let refused = place(&store, requested(1)).await;
         assert!(
             matches!(refused, Err(PlaceOrderError::NotOrderable(products)) if products.len() == 1)
         );
@@ -232,10 +235,10 @@ mod tests {
         let store = shop().await;
         let gone = on_user_unregistered(&store, UserId::derive(&[b"u"])).await.unwrap();
         assert_eq!(gone, Write::Done);
-        let placed = place(&store, wanted(2)).await.unwrap();
+        let placed = place(&store, requested(2)).await.unwrap();
         let order = store.order(placed.order_id).await.unwrap().unwrap();
         assert!(order.address.is_some(), "it goes there");
-        let ended = order.cancel(CancelReason::Timeout, NOW, &Cause::default()).unwrap();
+        let ended = order.cancel(CancelReason::Timeout, NOW, &EventContext::default()).unwrap();
         assert_eq!(store.save(&ended).await.unwrap(), Write::Done);
         assert_eq!(store.order(placed.order_id).await.unwrap().unwrap().address, None);
     }
@@ -243,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn an_order_goes_to_an_address_that_its_buyer_keeps() {
         let store = shop().await;
-        let request = OrderRequest { address: Destination::Kept(kept()), ..wanted(2) };
+        let request = OrderRequest { address: ShippingAddress::Saved(kept()), ..requested(2) };
         let placed = place(&store, request).await.unwrap();
         let order = store.order(placed.order_id).await.unwrap().unwrap();
         assert_eq!(order.address, Some(testing::request(1).address));
@@ -253,9 +256,9 @@ mod tests {
     async fn an_address_that_is_not_the_buyers_is_refused() {
         let store = shop().await;
         let another = AddressId::derive(&[b"another"]);
-        let request = OrderRequest { address: Destination::Kept(another), ..wanted(2) };
+        let request = OrderRequest { address: ShippingAddress::Saved(another), ..requested(2) };
         assert!(matches!(place(&store, request).await, Err(PlaceOrderError::NoAddress)));
-        assert!(store.announced().is_empty());
+        assert!(store.published_events().is_empty());
     }
 
     struct Silent;
@@ -269,25 +272,25 @@ mod tests {
     #[tokio::test]
     async fn while_accounts_is_silent_only_a_written_address_or_a_replay_goes_through() {
         let store = shop().await;
-        let place = async |request: OrderRequest<Destination>, key: &str| {
+        let place = async |request: OrderRequest<ShippingAddress>, key: &str| {
             let command =
                 PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: key, request };
-            let (terms, cause) = (testing::terms(), Cause::default());
+            let (terms, cause) = (testing::terms(), EventContext::default());
             place_order(&store, &Silent, &command, &terms, |_| String::new(), NOW, &cause).await
         };
-        let kept_address = OrderRequest { address: Destination::Kept(kept()), ..wanted(2) };
+        let kept_address = OrderRequest { address: ShippingAddress::Saved(kept()), ..requested(2) };
         let refused = place(kept_address.clone(), "k").await;
         assert!(matches!(refused, Err(PlaceOrderError::Store(StoreError::Unavailable(_)))));
-        assert!(store.announced().is_empty());
+        assert!(store.published_events().is_empty());
 
-        assert!(!place(wanted(2), "k").await.unwrap().replayed);
+        assert!(!place(requested(2), "k").await.unwrap().replayed);
         let addresses = addresses();
         let command = PlaceOrder {
             user_id: UserId::derive(&[b"u"]),
             idempotency_key: "k2",
             request: kept_address.clone(),
         };
-        let (terms, cause) = (testing::terms(), Cause::default());
+        let (terms, cause) = (testing::terms(), EventContext::default());
         place_order(&store, &addresses, &command, &terms, |_| String::new(), NOW, &cause)
             .await
             .unwrap();

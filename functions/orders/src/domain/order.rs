@@ -1,12 +1,12 @@
 //! An order: placed once, then moved by what it hears.
 
 use super::{
-    quote::{Quote, Terms},
+    quote::{PricingTerms, Quote},
     request::OrderRequest,
-    timeline::Entry,
+    timeline::TimelineEntry,
 };
 use rialto_contracts::{
-    Cause, Event, Payload,
+    Event, EventContext, Payload,
     orders::{CancelReason, OrderCancelled, OrderConfirmed, OrderPlaced, PlacedLine},
 };
 use rialto_kernel::{
@@ -32,10 +32,10 @@ pub struct Order {
     pub created_at: Timestamp,
     /// After this no charge is begun, and a PENDING order is cancelled.
     pub expires_at: Timestamp,
-    pub timeline: Vec<Entry>,
+    pub timeline: Vec<TimelineEntry>,
     /// The buyer is unregistered: the address goes when the order ends.
-    #[serde(default)]
-    pub buyer_gone: bool,
+    #[serde(default, rename = "buyer_gone")]
+    pub buyer_unregistered: bool,
     pub version: u64,
 }
 
@@ -98,18 +98,18 @@ pub enum LineState {
 
 /// A write: the order as it will be, and what is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct OrderUpdate {
     pub order: Order,
     pub events: Vec<Event>,
 }
 
 /// What an event of another service does to a PENDING order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
+pub enum Transition {
     /// It is only told in the timeline.
-    Told,
-    Confirms,
-    Cancels(CancelReason),
+    RecordOnly,
+    Confirm,
+    Cancel(CancelReason),
 }
 
 impl Order {
@@ -120,10 +120,10 @@ impl Order {
         user_id: UserId,
         request: &OrderRequest,
         quote: Quote,
-        terms: &Terms,
+        terms: &PricingTerms,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Change {
+        cause: &EventContext,
+    ) -> OrderUpdate {
         let lines = quote.lines.into_iter().zip(1..).map(|(line, line_no)| Line {
             line_no,
             product_id: line.product_id,
@@ -148,7 +148,7 @@ impl Order {
             created_at: now,
             expires_at: now.plus(terms.pending_deadline),
             timeline: Vec::new(),
-            buyer_gone: false,
+            buyer_unregistered: false,
             version: 1,
         };
         let placed = OrderPlaced {
@@ -160,32 +160,32 @@ impl Order {
             payment_method: order.payment_method.clone(),
             expires_at: order.expires_at,
         };
-        Change { order, events: Vec::new() }.announce(&placed, now, cause)
+        OrderUpdate { order, events: Vec::new() }.emit(&placed, now, cause)
     }
 
     /// What hearing `event` leads to; nothing if it was heard before. Only a PENDING order is moved: on any other the
     /// event is late, and only told.
     #[must_use]
-    pub fn hear(
+    pub fn apply(
         &self,
         event: &Event,
-        effect: Effect,
+        effect: Transition,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Option<Change> {
+        cause: &EventContext,
+    ) -> Option<OrderUpdate> {
         if self.timeline.iter().any(|entry| entry.id == event.id) {
             return None;
         }
         let mut order = Self { version: self.version + 1, ..self.clone() };
         order.timeline.push(event.into());
-        let change = Change { order, events: Vec::new() };
+        let change = OrderUpdate { order, events: Vec::new() };
         if self.state != OrderState::Pending {
             return Some(change);
         }
         Some(match effect {
-            Effect::Told => change,
-            Effect::Confirms => change.confirm(now, cause),
-            Effect::Cancels(reason) => change.cancel(reason, now, cause),
+            Transition::RecordOnly => change,
+            Transition::Confirm => change.confirm(now, cause),
+            Transition::Cancel(reason) => change.cancel(reason, now, cause),
         })
     }
 
@@ -197,26 +197,27 @@ impl Order {
         &self,
         reason: CancelReason,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Result<Change, OrderState> {
+        cause: &EventContext,
+    ) -> Result<OrderUpdate, OrderState> {
         if self.state != OrderState::Pending {
             return Err(self.state);
         }
         let order = Self { version: self.version + 1, ..self.clone() };
-        Ok(Change { order, events: Vec::new() }.cancel(reason, now, cause))
+        Ok(OrderUpdate { order, events: Vec::new() }.cancel(reason, now, cause))
     }
 
     /// The buyer is unregistered: the address goes now if the order has ended, or else when it does. Nothing if that is known.
     #[must_use]
-    pub fn forget_buyer(&self) -> Option<Change> {
-        (!self.buyer_gone).then(|| {
-            let order = Self { version: self.version + 1, buyer_gone: true, ..self.clone() };
-            Change { order: order.forget_if_ended(), events: Vec::new() }
+    pub fn erase_buyer_data(&self) -> Option<OrderUpdate> {
+        (!self.buyer_unregistered).then(|| {
+            let order =
+                Self { version: self.version + 1, buyer_unregistered: true, ..self.clone() };
+            OrderUpdate { order: order.erase_if_closed(), events: Vec::new() }
         })
     }
 
-    fn forget_if_ended(mut self) -> Self {
-        if self.buyer_gone && self.state == OrderState::Cancelled {
+    fn erase_if_closed(mut self) -> Self {
+        if self.buyer_unregistered && self.state == OrderState::Cancelled {
             self.address = None;
         }
         self
@@ -224,7 +225,7 @@ impl Order {
 
     /// The sellers who have something to do in it: those of its open lines, once it is CONFIRMED. Each once.
     #[must_use]
-    pub fn open_for(&self) -> BTreeSet<SellerId> {
+    pub fn sellers_with_open_lines(&self) -> BTreeSet<SellerId> {
         let confirmed = self.state == OrderState::Confirmed;
         let open = self.lines.iter().filter(|line| confirmed && line.state == LineState::Ordered);
         open.map(|line| line.seller_id).collect()
@@ -250,31 +251,31 @@ impl Order {
     }
 }
 
-impl Change {
-    fn confirm(mut self, now: Timestamp, cause: &Cause) -> Self {
+impl OrderUpdate {
+    fn confirm(mut self, now: Timestamp, cause: &EventContext) -> Self {
         self.order.state = OrderState::Confirmed;
         let confirmed = OrderConfirmed {
             order_id: self.order.order_id,
             user_id: self.order.user_id,
             lines: self.order.placed_lines(),
         };
-        self.announce(&confirmed, now, cause)
+        self.emit(&confirmed, now, cause)
     }
 
-    fn cancel(mut self, reason: CancelReason, now: Timestamp, cause: &Cause) -> Self {
+    fn cancel(mut self, reason: CancelReason, now: Timestamp, cause: &EventContext) -> Self {
         self.order.state = OrderState::Cancelled;
         self.order.reason = Some(reason);
         for line in &mut self.order.lines {
             line.state = LineState::Cancelled;
         }
-        self.order = self.order.forget_if_ended();
+        self.order = self.order.erase_if_closed();
         let cancelled =
             OrderCancelled { order_id: self.order.order_id, user_id: self.order.user_id, reason };
-        self.announce(&cancelled, now, cause)
+        self.emit(&cancelled, now, cause)
     }
 
     /// Adds an event to what the write announces, and to the order's own timeline.
-    fn announce<P: Payload>(mut self, payload: &P, now: Timestamp, cause: &Cause) -> Self {
+    fn emit<P: Payload>(mut self, payload: &P, now: Timestamp, cause: &EventContext) -> Self {
         let index = u8::try_from(self.events.len()).unwrap_or(u8::MAX);
         let event = Event::new(payload, self.order.version, index, now, cause);
         self.order.timeline.push((&event).into());
@@ -298,32 +299,32 @@ mod tests {
             payment_id: PaymentId::derive(&[b"p"]),
             amount: order.total,
         };
-        Event::new(&payload, 3, 0, LATER, &Cause::default())
+        Event::new(&payload, 3, 0, LATER, &EventContext::default())
     }
 
     fn failed(order: &Order) -> Event {
         let payload =
             PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
-        Event::new(&payload, 3, 0, LATER, &Cause::default())
+        Event::new(&payload, 3, 0, LATER, &EventContext::default())
     }
 
     #[test]
     fn a_payment_confirms_a_pending_order_once() {
         let order = testing::order().order;
         let event = captured(&order);
-        let cause = Cause { causationid: Some(event.id), ..Cause::default() };
-        let change = order.hear(&event, Effect::Confirms, LATER, &cause).unwrap();
+        let cause = EventContext { causationid: Some(event.id), ..EventContext::default() };
+        let change = order.apply(&event, Transition::Confirm, LATER, &cause).unwrap();
         assert_eq!(change.order.state, OrderState::Confirmed);
         assert_eq!(change.events[0].kind, "OrderConfirmed");
         assert_eq!(change.events[0].causationid, Some(event.id));
         assert_eq!(change.order.timeline.len(), 3);
-        assert_eq!(change.order.hear(&event, Effect::Confirms, LATER, &cause), None);
+        assert_eq!(change.order.apply(&event, Transition::Confirm, LATER, &cause), None);
     }
 
     #[test]
     fn only_a_pending_order_is_cancelled_as_a_whole() {
         let order = testing::order().order;
-        let cause = Cause::default();
+        let cause = EventContext::default();
         let cancelled = order.cancel(CancelReason::Buyer, LATER, &cause).unwrap();
         assert_eq!(cancelled.order.reason, Some(CancelReason::Buyer));
         assert_eq!(cancelled.events[0].kind, "OrderCancelled");
@@ -332,7 +333,7 @@ mod tests {
             Err(OrderState::Cancelled)
         );
         let confirmed =
-            order.hear(&captured(&order), Effect::Confirms, LATER, &cause).unwrap().order;
+            order.apply(&captured(&order), Transition::Confirm, LATER, &cause).unwrap().order;
         assert_eq!(
             confirmed.cancel(CancelReason::Timeout, LATER, &cause),
             Err(OrderState::Confirmed)
@@ -342,14 +343,14 @@ mod tests {
     #[test]
     fn a_late_event_is_told_and_moves_nothing() {
         let order = testing::order().order;
-        let cause = Cause::default();
+        let cause = EventContext::default();
         let reason = CancelReason::PaymentFailed;
         let cancelled =
-            order.hear(&failed(&order), Effect::Cancels(reason), LATER, &cause).unwrap().order;
+            order.apply(&failed(&order), Transition::Cancel(reason), LATER, &cause).unwrap().order;
         assert_eq!((cancelled.state, cancelled.reason), (OrderState::Cancelled, Some(reason)));
         assert!(cancelled.lines.iter().all(|line| line.state == LineState::Cancelled));
 
-        let late = cancelled.hear(&captured(&order), Effect::Confirms, LATER, &cause).unwrap();
+        let late = cancelled.apply(&captured(&order), Transition::Confirm, LATER, &cause).unwrap();
         assert_eq!(late.order.state, OrderState::Cancelled);
         assert!(late.events.is_empty());
         assert_eq!(late.order.timeline.last().unwrap().kind, "PaymentCaptured");
@@ -358,24 +359,30 @@ mod tests {
     #[test]
     fn an_unregistered_buyers_address_goes_when_the_order_ends() {
         let order = testing::order().order;
-        let told = order.forget_buyer().unwrap().order;
+        let told = order.erase_buyer_data().unwrap().order;
         assert!(told.address.is_some());
-        assert_eq!(told.forget_buyer(), None);
-        let ended = told.cancel(CancelReason::Timeout, LATER, &Cause::default()).unwrap().order;
+        assert_eq!(told.erase_buyer_data(), None);
+        let ended =
+            told.cancel(CancelReason::Timeout, LATER, &EventContext::default()).unwrap().order;
         assert_eq!(ended.address, None);
 
-        let ended = order.cancel(CancelReason::Timeout, LATER, &Cause::default()).unwrap().order;
+        let ended =
+            order.cancel(CancelReason::Timeout, LATER, &EventContext::default()).unwrap().order;
         assert!(ended.address.is_some());
-        assert_eq!(ended.forget_buyer().unwrap().order.address, None);
+        assert_eq!(ended.erase_buyer_data().unwrap().order.address, None);
     }
 
     #[test]
     fn a_seller_has_something_to_do_from_confirmed_on() {
         let order = testing::order().order;
-        assert!(order.open_for().is_empty());
-        let confirmed =
-            order.hear(&captured(&order), Effect::Confirms, LATER, &Cause::default()).unwrap();
-        assert_eq!(confirmed.order.open_for(), [testing::product().seller_id].into());
+        assert!(order.sellers_with_open_lines().is_empty());
+        let confirmed = order
+            .apply(&captured(&order), Transition::Confirm, LATER, &EventContext::default())
+            .unwrap();
+        assert_eq!(
+            confirmed.order.sellers_with_open_lines(),
+            [testing::product().seller_id].into()
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 
 /// The shop's terms, from its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct PricingTerms {
     pub currency: Currency,
     pub shipping_fee: Amount,
     pub free_shipping_from: Amount,
@@ -54,7 +54,7 @@ impl Quote {
     pub fn new(
         wanted: &[RequestedLine],
         products: &HashMap<ProductId, Product>,
-        terms: &Terms,
+        terms: &PricingTerms,
     ) -> Result<Self, QuoteError> {
         let product = |id: &ProductId| products.get(id).filter(|product| product.is_orderable());
         let mut missing: Vec<ProductId> =
@@ -91,8 +91,8 @@ mod tests {
     use super::*;
     use rialto_contracts::catalog::ProductStatus;
 
-    fn terms() -> Terms {
-        Terms {
+    fn terms() -> PricingTerms {
+        PricingTerms {
             currency: Currency::parse("EUR").unwrap(),
             shipping_fee: Amount::new(300).unwrap(),
             free_shipping_from: Amount::new(5_000).unwrap(),

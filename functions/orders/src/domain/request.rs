@@ -20,9 +20,9 @@ pub struct OrderRequest<A = Address> {
 /// Where an order is to go: as the buyer writes it, or one that accounts keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Destination {
-    Written(Address),
-    Kept(AddressId),
+pub enum ShippingAddress {
+    Inline(Address),
+    Saved(AddressId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,7 +31,7 @@ pub struct RequestedLine {
     pub quantity: Quantity,
 }
 
-impl OrderRequest<Destination> {
+impl OrderRequest<ShippingAddress> {
     /// A digest of all that was asked for, whatever the white space and the order of fields were.
     #[must_use]
     pub fn body_hash(&self) -> String {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// One event of the saga, this service's own or another's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct TimelineEntry {
     pub id: EventId,
     #[serde(rename = "type")]
     pub kind: String,
@@ -21,7 +21,7 @@ pub struct Entry {
     pub data: Value,
 }
 
-impl From<&Event> for Entry {
+impl From<&Event> for TimelineEntry {
     fn from(event: &Event) -> Self {
         Self {
             id: event.id,
@@ -37,14 +37,14 @@ impl From<&Event> for Entry {
 
 /// The entries with each cause before its effects, and by time where neither caused the other.
 #[must_use]
-pub fn in_causal_order(entries: &[Entry]) -> Vec<&Entry> {
-    let mut left: Vec<&Entry> = entries.iter().collect();
+pub fn in_causal_order(entries: &[TimelineEntry]) -> Vec<&TimelineEntry> {
+    let mut left: Vec<&TimelineEntry> = entries.iter().collect();
     left.sort_by_key(|entry| (entry.time, entry.id));
-    let mut ordered: Vec<&Entry> = Vec::with_capacity(left.len());
+    let mut ordered: Vec<&TimelineEntry> = Vec::with_capacity(left.len());
     while !left.is_empty() {
         // An event whose cause isn't here, or is told already, can be told. Ids make no circles; if they did, time
         // alone would decide.
-        let free = |entry: &&Entry| {
+        let free = |entry: &&TimelineEntry| {
             entry.causationid.is_none_or(|cause| left.iter().all(|other| other.id != cause))
         };
         let next = left.iter().position(free).unwrap_or(0);
@@ -57,8 +57,8 @@ pub fn in_causal_order(entries: &[Entry]) -> Vec<&Entry> {
 mod tests {
     use super::*;
 
-    fn entry(name: &str, millis: i64, cause: Option<&str>) -> Entry {
-        Entry {
+    fn entry(name: &str, millis: i64, cause: Option<&str>) -> TimelineEntry {
+        TimelineEntry {
             id: EventId::derive(&[name.as_bytes()]),
             kind: name.to_owned(),
             source: "rialto.test".to_owned(),
@@ -69,7 +69,7 @@ mod tests {
         }
     }
 
-    fn names(entries: &[Entry]) -> Vec<&str> {
+    fn names(entries: &[TimelineEntry]) -> Vec<&str> {
         in_causal_order(entries).into_iter().map(|entry| entry.kind.as_str()).collect()
     }
 

@@ -2,11 +2,11 @@ use crate::{
     adapters::dynamodb::DynamoOrders,
     application::answer_services::{has_open_orders, recent_orders},
     domain::order::Order,
-    ports::OpenLines,
+    ports::OpenLineReader,
 };
-use rialto_contracts::internal::orders::{Questions, RecentOrder};
+use rialto_contracts::internal::orders::{OrdersRequest, RecentOrder};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     boot::Failure,
     internal::{self, reply},
 };
@@ -17,7 +17,7 @@ pub fn main() {
     internal::answer("orders-answer-services", build);
 }
 
-fn build(app: &App) -> internal::Handler<Questions> {
+fn build(app: &FunctionContext) -> internal::Handler<OrdersRequest> {
     let store = DynamoOrders::open(app);
     Arc::new(move |question| {
         let store = store.clone();
@@ -25,16 +25,18 @@ fn build(app: &App) -> internal::Handler<Questions> {
     })
 }
 
-async fn handle(store: &DynamoOrders, question: Questions) -> Result<Value, Failure> {
+async fn handle(store: &DynamoOrders, question: OrdersRequest) -> Result<Value, Failure> {
     match question {
-        Questions::RecentOrders(asked) => {
+        OrdersRequest::RecentOrders(asked) => {
             let orders = recent_orders(store, asked.user_id).await?;
             reply(&asked, &orders.iter().map(recent).collect())
         }
-        Questions::OpenOrders(asked) => {
+        OrdersRequest::OpenOrders(asked) => {
             reply(&asked, &has_open_orders(store, asked.user_id).await?)
         }
-        Questions::OpenLines(asked) => reply(&asked, &store.has_open_lines(asked.seller_id).await?),
+        OrdersRequest::HasOpenLines(asked) => {
+            reply(&asked, &store.has_open_lines(asked.seller_id).await?)
+        }
     }
 }
 

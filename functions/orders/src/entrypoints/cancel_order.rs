@@ -5,8 +5,8 @@ use crate::{
 };
 use rialto_kernel::OrderId;
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub fn main() {
     http::serve("orders-cancel-order", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -29,7 +29,7 @@ fn build(app: &App) -> http::Handler {
     post, path = "/orders/{order_id}/cancel", operation_id = "ordersCancelOrder", tag = "orders",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Data<OrderBody>),
+        (status = 200, body = Envelope<OrderBody>),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
             description = "`illegal_transition` (with `state`)"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
@@ -37,11 +37,11 @@ fn build(app: &App) -> http::Handler {
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Response, Problem> {
     let viewer = viewer(request.caller()?);
     let order_id = request.path("order_id")?;
     let order = cancel_order(store, order_id, viewer, request.now(), &request.cause()).await?;
-    Ok(Reply::ok(&OrderBody::from(&order)))
+    Ok(Response::ok(&OrderBody::from(&order)))
 }
 
 impl From<CancelOrderError> for Problem {
@@ -49,7 +49,7 @@ impl From<CancelOrderError> for Problem {
         match error {
             CancelOrderError::NotFound => Self::not_found(),
             CancelOrderError::IllegalTransition(state) => {
-                Self::new(Code::IllegalTransition).with("state", state)
+                Self::new(ProblemCode::IllegalTransition).with("state", state)
             }
             CancelOrderError::Store(error) => error.into(),
         }

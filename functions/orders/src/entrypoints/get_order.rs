@@ -1,6 +1,6 @@
 use crate::{
     adapters::dynamodb::DynamoOrders,
-    application::get_order::{GetOrderError, Viewer, Visible, get_order},
+    application::get_order::{GetOrderError, OrderView, Requester, get_order},
     domain::order::{Line, LineState, Order, OrderState},
 };
 use rialto_contracts::orders::CancelReason;
@@ -8,9 +8,9 @@ use rialto_kernel::{
     Address, Amount, Currency, DropOff, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId,
 };
 use rialto_lambda::{
-    App,
+    FunctionContext,
     caller::{Account, Caller},
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub fn main() {
     http::serve("orders-get-order", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -135,11 +135,11 @@ impl From<&Order> for OrderBody {
     }
 }
 
-impl From<&Visible> for OrderBody {
-    fn from(visible: &Visible) -> Self {
+impl From<&OrderView> for OrderBody {
+    fn from(visible: &OrderView) -> Self {
         match visible {
-            Visible::Whole(order) => order.into(),
-            Visible::Lines(order) => Self {
+            OrderView::Whole(order) => order.into(),
+            OrderView::Lines(order) => Self {
                 shipping_fee: None,
                 total: None,
                 payment_method: None,
@@ -157,23 +157,23 @@ impl From<&Visible> for OrderBody {
     get, path = "/orders/{order_id}", operation_id = "ordersGetOrder", tag = "orders",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Data<OrderBody>),
+        (status = 200, body = Envelope<OrderBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Response, Problem> {
     let viewer = viewer(request.caller()?);
     let visible = get_order(store, request.path("order_id")?, viewer).await?;
-    Ok(Reply::ok(&OrderBody::from(&visible)))
+    Ok(Response::ok(&OrderBody::from(&visible)))
 }
 
-pub(crate) fn viewer(caller: Caller) -> Viewer {
+pub(crate) fn viewer(caller: Caller) -> Requester {
     match caller.account {
-        Account::User(user) => Viewer::Buyer(user),
-        Account::Seller(seller) => Viewer::Seller(seller),
-        Account::Supervisor(_) => Viewer::Supervisor,
+        Account::User(user) => Requester::Buyer(user),
+        Account::Seller(seller) => Requester::Seller(seller),
+        Account::Supervisor(_) => Requester::Supervisor,
     }
 }
 

@@ -1,12 +1,12 @@
 use super::get_order::viewer;
 use crate::{
     adapters::dynamodb::DynamoOrders, application::get_timeline::get_timeline,
-    domain::timeline::Entry,
+    domain::timeline::TimelineEntry,
 };
 use rialto_kernel::{EventId, OrderId, Timestamp};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("orders-get-timeline", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -41,8 +41,8 @@ pub struct EntryBody {
     pub data: serde_json::Value,
 }
 
-impl From<Entry> for EntryBody {
-    fn from(entry: Entry) -> Self {
+impl From<TimelineEntry> for EntryBody {
+    fn from(entry: TimelineEntry) -> Self {
         Self {
             id: entry.id,
             kind: entry.kind,
@@ -61,14 +61,14 @@ impl From<Entry> for EntryBody {
     get, path = "/orders/{order_id}/timeline", operation_id = "ordersGetTimeline", tag = "orders",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Data<Vec<EntryBody>>),
+        (status = 200, body = Envelope<Vec<EntryBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Response, Problem> {
     let viewer = viewer(request.caller()?);
     let entries = get_timeline(store, request.path("order_id")?, viewer).await?;
-    Ok(Reply::ok(&entries.into_iter().map(EntryBody::from).collect::<Vec<_>>()))
+    Ok(Response::ok(&entries.into_iter().map(EntryBody::from).collect::<Vec<_>>()))
 }

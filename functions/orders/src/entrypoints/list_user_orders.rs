@@ -5,8 +5,8 @@ use crate::{
 };
 use rialto_kernel::UserId;
 use rialto_lambda::{
-    App,
-    http::{self, Data, Page, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub fn main() {
     http::serve("orders-list-user-orders", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -34,13 +34,13 @@ fn build(app: &App) -> http::Handler {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<OrderBody>>),
+        (status = 200, body = Envelope<Vec<OrderBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Response, Problem> {
     let user = request.path("user_id")?;
     let query = request.list_query(&["state"])?;
     let (limit, position) = (query.limit()?, query.position()?);
@@ -48,5 +48,5 @@ pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Re
     let (orders, next) =
         list_user_orders(store, user, state, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = orders.iter().map(OrderBody::from).collect();
-    Ok(Reply::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

@@ -3,7 +3,7 @@ use crate::{
 };
 use rialto_contracts::{Event, accounts::Accounts};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub fn main() {
     sqs::consume("orders-on-accounts", 1, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |event, _| {
         let store = store.clone();

@@ -4,7 +4,7 @@ use crate::{
 };
 use rialto_contracts::{Event, catalog::Catalog};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -13,7 +13,7 @@ pub fn main() {
     sqs::consume("orders-on-catalog", 10, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |event, _| {
         let store = store.clone();

@@ -1,10 +1,11 @@
 use crate::{
-    adapters::dynamodb::DynamoOrders, application::hear_event::hear_event, domain::order::Effect,
+    adapters::dynamodb::DynamoOrders, application::apply_event::apply_event,
+    domain::order::Transition,
 };
-use rialto_contracts::{Cause, Event, inventory::Inventory, orders::CancelReason};
+use rialto_contracts::{Event, EventContext, inventory::Inventory, orders::CancelReason};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -13,7 +14,7 @@ pub fn main() {
     sqs::consume("orders-on-inventory", 10, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |event, cause| {
         let store = store.clone();
@@ -21,16 +22,20 @@ fn build(app: &App) -> sqs::Handler {
     })
 }
 
-async fn handle(store: &DynamoOrders, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
+async fn handle(
+    store: &DynamoOrders,
+    event: &Event,
+    cause: &EventContext,
+) -> Result<Outcome, Failure> {
     let (order, effect) = match Inventory::decode(event)? {
-        Inventory::StockReserved(reserved) => (reserved.order_id, Effect::Told),
+        Inventory::StockReserved(reserved) => (reserved.order_id, Transition::RecordOnly),
         Inventory::StockRejected(rejected) => {
-            (rejected.order_id, Effect::Cancels(CancelReason::OutOfStock))
+            (rejected.order_id, Transition::Cancel(CancelReason::OutOfStock))
         }
-        Inventory::StockReleased(released) => (released.order_id, Effect::Told),
+        Inventory::StockReleased(released) => (released.order_id, Transition::RecordOnly),
         Inventory::StockDepleted(_) | Inventory::StockReplenished(_) | Inventory::Other => {
             return Ok(Outcome::Ignored);
         }
     };
-    Ok(hear_event(store, order, event, effect, cause, SystemClock.now()).await?.into())
+    Ok(apply_event(store, order, event, effect, cause, SystemClock.now()).await?.into())
 }

@@ -1,10 +1,11 @@
 use crate::{
-    adapters::dynamodb::DynamoOrders, application::hear_event::hear_event, domain::order::Effect,
+    adapters::dynamodb::DynamoOrders, application::apply_event::apply_event,
+    domain::order::Transition,
 };
-use rialto_contracts::{Cause, Event, orders::CancelReason, payments::Payments};
+use rialto_contracts::{Event, EventContext, orders::CancelReason, payments::Payments};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -13,7 +14,7 @@ pub fn main() {
     sqs::consume("orders-on-payments", 10, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoOrders::open(app);
     Arc::new(move |event, cause| {
         let store = store.clone();
@@ -21,15 +22,19 @@ fn build(app: &App) -> sqs::Handler {
     })
 }
 
-async fn handle(store: &DynamoOrders, event: &Event, cause: &Cause) -> Result<Outcome, Failure> {
+async fn handle(
+    store: &DynamoOrders,
+    event: &Event,
+    cause: &EventContext,
+) -> Result<Outcome, Failure> {
     let (order, effect) = match Payments::decode(event)? {
-        Payments::PaymentCaptured(captured) => (captured.order_id, Effect::Confirms),
+        Payments::PaymentCaptured(captured) => (captured.order_id, Transition::Confirm),
         Payments::PaymentFailed(failed) => {
-            (failed.order_id, Effect::Cancels(CancelReason::PaymentFailed))
+            (failed.order_id, Transition::Cancel(CancelReason::PaymentFailed))
         }
-        Payments::RefundIssued(issued) => (issued.order_id, Effect::Told),
-        Payments::RefundFailed(failed) => (failed.order_id, Effect::Told),
+        Payments::RefundIssued(issued) => (issued.order_id, Transition::RecordOnly),
+        Payments::RefundFailed(failed) => (failed.order_id, Transition::RecordOnly),
         Payments::Other => return Ok(Outcome::Ignored),
     };
-    Ok(hear_event(store, order, event, effect, cause, SystemClock.now()).await?.into())
+    Ok(apply_event(store, order, event, effect, cause, SystemClock.now()).await?.into())
 }

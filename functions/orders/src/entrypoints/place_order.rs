@@ -1,10 +1,10 @@
 use super::get_order::OrderBody;
 use crate::{
-    adapters::{accounts::Accounts, dynamodb::DynamoOrders},
+    adapters::{accounts::AccountsClient, dynamodb::DynamoOrders},
     application::place_order::{PlaceOrder, PlaceOrderError, place_order},
     domain::{
-        quote::{Quote, Terms},
-        request::{Destination, MAX_LINES, OrderRequest, PaymentMethod, RequestedLine},
+        quote::{PricingTerms, Quote},
+        request::{MAX_LINES, OrderRequest, PaymentMethod, RequestedLine, ShippingAddress},
     },
 };
 use rialto_kernel::{
@@ -13,8 +13,8 @@ use rialto_kernel::{
     settings::{CURRENCY, FREE_SHIPPING_FROM, PENDING_DEADLINE, SHIPPING_FEE},
 };
 use rialto_lambda::{
-    App,
-    http::{self, Code, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
     settings::{Settings, SettingsError},
 };
 use serde::{Deserialize, Serialize};
@@ -25,10 +25,10 @@ pub fn main() {
     http::serve("orders-place-order", build);
 }
 
-fn build(app: &App) -> http::Handler {
-    let (store, accounts) = (DynamoOrders::open(app), Accounts::new(app));
+fn build(app: &FunctionContext) -> http::Handler {
+    let (store, accounts) = (DynamoOrders::open(app), AccountsClient::new(app));
     let settings = Arc::clone(&app.settings);
-    settings.want(&[
+    settings.prefetch(&[
         CURRENCY.name,
         SHIPPING_FEE.name,
         FREE_SHIPPING_FROM.name,
@@ -87,33 +87,34 @@ struct AddressRequest {
 }
 
 impl PlaceOrderRequest {
-    fn parse(self) -> Result<OrderRequest<Destination>, Invalid> {
+    fn parse(self) -> Result<OrderRequest<ShippingAddress>, Invalid> {
         let mut fields = Fields::default();
         if self.lines.is_empty() || self.lines.len() > MAX_LINES {
-            fields.refuse("lines", format!("must be 1 to {MAX_LINES}"));
+            fields.reject("lines", format!("must be 1 to {MAX_LINES}"));
         }
         let mut lines = Vec::new();
         for (at, line) in self.lines.iter().enumerate().take(MAX_LINES) {
             let product_id =
-                fields.take(format!("lines[{at}].product_id"), ProductId::parse(&line.product_id));
+                fields.field(format!("lines[{at}].product_id"), ProductId::parse(&line.product_id));
             let quantity =
-                fields.take(format!("lines[{at}].quantity"), Quantity::new(line.quantity));
+                fields.field(format!("lines[{at}].quantity"), Quantity::new(line.quantity));
             if let (Some(product_id), Some(quantity)) = (product_id, quantity) {
                 lines.push(RequestedLine { product_id, quantity });
             }
         }
         let address = destination(self.address, self.address_id, &mut fields);
         let payment_method =
-            fields.take("payment_method", PaymentMethod::parse(&self.payment_method));
-        let expected_total =
-            self.expected_total.and_then(|total| fields.take("expected_total", Amount::new(total)));
+            fields.field("payment_method", PaymentMethod::parse(&self.payment_method));
+        let expected_total = self
+            .expected_total
+            .and_then(|total| fields.field("expected_total", Amount::new(total)));
         let whole = address.zip(payment_method).map(|(address, payment_method)| OrderRequest {
             lines,
             address,
             payment_method,
             expected_total,
         });
-        fields.finish(whole)
+        fields.build(whole)
     }
 }
 
@@ -121,15 +122,15 @@ fn destination(
     written: Option<AddressRequest>,
     kept: Option<String>,
     fields: &mut Fields,
-) -> Option<Destination> {
+) -> Option<ShippingAddress> {
     match (written, kept) {
-        (Some(written), None) => written.parse(fields).map(Destination::Written),
+        (Some(written), None) => written.parse(fields).map(ShippingAddress::Inline),
         (None, Some(kept)) => {
-            fields.take("address_id", AddressId::parse(&kept)).map(Destination::Kept)
+            fields.field("address_id", AddressId::parse(&kept)).map(ShippingAddress::Saved)
         }
         (written, _) => {
             let which = if written.is_some() { "address_id" } else { "address" };
-            fields.refuse(which, "give either address or address_id".to_owned());
+            fields.reject(which, "give either address or address_id".to_owned());
             None
         }
     }
@@ -137,13 +138,13 @@ fn destination(
 
 impl AddressRequest {
     fn parse(self, fields: &mut Fields) -> Option<Address> {
-        let receiver = fields.take("address.receiver", Text::parse(&self.receiver));
-        let line1 = fields.take("address.line1", Text::parse(&self.line1));
-        let line2 = self.line2.and_then(|text| fields.take("address.line2", Text::parse(&text)));
-        let zipcode = fields.take("address.zipcode", Text::parse(&self.zipcode));
-        let phone = fields.take("address.phone", Phone::parse(&self.phone));
-        let drop_off = fields.take("address.drop_off", self.drop_off.parse());
-        let note = self.note.and_then(|text| fields.take("address.note", Text::parse(&text)));
+        let receiver = fields.field("address.receiver", Text::parse(&self.receiver));
+        let line1 = fields.field("address.line1", Text::parse(&self.line1));
+        let line2 = self.line2.and_then(|text| fields.field("address.line2", Text::parse(&text)));
+        let zipcode = fields.field("address.zipcode", Text::parse(&self.zipcode));
+        let phone = fields.field("address.phone", Phone::parse(&self.phone));
+        let drop_off = fields.field("address.drop_off", self.drop_off.parse());
+        let note = self.note.and_then(|text| fields.field("address.note", Text::parse(&text)));
         Some(Address {
             receiver: receiver?,
             line1: line1?,
@@ -206,7 +207,7 @@ impl From<&Quote> for QuoteBody {
     ),
     request_body = PlaceOrderRequest,
     responses(
-        (status = 201, body = Data<OrderBody>,
+        (status = 201, body = Envelope<OrderBody>,
             headers(("Location" = String), ("Idempotent-Replayed" = Option<bool>))),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
             description = "`not_orderable` (with `products`) or `price_changed` (with `quote`)"),
@@ -217,10 +218,10 @@ impl From<&Quote> for QuoteBody {
 )]
 pub(crate) async fn handle(
     store: &DynamoOrders,
-    accounts: &Accounts,
+    accounts: &AccountsClient,
     settings: &Settings,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     let command = PlaceOrder {
         user_id: request.path("user_id")?,
         idempotency_key: request.idempotency_key()?,
@@ -228,19 +229,19 @@ pub(crate) async fn handle(
     };
     let terms = terms(settings).await.map_err(Problem::unavailable)?;
     let location = |order_id| format!("../../orders/{order_id}");
-    let answer = |order: &_| Reply::created(String::new(), &OrderBody::from(order)).body;
+    let answer = |order: &_| Response::created(String::new(), &OrderBody::from(order)).body;
     let placed =
         place_order(store, accounts, &command, &terms, answer, request.now(), &request.cause())
             .await?;
     // Its correlation is known only now; with this line, whoever looks for the order finds the request.
     tracing::info!(correlation_id = %placed.order_id, replayed = placed.replayed, "placed");
-    let reply = Reply::raw(201, "application/json", placed.answer)
+    let reply = Response::raw(201, "application/json", placed.answer)
         .header("Location", location(placed.order_id));
     Ok(if placed.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
 }
 
-async fn terms(settings: &Settings) -> Result<Terms, SettingsError> {
-    Ok(Terms {
+async fn terms(settings: &Settings) -> Result<PricingTerms, SettingsError> {
+    Ok(PricingTerms {
         currency: settings.get(&CURRENCY).await?,
         shipping_fee: settings.get(&SHIPPING_FEE).await?,
         free_shipping_from: settings.get(&FREE_SHIPPING_FROM).await?,
@@ -251,16 +252,16 @@ async fn terms(settings: &Settings) -> Result<Terms, SettingsError> {
 impl From<PlaceOrderError> for Problem {
     fn from(error: PlaceOrderError) -> Self {
         match error {
-            PlaceOrderError::KeyReused => Self::new(Code::KeyReused),
+            PlaceOrderError::KeyReused => Self::new(ProblemCode::KeyReused),
             PlaceOrderError::NotOrderable(products) => {
-                Self::new(Code::NotOrderable).with("products", products)
+                Self::new(ProblemCode::NotOrderable).with("products", products)
             }
             PlaceOrderError::NoAddress => {
                 Self::field("address_id", "is none of the buyer's addresses")
             }
             PlaceOrderError::TooLarge => Self::field("lines", "cost too much together"),
             PlaceOrderError::PriceChanged(quote) => {
-                Self::new(Code::PriceChanged).with("quote", QuoteBody::from(&quote))
+                Self::new(ProblemCode::PriceChanged).with("quote", QuoteBody::from(&quote))
             }
             PlaceOrderError::Store(error) => error.into(),
         }

@@ -1,7 +1,7 @@
 //! What every adapter of orders' ports must do.
 
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     catalog::ProductStatus,
     orders::CancelReason,
     payments::{PaymentCaptured, PaymentFailed},
@@ -14,30 +14,36 @@ use rialto_orders::{
     SERVICE,
     adapters::{dynamodb::DynamoOrders, memory::MemoryOrders},
     domain::{
-        order::{Change, Effect, Line, LineState, Order, OrderState},
+        order::{Line, LineState, Order, OrderState, OrderUpdate, Transition},
         product::Product,
-        quote::{Quote, Terms},
+        quote::{PricingTerms, Quote},
         request::{OrderRequest, PaymentMethod, RequestedLine},
     },
     ports::{
-        BuyerKeeper, DeadlineReader, FirstPlacing, OpenLines, OrderLister, OrderPlacer,
-        OrderWriter, ProductKeeper,
+        ExpiredOrders, IdempotencyRecord, OpenLineReader, OrderLister, OrderPlacer, OrderWriter,
+        ProductReplica, UnregisteredBuyers,
     },
 };
 use std::{collections::HashMap, time::Duration};
 
 trait Store:
-    OrderPlacer + OrderWriter + OrderLister + DeadlineReader + OpenLines + BuyerKeeper + ProductKeeper
+    OrderPlacer
+    + OrderWriter
+    + OrderLister
+    + ExpiredOrders
+    + OpenLineReader
+    + UnregisteredBuyers
+    + ProductReplica
 {
 }
 impl<S> Store for S where
     S: OrderPlacer
         + OrderWriter
         + OrderLister
-        + DeadlineReader
-        + OpenLines
-        + BuyerKeeper
-        + ProductKeeper
+        + ExpiredOrders
+        + OpenLineReader
+        + UnregisteredBuyers
+        + ProductReplica
 {
 }
 
@@ -82,7 +88,7 @@ fn product(name: &str, version: u64) -> Product {
     }
 }
 
-fn placed(user: UserId, key: &str, now: Timestamp) -> Change {
+fn placed(user: UserId, key: &str, now: Timestamp) -> OrderUpdate {
     let product = product("p", 1);
     let request = OrderRequest {
         lines: vec![RequestedLine {
@@ -101,7 +107,7 @@ fn placed(user: UserId, key: &str, now: Timestamp) -> Change {
         payment_method: PaymentMethod::parse("pm_card_visa").unwrap(),
         expected_total: None,
     };
-    let terms = Terms {
+    let terms = PricingTerms {
         currency: Currency::parse("EUR").unwrap(),
         shipping_fee: Amount::new(300).unwrap(),
         free_shipping_from: Amount::new(5_000).unwrap(),
@@ -116,33 +122,33 @@ fn placed(user: UserId, key: &str, now: Timestamp) -> Change {
         quote,
         &terms,
         now,
-        &Cause::default(),
+        &EventContext::default(),
     )
 }
 
-fn placing(answer: &str) -> FirstPlacing {
-    FirstPlacing { body_hash: "hash".to_owned(), answer: answer.to_owned() }
+fn placing(answer: &str) -> IdempotencyRecord {
+    IdempotencyRecord { body_hash: "hash".to_owned(), response_body: answer.to_owned() }
 }
 
-fn cancelled(order: &Order) -> Change {
+fn cancelled(order: &Order) -> OrderUpdate {
     let failed = PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
-    let event = Event::new(&failed, 2, 0, SystemClock.now(), &Cause::default());
-    let effect = Effect::Cancels(CancelReason::PaymentFailed);
-    order.hear(&event, effect, SystemClock.now(), &Cause::default()).unwrap()
+    let event = Event::new(&failed, 2, 0, SystemClock.now(), &EventContext::default());
+    let effect = Transition::Cancel(CancelReason::PaymentFailed);
+    order.apply(&event, effect, SystemClock.now(), &EventContext::default()).unwrap()
 }
 
-fn confirmed(order: &Order) -> Change {
+fn confirmed(order: &Order) -> OrderUpdate {
     let captured = PaymentCaptured {
         order_id: order.order_id,
         payment_id: PaymentId::derive(&[b"p"]),
         amount: order.total,
     };
-    let event = Event::new(&captured, 2, 0, SystemClock.now(), &Cause::default());
-    order.hear(&event, Effect::Confirms, SystemClock.now(), &Cause::default()).unwrap()
+    let event = Event::new(&captured, 2, 0, SystemClock.now(), &EventContext::default());
+    order.apply(&event, Transition::Confirm, SystemClock.now(), &EventContext::default()).unwrap()
 }
 
 /// An order with a line of each of these sellers.
-fn sold_by(sellers: &[SellerId]) -> Change {
+fn sold_by(sellers: &[SellerId]) -> OrderUpdate {
     let mut change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     let line = change.order.lines[0].clone();
     let lines = sellers.iter().zip(1..).map(|(seller_id, line_no)| Line {
@@ -176,12 +182,15 @@ async fn a_line_stays_open_when_another_sellers_has_ended(store: impl Store) {
     for (ends, stays) in [(0, 1), (1, 0)] {
         let change = sold_by(&sellers);
         let order = Order { order_id: OrderId::derive(&[&[ends]]), ..change.order };
-        insert(&store, &Change { order: order.clone(), events: Vec::new() }).await;
+        insert(&store, &OrderUpdate { order: order.clone(), events: Vec::new() }).await;
         let confirmed = confirmed(&order);
         assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
         let mut order = Order { version: confirmed.order.version + 1, ..confirmed.order };
         order.lines[usize::from(ends)].state = LineState::Cancelled;
-        assert_eq!(store.save(&Change { order, events: Vec::new() }).await.unwrap(), Write::Done);
+        assert_eq!(
+            store.save(&OrderUpdate { order, events: Vec::new() }).await.unwrap(),
+            Write::Done
+        );
         assert!(store.has_open_lines(sellers[stays]).await.unwrap(), "line {stays}");
     }
 }
@@ -191,31 +200,42 @@ async fn what_placing_left_is_forgotten_with_the_address(store: impl Store) {
     insert(&store, &change).await;
     let ended = cancelled(&change.order);
     assert_eq!(store.save(&ended).await.unwrap(), Write::Done);
-    let forgotten = ended.order.forget_buyer().unwrap();
+    let forgotten = ended.order.erase_buyer_data().unwrap();
     assert_eq!(store.save(&forgotten).await.unwrap(), Write::Done);
     let order = store.order(change.order.order_id).await.unwrap().unwrap();
-    assert_eq!((order.address, order.buyer_gone), (None, true));
-    let left = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap().placed;
-    assert_eq!(left, Some(FirstPlacing { body_hash: String::new(), answer: String::new() }));
+    assert_eq!((order.address, order.buyer_unregistered), (None, true));
+    let left = store
+        .load_placement_context(change.order.order_id, change.order.user_id, &[])
+        .await
+        .unwrap()
+        .placed;
+    assert_eq!(
+        left,
+        Some(IdempotencyRecord { body_hash: String::new(), response_body: String::new() })
+    );
 }
 
 async fn an_unregistered_buyer_is_known_when_an_order_is_placed(store: impl Store) {
     let (gone, other, order) =
         (UserId::derive(&[b"u"]), UserId::derive(&[b"v"]), OrderId::derive(&[b"o"]));
-    assert_eq!(store.keep(&product("p", 1)).await.unwrap(), Write::Done);
-    assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Done);
-    assert_eq!(store.keep_gone(gone).await.unwrap(), Write::Conflict);
+    assert_eq!(store.upsert_if_newer(&product("p", 1)).await.unwrap(), Write::Done);
+    assert_eq!(store.mark_unregistered(gone).await.unwrap(), Write::Done);
+    assert_eq!(store.mark_unregistered(gone).await.unwrap(), Write::Conflict);
     for (buyer, is_gone) in [(gone, true), (other, false)] {
-        let known = store.known(order, buyer, &[product("p", 1).product_id]).await.unwrap();
+        let known = store
+            .load_placement_context(order, buyer, &[product("p", 1).product_id])
+            .await
+            .unwrap();
         assert_eq!((known.buyer_gone, known.products.len()), (is_gone, 1));
     }
     let change = placed(gone, "k", SystemClock.now());
-    let change = Change { order: Order { buyer_gone: true, ..change.order }, ..change };
+    let change =
+        OrderUpdate { order: Order { buyer_unregistered: true, ..change.order }, ..change };
     insert(&store, &change).await;
-    assert!(store.order(change.order.order_id).await.unwrap().unwrap().buyer_gone);
+    assert!(store.order(change.order.order_id).await.unwrap().unwrap().buyer_unregistered);
 }
 
-async fn insert(store: &impl Store, change: &Change) {
+async fn insert(store: &impl Store, change: &OrderUpdate) {
     assert_eq!(store.insert(change, &placing("answer")).await.unwrap(), Write::Done);
 }
 
@@ -230,7 +250,10 @@ async fn an_order_is_placed_once(store: impl Store) {
     let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     insert(&store, &change).await;
     assert_eq!(store.insert(&change, &placing("another")).await.unwrap(), Write::Conflict);
-    let known = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap();
+    let known = store
+        .load_placement_context(change.order.order_id, change.order.user_id, &[])
+        .await
+        .unwrap();
     assert_eq!(known.placed, Some(placing("answer")));
 }
 
@@ -240,7 +263,10 @@ async fn the_first_answer_stays_when_the_order_moves(store: impl Store) {
     let cancelled = cancelled(&change.order);
     assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
     assert_eq!(store.order(change.order.order_id).await.unwrap(), Some(cancelled.order));
-    let known = store.known(change.order.order_id, change.order.user_id, &[]).await.unwrap();
+    let known = store
+        .load_placement_context(change.order.order_id, change.order.user_id, &[])
+        .await
+        .unwrap();
     assert_eq!(known.placed, Some(placing("answer")));
 }
 
@@ -263,7 +289,7 @@ async fn pages(
     let mut position = None;
     loop {
         let (orders, next) =
-            store.orders_of(user, state, limit, position.as_deref()).await.unwrap();
+            store.list_by_buyer(user, state, limit, position.as_deref()).await.unwrap();
         assert!(orders.len() <= limit as usize);
         ids.extend(orders.into_iter().map(|order| order.order_id));
         position = next;
@@ -317,21 +343,22 @@ async fn what_is_due_is_found_by_its_deadline(store: impl Store) {
     }
     expected.sort_unstable();
     let now = Timestamp::from_millis(10_000).plus(Duration::from_secs(900));
-    let mut due = store.due(now, 100).await.unwrap();
+    let mut due = store.due_before(now, 100).await.unwrap();
     due.sort_unstable();
     assert_eq!(due, expected);
-    assert_eq!(store.due(now, 4).await.unwrap().len(), 4);
-    assert!(store.due(Timestamp::from_millis(1), 100).await.unwrap().is_empty());
+    assert_eq!(store.due_before(now, 4).await.unwrap().len(), 4);
+    assert!(store.due_before(Timestamp::from_millis(1), 100).await.unwrap().is_empty());
 }
 
 async fn the_newest_copy_of_a_product_is_kept(store: impl Store) {
     let (second, first) = (product("p", 2), product("p", 1));
-    assert_eq!(store.keep(&second).await.unwrap(), Write::Done);
-    assert_eq!(store.keep(&first).await.unwrap(), Write::Conflict);
-    assert_eq!(store.keep(&second).await.unwrap(), Write::Conflict);
+    assert_eq!(store.upsert_if_newer(&second).await.unwrap(), Write::Done);
+    assert_eq!(store.upsert_if_newer(&first).await.unwrap(), Write::Conflict);
+    assert_eq!(store.upsert_if_newer(&second).await.unwrap(), Write::Conflict);
     let unknown = ProductId::derive(&[b"unknown"]);
     let (order, buyer) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
-    let known = store.known(order, buyer, &[second.product_id, unknown]).await.unwrap();
+    let known =
+        store.load_placement_context(order, buyer, &[second.product_id, unknown]).await.unwrap();
     assert_eq!((known.placed, known.buyer_gone), (None, false));
     assert_eq!(known.products, HashMap::from([(second.product_id, second)]));
 }

@@ -3,17 +3,17 @@
 
 use crate::{
     domain::{
-        ledger::Entry,
-        payment::{Change, Payment},
+        ledger::LedgerEntry,
+        payment::{Payment, PaymentUpdate},
     },
-    ports::{DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Saved},
+    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Saved},
 };
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, Key, Listing, Position, PutOutcome, Table, TransactWriteItem,
-    Transacted, read_item, write_item,
+    AttributeValue, Item, Key, Listing, PageToken, Precondition, PutOutcome, Table,
+    TransactOutcome, TransactWriteItem, read_item, write_item,
 };
 use rialto_kernel::{OrderId, StoreError, Timestamp, digest};
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 
 /// The ports on the service's table.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ fn payment_key(order: OrderId) -> Key {
 
 impl DynamoPayments {
     #[must_use]
-    pub fn open(app: &App) -> Self {
+    pub fn open(app: &FunctionContext) -> Self {
         Self::on(Table::open(&app.aws, &app.stage, crate::SERVICE))
     }
 
@@ -39,12 +39,12 @@ impl DynamoPayments {
         Self { table }
     }
 
-    fn put_entry(&self, entry: &Entry) -> Result<TransactWriteItem, StoreError> {
+    fn put_entry(&self, entry: &LedgerEntry) -> Result<TransactWriteItem, StoreError> {
         let key = Key::new(
             format!("ORDER#{}", entry.order_id),
             format!("LEDGER#{:010}", entry.payment_version),
         );
-        self.table.put_part(write_item(&key, entry, &[])?, Expect::Absent)
+        self.table.transact_put(write_item(&key, entry, &[])?, Precondition::Absent)
     }
 }
 
@@ -55,24 +55,24 @@ impl PaymentReader for DynamoPayments {
 }
 
 impl PaymentWriter for DynamoPayments {
-    async fn save(&self, change: &Change) -> Result<Saved, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
         let payment = &change.payment;
         let mut item = write_item(&payment_key(payment.order_id), payment, &change.events)?;
         if let Some(deadline) = payment.deadline() {
             item.extend(deadline_key(payment.order_id, deadline));
         }
-        let expect = change.expected.map_or(Expect::Absent, Expect::Version);
+        let expect = change.expected.map_or(Precondition::Absent, Precondition::Version);
         let there = match &change.entry {
             None => match self.table.put(item, expect).await? {
                 PutOutcome::Done => return Ok(Saved::Done),
                 PutOutcome::Refused(there) => there,
             },
             Some(entry) => {
-                let writes = vec![self.table.put_part(item, expect)?, self.put_entry(entry)?];
+                let writes = vec![self.table.transact_put(item, expect)?, self.put_entry(entry)?];
                 match self.table.transact(writes).await? {
-                    Transacted::Done => return Ok(Saved::Done),
+                    TransactOutcome::Done => return Ok(Saved::Done),
                     // The payment's own refusal comes first. An entry is only there when its payment is.
-                    Transacted::Refused(refusals) => refusals
+                    TransactOutcome::Refused(refusals) => refusals
                         .into_iter()
                         .next()
                         .flatten()
@@ -101,9 +101,9 @@ fn due_by(key: &Item, now: Timestamp) -> Option<OrderId> {
     OrderId::parse(order).ok()
 }
 
-impl DeadlineReader for DynamoPayments {
+impl ExpiredPayments for DynamoPayments {
     /// Each shard brings its share of `limit` at most, so that none of them keeps the others waiting.
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let share = limit.div_ceil(usize::from(DEADLINE_SHARDS));
         let mut due = Vec::new();
         for shard in 0..DEADLINE_SHARDS {
@@ -114,9 +114,9 @@ impl DeadlineReader for DynamoPayments {
                 newest_first: false,
             };
             let mut found = Vec::new();
-            let mut position: Option<Position> = None;
+            let mut position: Option<PageToken> = None;
             loop {
-                let after = position.as_ref().map(Position::as_str);
+                let after = position.as_ref().map(PageToken::as_str);
                 let (keys, next) = self.table.list(&listing, 100, after).await?;
                 found.extend(keys.iter().map_while(|key| due_by(key, now)));
                 position = next;
@@ -133,7 +133,7 @@ impl DeadlineReader for DynamoPayments {
 }
 
 impl LedgerReader for DynamoPayments {
-    async fn entries(&self, order: OrderId) -> Result<Vec<Entry>, StoreError> {
+    async fn entries(&self, order: OrderId) -> Result<Vec<LedgerEntry>, StoreError> {
         let listing = Listing {
             index: None,
             partition: ("pk", format!("ORDER#{order}")),

@@ -2,13 +2,13 @@
 
 use crate::{
     domain::{
-        intent::{Code, IntentId, IntentState},
-        ledger::Entry,
-        payment::{Change, Charge, Payment},
+        intent::{DeclineCode, IntentId, IntentState},
+        ledger::LedgerEntry,
+        payment::{Charge, Payment, PaymentUpdate},
         refund::{Refund, RefundEnd, RefundProgress},
     },
     ports::{
-        DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
+        ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
     },
 };
 use rialto_contracts::Event;
@@ -27,8 +27,8 @@ pub struct MemoryPayments {
 #[derive(Debug, Default)]
 struct Stored {
     payments: BTreeMap<OrderId, Payment>,
-    entries: Vec<Entry>,
-    announced: Vec<Event>,
+    entries: Vec<LedgerEntry>,
+    published_events: Vec<Event>,
 }
 
 impl MemoryPayments {
@@ -38,8 +38,8 @@ impl MemoryPayments {
 
     /// Every event that a write announced, in order.
     #[must_use]
-    pub fn announced(&self) -> Vec<Event> {
-        self.state().announced.clone()
+    pub fn published_events(&self) -> Vec<Event> {
+        self.state().published_events.clone()
     }
 }
 
@@ -50,7 +50,7 @@ impl PaymentReader for MemoryPayments {
 }
 
 impl PaymentWriter for MemoryPayments {
-    async fn save(&self, change: &Change) -> Result<Saved, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
         let mut state = self.state();
         let order = change.payment.order_id;
         let there = state.payments.get(&order);
@@ -62,13 +62,13 @@ impl PaymentWriter for MemoryPayments {
         }
         state.payments.insert(order, change.payment.clone());
         state.entries.extend(change.entry.clone());
-        state.announced.extend(change.events.iter().cloned());
+        state.published_events.extend(change.events.iter().cloned());
         Ok(Saved::Done)
     }
 }
 
-impl DeadlineReader for MemoryPayments {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+impl ExpiredPayments for MemoryPayments {
+    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let state = self.state();
         let mut due: Vec<(Timestamp, OrderId)> = state
             .payments
@@ -82,7 +82,7 @@ impl DeadlineReader for MemoryPayments {
 }
 
 impl LedgerReader for MemoryPayments {
-    async fn entries(&self, order: OrderId) -> Result<Vec<Entry>, StoreError> {
+    async fn entries(&self, order: OrderId) -> Result<Vec<LedgerEntry>, StoreError> {
         let state = self.state();
         Ok(state.entries.iter().filter(|entry| entry.order_id == order).cloned().collect())
     }
@@ -198,7 +198,7 @@ impl Provided {
 }
 
 fn refused(code: &str) -> ProviderError {
-    ProviderError::Refused(Code::new(code))
+    ProviderError::Refused(DeclineCode::new(code))
 }
 
 impl Intent {
@@ -206,7 +206,7 @@ impl Intent {
         if self.state != IntentState::RequiresConfirmation {
             return Err(refused("payment_intent_unexpected_state"));
         }
-        let declined = |reason| IntentState::Failed { reason: Code::new(reason) };
+        let declined = |reason| IntentState::Failed { reason: DeclineCode::new(reason) };
         self.state = match self.method.as_str() {
             "pm_card_chargeDeclined" => declined("generic_decline"),
             "pm_card_chargeDeclinedInsufficientFunds" => declined("insufficient_funds"),

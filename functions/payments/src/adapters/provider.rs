@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        intent::{Code, IntentId, IntentState},
+        intent::{DeclineCode, IntentId, IntentState},
         payment::Charge,
         refund::{Refund, RefundEnd, RefundProgress},
     },
@@ -24,7 +24,7 @@ use rialto_kernel::{
     OrderId, RefundId,
     settings::{PROVIDER_KEY, PROVIDER_URL},
 };
-use rialto_lambda::{App, settings::Settings, telemetry::Scope};
+use rialto_lambda::{FunctionContext, settings::Settings, telemetry::InvocationContext};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     collections::BTreeMap,
@@ -65,20 +65,20 @@ impl<'a> Call<'a> {
 }
 
 /// What came back, whatever its status.
-struct Answer {
+struct ProviderResponse {
     status: u16,
     body: Vec<u8>,
 }
 
 impl HttpProvider {
     #[must_use]
-    pub fn open(app: &App) -> Self {
+    pub fn open(app: &FunctionContext) -> Self {
         Self::with(Arc::clone(&app.settings))
     }
 
     #[must_use]
     pub fn with(settings: Arc<Settings>) -> Self {
-        settings.want(&[PROVIDER_URL.name, PROVIDER_KEY.name]);
+        settings.prefetch(&[PROVIDER_URL.name, PROVIDER_KEY.name]);
         Self { settings, connector: Arc::default() }
     }
 
@@ -87,7 +87,7 @@ impl HttpProvider {
         self.answer(call).await?.read()
     }
 
-    async fn answer(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
+    async fn answer(&self, call: Call<'_>) -> Result<ProviderResponse, ProviderError> {
         let request = self.request(call).await?;
         let answer = async {
             let connector = self.connector.get_or_init(connector);
@@ -101,7 +101,7 @@ impl HttpProvider {
                     return Err(ProviderError::Unknown("the answer doesn't end".to_owned()));
                 }
             }
-            Ok(Answer { status, body })
+            Ok(ProviderResponse { status, body })
         };
         match tokio::time::timeout(CALL_TIME, answer).await {
             Ok(answer) => answer,
@@ -128,7 +128,7 @@ impl HttpProvider {
         let headers = request.headers_mut();
         headers.try_insert("authorization", format!("Bearer {secret}")).map_err(malformed)?;
         headers
-            .try_insert("traceparent", Scope::current().trace.traceparent())
+            .try_insert("traceparent", InvocationContext::current().trace.traceparent())
             .map_err(malformed)?;
         if call.method == "POST" {
             headers.insert("content-type", "application/x-www-form-urlencoded");
@@ -154,7 +154,7 @@ fn lost(error: &(dyn std::error::Error + 'static)) -> ProviderError {
     ProviderError::Unknown(DisplayErrorContext(error).to_string())
 }
 
-impl Answer {
+impl ProviderResponse {
     fn read<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         if !(200..300).contains(&self.status) {
             return Err(self.refusal());
@@ -198,8 +198,8 @@ impl ErrorBody {
         self.code.is_some() && matches!(self.kind.as_str(), "card_error" | "invalid_request_error")
     }
 
-    fn reason(&self) -> Code {
-        Code::new(self.decline_code.as_ref().or(self.code.as_ref()).unwrap_or(&self.kind))
+    fn reason(&self) -> DeclineCode {
+        DeclineCode::new(self.decline_code.as_ref().or(self.code.as_ref()).unwrap_or(&self.kind))
     }
 }
 
@@ -252,7 +252,7 @@ impl RefundBody {
             "succeeded" => RefundProgress::Ended(RefundEnd::Issued),
             "pending" | "requires_action" => RefundProgress::Pending,
             "failed" | "canceled" => {
-                let reason = Code::new(self.failure_reason.as_ref().unwrap_or(&self.status));
+                let reason = DeclineCode::new(self.failure_reason.as_ref().unwrap_or(&self.status));
                 RefundProgress::Ended(RefundEnd::Failed { reason })
             }
             _ => {

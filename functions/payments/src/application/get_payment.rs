@@ -39,7 +39,7 @@ mod tests {
 
         let cancelled =
             OrderCancelled { order_id: order, user_id: buyer, reason: CancelReason::Buyer };
-        let stored = Payment::tombstone(&cancelled, &rialto_contracts::Cause::default());
+        let stored = Payment::tombstone(&cancelled, &rialto_contracts::EventContext::default());
         assert_eq!(store.save(&stored).await, Ok(crate::ports::Saved::Done));
         assert_eq!(seen_by(buyer).await.unwrap(), stored.payment);
         let other = UserId::derive(&[b"other"]);

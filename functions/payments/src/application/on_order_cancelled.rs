@@ -1,9 +1,9 @@
-use super::steps::{StepError, advance, finish_refunds};
+use super::charge_steps::{SettleError, settle_refunds, update_payment};
 use crate::{
     domain::payment::Payment,
     ports::{PaymentWriter, Provider, Saved},
 };
-use rialto_contracts::{Cause, orders::OrderCancelled};
+use rialto_contracts::{EventContext, orders::OrderCancelled};
 use rialto_kernel::{StoreError, Timestamp, Write};
 
 /// Why the cancellation is left to the queue's retry.
@@ -12,7 +12,7 @@ pub enum OnOrderCancelledError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] StepError),
+    Step(#[from] SettleError),
 }
 
 /// Sees to it that nothing more is charged, and gives back what was. A cancellation heard before anything was to be
@@ -24,7 +24,7 @@ pub async fn on_order_cancelled(
     store: &impl PaymentWriter,
     provider: &impl Provider,
     event: &OrderCancelled,
-    cause: &Cause,
+    cause: &EventContext,
     now: Timestamp,
 ) -> Result<Write, OnOrderCancelledError> {
     let tombstone = Payment::tombstone(event, cause);
@@ -33,7 +33,7 @@ pub async fn on_order_cancelled(
         Saved::Conflict(there) => *there,
     };
     let version = found.version;
-    let cancelled = advance(store, found, |payment| payment.cancel(cause)).await?;
-    let payment = finish_refunds(store, provider, cancelled, now, cause).await?;
+    let cancelled = update_payment(store, found, |payment| payment.cancel(cause)).await?;
+    let payment = settle_refunds(store, provider, cancelled, now, cause).await?;
     Ok(if payment.version == version { Write::Conflict } else { Write::Done })
 }

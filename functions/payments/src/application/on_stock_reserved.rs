@@ -1,12 +1,12 @@
-use super::steps::{StepError, advance, finish_charge, finish_refunds};
+use super::charge_steps::{SettleError, settle_charge, settle_refunds, update_payment};
 use crate::{
     domain::{
-        intent::ChargeEnd,
+        intent::ChargeOutcome,
         payment::{Payment, PaymentState},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
 };
-use rialto_contracts::{Cause, inventory::StockReserved};
+use rialto_contracts::{EventContext, inventory::StockReserved};
 use rialto_kernel::{Clock, StoreError, Write};
 
 /// Why the reservation is left to the queue's retry, which goes by what the provider says then.
@@ -15,7 +15,7 @@ pub enum OnStockReservedError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] StepError),
+    Step(#[from] SettleError),
 }
 
 /// Charges the order, in three writes: that it is to be charged, the provider's name for the charge before it is
@@ -28,35 +28,35 @@ pub async fn on_stock_reserved(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
     event: &StockReserved,
-    cause: &Cause,
+    cause: &EventContext,
     clock: &impl Clock,
 ) -> Result<Write, OnStockReservedError> {
-    let opened = Payment::open(event, cause);
+    let opened = Payment::pending(event, cause);
     let (found, version) = match store.save(&opened).await? {
         Saved::Done => (opened.payment, 0),
         Saved::Conflict(there) => (*there.clone(), there.version),
     };
-    let begun = begin(store, provider, found, cause, clock).await?;
+    let begun = start_charge(store, provider, found, cause, clock).await?;
     let ended = end(store, provider, begun, cause, clock).await?;
-    let payment = finish_refunds(store, provider, ended, clock.now(), cause).await?;
+    let payment = settle_refunds(store, provider, ended, clock.now(), cause).await?;
     Ok(if payment.version == version { Write::Conflict } else { Write::Done })
 }
 
 /// A payment, and whether its charge was begun just now, so that nobody can have confirmed it.
-struct Begun {
+struct StartedCharge {
     payment: Payment,
     unconfirmed: bool,
 }
 
 /// Has the provider know of the charge, and records by which name; or that the provider won't have it.
-async fn begin(
+async fn start_charge(
     store: &impl PaymentWriter,
     provider: &impl Provider,
     payment: Payment,
-    cause: &Cause,
+    cause: &EventContext,
     clock: &impl Clock,
-) -> Result<Begun, OnStockReservedError> {
-    let rests = |payment| Ok(Begun { payment, unconfirmed: false });
+) -> Result<StartedCharge, OnStockReservedError> {
+    let rests = |payment| Ok(StartedCharge { payment, unconfirmed: false });
     let charge = match &payment.charge {
         Some(charge)
             if payment.state == PaymentState::Pending && payment.may_charge(clock.now()) =>
@@ -66,15 +66,15 @@ async fn begin(
         _ => return rests(payment),
     };
     let change = match provider.create_intent(payment.order_id, charge).await {
-        Ok(intent) => payment.begin(&intent),
+        Ok(intent) => payment.record_intent(&intent),
         Err(ProviderError::Refused(reason)) => {
-            payment.end(&ChargeEnd::Failed { reason }, clock.now(), cause)
+            payment.settle(&ChargeOutcome::Failed { reason }, clock.now(), cause)
         }
-        Err(error) => return Err(StepError::from(error).into()),
+        Err(error) => return Err(SettleError::from(error).into()),
     };
     let Some(change) = change else { return rests(payment) };
     match store.save(&change).await? {
-        Saved::Done => Ok(Begun { payment: change.payment, unconfirmed: true }),
+        Saved::Done => Ok(StartedCharge { payment: change.payment, unconfirmed: true }),
         // Whoever was faster may have begun it: a refusal of this attempt says nothing of that charge.
         Saved::Conflict(there) => rests(*there),
     }
@@ -84,19 +84,20 @@ async fn begin(
 async fn end(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
-    begun: Begun,
-    cause: &Cause,
+    begun: StartedCharge,
+    cause: &EventContext,
     clock: &impl Clock,
 ) -> Result<Payment, OnStockReservedError> {
-    let Begun { payment, unconfirmed } = begun;
+    let StartedCharge { payment, unconfirmed } = begun;
     let intent = match &payment.intent_id {
         Some(intent) if payment.state == PaymentState::Processing => intent,
         _ => return Ok(payment),
     };
-    match finish_charge(store, provider, &payment, intent, unconfirmed, clock).await? {
+    match settle_charge(store, provider, &payment, intent, unconfirmed, clock).await? {
         None => Ok(payment),
         Some(end) => {
-            Ok(advance(store, payment, |payment| payment.end(&end, clock.now(), cause)).await?)
+            Ok(update_payment(store, payment, |payment| payment.settle(&end, clock.now(), cause))
+                .await?)
         }
     }
 }

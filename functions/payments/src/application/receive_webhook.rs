@@ -1,4 +1,4 @@
-use super::steps::{StepError, advance, finish_refunds};
+use super::charge_steps::{SettleError, settle_refunds, update_payment};
 use crate::{
     domain::intent::IntentId,
     ports::{PaymentReader, PaymentWriter, Provider},
@@ -7,20 +7,20 @@ use rialto_kernel::{OrderId, StoreError, Timestamp};
 
 /// What the provider tells of: a charge of ours may have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ChargeNotification {
     pub order_id: OrderId,
     pub intent: IntentId,
 }
 
 /// What became of the provider's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Received {
+pub enum WebhookOutcome {
     /// The charge's end is recorded now.
     Recorded,
     /// It was known, or hasn't come.
-    Nothing,
+    Unchanged,
     /// No payment of ours has that charge.
-    Unknown,
+    UnknownCharge,
 }
 
 /// Why the provider has to tell it again.
@@ -29,7 +29,7 @@ pub enum ReceiveWebhookError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] StepError),
+    Step(#[from] SettleError),
 }
 
 /// Asks the provider how the charge stands, whatever its message said, and records the end; what a cancelled order has
@@ -40,23 +40,29 @@ pub enum ReceiveWebhookError {
 pub async fn receive_webhook(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
-    told: &Told,
+    told: &ChargeNotification,
     traceparent: Option<String>,
     now: Timestamp,
-) -> Result<Received, ReceiveWebhookError> {
+) -> Result<WebhookOutcome, ReceiveWebhookError> {
     // A charge is confirmed only after its name is recorded, so one that nobody recorded has nothing to tell.
     let known = store.payment(told.order_id).await?;
     let Some(payment) = known.filter(|payment| payment.intent_id.as_ref() == Some(&told.intent))
     else {
-        return Ok(Received::Unknown);
+        return Ok(WebhookOutcome::UnknownCharge);
     };
     let version = payment.version;
     let cause = payment.cause(traceparent);
-    let state = provider.retrieve_intent(&told.intent).await.map_err(StepError::from)?;
-    let payment = match state.end() {
-        Some(end) => advance(store, payment, |payment| payment.end(&end, now, &cause)).await?,
+    let state = provider.retrieve_intent(&told.intent).await.map_err(SettleError::from)?;
+    let payment = match state.outcome() {
+        Some(end) => {
+            update_payment(store, payment, |payment| payment.settle(&end, now, &cause)).await?
+        }
         None => payment,
     };
-    let payment = finish_refunds(store, provider, payment, now, &cause).await?;
-    Ok(if payment.version == version { Received::Nothing } else { Received::Recorded })
+    let payment = settle_refunds(store, provider, payment, now, &cause).await?;
+    Ok(if payment.version == version {
+        WebhookOutcome::Unchanged
+    } else {
+        WebhookOutcome::Recorded
+    })
 }

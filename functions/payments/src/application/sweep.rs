@@ -1,23 +1,23 @@
-use super::steps::{StepError, advance, call_off_charge, finish_refunds};
+use super::charge_steps::{SettleError, cancel_charge, settle_refunds, update_payment};
 use crate::{
     domain::payment::{Payment, PaymentState},
-    ports::{DeadlineReader, PaymentReader, PaymentWriter, Provider},
+    ports::{ExpiredPayments, PaymentReader, PaymentWriter, Provider},
 };
 use futures_util::{StreamExt, stream};
 use rialto_kernel::{OrderId, StoreError, Timestamp};
 
 /// How many payments one sweep takes at most; the next one goes on a minute later.
-pub const AT_MOST: usize = 500;
+pub const BATCH_LIMIT: usize = 500;
 /// How many are taken at once: most of the time is the provider's.
-const AT_ONCE: usize = 10;
+const CONCURRENCY: usize = 10;
 
 /// What a sweep did.
 #[derive(Debug, Default)]
-pub struct Swept {
+pub struct SweepSummary {
     /// Nothing is under way any more.
     pub settled: usize,
     /// Something still is: the provider doesn't know, or it isn't due after all.
-    pub left: usize,
+    pub skipped: usize,
     /// Those that the next sweep has to try again, and why.
     pub failed: Vec<(OrderId, SweepError)>,
 }
@@ -28,7 +28,7 @@ pub enum SweepError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] StepError),
+    Step(#[from] SettleError),
 }
 
 /// Settles payments whose deadline has passed with something under way. A charge is retrieved, cancelled if it hasn't
@@ -38,25 +38,25 @@ pub enum SweepError {
 /// # Errors
 /// [`StoreError`] when they can't be listed.
 pub async fn sweep(
-    store: &(impl DeadlineReader + PaymentReader + PaymentWriter + Sync),
+    store: &(impl ExpiredPayments + PaymentReader + PaymentWriter + Sync),
     provider: &(impl Provider + Sync),
     now: Timestamp,
     traceparent: Option<&str>,
     enough: impl Fn() -> bool,
-) -> Result<Swept, StoreError> {
-    let due = store.due(now, AT_MOST).await?.into_iter().take_while(|_| !enough());
+) -> Result<SweepSummary, StoreError> {
+    let due = store.due_before(now, BATCH_LIMIT).await?.into_iter().take_while(|_| !enough());
     let settled = stream::iter(due)
         .map(|order| async move { (order, settle(store, provider, order, now, traceparent).await) })
-        .buffer_unordered(AT_ONCE);
-    let count = |mut swept: Swept, (order, result)| {
+        .buffer_unordered(CONCURRENCY);
+    let count = |mut swept: SweepSummary, (order, result)| {
         match result {
             Ok(true) => swept.settled += 1,
-            Ok(false) => swept.left += 1,
+            Ok(false) => swept.skipped += 1,
             Err(error) => swept.failed.push((order, error)),
         }
         std::future::ready(swept)
     };
-    Ok(settled.fold(Swept::default(), count).await)
+    Ok(settled.fold(SweepSummary::default(), count).await)
 }
 
 /// Tells whether nothing is under way any more.
@@ -71,10 +71,11 @@ async fn settle(
     let Some(mut payment) = store.payment(order).await?.filter(is_due) else { return Ok(false) };
     let cause = payment.cause(traceparent.map(str::to_owned));
     if let (PaymentState::Processing, Some(intent)) = (payment.state, &payment.intent_id)
-        && let Some(end) = call_off_charge(provider, intent).await.map_err(StepError::from)?
+        && let Some(end) = cancel_charge(provider, intent).await.map_err(SettleError::from)?
     {
-        payment = advance(store, payment, |payment| payment.end(&end, now, &cause)).await?;
+        payment =
+            update_payment(store, payment, |payment| payment.settle(&end, now, &cause)).await?;
     }
-    let payment = finish_refunds(store, provider, payment, now, &cause).await?;
+    let payment = settle_refunds(store, provider, payment, now, &cause).await?;
     Ok(payment.deadline().is_none())
 }

@@ -46,26 +46,26 @@ pub enum IntentState {
     Processing,
     Succeeded,
     Failed {
-        reason: Code,
+        reason: DeclineCode,
     },
     Canceled,
 }
 
 /// How a charge ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChargeEnd {
+pub enum ChargeOutcome {
     Captured,
-    Failed { reason: Code },
+    Failed { reason: DeclineCode },
 }
 
 impl IntentState {
     /// How the charge ended, if it has.
     #[must_use]
-    pub fn end(&self) -> Option<ChargeEnd> {
+    pub fn outcome(&self) -> Option<ChargeOutcome> {
         match self {
-            Self::Succeeded => Some(ChargeEnd::Captured),
-            Self::Failed { reason } => Some(ChargeEnd::Failed { reason: reason.clone() }),
-            Self::Canceled => Some(ChargeEnd::Failed { reason: Code::new("canceled") }),
+            Self::Succeeded => Some(ChargeOutcome::Captured),
+            Self::Failed { reason } => Some(ChargeOutcome::Failed { reason: reason.clone() }),
+            Self::Canceled => Some(ChargeOutcome::Failed { reason: DeclineCode::new("canceled") }),
             Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => None,
         }
     }
@@ -76,9 +76,9 @@ impl IntentState {
 /// It is stored and published, so it is nothing but a word: of any other text only `declined` is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Code(String);
+pub struct DeclineCode(String);
 
-impl Code {
+impl DeclineCode {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let word = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
@@ -92,7 +92,7 @@ impl Code {
     }
 }
 
-impl std::fmt::Display for Code {
+impl std::fmt::Display for DeclineCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
@@ -112,9 +112,9 @@ mod tests {
 
     #[test]
     fn a_code_is_a_word() {
-        assert_eq!(Code::new("insufficient_funds").as_str(), "insufficient_funds");
+        assert_eq!(DeclineCode::new("insufficient_funds").as_str(), "insufficient_funds");
         for text in ["", "Your card 4242 was declined.", &"a".repeat(101)] {
-            assert_eq!(Code::new(text).as_str(), "declined", "{text}");
+            assert_eq!(DeclineCode::new(text).as_str(), "declined", "{text}");
         }
     }
 }

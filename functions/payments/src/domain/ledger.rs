@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Between whom money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Account {
+pub enum LedgerAccount {
     /// The buyer's means of payment.
     Buyer,
     /// What the shop keeps of an order.
@@ -25,7 +25,7 @@ pub enum EntryKind {
 
 /// One movement of an order's money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct LedgerEntry {
     pub order_id: OrderId,
     /// The payment's version that was written with it; names the entry within its order.
     pub payment_version: u64,
@@ -39,7 +39,7 @@ pub struct Entry {
 /// What an account gains (or loses, below zero), in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
-    pub account: Account,
+    pub account: LedgerAccount,
     pub amount: i64,
 }
 
@@ -48,9 +48,9 @@ impl EntryKind {
     #[must_use]
     pub fn postings(self, amount: Amount) -> Vec<Posting> {
         let (from, to) = match self {
-            Self::Captured => (Account::Buyer, Account::Shop),
-            Self::RefundIssued => (Account::Shop, Account::Buyer),
-            Self::RefundFailed => (Account::Shop, Account::RefundDue),
+            Self::Captured => (LedgerAccount::Buyer, LedgerAccount::Shop),
+            Self::RefundIssued => (LedgerAccount::Shop, LedgerAccount::Buyer),
+            Self::RefundFailed => (LedgerAccount::Shop, LedgerAccount::RefundDue),
         };
         let amount = amount.minor_units();
         vec![Posting { account: from, amount: -amount }, Posting { account: to, amount }]

@@ -1,12 +1,12 @@
 //! What an order pays, and what it gets back.
 
 use super::{
-    intent::{ChargeEnd, Code, IntentId},
-    ledger::{Entry, EntryKind},
+    intent::{ChargeOutcome, DeclineCode, IntentId},
+    ledger::{EntryKind, LedgerEntry},
     refund::{Refund, RefundEnd, RefundState},
 };
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     inventory::StockReserved,
     orders::OrderCancelled,
     payments::{PaymentCaptured, PaymentFailed, RefundFailed, RefundIssued},
@@ -29,12 +29,12 @@ pub struct Payment {
     /// The order was cancelled while its charge was under way: what comes of it is given back.
     pub cancel_requested: bool,
     /// The provider's word, when the charge failed.
-    pub reason: Option<Code>,
+    pub reason: Option<DeclineCode>,
     pub captured: Amount,
     pub refunds: Vec<Refund>,
     /// The event that last asked for something: what comes of it later, without an event, is caused by that one.
-    #[serde(default)]
-    pub asked_by: Option<EventId>,
+    #[serde(default, rename = "asked_by")]
+    pub caused_by: Option<EventId>,
     pub version: u64,
 }
 
@@ -67,18 +67,18 @@ pub struct Charge {
 
 /// A write: the payment as it will be, the money that moves, and what is announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct PaymentUpdate {
     pub payment: Payment,
     /// The version that is there now; none if there is no payment yet.
     pub expected: Option<u64>,
-    pub entry: Option<Entry>,
+    pub entry: Option<LedgerEntry>,
     pub events: Vec<Event>,
 }
 
 impl Payment {
     /// The payment of an order whose stock is reserved. Nothing is charged yet.
     #[must_use]
-    pub fn open(reserved: &StockReserved, cause: &Cause) -> Change {
+    pub fn pending(reserved: &StockReserved, cause: &EventContext) -> PaymentUpdate {
         let charge = Charge {
             total: reserved.total,
             currency: reserved.currency,
@@ -90,7 +90,7 @@ impl Payment {
 
     /// Keeps the cancellation of an order that has no payment yet: it will never be charged.
     #[must_use]
-    pub fn tombstone(cancelled: &OrderCancelled, cause: &Cause) -> Change {
+    pub fn tombstone(cancelled: &OrderCancelled, cause: &EventContext) -> PaymentUpdate {
         Self::first(cancelled.order_id, cancelled.user_id, PaymentState::Voided, None, cause)
     }
 
@@ -99,8 +99,8 @@ impl Payment {
         user_id: UserId,
         state: PaymentState,
         charge: Option<Charge>,
-        cause: &Cause,
-    ) -> Change {
+        cause: &EventContext,
+    ) -> PaymentUpdate {
         let payment = Self {
             payment_id: PaymentId::derive(&[order_id.to_string().as_bytes()]),
             order_id,
@@ -112,10 +112,10 @@ impl Payment {
             reason: None,
             captured: Amount::ZERO,
             refunds: Vec::new(),
-            asked_by: cause.causationid,
+            caused_by: cause.causationid,
             version: 1,
         };
-        Change { payment, expected: None, entry: None, events: Vec::new() }
+        PaymentUpdate { payment, expected: None, entry: None, events: Vec::new() }
     }
 
     /// Whether the order's money may still be taken.
@@ -133,7 +133,7 @@ impl Payment {
 
     /// The provider has the charge, not yet confirmed. Nothing unless the payment is PENDING.
     #[must_use]
-    pub fn begin(&self, intent: &IntentId) -> Option<Change> {
+    pub fn record_intent(&self, intent: &IntentId) -> Option<PaymentUpdate> {
         if self.state != PaymentState::Pending {
             return None;
         }
@@ -142,28 +142,33 @@ impl Payment {
             intent_id: Some(intent.clone()),
             ..self.next()
         };
-        Some(self.silently(begun))
+        Some(self.without_event(begun))
     }
 
     /// The charge ended. What a cancelled order paid is given back with the same write; nothing if its end is known.
     #[must_use]
-    pub fn end(&self, end: &ChargeEnd, now: Timestamp, cause: &Cause) -> Option<Change> {
+    pub fn settle(
+        &self,
+        end: &ChargeOutcome,
+        now: Timestamp,
+        cause: &EventContext,
+    ) -> Option<PaymentUpdate> {
         use PaymentState::{Failed, Pending, Processing, Voided};
         match (end, self.state) {
-            (ChargeEnd::Captured, Processing | Voided | Failed) => self.capture(now, cause),
-            (ChargeEnd::Failed { reason }, Pending | Processing) => {
+            (ChargeOutcome::Captured, Processing | Voided | Failed) => self.capture(now, cause),
+            (ChargeOutcome::Failed { reason }, Pending | Processing) => {
                 Some(self.fail(reason, now, cause))
             }
             _ => None,
         }
     }
 
-    fn capture(&self, now: Timestamp, cause: &Cause) -> Option<Change> {
+    fn capture(&self, now: Timestamp, cause: &EventContext) -> Option<PaymentUpdate> {
         let charge = self.charge.as_ref()?;
         let mut captured =
             Self { state: PaymentState::Captured, captured: charge.total, ..self.next() };
         if self.cancel_requested || self.state != PaymentState::Processing {
-            captured.refunds.push(Refund::rest(self.order_id, charge.total));
+            captured.refunds.push(Refund::remaining(self.order_id, charge.total));
         }
         let announced = PaymentCaptured {
             order_id: self.order_id,
@@ -176,40 +181,47 @@ impl Payment {
             _ => vec![Event::new(&announced, captured.version, 0, now, cause)],
         };
         let entry = captured.entry(EntryKind::Captured, None, charge.currency, charge.total, now);
-        Some(Change { expected: Some(self.version), entry: Some(entry), events, payment: captured })
+        Some(PaymentUpdate {
+            expected: Some(self.version),
+            entry: Some(entry),
+            events,
+            payment: captured,
+        })
     }
 
-    fn fail(&self, reason: &Code, now: Timestamp, cause: &Cause) -> Change {
+    fn fail(&self, reason: &DeclineCode, now: Timestamp, cause: &EventContext) -> PaymentUpdate {
         let failed = Self { reason: Some(reason.clone()), ..self.next() };
         if self.cancel_requested {
-            return self.silently(Self { state: PaymentState::Voided, ..failed });
+            return self.without_event(Self { state: PaymentState::Voided, ..failed });
         }
         let failed = Self { state: PaymentState::Failed, ..failed };
         let announced = PaymentFailed { order_id: self.order_id, reason: reason.to_string() };
         let events = vec![Event::new(&announced, failed.version, 0, now, cause)];
-        Change { payment: failed, expected: Some(self.version), entry: None, events }
+        PaymentUpdate { payment: failed, expected: Some(self.version), entry: None, events }
     }
 
     /// The order was cancelled: what isn't charged never will be, what is under way is marked, and of what was captured
     /// everything left begins to go back. Nothing if that has happened, or there is nothing to do.
     #[must_use]
-    pub fn cancel(&self, cause: &Cause) -> Option<Change> {
-        let mut next = Self { asked_by: cause.causationid.or(self.asked_by), ..self.next() };
+    pub fn cancel(&self, cause: &EventContext) -> Option<PaymentUpdate> {
+        let mut next = Self { caused_by: cause.causationid.or(self.caused_by), ..self.next() };
         match self.state {
             PaymentState::Pending => next.state = PaymentState::Voided,
             PaymentState::Processing if !self.cancel_requested => next.cancel_requested = true,
-            PaymentState::Captured | PaymentState::PartiallyRefunded if !self.left().is_zero() => {
-                next.refunds.push(Refund::rest(self.order_id, self.left()));
+            PaymentState::Captured | PaymentState::PartiallyRefunded
+                if !self.refundable().is_zero() =>
+            {
+                next.refunds.push(Refund::remaining(self.order_id, self.refundable()));
             }
             _ => return None,
         }
-        Some(self.silently(next))
+        Some(self.without_event(next))
     }
 
     /// A refund that was begun and isn't known to have ended, with the charge that it gives back.
     #[must_use]
     pub fn unfinished_refund(&self) -> Option<(&IntentId, &Refund)> {
-        let begun = |refund: &&Refund| refund.state == RefundState::Begun;
+        let begun = |refund: &&Refund| refund.state == RefundState::Pending;
         self.intent_id.as_ref().zip(self.refunds.iter().find(begun))
     }
 
@@ -220,14 +232,14 @@ impl Payment {
         refund_id: RefundId,
         end: &RefundEnd,
         now: Timestamp,
-        cause: &Cause,
-    ) -> Option<Change> {
+        cause: &EventContext,
+    ) -> Option<PaymentUpdate> {
         let currency = self.charge.as_ref()?.currency;
         let mut next = self.next();
         let refund = next
             .refunds
             .iter_mut()
-            .find(|refund| refund.refund_id == refund_id && refund.state == RefundState::Begun)?;
+            .find(|refund| refund.refund_id == refund_id && refund.state == RefundState::Pending)?;
         let (order_id, user_id, amount, line_no) =
             (self.order_id, self.user_id, refund.amount, refund.line_no);
         let (kind, event) = match end {
@@ -249,7 +261,7 @@ impl Payment {
             next.state = PaymentState::PartiallyRefunded;
         }
         let entry = next.entry(kind, Some(refund_id), currency, amount, now);
-        Some(Change {
+        Some(PaymentUpdate {
             expected: Some(self.version),
             entry: Some(entry),
             events: vec![event],
@@ -267,10 +279,10 @@ impl Payment {
 
     /// What a write is caused by that no event leads to: whatever last asked for something.
     #[must_use]
-    pub fn cause(&self, traceparent: Option<String>) -> Cause {
-        Cause {
+    pub fn cause(&self, traceparent: Option<String>) -> EventContext {
+        EventContext {
             correlationid: Some(self.order_id.to_string()),
-            causationid: self.asked_by,
+            causationid: self.caused_by,
             traceparent,
         }
     }
@@ -289,7 +301,7 @@ impl Payment {
 
     /// What can still be given back: captured minus every refund begun.
     #[must_use]
-    pub fn left(&self) -> Amount {
+    pub fn refundable(&self) -> Amount {
         self.captured.minus(self.sum(|_| true)).unwrap_or(Amount::ZERO)
     }
 
@@ -305,8 +317,8 @@ impl Payment {
     }
 
     /// A change that moves no money and announces nothing.
-    const fn silently(&self, payment: Self) -> Change {
-        Change { payment, expected: Some(self.version), entry: None, events: Vec::new() }
+    const fn without_event(&self, payment: Self) -> PaymentUpdate {
+        PaymentUpdate { payment, expected: Some(self.version), entry: None, events: Vec::new() }
     }
 
     /// The ledger's entry for the write of this payment.
@@ -317,9 +329,9 @@ impl Payment {
         currency: Currency,
         amount: Amount,
         at: Timestamp,
-    ) -> Entry {
+    ) -> LedgerEntry {
         let postings = kind.postings(amount);
-        Entry {
+        LedgerEntry {
             order_id: self.order_id,
             payment_version: self.version,
             at,
@@ -339,7 +351,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     fn opened() -> Payment {
-        Payment::open(
+        Payment::pending(
             &StockReserved {
                 order_id: OrderId::derive(&[b"o"]),
                 user_id: UserId::derive(&[b"u"]),
@@ -348,43 +360,43 @@ mod tests {
                 payment_method: "pm_card_visa".to_owned(),
                 expires_at: Timestamp::from_millis(2_000),
             },
-            &Cause::default(),
+            &EventContext::default(),
         )
         .payment
     }
 
     fn begun() -> Payment {
-        opened().begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment
+        opened().record_intent(&IntentId::parse("pi_1").unwrap()).unwrap().payment
     }
 
-    fn end(payment: &Payment, end: &ChargeEnd) -> Option<Change> {
-        payment.end(end, NOW, &Cause::default())
+    fn end(payment: &Payment, end: &ChargeOutcome) -> Option<PaymentUpdate> {
+        payment.settle(end, NOW, &EventContext::default())
     }
 
     fn captured() -> Payment {
-        end(&begun(), &ChargeEnd::Captured).unwrap().payment
+        end(&begun(), &ChargeOutcome::Captured).unwrap().payment
     }
 
-    fn declined() -> ChargeEnd {
-        ChargeEnd::Failed { reason: Code::new("insufficient_funds") }
+    fn declined() -> ChargeOutcome {
+        ChargeOutcome::Failed { reason: DeclineCode::new("insufficient_funds") }
     }
 
-    fn kinds(change: &Change) -> Vec<&str> {
+    fn kinds(change: &PaymentUpdate) -> Vec<&str> {
         change.events.iter().map(|event| event.kind.as_str()).collect()
     }
 
-    fn end_refund(payment: &Payment, end: &RefundEnd) -> Option<Change> {
+    fn end_refund(payment: &Payment, end: &RefundEnd) -> Option<PaymentUpdate> {
         let refund = payment.refunds[0].refund_id;
-        payment.end_refund(refund, end, NOW, &Cause::default())
+        payment.end_refund(refund, end, NOW, &EventContext::default())
     }
 
     #[test]
     fn a_charge_ends_once() {
-        let paid = end(&begun(), &ChargeEnd::Captured).unwrap();
+        let paid = end(&begun(), &ChargeOutcome::Captured).unwrap();
         assert_eq!(kinds(&paid), ["PaymentCaptured"]);
         assert_eq!(paid.payment.captured.minor_units(), 1_000);
         assert_eq!(paid.entry.as_ref().unwrap().payment_version, paid.payment.version);
-        assert_eq!(end(&paid.payment, &ChargeEnd::Captured), None);
+        assert_eq!(end(&paid.payment, &ChargeOutcome::Captured), None);
         assert_eq!(end(&paid.payment, &declined()), None);
 
         let failed = end(&begun(), &declined()).unwrap();
@@ -398,82 +410,86 @@ mod tests {
 
     #[test]
     fn nothing_is_charged_without_being_begun() {
-        assert_eq!(end(&opened(), &ChargeEnd::Captured), None);
-        assert_eq!(begun().begin(&IntentId::parse("pi_2").unwrap()), None);
+        assert_eq!(end(&opened(), &ChargeOutcome::Captured), None);
+        assert_eq!(begun().record_intent(&IntentId::parse("pi_2").unwrap()), None);
     }
 
     #[test]
     fn nothing_is_charged_once_it_is_too_late_or_cancelled() {
         assert!(begun().may_charge(Timestamp::from_millis(1_999)));
         assert!(!begun().may_charge(Timestamp::from_millis(2_000)));
-        assert!(!begun().cancel(&Cause::default()).unwrap().payment.may_charge(NOW));
+        assert!(!begun().cancel(&EventContext::default()).unwrap().payment.may_charge(NOW));
     }
 
     #[test]
     fn only_what_was_begun_and_has_not_ended_is_confirmed() {
         assert!(begun().may_confirm(NOW));
         assert!(!begun().may_confirm(Timestamp::from_millis(2_000)));
-        assert!(!begun().cancel(&Cause::default()).unwrap().payment.may_confirm(NOW));
+        assert!(!begun().cancel(&EventContext::default()).unwrap().payment.may_confirm(NOW));
         assert!(!opened().may_confirm(NOW));
         assert!(!end(&begun(), &declined()).unwrap().payment.may_confirm(NOW));
     }
 
     #[test]
     fn a_cancelled_order_that_was_not_charged_is_void() {
-        let voided = opened().cancel(&Cause::default()).unwrap().payment;
+        let voided = opened().cancel(&EventContext::default()).unwrap().payment;
         assert_eq!(voided.state, PaymentState::Voided);
-        assert_eq!(voided.begin(&IntentId::parse("pi_1").unwrap()), None);
-        assert_eq!(voided.cancel(&Cause::default()), None);
+        assert_eq!(voided.record_intent(&IntentId::parse("pi_1").unwrap()), None);
+        assert_eq!(voided.cancel(&EventContext::default()), None);
         let tombstone = Payment::tombstone(
             &OrderCancelled {
                 order_id: OrderId::derive(&[b"o"]),
                 user_id: UserId::derive(&[b"u"]),
                 reason: CancelReason::OutOfStock,
             },
-            &Cause::default(),
+            &EventContext::default(),
         );
         assert_eq!(tombstone.payment.state, PaymentState::Voided);
-        assert_eq!(end(&tombstone.payment, &ChargeEnd::Captured), None);
+        assert_eq!(end(&tombstone.payment, &ChargeOutcome::Captured), None);
     }
 
     #[test]
     fn what_records_the_end_of_a_marked_charge_reads_the_mark() {
-        let marked = begun().cancel(&Cause::default()).unwrap().payment;
+        let marked = begun().cancel(&EventContext::default()).unwrap().payment;
         assert_eq!(
-            (marked.state, marked.cancel(&Cause::default())),
+            (marked.state, marked.cancel(&EventContext::default())),
             (PaymentState::Processing, None)
         );
 
         let failed = end(&marked, &declined()).unwrap();
         assert_eq!((failed.payment.state, failed.events), (PaymentState::Voided, vec![]));
 
-        let paid = end(&marked, &ChargeEnd::Captured).unwrap();
+        let paid = end(&marked, &ChargeOutcome::Captured).unwrap();
         assert_eq!(
             (paid.payment.state, kinds(&paid)),
             (PaymentState::Captured, vec!["PaymentCaptured"])
         );
         assert_eq!(paid.payment.unfinished_refund().unwrap().1.amount.minor_units(), 1_000);
-        assert_eq!(paid.payment.cancel(&Cause::default()), None);
+        assert_eq!(paid.payment.cancel(&EventContext::default()), None);
     }
 
     #[test]
     fn a_success_after_all_is_recorded_and_given_back() {
-        let voided =
-            end(&begun().cancel(&Cause::default()).unwrap().payment, &declined()).unwrap().payment;
-        let paid = end(&voided, &ChargeEnd::Captured).unwrap();
+        let voided = end(&begun().cancel(&EventContext::default()).unwrap().payment, &declined())
+            .unwrap()
+            .payment;
+        let paid = end(&voided, &ChargeOutcome::Captured).unwrap();
         assert_eq!(kinds(&paid), ["PaymentCaptured"]);
         assert!(paid.payment.unfinished_refund().is_some());
 
         let failed = end(&begun(), &declined()).unwrap().payment;
-        let paid = end(&failed, &ChargeEnd::Captured).unwrap();
+        let paid = end(&failed, &ChargeOutcome::Captured).unwrap();
         assert_eq!(kinds(&paid), [""; 0]);
         assert!(paid.payment.unfinished_refund().is_some());
     }
 
     #[test]
     fn a_cancelled_order_gets_back_what_is_left_once() {
-        let payment = captured().cancel(&Cause::default()).unwrap().payment;
-        assert_eq!((payment.left(), payment.cancel(&Cause::default())), (Amount::ZERO, None));
+        let payment = captured().cancel(&EventContext::default()).unwrap().payment;
+        assert_eq!(
+            (payment.refundable(), payment.cancel(&EventContext::default())),
+            (Amount::ZERO, None)
+        );
         let refund = &payment.refunds[0];
         assert_eq!(refund.key, format!("{}#rest", payment.order_id));
 
@@ -484,13 +500,13 @@ mod tests {
         );
         assert_eq!(issued.payment.refunded(), issued.payment.captured);
         assert_eq!(end_refund(&issued.payment, &RefundEnd::Issued), None);
-        assert_eq!(issued.payment.cancel(&Cause::default()), None);
+        assert_eq!(issued.payment.cancel(&EventContext::default()), None);
     }
 
     #[test]
     fn a_refund_that_failed_is_due() {
-        let payment = captured().cancel(&Cause::default()).unwrap().payment;
-        let end = RefundEnd::Failed { reason: Code::new("charge_disputed") };
+        let payment = captured().cancel(&EventContext::default()).unwrap().payment;
+        let end = RefundEnd::Failed { reason: DeclineCode::new("charge_disputed") };
         let failed = end_refund(&payment, &end).unwrap();
         assert_eq!(
             (failed.payment.state, kinds(&failed)),
@@ -498,7 +514,7 @@ mod tests {
         );
         let payment = failed.payment;
         assert_eq!(
-            (payment.refunded(), payment.refund_due(), payment.left()),
+            (payment.refunded(), payment.refund_due(), payment.refundable()),
             (Amount::ZERO, payment.captured, Amount::ZERO)
         );
         assert_eq!(end_refund(&payment, &RefundEnd::Issued), None);
@@ -510,14 +526,14 @@ mod tests {
         payment.refunds.push(Refund {
             line_no: Some(1),
             state: RefundState::Issued,
-            ..Refund::rest(payment.order_id, Amount::new(300).unwrap())
+            ..Refund::remaining(payment.order_id, Amount::new(300).unwrap())
         });
         payment.state = PaymentState::PartiallyRefunded;
-        let payment = payment.cancel(&Cause::default()).unwrap().payment;
+        let payment = payment.cancel(&EventContext::default()).unwrap().payment;
         assert_eq!(payment.refunds[1].amount.minor_units(), 700);
         let refund = payment.refunds[1].refund_id;
         let issued =
-            payment.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap();
+            payment.end_refund(refund, &RefundEnd::Issued, NOW, &EventContext::default()).unwrap();
         assert_eq!(issued.payment.state, PaymentState::Refunded);
     }
 
@@ -526,9 +542,12 @@ mod tests {
         let expires_at = Some(Timestamp::from_millis(2_000));
         assert_eq!(opened().deadline(), None);
         assert_eq!(begun().deadline(), expires_at);
-        assert_eq!(begun().cancel(&Cause::default()).unwrap().payment.deadline(), expires_at);
+        assert_eq!(
+            begun().cancel(&EventContext::default()).unwrap().payment.deadline(),
+            expires_at
+        );
         assert_eq!(captured().deadline(), None);
-        let refunding = captured().cancel(&Cause::default()).unwrap().payment;
+        let refunding = captured().cancel(&EventContext::default()).unwrap().payment;
         assert_eq!(refunding.deadline(), expires_at);
         assert_eq!(end_refund(&refunding, &RefundEnd::Issued).unwrap().payment.deadline(), None);
         assert_eq!(end(&begun(), &declined()).unwrap().payment.deadline(), None);
@@ -536,13 +555,13 @@ mod tests {
 
     #[test]
     fn what_comes_without_an_event_is_caused_by_the_last_that_asked() {
-        let asked = |by: &str| Cause {
+        let asked = |by: &str| EventContext {
             causationid: Some(EventId::derive(&[by.as_bytes()])),
-            ..Cause::default()
+            ..EventContext::default()
         };
         let (reserved, cancelled) = (asked("reserved"), asked("cancelled"));
-        let opened = Payment { asked_by: reserved.causationid, ..opened() };
-        let begun = opened.begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
+        let opened = Payment { caused_by: reserved.causationid, ..opened() };
+        let begun = opened.record_intent(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
         assert_eq!(begun.cause(None).causationid, reserved.causationid);
         assert_eq!(begun.cause(None).correlationid, Some(begun.order_id.to_string()));
         let marked = begun.cancel(&cancelled).unwrap().payment;

@@ -1,6 +1,6 @@
 //! Money on its way back to the buyer.
 
-use super::intent::Code;
+use super::intent::DeclineCode;
 use rialto_kernel::{Amount, OrderId, RefundId};
 use serde::{Deserialize, Serialize};
 
@@ -16,14 +16,15 @@ pub struct Refund {
     pub amount: Amount,
     pub state: RefundState,
     /// The provider's word, when it refused.
-    pub reason: Option<Code>,
+    pub reason: Option<DeclineCode>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundState {
     /// The provider may or may not have been asked for it.
-    Begun,
+    #[serde(rename = "BEGUN")]
+    Pending,
     /// The money went back.
     Issued,
     /// The provider refused: a person has to look, and the money is still due.
@@ -42,15 +43,15 @@ pub enum RefundProgress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefundEnd {
     Issued,
-    Failed { reason: Code },
+    Failed { reason: DeclineCode },
 }
 
 impl Refund {
     /// All that is left of an order's money.
     #[must_use]
-    pub fn rest(order: OrderId, amount: Amount) -> Self {
+    pub fn remaining(order: OrderId, amount: Amount) -> Self {
         let key = format!("{order}#rest");
         let refund_id = RefundId::derive(&[order.to_string().as_bytes(), key.as_bytes()]);
-        Self { refund_id, key, line_no: None, amount, state: RefundState::Begun, reason: None }
+        Self { refund_id, key, line_no: None, amount, state: RefundState::Pending, reason: None }
     }
 }

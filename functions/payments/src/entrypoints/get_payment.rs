@@ -8,8 +8,8 @@ use crate::{
 };
 use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply, Request},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub fn main() {
     http::serve("payments-get-payment", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let store = DynamoPayments::open(app);
     Arc::new(move |request| {
         let store = store.clone();
@@ -90,17 +90,17 @@ impl From<&Refund> for RefundBody {
     get, path = "/orders/{order_id}/payment", operation_id = "paymentsGetPayment", tag = "payments",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Data<PaymentBody>),
+        (status = 200, body = Envelope<PaymentBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(store: &DynamoPayments, request: &Request) -> Result<Reply, Problem> {
+pub(crate) async fn handle(store: &DynamoPayments, request: &Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let order = request.path("order_id")?;
     let payment = get_payment(store, order, |user| caller.acts_for_user(user)).await?;
-    PaymentBody::of(&payment).map(|body| Reply::ok(&body)).ok_or_else(Problem::not_found)
+    PaymentBody::of(&payment).map(|body| Response::ok(&body)).ok_or_else(Problem::not_found)
 }
 
 impl From<GetPaymentError> for Problem {
@@ -116,11 +116,11 @@ impl From<GetPaymentError> for Problem {
 mod tests {
     use super::*;
     use crate::domain::{
-        intent::{ChargeEnd, IntentId},
+        intent::{ChargeOutcome, IntentId},
         refund::RefundEnd,
     };
     use rialto_contracts::{
-        Cause,
+        EventContext,
         inventory::StockReserved,
         orders::{CancelReason, OrderCancelled},
     };
@@ -136,7 +136,7 @@ mod tests {
 
     fn refunded() -> Payment {
         let OrderCancelled { order_id, user_id, .. } = cancelled();
-        let opened = Payment::open(
+        let opened = Payment::pending(
             &StockReserved {
                 order_id,
                 user_id,
@@ -145,13 +145,18 @@ mod tests {
                 payment_method: "pm_card_visa".to_owned(),
                 expires_at: Timestamp::from_millis(2),
             },
-            &Cause::default(),
+            &EventContext::default(),
         );
-        let begun = opened.payment.begin(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
-        let paid = begun.end(&ChargeEnd::Captured, NOW, &Cause::default()).unwrap().payment;
-        let cancelled = paid.cancel(&Cause::default()).unwrap().payment;
+        let begun =
+            opened.payment.record_intent(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
+        let paid =
+            begun.settle(&ChargeOutcome::Captured, NOW, &EventContext::default()).unwrap().payment;
+        let cancelled = paid.cancel(&EventContext::default()).unwrap().payment;
         let refund = cancelled.refunds[0].refund_id;
-        cancelled.end_refund(refund, &RefundEnd::Issued, NOW, &Cause::default()).unwrap().payment
+        cancelled
+            .end_refund(refund, &RefundEnd::Issued, NOW, &EventContext::default())
+            .unwrap()
+            .payment
     }
 
     #[test]
@@ -175,7 +180,8 @@ mod tests {
     #[test]
     fn an_order_that_was_cancelled_before_its_payment_has_none() {
         assert!(
-            PaymentBody::of(&Payment::tombstone(&cancelled(), &Cause::default()).payment).is_none()
+            PaymentBody::of(&Payment::tombstone(&cancelled(), &EventContext::default()).payment)
+                .is_none()
         );
     }
 }

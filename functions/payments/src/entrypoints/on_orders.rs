@@ -2,10 +2,10 @@ use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
     application::on_order_cancelled::on_order_cancelled,
 };
-use rialto_contracts::{Cause, Event, orders::Orders};
+use rialto_contracts::{Event, EventContext, orders::Orders};
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     sqs::{self, Failure, Outcome},
 };
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub fn main() {
     sqs::consume("payments-on-orders", 10, build);
 }
 
-fn build(app: &App) -> sqs::Handler {
+fn build(app: &FunctionContext) -> sqs::Handler {
     let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
     Arc::new(move |event, cause| {
         let (store, provider) = (store.clone(), provider.clone());
@@ -26,7 +26,7 @@ async fn handle(
     store: &DynamoPayments,
     provider: &HttpProvider,
     event: &Event,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Result<Outcome, Failure> {
     match Orders::decode(event)? {
         Orders::OrderCancelled(cancelled) => {

@@ -1,14 +1,16 @@
 use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
-    application::receive_webhook::{ReceiveWebhookError, Received, Told, receive_webhook},
+    application::receive_webhook::{
+        ChargeNotification, ReceiveWebhookError, WebhookOutcome, receive_webhook,
+    },
     domain::intent::IntentId,
     ports::{PaymentReader, PaymentWriter, Provider},
 };
 use rialto_kernel::{OrderId, settings::WEBHOOK_SECRET, signature};
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply, Request},
-    telemetry::Scope,
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Request, Response},
+    telemetry::InvocationContext,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,10 +20,10 @@ pub fn main() {
     http::serve("payments-receive-webhook", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
     let settings = Arc::clone(&app.settings);
-    settings.want(&[WEBHOOK_SECRET.name]);
+    settings.prefetch(&[WEBHOOK_SECRET.name]);
     Arc::new(move |request| {
         let (store, provider, settings) = (store.clone(), provider.clone(), Arc::clone(&settings));
         Box::pin(async move {
@@ -50,10 +52,10 @@ const ENDS: [&str; 3] =
 
 impl Event {
     /// The charge that it tells of; none for any other event, and for charges that aren't of an order.
-    fn told(&self) -> Option<Told> {
+    fn parse_notification(&self) -> Option<ChargeNotification> {
         let object = ENDS.contains(&self.kind.as_str()).then_some(&self.data.object)?;
         let order_id = OrderId::parse(object["metadata"]["order_id"].as_str()?).ok()?;
-        Some(Told { order_id, intent: IntentId::parse(object["id"].as_str()?).ok()? })
+        Some(ChargeNotification { order_id, intent: IntentId::parse(object["id"].as_str()?).ok()? })
     }
 }
 
@@ -78,7 +80,7 @@ pub(crate) async fn handle(
     provider: &impl Provider,
     secret: &str,
     request: &Request,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     if secret.is_empty() {
         return Err(Problem::unavailable(format!("the setting {} is empty", WEBHOOK_SECRET.name)));
     }
@@ -88,20 +90,22 @@ pub(crate) async fn handle(
         .map_err(|error| Problem::field(HEADER, error))?;
     let event: Event = serde_json::from_slice(&request.body)
         .map_err(|_| Problem::field("body", "must be an event of the provider's"))?;
-    let Some(told) = event.told() else {
+    let Some(told) = event.parse_notification() else {
         tracing::info!(kind = event.kind, "no use for the provider's event");
-        return Ok(Reply::no_content());
+        return Ok(Response::no_content());
     };
-    let traceparent = Some(Scope::current().trace.traceparent());
+    let traceparent = Some(InvocationContext::current().trace.traceparent());
     let received = receive_webhook(store, provider, &told, traceparent, request.now()).await?;
     let (order, intent) = (told.order_id, told.intent.as_str());
     match received {
-        Received::Unknown => tracing::warn!(%order, intent, "a charge that no payment knows"),
-        Received::Recorded | Received::Nothing => {
+        WebhookOutcome::UnknownCharge => {
+            tracing::warn!(%order, intent, "a charge that no payment knows")
+        }
+        WebhookOutcome::Recorded | WebhookOutcome::Unchanged => {
             tracing::info!(%order, intent, ?received, "told of a charge")
         }
     }
-    Ok(Reply::no_content())
+    Ok(Response::no_content())
 }
 
 const HEADER: &str = "Stripe-Signature";

@@ -3,7 +3,7 @@ use crate::{
     application::sweep::sweep,
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
-use rialto_lambda::{App, boot, telemetry::Scope};
+use rialto_lambda::{FunctionContext, boot, telemetry::InvocationContext};
 use serde::Deserialize;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -21,7 +21,7 @@ struct Wake {
     now: Option<Timestamp>,
 }
 
-fn build(app: &App) -> boot::Handler {
+fn build(app: &FunctionContext) -> boot::Handler {
     let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
     Arc::new(move |payload, context| {
         let (store, provider) = (store.clone(), provider.clone());
@@ -29,13 +29,13 @@ fn build(app: &App) -> boot::Handler {
             let now = Wake::deserialize(payload)?.now.unwrap_or_else(|| SystemClock.now());
             let deadline = boot::deadline(&context, SystemClock.now());
             let enough = || deadline.since(SystemClock.now()) < RESERVE;
-            let traceparent = Scope::current().trace.traceparent();
+            let traceparent = InvocationContext::current().trace.traceparent();
             let swept = sweep(&store, &provider, now, Some(&traceparent), enough).await?;
             for (order, error) in &swept.failed {
                 tracing::error!(%order, %error, "a payment can't be settled yet");
             }
             Ok(
-                json!({ "settled": swept.settled, "left": swept.left, "failed": swept.failed.len() }),
+                json!({ "settled": swept.settled, "left": swept.skipped, "failed": swept.failed.len() }),
             )
         })
     })

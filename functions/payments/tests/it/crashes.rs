@@ -2,12 +2,12 @@
 //! and in pairs; messages are doubled and overtake each other in every order of their steps. Then everything is
 //! delivered until it is quiet, and the money has to be right.
 
-use crate::world::{
-    Crash, Event, Event::OrderCancelled, Event::StockReserved, IN_TIME, Message, Schedules,
-    TOO_LATE, When, World, ready,
+use crate::simulation::{
+    CrashPoint, CrashTiming, Event, Event::OrderCancelled, Event::StockReserved, IN_TIME,
+    InterleavingExplorer, MessageDelivery, Simulation, TOO_LATE, ready,
 };
 use rialto_payments::domain::{
-    intent::{Code, IntentState},
+    intent::{DeclineCode, IntentState},
     payment::{Payment, PaymentState},
 };
 
@@ -24,11 +24,11 @@ pub(crate) const METHODS: [(&str, PaymentState); 8] = [
 ];
 
 /// All crashes of an attempt, as long as `run` says that they happen.
-pub(crate) fn each_crash(mut run: impl FnMut(Crash) -> bool) -> u32 {
+pub(crate) fn each_crash(mut run: impl FnMut(CrashPoint) -> bool) -> u32 {
     let mut crashes = 0;
     for request in 0.. {
-        let before = run((request, When::Before));
-        let after = run((request, When::After));
+        let before = run((request, CrashTiming::Before));
+        let after = run((request, CrashTiming::After));
         assert_eq!(before, after);
         if !before {
             break;
@@ -39,7 +39,7 @@ pub(crate) fn each_crash(mut run: impl FnMut(Crash) -> bool) -> u32 {
 }
 
 /// Delivers these one after the other, then checks what must always be true.
-fn deliver(world: &World, messages: &[Message]) -> (Payment, bool) {
+fn deliver(world: &Simulation, messages: &[MessageDelivery]) -> (Payment, bool) {
     let mut all_crashed = true;
     for message in messages {
         all_crashed &= ready(world.deliver(message));
@@ -55,10 +55,10 @@ fn a_charge_survives_a_crash_at_every_point_and_at_every_pair_of_points() {
     for (method, end) in METHODS {
         let mut pairs = 0;
         let crashes = each_crash(|first| {
-            let crash = |crashes: &[Crash]| {
-                let world = World::new(method);
+            let crash = |crashes: &[CrashPoint]| {
+                let world = Simulation::new(method);
                 let (payment, crashed) =
-                    deliver(&world, &[Message::new(StockReserved).crashing(crashes)]);
+                    deliver(&world, &[MessageDelivery::new(StockReserved).crashing(crashes)]);
                 assert_eq!(payment.state, end, "{method} {crashes:?}");
                 crashed
             };
@@ -74,10 +74,12 @@ fn a_cancellation_after_the_charge_survives_a_crash_at_every_point_and_pair() {
     for (method, end) in METHODS {
         let end = if end == PaymentState::Captured { PaymentState::Refunded } else { end };
         each_crash(|first| {
-            let crash = |crashes: &[Crash]| {
-                let messages =
-                    [Message::new(StockReserved), Message::new(OrderCancelled).crashing(crashes)];
-                let (payment, crashed) = deliver(&World::new(method), &messages);
+            let crash = |crashes: &[CrashPoint]| {
+                let messages = [
+                    MessageDelivery::new(StockReserved),
+                    MessageDelivery::new(OrderCancelled).crashing(crashes),
+                ];
+                let (payment, crashed) = deliver(&Simulation::new(method), &messages);
                 assert_eq!(payment.state, end, "{method} {crashes:?}");
                 crashed
             };
@@ -90,10 +92,10 @@ fn a_cancellation_after_the_charge_survives_a_crash_at_every_point_and_pair() {
 #[test]
 fn a_cancellation_before_the_charge_leaves_nothing_to_charge_wherever_it_crashes() {
     each_crash(|crash| {
-        let world = World::new("pm_card_visa");
+        let world = Simulation::new("pm_card_visa");
         let messages = [
-            Message::new(OrderCancelled).crashing(&[crash]),
-            Message::new(StockReserved).crashing(&[crash]),
+            MessageDelivery::new(OrderCancelled).crashing(&[crash]),
+            MessageDelivery::new(StockReserved).crashing(&[crash]),
         ];
         let mut crashed = false;
         for message in &messages {
@@ -111,11 +113,12 @@ fn nothing_is_repeated_though_the_provider_forgets_its_keys() {
         for event in [StockReserved, OrderCancelled] {
             each_crash(|crash| {
                 let forgetting = |of| {
-                    let message = Message { keys_forgotten: true, ..Message::new(of) };
+                    let message =
+                        MessageDelivery { keys_forgotten: true, ..MessageDelivery::new(of) };
                     if of == event { message.crashing(&[crash]) } else { message }
                 };
                 deliver(
-                    &World::new(method),
+                    &Simulation::new(method),
                     &[forgetting(StockReserved), forgetting(OrderCancelled)],
                 )
                 .1
@@ -127,11 +130,11 @@ fn nothing_is_repeated_though_the_provider_forgets_its_keys() {
 /// Runs these in every order of their steps, with every crash of every one of them.
 fn interleave(method: &'static str, events: &[Event], interruptions: usize, crashing: bool) -> u32 {
     let mut runs = 0;
-    let mut run = |messages: &[Message]| {
-        let mut schedules = Schedules::new(interruptions);
+    let mut run = |messages: &[MessageDelivery]| {
+        let mut schedules = InterleavingExplorer::new(interruptions);
         let mut ever_crashed = false;
         loop {
-            let world = World::new(method);
+            let world = Simulation::new(method);
             ever_crashed |= schedules.run(&world, messages);
             world.check(events.contains(&OrderCancelled));
             world.check_repetition(events);
@@ -141,7 +144,8 @@ fn interleave(method: &'static str, events: &[Event], interruptions: usize, cras
             }
         }
     };
-    let messages: Vec<Message> = events.iter().map(|event| Message::new(*event)).collect();
+    let messages: Vec<MessageDelivery> =
+        events.iter().map(|event| MessageDelivery::new(*event)).collect();
     run(&messages);
     for at in 0..if crashing { events.len() } else { 0 } {
         each_crash(|crash| {
@@ -193,12 +197,12 @@ fn two_deliveries_and_two_cancellations_at_once_leave_no_money() {
 
 #[test]
 fn a_charge_that_was_not_begun_in_time_waits_for_its_cancellation() {
-    let world = World::new("pm_card_visa");
-    let late = Message { times: vec![TOO_LATE], ..Message::new(StockReserved) };
+    let world = Simulation::new("pm_card_visa");
+    let late = MessageDelivery { times: vec![TOO_LATE], ..MessageDelivery::new(StockReserved) };
     ready(world.deliver(&late));
     assert_eq!(world.check(false).state, PaymentState::Pending);
     assert_eq!(world.announced(), [""; 0]);
-    ready(world.deliver(&Message::new(OrderCancelled)));
+    ready(world.deliver(&MessageDelivery::new(OrderCancelled)));
     assert_eq!(world.check(true).state, PaymentState::Voided);
 }
 
@@ -206,10 +210,10 @@ fn a_charge_that_was_not_begun_in_time_waits_for_its_cancellation() {
 fn what_was_begun_in_time_is_ended_too_late_without_a_new_charge() {
     for (method, _) in METHODS {
         each_crash(|crash| {
-            let world = World::new(method);
-            let message = Message {
+            let world = Simulation::new(method);
+            let message = MessageDelivery {
                 times: vec![IN_TIME, TOO_LATE],
-                ..Message::new(StockReserved).crashing(&[crash])
+                ..MessageDelivery::new(StockReserved).crashing(&[crash])
             };
             let crashed = ready(world.deliver(&message));
             let charged_before = !world.provider.charges(world.order).is_empty();
@@ -220,40 +224,41 @@ fn what_was_begun_in_time_is_ended_too_late_without_a_new_charge() {
                 PaymentState::Failed => assert!(!charged_before),
                 state => panic!("{method} {crash:?}: {state:?}"),
             }
-            ready(
-                world.deliver(&Message { times: vec![TOO_LATE], ..Message::new(OrderCancelled) }),
-            );
+            ready(world.deliver(&MessageDelivery {
+                times: vec![TOO_LATE],
+                ..MessageDelivery::new(OrderCancelled)
+            }));
             world.check(true);
             crashed
         });
     }
-    let world = World::new("pm_card_visa");
-    let message = Message {
+    let world = Simulation::new("pm_card_visa");
+    let message = MessageDelivery {
         times: vec![IN_TIME, TOO_LATE],
-        ..Message::new(StockReserved).crashing(&[(3, When::Before)])
+        ..MessageDelivery::new(StockReserved).crashing(&[(3, CrashTiming::Before)])
     };
     ready(world.deliver(&message));
     let payment = world.check(false);
     assert_eq!(
         (payment.state, payment.reason),
-        (PaymentState::Failed, Some(Code::new("canceled")))
+        (PaymentState::Failed, Some(DeclineCode::new("canceled")))
     );
 }
 
 #[test]
 fn what_the_provider_decides_later_is_left_until_then() {
-    let declined = || IntentState::Failed { reason: Code::new("generic_decline") };
+    let declined = || IntentState::Failed { reason: DeclineCode::new("generic_decline") };
     for (decision, cancelled, end) in [
         (IntentState::Succeeded, false, PaymentState::Captured),
         (IntentState::Succeeded, true, PaymentState::Refunded),
         (declined(), false, PaymentState::Failed),
         (declined(), true, PaymentState::Voided),
     ] {
-        let world = World::new("pm_sim_async");
-        ready(world.deliver(&Message::new(StockReserved)));
-        ready(world.deliver(&Message::new(StockReserved)));
+        let world = Simulation::new("pm_sim_async");
+        ready(world.deliver(&MessageDelivery::new(StockReserved)));
+        ready(world.deliver(&MessageDelivery::new(StockReserved)));
         if cancelled {
-            ready(world.deliver(&Message::new(OrderCancelled)));
+            ready(world.deliver(&MessageDelivery::new(OrderCancelled)));
         }
         let payment = world.payment().unwrap();
         assert_eq!(
@@ -263,7 +268,7 @@ fn what_the_provider_decides_later_is_left_until_then() {
         assert_eq!(world.announced(), [""; 0]);
 
         world.provider.decide(world.order, &decision);
-        ready(world.deliver(&Message::new(StockReserved)));
+        ready(world.deliver(&MessageDelivery::new(StockReserved)));
         assert_eq!(world.check(cancelled).state, end);
     }
 }
@@ -271,10 +276,12 @@ fn what_the_provider_decides_later_is_left_until_then() {
 #[test]
 fn a_refund_that_is_refused_is_due() {
     each_crash(|crash| {
-        let world = World::new("pm_card_visa");
+        let world = Simulation::new("pm_card_visa");
         world.provider.refuse_refunds();
-        let messages =
-            [Message::new(StockReserved), Message::new(OrderCancelled).crashing(&[crash])];
+        let messages = [
+            MessageDelivery::new(StockReserved),
+            MessageDelivery::new(OrderCancelled).crashing(&[crash]),
+        ];
         let (payment, crashed) = deliver(&world, &messages);
         assert_eq!(
             (payment.state, payment.refund_due()),
@@ -287,7 +294,10 @@ fn a_refund_that_is_refused_is_due() {
 
 #[test]
 fn a_payment_method_that_nobody_knows_fails_with_the_providers_word() {
-    let world = World::new("pm_nobody_knows");
-    let (payment, _) = deliver(&world, &[Message::new(StockReserved)]);
-    assert_eq!((payment.reason, payment.intent_id), (Some(Code::new("resource_missing")), None));
+    let world = Simulation::new("pm_nobody_knows");
+    let (payment, _) = deliver(&world, &[MessageDelivery::new(StockReserved)]);
+    assert_eq!(
+        (payment.reason, payment.intent_id),
+        (Some(DeclineCode::new("resource_missing")), None)
+    );
 }

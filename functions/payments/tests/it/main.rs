@@ -4,9 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
+mod concurrent_cancellation;
 mod contract;
 mod crashes;
-mod late;
-mod meanwhile;
+mod late_outcomes;
 mod provider;
-mod world;
+mod simulation;

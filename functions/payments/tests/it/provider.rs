@@ -5,7 +5,7 @@ use rialto_lambda::settings::Settings;
 use rialto_payments::{
     adapters::provider::HttpProvider,
     domain::{
-        intent::{Code, IntentId, IntentState},
+        intent::{DeclineCode, IntentId, IntentState},
         payment::Charge,
         refund::{Refund, RefundEnd, RefundProgress},
     },
@@ -138,7 +138,7 @@ fn intent() -> IntentId {
 }
 
 fn refund() -> Refund {
-    Refund::rest(order(), Amount::new(400).unwrap())
+    Refund::remaining(order(), Amount::new(400).unwrap())
 }
 
 fn failure(kind: &str, code: Option<&str>, decline_code: Option<&str>) -> Value {
@@ -188,7 +188,7 @@ async fn an_intents_id_that_would_lead_elsewhere_is_not_taken() {
 
 #[tokio::test]
 async fn an_intent_says_how_far_its_charge_is() {
-    let failed = |reason| IntentState::Failed { reason: Code::new(reason) };
+    let failed = |reason| IntentState::Failed { reason: DeclineCode::new(reason) };
     let error = json!({"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"});
     let expired = json!({"type": "card_error", "code": "expired_card"});
     for (status, error, state) in [
@@ -230,13 +230,13 @@ async fn a_confirmation_has_no_key_and_a_decline_is_an_answer() {
     ] {
         let declined = failure("card_error", Some(code), decline_code);
         let server = Server::answering(402, &declined).await;
-        let state = IntentState::Failed { reason: Code::new(reason) };
+        let state = IntentState::Failed { reason: DeclineCode::new(reason) };
         assert_eq!(server.provider.confirm_intent(&intent()).await, Ok(state));
     }
 
     let moved_on = failure("invalid_request_error", Some("payment_intent_unexpected_state"), None);
     let server = Server::answering(400, &moved_on).await;
-    let refused = ProviderError::Refused(Code::new("payment_intent_unexpected_state"));
+    let refused = ProviderError::Refused(DeclineCode::new("payment_intent_unexpected_state"));
     assert_eq!(server.provider.confirm_intent(&intent()).await, Err(refused));
 }
 
@@ -255,7 +255,7 @@ async fn a_refund_is_made_under_its_own_name() {
         (
             "failed",
             RefundProgress::Ended(RefundEnd::Failed {
-                reason: Code::new("expired_or_canceled_card"),
+                reason: DeclineCode::new("expired_or_canceled_card"),
             }),
         ),
     ] {
@@ -275,7 +275,7 @@ async fn a_refund_is_made_under_its_own_name() {
     }
     let nothing_left = failure("invalid_request_error", Some("charge_already_refunded"), None);
     let server = Server::answering(400, &nothing_left).await;
-    let refused = ProviderError::Refused(Code::new("charge_already_refunded"));
+    let refused = ProviderError::Refused(DeclineCode::new("charge_already_refunded"));
     assert_eq!(server.provider.create_refund(&intent(), &refund()).await, Err(refused));
 }
 

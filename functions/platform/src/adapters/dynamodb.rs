@@ -1,12 +1,12 @@
 //! Items of the simulator's table: `INTENT#<id>` holds `INTENT`; `KEY#<hash of the key>` holds `ANSWER`.
 
 use crate::{
-    domain::{intent::Intent, saved::Saved},
+    domain::{intent::Intent, saved::IdempotencyRecord},
     ports::Intents,
 };
-use rialto_dynamo::{Expect, Key, PutOutcome, Table, Transacted, read_item, write_item};
+use rialto_dynamo::{Key, Precondition, PutOutcome, Table, TransactOutcome, read_item, write_item};
 use rialto_kernel::{StoreError, Write};
-use rialto_lambda::App;
+use rialto_lambda::FunctionContext;
 
 /// The simulator's port on its table.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ fn answer_key(key: &str) -> Key {
 
 impl DynamoIntents {
     #[must_use]
-    pub fn open(app: &App) -> Self {
+    pub fn open(app: &FunctionContext) -> Self {
         Self::on(Table::open(&app.aws, &app.stage, crate::SIMULATOR))
     }
 
@@ -35,8 +35,8 @@ impl DynamoIntents {
 }
 
 /// What is there before the write of this version.
-const fn before(version: u64) -> Expect {
-    if version == 1 { Expect::Absent } else { Expect::Version(version - 1) }
+const fn before(version: u64) -> Precondition {
+    if version == 1 { Precondition::Absent } else { Precondition::Version(version - 1) }
 }
 
 impl Intents for DynamoIntents {
@@ -48,10 +48,10 @@ impl Intents for DynamoIntents {
         &self,
         id: &str,
         key: Option<&str>,
-    ) -> Result<(Option<Intent>, Option<Saved>), StoreError> {
+    ) -> Result<(Option<Intent>, Option<IdempotencyRecord>), StoreError> {
         let Some(key) = key else { return Ok((self.intent(id).await?, None)) };
         let (intent, answer) = (intent_key(id), answer_key(key));
-        let mut items = self.table.get_all(&[intent.clone(), answer.clone()]).await?;
+        let mut items = self.table.batch_get(&[intent.clone(), answer.clone()]).await?;
         let known = items.remove(&intent).map(read_item).transpose()?;
         Ok((known, items.remove(&answer).map(read_item).transpose()?))
     }
@@ -59,7 +59,7 @@ impl Intents for DynamoIntents {
     async fn write(
         &self,
         intent: Option<&Intent>,
-        saved: Option<&Saved>,
+        saved: Option<&IdempotencyRecord>,
     ) -> Result<Write, StoreError> {
         let mut items = Vec::new();
         if let Some(intent) = intent {
@@ -69,11 +69,13 @@ impl Intents for DynamoIntents {
             items.push((write_item(&answer_key(&saved.key), saved, &[])?, before(saved.version)));
         }
         if items.len() > 1 {
-            let writes: Result<_, _> =
-                items.into_iter().map(|(item, expect)| self.table.put_part(item, expect)).collect();
+            let writes: Result<_, _> = items
+                .into_iter()
+                .map(|(item, expect)| self.table.transact_put(item, expect))
+                .collect();
             return Ok(match self.table.transact(writes?).await? {
-                Transacted::Done => Write::Done,
-                Transacted::Refused(_) => Write::Conflict,
+                TransactOutcome::Done => Write::Done,
+                TransactOutcome::Refused(_) => Write::Conflict,
             });
         }
         match items.pop() {

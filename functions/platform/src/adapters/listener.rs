@@ -1,6 +1,6 @@
 //! Who hears the simulator's webhooks, over HTTP.
 
-use crate::ports::{Listener, NotTaken};
+use crate::ports::{DeliveryFailed, WebhookSender};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{
     Connector,
@@ -28,9 +28,9 @@ pub struct HttpListener {
     pub connector: Arc<OnceLock<Connector>>,
 }
 
-impl Listener for HttpListener {
-    async fn tell(&self, body: &str, signature: &str) -> Result<(), NotTaken> {
-        let malformed = |_| NotTaken("the request is malformed".to_owned());
+impl WebhookSender for HttpListener {
+    async fn deliver(&self, body: &str, signature: &str) -> Result<(), DeliveryFailed> {
+        let malformed = |_| DeliveryFailed("the request is malformed".to_owned());
         let mut request = HttpRequest::new(SdkBody::from(body));
         request.set_method("POST").map_err(malformed)?;
         request.set_uri(self.url.clone()).map_err(malformed)?;
@@ -38,11 +38,12 @@ impl Listener for HttpListener {
         headers.insert("content-type", "application/json; charset=utf-8");
         headers.try_insert(signature::HEADER, signature.to_owned()).map_err(malformed)?;
         let answer = self.connector.get_or_init(connector).call(request).await;
-        let answer = answer.map_err(|error| NotTaken(DisplayErrorContext(error).to_string()))?;
+        let answer =
+            answer.map_err(|error| DeliveryFailed(DisplayErrorContext(error).to_string()))?;
         if answer.status().is_success() {
             Ok(())
         } else {
-            Err(NotTaken(format!("status {}", answer.status())))
+            Err(DeliveryFailed(format!("status {}", answer.status())))
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The ports in memory, for speed and simulation.
 
 use crate::{
-    domain::{health::Dependency, intent::Intent, saved::Saved},
-    ports::{Intents, Listener, NotTaken, Probe},
+    domain::{health::Dependency, intent::Intent, saved::IdempotencyRecord},
+    ports::{DeliveryFailed, Intents, Probe, WebhookSender},
 };
 use rialto_kernel::{StoreError, Write};
 use std::{
@@ -34,7 +34,7 @@ pub struct MemoryIntents {
 #[derive(Debug, Default)]
 struct State {
     intents: BTreeMap<String, Intent>,
-    saved: BTreeMap<String, Saved>,
+    saved: BTreeMap<String, IdempotencyRecord>,
 }
 
 impl MemoryIntents {
@@ -52,7 +52,7 @@ impl Intents for MemoryIntents {
         &self,
         id: &str,
         key: Option<&str>,
-    ) -> Result<(Option<Intent>, Option<Saved>), StoreError> {
+    ) -> Result<(Option<Intent>, Option<IdempotencyRecord>), StoreError> {
         let state = self.state();
         let saved = key.and_then(|key| state.saved.get(key));
         Ok((state.intents.get(id).cloned(), saved.cloned()))
@@ -61,7 +61,7 @@ impl Intents for MemoryIntents {
     async fn write(
         &self,
         intent: Option<&Intent>,
-        saved: Option<&Saved>,
+        saved: Option<&IdempotencyRecord>,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let follows = |is: Option<u64>, version: u64| is.unwrap_or(0) + 1 == version;
@@ -87,18 +87,18 @@ impl Intents for MemoryIntents {
 /// Somebody who remembers what was told. Clones share what they hold.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryListener {
-    state: Arc<Mutex<Ears>>,
+    state: Arc<Mutex<RecordingSink>>,
 }
 
 #[derive(Debug, Default)]
-struct Ears {
+struct RecordingSink {
     /// Body and signature of each.
     heard: Vec<(String, String)>,
     refusals: usize,
 }
 
 impl MemoryListener {
-    fn state(&self) -> MutexGuard<'_, Ears> {
+    fn state(&self) -> MutexGuard<'_, RecordingSink> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,12 +114,12 @@ impl MemoryListener {
     }
 }
 
-impl Listener for MemoryListener {
-    async fn tell(&self, body: &str, signature: &str) -> Result<(), NotTaken> {
+impl WebhookSender for MemoryListener {
+    async fn deliver(&self, body: &str, signature: &str) -> Result<(), DeliveryFailed> {
         let mut state = self.state();
         if state.refusals > 0 {
             state.refusals -= 1;
-            return Err(NotTaken("not now".to_owned()));
+            return Err(DeliveryFailed("not now".to_owned()));
         }
         state.heard.push((body.to_owned(), signature.to_owned()));
         Ok(())

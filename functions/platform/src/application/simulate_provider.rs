@@ -1,7 +1,7 @@
 use crate::{
     domain::{
-        intent::{Object, Refusal, Request},
-        saved::{Answer, Saved},
+        intent::{Object, ProviderError, Request},
+        saved::{IdempotencyRecord, StoredResponse},
     },
     ports::Intents,
 };
@@ -9,7 +9,7 @@ use rialto_kernel::{StoreError, Timestamp, Write, digest};
 
 /// What is to be done, and the key that it is to be done once under.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keyed<'a> {
+pub struct IdempotentRequest<'a> {
     pub request: Request,
     pub idempotency_key: Option<&'a str>,
     /// H(path and body).
@@ -18,8 +18,8 @@ pub struct Keyed<'a> {
 
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    pub answer: Answer,
+pub struct SimulatorResponse {
+    pub answer: StoredResponse,
     pub replayed: bool,
     /// Whether the answer takes its time.
     pub slow: bool,
@@ -37,7 +37,7 @@ pub enum SimulateError {
 }
 
 /// How often a request that collides with others is tried.
-const TRIES: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Does what is asked, once for each key: the first answer is kept and given again, until it is forgotten. `write`
 /// writes an answer as the client will see it.
@@ -46,23 +46,29 @@ const TRIES: u32 = 5;
 /// [`SimulateError`]; only after [`SimulateError::Store`] isn't it known whether something happened.
 pub async fn simulate_provider(
     store: &impl Intents,
-    keyed: &Keyed<'_>,
-    write: impl Fn(&Result<Object, Refusal>) -> Answer,
+    keyed: &IdempotentRequest<'_>,
+    write: impl Fn(&Result<Object, ProviderError>) -> StoredResponse,
     now: Timestamp,
-) -> Result<Answered, SimulateError> {
+) -> Result<SimulatorResponse, SimulateError> {
     let key = keyed.idempotency_key.map(|key| digest::hex(&digest::sha256(&[key.as_bytes()])));
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let (intent, saved) = store.load(keyed.request.intent(), key.as_deref()).await?;
         if let Some(saved) = saved.as_ref().filter(|saved| !saved.is_forgotten(now)) {
             if saved.request_hash != keyed.request_hash {
                 return Err(SimulateError::KeyReused);
             }
-            return Ok(Answered { answer: saved.answer.clone(), replayed: true, slow: false });
+            return Ok(SimulatorResponse {
+                answer: saved.answer.clone(),
+                replayed: true,
+                slow: false,
+            });
         }
         let step = keyed.request.decide(intent.as_ref(), now);
         let answer = write(&step.result);
-        let kept = key.clone().filter(|_| step.result.as_ref().err().is_none_or(Refusal::is_kept));
-        let saved = kept.map(|key| Saved {
+        let kept = key
+            .clone()
+            .filter(|_| step.result.as_ref().err().is_none_or(ProviderError::is_persisted));
+        let saved = kept.map(|key| IdempotencyRecord {
             key,
             request_hash: keyed.request_hash.clone(),
             answer: answer.clone(),
@@ -71,12 +77,16 @@ pub async fn simulate_provider(
         });
         if store.write(step.intent.as_ref(), saved.as_ref()).await? == Write::Done {
             return match step.result {
-                Err(Refusal::Reset) => Err(SimulateError::Reset),
-                _ => Ok(Answered { answer, replayed: false, slow: step.slow }),
+                Err(ProviderError::Reset) => Err(SimulateError::Reset),
+                _ => Ok(SimulatorResponse { answer, replayed: false, slow: step.slow }),
             };
         }
     }
-    Ok(Answered { answer: write(&Err(Refusal::Locked)), replayed: false, slow: false })
+    Ok(SimulatorResponse {
+        answer: write(&Err(ProviderError::Locked)),
+        replayed: false,
+        slow: false,
+    })
 }
 
 #[cfg(test)]
@@ -86,14 +96,14 @@ mod tests {
         adapters::memory::MemoryIntents,
         domain::{
             intent::{Metadata, NewIntent, State},
-            method::Method,
-            saved::REMEMBERED,
+            method::TestPaymentMethod,
+            saved::RETENTION,
         },
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    fn create(method: Method) -> Request {
+    fn create(method: TestPaymentMethod) -> Request {
         Request::Create(NewIntent {
             id: "pi_1".to_owned(),
             amount: 1_000,
@@ -113,13 +123,13 @@ mod tests {
     }
 
     /// An answer that tells one step from another.
-    fn write(result: &Result<Object, Refusal>) -> Answer {
+    fn write(result: &Result<Object, ProviderError>) -> StoredResponse {
         match result {
             Ok(Object::Intent(intent)) => {
-                Answer { status: 200, body: format!("{:?}", intent.state) }
+                StoredResponse { status: 200, body: format!("{:?}", intent.state) }
             }
-            Ok(Object::Refund(refund)) => Answer { status: 200, body: refund.id.clone() },
-            Err(refusal) => Answer { status: 400, body: refusal.to_string() },
+            Ok(Object::Refund(refund)) => StoredResponse { status: 200, body: refund.id.clone() },
+            Err(refusal) => StoredResponse { status: 400, body: refusal.to_string() },
         }
     }
 
@@ -128,13 +138,13 @@ mod tests {
         request: Request,
         key: Option<&str>,
         now: Timestamp,
-    ) -> Result<Answered, SimulateError> {
+    ) -> Result<SimulatorResponse, SimulateError> {
         let request_hash = format!("{request:?}");
-        let keyed = Keyed { request, idempotency_key: key, request_hash };
+        let keyed = IdempotentRequest { request, idempotency_key: key, request_hash };
         simulate_provider(store, &keyed, write, now).await
     }
 
-    async fn with(method: Method) -> MemoryIntents {
+    async fn with(method: TestPaymentMethod) -> MemoryIntents {
         let store = MemoryIntents::default();
         send(&store, create(method), None, NOW).await.unwrap();
         store
@@ -142,7 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_answer_of_a_key_is_given_again() {
-        let store = with(Method::Visa).await;
+        let store = with(TestPaymentMethod::Visa).await;
         let first = send(&store, confirm(), Some("k"), NOW).await.unwrap();
         let again = send(&store, confirm(), Some("k"), NOW).await.unwrap();
         assert_eq!((first.replayed, again.replayed), (false, true));
@@ -154,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_saved_failure_is_given_again_though_the_charge_was_made() {
-        let store = with(Method::Lost).await;
+        let store = with(TestPaymentMethod::Lost).await;
         for replayed in [false, true] {
             let answered = send(&store, confirm(), Some("k"), NOW).await.unwrap();
             assert_eq!(
@@ -167,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_failed_before_anything_happened_is_not_kept() {
-        let store = with(Method::Flaky).await;
+        let store = with(TestPaymentMethod::Flaky).await;
         let mut seen = Vec::new();
         for _ in 0..5 {
             seen.push(match send(&store, confirm(), Some("k"), NOW).await {
@@ -187,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_belongs_to_one_request() {
-        let store = with(Method::Visa).await;
+        let store = with(TestPaymentMethod::Visa).await;
         send(&store, confirm(), Some("k"), NOW).await.unwrap();
         let other = send(&store, refund(1), Some("k"), NOW).await;
         assert!(matches!(other, Err(SimulateError::KeyReused)));
@@ -196,10 +206,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_forgotten_key_does_it_again() {
-        let store = with(Method::Visa).await;
+        let store = with(TestPaymentMethod::Visa).await;
         send(&store, confirm(), None, NOW).await.unwrap();
         let first = send(&store, refund(400), Some("k"), NOW).await.unwrap();
-        let later = NOW.plus(REMEMBERED);
+        let later = NOW.plus(RETENTION);
         let second = send(&store, refund(400), Some("k"), later).await.unwrap();
         assert!(!second.replayed);
         assert_ne!(first.answer, second.answer);

@@ -1,6 +1,6 @@
 //! A payment intent and its refunds: what the provider does with them, step by step.
 
-use super::method::Method;
+use super::method::TestPaymentMethod;
 use rialto_kernel::{Timestamp, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ pub struct Intent {
     pub metadata: Metadata,
     pub created: Timestamp,
     pub state: State,
-    pub method: Option<Method>,
+    pub method: Option<TestPaymentMethod>,
     /// Why the last charge was declined, if it was.
     pub decline: Option<Decline>,
     /// The last charge, declined or not: `ch_…`
@@ -69,7 +69,7 @@ pub struct NewIntent {
     pub amount: u64,
     pub currency: String,
     pub metadata: Metadata,
-    pub method: Option<Method>,
+    pub method: Option<TestPaymentMethod>,
     /// Whether it is confirmed in the same breath.
     pub confirm: bool,
 }
@@ -80,7 +80,7 @@ pub enum Request {
     Create(NewIntent),
     Confirm {
         id: String,
-        method: Option<Method>,
+        method: Option<TestPaymentMethod>,
     },
     Cancel {
         id: String,
@@ -102,7 +102,7 @@ pub enum Object {
 
 /// Why something isn't done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ProviderError {
     #[error("there is no such intent")]
     NotFound { id: String },
     #[error("the charge was declined")]
@@ -134,10 +134,10 @@ pub enum Refusal {
     Locked,
 }
 
-impl Refusal {
+impl ProviderError {
     /// Whether the request got far enough for its answer to be kept under its key.
     #[must_use]
-    pub const fn is_kept(&self) -> bool {
+    pub const fn is_persisted(&self) -> bool {
         !matches!(
             self,
             Self::NotFound { .. }
@@ -151,20 +151,20 @@ impl Refusal {
 
 /// What a request leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct IntentTransition {
     /// The intent as it will be; none if it stays as it is.
     pub intent: Option<Intent>,
-    pub result: Result<Object, Refusal>,
+    pub result: Result<Object, ProviderError>,
     /// Whether the answer takes its time.
     pub slow: bool,
 }
 
-impl Step {
-    fn changed(intent: Intent, result: Result<Object, Refusal>) -> Self {
+impl IntentTransition {
+    fn changed(intent: Intent, result: Result<Object, ProviderError>) -> Self {
         Self { intent: Some(intent), result, slow: false }
     }
 
-    const fn refused(refusal: Refusal) -> Self {
+    const fn refused(refusal: ProviderError) -> Self {
         Self { intent: None, result: Err(refusal), slow: false }
     }
 }
@@ -181,26 +181,27 @@ impl Request {
 
     /// What it leads to, from the intent as it is.
     #[must_use]
-    pub fn decide(&self, known: Option<&Intent>, now: Timestamp) -> Step {
-        let known = || known.ok_or_else(|| Refusal::NotFound { id: self.intent().to_owned() });
+    pub fn decide(&self, known: Option<&Intent>, now: Timestamp) -> IntentTransition {
+        let known =
+            || known.ok_or_else(|| ProviderError::NotFound { id: self.intent().to_owned() });
         match self {
             Self::Create(new) => Intent::create(new, now),
             Self::Confirm { method, .. } => {
-                known().map_or_else(Step::refused, |is| is.confirm(*method))
+                known().map_or_else(IntentTransition::refused, |is| is.confirm(*method))
             }
-            Self::Cancel { .. } => known().map_or_else(Step::refused, Intent::cancel),
-            Self::Refund { amount, metadata, .. } => {
-                known().map_or_else(Step::refused, |is| is.refund(*amount, metadata, now))
-            }
+            Self::Cancel { .. } => known().map_or_else(IntentTransition::refused, Intent::cancel),
+            Self::Refund { amount, metadata, .. } => known()
+                .map_or_else(IntentTransition::refused, |is| is.refund(*amount, metadata, now)),
         }
     }
 }
 
 /// What a flaky confirmation meets, one after the other.
-const TRIPS: [Refusal; 3] = [Refusal::RateLimited, Refusal::Reset, Refusal::Overloaded];
+const TRANSIENT_FAILURES: [ProviderError; 3] =
+    [ProviderError::RateLimited, ProviderError::Reset, ProviderError::Overloaded];
 
 impl Intent {
-    fn create(new: &NewIntent, now: Timestamp) -> Step {
+    fn create(new: &NewIntent, now: Timestamp) -> IntentTransition {
         let intent = Self {
             id: new.id.clone(),
             amount: new.amount,
@@ -217,10 +218,14 @@ impl Intent {
             version: 1,
         };
         if !new.confirm {
-            return Step::changed(intent.clone(), Ok(Object::Intent(intent)));
+            return IntentTransition::changed(intent.clone(), Ok(Object::Intent(intent)));
         }
-        let Step { intent: confirmed, result, slow } = intent.confirm(None);
-        Step { intent: confirmed.map(|confirmed| Self { version: 1, ..confirmed }), result, slow }
+        let IntentTransition { intent: confirmed, result, slow } = intent.confirm(None);
+        IntentTransition {
+            intent: confirmed.map(|confirmed| Self { version: 1, ..confirmed }),
+            result,
+            slow,
+        }
     }
 
     /// The intent at its next version.
@@ -228,47 +233,58 @@ impl Intent {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    fn confirm(&self, method: Option<Method>) -> Step {
+    fn confirm(&self, method: Option<TestPaymentMethod>) -> IntentTransition {
         if !matches!(self.state, State::RequiresPaymentMethod | State::RequiresConfirmation) {
             return self.unexpected("confirm");
         }
         let Some(method) = method.or(self.method) else {
-            return Step::refused(Refusal::NoMethod { intent: Box::new(self.clone()) });
+            return IntentTransition::refused(ProviderError::NoMethod {
+                intent: Box::new(self.clone()),
+            });
         };
         let charge = self.new_charge();
         let confirmed =
             Self { method: Some(method), charge: Some(charge), decline: None, ..self.next() };
         let paid = || Self { state: State::Succeeded, ..confirmed.clone() };
         match method {
-            Method::Visa => Step::changed(paid(), Ok(Object::Intent(paid()))),
-            Method::Slow => {
-                Step { slow: true, ..Step::changed(paid(), Ok(Object::Intent(paid()))) }
+            TestPaymentMethod::Visa => {
+                IntentTransition::changed(paid(), Ok(Object::Intent(paid())))
             }
-            Method::Lost => Step::changed(paid(), Err(Refusal::AnswerLost)),
-            Method::Flaky => match TRIPS.get(self.trips as usize) {
-                Some(trip) => {
-                    Step::changed(Self { trips: self.trips + 1, ..self.next() }, Err(trip.clone()))
-                }
-                None => Step::changed(paid(), Ok(Object::Intent(paid()))),
+            TestPaymentMethod::Slow => IntentTransition {
+                slow: true,
+                ..IntentTransition::changed(paid(), Ok(Object::Intent(paid())))
             },
-            Method::Async | Method::Stuck => {
-                let processing = Self { state: State::Processing, charge: None, ..confirmed };
-                Step::changed(processing.clone(), Ok(Object::Intent(processing)))
+            TestPaymentMethod::Lost => {
+                IntentTransition::changed(paid(), Err(ProviderError::AnswerLost))
             }
-            Method::Declined => confirmed.declined(Decline::GenericDecline),
-            Method::InsufficientFunds => confirmed.declined(Decline::InsufficientFunds),
+            TestPaymentMethod::Flaky => match TRANSIENT_FAILURES.get(self.trips as usize) {
+                Some(trip) => IntentTransition::changed(
+                    Self { trips: self.trips + 1, ..self.next() },
+                    Err(trip.clone()),
+                ),
+                None => IntentTransition::changed(paid(), Ok(Object::Intent(paid()))),
+            },
+            TestPaymentMethod::Async | TestPaymentMethod::Stuck => {
+                let processing = Self { state: State::Processing, charge: None, ..confirmed };
+                IntentTransition::changed(processing.clone(), Ok(Object::Intent(processing)))
+            }
+            TestPaymentMethod::Declined => confirmed.declined(Decline::GenericDecline),
+            TestPaymentMethod::InsufficientFunds => confirmed.declined(Decline::InsufficientFunds),
         }
     }
 
     /// A declined charge takes its method with it: the next confirmation has to bring one.
-    fn declined(self, decline: Decline) -> Step {
+    fn declined(self, decline: Decline) -> IntentTransition {
         let intent = Self {
             state: State::RequiresPaymentMethod,
             method: None,
             decline: Some(decline),
             ..self
         };
-        Step::changed(intent.clone(), Err(Refusal::Declined { intent: Box::new(intent), decline }))
+        IntentTransition::changed(
+            intent.clone(),
+            Err(ProviderError::Declined { intent: Box::new(intent), decline }),
+        )
     }
 
     /// The intent whose charge succeeded after all; none unless it is processing.
@@ -286,25 +302,27 @@ impl Intent {
         format!("ch_{}", suffix(&[self.id.as_bytes(), &self.version.to_be_bytes()]))
     }
 
-    fn cancel(&self) -> Step {
+    fn cancel(&self) -> IntentTransition {
         if matches!(self.state, State::Succeeded | State::Canceled) {
             return self.unexpected("cancel");
         }
         let canceled = Self { state: State::Canceled, ..self.next() };
-        Step::changed(canceled.clone(), Ok(Object::Intent(canceled)))
+        IntentTransition::changed(canceled.clone(), Ok(Object::Intent(canceled)))
     }
 
-    fn refund(&self, amount: Option<u64>, metadata: &Metadata, now: Timestamp) -> Step {
+    fn refund(&self, amount: Option<u64>, metadata: &Metadata, now: Timestamp) -> IntentTransition {
         let (State::Succeeded, Some(charge)) = (self.state, &self.charge) else {
-            return Step::refused(Refusal::NotCharged { id: self.id.clone() });
+            return IntentTransition::refused(ProviderError::NotCharged { id: self.id.clone() });
         };
         let left = self.amount.saturating_sub(self.refunded());
         if left == 0 {
-            return Step::refused(Refusal::AlreadyRefunded { charge: charge.clone() });
+            return IntentTransition::refused(ProviderError::AlreadyRefunded {
+                charge: charge.clone(),
+            });
         }
         let amount = amount.unwrap_or(left);
         if amount > left {
-            return Step::refused(Refusal::AboveRest { left });
+            return IntentTransition::refused(ProviderError::AboveRest { left });
         }
         let refund = Refund {
             id: format!("re_{}", suffix(&[self.id.as_bytes(), &self.version.to_be_bytes()])),
@@ -317,11 +335,14 @@ impl Intent {
         };
         let mut intent = self.next();
         intent.refunds.push(refund.clone());
-        Step::changed(intent, Ok(Object::Refund(refund)))
+        IntentTransition::changed(intent, Ok(Object::Refund(refund)))
     }
 
-    fn unexpected(&self, action: &'static str) -> Step {
-        Step::refused(Refusal::UnexpectedState { intent: Box::new(self.clone()), action })
+    fn unexpected(&self, action: &'static str) -> IntentTransition {
+        IntentTransition::refused(ProviderError::UnexpectedState {
+            intent: Box::new(self.clone()),
+            action,
+        })
     }
 
     /// What was given back so far.
@@ -342,7 +363,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    fn new(method: Method) -> NewIntent {
+    fn new(method: TestPaymentMethod) -> NewIntent {
         NewIntent {
             id: "pi_1".to_owned(),
             amount: 1_000,
@@ -353,44 +374,48 @@ mod tests {
         }
     }
 
-    fn created(method: Method) -> Intent {
+    fn created(method: TestPaymentMethod) -> Intent {
         Request::Create(new(method)).decide(None, NOW).intent.unwrap()
     }
 
-    fn confirm(intent: &Intent) -> Step {
+    fn confirm(intent: &Intent) -> IntentTransition {
         Request::Confirm { id: intent.id.clone(), method: None }.decide(Some(intent), NOW)
     }
 
-    fn refund(intent: &Intent, amount: Option<u64>) -> Step {
+    fn refund(intent: &Intent, amount: Option<u64>) -> IntentTransition {
         Request::Refund { id: intent.id.clone(), amount, metadata: Metadata::new() }
             .decide(Some(intent), NOW)
     }
 
     #[test]
     fn a_good_card_pays_once() {
-        let intent = created(Method::Visa);
+        let intent = created(TestPaymentMethod::Visa);
         assert_eq!((intent.state, intent.version), (State::RequiresConfirmation, 1));
         let paid = confirm(&intent).intent.unwrap();
         assert_eq!((paid.state, paid.version), (State::Succeeded, 2));
         let again = confirm(&paid);
         assert_eq!(again.intent, None);
-        assert!(matches!(again.result, Err(Refusal::UnexpectedState { action: "confirm", .. })));
+        assert!(matches!(
+            again.result,
+            Err(ProviderError::UnexpectedState { action: "confirm", .. })
+        ));
     }
 
     #[test]
     fn a_declined_charge_asks_for_another_method() {
         for (method, decline) in [
-            (Method::Declined, Decline::GenericDecline),
-            (Method::InsufficientFunds, Decline::InsufficientFunds),
+            (TestPaymentMethod::Declined, Decline::GenericDecline),
+            (TestPaymentMethod::InsufficientFunds, Decline::InsufficientFunds),
         ] {
             let step = confirm(&created(method));
             let intent = step.intent.unwrap();
             assert_eq!((intent.state, intent.method), (State::RequiresPaymentMethod, None));
             assert_eq!(intent.decline, Some(decline));
-            assert!(step.result.is_err_and(|refusal| refusal.is_kept()));
-            assert!(matches!(confirm(&intent).result, Err(Refusal::NoMethod { .. })));
+            assert!(step.result.is_err_and(|refusal| refusal.is_persisted()));
+            assert!(matches!(confirm(&intent).result, Err(ProviderError::NoMethod { .. })));
 
-            let other = Request::Confirm { id: intent.id.clone(), method: Some(Method::Visa) };
+            let other =
+                Request::Confirm { id: intent.id.clone(), method: Some(TestPaymentMethod::Visa) };
             let paid = other.decide(Some(&intent), NOW).intent.unwrap();
             assert_eq!((paid.state, paid.decline), (State::Succeeded, None));
             assert_ne!(paid.charge, intent.charge);
@@ -399,11 +424,11 @@ mod tests {
 
     #[test]
     fn a_flaky_method_trips_three_times_before_anything_happens_then_pays() {
-        let mut intent = created(Method::Flaky);
-        for trip in TRIPS {
+        let mut intent = created(TestPaymentMethod::Flaky);
+        for trip in TRANSIENT_FAILURES {
             let step = confirm(&intent);
             assert_eq!(step.result, Err(trip.clone()));
-            assert!(!trip.is_kept());
+            assert!(!trip.is_persisted());
             let tripped = step.intent.unwrap();
             assert_eq!((tripped.state, &tripped.charge), (State::RequiresConfirmation, &None));
             intent = tripped;
@@ -413,22 +438,22 @@ mod tests {
 
     #[test]
     fn a_lost_answer_leaves_the_charge_made() {
-        let step = confirm(&created(Method::Lost));
-        assert_eq!(step.result, Err(Refusal::AnswerLost));
-        assert!(Refusal::AnswerLost.is_kept());
+        let step = confirm(&created(TestPaymentMethod::Lost));
+        assert_eq!(step.result, Err(ProviderError::AnswerLost));
+        assert!(ProviderError::AnswerLost.is_persisted());
         assert_eq!(step.intent.unwrap().state, State::Succeeded);
     }
 
     #[test]
     fn a_slow_method_pays_before_it_answers() {
-        let step = confirm(&created(Method::Slow));
+        let step = confirm(&created(TestPaymentMethod::Slow));
         assert!(step.slow);
         assert_eq!(step.intent.unwrap().state, State::Succeeded);
     }
 
     #[test]
     fn what_is_processing_can_be_cancelled_but_not_confirmed_again() {
-        let processing = confirm(&created(Method::Async)).intent.unwrap();
+        let processing = confirm(&created(TestPaymentMethod::Async)).intent.unwrap();
         assert_eq!((processing.state, &processing.charge), (State::Processing, &None));
         assert_eq!(confirm(&processing).intent, None);
         let cancel = Request::Cancel { id: processing.id.clone() };
@@ -439,7 +464,7 @@ mod tests {
 
     #[test]
     fn what_is_processing_settles_once() {
-        for method in [Method::Async, Method::Stuck] {
+        for method in [TestPaymentMethod::Async, TestPaymentMethod::Stuck] {
             let processing = confirm(&created(method)).intent.unwrap();
             let settled = processing.settled().unwrap();
             assert_eq!(
@@ -450,43 +475,49 @@ mod tests {
             assert_eq!(settled.settled(), None);
             assert_eq!(refund(&settled, None).intent.unwrap().refunded(), 1_000);
         }
-        assert_eq!(created(Method::Async).settled(), None);
+        assert_eq!(created(TestPaymentMethod::Async).settled(), None);
     }
 
     #[test]
     fn what_is_paid_cannot_be_cancelled() {
-        let paid = confirm(&created(Method::Visa)).intent.unwrap();
+        let paid = confirm(&created(TestPaymentMethod::Visa)).intent.unwrap();
         let step = Request::Cancel { id: paid.id.clone() }.decide(Some(&paid), NOW);
-        assert!(matches!(step.result, Err(Refusal::UnexpectedState { action: "cancel", .. })));
+        assert!(matches!(
+            step.result,
+            Err(ProviderError::UnexpectedState { action: "cancel", .. })
+        ));
     }
 
     #[test]
     fn refunds_never_exceed_the_charge() {
-        let paid = confirm(&created(Method::Visa)).intent.unwrap();
+        let paid = confirm(&created(TestPaymentMethod::Visa)).intent.unwrap();
         let part = refund(&paid, Some(400)).intent.unwrap();
         assert_eq!(part.refunded(), 400);
-        assert_eq!(refund(&part, Some(601)).result, Err(Refusal::AboveRest { left: 600 }));
+        assert_eq!(refund(&part, Some(601)).result, Err(ProviderError::AboveRest { left: 600 }));
         let all = refund(&part, None).intent.unwrap();
         assert_eq!((all.refunded(), all.version), (1_000, 4));
         assert_ne!(all.refunds[0].id, all.refunds[1].id);
-        assert!(matches!(refund(&all, Some(1)).result, Err(Refusal::AlreadyRefunded { .. })));
-        assert!(matches!(refund(&all, None).result, Err(Refusal::AlreadyRefunded { .. })));
+        assert!(matches!(refund(&all, Some(1)).result, Err(ProviderError::AlreadyRefunded { .. })));
+        assert!(matches!(refund(&all, None).result, Err(ProviderError::AlreadyRefunded { .. })));
     }
 
     #[test]
     fn what_was_not_paid_is_not_refunded() {
-        for method in [Method::Declined, Method::Async] {
+        for method in [TestPaymentMethod::Declined, TestPaymentMethod::Async] {
             let intent = confirm(&created(method)).intent.unwrap();
-            assert!(matches!(refund(&intent, Some(1)).result, Err(Refusal::NotCharged { .. })));
+            assert!(matches!(
+                refund(&intent, Some(1)).result,
+                Err(ProviderError::NotCharged { .. })
+            ));
         }
     }
 
     #[test]
     fn an_intent_can_be_created_and_confirmed_in_one_step() {
         for (method, state) in [
-            (Method::Visa, State::Succeeded),
-            (Method::Declined, State::RequiresPaymentMethod),
-            (Method::Flaky, State::Succeeded),
+            (TestPaymentMethod::Visa, State::Succeeded),
+            (TestPaymentMethod::Declined, State::RequiresPaymentMethod),
+            (TestPaymentMethod::Flaky, State::Succeeded),
         ] {
             let create = Request::Create(NewIntent { confirm: true, ..new(method) });
             let intent = create.decide(None, NOW).intent.unwrap();
@@ -497,7 +528,7 @@ mod tests {
     #[test]
     fn what_does_not_exist_is_not_found_and_not_kept() {
         let step = Request::Cancel { id: "pi_2".to_owned() }.decide(None, NOW);
-        assert_eq!(step.result, Err(Refusal::NotFound { id: "pi_2".to_owned() }));
-        assert!(!step.result.unwrap_err().is_kept());
+        assert_eq!(step.result, Err(ProviderError::NotFound { id: "pi_2".to_owned() }));
+        assert!(!step.result.unwrap_err().is_persisted());
     }
 }

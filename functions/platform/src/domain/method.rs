@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 /// A way to pay, by what comes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Method {
+pub enum TestPaymentMethod {
     /// Pays.
     #[serde(rename = "pm_card_visa")]
     Visa,
@@ -29,7 +29,7 @@ pub enum Method {
     Stuck,
 }
 
-impl Method {
+impl TestPaymentMethod {
     pub const ALL: [Self; 8] = [
         Self::Visa,
         Self::Declined,
@@ -67,10 +67,10 @@ mod tests {
 
     #[test]
     fn a_method_is_stored_by_the_name_that_clients_use() {
-        for method in Method::ALL {
+        for method in TestPaymentMethod::ALL {
             assert_eq!(serde_json::to_value(method).unwrap(), method.as_str());
-            assert_eq!(Method::parse(method.as_str()), Some(method));
+            assert_eq!(TestPaymentMethod::parse(method.as_str()), Some(method));
         }
-        assert_eq!(Method::parse("pm_card_visa "), None);
+        assert_eq!(TestPaymentMethod::parse("pm_card_visa "), None);
     }
 }

@@ -1,6 +1,6 @@
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Response},
 };
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ pub fn main() {
     http::serve("platform-get-docs", build);
 }
 
-fn build(_: &App) -> http::Handler {
+fn build(_: &FunctionContext) -> http::Handler {
     Arc::new(|_| Box::pin(handle()))
 }
 
@@ -27,10 +27,10 @@ fn build(_: &App) -> http::Handler {
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle() -> Result<Reply, Problem> {
+pub(crate) async fn handle() -> Result<Response, Problem> {
     let page = miniz_oxide::inflate::decompress_to_vec(PACKED_PAGE).map_err(Problem::internal)?;
     let page = String::from_utf8(page).map_err(Problem::internal)?;
-    Ok(Reply::raw(200, "text/html; charset=utf-8", page)
+    Ok(Response::raw(200, "text/html; charset=utf-8", page)
         .header("Content-Security-Policy", content_security_policy())
         .header("Cache-Control", "public, max-age=300")
         .header("Referrer-Policy", "no-referrer")

@@ -6,8 +6,8 @@ use crate::{
 };
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
-    App,
-    http::{self, Data, Problem, ProblemBody, Reply},
+    FunctionContext,
+    http::{self, Envelope, Problem, ProblemBody, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub fn main() {
     http::serve("platform-get-health", build);
 }
 
-fn build(app: &App) -> http::Handler {
+fn build(app: &FunctionContext) -> http::Handler {
     let probe = AwsProbe::on(&app.aws, &app.stage);
     Arc::new(move |_| {
         let probe = probe.clone();
@@ -76,22 +76,22 @@ impl From<&Check> for DependencyBody {
 #[utoipa::path(
     get, path = "/health", operation_id = "platformGetHealth", tag = "platform",
     responses(
-        (status = 200, body = Data<HealthBody>),
+        (status = 200, body = Envelope<HealthBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle(probe: &impl Probe, clock: &dyn Clock) -> Result<Reply, Problem> {
+pub(crate) async fn handle(probe: &impl Probe, clock: &dyn Clock) -> Result<Response, Problem> {
     let health = get_health(probe, clock).await;
     let dependencies: Vec<_> = health.checks.iter().map(DependencyBody::from).collect();
     if health.is_ok() {
-        return Ok(Reply::ok(&HealthBody { status: HealthStatus::Ok, dependencies }));
+        return Ok(Response::ok(&HealthBody { status: HealthStatus::Ok, dependencies }));
     }
-    Err(Problem::unavailable(troubles(&health)).with("dependencies", dependencies))
+    Err(Problem::unavailable(failures(&health)).with("dependencies", dependencies))
 }
 
 /// What is logged, and no client needs to know.
-fn troubles(health: &Health) -> String {
+fn failures(health: &Health) -> String {
     let told: Vec<_> = health
         .checks
         .iter()
@@ -104,7 +104,7 @@ fn troubles(health: &Health) -> String {
 mod tests {
     use super::*;
     use crate::{adapters::memory::MemoryProbe, domain::health::Dependency};
-    use rialto_lambda::http::Code;
+    use rialto_lambda::http::ProblemCode;
 
     #[tokio::test]
     async fn what_is_down_is_named_without_its_reason() {
@@ -115,7 +115,7 @@ mod tests {
 
         let probe = MemoryProbe { down: vec![Dependency::Table("orders")] };
         let problem = handle(&probe, &SystemClock).await.unwrap_err();
-        assert_eq!(problem.code, Code::Unavailable);
+        assert_eq!(problem.code, ProblemCode::Unavailable);
         let body = serde_json::to_value(
             get_health(&probe, &SystemClock)
                 .await

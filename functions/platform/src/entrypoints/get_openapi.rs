@@ -1,6 +1,6 @@
 use rialto_lambda::{
-    App,
-    http::{self, Problem, ProblemBody, Reply},
+    FunctionContext,
+    http::{self, Problem, ProblemBody, Response},
 };
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub fn main() {
     http::serve("platform-get-openapi", build);
 }
 
-fn build(_: &App) -> http::Handler {
+fn build(_: &FunctionContext) -> http::Handler {
     Arc::new(|_| Box::pin(handle()))
 }
 
@@ -26,6 +26,6 @@ fn build(_: &App) -> http::Handler {
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn handle() -> Result<Reply, Problem> {
-    Ok(Reply::raw(200, "application/json", DOCUMENT.to_owned()))
+pub(crate) async fn handle() -> Result<Response, Problem> {
+    Ok(Response::raw(200, "application/json", DOCUMENT.to_owned()))
 }

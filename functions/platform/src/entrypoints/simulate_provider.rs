@@ -5,19 +5,21 @@ mod form;
 
 use crate::{
     adapters::dynamodb::DynamoIntents,
-    application::simulate_provider::{Answered, Keyed, SimulateError, simulate_provider},
-    domain::intent::{NewIntent, Refusal, Request as Change},
+    application::simulate_provider::{
+        IdempotentRequest, SimulateError, SimulatorResponse, simulate_provider,
+    },
+    domain::intent::{NewIntent, ProviderError, Request as Change},
     ports::Intents,
 };
 use answer::Fault;
 use form::Form;
 use rialto_kernel::{StoreError, digest, settings::PROVIDER_KEY};
 use rialto_lambda::{
-    App,
+    FunctionContext,
     app::StartError,
     boot::Failure,
     caller,
-    http::{self, Reply, Request},
+    http::{self, Request, Response},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +30,7 @@ pub fn main() {
     http::serve_raw("platform-simulate-provider", build);
 }
 
-fn build(app: &App) -> Result<http::RawHandler, StartError> {
+fn build(app: &FunctionContext) -> Result<http::RawHandler, StartError> {
     if app.stage.as_str() == "prod" {
         return Err(StartError::NotForProd(app.function));
     }
@@ -38,7 +40,7 @@ fn build(app: &App) -> Result<http::RawHandler, StartError> {
         Box::pin(async move {
             let key = settings.get(&PROVIDER_KEY).await?;
             let reply = handle(&store, &key, &request).await?;
-            if let Pace::Slow = reply.1 {
+            if let ResponseTiming::Slow = reply.1 {
                 tokio::time::sleep(SLOWNESS).await;
             }
             Ok(reply.0)
@@ -48,7 +50,7 @@ fn build(app: &App) -> Result<http::RawHandler, StartError> {
 
 /// Whether an answer is held back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pace {
+enum ResponseTiming {
     Prompt,
     Slow,
 }
@@ -58,27 +60,27 @@ async fn handle(
     store: &impl Intents,
     key: &str,
     request: &Request,
-) -> Result<(Reply, Pace), Failure> {
+) -> Result<(Response, ResponseTiming), Failure> {
     match route(store, key, request).await {
         Ok(answered) => Ok(answered),
-        Err(Stop::Fault(fault)) => Ok((fault.into_reply(), Pace::Prompt)),
-        Err(Stop::Broken(failure)) => Err(failure),
+        Err(HandlerError::Fault(fault)) => Ok((fault.into_reply(), ResponseTiming::Prompt)),
+        Err(HandlerError::Broken(failure)) => Err(failure),
     }
 }
 
 /// Why there is nothing to answer with.
-enum Stop {
+enum HandlerError {
     Fault(Fault),
     Broken(Failure),
 }
 
-impl From<Fault> for Stop {
+impl From<Fault> for HandlerError {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
-impl From<SimulateError> for Stop {
+impl From<SimulateError> for HandlerError {
     fn from(error: SimulateError) -> Self {
         match error {
             SimulateError::KeyReused => Self::Fault(Fault::key_reused()),
@@ -87,13 +89,17 @@ impl From<SimulateError> for Stop {
     }
 }
 
-impl From<StoreError> for Stop {
+impl From<StoreError> for HandlerError {
     fn from(error: StoreError) -> Self {
         Self::Broken(error.into())
     }
 }
 
-async fn route(store: &impl Intents, key: &str, request: &Request) -> Result<(Reply, Pace), Stop> {
+async fn route(
+    store: &impl Intents,
+    key: &str,
+    request: &Request,
+) -> Result<(Response, ResponseTiming), HandlerError> {
     authenticate(key, request)?;
     let path = request.path.get("proxy").map_or("", |path| path.trim_matches('/'));
     let parts: Vec<&str> = path.split('/').collect();
@@ -102,7 +108,7 @@ async fn route(store: &impl Intents, key: &str, request: &Request) -> Result<(Re
         ("GET", ["v1", "payment_intents", id]) => {
             let intent =
                 store.intent(id).await?.ok_or_else(|| Fault::no_such_intent(id, "intent"))?;
-            Ok((answer::intent(&intent), Pace::Prompt))
+            Ok((answer::intent(&intent), ResponseTiming::Prompt))
         }
         ("POST", ["v1", "payment_intents", id, "confirm"]) => {
             let mut form = Form::read(request)?;
@@ -138,10 +144,10 @@ fn authenticate(key: &str, request: &Request) -> Result<(), Fault> {
     if key.is_empty() || hash(given) != hash(key) { Err(Fault::wrong_key()) } else { Ok(()) }
 }
 
-fn create(request: &Request) -> Result<Change, Stop> {
+fn create(request: &Request) -> Result<Change, HandlerError> {
     let mut form = Form::read(request)?;
     let new = NewIntent {
-        id: new_id().map_err(Stop::Broken)?,
+        id: new_id().map_err(HandlerError::Broken)?,
         amount: form.amount("amount")?.ok_or_else(|| Fault::missing("amount"))?,
         currency: form.currency()?,
         metadata: form.metadata()?,
@@ -162,22 +168,25 @@ async fn change(
     store: &impl Intents,
     request: &Request,
     change: Change,
-) -> Result<(Reply, Pace), Stop> {
+) -> Result<(Response, ResponseTiming), HandlerError> {
     let path = request.path.get("proxy").map_or("", String::as_str);
-    let keyed = Keyed {
+    let keyed = IdempotentRequest {
         request: change,
         idempotency_key: request.header("idempotency-key"),
         request_hash: digest::hex(&digest::sha256(&[path.as_bytes(), &request.body])),
     };
-    let Answered { answer, replayed, slow } =
+    let SimulatorResponse { answer, replayed, slow } =
         simulate_provider(store, &keyed, answer::write, request.now()).await?;
-    let reply = Reply::raw(answer.status, "application/json", answer.body);
+    let reply = Response::raw(answer.status, "application/json", answer.body);
     let reply = if replayed { reply.header("Idempotent-Replayed", "true") } else { reply };
-    Ok((reply, if slow { Pace::Slow } else { Pace::Prompt }))
+    Ok((reply, if slow { ResponseTiming::Slow } else { ResponseTiming::Prompt }))
 }
 
 /// Newest first, 10 unless asked, as the provider does.
-async fn list_refunds(store: &impl Intents, request: &Request) -> Result<(Reply, Pace), Stop> {
+async fn list_refunds(
+    store: &impl Intents,
+    request: &Request,
+) -> Result<(Response, ResponseTiming), HandlerError> {
     let mut form = Form::of_query(request);
     let id = form.required("payment_intent")?;
     let limit = form.limit()?;
@@ -193,23 +202,25 @@ async fn list_refunds(store: &impl Intents, request: &Request) -> Result<(Reply,
     }
     let has_more = refunds.len() > limit;
     refunds.truncate(limit);
-    Ok((answer::refunds(&refunds, has_more), Pace::Prompt))
+    Ok((answer::refunds(&refunds, has_more), ResponseTiming::Prompt))
 }
 
-impl From<&Refusal> for Fault {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&ProviderError> for Fault {
+    fn from(refusal: &ProviderError) -> Self {
         match refusal {
-            Refusal::NotFound { id } => Self::no_such_intent(id, "intent"),
-            Refusal::Declined { intent, decline } => Self::declined(intent, *decline),
-            Refusal::UnexpectedState { intent, action } => Self::unexpected_state(intent, action),
-            Refusal::NoMethod { intent } => Self::no_method(intent),
-            Refusal::NotCharged { id } => Self::not_charged(id),
-            Refusal::AlreadyRefunded { charge } => Self::already_refunded(charge),
-            Refusal::AboveRest { left } => Self::above_rest(*left),
-            Refusal::RateLimited => Self::rate_limited(),
-            Refusal::Overloaded => Self::overloaded(),
-            Refusal::Reset | Refusal::AnswerLost => Self::broken(),
-            Refusal::Locked => Self::locked(),
+            ProviderError::NotFound { id } => Self::no_such_intent(id, "intent"),
+            ProviderError::Declined { intent, decline } => Self::declined(intent, *decline),
+            ProviderError::UnexpectedState { intent, action } => {
+                Self::unexpected_state(intent, action)
+            }
+            ProviderError::NoMethod { intent } => Self::no_method(intent),
+            ProviderError::NotCharged { id } => Self::not_charged(id),
+            ProviderError::AlreadyRefunded { charge } => Self::already_refunded(charge),
+            ProviderError::AboveRest { left } => Self::above_rest(*left),
+            ProviderError::RateLimited => Self::rate_limited(),
+            ProviderError::Overloaded => Self::overloaded(),
+            ProviderError::Reset | ProviderError::AnswerLost => Self::broken(),
+            ProviderError::Locked => Self::locked(),
         }
     }
 }

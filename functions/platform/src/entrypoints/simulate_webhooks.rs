@@ -5,7 +5,7 @@ use super::simulate_provider::answer;
 use crate::{
     adapters::{dynamodb::DynamoIntents, listener::HttpListener},
     application::settle_charge::settle_charge,
-    ports::{Intents, Listener},
+    ports::{Intents, WebhookSender},
 };
 use rialto_kernel::{
     Clock, SystemClock, Timestamp,
@@ -13,7 +13,7 @@ use rialto_kernel::{
     signature,
 };
 use rialto_lambda::{
-    App,
+    FunctionContext,
     boot::{self, Failure},
 };
 use serde::Deserialize;
@@ -36,11 +36,11 @@ struct StreamEvent {
 
 #[derive(Debug, Deserialize)]
 struct Record {
-    dynamodb: Change,
+    dynamodb: IntentChange,
 }
 
 #[derive(Debug, Deserialize)]
-struct Change {
+struct IntentChange {
     #[serde(rename = "Keys")]
     keys: Keys,
 }
@@ -56,9 +56,9 @@ struct Text {
     text: String,
 }
 
-fn build(app: &App) -> boot::Handler {
+fn build(app: &FunctionContext) -> boot::Handler {
     let (store, settings) = (DynamoIntents::open(app), Arc::clone(&app.settings));
-    settings.want(&[WEBHOOK_URL.name, WEBHOOK_SECRET.name]);
+    settings.prefetch(&[WEBHOOK_URL.name, WEBHOOK_SECRET.name]);
     let connector = Arc::new(OnceLock::new());
     Arc::new(move |payload, _| {
         let (store, settings, connector) =
@@ -83,7 +83,7 @@ fn build(app: &App) -> boot::Handler {
 /// Has a charge succeed and tells of it; how often it was told. After a failure the stream brings it again.
 async fn settle(
     store: &impl Intents,
-    listener: Option<&impl Listener>,
+    listener: Option<&impl WebhookSender>,
     secret: &str,
     id: &str,
     now: Timestamp,
@@ -98,7 +98,7 @@ async fn settle(
     };
     let body = answer::succeeded(&intent);
     for _ in 0..TIMES {
-        listener.tell(&body, &signature::sign(secret, body.as_bytes(), now)).await?;
+        listener.deliver(&body, &signature::sign(secret, body.as_bytes(), now)).await?;
     }
     Ok(TIMES)
 }
@@ -110,7 +110,7 @@ mod tests {
         adapters::memory::{MemoryIntents, MemoryListener},
         domain::{
             intent::{Intent, Metadata, NewIntent, Request, State},
-            method::Method,
+            method::TestPaymentMethod,
         },
     };
     use rialto_kernel::Write;
@@ -126,7 +126,7 @@ mod tests {
             amount: 1_000,
             currency: "eur".to_owned(),
             metadata: Metadata::from([("order_id".to_owned(), "ord_1".to_owned())]),
-            method: Some(Method::Async),
+            method: Some(TestPaymentMethod::Async),
             confirm: true,
         };
         let mut intent: Option<Intent> = None;

@@ -6,8 +6,8 @@ use rialto_platform::{
     adapters::{dynamodb::DynamoIntents, memory::MemoryIntents},
     domain::{
         intent::{Intent, Metadata, NewIntent, Request},
-        method::Method,
-        saved::{Answer, Saved},
+        method::TestPaymentMethod,
+        saved::{IdempotencyRecord, StoredResponse},
     },
     ports::Intents,
 };
@@ -45,7 +45,7 @@ fn created() -> Intent {
         amount: 1_000,
         currency: "eur".to_owned(),
         metadata: Metadata::from([("order_id".to_owned(), "ord_1".to_owned())]),
-        method: Some(Method::Visa),
+        method: Some(TestPaymentMethod::Visa),
         confirm: false,
     };
     step(&Request::Create(new), None)
@@ -64,11 +64,11 @@ fn refunded(intent: &Intent, amount: u64) -> Intent {
     step(&refund, Some(intent))
 }
 
-fn saved(version: u64) -> Saved {
-    Saved {
+fn saved(version: u64) -> IdempotencyRecord {
+    IdempotencyRecord {
         key: "k".to_owned(),
         request_hash: "h".to_owned(),
-        answer: Answer { status: 200, body: format!("{{\"version\":{version}}}") },
+        answer: StoredResponse { status: 200, body: format!("{{\"version\":{version}}}") },
         saved_at: SystemClock.now(),
         version,
     }

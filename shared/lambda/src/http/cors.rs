@@ -1,13 +1,13 @@
 //! Cross-origin rules, applied by the functions themselves so that the allowed origins are a live setting.
 
-use super::Reply;
+use super::Response;
 
 const METHODS: &str = "GET,POST,PUT,PATCH,DELETE,OPTIONS";
 const REQUEST_HEADERS: &str = "Authorization,Content-Type,Idempotency-Key,traceparent";
 const EXPOSED: &str = "Idempotent-Replayed,Location,Retry-After";
 
 /// Adds what a browser needs to let the page at `origin` read the answer; nothing for an origin that isn't allowed.
-pub(super) fn allow(reply: Reply, origin: Option<&str>, allowed: &[String]) -> Reply {
+pub(super) fn allow(reply: Response, origin: Option<&str>, allowed: &[String]) -> Response {
     let reply = reply.header("Vary", "Origin");
     match origin.filter(|origin| allowed.iter().any(|allowed| allowed == origin)) {
         Some(origin) => reply
@@ -20,8 +20,8 @@ pub(super) fn allow(reply: Reply, origin: Option<&str>, allowed: &[String]) -> R
 
 /// The answer to a preflight request.
 #[must_use]
-pub fn preflight(origin: Option<&str>, allowed: &[String]) -> Reply {
-    let reply = allow(Reply::no_content(), origin, allowed);
+pub fn preflight(origin: Option<&str>, allowed: &[String]) -> Response {
+    let reply = allow(Response::no_content(), origin, allowed);
     if reply.headers.iter().all(|(name, _)| *name != "Access-Control-Allow-Origin") {
         return reply;
     }
@@ -35,7 +35,7 @@ pub fn preflight(origin: Option<&str>, allowed: &[String]) -> Reply {
 mod tests {
     use super::*;
 
-    fn header(reply: &Reply, wanted: &str) -> Option<String> {
+    fn header(reply: &Response, wanted: &str) -> Option<String> {
         reply.headers.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
     }
 

@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 has them: `application/problem+json` with a stable `code`.
 
-use super::Reply;
+use super::Response;
 use rialto_kernel::{FieldError, Invalid, StoreError, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// What went wrong, in a word that stays the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Code {
+pub enum ProblemCode {
     Invalid,
     Unauthenticated,
     TokenExpired,
@@ -30,7 +30,7 @@ pub enum Code {
     Timeout,
 }
 
-impl Code {
+impl ProblemCode {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -83,7 +83,7 @@ impl Code {
 /// An error as a client sees it. What is logged is another text, the `cause`, which no client sees.
 #[derive(Debug)]
 pub struct Problem {
-    pub code: Code,
+    pub code: ProblemCode,
     detail: Option<String>,
     errors: Vec<FieldError>,
     members: Map<String, Value>,
@@ -93,7 +93,7 @@ pub struct Problem {
 
 impl Problem {
     #[must_use]
-    pub fn new(code: Code) -> Self {
+    pub fn new(code: ProblemCode) -> Self {
         Self {
             code,
             detail: None,
@@ -127,7 +127,7 @@ impl Problem {
     /// 500: a fault of ours. `cause` is logged.
     #[must_use]
     pub fn internal(cause: impl std::fmt::Display) -> Self {
-        Self { cause: Some(cause.to_string()), ..Self::new(Code::Internal) }
+        Self { cause: Some(cause.to_string()), ..Self::new(ProblemCode::Internal) }
     }
 
     /// 503: something this depends on doesn't answer. `cause` is logged.
@@ -136,7 +136,7 @@ impl Problem {
         Self {
             cause: Some(cause.to_string()),
             retry_after: Some(2),
-            ..Self::new(Code::Unavailable)
+            ..Self::new(ProblemCode::Unavailable)
         }
     }
 
@@ -144,20 +144,23 @@ impl Problem {
     #[must_use]
     pub fn too_many_requests(now: Timestamp, until: Timestamp) -> Self {
         let seconds = u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX);
-        Self { retry_after: Some(seconds.saturating_add(1)), ..Self::new(Code::TooManyRequests) }
+        Self {
+            retry_after: Some(seconds.saturating_add(1)),
+            ..Self::new(ProblemCode::TooManyRequests)
+        }
     }
 
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound)
+        Self::new(ProblemCode::NotFound)
     }
 
     #[must_use]
     pub fn forbidden() -> Self {
-        Self::new(Code::Forbidden)
+        Self::new(ProblemCode::Forbidden)
     }
 
-    pub(crate) fn into_reply(self) -> Reply {
+    pub(crate) fn into_reply(self) -> Response {
         let body = ProblemBody {
             kind: format!(
                 "urn:rialto:problem:{}",
@@ -170,7 +173,7 @@ impl Problem {
             errors: self.errors,
             members: self.members,
         };
-        let reply = Reply::json(self.code.status(), "application/problem+json", &body);
+        let reply = Response::json(self.code.status(), "application/problem+json", &body);
         match self.retry_after {
             Some(seconds) => reply.header("Retry-After", seconds.to_string()),
             None => reply,
@@ -180,7 +183,7 @@ impl Problem {
 
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
-        Self { errors: invalid.0, ..Self::new(Code::Invalid) }
+        Self { errors: invalid.0, ..Self::new(ProblemCode::Invalid) }
     }
 }
 
@@ -203,7 +206,7 @@ pub struct ProblemBody {
     #[schema(value_type = String)]
     title: &'static str,
     status: u16,
-    code: Code,
+    code: ProblemCode,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     /// Each bad field of an invalid request.

@@ -1,8 +1,8 @@
 //! A request as a use case reads it: parts parsed on demand, each into a type or a clear refusal.
 
-use super::{Code, Limit, Problem, page};
-use crate::{caller::Caller, telemetry::Scope};
-use rialto_contracts::Cause;
+use super::{Limit, Problem, ProblemCode, page};
+use crate::{caller::Caller, telemetry::InvocationContext};
+use rialto_contracts::EventContext;
 use rialto_kernel::{FieldError, Invalid, Timestamp};
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, fmt::Display, net::IpAddr, str::FromStr};
@@ -35,7 +35,7 @@ impl Request {
     /// # Errors
     /// 401 on a route for everybody.
     pub fn caller(&self) -> Result<Caller, Problem> {
-        self.caller.ok_or_else(|| Problem::new(Code::Unauthenticated))
+        self.caller.ok_or_else(|| Problem::new(ProblemCode::Unauthenticated))
     }
 
     /// When the request came.
@@ -46,9 +46,9 @@ impl Request {
 
     /// What the request's writes are caused by.
     #[must_use]
-    pub fn cause(&self) -> Cause {
-        let traceparent = Some(Scope::current().trace.traceparent());
-        Cause { correlationid: None, causationid: None, traceparent }
+    pub fn cause(&self) -> EventContext {
+        let traceparent = Some(InvocationContext::current().trace.traceparent());
+        EventContext { correlationid: None, causationid: None, traceparent }
     }
 
     /// A path parameter, parsed. One that can't be an id names nothing.
@@ -101,11 +101,11 @@ impl Request {
         let media_type =
             self.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
         if !media_type.trim().eq_ignore_ascii_case("application/json") {
-            return Err(Problem::new(Code::UnsupportedMediaType)
+            return Err(Problem::new(ProblemCode::UnsupportedMediaType)
                 .detail("Send Content-Type: application/json."));
         }
         if self.body.len() > MAX_BODY {
-            return Err(Problem::new(Code::TooLarge).detail("A body has 64 KiB at most."));
+            return Err(Problem::new(ProblemCode::TooLarge).detail("A body has 64 KiB at most."));
         }
         let json = &mut serde_json::Deserializer::from_slice(&self.body);
         let parsed =
@@ -286,13 +286,13 @@ mod tests {
     #[test]
     fn the_media_type_and_the_size_are_checked() {
         let request = Request { body: b"{}".to_vec(), ..Request::default() };
-        assert_eq!(request.json::<Body>().unwrap_err().code, Code::UnsupportedMediaType);
+        assert_eq!(request.json::<Body>().unwrap_err().code, ProblemCode::UnsupportedMediaType);
         let request = Request {
             headers: HashMap::from([("content-type".to_owned(), "application/json".to_owned())]),
             body: vec![b' '; MAX_BODY + 1],
             ..Request::default()
         };
-        assert_eq!(request.json::<Body>().unwrap_err().code, Code::TooLarge);
+        assert_eq!(request.json::<Body>().unwrap_err().code, ProblemCode::TooLarge);
     }
 
     #[test]

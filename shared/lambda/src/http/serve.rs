@@ -1,15 +1,15 @@
 //! From the gateway's event to the use case and back.
 
-use super::{Code, Problem, Reply, Request, cors};
+use super::{Problem, ProblemCode, Request, Response, cors};
 use crate::{
-    App, BoxFuture,
-    access::{self, Route, Who},
+    BoxFuture, FunctionContext,
+    access::{self, Access, Route},
     app::StartError,
     boot,
-    caller::{self, AuthMode, Authorized, Caller, Refusal},
-    telemetry::{Scope, Trace, millis_since},
+    caller::{self, AuthError, AuthMode, AuthorizerContext, Caller},
+    telemetry::{InvocationContext, Trace, millis_since},
 };
-use lambda_http::{Body, RequestExt, Response, request::RequestContext, service_fn};
+use lambda_http::{Body, RequestExt, request::RequestContext, service_fn};
 use rialto_kernel::{
     AccountId, Role,
     settings::{ALLOWED_ORIGINS, JWKS},
@@ -18,21 +18,22 @@ use serde_json::Value;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// Handles one request of one route.
-pub type Handler = Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, Problem>> + Send + Sync>;
+pub type Handler =
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Problem>> + Send + Sync>;
 
 /// What is kept of a function's time for the answer.
 const RESERVE: Duration = Duration::from_millis(300);
 
 /// Serves the route that the access table gives `function`.
-pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
+pub fn serve(function: &'static str, build: fn(&FunctionContext) -> Handler) {
     boot::start(function, |app| {
         let route = access::of(function).ok_or(StartError::NoRoute(function))?;
         let variable = |name| std::env::var(name).ok();
         let auth_mode =
             auth_mode(variable("AUTH_MODE").as_deref(), variable("AWS_ENDPOINT_URL").as_deref())?;
-        app.settings.want(&[ALLOWED_ORIGINS.name]);
-        if route.who.by_token() {
-            app.settings.want(&[JWKS.name]);
+        app.settings.prefetch(&[ALLOWED_ORIGINS.name]);
+        if route.who.requires_token() {
+            app.settings.prefetch(&[JWKS.name]);
         }
         let server = Arc::new(Server { app: app.clone(), route, auth_mode, handler: build(app) });
         Ok(serve_all(Arc::new(move |request| {
@@ -44,10 +45,13 @@ pub fn serve(function: &'static str, build: fn(&App) -> Handler) {
 
 /// Handles one request of an API that isn't this one. A failure fails the invocation, as a crash would.
 pub type RawHandler =
-    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Reply, boot::Failure>> + Send + Sync>;
+    Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, boot::Failure>> + Send + Sync>;
 
 /// Serves every path of an API of its own, which has its own errors and its own way of knowing its callers.
-pub fn serve_raw(function: &'static str, build: fn(&App) -> Result<RawHandler, StartError>) {
+pub fn serve_raw(
+    function: &'static str,
+    build: fn(&FunctionContext) -> Result<RawHandler, StartError>,
+) {
     boot::start(function, |app| {
         let (clock, handler) = (Arc::clone(&app.clock), build(app)?);
         Ok(serve_all(Arc::new(move |request| {
@@ -58,7 +62,8 @@ pub fn serve_raw(function: &'static str, build: fn(&App) -> Result<RawHandler, S
                 let request = Request { received_at: Some(started), ..read(request) };
                 scope
                     .run(async {
-                        let (result, calls) = rialto_aws::calls::counted(handler(request)).await;
+                        let (result, calls) =
+                            rialto_aws::calls::count_requests(handler(request)).await;
                         let ms = millis_since(started);
                         match &result {
                             Ok(reply) => {
@@ -95,7 +100,9 @@ pub fn serve_preflight(function: &'static str) {
 }
 
 type Answer = Arc<
-    dyn Fn(lambda_http::Request) -> BoxFuture<'static, Result<Response<Body>, boot::Failure>>
+    dyn Fn(
+            lambda_http::Request,
+        ) -> BoxFuture<'static, Result<lambda_http::Response<Body>, boot::Failure>>
         + Send
         + Sync,
 >;
@@ -119,14 +126,14 @@ fn auth_mode(mode: Option<&str>, endpoint: Option<&str>) -> Result<AuthMode, Sta
 }
 
 struct Server {
-    app: App,
+    app: FunctionContext,
     route: &'static Route,
     auth_mode: AuthMode,
     handler: Handler,
 }
 
 impl Server {
-    async fn answer(&self, request: lambda_http::Request) -> Response<Body> {
+    async fn answer(&self, request: lambda_http::Request) -> lambda_http::Response<Body> {
         let scope = scope(&request);
         let authorized = authorized(&request);
         let started = self.app.clock.now();
@@ -137,8 +144,8 @@ impl Server {
                 let origin = request.header("origin").map(str::to_owned);
                 let work = self.handle(request, authorized);
                 let work = tokio::time::timeout(left.saturating_sub(RESERVE), work);
-                let (result, calls) = rialto_aws::calls::counted(work).await;
-                let result = result.unwrap_or_else(|_| Err(Problem::new(Code::Timeout)));
+                let (result, calls) = rialto_aws::calls::count_requests(work).await;
+                let result = result.unwrap_or_else(|_| Err(Problem::new(ProblemCode::Timeout)));
                 let ms = millis_since(started);
                 let reply = match result {
                     Ok(reply) => {
@@ -160,9 +167,9 @@ impl Server {
     async fn handle(
         &self,
         mut request: Request,
-        authorized: Option<Authorized>,
-    ) -> Result<Reply, Problem> {
-        if self.route.who.by_token() {
+        authorized: Option<AuthorizerContext>,
+    ) -> Result<Response, Problem> {
+        if self.route.who.requires_token() {
             request.caller = Some(self.authenticate(&request, authorized).await?);
         }
         (self.handler)(request).await
@@ -172,24 +179,26 @@ impl Server {
     async fn authenticate(
         &self,
         request: &Request,
-        authorized: Option<Authorized>,
+        authorized: Option<AuthorizerContext>,
     ) -> Result<Caller, Problem> {
         let token = request
             .header("authorization")
             .and_then(caller::bearer)
-            .ok_or(Refusal::Unauthenticated)?;
+            .ok_or(AuthError::Unauthenticated)?;
         let (claims, account) =
             caller::verify(&self.app.settings, &self.app.stage, token, self.app.clock.now())
                 .await?;
         if self.auth_mode == AuthMode::Gateway {
-            caller::let_in(authorized.as_ref(), &claims)?;
+            caller::check_authorizer_context(authorized.as_ref(), &claims)?;
         }
         let owner = match self.route.who {
-            Who::Owner(role @ Role::User) => request.path.get("user_id").map(|id| (role, id)),
-            Who::Owner(role @ Role::Seller) => request.path.get("seller_id").map(|id| (role, id)),
+            Access::Owner(role @ Role::User) => request.path.get("user_id").map(|id| (role, id)),
+            Access::Owner(role @ Role::Seller) => {
+                request.path.get("seller_id").map(|id| (role, id))
+            }
             _ => None,
         };
-        caller::allow(self.route.who, account, owner.map(|(_, id)| id.as_str()))?;
+        caller::authorize(self.route.who, account, owner.map(|(_, id)| id.as_str()))?;
         // Anything may stand in a path; only an account's id may stand in the log.
         let owner = owner.and_then(|(role, id)| AccountId::parse(role, id));
         match owner.filter(|owner| *owner != account) {
@@ -201,7 +210,7 @@ impl Server {
 }
 
 /// What the gateway's authorizer passed on; none unless it is whole.
-fn authorized(request: &lambda_http::Request) -> Option<Authorized> {
+fn authorized(request: &lambda_http::Request) -> Option<AuthorizerContext> {
     let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
     let fields = context.authorizer.fields.clone().into_iter().collect();
     serde_json::from_value(Value::Object(fields)).ok()
@@ -228,14 +237,14 @@ fn source(request: &lambda_http::Request) -> Option<IpAddr> {
     context.identity.source_ip.as_deref()?.parse().ok()
 }
 
-fn scope(request: &lambda_http::Request) -> Scope {
+fn scope(request: &lambda_http::Request) -> InvocationContext {
     let context = request.lambda_context();
     let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
     let trace = header
-        .and_then(Trace::below)
-        .or_else(|| context.xray_trace_id.as_deref().and_then(Trace::below_xray))
+        .and_then(Trace::child_of)
+        .or_else(|| context.xray_trace_id.as_deref().and_then(Trace::child_of_xray))
         .unwrap_or_else(Trace::start);
-    Scope { request_id: context.request_id, correlation_id: None, trace }
+    InvocationContext { request_id: context.request_id, correlation_id: None, trace }
 }
 
 fn read(request: lambda_http::Request) -> Request {
@@ -260,7 +269,7 @@ fn read(request: lambda_http::Request) -> Request {
     }
 }
 
-fn refused(problem: Problem, ms: u64, calls: u32) -> Reply {
+fn refused(problem: Problem, ms: u64, calls: u32) -> Response {
     let status = u64::from(problem.code.status());
     let code = format!("{:?}", problem.code);
     match &problem.cause {
@@ -270,27 +279,27 @@ fn refused(problem: Problem, ms: u64, calls: u32) -> Reply {
     problem.into_reply()
 }
 
-fn respond(reply: Reply) -> Response<Body> {
-    let mut response = Response::builder().status(reply.status);
+fn respond(reply: Response) -> lambda_http::Response<Body> {
+    let mut response = lambda_http::Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);
     }
     let body = if reply.body.is_empty() { Body::Empty } else { Body::Text(reply.body) };
     response.body(body).unwrap_or_else(|error| {
         tracing::error!(%error, "an answer's header is malformed");
-        let mut response = Response::new(Body::Empty);
+        let mut response = lambda_http::Response::new(Body::Empty);
         *response.status_mut() = lambda_http::http::StatusCode::INTERNAL_SERVER_ERROR;
         response
     })
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<AuthError> for Problem {
+    fn from(refusal: AuthError) -> Self {
         match refusal {
-            Refusal::Unauthenticated => Self::new(Code::Unauthenticated),
-            Refusal::Expired => Self::new(Code::TokenExpired),
-            Refusal::Forbidden => Self::forbidden(),
-            Refusal::Settings(error) => Self::unavailable(error),
+            AuthError::Unauthenticated => Self::new(ProblemCode::Unauthenticated),
+            AuthError::Expired => Self::new(ProblemCode::TokenExpired),
+            AuthError::Forbidden => Self::forbidden(),
+            AuthError::Settings(error) => Self::unavailable(error),
         }
     }
 }
@@ -317,14 +326,14 @@ mod tests {
         fn new(function: &'static str, role: Role, auth_mode: AuthMode) -> Self {
             let (pkcs8, jwk) = generate_key("k".to_owned(), role).unwrap();
             let jwks = json!(Jwks { keys: vec![jwk] }).to_string();
-            let app = App {
+            let app = FunctionContext {
                 function,
                 stage: Stage::parse("test").unwrap(),
                 aws: emulator_config("http://127.0.0.1:1"),
                 settings: Arc::new(Settings::fixed(&[(JWKS.name, &jwks)])),
                 clock: Arc::new(SystemClock),
             };
-            let handler: Handler = Arc::new(|_| Box::pin(async { Ok(Reply::no_content()) }));
+            let handler: Handler = Arc::new(|_| Box::pin(async { Ok(Response::no_content()) }));
             let server = Server { app, route: access::of(function).unwrap(), auth_mode, handler };
             Self { server, key: SigningKey::from_pkcs8("k".to_owned(), &pkcs8).unwrap() }
         }

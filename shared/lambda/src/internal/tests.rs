@@ -2,14 +2,14 @@ use super::*;
 use crate::settings::Settings;
 use rialto_contracts::internal::orders::OpenOrders;
 use rialto_kernel::{Timestamp, UserId};
-use rialto_testkit::http::{Answer, serve};
+use rialto_testkit::http::{StubResponse, serve};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 /// A Lambda service that answers every invocation as it is told to.
 struct Service {
-    peer: Peer,
+    peer: ServiceClient,
     calls: Arc<AtomicU32>,
-    answers: Arc<Mutex<Option<Answer>>>,
+    answers: Arc<Mutex<Option<StubResponse>>>,
     now: Arc<AtomicI64>,
 }
 
@@ -21,16 +21,16 @@ impl Clock for SetClock {
     }
 }
 
-fn yes() -> Option<Answer> {
-    Some(Answer::new(200, "true"))
+fn yes() -> Option<StubResponse> {
+    Some(StubResponse::new(200, "true"))
 }
 
-fn fails() -> Option<Answer> {
-    Some(Answer::new(200, "{}").header("x-amz-function-error", "Unhandled"))
+fn fails() -> Option<StubResponse> {
+    Some(StubResponse::new(200, "{}").header("x-amz-function-error", "Unhandled"))
 }
 
-fn throttles() -> Option<Answer> {
-    Some(Answer::new(429, "{}"))
+fn throttles() -> Option<StubResponse> {
+    Some(StubResponse::new(429, "{}"))
 }
 
 impl Service {
@@ -46,22 +46,22 @@ impl Service {
             told.lock().unwrap().clone()
         });
         let now = Arc::new(AtomicI64::new(0));
-        let app = App {
+        let app = FunctionContext {
             function: "test",
             stage: rialto_aws::Stage::parse("test").unwrap(),
             aws: rialto_aws::emulator_config(&endpoint),
             settings: Arc::new(Settings::fixed(&[])),
             clock: Arc::new(SetClock(Arc::clone(&now))),
         };
-        Self { peer: Peer::new(&app), calls, answers, now }
+        Self { peer: ServiceClient::new(&app), calls, answers, now }
     }
 
-    fn answers(&self, answer: Option<Answer>) {
+    fn answers(&self, answer: Option<StubResponse>) {
         *self.answers.lock().unwrap() = answer;
     }
 
-    async fn ask(&self) -> Result<bool, Unanswered> {
-        self.peer.ask(OpenOrders { user_id: UserId::derive(&[b"u"]) }).await
+    async fn ask(&self) -> Result<bool, CallError> {
+        self.peer.call(OpenOrders { user_id: UserId::derive(&[b"u"]) }).await
     }
 
     fn calls(&self) -> u32 {
@@ -81,7 +81,7 @@ async fn a_failure_is_tried_once_more() {
     for failure in [fails(), throttles()] {
         let service = Service::start();
         service.answers(failure);
-        assert!(matches!(service.ask().await, Err(Unanswered::Invoke(_))));
+        assert!(matches!(service.ask().await, Err(CallError::Invoke(_))));
         assert_eq!(service.calls(), 2);
     }
 }
@@ -91,7 +91,7 @@ async fn who_hangs_is_given_up() {
     let service = Service::start();
     service.answers(None);
     let unanswered = service.ask().await.unwrap_err();
-    assert!(!matches!(unanswered, Unanswered::Open(_)), "{unanswered}");
+    assert!(!matches!(unanswered, CallError::Open(_)), "{unanswered}");
     assert_eq!(service.calls(), 2);
 }
 
@@ -100,10 +100,10 @@ async fn after_failures_in_a_row_it_is_not_asked_and_recovers_by_itself() {
     let service = Service::start();
     service.answers(fails());
     for _ in 0..3 {
-        assert!(matches!(service.ask().await, Err(Unanswered::Invoke(_))));
+        assert!(matches!(service.ask().await, Err(CallError::Invoke(_))));
     }
     service.calls();
-    assert_eq!(service.ask().await, Err(Unanswered::Open("orders-answer-services")));
+    assert_eq!(service.ask().await, Err(CallError::Open("orders-answer-services")));
     assert_eq!(service.calls(), 0);
 
     service.answers(yes());
@@ -115,6 +115,6 @@ async fn after_failures_in_a_row_it_is_not_asked_and_recovers_by_itself() {
 #[tokio::test]
 async fn what_is_no_answer_is_not_taken_for_one() {
     let service = Service::start();
-    service.answers(Some(Answer::new(200, "\"x\"")));
-    assert_eq!(service.ask().await, Err(Unanswered::Unreadable("orders-answer-services")));
+    service.answers(Some(StubResponse::new(200, "\"x\"")));
+    assert_eq!(service.ask().await, Err(CallError::Unreadable("orders-answer-services")));
 }

@@ -145,7 +145,7 @@ fn an_operation_asks_for_a_token_exactly_where_the_access_table_does() {
         let route =
             access::ROUTES.iter().find(|route| route.method == method && route.path == path);
         let asks = operation["security"][0].get("access_token").is_some();
-        route.is_some_and(|route| asks != route.who.by_token())
+        route.is_some_and(|route| asks != route.who.requires_token())
     });
     refuse(
         found

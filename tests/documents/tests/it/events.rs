@@ -1,7 +1,7 @@
 //! The events' schemas.
 
 use crate::refuse;
-use rialto_contracts::{Cause, Event};
+use rialto_contracts::{Event, EventContext};
 use rialto_documents::{
     blessing, committed,
     events::{EventSchema, broken_promises, decode, schemas},
@@ -123,7 +123,7 @@ fn event(schema: &Value, data: Value) -> Event {
         dataschema: text("$id"),
         sequence: 1,
         correlationid: String::new(),
-        causationid: Cause::default().causationid,
+        causationid: EventContext::default().causationid,
         traceparent: None,
         data,
     }

@@ -122,7 +122,7 @@ fn a_routes_sample_is_a_request_of_that_route() {
                 .push(format!("{name}: its path is {}, its parameters say {path}", sample["path"]));
         }
         let authorized = sample["requestContext"]["authorizer"]["sub"].is_string();
-        if authorized != route.who.by_token() {
+        if authorized != route.who.requires_token() {
             found.push(format!(
                 "{name}: carries an authorizer's context: {authorized}, may be called by {:?}",
                 route.who

@@ -4,9 +4,9 @@ use crate::scene::{self, QUEUES};
 use futures_util::{StreamExt, future::join, stream};
 use rialto_e2e::{
     faults::Faults,
-    invariants::Books,
-    retries::all_quickly,
-    shop::{Account, Basket, Shop, Sketch},
+    invariants::SagaTables,
+    retries::with_short_visibility_timeouts,
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
 };
 use rialto_faults::rule::{Fault, Rule};
 use serde_json::json;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How many orders are cancelled at each step, and how many are under way at once.
 const ORDERS: u64 = 100;
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 /// How long after the step the cancellation is sent, and the saga goes on; a cancellation is on its way longer.
 const CANCEL_MS: u64 = 40;
 const GO_ON_MS: u64 = 120;
@@ -53,17 +53,17 @@ const STEPS: &[Step] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_late() {
-    let faults = Faults::alone().await;
+    let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Perhaps not", 700, 1_000_000)).await;
+    let product = shop.product(&seller, &NewProduct::new("Perhaps not", 700, 1_000_000)).await;
     let (shop, faults, buyer, product) = (&shop, &faults, &buyer, product.as_str());
-    let (orders, sold) = all_quickly(&shop.aws, QUEUES, async {
+    let (orders, sold) = with_short_visibility_timeouts(&shop.aws, QUEUES, async {
         let (mut orders, mut sold) = (Vec::new(), 0);
         for step in STEPS {
             let seeds = stream::iter(0..ORDERS * scene::rounds());
             let ends = seeds.map(|seed| cancelled_at(step, seed, shop, faults, buyer, product));
-            let ends: Vec<(String, bool)> = ends.buffer_unordered(AT_ONCE).collect().await;
+            let ends: Vec<(String, bool)> = ends.buffer_unordered(CONCURRENCY).collect().await;
             let confirmed = ends.iter().filter(|(_, confirmed)| *confirmed).count();
             eprintln!(
                 "{}: {} cancelled, {confirmed} confirmed first",
@@ -76,7 +76,7 @@ async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_la
         (orders, sold)
     })
     .await;
-    let books = Books::in_order(&shop.aws, &[product], &orders).await;
+    let books = SagaTables::wait_until_consistent(&shop.aws, &[product], &orders).await;
     scene::provider_agrees(shop, &books, &orders).await;
     let sold = u64::try_from(sold).unwrap();
     assert_eq!(shop.stock(&seller, product).await, (1_000_000 - sold, 0, sold));
@@ -94,10 +94,10 @@ async fn cancelled_at(
     seed: u64,
     shop: &Shop,
     faults: &Faults,
-    buyer: &Account,
+    buyer: &DemoAccount,
     product: &str,
 ) -> (String, bool) {
-    let basket = Basket::of(&[(product, 1)]);
+    let basket = OrderDraft::of(&[(product, 1)]);
     let order = scene::id_of(buyer, &basket);
     let hold = Rule::new(&order, Fault::Hold { done: step.done, limit_ms: 4_000 });
     let hold = hold.by(step.function).operation(step.operation).about(&order).nth(step.skip);

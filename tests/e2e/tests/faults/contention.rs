@@ -4,8 +4,8 @@ use crate::scene;
 use futures_util::{StreamExt, stream};
 use rialto_e2e::{
     faults::Faults,
-    invariants::Books,
-    shop::{Account, Basket, Shop, Sketch},
+    invariants::SagaTables,
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
     wait::eventually,
 };
 use rialto_faults::rule::{Fault, Rule};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// Each by a buyer of its own.
 const ORDERS: usize = 200;
-const AT_ONCE: usize = 50;
+const CONCURRENCY: usize = 50;
 /// Signing up and logging in hash a password each, which keeps a core busy.
 const SIGN_UPS_AT_ONCE: usize = 8;
 
@@ -53,7 +53,7 @@ fn rules(percent: u8, round: u64) -> Vec<Rule> {
     let mut add = |kind: &str, function: &str, operation: &str, fault, chance| {
         let rule = Rule::new(format!("{kind}-{function}-{operation}"), fault);
         let seed = 1_000 * round + rules.len() as u64;
-        rules.push(rule.by(function).to("dynamodb").operation(operation).chance(chance, seed));
+        rules.push(rule.by(function).to("dynamodb").operation(operation).probability(chance, seed));
     };
     for function in FUNCTIONS {
         for operation in READS {
@@ -102,21 +102,21 @@ async fn refused(faults: &Faults, rules: &[Rule]) -> (Refused, Refused) {
 }
 
 async fn rush(percent: u8) {
-    let faults = Faults::alone().await;
+    let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     let sign_ups = stream::iter(0..ORDERS).map(|_| shop.new_buyer());
-    let buyers: Vec<Account> = sign_ups.buffer_unordered(SIGN_UPS_AT_ONCE).collect().await;
+    let buyers: Vec<DemoAccount> = sign_ups.buffer_unordered(SIGN_UPS_AT_ONCE).collect().await;
     for round in 0..scene::rounds() {
-        let a = shop.product(&seller, &Sketch::new("Everybody wants two", 700, 30)).await;
-        let b = shop.product(&seller, &Sketch::new("Everybody wants one", 900, 20)).await;
+        let a = shop.product(&seller, &NewProduct::new("Everybody wants two", 700, 30)).await;
+        let b = shop.product(&seller, &NewProduct::new("Everybody wants one", 900, 20)).await;
         let rules = rules(percent, round);
         for rule in &rules {
             faults.add(rule).await;
         }
         let placed = place(&shop, &buyers, &a, &b).await;
         settled(&shop, &buyers).await;
-        let books = Books::in_order(&shop.aws, &[&a, &b], &placed).await;
+        let books = SagaTables::wait_until_consistent(&shop.aws, &[&a, &b], &placed).await;
         let (reads, writes) = refused(&faults, &rules).await;
         faults.clear().await;
         eprintln!("{percent} %: reads {reads:?}, writes {writes:?}");
@@ -136,13 +136,13 @@ async fn rush(percent: u8) {
     }
 }
 
-async fn place(shop: &Shop, buyers: &[Account], a: &str, b: &str) -> Vec<String> {
+async fn place(shop: &Shop, buyers: &[DemoAccount], a: &str, b: &str) -> Vec<String> {
     let place =
-        |buyer| async move { scene::place(shop, buyer, &Basket::of(&[(a, 2), (b, 1)])).await };
-    stream::iter(buyers).map(place).buffer_unordered(AT_ONCE).collect().await
+        |buyer| async move { scene::place(shop, buyer, &OrderDraft::of(&[(a, 2), (b, 1)])).await };
+    stream::iter(buyers).map(place).buffer_unordered(CONCURRENCY).collect().await
 }
 
-async fn settled(shop: &Shop, buyers: &[Account]) {
+async fn settled(shop: &Shop, buyers: &[DemoAccount]) {
     for buyer in buyers {
         eventually("a buyer's orders to be settled", async || {
             let pending = shop.get(format!("/users/{}/orders?state=PENDING", buyer.id));

@@ -4,18 +4,18 @@ use crate::scene::{self, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
     faults::Faults,
-    invariants::Books,
-    retries::all_quickly,
-    shop::{Account, Basket, DECLINES, PAYS, Shop, Sketch},
+    invariants::SagaTables,
+    retries::with_short_visibility_timeouts,
+    shop::{DECLINES, DemoAccount, NewProduct, OrderDraft, PAYS, Shop},
 };
 use rialto_faults::rule::{Fault, Rule};
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
 
 /// How many orders are under way at once.
-const AT_ONCE: usize = 12;
+const CONCURRENCY: usize = 12;
 /// How often an order is tried whose calls came otherwise than in the good run, so that nothing was hit.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 /// How many orders go a way undisturbed, to know its calls.
 const GOOD_RUNS: usize = 4;
 /// How long an event may take to reach whoever only looks and changes nothing: the books don't show that they heard it.
@@ -27,7 +27,7 @@ const PAYS_LATER: &str = "pm_sim_async";
 
 /// A way that an order can go.
 #[derive(Debug, Clone, Copy)]
-struct Way {
+struct CrashMode {
     name: &'static str,
     method: &'static str,
     /// Of what there isn't enough of.
@@ -38,24 +38,30 @@ struct Way {
     ends: &'static [(&'static str, Option<&'static str>)],
 }
 
-const WAYS: &[Way] = &[
-    Way { name: "paid", method: PAYS, rare: false, cancelled: false, ends: &[("CONFIRMED", None)] },
+const WAYS: &[CrashMode] = &[
+    CrashMode {
+        name: "paid",
+        method: PAYS,
+        rare: false,
+        cancelled: false,
+        ends: &[("CONFIRMED", None)],
+    },
     // The provider tells of it in its own time. What is killed while it is told is told again by the simulator's stream.
-    Way {
+    CrashMode {
         name: "paid later",
         method: PAYS_LATER,
         rare: false,
         cancelled: false,
         ends: &[("CONFIRMED", None)],
     },
-    Way {
+    CrashMode {
         name: "declined",
         method: DECLINES,
         rare: false,
         cancelled: false,
         ends: &[("CANCELLED", Some("PAYMENT_FAILED"))],
     },
-    Way {
+    CrashMode {
         name: "out of stock",
         method: PAYS,
         rare: true,
@@ -63,7 +69,7 @@ const WAYS: &[Way] = &[
         ends: &[("CANCELLED", Some("OUT_OF_STOCK"))],
     },
     // Whoever kills what holds the confirmation back lets it overtake the cancellation.
-    Way {
+    CrashMode {
         name: "cancelled when paid",
         method: PAYS,
         rare: false,
@@ -85,31 +91,31 @@ const CUT_OFF: &[(&str, Fault)] = &[
 /// One call of one function on one way, and what happens to it.
 #[derive(Debug, Clone)]
 struct Case {
-    way: Way,
+    way: CrashMode,
     function: String,
     call: u32,
     what: &'static str,
     fault: Fault,
 }
 
-struct Stand<'a> {
+struct Fixture<'a> {
     shop: &'a Shop,
     faults: &'a Faults,
-    buyer: &'a Account,
+    buyer: &'a DemoAccount,
     product: &'a str,
     rare: &'a str,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reserves_once() {
-    let faults = Faults::alone().await;
+    let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Hard to kill", 700, 10_000)).await;
-    let rare = shop.product(&seller, &Sketch::new("Hardly there", 700, 1)).await;
+    let product = shop.product(&seller, &NewProduct::new("Hard to kill", 700, 10_000)).await;
+    let rare = shop.product(&seller, &NewProduct::new("Hardly there", 700, 1)).await;
     let stand =
-        Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
-    let orders = all_quickly(&shop.aws, QUEUES, async {
+        Fixture { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
+    let orders = with_short_visibility_timeouts(&shop.aws, QUEUES, async {
         let mut cases = Vec::new();
         for way in WAYS {
             cases.extend(stand.cases(*way).await);
@@ -117,18 +123,18 @@ async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reser
         eprintln!("{} cases", cases.len());
         // Neighbours in time are of different functions, so that no message is hit again and again.
         cases.sort_by_key(|case| (case.call, case.what, case.function.clone()));
-        let ended = stream::iter(cases).map(|case| stand.hit(case)).buffer_unordered(AT_ONCE);
+        let ended = stream::iter(cases).map(|case| stand.hit(case)).buffer_unordered(CONCURRENCY);
         ended.collect::<Vec<_>>().await
     })
     .await;
     let orders: Vec<String> = orders.into_iter().flatten().collect();
-    let books = Books::in_order(&shop.aws, &[&product, &rare], &orders).await;
+    let books = SagaTables::wait_until_consistent(&shop.aws, &[&product, &rare], &orders).await;
     scene::provider_agrees(&shop, &books, &orders).await;
 }
 
-impl Stand<'_> {
+impl Fixture<'_> {
     /// Every case of a way, by the calls of runs in which nothing breaks.
-    async fn cases(&self, way: Way) -> Vec<Case> {
+    async fn cases(&self, way: CrashMode) -> Vec<Case> {
         let runs = join_all((0..GOOD_RUNS).map(|_| self.calls(way))).await;
         // Two who change an order at the same moment call once more than others.
         let least = |mut least: BTreeMap<String, u32>, run: BTreeMap<String, u32>| {
@@ -153,7 +159,7 @@ impl Stand<'_> {
     }
 
     /// How often each function calls when nothing breaks.
-    async fn calls(&self, way: Way) -> BTreeMap<String, u32> {
+    async fn calls(&self, way: CrashMode) -> BTreeMap<String, u32> {
         let (order, _) = self.go(way, None).await;
         let mut calls = BTreeMap::new();
         for call in self.faults.calls_in_all(&order, QUIET).await {
@@ -169,7 +175,7 @@ impl Stand<'_> {
     /// The orders that it took to have the call hit.
     async fn hit(&self, case: Case) -> Vec<String> {
         let mut orders = Vec::new();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let rule = Rule::new("", case.fault).by(&case.function).nth(case.call);
             let (order, hit) = self.go(case.way, Some((&case, rule))).await;
             orders.push(order);
@@ -181,9 +187,9 @@ impl Stand<'_> {
     }
 
     /// Has an order go its way, and checks where it ended; its id, and whether the rule was met.
-    async fn go(&self, way: Way, case: Option<(&Case, Rule)>) -> (String, bool) {
-        let basket =
-            Basket::of(&[(if way.rare { self.rare } else { self.product }, 2)]).paid_by(way.method);
+    async fn go(&self, way: CrashMode, case: Option<(&Case, Rule)>) -> (String, bool) {
+        let basket = OrderDraft::of(&[(if way.rare { self.rare } else { self.product }, 2)])
+            .paid_by(way.method);
         let order = scene::id_of(self.buyer, &basket);
         let (hit, hold) = (format!("{order}-hit"), format!("{order}-hold"));
         if let Some((_, rule)) = &case {

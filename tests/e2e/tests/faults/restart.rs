@@ -4,10 +4,10 @@ use crate::scene::{self, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
     faults::Faults,
-    invariants::Books,
-    operator::Operator,
-    retries::all_quickly,
-    shop::{Account, Basket, DECLINES, PAYS, Shop, Sketch},
+    invariants::SagaTables,
+    operator::Cli,
+    retries::with_short_visibility_timeouts,
+    shop::{DECLINES, DemoAccount, NewProduct, OrderDraft, PAYS, Shop},
 };
 use rialto_faults::rule::{Fault, Rule};
 use rialto_orders::domain::order::OrderState;
@@ -15,10 +15,10 @@ use serde_json::json;
 use std::{path::Path, process::Command};
 
 const ORDERS: usize = 48;
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
 /// A way that an order goes.
-struct Way {
+struct RestartMode {
     /// Of what there isn't enough of.
     rare: bool,
     quantity: i64,
@@ -34,18 +34,18 @@ const CONFIRMED: End = ("CONFIRMED", None);
 const BY_BUYER: End = ("CANCELLED", Some("BUYER"));
 const PAYS_LATER: &str = "pm_sim_async";
 
-const fn way(quantity: i64, method: &'static str, end: End) -> Way {
-    Way { rare: false, quantity, method, cancelled: false, end }
+const fn way(quantity: i64, method: &'static str, end: End) -> RestartMode {
+    RestartMode { rare: false, quantity, method, cancelled: false, end }
 }
 
 /// Orders go these by turns.
-const WAYS: &[Way] = &[
+const WAYS: &[RestartMode] = &[
     way(1, PAYS, CONFIRMED),
     way(1, DECLINES, ("CANCELLED", Some("PAYMENT_FAILED"))),
-    Way { rare: true, ..way(2, PAYS, ("CANCELLED", Some("OUT_OF_STOCK"))) },
+    RestartMode { rare: true, ..way(2, PAYS, ("CANCELLED", Some("OUT_OF_STOCK"))) },
     way(2, PAYS, CONFIRMED),
     way(1, PAYS_LATER, CONFIRMED),
-    Way { cancelled: true, ..way(1, PAYS, BY_BUYER) },
+    RestartMode { cancelled: true, ..way(1, PAYS, BY_BUYER) },
 ];
 
 /// So that orders are under way at every step when it stops.
@@ -57,47 +57,48 @@ const SLOW: &[&str] = &[
     "orders-on-payments",
 ];
 
-struct Stand<'a> {
+struct Fixture<'a> {
     shop: &'a Shop,
     faults: &'a Faults,
-    buyer: &'a Account,
+    buyer: &'a DemoAccount,
     product: &'a str,
     rare: &'a str,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga() {
-    let faults = Faults::alone().await;
+    let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Keeps", 700, 1_000)).await;
-    let rare = shop.product(&seller, &Sketch::new("Hardly there", 700, 1)).await;
+    let product = shop.product(&seller, &NewProduct::new("Keeps", 700, 1_000)).await;
+    let rare = shop.product(&seller, &NewProduct::new("Hardly there", 700, 1)).await;
     let stand =
-        Stand { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
+        Fixture { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
     for _ in 0..scene::rounds() {
-        let orders = all_quickly(&shop.aws, QUEUES, stand.stopped_and_started()).await;
-        let books = Books::in_order(&shop.aws, &[&product, &rare], &orders).await;
+        let orders =
+            with_short_visibility_timeouts(&shop.aws, QUEUES, stand.stopped_and_started()).await;
+        let books = SagaTables::wait_until_consistent(&shop.aws, &[&product, &rare], &orders).await;
         scene::provider_agrees(&shop, &books, &orders).await;
-        let rialto = Operator::new(env!("CARGO_BIN_EXE_operator"), &shop);
+        let rialto = Cli::new(env!("CARGO_BIN_EXE_operator"), &shop);
         let named: Vec<String> = orders.iter().map(|order| format!(" --order {order}")).collect();
         let words = format!("reconcile --product {product} --product {rare}{}", named.concat());
-        rialto.run(&words).await.with_status(0).telling(&["Everything agrees."]);
+        rialto.run(&words).await.with_status(0).output_containing(&["Everything agrees."]);
     }
 }
 
-impl Stand<'_> {
+impl Fixture<'_> {
     /// The orders that were under way, each of which has ended as it should.
     async fn stopped_and_started(&self) -> Vec<String> {
-        let baskets: Vec<Basket> =
+        let baskets: Vec<OrderDraft> =
             WAYS.iter().cycle().take(ORDERS).map(|way| self.basket(way)).collect();
         self.slow_down(&baskets).await;
         let placed = baskets.iter().map(|basket| scene::place(self.shop, self.buyer, basket));
-        let orders: Vec<String> = stream::iter(placed).buffered(AT_ONCE).collect().await;
+        let orders: Vec<String> = stream::iter(placed).buffered(CONCURRENCY).collect().await;
         let ways = WAYS.iter().cycle();
         let mut ends: Vec<_> =
             orders.iter().zip(ways).map(|(order, way)| (order.as_str(), way, way.end)).collect();
 
-        let books = Books::about(&self.shop.aws, &[], &orders).await;
+        let books = SagaTables::load_for(&self.shop.aws, &[], &orders).await;
         let pending =
             books.orders.iter().filter(|order| order.state == OrderState::Pending).count();
         eprintln!(
@@ -117,13 +118,13 @@ impl Stand<'_> {
         orders
     }
 
-    fn basket(&self, way: &Way) -> Basket {
+    fn basket(&self, way: &RestartMode) -> OrderDraft {
         let product = if way.rare { self.rare } else { self.product };
-        Basket::of(&[(product, way.quantity)]).paid_by(way.method)
+        OrderDraft::of(&[(product, way.quantity)]).paid_by(way.method)
     }
 
     /// Every call takes longer, and what is to be cancelled waits for that once it is paid.
-    async fn slow_down(&self, baskets: &[Basket]) {
+    async fn slow_down(&self, baskets: &[OrderDraft]) {
         let cancelled = baskets.iter().zip(WAYS.iter().cycle()).filter(|(_, way)| way.cancelled);
         for (basket, _) in cancelled {
             let order = scene::id_of(self.buyer, basket);
@@ -138,7 +139,7 @@ impl Stand<'_> {
     }
 
     /// Cancels those that are to be, once one of them is paid, so that money is on its way back.
-    async fn cancel_some(&self, ends: &mut [(&str, &'static Way, End)]) {
+    async fn cancel_some(&self, ends: &mut [(&str, &'static RestartMode, End)]) {
         let mut cancelled: Vec<_> = ends.iter_mut().filter(|(_, way, _)| way.cancelled).collect();
         self.faults.until_fired(cancelled[0].0).await;
         let answers =

@@ -2,8 +2,8 @@
 
 use rialto_e2e::{
     http::Answer,
-    invariants::{Books, broken},
-    shop::{Account, Basket, Shop},
+    invariants::{SagaTables, broken},
+    shop::{DemoAccount, OrderDraft, Shop},
     tables::{all, table},
     wait::eventually,
 };
@@ -30,7 +30,7 @@ pub(crate) fn rounds() -> u64 {
 }
 
 /// The id that an order will have.
-pub(crate) fn id_of(buyer: &Account, basket: &Basket) -> String {
+pub(crate) fn id_of(buyer: &DemoAccount, basket: &OrderDraft) -> String {
     order_id(UserId::parse(&buyer.id).unwrap(), &basket.key).to_string()
 }
 
@@ -40,7 +40,7 @@ fn is_passing(answer: &Answer) -> bool {
 }
 
 /// Places an order as a patient client does: again under its key until it is taken.
-pub(crate) async fn place(shop: &Shop, buyer: &Account, basket: &Basket) -> String {
+pub(crate) async fn place(shop: &Shop, buyer: &DemoAccount, basket: &OrderDraft) -> String {
     let answer = eventually("an order to be taken", async || {
         let answer = shop.placing(buyer, basket).send().await;
         if is_passing(&answer) { Err(answer) } else { Ok(answer) }
@@ -50,7 +50,7 @@ pub(crate) async fn place(shop: &Shop, buyer: &Account, basket: &Basket) -> Stri
 }
 
 /// Cancels an order as a patient client does; the answer at last.
-pub(crate) async fn cancel(shop: &Shop, buyer: &Account, order: &str) -> Answer {
+pub(crate) async fn cancel(shop: &Shop, buyer: &DemoAccount, order: &str) -> Answer {
     eventually("a cancellation to be answered", async || {
         let path = format!("/orders/{order}/cancel");
         let answer = shop.post(path, &serde_json::json!({})).token(&buyer.token).send().await;
@@ -63,7 +63,7 @@ pub(crate) async fn cancel(shop: &Shop, buyer: &Account, order: &str) -> Answer 
 pub(crate) async fn at_rest(shop: &Shop, order: &str) -> (Value, Value) {
     let orders = [order.to_owned()];
     let books = eventually(&format!("{order} to come to rest"), async || {
-        let books = Books::about(&shop.aws, &[], &orders).await;
+        let books = SagaTables::load_for(&shop.aws, &[], &orders).await;
         match broken(&books).join("\n") {
             _ if books.orders.is_empty() => Err("it isn't there".to_owned()),
             none if none.is_empty() => Ok(books),
@@ -90,7 +90,7 @@ struct Refund {
 }
 
 /// The provider charged each order once at most, and has given back and kept what payments' books say.
-pub(crate) async fn provider_agrees(shop: &Shop, books: &Books, orders: &[String]) {
+pub(crate) async fn provider_agrees(shop: &Shop, books: &SagaTables, orders: &[String]) {
     let mut charged: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
     let items = all(&table(&shop.aws, "simulator")).await;
     let intents =

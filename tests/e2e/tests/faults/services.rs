@@ -3,7 +3,7 @@
 use rialto_e2e::{
     faults::Faults,
     http::Answer,
-    shop::{Account, Basket, Shop, Sketch, address, unique},
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop, address, unique},
     wait::eventually,
 };
 use rialto_faults::rule::{Fault, Rule};
@@ -29,7 +29,7 @@ async fn timed(answer: impl Future<Output = Answer>) -> (Answer, Duration) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_orders_an_account_comes_degraded_and_in_time_and_whole_again_by_itself() {
-    let faults = Faults::alone().await;
+    let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let ask = || shop.get(format!("/users/{}?include=orders", buyer.id)).token(&buyer.token).send();
@@ -66,7 +66,7 @@ async fn without_orders_an_account_comes_degraded_and_in_time_and_whole_again_by
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_orders_no_seller_is_removed() {
-    let faults = Faults::alone().await;
+    let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, supervisor) = (shop.new_seller().await, shop.supervisor().await);
     let path = format!("/sellers/{}", seller.id);
@@ -92,11 +92,11 @@ async fn without_orders_no_seller_is_removed() {
 /// An order to an address that the buyer keeps, or to one that it carries.
 async fn order(
     shop: &Shop,
-    buyer: &Account,
+    buyer: &DemoAccount,
     product: &str,
     kept: Option<&Value>,
 ) -> (Answer, Duration) {
-    let mut body = Basket::of(&[(product, 1)]).body();
+    let mut body = OrderDraft::of(&[(product, 1)]).body();
     if let Some(kept) = kept {
         body.as_object_mut().unwrap().remove("address");
         body["address_id"] = kept.clone();
@@ -108,10 +108,10 @@ async fn order(
 #[tokio::test(flavor = "multi_thread")]
 async fn without_accounts_an_order_to_a_kept_address_waits_and_one_that_carries_its_address_goes_through()
  {
-    let faults = Faults::alone().await;
+    let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Sent home", 100, 50)).await;
+    let product = shop.product(&seller, &NewProduct::new("Sent home", 100, 50)).await;
     let call = shop.post(format!("/users/{}/addresses", buyer.id), &address()).token(&buyer.token);
     let kept = call.send().await.data(201)["address_id"].clone();
     let orders = format!("/users/{}/orders?limit=100", buyer.id);

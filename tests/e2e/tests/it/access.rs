@@ -4,12 +4,12 @@ use futures_util::future::join_all;
 use rialto_e2e::{
     forge::{Key, altered, claims},
     http::Call,
-    local::{Local, beyond_localstack, gateway_authorizes},
-    shop::{Account, Basket, Shop, Sketch},
+    local::{Local, gateway_authorizes, skip_on_localstack},
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
 };
 use rialto_kernel::{AddressId, OrderId, ProductId, Role, SessionId};
 use rialto_lambda::{
-    access::{ROUTES, Route, Who},
+    access::{Access, ROUTES, Route},
     token::Claims,
 };
 use serde_json::json;
@@ -17,11 +17,11 @@ use serde_json::json;
 /// Everybody who might call.
 struct World {
     shop: Shop,
-    supervisor: Account,
-    seller: Account,
-    buyer: Account,
-    other_seller: Account,
-    other_buyer: Account,
+    supervisor: DemoAccount,
+    seller: DemoAccount,
+    buyer: DemoAccount,
+    other_seller: DemoAccount,
+    other_buyer: DemoAccount,
     product: String,
     order: String,
 }
@@ -30,9 +30,9 @@ async fn world() -> World {
     let shop = Shop::open();
     let (seller, other_seller) = (shop.new_seller().await, shop.new_seller().await);
     let (buyer, other_buyer) = (shop.new_buyer().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Somebody's thing", 100, 10)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
-    shop.settled(&buyer, &order).await;
+    let product = shop.product(&seller, &NewProduct::new("Somebody's thing", 100, 10)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
+    shop.wait_until_settled(&buyer, &order).await;
     let supervisor = shop.supervisor().await;
     World { shop, supervisor, seller, buyer, other_seller, other_buyer, product, order }
 }
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    fn by(&self, role: Role) -> &Account {
+    fn by(&self, role: Role) -> &DemoAccount {
         match role {
             Role::User => &self.other_buyer,
             Role::Seller => &self.other_seller,
@@ -68,7 +68,7 @@ impl World {
 }
 
 fn closed() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().filter(|route| route.who.by_token())
+    ROUTES.iter().filter(|route| route.who.requires_token())
 }
 
 /// Sends every call, and tells of each answer that isn't this problem.
@@ -216,10 +216,10 @@ async fn a_wrong_role_and_somebody_elses_path_are_forbidden() {
     for route in closed() {
         for role in [Role::User, Role::Seller] {
             let allowed = match route.who {
-                Who::Anonymous => true,
-                Who::SignedIn(roles) => roles.contains(&role),
+                Access::Anonymous => true,
+                Access::SignedIn(roles) => roles.contains(&role),
                 // The path names another account, of this role or not.
-                Who::Owner(_) | Who::Provider => false,
+                Access::Owner(_) | Access::Provider => false,
             };
             if !allowed {
                 let call = world.call(route).token(&world.by(role).token);
@@ -237,12 +237,12 @@ async fn owners_may_call_what_is_theirs_and_every_role_what_is_for_it() {
     let leaver = world.shop.log_in(&world.buyer.email, &world.buyer.password).await;
     let mut calls = Vec::new();
     for route in closed().filter(|route| route.function != closing) {
-        let callers: &[&Account] = match route.who {
-            Who::Anonymous | Who::Provider => &[],
+        let callers: &[&DemoAccount] = match route.who {
+            Access::Anonymous | Access::Provider => &[],
             _ if route.function == leaving => &[&leaver],
-            Who::Owner(Role::User) => &[&world.buyer],
-            Who::Owner(_) => &[&world.seller],
-            Who::SignedIn(roles) => {
+            Access::Owner(Role::User) => &[&world.buyer],
+            Access::Owner(_) => &[&world.seller],
+            Access::SignedIn(roles) => {
                 match (roles.contains(&Role::User), roles.contains(&Role::Seller)) {
                     (true, true) => &[&world.buyer, &world.seller],
                     (true, false) => &[&world.buyer],
@@ -336,7 +336,7 @@ async fn somebody_elses_product_and_stock_are_forbidden() {
             ),
         ]
     };
-    let by = |account: &Account, calls: Vec<(String, Call)>| {
+    let by = |account: &DemoAccount, calls: Vec<(String, Call)>| {
         calls.into_iter().map(|(what, call)| (what, call.token(&account.token))).collect()
     };
     all_refused(by(other_seller, calls(product)), 403, "forbidden").await;
@@ -369,7 +369,7 @@ async fn a_supervisor_may_call_every_route() {
 async fn nobodys_token_opens_the_providers_route() {
     let world = world().await;
     let mut wrong = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.who == Who::Provider) {
+    for route in ROUTES.iter().filter(|route| route.who == Access::Provider) {
         let mut tokens = vec![None];
         tokens.extend(
             [Role::Supervisor, Role::Seller, Role::User].map(|role| Some(&world.by(role).token)),
@@ -386,7 +386,7 @@ async fn nobodys_token_opens_the_providers_route() {
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_may_call_what_is_open() {
     let world = world().await;
-    for route in ROUTES.iter().filter(|route| route.who == Who::Anonymous) {
+    for route in ROUTES.iter().filter(|route| route.who == Access::Anonymous) {
         let answer = world.call(route).send().await;
         assert!(matches!(answer.status, 200 | 400), "{}: {answer}", route.function);
     }
@@ -394,7 +394,7 @@ async fn everybody_may_call_what_is_open() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_route_is_not_found() {
-    if !beyond_localstack("a gateway's own answers have no body of ours there") {
+    if !skip_on_localstack("a gateway's own answers have no body of ours there") {
         return;
     }
     let shop = Shop::open();

@@ -1,11 +1,11 @@
 //! A signing key replaced while everybody goes on.
 
 use rialto_accounts::{
-    adapters::secrets::SecretKeys,
-    application::rotate_keys::{SEEN_WITHIN, publish_next_key, sign_with},
+    adapters::secrets::SecretsManagerKeys,
+    application::rotate_keys::{PROPAGATION_DELAY, activate, publish_next_key},
 };
 use rialto_e2e::{
-    shop::{Account, Shop},
+    shop::{DemoAccount, Shop},
     wait::eventually,
 };
 use rialto_kernel::{Clock, Role, SystemClock};
@@ -17,7 +17,7 @@ async fn published(shop: &Shop) -> Jwks {
 }
 
 /// Which of the published keys signed an account's token.
-async fn kid(shop: &Shop, account: &Account) -> String {
+async fn kid(shop: &Shop, account: &DemoAccount) -> String {
     let published = published(shop).await;
     let alone = |key: &rialto_lambda::token::Jwk| Jwks { keys: vec![key.clone()] };
     let signed = |key: &&rialto_lambda::token::Jwk| {
@@ -27,7 +27,7 @@ async fn kid(shop: &Shop, account: &Account) -> String {
 }
 
 /// Several services, each with a warm instance or two.
-async fn lets_in(shop: &Shop, seller: &Account) {
+async fn lets_in(shop: &Shop, seller: &DemoAccount) {
     for path in [
         format!("/sellers/{}", seller.id),
         format!("/sellers/{}/products", seller.id),
@@ -44,7 +44,7 @@ async fn while_a_key_is_replaced_nobody_is_refused() {
     let old = shop.new_seller().await;
     lets_in(&shop, &old).await;
     let old_kid = kid(&shop, &old).await;
-    let keys = SecretKeys::open(&shop.aws.config, &shop.aws.stage);
+    let keys = SecretsManagerKeys::open(&shop.aws.config, &shop.aws.stage);
     let next = publish_next_key(&keys, Role::Seller, SystemClock.now()).await.unwrap();
     eventually("the new key to be published", async || {
         let keys = published(&shop).await.keys;
@@ -56,8 +56,8 @@ async fn while_a_key_is_replaced_nobody_is_refused() {
     })
     .await;
     // As the command does: by then every function has read the settings anew.
-    tokio::time::sleep(SEEN_WITHIN).await;
-    let rotated = sign_with(&keys, next, SystemClock.now()).await.unwrap();
+    tokio::time::sleep(PROPAGATION_DELAY).await;
+    let rotated = activate(&keys, next, SystemClock.now()).await.unwrap();
     assert!(rotated.retiring.contains(&old_kid));
     let new = eventually("a token signed with the new key", async || {
         lets_in(&shop, &old).await;

@@ -5,7 +5,7 @@ use rialto_e2e::{
     forge::claims,
     http::Answer,
     mail,
-    shop::{Account, Shop, unique},
+    shop::{DemoAccount, Shop, unique},
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock, digest};
@@ -14,16 +14,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// A buyer who has logged in once more, with both tokens.
-async fn logged_in(shop: &Shop) -> (Account, String) {
+async fn logged_in(shop: &Shop) -> (DemoAccount, String) {
     let buyer = shop.new_buyer().await;
     log_in(shop, &buyer).await
 }
 
-async fn log_in(shop: &Shop, account: &Account) -> (Account, String) {
+async fn log_in(shop: &Shop, account: &DemoAccount) -> (DemoAccount, String) {
     let body = json!({ "email": account.email, "password": account.password });
     let data = shop.post("/auth/login", &body).send().await.data(200);
     let text = |name: &str| data[name].as_str().unwrap().to_owned();
-    (Account { token: text("access_token"), ..account.clone() }, text("refresh_token"))
+    (DemoAccount { token: text("access_token"), ..account.clone() }, text("refresh_token"))
 }
 
 async fn refresh(shop: &Shop, token: &str) -> Answer {
@@ -35,7 +35,7 @@ fn token(answer: Answer) -> String {
 }
 
 /// Whether a token lets in, at several services.
-async fn lets_in(shop: &Shop, account: &Account) -> bool {
+async fn lets_in(shop: &Shop, account: &DemoAccount) -> bool {
     let mut let_in = BTreeSet::new();
     for path in [
         format!("/users/{}", account.id),
@@ -68,7 +68,7 @@ async fn a_hundred_refreshes_of_one_token_at_once_lead_to_one_live_family() {
     assert_eq!(next.len(), 1, "all were given the same token");
     let sessions: BTreeSet<_> = access.iter().map(|token| claims(token).sid.to_string()).collect();
     assert_eq!(sessions.len(), 1, "of one session");
-    assert!(lets_in(&shop, &Account { token: access.pop().unwrap(), ..buyer }).await);
+    assert!(lets_in(&shop, &DemoAccount { token: access.pop().unwrap(), ..buyer }).await);
     assert_ne!(token(refresh(&shop, next.first().unwrap()).await), *next.first().unwrap());
 }
 
@@ -150,13 +150,13 @@ async fn ones_own_sessions_are_listed_and_ended_and_nobody_elses() {
     let listed = shop.pages(Some(&here), "/auth/sessions?limit=2").await.concat();
     let ids: Vec<_> =
         listed.iter().map(|session| session["session_id"].as_str().unwrap()).collect();
-    let sid = |account: &Account| claims(&account.token).sid.to_string();
+    let sid = |account: &DemoAccount| claims(&account.token).sid.to_string();
     assert_eq!(ids.len(), 3, "signing up logs in, too: {listed:?}");
     assert!(ids.is_sorted_by(|a, b| a > b), "newest first");
     for session in &listed {
         assert_eq!(session["current"], session["session_id"] == sid(&here), "{session}");
     }
-    let end = |by: &Account, id: String| {
+    let end = |by: &DemoAccount, id: String| {
         shop.http.call("DELETE", format!("/auth/sessions/{id}")).token(&by.token).send()
     };
     end(&stranger, sid(&lost)).await.problem(404, "not_found");

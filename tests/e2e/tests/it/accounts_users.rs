@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 use rialto_e2e::{
     aws::Aws,
-    bus::Tap,
+    bus::BusSubscription,
     http::Answer,
-    shop::{Account, Basket, PERSONAL, Shop, Sketch, address, person, unique},
-    tables::Picture,
+    shop::{DemoAccount, NewProduct, OrderDraft, PERSONAL, Shop, address, person, unique},
+    tables::TableSnapshot,
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
@@ -49,8 +49,8 @@ async fn a_buyer_reads_and_changes_the_account_and_sees_the_newest_orders() {
     let read = shop.get(&path).token(&buyer.token).send().await.data(200);
     assert_eq!((&read["mail_notifications"], &read["phone"]), (&json!(true), &user["phone"]));
 
-    let product = shop.product(&seller, &Sketch::new("Shown with the account", 700, 5)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
+    let product = shop.product(&seller, &NewProduct::new("Shown with the account", 700, 5)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
     eventually("the order to be shown with the account", async || {
         let user =
             shop.get(format!("{path}?include=orders")).token(&buyer.token).send().await.data(200);
@@ -176,14 +176,15 @@ async fn an_order_goes_to_an_address_that_its_buyer_keeps() {
     let shop = Shop::open();
     let (seller, buyer, other) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Sent to where it always goes", 100, 5)).await;
-    let keep = async |by: &Account| {
+    let product =
+        shop.product(&seller, &NewProduct::new("Sent to where it always goes", 100, 5)).await;
+    let keep = async |by: &DemoAccount| {
         let call = shop.post(format!("/users/{}/addresses", by.id), &address()).token(&by.token);
         call.send().await.data(201)["address_id"].clone()
     };
     let (own, strange) = (keep(&buyer).await, keep(&other).await);
     let order = async |address_id: &Value| {
-        let mut body = Basket::of(&[(&product, 1)]).body();
+        let mut body = OrderDraft::of(&[(&product, 1)]).body();
         body.as_object_mut().unwrap().remove("address");
         body["address_id"] = address_id.clone();
         let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
@@ -199,14 +200,14 @@ async fn sweep(aws: &Aws, later: Duration) {
     aws.invoke("accounts-sweep", &json!({ "now": SystemClock.now().plus(later) })).await;
 }
 
-async fn delete(shop: &Shop, path: String, by: &Account) -> Answer {
+async fn delete(shop: &Shop, path: String, by: &DemoAccount) -> Answer {
     shop.http.call("DELETE", path).token(&by.token).send().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unregistered_buyer_is_gone_at_once_and_erased_when_nothing_is_open() {
     let shop = Shop::open();
-    let tap = Tap::on_everything(&shop.aws).await;
+    let tap = BusSubscription::on_everything(&shop.aws).await;
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
     let path = format!("/users/{}", buyer.id);
     shop.post(format!("{path}/addresses"), &address()).token(&buyer.token).send().await.data(201);
@@ -238,7 +239,7 @@ async fn an_unregistered_buyer_is_gone_at_once_and_erased_when_nothing_is_open()
         assert_eq!(erased[gone], Value::Null, "{gone}");
     }
     let partition = vec![("accounts", format!("ACCOUNT#{}", buyer.id))];
-    let written = format!("{:?}", Picture::take(&shop.aws, &partition).await);
+    let written = format!("{:?}", TableSnapshot::take(&shop.aws, &partition).await);
     for word in PERSONAL.iter().chain([&buyer.email.as_str()]) {
         assert!(!written.contains(word), "{word} is kept");
     }
@@ -275,10 +276,10 @@ async fn open_orders_of_an_unregistered_buyer_run_on_and_keep_what_they_need() {
     let shop = Shop::open();
     let (seller, buyer, supervisor) =
         (shop.new_seller().await, shop.new_buyer().await, shop.supervisor().await);
-    let product = shop.product(&seller, &Sketch::new("Bought and left", 100, 5)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
+    let product = shop.product(&seller, &NewProduct::new("Bought and left", 100, 5)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
     delete(&shop, format!("/users/{}", buyer.id), &buyer).await.expect(204);
-    let settled = shop.settled(&supervisor, &order).await;
+    let settled = shop.wait_until_settled(&supervisor, &order).await;
     assert_eq!(settled["state"], "CONFIRMED");
     // Asked in the same moment, an index may not know the order yet; an open one that it knows is enough.
     let path = format!("/users/{}", buyer.id);
@@ -325,9 +326,10 @@ async fn sellers_are_listed_read_changed_and_removed_unless_lines_are_open() {
     })
     .await;
 
-    let product = shop.product(&seller, &Sketch::new("Sold by somebody who stays", 100, 5)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
-    shop.settled(&buyer, &order).await;
+    let product =
+        shop.product(&seller, &NewProduct::new("Sold by somebody who stays", 100, 5)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
+    shop.wait_until_settled(&buyer, &order).await;
     delete(&shop, path.clone(), &seller).await.problem(403, "forbidden");
     eventually("the line to be known as open", async || {
         let refused = delete(&shop, path.clone(), &supervisor).await;
@@ -337,7 +339,7 @@ async fn sellers_are_listed_read_changed_and_removed_unless_lines_are_open() {
     let still = shop.log_in(&seller.email, &seller.password).await;
     assert_eq!(shop.get(&path).token(&still.token).send().await.data(200)["status"], "REGISTERED");
 
-    let unsold = shop.product(&idle, &Sketch::new("Goes with its seller", 100, 5)).await;
+    let unsold = shop.product(&idle, &NewProduct::new("Goes with its seller", 100, 5)).await;
     delete(&shop, format!("/sellers/{}", idle.id), &supervisor).await.expect(204);
     eventually("the product to go with its seller", async || {
         shop.get(format!("/products/{unsold}")).send().await.is_problem(404, "not_found", &[])

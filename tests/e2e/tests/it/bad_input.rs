@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use rialto_e2e::{
     http::Call,
-    shop::{Account, Basket, Shop, Sketch, person, unique},
-    tables::Picture,
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop, person, unique},
+    tables::TableSnapshot,
 };
 use rialto_lambda::access::{ROUTES, Route};
 use serde_json::{Value, json};
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 /// What there is before anything bad is sent.
 struct World {
     shop: Shop,
-    supervisor: Account,
-    seller: Account,
-    buyer: Account,
+    supervisor: DemoAccount,
+    seller: DemoAccount,
+    buyer: DemoAccount,
     product: String,
     order: String,
     /// Marks everything that a bad request would have made.
@@ -198,7 +198,7 @@ fn order(world: &World) -> Input {
     // No expectation is none.
     bad.retain(|(place, value, _)| !(*place == "/expected_total" && value.is_null()));
     Input {
-        body: Some(Basket::of(&[(&world.product, 1)]).body()),
+        body: Some(OrderDraft::of(&[(&world.product, 1)]).body()),
         required: vec![
             "/lines",
             "/lines/0/product_id",
@@ -391,7 +391,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
         | "accounts-get-public-user" | "accounts-get-profile" | "accounts-remove-address"
         | "accounts-get-seller" | "accounts-unregister-seller" => none,
         "catalog-register-product" => {
-            let sketch = Sketch::new(&world.mark, 100, 1);
+            let sketch = NewProduct::new(&world.mark, 100, 1);
             let item = |value: Value| ("/item_id", value, "item_id");
             let nothing = rialto_kernel::ItemId::derive(&[b"no such item"]).to_string();
             Input {
@@ -625,7 +625,7 @@ impl World {
             "catalog-change-product" => Some(json!({ "price": 1 })),
             "catalog-set-product-status" => Some(json!({ "status": "SOLD_OUT" })),
             "inventory-adjust-stock" => Some(json!({ "quantity": 1, "reason": self.mark })),
-            "orders-place-order" => Some(Basket::of(&[(&self.product, 1)]).body()),
+            "orders-place-order" => Some(OrderDraft::of(&[(&self.product, 1)]).body()),
             _ => None,
         }
     }
@@ -724,7 +724,7 @@ impl World {
     }
 
     /// Everything that a bad request might have touched.
-    async fn picture(&self) -> Picture {
+    async fn picture(&self) -> TableSnapshot {
         let mut partitions = Vec::new();
         for service in ["catalog", "inventory", "orders"] {
             partitions.push((service, format!("PRODUCT#{}", self.product)));
@@ -736,7 +736,7 @@ impl World {
             partitions.push(("accounts", format!("ACCOUNT#{}", account.id)));
             partitions.push(("accounts", format!("EMAIL#{}", account.email)));
         }
-        Picture::take(&self.shop.aws, &partitions).await
+        TableSnapshot::take(&self.shop.aws, &partitions).await
     }
 
     /// How many things there are that a bad request might have made.
@@ -756,11 +756,15 @@ impl World {
 async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Left alone", 100, 5)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
-    shop.settled(&buyer, &order).await;
-    rialto_e2e::invariants::Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order))
-        .await;
+    let product = shop.product(&seller, &NewProduct::new("Left alone", 100, 5)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
+    shop.wait_until_settled(&buyer, &order).await;
+    rialto_e2e::invariants::SagaTables::wait_until_consistent(
+        &shop.aws,
+        &[&product],
+        std::slice::from_ref(&order),
+    )
+    .await;
     let supervisor = shop.supervisor().await;
     let mark = unique("bad");
     let world = World { shop, supervisor, seller, buyer, product, order, mark };
@@ -794,7 +798,7 @@ async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing()
     for email in emails {
         let credential = vec![("accounts", format!("EMAIL#{email}"))];
         assert!(
-            Picture::take(&world.shop.aws, &credential).await.is_empty(),
+            TableSnapshot::take(&world.shop.aws, &credential).await.is_empty(),
             "somebody was registered"
         );
     }
@@ -804,7 +808,8 @@ async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing()
 async fn every_bad_field_of_a_request_is_named_at_once() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
-    let mut body = Basket::of(&[("nonsense", 0), ("prd_01kaka00000000000000000001", 1000)]).body();
+    let mut body =
+        OrderDraft::of(&[("nonsense", 0), ("prd_01kaka00000000000000000001", 1000)]).body();
     body["address"]["phone"] = json!("x");
     body["payment_method"] = json!("cash");
     let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
@@ -823,8 +828,9 @@ async fn every_bad_field_of_a_request_is_named_at_once() {
 async fn an_order_that_costs_too_much_is_refused() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("A continent", 1_000_000_000_000, 10)).await;
-    let answer = shop.placing(&buyer, &Basket::of(&[(&product, 2)])).send().await;
+    let product =
+        shop.product(&seller, &NewProduct::new("A continent", 1_000_000_000_000, 10)).await;
+    let answer = shop.placing(&buyer, &OrderDraft::of(&[(&product, 2)])).send().await;
     assert_eq!(answer.is_problem(400, "invalid", &["lines"]), Ok(()));
 }
 
@@ -832,7 +838,7 @@ async fn an_order_that_costs_too_much_is_refused() {
 async fn a_supervisor_must_say_whose_product_it_is() {
     let shop = Shop::open();
     let supervisor = shop.supervisor().await;
-    let mut body = shop.registration(&Sketch::new("Whose", 1, 1)).await;
+    let mut body = shop.registration(&NewProduct::new("Whose", 1, 1)).await;
     let register =
         async |body: &Value| shop.post("/products", body).token(&supervisor.token).send().await;
     assert_eq!(register(&body).await.is_problem(400, "invalid", &["seller_id"]), Ok(()));
@@ -847,7 +853,7 @@ async fn text_is_kept_as_it_was_meant() {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     // Decomposed letters are composed, and white space at both ends is cut off.
-    let sketch = Sketch::new("  Cafe\u{301} \u{1f980} <script>&amp;  ", 1, 0);
+    let sketch = NewProduct::new("  Cafe\u{301} \u{1f980} <script>&amp;  ", 1, 0);
     let product = shop.register(&seller, &sketch).await;
     let listed = shop
         .pages(Some(&seller), &format!("/sellers/{}/products?limit=1", seller.id))

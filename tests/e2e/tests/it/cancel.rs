@@ -1,8 +1,8 @@
 //! Cancelling while PENDING, at any moment of the saga.
 
 use rialto_e2e::{
-    invariants::Books,
-    shop::{Basket, Shop, Sketch},
+    invariants::SagaTables,
+    shop::{NewProduct, OrderDraft, Shop},
     wait::eventually,
 };
 use serde_json::json;
@@ -16,10 +16,10 @@ const STEP: Duration = Duration::from_millis(3);
 async fn a_cancellation_at_any_moment_ends_in_cancelled_and_whole_or_comes_too_late() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Perhaps not", 700, 1000)).await;
+    let product = shop.product(&seller, &NewProduct::new("Perhaps not", 700, 1000)).await;
     let (mut orders, mut sold, mut cancelled) = (Vec::new(), 0, 0);
     for number in 0..ORDERS {
-        let order = shop.place(&buyer, &Basket::of(&[(&product, 2)])).await;
+        let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)])).await;
         // The delay is what is tested: each order is hit at another moment of its saga.
         tokio::time::sleep(STEP * number).await;
         let answer = shop
@@ -43,7 +43,7 @@ async fn a_cancellation_at_any_moment_ends_in_cancelled_and_whole_or_comes_too_l
     }
     println!("{cancelled} of {ORDERS} were cancelled in time");
     assert!(cancelled > 0, "none was cancelled in time");
-    Books::in_order(&shop.aws, &[&product], &orders).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &orders).await;
     eventually("the stock of what was cancelled to come back", async || {
         let stock = shop.stock(&seller, &product).await;
         if stock == (1000 - sold, 0, sold) {

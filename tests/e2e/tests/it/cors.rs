@@ -2,7 +2,7 @@
 
 use rialto_e2e::{
     http::Answer,
-    shop::{Basket, Shop, Sketch},
+    shop::{NewProduct, OrderDraft, Shop},
 };
 use rialto_lambda::access::ROUTES;
 
@@ -60,8 +60,8 @@ async fn every_routes_preflight_is_answered_to_our_page_only() {
 async fn our_page_may_read_answers_and_their_special_headers() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Bought in a browser", 100, 1)).await;
-    let basket = Basket::of(&[(&product, 1)]);
+    let product = shop.product(&seller, &NewProduct::new("Bought in a browser", 100, 1)).await;
+    let basket = OrderDraft::of(&[(&product, 1)]);
     let answers = [
         shop.placing(&buyer, &basket).header("origin", OURS).send().await.expect(201),
         shop.placing(&buyer, &basket).header("origin", OURS).send().await.expect(201),

@@ -1,18 +1,18 @@
 //! What the operator does with what failed: `rialto dlq`, `saga stuck`, `outbox resend`.
 
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     catalog::{ProductRegistered, ProductStatus},
 };
 use rialto_dynamo::{Item, Key, Table};
 use rialto_e2e::{
-    bus::Tap,
-    invariants::Books,
+    bus::BusSubscription,
+    invariants::SagaTables,
     logs,
-    operator::{Operator, Said},
-    retries::quickly,
-    shop::{Account, Basket, PERSONAL, Shop, Sketch},
-    tables::{Picture, table},
+    operator::{Cli, CommandOutput},
+    retries::with_short_visibility_timeout,
+    shop::{DemoAccount, NewProduct, OrderDraft, PERSONAL, Shop},
+    tables::{TableSnapshot, table},
     wait::eventually,
 };
 use rialto_kernel::{Amount, Clock, ItemId, ProductId, SellerId, SystemClock};
@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 
 const CONSUMER: &str = "inventory-on-orders";
 
-fn operator(shop: &Shop) -> Operator {
-    Operator::new(env!("CARGO_BIN_EXE_operator"), shop)
+fn operator(shop: &Shop) -> Cli {
+    Cli::new(env!("CARGO_BIN_EXE_operator"), shop)
 }
 
 /// Inventory's row of a product, away: an order for it fails as if nobody had told inventory of the product.
@@ -48,7 +48,7 @@ impl Missing {
 }
 
 /// Asks until the command says this. Who looks at dead letters holds them for a moment, and tests run side by side.
-async fn said(operator: &Operator, words: &str, part: &str) -> Said {
+async fn said(operator: &Cli, words: &str, part: &str) -> CommandOutput {
     eventually(&format!("rialto {words} to say {part:?}"), async || {
         let said = operator.run(words).await;
         let told = said.out.contains(part) || said.err.contains(part);
@@ -71,13 +71,13 @@ async fn dead_letter(shop: &Shop, order: &str) -> String {
 }
 
 /// A letter that was sent on and whose deletion failed is sent on once more: it is heard, and nothing changes.
-async fn sent_on_twice(scene: &Scene, order: &str, selected: &str, letter: String) {
-    let Scene { shop, seller, product, .. } = scene;
+async fn sent_on_twice(scene: &Fixture, order: &str, selected: &str, letter: String) {
+    let Fixture { shop, seller, product, .. } = scene;
     let rialto = operator(shop);
     let partitions: Vec<_> = ["inventory", "orders", "payments"]
         .map(|service| (service, format!("ORDER#{order}")))
         .into();
-    let before = Picture::take(&shop.aws, &partitions).await;
+    let before = TableSnapshot::take(&shop.aws, &partitions).await;
     let since = SystemClock.now().millis();
     let queue = shop.aws.queue_url(&format!("{CONSUMER}-dead-letters")).await;
     shop.aws.queues.send_message().queue_url(queue).message_body(letter).send().await.unwrap();
@@ -93,35 +93,35 @@ async fn sent_on_twice(scene: &Scene, order: &str, selected: &str, letter: Strin
     })
     .await;
     assert_eq!(
-        Picture::take(&shop.aws, &partitions).await.differences(&before),
+        TableSnapshot::take(&shop.aws, &partitions).await.differences(&before),
         Vec::<String>::new()
     );
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
 }
 
-struct Scene {
+struct Fixture {
     shop: Shop,
-    seller: Account,
-    buyer: Account,
+    seller: DemoAccount,
+    buyer: DemoAccount,
     product: String,
 }
 
-async fn scene() -> Scene {
+async fn scene() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Unheard of", 700, 10)).await;
-    Scene { shop, seller, buyer, product }
+    let product = shop.product(&seller, &NewProduct::new("Unheard of", 700, 10)).await;
+    Fixture { shop, seller, buyer, product }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_as_if_nothing_had_happened()
  {
     let scene = scene().await;
-    let Scene { shop, seller, buyer, product } = &scene;
+    let Fixture { shop, seller, buyer, product } = &scene;
     let rialto = operator(shop);
     let missing = Missing::take(shop, product).await;
-    let (order, selected) = quickly(&shop.aws, CONSUMER, async {
-        let order = shop.place(buyer, &Basket::of(&[(product, 2)])).await;
+    let (order, selected) = with_short_visibility_timeout(&shop.aws, CONSUMER, async {
+        let order = shop.place(buyer, &OrderDraft::of(&[(product, 2)])).await;
         let selected = format!("--queue {CONSUMER} --order {order}");
         let listed = said(&rialto, &format!("dlq list {selected}"), &order).await.with_status(0);
         assert!(listed.out.contains("OrderPlaced"), "{listed}");
@@ -138,15 +138,24 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
             .await;
     let waiting = waiting
         .with_status(0)
-        .telling(&["PENDING", "OrderPlaced to be heard by inventory-on-orders"]);
+        .output_containing(&["PENDING", "OrderPlaced to be heard by inventory-on-orders"]);
     assert!(
         waiting.out.contains(&format!("rialto dlq redrive --order {order} --yes")),
         "{waiting}"
     );
-    rialto.run(&format!("reconcile --order {order}")).await.with_status(0).telling(&["PENDING"]);
+    rialto
+        .run(&format!("reconcile --order {order}"))
+        .await
+        .with_status(0)
+        .output_containing(&["PENDING"]);
 
     let shown = said(&rialto, &format!("dlq show {selected}"), "redriven").await.with_status(0);
-    let shown = shown.telling(&[&order, "OrderPlaced", "1x, the last time at 20", "into rialto-"]);
+    let shown = shown.output_containing(&[
+        &order,
+        "OrderPlaced",
+        "1x, the last time at 20",
+        "into rialto-",
+    ]);
     assert!(PERSONAL.iter().all(|word| !shown.out.contains(word)), "{shown}");
     // Not for real: it says what it would do, hides nothing and does nothing.
     for _ in 0..2 {
@@ -158,25 +167,29 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
     let redriven =
         said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await.with_status(0);
     assert!(redriven.out.contains(&order), "{redriven}");
-    assert_eq!(shop.settled(buyer, &order).await["state"], "CONFIRMED");
+    assert_eq!(shop.wait_until_settled(buyer, &order).await["state"], "CONFIRMED");
     let events = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
-    shop.told(buyer, &order, &events).await;
-    Books::in_order(&shop.aws, &[product], std::slice::from_ref(&order)).await;
+    shop.timeline_events(buyer, &order, &events).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[product], std::slice::from_ref(&order)).await;
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
 
     sent_on_twice(&scene, &order, &selected, letter).await;
     let third = rialto.run(&format!("dlq redrive {selected} --yes")).await.with_status(0);
-    third.telling(&["nothing to send on"]);
-    rialto.run(&format!("dlq list {selected}")).await.with_status(0).telling(&["No dead letters"]);
+    third.output_containing(&["nothing to send on"]);
+    rialto
+        .run(&format!("dlq list {selected}"))
+        .await
+        .with_status(0)
+        .output_containing(&["No dead letters"]);
     rialto
         .run(&format!("dlq show {selected}"))
         .await
         .with_status(1)
-        .telling(&["no such dead letter"]);
+        .output_containing(&["no such dead letter"]);
 }
 
 /// An event that nobody has heard of, as a relay puts it aside.
-fn registered(seller: &Account) -> (String, Event) {
+fn registered(seller: &DemoAccount) -> (String, Event) {
     let now = SystemClock.now();
     let registered = ProductRegistered {
         product_id: ProductId::generate(now),
@@ -188,7 +201,10 @@ fn registered(seller: &Account) -> (String, Event) {
         flash_sale: false,
         status: ProductStatus::Registered,
     };
-    (registered.product_id.to_string(), Event::new(&registered, 1, 0, now, &Cause::default()))
+    (
+        registered.product_id.to_string(),
+        Event::new(&registered, 1, 0, now, &EventContext::default()),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +215,7 @@ async fn what_a_relay_put_aside_is_published_under_its_own_id() {
     let queue = shop.aws.queue_url("catalog-outbox-dead-letters").await;
     let body = serde_json::to_string(&event).unwrap();
     shop.aws.queues.send_message().queue_url(queue).message_body(body).send().await.unwrap();
-    let tap = Tap::on_everything(&shop.aws).await;
+    let tap = BusSubscription::on_everything(&shop.aws).await;
     let dry = said(&rialto, "outbox resend", "would be redriven").await.with_status(0);
     assert!(dry.out.contains(&product) && dry.out.contains("ProductRegistered"), "{dry}");
     let unheard = shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
@@ -222,23 +238,23 @@ async fn what_a_relay_put_aside_is_published_under_its_own_id() {
     .await;
     tap.close().await;
     assert_eq!(heard.event, event);
-    rialto.run("dlq list --queue catalog-outbox").await.telling(&["No dead letters"]);
+    rialto.run("dlq list --queue catalog-outbox").await.output_containing(&["No dead letters"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_ever_announced_of_an_order_is_published_again_and_nobody_does_anything() {
     let scene = scene().await;
-    let Scene { shop, seller, buyer, product } = &scene;
+    let Fixture { shop, seller, buyer, product } = &scene;
     let rialto = operator(shop);
-    let order = shop.place(buyer, &Basket::of(&[(product, 2)])).await;
-    shop.settled(buyer, &order).await;
-    Books::in_order(&shop.aws, &[product], std::slice::from_ref(&order)).await;
-    let tap = Tap::on_orders(&shop.aws, std::slice::from_ref(&order)).await;
+    let order = shop.place(buyer, &OrderDraft::of(&[(product, 2)])).await;
+    shop.wait_until_settled(buyer, &order).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[product], std::slice::from_ref(&order)).await;
+    let tap = BusSubscription::on_orders(&shop.aws, std::slice::from_ref(&order)).await;
     let resend = format!("outbox resend --order {order}");
     let shown = rialto.run(&resend).await.with_status(0);
-    shown.telling(&["OrderPlaced", "OrderConfirmed", "Nothing was done"]);
+    shown.output_containing(&["OrderPlaced", "OrderConfirmed", "Nothing was done"]);
     assert_eq!(tap.take_all().await, []);
-    rialto.run(&format!("{resend} --yes")).await.with_status(0).telling(&["published"]);
+    rialto.run(&format!("{resend} --yes")).await.with_status(0).output_containing(&["published"]);
     let timeline = shop.timeline(buyer, &order).await;
     let own = timeline.iter().filter(|entry| entry["source"] == "rialto.orders");
     let own: Vec<_> = own.map(|entry| entry["id"].as_str().unwrap()).collect();
@@ -250,7 +266,7 @@ async fn what_was_ever_announced_of_an_order_is_published_again_and_nobody_does_
     })
     .await;
     tap.close().await;
-    Books::in_order(&shop.aws, &[product], std::slice::from_ref(&order)).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[product], std::slice::from_ref(&order)).await;
     assert_eq!(shop.timeline(buyer, &order).await, timeline);
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
 }
@@ -260,7 +276,7 @@ async fn what_is_not_there_is_told_and_what_to_do() {
     let shop = Shop::open();
     let rialto = operator(&shop);
     for words in ["dlq list --queue nowhere", "dlq redrive --queue nowhere --yes"] {
-        rialto.run(words).await.with_status(1).telling(&[
+        rialto.run(words).await.with_status(1).output_containing(&[
             "\"nowhere\"",
             "Name one of",
             "orders-outbox",
@@ -271,16 +287,20 @@ async fn what_is_not_there_is_told_and_what_to_do() {
         .run(&format!("reconcile --order {nobodys}"))
         .await
         .with_status(1)
-        .telling(&["No service knows"]);
+        .output_containing(&["No service knows"]);
     rialto
         .run(&format!("outbox resend --order {nobodys} --yes"))
         .await
         .with_status(1)
-        .telling(&["Check the id"]);
+        .output_containing(&["Check the id"]);
     rialto
         .run(&format!("saga stuck --order {nobodys}"))
         .await
         .with_status(1)
-        .telling(&["Orders doesn't know"]);
-    rialto.run("--stage nobodys dlq list").await.with_status(1).telling(&["no dead-letter queues"]);
+        .output_containing(&["Orders doesn't know"]);
+    rialto
+        .run("--stage nobodys dlq list")
+        .await
+        .with_status(1)
+        .output_containing(&["no dead-letter queues"]);
 }

@@ -2,8 +2,8 @@
 
 use jsonschema::Validator;
 use rialto_e2e::{
-    bus::{Heard, Tap},
-    shop::{Basket, DECLINES, PERSONAL, Shop, Sketch},
+    bus::{BusSubscription, ReceivedEvent},
+    shop::{DECLINES, NewProduct, OrderDraft, PERSONAL, Shop},
     wait::eventually,
 };
 use serde_json::{Value, json};
@@ -60,8 +60,8 @@ fn schemas() -> BTreeMap<String, Validator> {
 }
 
 /// What is wrong with an event; nothing if it is as it should be.
-fn wrong(heard: &Heard, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
-    let Heard { event, detail, .. } = heard;
+fn wrong(heard: &ReceivedEvent, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
+    let ReceivedEvent { event, detail, .. } = heard;
     let mut wrong = Vec::new();
     let mut expect = |holds: bool, what: &str| {
         if !holds {
@@ -105,19 +105,19 @@ fn wrong(heard: &Heard, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_on_the_bus_is_what_its_schema_promises() {
     let shop = Shop::open();
-    let tap = Tap::on_everything(&shop.aws).await;
+    let tap = BusSubscription::on_everything(&shop.aws).await;
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Two of these", 100, 2)).await;
+    let product = shop.product(&seller, &NewProduct::new("Two of these", 100, 2)).await;
     let mut mine = BTreeSet::from([seller.id.clone(), buyer.id.clone(), product.clone()]);
     // Sold out and back, rejected, sold.
     for basket in [
-        Basket::of(&[(&product, 2)]).paid_by(DECLINES),
-        Basket::of(&[(&product, 3)]),
-        Basket::of(&[(&product, 1)]),
+        OrderDraft::of(&[(&product, 2)]).paid_by(DECLINES),
+        OrderDraft::of(&[(&product, 3)]),
+        OrderDraft::of(&[(&product, 1)]),
     ] {
         let order = shop.place(&buyer, &basket).await;
-        shop.settled(&buyer, &order).await;
-        rialto_e2e::invariants::Books::in_order(
+        shop.wait_until_settled(&buyer, &order).await;
+        rialto_e2e::invariants::SagaTables::wait_until_consistent(
             &shop.aws,
             &[&product],
             std::slice::from_ref(&order),
@@ -134,7 +134,7 @@ async fn every_event_on_the_bus_is_what_its_schema_promises() {
         call.header("idempotency-key", key).send().await.data(200);
     }
 
-    let mut heard: Vec<Heard> = Vec::new();
+    let mut heard: Vec<ReceivedEvent> = Vec::new();
     eventually("the bus to have carried everything", async || {
         heard.extend(tap.take_all().await);
         let own = heard.iter().filter(|heard| mine.contains(&heard.event.subject));
@@ -156,7 +156,7 @@ async fn every_event_on_the_bus_is_what_its_schema_promises() {
     let schemas = schemas();
     let wrong: Vec<String> = heard.iter().flat_map(|heard| wrong(heard, &schemas)).collect();
     assert!(wrong.is_empty(), "{} of {} events:\n{}", wrong.len(), heard.len(), wrong.join("\n"));
-    let mut known: BTreeMap<_, &Heard> = BTreeMap::new();
+    let mut known: BTreeMap<_, &ReceivedEvent> = BTreeMap::new();
     for heard in &heard {
         let first = known.entry(heard.event.id).or_insert(heard);
         assert_eq!(*first, heard, "one id stands for two events");

@@ -3,18 +3,18 @@
 use aws_sdk_sqs::types::QueueAttributeName;
 use rialto_e2e::{
     provider::{STUCK, Signer, Simulator},
-    shop::{Account, Basket, PERSONAL, Shop, Sketch, address},
+    shop::{DemoAccount, NewProduct, OrderDraft, PERSONAL, Shop, address},
     tables::{partition, table},
     wait::eventually,
 };
 use serde_json::{Value, json};
 
-async fn keep(shop: &Shop, buyer: &Account) -> Value {
+async fn keep(shop: &Shop, buyer: &DemoAccount) -> Value {
     let path = format!("/users/{}/addresses", buyer.id);
     shop.post(path, &address()).token(&buyer.token).send().await.data(201)["address_id"].clone()
 }
 
-fn going_to(basket: &Basket, address_id: &Value) -> Value {
+fn going_to(basket: &OrderDraft, address_id: &Value) -> Value {
     let mut body = basket.body();
     body.as_object_mut().unwrap().remove("address");
     body["address_id"] = address_id.clone();
@@ -26,9 +26,9 @@ async fn either_address_is_given_and_a_replay_asks_nobody_for_it() {
     let shop = Shop::open();
     let (seller, buyer, another) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Delivered", 700, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Delivered", 700, 10)).await;
     let (kept, others) = (keep(&shop, &buyer).await, keep(&shop, &another).await);
-    let basket = Basket::of(&[(&product, 1)]);
+    let basket = OrderDraft::of(&[(&product, 1)]);
     let place = async |body: Value| {
         let path = format!("/users/{}/orders", buyer.id);
         shop.post(path, &body)
@@ -70,10 +70,10 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
     let now = shop.aws.queues.set_queue_attributes().queue_url(queue);
     now.attributes(QueueAttributeName::DelaySeconds, "0").send().await.unwrap();
 
-    let product = shop.product(&seller, &Sketch::new("Runs on", 700, 10)).await;
-    let ended = shop.place(&buyer, &Basket::of(&[(&product, 99)])).await;
-    assert_eq!(shop.settled(&buyer, &ended).await["state"], "CANCELLED");
-    let open = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by(STUCK)).await;
+    let product = shop.product(&seller, &NewProduct::new("Runs on", 700, 10)).await;
+    let ended = shop.place(&buyer, &OrderDraft::of(&[(&product, 99)])).await;
+    assert_eq!(shop.wait_until_settled(&buyer, &ended).await["state"], "CANCELLED");
+    let open = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by(STUCK)).await;
     let payment_is = async |state: &str| {
         eventually(&format!("the payment to be {state}"), async || {
             let answer = shop.payment(&supervisor, &open).await;
@@ -86,7 +86,7 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
         .await;
     };
     payment_is("PROCESSING").await;
-    shop.told(&buyer, &open, &["OrderPlaced", "StockReserved"]).await;
+    shop.timeline_events(&buyer, &open, &["OrderPlaced", "StockReserved"]).await;
 
     shop.http
         .call("DELETE", format!("/users/{}", buyer.id))
@@ -132,11 +132,11 @@ async fn every_seller_of_an_order_stays_while_a_line_is_open() {
     let (first, second, buyer) =
         (shop.new_seller().await, shop.new_seller().await, shop.new_buyer().await);
     let supervisor = shop.supervisor().await;
-    let one = shop.product(&first, &Sketch::new("One of two", 700, 10)).await;
-    let two = shop.product(&second, &Sketch::new("Two of two", 700, 10)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&one, 1), (&two, 1)])).await;
-    assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
-    let remove = async |seller: &Account| {
+    let one = shop.product(&first, &NewProduct::new("One of two", 700, 10)).await;
+    let two = shop.product(&second, &NewProduct::new("Two of two", 700, 10)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&one, 1), (&two, 1)])).await;
+    assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
+    let remove = async |seller: &DemoAccount| {
         shop.http
             .call("DELETE", format!("/sellers/{}", seller.id))
             .token(&supervisor.token)

@@ -1,7 +1,7 @@
 //! Lists: filters, orders, pages, cursors.
 
 use rialto_e2e::{
-    shop::{Account, Basket, Shop, Sketch, unique},
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop, unique},
     wait::eventually,
 };
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// A seller with products of several items, prices and states, and a word that only they have.
 struct Range {
     shop: Shop,
-    seller: Account,
+    seller: DemoAccount,
     word: String,
     /// Those that are shown, oldest first: one for each of [`PRICES`].
     shown: Vec<String>,
@@ -29,7 +29,7 @@ async fn range() -> Range {
         let item = &items[at % items.len()];
         let parity = if at % 2 == 0 { "even" } else { "odd" };
         let mut body =
-            shop.registration(&Sketch::new(&format!("{word} {parity} thing"), price, 1)).await;
+            shop.registration(&NewProduct::new(&format!("{word} {parity} thing"), price, 1)).await;
         body["item_id"] = item["item_id"].clone();
         let made = shop.post("/products", &body).token(&seller.token).send().await.data(201);
         let id = made["product_id"].as_str().unwrap().to_owned();
@@ -38,8 +38,9 @@ async fn range() -> Range {
         used.push(item.clone());
     }
     // Neither of these is shown.
-    shop.register(&seller, &Sketch::new(&format!("{word} not yet"), 1, 1)).await;
-    let gone = shop.register(&seller, &Sketch::new(&format!("{word} not any more"), 1, 1)).await;
+    shop.register(&seller, &NewProduct::new(&format!("{word} not yet"), 1, 1)).await;
+    let gone =
+        shop.register(&seller, &NewProduct::new(&format!("{word} not any more"), 1, 1)).await;
     shop.choose(&seller, &gone, "SELL").await;
     shop.choose(&seller, &gone, "UNREGISTERED").await;
     Range { shop, seller, word, shown, items: used }
@@ -201,11 +202,11 @@ async fn a_seller_sees_own_products_of_every_status() {
 async fn orders_are_listed_newest_first_and_by_state() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Ordered often", 100, 3)).await;
+    let product = shop.product(&seller, &NewProduct::new("Ordered often", 100, 3)).await;
     let mut orders = Vec::new();
     for quantity in [1, 4, 1, 4, 1] {
-        let order = shop.place(&buyer, &Basket::of(&[(&product, quantity)])).await;
-        shop.settled(&buyer, &order).await;
+        let order = shop.place(&buyer, &OrderDraft::of(&[(&product, quantity)])).await;
+        shop.wait_until_settled(&buyer, &order).await;
         orders.insert(0, order);
     }
     let listed = async |query: &str| {

@@ -3,7 +3,7 @@
 use rialto_e2e::{
     logs::{Line, all_lines, never_logged},
     mail,
-    shop::{Basket, DECLINES, PERSONAL, Shop, Sketch, address},
+    shop::{DECLINES, NewProduct, OrderDraft, PERSONAL, Shop, address},
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
@@ -32,16 +32,16 @@ async fn one_order_is_one_trace_and_one_correlation_across_every_hop() {
     let shop = Shop::open();
     let since = SystemClock.now().millis();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Followed closely", 100, 5)).await;
+    let product = shop.product(&seller, &NewProduct::new("Followed closely", 100, 5)).await;
     let trace =
         rialto_kernel::digest::hex(&rialto_kernel::digest::sha256(&[buyer.id.as_bytes()])[..16]);
-    let basket = Basket::of(&[(&product, 1)]).paid_by(DECLINES);
+    let basket = OrderDraft::of(&[(&product, 1)]).paid_by(DECLINES);
     let placing = shop
         .placing(&buyer, &basket)
         .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     let order = placing.send().await.data(201)["order_id"].as_str().unwrap().to_owned();
     let told = ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
-    shop.told(&buyer, &order, &told).await;
+    shop.timeline_events(&buyer, &order, &told).await;
 
     let lines = eventually("every hop to be in the logs", async || {
         let lines = all_lines(&shop.aws, since, &trace).await;
@@ -89,9 +89,9 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
     let shop = Shop::open();
     let since = SystemClock.now().millis();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Bought discreetly", 100, 5)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)])).await;
-    shop.settled(&buyer, &order).await;
+    let product = shop.product(&seller, &NewProduct::new("Bought discreetly", 100, 5)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
+    shop.wait_until_settled(&buyer, &order).await;
     // Refusals are logged, too.
     let wrong = serde_json::json!({ "email": buyer.email, "password": "not the password" });
     shop.post("/auth/login", &wrong).send().await.problem(401, "unauthenticated");
@@ -130,7 +130,7 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
         .await
         .expect(200);
     shop.get(&own).token(&supervisor.token).send().await.expect(200);
-    let mut bad = Basket::of(&[(&product, 0)]).body();
+    let mut bad = OrderDraft::of(&[(&product, 0)]).body();
     bad["address"]["receiver"] = serde_json::json!(7);
     let call = shop.post(format!("/users/{}/orders", buyer.id), &bad).token(&buyer.token);
     call.header("idempotency-key", "discreet").send().await.expect(400);

@@ -3,17 +3,17 @@
 use futures_util::future::join_all;
 use rialto_e2e::{
     http::{Answer, Call},
-    invariants::Books,
-    shop::{Basket, Shop, Sketch, unique},
+    invariants::SagaTables,
+    shop::{NewProduct, OrderDraft, Shop, unique},
 };
 use serde_json::json;
 
-const AT_ONCE: usize = 32;
+const CONCURRENCY: usize = 32;
 const ROUNDS: usize = 10;
 
 /// Sends a call from many clients at once.
 async fn at_once(call: &Call) -> Vec<Answer> {
-    let tasks = (0..AT_ONCE).map(|_| tokio::spawn(call.clone().send()));
+    let tasks = (0..CONCURRENCY).map(|_| tokio::spawn(call.clone().send()));
     join_all(tasks).await.into_iter().map(Result::unwrap).collect()
 }
 
@@ -48,10 +48,10 @@ fn assert_one_and_replays(answers: &[Answer], status: u16) {
 async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Wanted once", 600, 1000)).await;
+    let product = shop.product(&seller, &NewProduct::new("Wanted once", 600, 1000)).await;
     let mut orders = Vec::new();
     for _ in 0..ROUNDS {
-        let basket = Basket::of(&[(&product, 1)]);
+        let basket = OrderDraft::of(&[(&product, 1)]);
         let answers = at_once(&shop.placing(&buyer, &basket)).await;
         assert_one_and_replays(&answers, 201);
         orders.push(answers[0].json()["data"]["order_id"].as_str().unwrap().to_owned());
@@ -64,9 +64,9 @@ async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
     listed.reverse();
     assert_eq!(listed, orders);
     for order in &orders {
-        assert_eq!(shop.settled(&buyer, order).await["state"], "CONFIRMED");
+        assert_eq!(shop.wait_until_settled(&buyer, order).await["state"], "CONFIRMED");
     }
-    Books::in_order(&shop.aws, &[&product], &orders).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &orders).await;
     assert_eq!(shop.stock(&seller, &product).await, (1000 - 10, 0, 10));
 }
 
@@ -75,10 +75,10 @@ async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_
     let shop = Shop::open();
     let (seller, buyer, other) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Wanted once", 600, 10)).await;
-    let first = Basket::of(&[(&product, 1)]);
+    let product = shop.product(&seller, &NewProduct::new("Wanted once", 600, 10)).await;
+    let first = OrderDraft::of(&[(&product, 1)]);
     let order = shop.place(&buyer, &first).await;
-    let another = Basket { key: first.key.clone(), ..Basket::of(&[(&product, 2)]) };
+    let another = OrderDraft { key: first.key.clone(), ..OrderDraft::of(&[(&product, 2)]) };
     shop.placing(&buyer, &another).send().await.problem(422, "key_reused");
     // The order of fields and white space don't make another body.
     let text = serde_json::to_string_pretty(&first.body()).unwrap();
@@ -91,9 +91,9 @@ async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_
     assert!(is_replay(&again), "{again}");
     let others = shop.place(&other, &another).await;
     assert_ne!(others, order);
-    shop.settled(&buyer, &order).await;
-    shop.settled(&other, &others).await;
-    Books::in_order(&shop.aws, &[&product], &[order, others]).await;
+    shop.wait_until_settled(&buyer, &order).await;
+    shop.wait_until_settled(&other, &others).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order, others]).await;
     assert_eq!(shop.stock(&seller, &product).await, (7, 0, 3));
 }
 
@@ -101,7 +101,7 @@ async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_
 async fn an_order_without_a_key_is_refused() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
-    let body = Basket::of(&[("prd_01kaka00000000000000000001", 1)]).body();
+    let body = OrderDraft::of(&[("prd_01kaka00000000000000000001", 1)]).body();
     let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
     assert_eq!(call.send().await.is_problem(400, "invalid", &["Idempotency-Key"]), Ok(()));
 }
@@ -110,17 +110,17 @@ async fn an_order_without_a_key_is_refused() {
 async fn a_replay_is_the_first_answer_whatever_became_of_price_product_and_order() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Gets dearer", 600, 10)).await;
-    let basket = Basket::of(&[(&product, 1)]);
+    let product = shop.product(&seller, &NewProduct::new("Gets dearer", 600, 10)).await;
+    let basket = OrderDraft::of(&[(&product, 1)]);
     let first = shop.placing(&buyer, &basket).send().await.expect(201);
     let order = first.json()["data"]["order_id"].as_str().unwrap().to_owned();
-    shop.settled(&buyer, &order).await;
+    shop.wait_until_settled(&buyer, &order).await;
 
     let dearer = shop.patch(format!("/products/{product}"), &json!({ "price": 999 }));
     dearer.token(&seller.token).send().await.data(200);
     shop.choose(&seller, &product, "UNREGISTERED").await;
     rialto_e2e::wait::eventually("orders to hear that it isn't sold any more", async || {
-        let fresh = Basket { key: unique("fresh"), ..basket.clone() };
+        let fresh = OrderDraft { key: unique("fresh"), ..basket.clone() };
         let mut body = fresh.body();
         body["expected_total"] = json!(0);
         let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
@@ -133,14 +133,14 @@ async fn a_replay_is_the_first_answer_whatever_became_of_price_product_and_order
     assert_eq!((again.status, again.text()), (201, first.text()));
     assert_eq!(again.header("location"), first.header("location"));
     assert_eq!(again.json()["data"]["state"], "PENDING", "it is the first answer");
-    Books::in_order(&shop.aws, &[&product], &[order]).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_key_from_32_clients_at_once_adjusts_stock_once() {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
-    let product = shop.product(&seller, &Sketch::new("Counted", 600, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Counted", 600, 10)).await;
     let path = format!("/products/{product}/stock/adjustments");
     let adjusting = |quantity: i64| {
         let body = json!({ "quantity": quantity, "reason": "counted" });
@@ -149,6 +149,6 @@ async fn one_key_from_32_clients_at_once_adjusts_stock_once() {
     let answers = at_once(&adjusting(-4)).await;
     assert_one_and_replays(&answers, 200);
     adjusting(-3).send().await.problem(422, "key_reused");
-    Books::in_order(&shop.aws, &[&product], &[]).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &[]).await;
     assert_eq!(shop.stock(&seller, &product).await, (6, 0, 0));
 }

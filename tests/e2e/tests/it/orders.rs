@@ -1,25 +1,25 @@
 //! The way of an order, one ending after the other.
 
 use rialto_e2e::{
-    invariants::Books,
-    retries::quickly,
-    shop::{Account, Basket, DECLINES, LACKS_FUNDS, Shop, Sketch},
+    invariants::SagaTables,
+    retries::with_short_visibility_timeout,
+    shop::{DECLINES, DemoAccount, LACKS_FUNDS, NewProduct, OrderDraft, Shop},
 };
 use serde_json::{Value, json};
 
 /// A shop with a seller, a buyer and a product of 10 pieces at 1200.
-struct Scene {
+struct Fixture {
     shop: Shop,
-    seller: Account,
-    buyer: Account,
+    seller: DemoAccount,
+    buyer: DemoAccount,
     product: String,
 }
 
-async fn scene() -> Scene {
+async fn scene() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("A thing to order", 1200, 10)).await;
-    Scene { shop, seller, buyer, product }
+    let product = shop.product(&seller, &NewProduct::new("A thing to order", 1200, 10)).await;
+    Fixture { shop, seller, buyer, product }
 }
 
 /// Checks that a timeline is a chain: each event caused by one before it, at the cause's time or later.
@@ -41,8 +41,8 @@ fn assert_chained(timeline: &[Value]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_goes_through() {
-    let Scene { shop, seller, buyer, product } = scene().await;
-    let basket = Basket::of(&[(&product, 3)]);
+    let Fixture { shop, seller, buyer, product } = scene().await;
+    let basket = OrderDraft::of(&[(&product, 3)]);
     let placed = shop.placing(&buyer, &basket).send().await;
     let order = placed.json()["data"]["order_id"].as_str().unwrap().to_owned();
     assert_eq!(placed.header("location"), Some(format!("../../orders/{order}").as_str()));
@@ -52,7 +52,7 @@ async fn an_order_goes_through() {
     assert_eq!((&placed["total"], &placed["shipping_fee"]), (&json!(3900), &json!(300)));
 
     let types = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
-    let timeline = shop.told(&buyer, &order, &types).await;
+    let timeline = shop.timeline_events(&buyer, &order, &types).await;
     assert_chained(&timeline);
     for at in 1..timeline.len() {
         assert_eq!(timeline[at]["causationid"], timeline[at - 1]["id"], "each one led to the next");
@@ -65,20 +65,25 @@ async fn an_order_goes_through() {
     let payment = shop.payment(&buyer, &order).await.data(200);
     assert_eq!(payment["state"], "CAPTURED");
     assert_eq!((&payment["captured"], &payment["refunded"]), (&json!(3900), &json!(0)));
-    Books::in_order(&shop.aws, &[&product], &[order]).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
     assert_eq!(shop.stock(&seller, &product).await, (7, 0, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_of_several_lines_and_sellers_goes_through() {
-    let Scene { shop, seller, buyer, product } = scene().await;
+    let Fixture { shop, seller, buyer, product } = scene().await;
     let other = shop.new_seller().await;
-    let second = shop.product(&other, &Sketch::new("Another thing", 333, 4)).await;
+    let second = shop.product(&other, &NewProduct::new("Another thing", 333, 4)).await;
     // The same product in two lines is summed.
-    let basket = Basket::of(&[(&product, 2), (&second, 1), (&product, 1)]);
+    let basket = OrderDraft::of(&[(&product, 2), (&second, 1), (&product, 1)]);
     let order = shop.place(&buyer, &basket).await;
-    assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
-    Books::in_order(&shop.aws, &[&product, &second], std::slice::from_ref(&order)).await;
+    assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
+    SagaTables::wait_until_consistent(
+        &shop.aws,
+        &[&product, &second],
+        std::slice::from_ref(&order),
+    )
+    .await;
     assert_eq!(shop.stock(&seller, &product).await, (7, 0, 3));
     assert_eq!(shop.stock(&other, &second).await, (3, 0, 1));
 
@@ -94,11 +99,11 @@ async fn an_order_of_several_lines_and_sellers_goes_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declined_card_cancels_the_order_and_its_stock_comes_back() {
     for method in [DECLINES, LACKS_FUNDS] {
-        let Scene { shop, seller, buyer, product } = scene().await;
-        let order = shop.place(&buyer, &Basket::of(&[(&product, 4)]).paid_by(method)).await;
+        let Fixture { shop, seller, buyer, product } = scene().await;
+        let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 4)]).paid_by(method)).await;
         let types =
             ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
-        let timeline = shop.told(&buyer, &order, &types).await;
+        let timeline = shop.timeline_events(&buyer, &order, &types).await;
         assert_chained(&timeline);
         assert_eq!(timeline[4]["data"]["lines"][0]["quantity"], 4);
         let cancelled = shop.order(&buyer, &order).await;
@@ -109,18 +114,19 @@ async fn a_declined_card_cancels_the_order_and_its_stock_comes_back() {
         assert_eq!(cancelled["lines"][0]["state"], "CANCELLED");
         let payment = shop.payment(&buyer, &order).await.data(200);
         assert_eq!((&payment["state"], &payment["captured"]), (&json!("FAILED"), &json!(0)));
-        Books::in_order(&shop.aws, &[&product], &[order]).await;
+        SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
         assert_eq!(shop.stock(&seller, &product).await, (10, 0, 0));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_there_is_cancels_the_order_and_moves_nothing_else() {
-    let Scene { shop, seller, buyer, product } = scene().await;
-    let plenty = shop.product(&seller, &Sketch::new("Plenty of it", 500, 100)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&plenty, 5), (&product, 11)])).await;
-    let timeline =
-        shop.told(&buyer, &order, &["OrderPlaced", "StockRejected", "OrderCancelled"]).await;
+    let Fixture { shop, seller, buyer, product } = scene().await;
+    let plenty = shop.product(&seller, &NewProduct::new("Plenty of it", 500, 100)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&plenty, 5), (&product, 11)])).await;
+    let timeline = shop
+        .timeline_events(&buyer, &order, &["OrderPlaced", "StockRejected", "OrderCancelled"])
+        .await;
     assert_chained(&timeline);
     let shortage = json!([{"product_id": product, "wanted": 11, "available": 10}]);
     assert_eq!(timeline[1]["data"]["shortages"], shortage);
@@ -130,7 +136,7 @@ async fn more_than_there_is_cancels_the_order_and_moves_nothing_else() {
         (&json!("CANCELLED"), &json!("OUT_OF_STOCK"))
     );
     shop.payment(&buyer, &order).await.problem(404, "not_found");
-    Books::in_order(&shop.aws, &[&product, &plenty], &[order]).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product, &plenty], &[order]).await;
     assert_eq!(shop.stock(&seller, &product).await, (10, 0, 0));
     assert_eq!(shop.stock(&seller, &plenty).await, (100, 0, 0));
     let movements =
@@ -142,28 +148,28 @@ async fn more_than_there_is_cancels_the_order_and_moves_nothing_else() {
 async fn a_provider_that_stumbles_or_loses_its_answer_charges_once() {
     let scene = scene().await;
     let aws = scene.shop.aws.clone();
-    quickly(&aws, "payments-on-inventory", stumbling(scene)).await;
+    with_short_visibility_timeout(&aws, "payments-on-inventory", stumbling(scene)).await;
 }
 
-async fn stumbling(scene: Scene) {
-    let Scene { shop, seller, buyer, product } = scene;
+async fn stumbling(scene: Fixture) {
+    let Fixture { shop, seller, buyer, product } = scene;
     let mut orders = Vec::new();
     for method in ["pm_sim_lost", "pm_sim_flaky", "pm_sim_slow"] {
-        orders.push(shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by(method)).await);
+        orders.push(shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by(method)).await);
     }
     for order in &orders {
-        assert_eq!(shop.settled(&buyer, order).await["state"], "CONFIRMED");
+        assert_eq!(shop.wait_until_settled(&buyer, order).await["state"], "CONFIRMED");
         let payment = shop.payment(&buyer, order).await.data(200);
         assert_eq!((&payment["state"], &payment["captured"]), (&json!("CAPTURED"), &json!(1500)));
     }
-    Books::in_order(&shop.aws, &[&product], &orders).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &orders).await;
     assert_eq!(shop.stock(&seller, &product).await, (7, 0, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_for_sale_or_costs_something_else_is_refused_and_leaves_the_key_free() {
-    let Scene { shop, seller, buyer, product } = scene().await;
-    let basket = Basket::of(&[(&product, 1)]);
+    let Fixture { shop, seller, buyer, product } = scene().await;
+    let basket = OrderDraft::of(&[(&product, 1)]);
     let mut body = basket.body();
     body["expected_total"] = json!(1499);
     let placing = |body: &Value| {
@@ -176,23 +182,23 @@ async fn what_is_not_for_sale_or_costs_something_else_is_refused_and_leaves_the_
         (&json!(1500), &json!(300))
     );
 
-    let hidden = shop.register(&seller, &Sketch::new("Not for sale yet", 100, 1)).await;
+    let hidden = shop.register(&seller, &NewProduct::new("Not for sale yet", 100, 1)).await;
     let unknown = rialto_kernel::ProductId::derive(&[b"no such product"]).to_string();
     for missing in [&hidden, &unknown] {
-        let answer = placing(&Basket::of(&[(&product, 1), (missing, 1)]).body()).send().await;
+        let answer = placing(&OrderDraft::of(&[(&product, 1), (missing, 1)]).body()).send().await;
         assert_eq!(answer.problem(409, "not_orderable")["products"], json!([missing]));
     }
 
     body["expected_total"] = json!(1500);
     let order = placing(&body).send().await.data(201)["order_id"].as_str().unwrap().to_owned();
-    assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
-    Books::in_order(&shop.aws, &[&product], &[order]).await;
+    assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
     assert_eq!(shop.stock(&seller, &product).await, (9, 0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_that_sells_out_shows_it_and_an_adjustment_brings_it_back() {
-    let Scene { shop, seller, buyer, product } = scene().await;
+    let Fixture { shop, seller, buyer, product } = scene().await;
     let shown = async |wanted: (&str, bool)| {
         rialto_e2e::wait::eventually("the catalog to show it", async || {
             let data = shop.get(format!("/products/{product}")).send().await.data(200);
@@ -202,16 +208,16 @@ async fn a_product_that_sells_out_shows_it_and_an_adjustment_brings_it_back() {
         .await;
     };
     shown(("SELL", true)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 10)])).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 10)])).await;
     shown(("SOLD_OUT", false)).await;
-    shop.settled(&buyer, &order).await;
+    shop.wait_until_settled(&buyer, &order).await;
     let body = json!({ "quantity": 2, "reason": "found in the cellar" });
     let call =
         shop.post(format!("/products/{product}/stock/adjustments"), &body).token(&seller.token);
     let adjusted = call.header("idempotency-key", "cellar").send().await.data(200);
     assert_eq!(adjusted["available"], 2);
     shown(("SELL", true)).await;
-    let books = Books::in_order(&shop.aws, &[&product], &[order]).await;
+    let books = SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
     let stock = &books.stocks[0];
     assert_eq!((stock.available, stock.reserved, stock.sold), (2, 0, 10));
 }

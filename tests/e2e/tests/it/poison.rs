@@ -2,13 +2,13 @@
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use rialto_contracts::{
-    Cause, Event,
+    Event, EventContext,
     catalog::{ProductRegistered, ProductStatus},
 };
 use rialto_e2e::{
     bus, logs,
-    retries::quickly,
-    shop::{Account, Shop, unique},
+    retries::with_short_visibility_timeout,
+    shop::{DemoAccount, Shop, unique},
     wait::eventually,
 };
 use rialto_kernel::{Amount, Clock, ItemId, ProductId, SellerId, SystemClock};
@@ -20,7 +20,7 @@ const RECEIVES: usize = 5;
 const PIECES: u32 = 7;
 
 /// Nine registrations, and among them something that is no event. The products, and the messages.
-fn batch(seller: &Account, poison: &str) -> (Vec<String>, Vec<String>) {
+fn batch(seller: &DemoAccount, poison: &str) -> (Vec<String>, Vec<String>) {
     let now = SystemClock.now();
     let (mut products, mut messages) = (Vec::new(), Vec::new());
     for _ in 0..9 {
@@ -34,7 +34,7 @@ fn batch(seller: &Account, poison: &str) -> (Vec<String>, Vec<String>) {
             flash_sale: false,
             status: ProductStatus::Registered,
         };
-        let event = Event::new(&registered, 1, 0, now, &Cause::default());
+        let event = Event::new(&registered, 1, 0, now, &EventContext::default());
         products.push(registered.product_id.to_string());
         messages.push(bus::message(&event.source, &event.kind, &json!(event)));
     }
@@ -43,7 +43,7 @@ fn batch(seller: &Account, poison: &str) -> (Vec<String>, Vec<String>) {
 }
 
 /// Checks that each product's stock was opened, once.
-async fn assert_done_once(shop: &Shop, seller: &Account, products: &[String]) {
+async fn assert_done_once(shop: &Shop, seller: &DemoAccount, products: &[String]) {
     for product in products {
         assert_eq!(shop.stock(seller, product).await, (u64::from(PIECES), 0, 0));
         let movements =
@@ -71,7 +71,7 @@ async fn of_a_batch_only_the_unreadable_message_fails() {
 async fn a_poison_message_ends_in_its_queues_own_dead_letter_queue_and_its_neighbours_are_done_once()
  {
     let shop = Shop::open();
-    quickly(&shop.aws, CONSUMER, poisoned(&shop)).await;
+    with_short_visibility_timeout(&shop.aws, CONSUMER, poisoned(&shop)).await;
 }
 
 async fn poisoned(shop: &Shop) {

@@ -1,12 +1,12 @@
 //! The provider's bad habits: whatever it loses, repeats or forgets, an order is charged once. Counted at the provider.
 
 use rialto_e2e::{
-    bus::Tap,
-    invariants::Books,
+    bus::BusSubscription,
+    invariants::SagaTables,
     logs,
     provider::{STUCK, Signer, Simulator},
-    retries::quickly,
-    shop::{Account, Basket, Shop, Sketch},
+    retries::with_short_visibility_timeout,
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
     wait::eventually,
 };
 use rialto_kernel::{Amount, Clock, OrderId, SystemClock, UserId};
@@ -18,35 +18,36 @@ const CONSUMER: &str = "payments-on-inventory";
 /// One piece, with the shipping fee.
 const TOTAL: u64 = 700 + 300;
 
-struct Scene {
+struct Fixture {
     shop: Shop,
     simulator: Simulator,
-    buyer: Account,
+    buyer: DemoAccount,
     product: String,
 }
 
-async fn scene() -> Scene {
+async fn scene() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Paid for once", 700, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Paid for once", 700, 10)).await;
     let simulator = Simulator::open(&shop.aws);
-    Scene { shop, simulator, buyer, product }
+    Fixture { shop, simulator, buyer, product }
 }
 
-impl Scene {
-    fn basket(&self, method: &'static str) -> Basket {
-        Basket::of(&[(&self.product, 1)]).paid_by(method)
+impl Fixture {
+    fn basket(&self, method: &'static str) -> OrderDraft {
+        OrderDraft::of(&[(&self.product, 1)]).paid_by(method)
     }
 
     /// The id that a basket's order will have.
-    fn order_of(&self, basket: &Basket) -> String {
+    fn order_of(&self, basket: &OrderDraft) -> String {
         order_id(UserId::parse(&self.buyer.id).unwrap(), &basket.key).to_string()
     }
 
     /// Waits until the order is CONFIRMED and everything agrees: one intent, one charge.
     async fn paid_once(&self, order: &str) {
-        assert_eq!(self.shop.settled(&self.buyer, order).await["state"], "CONFIRMED");
-        Books::in_order(&self.shop.aws, &[&self.product], &[order.to_owned()]).await;
+        assert_eq!(self.shop.wait_until_settled(&self.buyer, order).await["state"], "CONFIRMED");
+        SagaTables::wait_until_consistent(&self.shop.aws, &[&self.product], &[order.to_owned()])
+            .await;
         assert_eq!(self.simulator.charges(order).await, [(TOTAL, 0)]);
         assert_eq!(self.simulator.intents(order).await.len(), 1);
     }
@@ -65,7 +66,7 @@ impl Scene {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_charged_once_by_whatever_method_answers_badly() {
     let scene = scene().await;
-    quickly(&scene.shop.aws, CONSUMER, async {
+    with_short_visibility_timeout(&scene.shop.aws, CONSUMER, async {
         for method in ["pm_sim_lost", "pm_sim_flaky", "pm_sim_slow", "pm_sim_async"] {
             let order = scene.shop.place(&scene.buyer, &scene.basket(method)).await;
             scene.paid_once(&order).await;
@@ -80,8 +81,8 @@ async fn a_key_that_is_forgotten_before_a_redrive_leads_to_no_second_charge() {
     for method in ["pm_sim_lost", "pm_card_visa"] {
         let basket = scene.basket(method);
         let order = scene.order_of(&basket);
-        let tap = Tap::on_orders(&scene.shop.aws, std::slice::from_ref(&order)).await;
-        quickly(&scene.shop.aws, CONSUMER, async {
+        let tap = BusSubscription::on_orders(&scene.shop.aws, std::slice::from_ref(&order)).await;
+        with_short_visibility_timeout(&scene.shop.aws, CONSUMER, async {
             scene.shop.place(&scene.buyer, &basket).await;
             eventually("the charge to be begun", async || {
                 let intents = scene.simulator.intents(&order).await.len();
@@ -112,7 +113,7 @@ async fn a_failure_that_the_provider_repeats_for_a_day_leads_to_one_charge_after
     );
     scene.simulator.fail(&order, "v1/payment_intents", &form).await;
     let since = SystemClock.now().millis();
-    quickly(&scene.shop.aws, CONSUMER, async {
+    with_short_visibility_timeout(&scene.shop.aws, CONSUMER, async {
         scene.shop.place(&scene.buyer, &basket).await;
         scene.failed(&order, 2, since).await;
         assert_eq!(scene.simulator.charges(&order).await, []);
@@ -126,10 +127,11 @@ async fn a_failure_that_the_provider_repeats_for_a_day_leads_to_one_charge_after
 async fn a_refund_that_the_provider_fails_for_a_day_is_given_once_afterwards() {
     let scene = scene().await;
     // The cancellation's own message may meet the failure too.
-    quickly(&scene.shop.aws, "payments-on-orders", refunded_once(&scene)).await;
+    with_short_visibility_timeout(&scene.shop.aws, "payments-on-orders", refunded_once(&scene))
+        .await;
 }
 
-async fn refunded_once(scene: &Scene) {
+async fn refunded_once(scene: &Fixture) {
     let (shop, simulator) = (&scene.shop, &scene.simulator);
     let order = shop.place(&scene.buyer, &scene.basket(STUCK)).await;
     eventually("the charge to be begun", async || {
@@ -143,7 +145,7 @@ async fn refunded_once(scene: &Scene) {
 
     // It succeeds all the same, and its refund's key leads to a kept failure.
     let total = Amount::new(i64::try_from(TOTAL).unwrap()).unwrap();
-    let refund = Refund::rest(OrderId::parse(&order).unwrap(), total).refund_id.to_string();
+    let refund = Refund::remaining(OrderId::parse(&order).unwrap(), total).refund_id.to_string();
     let intent = simulator.settle(&order).await;
     let form =
         format!("payment_intent={}&amount={TOTAL}&metadata%5Brefund_id%5D={refund}", intent.id);
@@ -167,5 +169,6 @@ async fn refunded_once(scene: &Scene) {
         (&payment["state"], payment["refunds"].as_array().unwrap().len()),
         (&json!("REFUNDED"), 1)
     );
-    Books::in_order(&shop.aws, &[&scene.product], std::slice::from_ref(&order)).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&scene.product], std::slice::from_ref(&order))
+        .await;
 }

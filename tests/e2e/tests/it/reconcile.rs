@@ -2,9 +2,9 @@
 
 use rialto_dynamo::{AttributeValue, Item, Key, Table, number};
 use rialto_e2e::{
-    invariants::Books,
-    operator::Operator,
-    shop::{Basket, Shop, Sketch},
+    invariants::SagaTables,
+    operator::Cli,
+    shop::{NewProduct, OrderDraft, Shop},
     tables::{partition, table},
 };
 
@@ -15,15 +15,15 @@ async fn put(table: &Table, row: Item) {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() {
     let shop = Shop::open();
-    let rialto = Operator::new(env!("CARGO_BIN_EXE_operator"), &shop);
+    let rialto = Cli::new(env!("CARGO_BIN_EXE_operator"), &shop);
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Counted", 700, 10)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 2)])).await;
-    shop.settled(&buyer, &order).await;
-    Books::in_order(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
+    let product = shop.product(&seller, &NewProduct::new("Counted", 700, 10)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)])).await;
+    shop.wait_until_settled(&buyer, &order).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
     let good = rialto.run(&format!("reconcile --product {product}")).await.with_status(0);
-    let good =
-        good.telling(&["Checked 1 orders, 1 reservations, 1 payments", "Everything agrees."]);
+    let good = good
+        .output_containing(&["Checked 1 orders, 1 reservations, 1 payments", "Everything agrees."]);
     assert_eq!(good.out, "", "{good}");
 
     // A piece that nobody brought.

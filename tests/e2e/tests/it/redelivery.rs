@@ -1,11 +1,11 @@
 //! Every event twice, and every batch in reverse.
 
 use rialto_e2e::{
-    bus::{Heard, Tap, publish},
-    invariants::Books,
+    bus::{BusSubscription, ReceivedEvent, publish},
+    invariants::SagaTables,
     logs,
-    shop::{Account, Basket, DECLINES, LACKS_FUNDS, Shop, Sketch},
-    tables::Picture,
+    shop::{DECLINES, DemoAccount, LACKS_FUNDS, NewProduct, OrderDraft, Shop},
+    tables::TableSnapshot,
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock, UserId};
@@ -29,34 +29,34 @@ const CONSUMERS: &[(&str, &str)] = &[
 ];
 
 /// Orders that end in each way.
-struct Scene {
+struct Fixture {
     shop: Shop,
-    seller: Account,
-    buyer: Account,
+    seller: DemoAccount,
+    buyer: DemoAccount,
     products: [String; 2],
-    baskets: Vec<Basket>,
+    baskets: Vec<OrderDraft>,
     /// The ids that the baskets' orders will have.
     orders: Vec<String>,
 }
 
-async fn scene() -> Scene {
+async fn scene() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let a = shop.product(&seller, &Sketch::new("First thing", 1000, 50)).await;
-    let b = shop.product(&seller, &Sketch::new("Second thing", 100, 50)).await;
+    let a = shop.product(&seller, &NewProduct::new("First thing", 1000, 50)).await;
+    let b = shop.product(&seller, &NewProduct::new("Second thing", 100, 50)).await;
     let baskets = vec![
-        Basket::of(&[(&a, 1)]),
-        Basket::of(&[(&a, 2), (&b, 3), (&a, 1)]),
-        Basket::of(&[(&a, 5)]).paid_by(DECLINES),
-        Basket::of(&[(&b, 5)]).paid_by(LACKS_FUNDS),
-        Basket::of(&[(&b, 1), (&a, 51)]),
+        OrderDraft::of(&[(&a, 1)]),
+        OrderDraft::of(&[(&a, 2), (&b, 3), (&a, 1)]),
+        OrderDraft::of(&[(&a, 5)]).paid_by(DECLINES),
+        OrderDraft::of(&[(&b, 5)]).paid_by(LACKS_FUNDS),
+        OrderDraft::of(&[(&b, 1), (&a, 51)]),
     ];
     let user = UserId::parse(&buyer.id).unwrap();
     let orders = baskets.iter().map(|basket| order_id(user, &basket.key).to_string()).collect();
-    Scene { shop, seller, buyer, products: [a, b], baskets, orders }
+    Fixture { shop, seller, buyer, products: [a, b], baskets, orders }
 }
 
-impl Scene {
+impl Fixture {
     async fn place(&self) {
         for (basket, order) in self.baskets.iter().zip(&self.orders) {
             assert_eq!(&self.shop.place(&self.buyer, basket).await, order);
@@ -66,10 +66,10 @@ impl Scene {
     /// Waits until everything is quiet, and checks how it ended.
     async fn ended_as_it_should(&self) {
         for order in &self.orders {
-            self.shop.settled(&self.buyer, order).await;
+            self.shop.wait_until_settled(&self.buyer, order).await;
         }
         let [a, b] = &self.products;
-        Books::in_order(&self.shop.aws, &[a, b], &self.orders).await;
+        SagaTables::wait_until_consistent(&self.shop.aws, &[a, b], &self.orders).await;
         let mut ends = Vec::new();
         for order in &self.orders {
             let order = self.shop.order(&self.buyer, order).await;
@@ -84,7 +84,7 @@ impl Scene {
     }
 
     /// Everything that the services have written down of these orders and products.
-    async fn picture(&self) -> Picture {
+    async fn picture(&self) -> TableSnapshot {
         let mut partitions = Vec::new();
         for product in &self.products {
             for service in ["catalog", "inventory", "orders"] {
@@ -96,19 +96,19 @@ impl Scene {
                 partitions.push((service, format!("ORDER#{order}")));
             }
         }
-        Picture::take(&self.shop.aws, &partitions).await
+        TableSnapshot::take(&self.shop.aws, &partitions).await
     }
 }
 
 /// Listens until every event of the orders' timelines was heard.
-async fn everything(scene: &Scene, tap: &Tap) -> Vec<Heard> {
+async fn everything(scene: &Fixture, tap: &BusSubscription) -> Vec<ReceivedEvent> {
     let mut told = BTreeSet::new();
     for order in &scene.orders {
         for entry in scene.shop.timeline(&scene.buyer, order).await {
             told.insert(entry["id"].as_str().unwrap().to_owned());
         }
     }
-    let mut heard: Vec<Heard> = Vec::new();
+    let mut heard: Vec<ReceivedEvent> = Vec::new();
     eventually("the bus to have carried everything", async || {
         heard.extend(tap.take_all().await);
         let carried: BTreeSet<_> = heard.iter().map(|heard| heard.event.id.to_string()).collect();
@@ -120,8 +120,8 @@ async fn everything(scene: &Scene, tap: &Tap) -> Vec<Heard> {
 }
 
 /// Each event once, in the order in which they were heard first.
-fn distinct(heard: Vec<Heard>) -> Vec<Heard> {
-    let mut distinct: Vec<Heard> = Vec::new();
+fn distinct(heard: Vec<ReceivedEvent>) -> Vec<ReceivedEvent> {
+    let mut distinct: Vec<ReceivedEvent> = Vec::new();
     for heard in heard {
         match distinct.iter().find(|known| known.event.id == heard.event.id) {
             Some(known) => assert_eq!(known, &heard, "published again, an event stays the same"),
@@ -132,12 +132,12 @@ fn distinct(heard: Vec<Heard>) -> Vec<Heard> {
 }
 
 /// Every event twice, and the last one first.
-fn twice_in_reverse(events: &[Heard]) -> Vec<Heard> {
+fn twice_in_reverse(events: &[ReceivedEvent]) -> Vec<ReceivedEvent> {
     events.iter().rev().flat_map(|heard| [heard.clone(), heard.clone()]).collect()
 }
 
 /// How often each function logged that it consumed an event of these orders with this outcome.
-async fn consumed(scene: &Scene, since: i64) -> BTreeMap<(String, String, String), usize> {
+async fn consumed(scene: &Fixture, since: i64) -> BTreeMap<(String, String, String), usize> {
     let mut counts = BTreeMap::new();
     for order in &scene.orders {
         for line in logs::all_lines(&scene.shop.aws, since, order).await {
@@ -155,7 +155,7 @@ async fn consumed(scene: &Scene, since: i64) -> BTreeMap<(String, String, String
 async fn events_that_come_again_in_reverse_change_nothing() {
     let scene = scene().await;
     let since = SystemClock.now().millis();
-    let tap = Tap::on_orders(&scene.shop.aws, &scene.orders).await;
+    let tap = BusSubscription::on_orders(&scene.shop.aws, &scene.orders).await;
     scene.place().await;
     scene.ended_as_it_should().await;
     let heard = distinct(everything(&scene, &tap).await);
@@ -165,11 +165,11 @@ async fn events_that_come_again_in_reverse_change_nothing() {
 
     // Straight to the consumers, as whole batches.
     for (consumer, source) in CONSUMERS {
-        let events: Vec<Heard> =
+        let events: Vec<ReceivedEvent> =
             heard.iter().filter(|heard| heard.source == *source).cloned().collect();
         assert!(!events.is_empty(), "{source} said nothing");
         for batch in twice_in_reverse(&events).chunks(10) {
-            let bodies: Vec<String> = batch.iter().map(Heard::message).collect();
+            let bodies: Vec<String> = batch.iter().map(ReceivedEvent::message).collect();
             let failed = scene.shop.aws.consume(consumer, &bodies).await;
             assert_eq!(failed, Vec::<String>::new(), "{consumer} fails on what it did before");
         }
@@ -206,7 +206,7 @@ async fn events_that_come_again_in_reverse_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_that_come_twice_and_in_reverse_while_orders_are_under_way_end_the_same() {
     let scene = scene().await;
-    let tap = Tap::on_orders(&scene.shop.aws, &scene.orders).await;
+    let tap = BusSubscription::on_orders(&scene.shop.aws, &scene.orders).await;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let aws = scene.shop.aws.clone();

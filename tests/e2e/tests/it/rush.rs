@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 use rialto_e2e::{
-    invariants::Books,
+    invariants::SagaTables,
     local::{Emulator, Local},
-    shop::{Account, Basket, Shop, Sketch},
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
     wait::eventually,
 };
 use serde_json::json;
@@ -30,12 +30,12 @@ async fn of_many_orders_at_once_exactly_those_are_kept_that_there_is_stock_for()
     }
 }
 
-async fn round(shop: &Shop, seller: &Account, buyers: &[Account], orders: usize) {
-    let a = shop.product(seller, &Sketch::new("Everybody wants two", 700, 30)).await;
-    let b = shop.product(seller, &Sketch::new("Everybody wants one", 900, 20)).await;
+async fn round(shop: &Shop, seller: &DemoAccount, buyers: &[DemoAccount], orders: usize) {
+    let a = shop.product(seller, &NewProduct::new("Everybody wants two", 700, 30)).await;
+    let b = shop.product(seller, &NewProduct::new("Everybody wants one", 900, 20)).await;
 
     let place = async |at: usize| {
-        let basket = Basket::of(&[(&a, 2), (&b, 1)]);
+        let basket = OrderDraft::of(&[(&a, 2), (&b, 1)]);
         shop.place(&buyers[at % buyers.len()], &basket).await
     };
     let placed: Vec<String> = join_all((0..orders).map(place)).await;
@@ -48,7 +48,7 @@ async fn round(shop: &Shop, seller: &Account, buyers: &[Account], orders: usize)
         })
         .await;
     }
-    let books = Books::in_order(&shop.aws, &[&a, &b], &placed).await;
+    let books = SagaTables::wait_until_consistent(&shop.aws, &[&a, &b], &placed).await;
     assert_eq!(books.orders.len(), orders);
     let ended = |state: &str, reason: Option<&str>| {
         let is = |order: &&rialto_orders::domain::order::Order| {

@@ -2,11 +2,11 @@
 
 use futures_util::future::join_all;
 use rialto_e2e::{
-    invariants::Books,
+    invariants::SagaTables,
     logs,
     provider::{STUCK, Signer, Simulator, event, webhook},
-    shop::{Account, Basket, Shop, Sketch},
-    tables::Picture,
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
+    tables::TableSnapshot,
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp, signature};
@@ -15,27 +15,27 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// An order whose charge the provider is at for as long as the test wants.
-struct Scene {
+struct Fixture {
     shop: Shop,
     simulator: Simulator,
     signer: Signer,
-    buyer: Account,
+    buyer: DemoAccount,
     product: String,
     order: String,
 }
 
-async fn scene() -> Scene {
+async fn scene() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Paid for later", 700, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Paid for later", 700, 10)).await;
     let (simulator, signer) = (Simulator::open(&shop.aws), Signer::of(&shop.aws).await);
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by(STUCK)).await;
-    let scene = Scene { shop, simulator, signer, buyer, product, order };
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by(STUCK)).await;
+    let scene = Fixture { shop, simulator, signer, buyer, product, order };
     scene.payment_is("PROCESSING").await;
     scene
 }
 
-impl Scene {
+impl Fixture {
     async fn payment_is(&self, state: &str) -> Value {
         eventually(&format!("the payment to be {state}"), async || {
             let answer = self.shop.payment(&self.buyer, &self.order).await;
@@ -53,12 +53,17 @@ impl Scene {
     }
 
     async fn in_order(&self) {
-        Books::in_order(&self.shop.aws, &[&self.product], std::slice::from_ref(&self.order)).await;
+        SagaTables::wait_until_consistent(
+            &self.shop.aws,
+            &[&self.product],
+            std::slice::from_ref(&self.order),
+        )
+        .await;
     }
 
     /// Everything that payments has written down of the order.
-    async fn picture(&self) -> Picture {
-        Picture::take(&self.shop.aws, &[("payments", format!("ORDER#{}", self.order))]).await
+    async fn picture(&self) -> TableSnapshot {
+        TableSnapshot::take(&self.shop.aws, &[("payments", format!("ORDER#{}", self.order))]).await
     }
 }
 
@@ -66,11 +71,11 @@ impl Scene {
 async fn an_asynchronous_charge_confirms_its_order_by_itself_though_it_is_told_twice() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Paid for soon", 700, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Paid for soon", 700, 10)).await;
     let since = SystemClock.now().millis();
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 1)]).paid_by("pm_sim_async")).await;
-    assert_eq!(shop.settled(&buyer, &order).await["state"], "CONFIRMED");
-    shop.told(
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by("pm_sim_async")).await;
+    assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
+    shop.timeline_events(
         &buyer,
         &order,
         &["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"],
@@ -84,7 +89,7 @@ async fn an_asynchronous_charge_confirms_its_order_by_itself_though_it_is_told_t
     })
     .await;
     assert_eq!(Simulator::open(&shop.aws).charges(&order).await, [(1_000, 0)]);
-    Books::in_order(&shop.aws, &[&product], &[order]).await;
+    SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,10 +99,13 @@ async fn a_success_that_is_told_twenty_times_at_once_is_recorded_once() {
     let told = join_all((0..20).map(|_| scene.signer.succeeded(&scene.shop, &intent))).await;
     let other: Vec<_> = told.into_iter().filter(|answer| answer.status != 204).collect();
     assert_eq!(other, []);
-    assert_eq!(scene.shop.settled(&scene.buyer, &scene.order).await["state"], "CONFIRMED");
+    assert_eq!(
+        scene.shop.wait_until_settled(&scene.buyer, &scene.order).await["state"],
+        "CONFIRMED"
+    );
     scene.in_order().await;
     let types = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
-    scene.shop.told(&scene.buyer, &scene.order, &types).await;
+    scene.shop.timeline_events(&scene.buyer, &scene.order, &types).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +167,7 @@ async fn what_is_not_signed_just_now_is_refused_and_changes_nothing() {
     let two = format!("{time},v1={},{signature}", "0".repeat(64));
     webhook(&scene.shop, &body).header(signature::HEADER, two).send().await.expect(204);
     scene.payment_is("CAPTURED").await;
-    scene.shop.settled(&scene.buyer, &scene.order).await;
+    scene.shop.wait_until_settled(&scene.buyer, &scene.order).await;
     scene.in_order().await;
 }
 
@@ -192,7 +200,7 @@ async fn what_is_signed_is_read_to_the_byte_and_refused_unless_it_is_an_event() 
         .await;
     assert_eq!(answer["statusCode"], 204, "{answer}");
     scene.payment_is("CAPTURED").await;
-    scene.shop.settled(&scene.buyer, &scene.order).await;
+    scene.shop.wait_until_settled(&scene.buyer, &scene.order).await;
     scene.in_order().await;
 }
 
@@ -222,6 +230,6 @@ async fn what_is_about_something_else_or_not_true_is_acknowledged_and_changes_no
     }
     let intent = scene.simulator.settle(&scene.order).await;
     scene.signer.succeeded(&scene.shop, &intent).await.expect(204);
-    scene.shop.settled(&scene.buyer, &scene.order).await;
+    scene.shop.wait_until_settled(&scene.buyer, &scene.order).await;
     scene.in_order().await;
 }

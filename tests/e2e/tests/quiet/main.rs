@@ -7,7 +7,7 @@
 use aws_sdk_sqs::types::QueueAttributeName;
 use rialto_e2e::{
     aws::Aws,
-    invariants::{Books, broken},
+    invariants::{SagaTables, broken},
     local::Local,
     logs::{SERVICES, lines, never_logged},
     wait::eventually,
@@ -50,7 +50,7 @@ async fn every_invariant_holds_over_whole_tables_and_no_message_is_left_or_dead(
     })
     .await;
     let books = eventually("every invariant to hold", async || {
-        let books = Books::whole(&aws).await;
+        let books = SagaTables::load_all(&aws).await;
         let broken = broken(&books);
         if broken.is_empty() { Ok(books) } else { Err(broken.join("\n")) }
     })

@@ -1,9 +1,9 @@
 //! The sweeps with a clock of their own: after the other tests, because they settle everything on the stage.
 
 use rialto_e2e::{
-    invariants::Books,
+    invariants::SagaTables,
     provider::{STUCK, Signer, Simulator},
-    shop::{Account, Basket, Shop, Sketch},
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock};
@@ -15,28 +15,28 @@ use tokio::sync::Mutex;
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// An order whose charge the provider never decides.
-struct Scene {
+struct Fixture {
     shop: Shop,
     simulator: Simulator,
-    seller: Account,
-    buyer: Account,
+    seller: DemoAccount,
+    buyer: DemoAccount,
     product: String,
     order: String,
 }
 
-async fn scene() -> Scene {
+async fn scene() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &Sketch::new("Never paid for", 700, 10)).await;
-    let order = shop.place(&buyer, &Basket::of(&[(&product, 2)]).paid_by(STUCK)).await;
+    let product = shop.product(&seller, &NewProduct::new("Never paid for", 700, 10)).await;
+    let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)]).paid_by(STUCK)).await;
     let simulator = Simulator::open(&shop.aws);
-    let scene = Scene { shop, simulator, seller, buyer, product, order };
+    let scene = Fixture { shop, simulator, seller, buyer, product, order };
     scene.payment_is("PROCESSING").await;
     assert_eq!(scene.shop.stock(&scene.seller, &scene.product).await, (8, 2, 0));
     scene
 }
 
-impl Scene {
+impl Fixture {
     /// Runs a service's sweep as if it were so many minutes later.
     async fn sweep(&self, service: &str, minutes: u64) -> Value {
         let now = SystemClock.now().plus(Duration::from_secs(minutes * 60));
@@ -53,7 +53,7 @@ impl Scene {
 
     /// The order is cancelled for this reason, and its stock comes back.
     async fn cancelled(&self, reason: &str) {
-        let order = self.shop.settled(&self.buyer, &self.order).await;
+        let order = self.shop.wait_until_settled(&self.buyer, &self.order).await;
         assert_eq!((&order["state"], &order["reason"]), (&json!("CANCELLED"), &json!(reason)));
         eventually("the stock to come back", async || {
             let stock = self.shop.stock(&self.seller, &self.product).await;
@@ -63,7 +63,12 @@ impl Scene {
     }
 
     async fn in_order(&self) {
-        Books::in_order(&self.shop.aws, &[&self.product], std::slice::from_ref(&self.order)).await;
+        SagaTables::wait_until_consistent(
+            &self.shop.aws,
+            &[&self.product],
+            std::slice::from_ref(&self.order),
+        )
+        .await;
     }
 }
 
@@ -128,6 +133,9 @@ async fn a_success_that_nobody_told_of_is_found_by_the_sweep() {
     scene.simulator.settle(&scene.order).await;
     scene.sweep("payments", 15).await;
     scene.payment_is("CAPTURED").await;
-    assert_eq!(scene.shop.settled(&scene.buyer, &scene.order).await["state"], "CONFIRMED");
+    assert_eq!(
+        scene.shop.wait_until_settled(&scene.buyer, &scene.order).await["state"],
+        "CONFIRMED"
+    );
     scene.in_order().await;
 }

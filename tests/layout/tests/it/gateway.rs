@@ -69,7 +69,7 @@ fn the_gateway_asks_for_a_token_exactly_where_the_access_table_does() {
         for (method, definition) in methods.as_object().unwrap() {
             let Some(route) = route(method, path) else { continue };
             let asks = definition["security"][0].get("access_token").is_some();
-            if asks != route.who.by_token() {
+            if asks != route.who.requires_token() {
                 found.push(format!(
                     "{method} {path}: asks for a token: {asks}, may be called by {:?}",
                     route.who

@@ -4,23 +4,24 @@ use crate::{
         account::Account, contact::Email, credential::Credential, registration::Registration,
     },
     ports::{
-        AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin, Registrar,
+        AccountReader, AccountRegistrar, AccountWriter, CredentialReader, CredentialWriter,
+        LastLoginWriter,
     },
 };
 use rialto_dynamo::{
-    AttributeValue, Expect, Item, OUTBOX, Refusal, TransactWriteItem, Transacted, Update,
-    read_item, write_item,
+    AttributeValue, FailedCondition, Item, OUTBOX, Precondition, TransactOutcome,
+    TransactWriteItem, Update, read_item, write_item,
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
 /// Kept beside the version.
 pub(super) const LAST_LOGIN: &str = "last_login_at";
 
-impl Registrar for DynamoAccounts {
+impl AccountRegistrar for DynamoAccounts {
     async fn register(&self, registration: &Registration) -> Result<Write, StoreError> {
         let Registration { account, credential, profile, events } = registration;
         let id = account.account_id;
-        self.note_day(account).await?;
+        self.record_signup_day(account).await?;
         let mut listed = write_item(&account_key(id), account, events)?;
         listed.extend(listing(account));
         let mut items =
@@ -28,18 +29,19 @@ impl Registrar for DynamoAccounts {
         if let Some(profile) = profile {
             items.push(write_item(&profile_key(id), profile, &[])?);
         }
-        let writes = items.into_iter().map(|item| self.table.put_part(item, Expect::Absent));
+        let writes =
+            items.into_iter().map(|item| self.table.transact_put(item, Precondition::Absent));
         Ok(match self.table.transact(writes.collect::<Result<_, _>>()?).await? {
-            Transacted::Done => Write::Done,
-            Transacted::Refused(refusals) if is_there(&refusals, credential) => Write::Done,
-            Transacted::Refused(_) => Write::Conflict,
+            TransactOutcome::Done => Write::Done,
+            TransactOutcome::Refused(refusals) if is_there(&refusals, credential) => Write::Done,
+            TransactOutcome::Refused(_) => Write::Conflict,
         })
     }
 }
 
 /// Whether what a registration found in its place is its own credential: a write whose answer was lost is sent again, and then
 /// collides with itself.
-fn is_there(refusals: &[Option<Refusal>], credential: &Credential) -> bool {
+fn is_there(refusals: &[Option<FailedCondition>], credential: &Credential) -> bool {
     let found = refusals.first().and_then(Option::as_ref);
     found
         .is_some_and(|found| read_item::<Credential>(found.item.clone()).as_ref() == Ok(credential))
@@ -54,7 +56,7 @@ impl CredentialReader for DynamoAccounts {
 impl CredentialWriter for DynamoAccounts {
     async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
         let item = write_item(&credential_key(&credential.email), credential, &[])?;
-        Ok(written(&self.table.put(item, Expect::Version(credential.version - 1)).await?))
+        Ok(written(&self.table.put(item, Precondition::Version(credential.version - 1)).await?))
     }
 }
 
@@ -73,13 +75,14 @@ pub(super) fn changes(account: &Account) -> Result<Item, StoreError> {
 
 impl AccountWriter for DynamoAccounts {
     async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
-        let (key, expect) = (account_key(account.account_id), Expect::Version(account.version - 1));
+        let (key, expect) =
+            (account_key(account.account_id), Precondition::Version(account.version - 1));
         self.table.update(&key, changes(account)?, &[OUTBOX], expect).await
     }
 }
 
-impl LastLogin for DynamoAccounts {
-    async fn note_login(&self, account: AccountId, at: Timestamp) -> Result<Write, StoreError> {
+impl LastLoginWriter for DynamoAccounts {
+    async fn record_login(&self, account: AccountId, at: Timestamp) -> Result<Write, StoreError> {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let update = Update::builder()
             .table_name(&self.table.name)

@@ -1,37 +1,41 @@
 use super::DynamoAccounts;
 use crate::{
-    domain::attempts::{Admission, Attempt, Counter, Subject, WINDOW},
-    ports::AttemptCounter,
+    domain::attempts::{LimitedAction, RateLimitDecision, RateLimitKey, RateLimitSubject, WINDOW},
+    ports::RateLimiter,
 };
-use rialto_dynamo::{Counted, Key};
+use rialto_dynamo::{CountOutcome, Key};
 use rialto_kernel::{StoreError, Timestamp, Write};
 
-fn key(counter: &Counter) -> Key {
+fn key(counter: &RateLimitKey) -> Key {
     let whose = match &counter.subject {
-        Subject::Email(email) => format!("EMAIL#{email}"),
-        Subject::Address(address) => format!("ADDRESS#{address}"),
+        RateLimitSubject::Email(email) => format!("EMAIL#{email}"),
+        RateLimitSubject::Address(address) => format!("ADDRESS#{address}"),
     };
     let what = match counter.attempt {
-        Attempt::Password => "PASSWORD",
-        Attempt::MailCode => "MAIL-CODE",
-        Attempt::Code => "CODE",
+        LimitedAction::Password => "PASSWORD",
+        LimitedAction::MailCode => "MAIL-CODE",
+        LimitedAction::Code => "CODE",
     };
     Key::new(whose, format!("ATTEMPTS#{what}"))
 }
 
-impl AttemptCounter for DynamoAccounts {
-    async fn count(&self, counter: &Counter, now: Timestamp) -> Result<Admission, StoreError> {
+impl RateLimiter for DynamoAccounts {
+    async fn acquire(
+        &self,
+        counter: &RateLimitKey,
+        now: Timestamp,
+    ) -> Result<RateLimitDecision, StoreError> {
         Ok(match self.table.count(&key(counter), counter.limit(), WINDOW, now).await? {
-            Counted::Done => Admission::Admitted,
-            Counted::Full { until } => Admission::Refused { until },
+            CountOutcome::Done => RateLimitDecision::Admitted,
+            CountOutcome::LimitReached { until } => RateLimitDecision::Refused { until },
         })
     }
 
-    async fn take_back(&self, counter: &Counter) -> Result<(), StoreError> {
-        self.table.uncount(&key(counter)).await
+    async fn refund(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
+        self.table.decrement(&key(counter)).await
     }
 
-    async fn forget(&self, counter: &Counter) -> Result<(), StoreError> {
+    async fn clear(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
         match self.table.delete(&key(counter), None).await? {
             Write::Done | Write::Conflict => Ok(()),
         }

@@ -1,7 +1,7 @@
 use super::{DynamoAccounts, account_key};
 use crate::{domain::account::Account, ports::AccountLister};
 use futures_util::future::try_join_all;
-use rialto_dynamo::{AttributeValue, Expect, Item, Key, PutOutcome, Stretch, read_item};
+use rialto_dynamo::{AttributeValue, Item, Key, Precondition, PutOutcome, Stretch, read_item};
 use rialto_kernel::{AccountId, Role, StoreError, digest};
 use std::sync::PoisonError;
 
@@ -19,19 +19,19 @@ pub(super) fn listing(account: &Account) -> Item {
     let id = account.account_id;
     let shard = digest::sha256(&[id.to_string().as_bytes()])[0] % SHARDS;
     let partition = day_partition(id.role(), &account.created_at.day(), shard);
-    [("by_day_pk", partition), ("by_day_sk", account.place())]
+    [("by_day_pk", partition), ("by_day_sk", account.list_sort_key())]
         .map(|(name, text)| (name.to_owned(), AttributeValue::S(text)))
         .into()
 }
 
 impl DynamoAccounts {
     /// Notes that accounts were made on this day, before the first one is.
-    pub(super) async fn note_day(&self, account: &Account) -> Result<(), StoreError> {
+    pub(super) async fn record_signup_day(&self, account: &Account) -> Result<(), StoreError> {
         let day = Key::new(format!("DAYS#{}", account.account_id.role()), account.created_at.day());
         if *self.known_day.lock().unwrap_or_else(PoisonError::into_inner) == Some(day.clone()) {
             return Ok(());
         }
-        match self.table.put(day.item(), Expect::Absent).await? {
+        match self.table.put(day.item(), Precondition::Absent).await? {
             PutOutcome::Done | PutOutcome::Refused(_) => {}
         }
         *self.known_day.lock().unwrap_or_else(PoisonError::into_inner) = Some(day);
@@ -39,7 +39,7 @@ impl DynamoAccounts {
     }
 
     /// Places of a day's accounts, newest first, up to `limit`.
-    async fn places(
+    async fn index_keys(
         &self,
         role: Role,
         day: &str,
@@ -104,7 +104,7 @@ impl AccountLister for DynamoAccounts {
         'days: loop {
             let (days, more) = self.days(role, before).await?;
             for day in &days {
-                places.extend(self.places(role, day, wanted, position).await?);
+                places.extend(self.index_keys(role, day, wanted, position).await?);
                 if places.len() >= wanted as usize {
                     break 'days;
                 }
@@ -119,7 +119,7 @@ impl AccountLister for DynamoAccounts {
         let ids: Vec<AccountId> =
             places.iter().map(|place| account_at(place)).collect::<Result<_, _>>()?;
         let keys: Vec<Key> = ids.into_iter().map(account_key).collect();
-        let mut items = self.table.get_all(&keys).await?;
+        let mut items = self.table.batch_get(&keys).await?;
         let accounts = keys.iter().filter_map(|key| items.remove(key)).map(read_item);
         Ok((accounts.collect::<Result<_, _>>()?, more))
     }

@@ -3,7 +3,7 @@ use crate::{
     domain::{account::Account, address_book::AddressBook, profile::Profile},
     ports::{AddressBooks, Profiles},
 };
-use rialto_dynamo::{Expect, read_item, write_item};
+use rialto_dynamo::{Precondition, read_item, write_item};
 use rialto_kernel::{AccountId, StoreError, UserId, Write};
 
 impl Profiles for DynamoAccounts {
@@ -13,7 +13,7 @@ impl Profiles for DynamoAccounts {
 
     async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
         let item = write_item(&profile_key(AccountId::User(profile.user_id)), profile, &[])?;
-        Ok(written(&self.table.put(item, Expect::Version(profile.version - 1)).await?))
+        Ok(written(&self.table.put(item, Precondition::Version(profile.version - 1)).await?))
     }
 }
 
@@ -21,7 +21,7 @@ impl AddressBooks for DynamoAccounts {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         let id = AccountId::User(user);
         let keys = [account_key(id), addresses_key(id)];
-        let mut items = self.table.get_all(&keys).await?;
+        let mut items = self.table.batch_get(&keys).await?;
         let Some(account) = items.remove(&keys[0]) else { return Ok(None) };
         let book = items.remove(&keys[1]).map(read_item).transpose()?;
         Ok(Some((read_item(account)?, book.unwrap_or(AddressBook::empty(user)))))
@@ -33,12 +33,15 @@ impl AddressBooks for DynamoAccounts {
         account: &Account,
     ) -> Result<Write, StoreError> {
         let id = account.account_id;
-        let expect =
-            if book.version == 1 { Expect::Absent } else { Expect::Version(book.version - 1) };
+        let expect = if book.version == 1 {
+            Precondition::Absent
+        } else {
+            Precondition::Version(book.version - 1)
+        };
         let item = write_item(&addresses_key(id), book, &[])?;
         self.transact(vec![
-            self.table.check_part(&account_key(id), Expect::Version(account.version))?,
-            self.table.put_part(item, expect)?,
+            self.table.transact_check(&account_key(id), Precondition::Version(account.version))?,
+            self.table.transact_put(item, expect)?,
         ])
         .await
     }

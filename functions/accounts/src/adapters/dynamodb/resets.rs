@@ -1,9 +1,9 @@
 use super::{DynamoAccounts, credential_key, written};
 use crate::{
-    domain::{contact::Email, credential::Credential, reset::Reset},
+    domain::{contact::Email, credential::Credential, reset::PasswordReset},
     ports::{ResetReader, ResetWriter},
 };
-use rialto_dynamo::{Expect, Key, number, read_item, write_item};
+use rialto_dynamo::{Key, Precondition, number, read_item, write_item};
 use rialto_kernel::{StoreError, Write};
 
 fn reset_key(email: &Email) -> Key {
@@ -11,25 +11,29 @@ fn reset_key(email: &Email) -> Key {
 }
 
 impl ResetWriter for DynamoAccounts {
-    async fn save_reset(&self, email: &Email, reset: &Reset) -> Result<Write, StoreError> {
+    async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
         let mut item = write_item(&reset_key(email), reset, &[])?;
         // The table forgets it some time after it is good for nothing.
         item.insert("ttl".to_owned(), number(reset.expires_at.seconds()));
-        Ok(written(&self.table.put(item, Expect::Older(reset.version)).await?))
+        Ok(written(&self.table.put(item, Precondition::Older(reset.version)).await?))
     }
 }
 
 impl ResetReader for DynamoAccounts {
-    async fn reset(&self, email: &Email) -> Result<Option<Reset>, StoreError> {
+    async fn reset(&self, email: &Email) -> Result<Option<PasswordReset>, StoreError> {
         self.table.get(&reset_key(email)).await?.map(read_item).transpose()
     }
 
-    async fn use_reset(&self, credential: &Credential, reset: &Reset) -> Result<Write, StoreError> {
+    async fn use_reset(
+        &self,
+        credential: &Credential,
+        reset: &PasswordReset,
+    ) -> Result<Write, StoreError> {
         let email = &credential.email;
         let item = write_item(&credential_key(email), credential, &[])?;
         self.transact(vec![
-            self.table.put_part(item, Expect::Version(credential.version - 1))?,
-            self.table.delete_part(&reset_key(email), Expect::Version(reset.version))?,
+            self.table.transact_put(item, Precondition::Version(credential.version - 1))?,
+            self.table.transact_delete(&reset_key(email), Precondition::Version(reset.version))?,
         ])
         .await
     }

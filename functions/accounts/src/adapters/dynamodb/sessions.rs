@@ -6,13 +6,14 @@ use crate::{
 use futures_util::future::try_join_all;
 use rialto_contracts::Event;
 use rialto_dynamo::{
-    Delete, Expect, Item, Key, Stretch, TransactWriteItem, item_key, number, read_item, write_item,
+    Delete, Item, Key, Precondition, Stretch, TransactWriteItem, item_key, number, read_item,
+    write_item,
 };
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 
 const PREFIX: &str = "SESSION#";
 /// How many sessions are looked at, and ended, at a time.
-const AT_ONCE: u32 = 25;
+const CONCURRENCY: u32 = 25;
 
 /// The table forgets it some time after its end.
 fn item(session: &Session, events: &[Event]) -> Result<Item, StoreError> {
@@ -56,11 +57,11 @@ impl SessionStarter for DynamoAccounts {
         events: &[Event],
     ) -> Result<Write, StoreError> {
         let writes = vec![
-            self.table.check_part(
+            self.table.transact_check(
                 &credential_key(&credential.email),
-                Expect::Version(credential.version),
+                Precondition::Version(credential.version),
             )?,
-            self.table.put_part(item(session, events)?, Expect::Absent)?,
+            self.table.transact_put(item(session, events)?, Precondition::Absent)?,
         ];
         self.transact(writes).await
     }
@@ -79,7 +80,7 @@ impl SessionReader for DynamoAccounts {
 impl SessionWriter for DynamoAccounts {
     async fn save(&self, session: &Session) -> Result<Write, StoreError> {
         let outcome =
-            self.table.put(item(session, &[])?, Expect::Version(session.version - 1)).await?;
+            self.table.put(item(session, &[])?, Precondition::Version(session.version - 1)).await?;
         Ok(written(&outcome))
     }
 }
@@ -103,7 +104,7 @@ impl SessionEnder for DynamoAccounts {
         let kept = except.map(|session| session_key(account, session));
         let (mut ended, mut before) = (0, None);
         loop {
-            let (items, more) = self.stretch(account, before.as_deref(), AT_ONCE).await?;
+            let (items, more) = self.stretch(account, before.as_deref(), CONCURRENCY).await?;
             let keys: Vec<Key> = items.iter().map(item_key).collect::<Result<_, _>>()?;
             let over = keys.iter().filter(|key| Some(*key) != kept.as_ref());
             let writes = try_join_all(over.map(|key| self.table.delete(key, None))).await?;

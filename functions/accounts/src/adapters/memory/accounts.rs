@@ -7,13 +7,13 @@ use crate::{
         registration::Registration,
     },
     ports::{
-        AccountLister, AccountReader, AccountWriter, CredentialReader, CredentialWriter, LastLogin,
-        Registrar,
+        AccountLister, AccountReader, AccountRegistrar, AccountWriter, CredentialReader,
+        CredentialWriter, LastLoginWriter,
     },
 };
 use rialto_kernel::{AccountId, Role, StoreError, Timestamp, Write};
 
-impl Registrar for MemoryAccounts {
+impl AccountRegistrar for MemoryAccounts {
     async fn register(&self, registration: &Registration) -> Result<Write, StoreError> {
         let Registration { account, credential, profile, events } = registration.clone();
         let mut state = self.state();
@@ -29,7 +29,7 @@ impl Registrar for MemoryAccounts {
         state.credentials.insert(email, credential);
         state.accounts.insert(account.account_id, account);
         state.profiles.extend(profile.map(|profile| (profile.user_id, profile)));
-        state.announced.extend(events);
+        state.published_events.extend(events);
         Ok(Write::Done)
     }
 }
@@ -58,8 +58,8 @@ impl AccountReader for MemoryAccounts {
     }
 }
 
-impl LastLogin for MemoryAccounts {
-    async fn note_login(&self, account: AccountId, at: Timestamp) -> Result<Write, StoreError> {
+impl LastLoginWriter for MemoryAccounts {
+    async fn record_login(&self, account: AccountId, at: Timestamp) -> Result<Write, StoreError> {
         match self.state().accounts.get_mut(&account) {
             Some(account)
                 if account.status == AccountStatus::Registered
@@ -87,10 +87,11 @@ impl AccountLister for MemoryAccounts {
         position: Option<&str>,
     ) -> Result<(Vec<Account>, bool), StoreError> {
         let state = self.state();
-        let behind = |account: &&Account| position.is_none_or(|at| account.place().as_str() < at);
+        let behind =
+            |account: &&Account| position.is_none_or(|at| account.list_sort_key().as_str() < at);
         let of_role = state.accounts.values().filter(|account| account.account_id.role() == role);
         let mut found: Vec<Account> = of_role.filter(behind).cloned().collect();
-        found.sort_unstable_by_key(|account| std::cmp::Reverse(account.place()));
+        found.sort_unstable_by_key(|account| std::cmp::Reverse(account.list_sort_key()));
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
         Ok((found, more))

@@ -1,32 +1,36 @@
 use super::MemoryAccounts;
 use crate::{
-    domain::attempts::{Admission, Counter, WINDOW},
-    ports::AttemptCounter,
+    domain::attempts::{RateLimitDecision, RateLimitKey, WINDOW},
+    ports::RateLimiter,
 };
 use rialto_kernel::{StoreError, Timestamp};
 
-impl AttemptCounter for MemoryAccounts {
-    async fn count(&self, counter: &Counter, now: Timestamp) -> Result<Admission, StoreError> {
+impl RateLimiter for MemoryAccounts {
+    async fn acquire(
+        &self,
+        counter: &RateLimitKey,
+        now: Timestamp,
+    ) -> Result<RateLimitDecision, StoreError> {
         let mut state = self.state();
         let (count, ends) = state.attempts.entry(counter.clone()).or_insert((0, now.plus(WINDOW)));
         if *ends <= now {
             (*count, *ends) = (0, now.plus(WINDOW));
         }
         if *count >= counter.limit() {
-            return Ok(Admission::Refused { until: *ends });
+            return Ok(RateLimitDecision::Refused { until: *ends });
         }
         *count += 1;
-        Ok(Admission::Admitted)
+        Ok(RateLimitDecision::Admitted)
     }
 
-    async fn take_back(&self, counter: &Counter) -> Result<(), StoreError> {
+    async fn refund(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
         if let Some((count, _)) = self.state().attempts.get_mut(counter) {
             *count = count.saturating_sub(1);
         }
         Ok(())
     }
 
-    async fn forget(&self, counter: &Counter) -> Result<(), StoreError> {
+    async fn clear(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
         self.state().attempts.remove(counter);
         Ok(())
     }

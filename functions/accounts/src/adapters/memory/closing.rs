@@ -22,7 +22,7 @@ impl AccountCloser for MemoryAccounts {
         }
         state.credentials.remove(&email);
         state.due.insert(account.account_id, ask_at);
-        state.announced.extend_from_slice(events);
+        state.published_events.extend_from_slice(events);
         Ok(Write::Done)
     }
 
@@ -43,7 +43,7 @@ impl ErasureQueue for MemoryAccounts {
         Ok(due.into_iter().take(at_most).map(|(_, id)| id).collect())
     }
 
-    async fn postpone(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
+    async fn reschedule(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
         let mut state = self.state();
         let version = state.accounts.get(&account.account_id).map(|held| held.version);
         if version != Some(account.version) {

@@ -39,7 +39,7 @@ impl KeyReader for MemoryKeys {
 }
 
 impl KeyWriter for MemoryKeys {
-    async fn kept_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
+    async fn current_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
         self.signing_key(role).await
     }
 

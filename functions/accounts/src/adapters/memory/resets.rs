@@ -1,12 +1,12 @@
 use super::MemoryAccounts;
 use crate::{
-    domain::{contact::Email, credential::Credential, reset::Reset},
+    domain::{contact::Email, credential::Credential, reset::PasswordReset},
     ports::{ResetReader, ResetWriter},
 };
 use rialto_kernel::{StoreError, Write};
 
 impl ResetWriter for MemoryAccounts {
-    async fn save_reset(&self, email: &Email, reset: &Reset) -> Result<Write, StoreError> {
+    async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.resets.get(&email.key()).is_some_and(|held| held.version >= reset.version) {
             return Ok(Write::Conflict);
@@ -17,11 +17,15 @@ impl ResetWriter for MemoryAccounts {
 }
 
 impl ResetReader for MemoryAccounts {
-    async fn reset(&self, email: &Email) -> Result<Option<Reset>, StoreError> {
+    async fn reset(&self, email: &Email) -> Result<Option<PasswordReset>, StoreError> {
         Ok(self.state().resets.get(&email.key()).cloned())
     }
 
-    async fn use_reset(&self, credential: &Credential, reset: &Reset) -> Result<Write, StoreError> {
+    async fn use_reset(
+        &self,
+        credential: &Credential,
+        reset: &PasswordReset,
+    ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let email = credential.email.key();
         let held = state.resets.get(&email).map(|held| held.version);

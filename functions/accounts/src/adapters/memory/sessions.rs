@@ -21,7 +21,7 @@ impl SessionStarter for MemoryAccounts {
             return Ok(Write::Conflict);
         }
         state.sessions.insert(key, session.clone());
-        state.announced.extend_from_slice(events);
+        state.published_events.extend_from_slice(events);
         Ok(Write::Done)
     }
 }

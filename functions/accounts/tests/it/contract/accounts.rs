@@ -3,8 +3,8 @@ use rialto_accounts::{
     SERVICE,
     adapters::{dynamodb::DynamoAccounts, memory::MemoryKeys, passwords::Argon2Passwords},
     application::{
+        init_keys::init_keys,
         log_in::{LogIn, log_in},
-        prepare_keys::prepare_keys,
     },
     domain::{
         account::Account,
@@ -13,10 +13,10 @@ use rialto_accounts::{
         profile::Profile,
         registration::Registration,
     },
-    ports::{Passwords, Registrar},
+    ports::{AccountRegistrar, PasswordHasher},
 };
-use rialto_aws::{Stage, calls::counted};
-use rialto_contracts::{Cause, Event};
+use rialto_aws::{Stage, calls::count_requests};
+use rialto_contracts::{Event, EventContext};
 use rialto_dynamo::{Key, OUTBOX, read_item};
 use rialto_kernel::{Clock, SessionId, SystemClock, Timestamp, Write};
 
@@ -115,12 +115,12 @@ async fn the_last_login_only_goes_forward(store: impl Store) {
     let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
     let last = async || store.account(account).await.unwrap().unwrap().last_login_at;
     assert_eq!(last().await, None);
-    assert_eq!(store.note_login(account, late).await, Ok(Write::Done));
-    assert_eq!(store.note_login(account, late).await, Ok(Write::Conflict));
-    assert_eq!(store.note_login(account, early).await, Ok(Write::Conflict));
+    assert_eq!(store.record_login(account, late).await, Ok(Write::Done));
+    assert_eq!(store.record_login(account, late).await, Ok(Write::Conflict));
+    assert_eq!(store.record_login(account, early).await, Ok(Write::Conflict));
     assert_eq!(last().await, Some(late));
     let nobody = user("bob@example.com").account.account_id;
-    assert_eq!(store.note_login(nobody, late).await, Ok(Write::Conflict));
+    assert_eq!(store.record_login(nobody, late).await, Ok(Write::Conflict));
     assert_eq!(store.account(nobody).await, Ok(None));
     assert_eq!(store.account(account).await.unwrap().unwrap().version, 1);
 }
@@ -152,8 +152,8 @@ async fn an_account_is_announced_by_its_own_item_and_has_its_profile_beside_it()
 async fn an_unknown_email_and_a_wrong_password_take_the_same_requests() {
     let store = DynamoAccounts::on(rialto_testkit::new_table(SERVICE).await);
     let (keys, stage) = (MemoryKeys::default(), Stage::parse("test").unwrap());
-    prepare_keys(&keys).await.unwrap();
-    let password = Password::choose("correct horse").unwrap();
+    init_keys(&keys).await.unwrap();
+    let password = Password::new("correct horse").unwrap();
     let mut ann = user("ann@example.com");
     ann.credential.password_hash = Argon2Passwords.hash(&password).unwrap();
     assert_eq!(store.register(&ann).await, Ok(Write::Done));
@@ -168,14 +168,14 @@ async fn an_unknown_email_and_a_wrong_password_take_the_same_requests() {
     ] {
         let request = LogIn {
             email: Email::parse(email).unwrap(),
-            password: Password::attempt(password).unwrap(),
+            password: Password::from_login_input(password).unwrap(),
             address: Some(address.parse().unwrap()),
             session_id: SessionId::generate(SystemClock.now()),
         };
-        let cause = Cause::default();
+        let cause = EventContext::default();
         let work =
             log_in(&store, &keys, &Argon2Passwords, &stage, &request, &cause, SystemClock.now());
-        let (result, calls) = counted(work).await;
+        let (result, calls) = count_requests(work).await;
         assert_eq!((result.is_ok(), calls), expected, "{email}");
     }
 }

@@ -3,17 +3,17 @@ use futures_util::future::join_all;
 use rialto_accounts::{
     SERVICE,
     adapters::dynamodb::DynamoAccounts,
-    application::{change_addresses::add_address, unregister_user::unregister_user},
+    application::{addresses::add_address, unregister_user::unregister_user},
     domain::{
-        account::{Account, AccountStatus, Edit},
+        account::{Account, AccountPatch, AccountStatus},
         credential::Credential,
-        reset::{Code, Reset},
+        reset::{PasswordReset, ResetCode},
     },
     ports::{
-        AccountCloser, AccountReader, AddressBooks, CredentialReader, ErasureQueue, LastLogin,
+        AccountCloser, AccountReader, AddressBooks, CredentialReader, ErasureQueue, LastLoginWriter,
     },
 };
-use rialto_contracts::{Cause, Event};
+use rialto_contracts::{Event, EventContext};
 use rialto_dynamo::{Key, OUTBOX};
 use rialto_kernel::{AccountId, AddressId, Timestamp, Write};
 use std::time::Duration;
@@ -34,7 +34,7 @@ async fn ann(store: &impl Store) -> (Account, Credential) {
 }
 
 fn closed(account: &Account) -> (Account, Vec<Event>) {
-    account.unregistered(&Cause::default(), now())
+    account.unregistered(&EventContext::default(), now())
 }
 
 async fn closing_takes_the_credential_and_the_account_as_they_were_read(store: impl Store) {
@@ -42,7 +42,8 @@ async fn closing_takes_the_credential_and_the_account_as_they_were_read(store: i
     let (gone, events) = closed(&account);
     let other = Credential { version: credential.version + 1, ..credential.clone() };
     assert_eq!(store.close(&gone, &other, &events, now()).await, Ok(Write::Conflict));
-    let edited = account.edited(Edit { mail_notifications: Some(true), ..Edit::default() });
+    let edited = account
+        .with_patch(AccountPatch { mail_notifications: Some(true), ..AccountPatch::default() });
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
     assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict));
     assert_eq!(store.credential(&credential.email).await, Ok(Some(credential.clone())));
@@ -68,8 +69,8 @@ async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
     assert_eq!(store.close(&gone, &credential, &events, start).await, Ok(Write::Done));
     assert_eq!(store.due(start, 10).await, Ok(vec![account.account_id]));
 
-    assert_eq!(store.postpone(&account, later).await, Ok(Write::Conflict), "it has changed");
-    assert_eq!(store.postpone(&gone, later).await, Ok(Write::Done));
+    assert_eq!(store.reschedule(&account, later).await, Ok(Write::Conflict), "it has changed");
+    assert_eq!(store.reschedule(&gone, later).await, Ok(Write::Done));
     assert_eq!(store.due(just_before, 10).await, Ok(Vec::new()));
     assert_eq!(store.due(later, 10).await, Ok(vec![account.account_id]));
 
@@ -85,13 +86,13 @@ async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
 async fn no_login_is_noted_of_a_closed_account(store: impl Store) {
     let (account, credential) = ann(&store).await;
     assert_eq!(
-        store.note_login(account.account_id, Timestamp::from_millis(1)).await,
+        store.record_login(account.account_id, Timestamp::from_millis(1)).await,
         Ok(Write::Done)
     );
     let (gone, events) = closed(&account);
     assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
     assert_eq!(
-        store.note_login(account.account_id, Timestamp::from_millis(2)).await,
+        store.record_login(account.account_id, Timestamp::from_millis(2)).await,
         Ok(Write::Conflict)
     );
     assert_eq!(store.erase(&gone.erased()).await, Ok(Write::Done));
@@ -117,8 +118,12 @@ async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one
     store: impl Store,
 ) {
     let (account, credential) = ann(&store).await;
-    let reset =
-        Reset::new(credential.account_id, credential.version, &Code::generate().unwrap(), now());
+    let reset = PasswordReset::new(
+        credential.account_id,
+        credential.version,
+        &ResetCode::generate().unwrap(),
+        now(),
+    );
     assert_eq!(store.save_reset(&credential.email, &reset).await, Ok(Write::Done));
     let (gone, events) = closed(&account);
     assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
@@ -141,7 +146,7 @@ async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one
 async fn no_session_outlives_a_closing_whenever_its_login_began(store: impl Store) {
     for round in 0..5 {
         let credential = registered(&store, &format!("ann{round}@example.com")).await;
-        let (account, cause) = (credential.account_id, Cause::default());
+        let (account, cause) = (credential.account_id, EventContext::default());
         let AccountId::User(user) = account else { panic!("a buyer") };
         let logins = (0..8).map(|at| {
             let (store, credential, session) = (&store, &credential, session(account));
@@ -163,7 +168,7 @@ async fn a_closed_account_is_announced_and_an_erased_one_tells_of_nobody() {
     let table = rialto_testkit::new_table(SERVICE).await;
     let store = DynamoAccounts::on(table.clone());
     let (account, credential) = ann(&store).await;
-    assert_eq!(store.note_login(account.account_id, now()).await, Ok(Write::Done));
+    assert_eq!(store.record_login(account.account_id, now()).await, Ok(Write::Done));
     let key = Key::new(format!("ACCOUNT#{}", account.account_id), "ACCOUNT");
     let (gone, events) = closed(&account);
     assert_eq!(gone.status, AccountStatus::Unregistered);

@@ -3,20 +3,20 @@ use futures_util::future::join_all;
 use rialto_accounts::{
     SERVICE,
     adapters::dynamodb::DynamoAccounts,
-    application::change_addresses::{
+    application::addresses::{
         AddressError, add_address, list_addresses, remove_address, set_address,
     },
     domain::{
-        account::{Account, Edit},
+        account::{Account, AccountPatch},
         address_book::AddressBook,
         contact::Name,
         profile::{Grade, Nickname, Profile},
         registration::Registration,
     },
-    ports::{AccountLister, Registrar},
+    ports::{AccountLister, AccountRegistrar},
 };
-use rialto_aws::calls::counted;
-use rialto_contracts::Cause;
+use rialto_aws::calls::count_requests;
+use rialto_contracts::EventContext;
 use rialto_kernel::{
     AccountId, Address, AddressId, DropOff, Phone, Role, Text, Timestamp, UserId, Write,
 };
@@ -41,7 +41,7 @@ async fn since(store: &impl Store, at: i64) -> Account {
         id,
         details(&format!("{id}@example.com")),
         hash("h"),
-        &Cause::default(),
+        &EventContext::default(),
         now,
     );
     assert_eq!(store.register(&registration).await, Ok(Write::Done));
@@ -55,14 +55,14 @@ async fn accounts_are_listed_newest_first_across_days(store: impl Store) {
     for at in [0, 1, 2, 3, DAY - 1, DAY, 9 * DAY, 9 * DAY, 400 * DAY] {
         made.push(since(&store, at).await);
     }
-    made.sort_unstable_by_key(|account| std::cmp::Reverse(account.place()));
+    made.sort_unstable_by_key(|account| std::cmp::Reverse(account.list_sort_key()));
     assert_eq!(store.accounts(Role::User, 100, None).await, Ok((made.clone(), false)));
     for size in [1_u32, 2, 4] {
         let (mut listed, mut position) = (Vec::new(), None);
         loop {
             let (page, more) = store.accounts(Role::User, size, position.as_deref()).await.unwrap();
             assert!(page.len() <= size as usize);
-            position = page.last().map(Account::place);
+            position = page.last().map(Account::list_sort_key);
             listed.extend(page);
             if !more {
                 break;
@@ -88,17 +88,20 @@ async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_log
     let id = registered(&store, "ann@example.com").await.account_id;
     let account = store.account(id).await.unwrap().unwrap();
     let login = Timestamp::from_millis(5);
-    let edit = |name: &str| Edit { name: Some(Name::parse(name).unwrap()), ..Edit::default() };
-    let edited = account.edited(edit("Ann Roe"));
+    let edit = |name: &str| AccountPatch {
+        name: Some(Name::parse(name).unwrap()),
+        ..AccountPatch::default()
+    };
+    let edited = account.with_patch(edit("Ann Roe"));
     // A login that is noted in between is kept.
-    assert_eq!(store.note_login(id, login).await, Ok(Write::Done));
+    assert_eq!(store.record_login(id, login).await, Ok(Write::Done));
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
     assert_eq!(store.save_account(&edited).await, Ok(Write::Conflict));
-    assert_eq!(store.save_account(&account.edited(edit("Late"))).await, Ok(Write::Conflict));
+    assert_eq!(store.save_account(&account.with_patch(edit("Late"))).await, Ok(Write::Conflict));
     let stored = Account { last_login_at: Some(login), ..edited };
     assert_eq!(store.account(id).await, Ok(Some(stored.clone())));
     assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![stored], false)));
-    let stranger = user("bob@example.com").account.edited(edit("Bob"));
+    let stranger = user("bob@example.com").account.with_patch(edit("Bob"));
     assert_eq!(store.save_account(&stranger).await, Ok(Write::Conflict));
     assert_eq!(store.account(stranger.account_id).await, Ok(None));
 }
@@ -113,7 +116,7 @@ fn buyer(id: AccountId) -> UserId {
 async fn a_profile_is_saved_only_over_the_version_before(store: impl Store) {
     let user = buyer(registered(&store, "ann@example.com").await.account_id);
     let first = store.profile(user).await.unwrap().unwrap();
-    assert_eq!(first, Profile::first(user));
+    assert_eq!(first, Profile::initial(user));
     let second = Profile {
         nickname: Nickname::parse("annie").unwrap(),
         grade: Grade::Gold,
@@ -123,7 +126,7 @@ async fn a_profile_is_saved_only_over_the_version_before(store: impl Store) {
     assert_eq!(store.save_profile(&second).await, Ok(Write::Done));
     assert_eq!(store.save_profile(&second).await, Ok(Write::Conflict));
     assert_eq!(store.profile(user).await, Ok(Some(second)));
-    let nobody = Profile { version: 2, ..Profile::first(UserId::derive(&[b"nobody"])) };
+    let nobody = Profile { version: 2, ..Profile::initial(UserId::derive(&[b"nobody"])) };
     assert_eq!(store.save_profile(&nobody).await, Ok(Write::Conflict));
 }
 
@@ -163,7 +166,8 @@ async fn addresses_are_saved_only_over_what_was_read(store: impl Store) {
     let other = empty.with(AddressId::derive(&[b"b"]), address("b"), false).unwrap();
     assert_eq!(store.save_addresses(&one, &account).await, Ok(Write::Done));
     assert_eq!(store.save_addresses(&other, &account).await, Ok(Write::Conflict));
-    let edited = account.edited(Edit { mail_notifications: Some(true), ..Edit::default() });
+    let edited = account
+        .with_patch(AccountPatch { mail_notifications: Some(true), ..AccountPatch::default() });
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
     let two = one.with(AddressId::derive(&[b"b"]), address("b"), false).unwrap();
     assert_eq!(
@@ -206,11 +210,11 @@ async fn a_page_of_one_days_accounts_takes_six_requests() {
         since(&store, at).await;
     }
     // The days, a day's four partitions, the accounts.
-    let (page, calls) = counted(store.accounts(Role::User, 3, None)).await;
+    let (page, calls) = count_requests(store.accounts(Role::User, 3, None)).await;
     assert_eq!((page.unwrap().0.len(), calls), (3, 6));
     // Noting the day takes one more, once.
-    let (_, calls) = counted(store.register(&user("ann@example.com"))).await;
+    let (_, calls) = count_requests(store.register(&user("ann@example.com"))).await;
     assert_eq!(calls, 2);
-    let (_, calls) = counted(store.register(&user("bob@example.com"))).await;
+    let (_, calls) = count_requests(store.register(&user("bob@example.com"))).await;
     assert_eq!(calls, 1);
 }

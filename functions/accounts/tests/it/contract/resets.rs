@@ -1,7 +1,7 @@
 use super::{Store, contract, hash, now, registered};
 use rialto_accounts::domain::{
     credential::Credential,
-    reset::{Code, Reset},
+    reset::{PasswordReset, ResetCode},
 };
 use rialto_kernel::Write;
 use std::time::Duration;
@@ -14,8 +14,14 @@ contract! {
 async fn the_newest_code_of_an_email_counts(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let (early, late) = (now(), now().plus(Duration::from_millis(5)));
-    let reset =
-        |at| Reset::new(credential.account_id, credential.version, &Code::generate().unwrap(), at);
+    let reset = |at| {
+        PasswordReset::new(
+            credential.account_id,
+            credential.version,
+            &ResetCode::generate().unwrap(),
+            at,
+        )
+    };
     let (first, second) = (reset(early), reset(late));
     assert_eq!(store.reset(&credential.email).await, Ok(None));
     assert_eq!(store.save_reset(&credential.email, &first).await, Ok(Write::Done));
@@ -26,14 +32,15 @@ async fn the_newest_code_of_an_email_counts(store: impl Store) {
 
 async fn a_code_is_used_once_and_only_for_the_password_that_was_read(store: impl Store) {
     let first = registered(&store, "ann@example.com").await;
-    let reset = Reset::new(first.account_id, first.version, &Code::generate().unwrap(), now());
+    let reset =
+        PasswordReset::new(first.account_id, first.version, &ResetCode::generate().unwrap(), now());
     assert_eq!(store.save_reset(&first.email, &reset).await, Ok(Write::Done));
     let changed = |later, text| {
         let version = first.version + later;
         Credential { password_hash: hash(text), version, ..first.clone() }
     };
     assert_eq!(store.use_reset(&changed(2, "no"), &reset).await, Ok(Write::Conflict));
-    let other = Reset { version: reset.version + 1, ..reset.clone() };
+    let other = PasswordReset { version: reset.version + 1, ..reset.clone() };
     assert_eq!(store.use_reset(&changed(1, "no"), &other).await, Ok(Write::Conflict));
     assert_eq!(store.credential(&first.email).await, Ok(Some(first.clone())));
 

@@ -5,11 +5,11 @@ use rialto_accounts::{
     domain::{contact::Email, credential::Credential, session::Session},
     ports::{SessionEnder, SessionReader, SessionStarter},
 };
-use rialto_aws::calls::counted;
-use rialto_contracts::{Cause, Event};
+use rialto_aws::calls::count_requests;
+use rialto_contracts::{Event, EventContext};
 use rialto_dynamo::{Key, OUTBOX, Table};
 use rialto_kernel::{AccountId, SessionId, UserId, Write};
-use rialto_testkit::http::{Answer, serve};
+use rialto_testkit::http::{StubResponse, serve};
 use std::sync::{Arc, Mutex};
 
 contract! {
@@ -50,12 +50,12 @@ async fn a_session_is_found_only_under_its_own_account(store: impl Store) {
 async fn a_session_is_saved_only_over_the_version_before(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let first = session(credential.account_id);
-    let second = Session { refresh_n: 2, version: 2, ..first.clone() };
+    let second = Session { generation: 2, version: 2, ..first.clone() };
     assert_eq!(store.save(&second).await, Ok(Write::Conflict), "it hasn't begun");
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
     assert_eq!(store.save(&second).await, Ok(Write::Done));
     assert_eq!(store.save(&second).await, Ok(Write::Conflict));
-    let late = Session { refresh_n: 9, version: 2, ..first.clone() };
+    let late = Session { generation: 9, version: 2, ..first.clone() };
     assert_eq!(store.save(&late).await, Ok(Write::Conflict));
     assert_eq!(store.session(first.account_id, first.session_id).await, Ok(Some(second)));
 }
@@ -71,7 +71,7 @@ async fn an_ended_session_is_no_more_and_nothing_brings_it_back(store: impl Stor
     assert_eq!(store.session(account, id).await, Ok(Some(session.clone())));
     assert_eq!(store.end(account, id).await, Ok(Write::Done));
     assert_eq!(store.end(account, id).await, Ok(Write::Conflict));
-    let refreshed = Session { refresh_n: 2, version: 2, ..session };
+    let refreshed = Session { generation: 2, version: 2, ..session };
     assert_eq!(store.save(&refreshed).await, Ok(Write::Conflict));
     assert_eq!(store.session(account, id).await, Ok(None));
 }
@@ -124,7 +124,11 @@ async fn ending_a_session_is_told_as_one_write_however_often_it_is_sent() {
     let endpoint = serve(move |asked| {
         let mut log = log.lock().unwrap();
         log.push(serde_json::from_str::<serde_json::Value>(&asked.body).unwrap());
-        Some(if log.len() == 1 { Answer::new(500, "{}") } else { Answer::new(200, "{}") })
+        Some(if log.len() == 1 {
+            StubResponse::new(500, "{}")
+        } else {
+            StubResponse::new(200, "{}")
+        })
     });
     let table = Table::named(&rialto_aws::emulator_config(&endpoint), "lost".to_owned());
     let account = AccountId::User(UserId::generate(now()));
@@ -147,7 +151,7 @@ async fn a_session_takes_one_request_to_read_and_the_table_forgets_it_in_time() 
     let session = session(credential.account_id);
     assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
     let (account, id) = (session.account_id, session.session_id);
-    let (found, calls) = counted(store.session(account, id)).await;
+    let (found, calls) = count_requests(store.session(account, id)).await;
     assert_eq!((found, calls), (Ok(Some(session.clone())), 1));
 
     let key = Key::new(format!("ACCOUNT#{account}"), format!("SESSION#{id}"));
@@ -161,7 +165,7 @@ async fn a_login_is_announced_by_the_sessions_own_item_and_a_refresh_announces_n
     let store = DynamoAccounts::on(table.clone());
     let credential = registered(&store, "ann@example.com").await;
     let session = session(credential.account_id);
-    let events = [session.begun(&Cause::default())];
+    let events = [session.logged_in_event(&EventContext::default())];
     assert_eq!(store.start(&session, &credential, &events).await, Ok(Write::Done));
     let key = Key::new(
         format!("ACCOUNT#{}", session.account_id),
@@ -171,7 +175,7 @@ async fn a_login_is_announced_by_the_sessions_own_item_and_a_refresh_announces_n
     let announced: Vec<Event> = serde_json::from_str(written[OUTBOX].as_s().unwrap()).unwrap();
     assert_eq!(announced, events);
 
-    let refreshed = Session { refresh_n: 2, version: 2, ..session };
+    let refreshed = Session { generation: 2, version: 2, ..session };
     assert_eq!(
         rialto_accounts::ports::SessionWriter::save(&store, &refreshed).await,
         Ok(Write::Done)

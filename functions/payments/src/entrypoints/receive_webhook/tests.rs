@@ -7,9 +7,9 @@ use crate::{
         payment::{Payment, PaymentState},
     },
 };
-use rialto_contracts::{Cause, inventory::StockReserved};
+use rialto_contracts::{EventContext, inventory::StockReserved};
 use rialto_kernel::{Amount, Clock, Currency, Timestamp, UserId, Write};
-use rialto_lambda::http::Code;
+use rialto_lambda::http::ProblemCode;
 use serde_json::json;
 
 const SECRET: &str = "whsec_test";
@@ -49,7 +49,7 @@ impl World {
         };
         let (store, provider) = (&world.store, &world.provider);
         let begun =
-            on_stock_reserved(store, provider, &reserved, &Cause::default(), &Stopped).await;
+            on_stock_reserved(store, provider, &reserved, &EventContext::default(), &Stopped).await;
         assert_eq!(begun.unwrap(), Write::Done);
         world
     }
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// The problem's code and how it is told, if there is one.
-    async fn post(&self, secret: &str, request: &Request) -> Result<(), (Code, String)> {
+    async fn post(&self, secret: &str, request: &Request) -> Result<(), (ProblemCode, String)> {
         match handle(&self.store, &self.provider, secret, request).await {
             Ok(reply) => {
                 assert_eq!((reply.status, reply.body.as_str()), (204, ""));
@@ -100,7 +100,7 @@ async fn a_charge_that_succeeded_is_recorded_once_however_often_it_is_told() {
     for _ in 0..3 {
         assert_eq!(world.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
         assert_eq!(
-            (world.payment().await.state, world.store.announced().len()),
+            (world.payment().await.state, world.store.published_events().len()),
             (PaymentState::Captured, 1)
         );
     }
@@ -112,7 +112,7 @@ async fn a_charge_that_succeeded_is_recorded_once_however_often_it_is_told() {
         assert_eq!(world.post(SECRET, &signed(late.as_bytes())).await, Ok(()));
     }
     assert_eq!(
-        (world.payment().await.state, world.store.announced().len()),
+        (world.payment().await.state, world.store.published_events().len()),
         (PaymentState::Captured, 1)
     );
 }
@@ -128,7 +128,10 @@ async fn what_is_not_signed_is_refused_and_changes_nothing() {
     let stranger = signature::sign("whsec_other", body.as_bytes(), NOW);
     for header in ["", "t=0", "v1=00", "nonsense", &old, &early, &stranger] {
         let (code, told) = world.post(SECRET, &request(body.as_bytes(), header)).await.unwrap_err();
-        assert!(code == Code::Invalid && told.contains("Stripe-Signature"), "{header}: {told}");
+        assert!(
+            code == ProblemCode::Invalid && told.contains("Stripe-Signature"),
+            "{header}: {told}"
+        );
     }
     let altered = body.replace("succeeded", "canceled");
     assert!(world.post(SECRET, &request(altered.as_bytes(), &good)).await.is_err());
@@ -143,7 +146,7 @@ async fn without_a_secret_nobody_is_believed() {
     let world = World::new().await;
     let body = world.event("payment_intent.succeeded").await.to_string();
     let forged = request(body.as_bytes(), &signature::sign("", body.as_bytes(), NOW));
-    assert_eq!(world.post("", &forged).await.unwrap_err().0, Code::Unavailable);
+    assert_eq!(world.post("", &forged).await.unwrap_err().0, ProblemCode::Unavailable);
 }
 
 #[tokio::test]
@@ -153,7 +156,7 @@ async fn what_is_signed_and_no_event_is_refused() {
         ["", "{}", "[]", "null", "{\"type\":\"x\"}", "{\"type\":7,\"data\":{\"object\":{}}}"]
     {
         let (code, told) = world.post(SECRET, &signed(body.as_bytes())).await.unwrap_err();
-        assert!(code == Code::Invalid && told.contains("body"), "{body}: {told}");
+        assert!(code == ProblemCode::Invalid && told.contains("body"), "{body}: {told}");
     }
 }
 

@@ -1,40 +1,40 @@
 //! Answers in the provider's form.
 
 use crate::domain::{
-    intent::{Decline, Intent, Object, Refund, Refusal, State},
-    saved::Answer,
+    intent::{Decline, Intent, Object, ProviderError, Refund, State},
+    saved::StoredResponse,
 };
 use rialto_kernel::digest;
-use rialto_lambda::http::Reply;
+use rialto_lambda::http::Response;
 use serde_json::{Value, json};
 
 /// What a change leads to, as the client sees it.
-pub(super) fn write(result: &Result<Object, Refusal>) -> Answer {
+pub(super) fn write(result: &Result<Object, ProviderError>) -> StoredResponse {
     match result {
         Ok(Object::Intent(intent)) => {
-            Answer { status: 200, body: intent_object(intent).to_string() }
+            StoredResponse { status: 200, body: intent_object(intent).to_string() }
         }
         Ok(Object::Refund(refund)) => {
-            Answer { status: 200, body: refund_object(refund).to_string() }
+            StoredResponse { status: 200, body: refund_object(refund).to_string() }
         }
         Err(refusal) => {
             let fault = Fault::from(refusal);
-            Answer { status: fault.status, body: fault.body().to_string() }
+            StoredResponse { status: fault.status, body: fault.body().to_string() }
         }
     }
 }
 
-pub(super) fn intent(intent: &Intent) -> Reply {
+pub(super) fn intent(intent: &Intent) -> Response {
     reply(200, &intent_object(intent))
 }
 
-pub(super) fn refunds(refunds: &[Refund], has_more: bool) -> Reply {
+pub(super) fn refunds(refunds: &[Refund], has_more: bool) -> Response {
     let data: Vec<_> = refunds.iter().map(refund_object).collect();
     reply(200, &json!({"object": "list", "url": "/v1/refunds", "has_more": has_more, "data": data}))
 }
 
-fn reply(status: u16, body: &Value) -> Reply {
-    Reply::raw(status, "application/json", body.to_string())
+fn reply(status: u16, body: &Value) -> Response {
+    Response::raw(status, "application/json", body.to_string())
 }
 
 fn intent_object(intent: &Intent) -> Value {
@@ -121,7 +121,7 @@ impl Fault {
         json!({"error": self.error})
     }
 
-    pub(super) fn into_reply(self) -> Reply {
+    pub(super) fn into_reply(self) -> Response {
         reply(self.status, &self.body())
     }
 

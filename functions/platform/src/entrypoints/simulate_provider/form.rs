@@ -1,7 +1,7 @@
 //! What a request asks for: fields in a form, or in the query.
 
 use super::answer::Fault;
-use crate::domain::{intent::Metadata, method::Method};
+use crate::domain::{intent::Metadata, method::TestPaymentMethod};
 use rialto_lambda::http::Request;
 use std::collections::BTreeMap;
 
@@ -64,9 +64,9 @@ impl Form {
         Err(Fault::parameter("currency", &format!("Invalid currency: {currency}")))
     }
 
-    pub(super) fn method(&mut self) -> Result<Option<Method>, Fault> {
+    pub(super) fn method(&mut self) -> Result<Option<TestPaymentMethod>, Fault> {
         let Some(name) = self.take("payment_method") else { return Ok(None) };
-        Method::parse(&name).map(Some).ok_or_else(|| Fault::no_such_method(&name))
+        TestPaymentMethod::parse(&name).map(Some).ok_or_else(|| Fault::no_such_method(&name))
     }
 
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Fault> {

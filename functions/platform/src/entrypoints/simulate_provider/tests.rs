@@ -139,7 +139,7 @@ async fn each_trouble_has_its_own_form() {
 
     let id = created(&store, "pm_sim_slow").await;
     let confirm = request("POST", &format!("v1/payment_intents/{id}/confirm"), "");
-    assert_eq!(handle(&store, KEY, &confirm).await.unwrap().1, Pace::Slow);
+    assert_eq!(handle(&store, KEY, &confirm).await.unwrap().1, ResponseTiming::Slow);
 
     let id = created(&store, "pm_sim_async").await;
     let (_, intent) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;

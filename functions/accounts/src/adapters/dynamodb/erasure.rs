@@ -9,7 +9,7 @@ use crate::{
 };
 use futures_util::future::try_join_all;
 use rialto_contracts::Event;
-use rialto_dynamo::{AttributeValue, Expect, Item, OUTBOX, Stretch, outbox};
+use rialto_dynamo::{AttributeValue, Item, OUTBOX, Precondition, Stretch, outbox};
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write, digest};
 
 /// Over how many partitions of the index closed accounts are spread.
@@ -22,7 +22,7 @@ fn shard_partition(shard: u8) -> String {
 }
 
 /// What of an account's item says when orders is to be asked whether it is needed still.
-fn asking(account: AccountId, at: Timestamp) -> Item {
+fn erasure_index_keys(account: AccountId, at: Timestamp) -> Item {
     let shard = digest::sha256(&[account.to_string().as_bytes()])[0] % SHARDS;
     [(PARTITION, shard_partition(shard)), (SORT, format!("{at}#{account}"))]
         .map(|(name, text)| (name.to_owned(), AttributeValue::S(text)))
@@ -38,18 +38,19 @@ impl AccountCloser for DynamoAccounts {
         ask_at: Timestamp,
     ) -> Result<Write, StoreError> {
         let mut set = changes(account)?;
-        set.extend(asking(account.account_id, ask_at));
+        set.extend(erasure_index_keys(account.account_id, ask_at));
         let mut remove = Vec::new();
         if events.is_empty() {
             remove.push(OUTBOX);
         } else {
             set.insert(OUTBOX.to_owned(), outbox(events)?);
         }
-        let (key, before) = (account_key(account.account_id), Expect::Version(account.version - 1));
-        let credential_at = Expect::Version(credential.version);
+        let (key, before) =
+            (account_key(account.account_id), Precondition::Version(account.version - 1));
+        let credential_at = Precondition::Version(credential.version);
         self.transact(vec![
-            self.table.update_part(&key, set, &remove, before)?,
-            self.table.delete_part(&credential_key(&credential.email), credential_at)?,
+            self.table.transact_update(&key, set, &remove, before)?,
+            self.table.transact_delete(&credential_key(&credential.email), credential_at)?,
         ])
         .await
     }
@@ -75,16 +76,18 @@ impl ErasureQueue for DynamoAccounts {
             self.table.stretch(&stretch, limit).await
         });
         let found = try_join_all(shards).await?.into_iter().flat_map(|(items, _)| items);
-        let mut due: Vec<(Timestamp, AccountId)> =
-            found.filter_map(|item| asked_at(&item)).filter(|(at, _)| *at <= now).collect();
+        let mut due: Vec<(Timestamp, AccountId)> = found
+            .filter_map(|item| parse_erasure_key(&item))
+            .filter(|(at, _)| *at <= now)
+            .collect();
         due.sort_unstable();
         due.truncate(at_most);
         Ok(due.into_iter().map(|(_, id)| id).collect())
     }
 
-    async fn postpone(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
-        let (id, expect) = (account.account_id, Expect::Version(account.version));
-        self.table.update(&account_key(id), asking(id, until), &[OUTBOX], expect).await
+    async fn reschedule(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
+        let (id, expect) = (account.account_id, Precondition::Version(account.version));
+        self.table.update(&account_key(id), erasure_index_keys(id, until), &[OUTBOX], expect).await
     }
 
     async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
@@ -95,12 +98,12 @@ impl ErasureQueue for DynamoAccounts {
             Write::Done | Write::Conflict => {}
         }
         let remove = [LAST_LOGIN, PARTITION, SORT, OUTBOX];
-        let expect = Expect::Version(account.version - 1);
+        let expect = Precondition::Version(account.version - 1);
         self.table.update(&account_key(id), changes(account)?, &remove, expect).await
     }
 }
 
-fn asked_at(item: &Item) -> Option<(Timestamp, AccountId)> {
+fn parse_erasure_key(item: &Item) -> Option<(Timestamp, AccountId)> {
     let (at, id) = item.get(SORT)?.as_s().ok()?.split_once('#')?;
     Some((Timestamp::parse(at).ok()?, id.parse().ok()?))
 }

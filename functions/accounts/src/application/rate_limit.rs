@@ -3,10 +3,10 @@
 
 use crate::{
     domain::{
-        attempts::{Admission, Attempt, Counter, Subject},
+        attempts::{LimitedAction, RateLimitDecision, RateLimitKey, RateLimitSubject},
         contact::Email,
     },
-    ports::AttemptCounter,
+    ports::RateLimiter,
 };
 use futures_util::future::join_all;
 use rialto_kernel::{StoreError, Timestamp};
@@ -23,22 +23,26 @@ pub enum AttemptError {
 
 /// What an attempt on an email counts on: first the address that it comes from, which uses up nobody's attempts once it may try
 /// no more itself.
-pub(super) fn counters(attempt: Attempt, email: &Email, address: Option<IpAddr>) -> Vec<Counter> {
-    let address = address.map(|address| Counter::address(attempt, address));
-    address.into_iter().chain([Counter::email(attempt, email)]).collect()
+pub(super) fn rate_limit_keys(
+    attempt: LimitedAction,
+    email: &Email,
+    address: Option<IpAddr>,
+) -> Vec<RateLimitKey> {
+    let address = address.map(|address| RateLimitKey::address(attempt, address));
+    address.into_iter().chain([RateLimitKey::email(attempt, email)]).collect()
 }
 
 /// Counts an attempt on one counter after the other.
 ///
 /// # Errors
 /// [`AttemptError`] at the first that admits no more.
-pub(super) async fn admit(
-    store: &impl AttemptCounter,
-    counters: &[Counter],
+pub(super) async fn acquire(
+    store: &impl RateLimiter,
+    counters: &[RateLimitKey],
     now: Timestamp,
 ) -> Result<(), AttemptError> {
     for counter in counters {
-        if let Admission::Refused { until } = store.count(counter, now).await? {
+        if let RateLimitDecision::Refused { until } = store.acquire(counter, now).await? {
             return Err(AttemptError::TooMany { until });
         }
     }
@@ -47,11 +51,11 @@ pub(super) async fn admit(
 
 /// The attempt was right: whose email it is has no attempts any more, and where it came from one less. What can't be taken
 /// back is over with its window.
-pub(super) async fn succeeded(store: &impl AttemptCounter, counters: &[Counter]) {
+pub(super) async fn refund(store: &impl RateLimiter, counters: &[RateLimitKey]) {
     let taken_back = counters.iter().map(|counter| async move {
         match counter.subject {
-            Subject::Email(_) => store.forget(counter).await,
-            Subject::Address(_) => store.take_back(counter).await,
+            RateLimitSubject::Email(_) => store.clear(counter).await,
+            RateLimitSubject::Address(_) => store.refund(counter).await,
         }
     });
     for error in join_all(taken_back).await.into_iter().filter_map(Result::err) {

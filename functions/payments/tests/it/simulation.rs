@@ -3,7 +3,7 @@
 //! that tries every order of steps.
 
 use rialto_contracts::{
-    Cause,
+    EventContext,
     inventory::StockReserved,
     orders::{CancelReason, OrderCancelled},
 };
@@ -13,17 +13,17 @@ use rialto_payments::{
     application::{
         on_order_cancelled::on_order_cancelled,
         on_stock_reserved::on_stock_reserved,
-        receive_webhook::{Told, receive_webhook},
+        receive_webhook::{ChargeNotification, receive_webhook},
         sweep::sweep,
     },
     domain::{
         intent::{IntentId, IntentState},
-        ledger::Account,
-        payment::{Change, Charge, Payment, PaymentState},
+        ledger::LedgerAccount,
+        payment::{Charge, Payment, PaymentState, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
     ports::{
-        DeadlineReader, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
+        ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
     },
 };
 use std::{
@@ -38,7 +38,7 @@ pub(crate) const TOO_LATE: Timestamp = Timestamp::from_millis(2_000);
 
 /// One order's store and provider.
 #[derive(Clone)]
-pub(crate) struct World {
+pub(crate) struct Simulation {
     pub(crate) store: MemoryPayments,
     pub(crate) provider: MemoryProvider,
     pub(crate) order: OrderId,
@@ -56,36 +56,36 @@ pub(crate) enum Event {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum When {
+pub(crate) enum CrashTiming {
     Before,
     After,
 }
 
 /// The request at which an attempt crashes, counted from 0, and whether it did something by then.
-pub(crate) type Crash = (u32, When);
+pub(crate) type CrashPoint = (u32, CrashTiming);
 
 /// An event that comes again until it is handled: each attempt may crash somewhere, and happens at some time.
 #[derive(Debug, Clone)]
-pub(crate) struct Message {
+pub(crate) struct MessageDelivery {
     pub(crate) event: Event,
-    pub(crate) crashes: Vec<Crash>,
+    pub(crate) crashes: Vec<CrashPoint>,
     /// When the attempts happen; the last one is for all further ones.
     pub(crate) times: Vec<Timestamp>,
     pub(crate) keys_forgotten: bool,
 }
 
-impl Message {
+impl MessageDelivery {
     pub(crate) fn new(event: Event) -> Self {
         let time = if event == Event::Swept { TOO_LATE } else { IN_TIME };
         Self { event, crashes: Vec::new(), times: vec![time], keys_forgotten: false }
     }
 
-    pub(crate) fn crashing(self, crashes: &[Crash]) -> Self {
+    pub(crate) fn crashing(self, crashes: &[CrashPoint]) -> Self {
         Self { crashes: crashes.to_vec(), ..self }
     }
 }
 
-impl World {
+impl Simulation {
     pub(crate) fn new(method: &'static str) -> Self {
         let order = OrderId::derive(&[b"order"]);
         Self {
@@ -97,12 +97,12 @@ impl World {
     }
 
     /// Delivers a message until it is handled. Tells whether each of its crashes happened.
-    pub(crate) async fn deliver(&self, message: &Message) -> bool {
+    pub(crate) async fn deliver(&self, message: &MessageDelivery) -> bool {
         let mut all_crashed = true;
         for attempt in 0..12 {
             let crash = message.crashes.get(attempt).copied();
             let now = message.times[attempt.min(message.times.len() - 1)];
-            let line = Line::new(self, crash, now);
+            let line = FaultyConnection::new(self, crash, now);
             let handled = line.handle(message.event).await;
             all_crashed &= crash.is_none_or(|(at, _)| at < line.requests.load(Ordering::Relaxed));
             if handled.is_ok() {
@@ -116,8 +116,8 @@ impl World {
     }
 
     /// Delivers a message once, and never again: it crashes there, if it comes that far. Tells whether it did.
-    pub(crate) fn abandon(&self, message: &Message, crash: Crash) -> bool {
-        let line = Line::new(self, Some(crash), message.times[0]);
+    pub(crate) fn abandon(&self, message: &MessageDelivery, crash: CrashPoint) -> bool {
+        let line = FaultyConnection::new(self, Some(crash), message.times[0]);
         let handled = ready(line.handle(message.event));
         assert!(handled.is_err() || crash.0 >= line.requests.load(Ordering::Relaxed), "{crash:?}");
         crash.0 < line.requests.load(Ordering::Relaxed)
@@ -129,7 +129,7 @@ impl World {
 
     /// The events announced so far, by name.
     pub(crate) fn announced(&self) -> Vec<String> {
-        self.store.announced().into_iter().map(|event| event.kind).collect()
+        self.store.published_events().into_iter().map(|event| event.kind).collect()
     }
 
     /// What must be true whenever nothing is under way, whatever happened.
@@ -155,10 +155,14 @@ impl World {
                 .map(|posting| posting.amount)
                 .sum::<i64>()
         };
-        assert_eq!(balance(Account::Shop), kept, "{entries:?}");
-        assert_eq!(balance(Account::RefundDue), payment.refund_due().minor_units(), "{entries:?}");
+        assert_eq!(balance(LedgerAccount::Shop), kept, "{entries:?}");
         assert_eq!(
-            balance(Account::Buyer),
+            balance(LedgerAccount::RefundDue),
+            payment.refund_due().minor_units(),
+            "{entries:?}"
+        );
+        assert_eq!(
+            balance(LedgerAccount::Buyer),
             -kept - payment.refund_due().minor_units(),
             "{entries:?}"
         );
@@ -181,7 +185,7 @@ impl World {
     pub(crate) fn check_repetition(&self, events: &[Event]) {
         let before = (self.payment(), self.announced(), self.provider.charges(self.order));
         for event in events {
-            ready(self.deliver(&Message::new(*event)));
+            ready(self.deliver(&MessageDelivery::new(*event)));
         }
         assert_eq!((self.payment(), self.announced(), self.provider.charges(self.order)), before);
     }
@@ -216,28 +220,28 @@ impl World {
 
 /// One attempt's line to the world: each request waits for its turn, and one of them may crash. What can't be taken
 /// back is asked for only by who has just looked.
-struct Line<'a> {
-    world: &'a World,
-    crash: Option<Crash>,
+struct FaultyConnection<'a> {
+    world: &'a Simulation,
+    crash: Option<CrashPoint>,
     now: Timestamp,
     requests: AtomicU32,
     /// Whether this attempt knows how the charge, or the refund, stands at the provider.
     known: AtomicBool,
 }
 
-impl Clock for Line<'_> {
+impl Clock for FaultyConnection<'_> {
     fn now(&self) -> Timestamp {
         self.now
     }
 }
 
-impl<'a> Line<'a> {
-    fn new(world: &'a World, crash: Option<Crash>, now: Timestamp) -> Self {
+impl<'a> FaultyConnection<'a> {
+    fn new(world: &'a Simulation, crash: Option<CrashPoint>, now: Timestamp) -> Self {
         Self { world, crash, now, requests: AtomicU32::new(0), known: AtomicBool::new(false) }
     }
 
     async fn handle(&self, event: Event) -> Result<(), String> {
-        let (cause, now) = (Cause::default(), self.now);
+        let (cause, now) = (EventContext::default(), self.now);
         match event {
             Event::StockReserved => {
                 let event = self.world.stock_reserved();
@@ -252,7 +256,8 @@ impl<'a> Line<'a> {
             Event::Succeeded => {
                 turn().await;
                 self.world.provider.decide(self.world.order, &IntentState::Succeeded);
-                let told = Told { order_id: self.world.order, intent: self.world.told_of() };
+                let told =
+                    ChargeNotification { order_id: self.world.order, intent: self.world.told_of() };
                 let handled = receive_webhook(self, self, &told, None, now).await;
                 handled.map(drop).map_err(|error| error.to_string())
             }
@@ -271,11 +276,11 @@ impl<'a> Line<'a> {
     ) -> Result<T, E> {
         turn().await;
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        if self.crash == Some((number, When::Before)) {
+        if self.crash == Some((number, CrashTiming::Before)) {
             return Err(crashed);
         }
         let answer = work.await;
-        if self.crash == Some((number, When::After)) { Err(crashed) } else { answer }
+        if self.crash == Some((number, CrashTiming::After)) { Err(crashed) } else { answer }
     }
 
     async fn ask<T>(
@@ -309,22 +314,22 @@ async fn turn() {
     .await;
 }
 
-impl PaymentReader for Line<'_> {
+impl PaymentReader for FaultyConnection<'_> {
     async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
         self.request(self.world.store.payment(order), crashed).await
     }
 }
 
-impl DeadlineReader for Line<'_> {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+impl ExpiredPayments for FaultyConnection<'_> {
+    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
-        self.request(self.world.store.due(now, limit), crashed).await
+        self.request(self.world.store.due_before(now, limit), crashed).await
     }
 }
 
-impl PaymentWriter for Line<'_> {
-    async fn save(&self, change: &Change) -> Result<Saved, StoreError> {
+impl PaymentWriter for FaultyConnection<'_> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
         let saved = self.request(self.world.store.save(change), crashed).await?;
         // Who has recorded the intent as made just now knows that nobody confirmed it.
@@ -335,7 +340,7 @@ impl PaymentWriter for Line<'_> {
     }
 }
 
-impl Provider for Line<'_> {
+impl Provider for FaultyConnection<'_> {
     async fn create_intent(
         &self,
         order: OrderId,
@@ -387,14 +392,14 @@ pub(crate) fn ready<T>(work: impl Future<Output = T>) -> T {
 
 /// The orders in which steps can happen, one after the other: all those in which a message that could go on is
 /// interrupted at most `interruptions` times.
-pub(crate) struct Schedules {
+pub(crate) struct InterleavingExplorer {
     interruptions: usize,
     /// The choices of the schedule under way: which, and of how many.
     choices: Vec<(usize, usize)>,
     at: usize,
 }
 
-impl Schedules {
+impl InterleavingExplorer {
     pub(crate) fn new(interruptions: usize) -> Self {
         Self { interruptions, choices: Vec::new(), at: 0 }
     }
@@ -420,7 +425,7 @@ impl Schedules {
     }
 
     /// Delivers all messages, step by step in this schedule's order. Tells whether each crash happened.
-    pub(crate) fn run(&mut self, world: &World, messages: &[Message]) -> bool {
+    pub(crate) fn run(&mut self, world: &Simulation, messages: &[MessageDelivery]) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         let mut waiting: Vec<Pin<Box<dyn Future<Output = bool> + '_>>> = Vec::new();
         for message in messages {

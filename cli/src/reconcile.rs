@@ -3,10 +3,10 @@
 //! One piece of code, on the services' own types: whoever has books to check, from whatever store, calls [`findings`].
 
 mod check;
+pub(crate) mod expected_events;
 mod read;
 #[cfg(test)]
 pub(crate) mod tests;
-pub(crate) mod told;
 
 pub use check::findings;
 
@@ -23,13 +23,13 @@ pub const SERVICES: [&str; 3] =
     [rialto_inventory::SERVICE, rialto_orders::SERVICE, rialto_payments::SERVICE];
 
 #[derive(Debug, Clone, Default)]
-pub struct Books {
+pub struct Snapshot {
     pub stocks: Vec<Stock>,
     pub movements: Vec<Movement>,
     pub reservations: Vec<Reservation>,
     pub orders: Vec<Order>,
     pub payments: Vec<Payment>,
-    pub ledger: Vec<ledger::Entry>,
+    pub ledger: Vec<ledger::LedgerEntry>,
     /// Products whose stock changed while they were read: what was read of them is of several moments.
     pub moving: BTreeSet<ProductId>,
     /// Items that aren't what their keys promise: the key, and why.
@@ -38,11 +38,11 @@ pub struct Books {
 
 /// Something that doesn't agree, or isn't at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Discrepancy {
     pub about: Subject,
     /// In words, without the subject.
     pub what: String,
-    pub standing: Standing,
+    pub standing: Severity,
 }
 
 /// Whom a finding is about.
@@ -55,23 +55,23 @@ pub enum Subject {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Severity {
     /// It would be wrong at any quiet moment.
-    Broken,
+    Inconsistent,
     /// It isn't at rest yet: nothing is wrong so far, and it isn't too late either.
-    UnderWay,
+    InProgress,
 }
 
-impl Books {
+impl Snapshot {
     /// Writes an item of one of the services' tables into its place.
-    pub fn enter(&mut self, item: Item) {
+    pub fn insert(&mut self, item: Item) {
         let name = item_key(&item).map(|key| format!("{} {}", key.pk, key.sk));
         let entered = match &name {
             Ok(name) => {
                 let kind = name
                     .split_once(' ')
                     .map_or("", |(_, sk)| sk.split('#').next().unwrap_or_default());
-                self.enter_as(kind, item)
+                self.insert_as(kind, item)
             }
             Err(error) => Err(error.clone()),
         };
@@ -80,14 +80,14 @@ impl Books {
         }
     }
 
-    fn enter_as(&mut self, kind: &str, item: Item) -> Result<(), StoreError> {
+    fn insert_as(&mut self, kind: &str, item: Item) -> Result<(), StoreError> {
         match kind {
-            "STOCK" => push(&mut self.stocks, item),
-            "MOVEMENT" => push(&mut self.movements, item),
-            "RESERVATION" => push(&mut self.reservations, item),
-            "ORDER" => push(&mut self.orders, item),
-            "PAYMENT" => push(&mut self.payments, item),
-            "LEDGER" => push(&mut self.ledger, item),
+            "STOCK" => push_parsed(&mut self.stocks, item),
+            "MOVEMENT" => push_parsed(&mut self.movements, item),
+            "RESERVATION" => push_parsed(&mut self.reservations, item),
+            "ORDER" => push_parsed(&mut self.orders, item),
+            "PAYMENT" => push_parsed(&mut self.payments, item),
+            "LEDGER" => push_parsed(&mut self.ledger, item),
             // An adjustment's first answer; orders' copy of a product, its note of an unregistered buyer, and an order's place
             // in another seller's list.
             "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" => Ok(()),
@@ -96,19 +96,19 @@ impl Books {
     }
 }
 
-fn push<T: DeserializeOwned>(list: &mut Vec<T>, item: Item) -> Result<(), StoreError> {
+fn push_parsed<T: DeserializeOwned>(list: &mut Vec<T>, item: Item) -> Result<(), StoreError> {
     list.push(read_item(item)?);
     Ok(())
 }
 
 /// Every invariant that doesn't hold at a quiet moment, in words.
 #[must_use]
-pub fn broken(books: &Books) -> Vec<String> {
+pub fn broken(books: &Snapshot) -> Vec<String> {
     // No time is too late here: what is under way isn't quiet, however long it has been.
-    findings(books, Timestamp::from_millis(0)).iter().map(Finding::to_string).collect()
+    findings(books, Timestamp::from_millis(0)).iter().map(Discrepancy::to_string).collect()
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Discrepancy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.about, self.what)
     }

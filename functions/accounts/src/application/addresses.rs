@@ -2,7 +2,7 @@
 //! as come at once can't get past the limit.
 
 use crate::{
-    domain::address_book::{AddressBook, KeptAddress},
+    domain::address_book::{AddressBook, SavedAddress},
     ports::AddressBooks,
 };
 use rialto_kernel::{Address, AddressId, StoreError, UserId, Write};
@@ -22,7 +22,7 @@ pub enum AddressError {
 }
 
 /// How often a change is made anew because somebody else's came first.
-const TRIES: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
 /// Keeps one more address.
 ///
@@ -34,7 +34,7 @@ pub async fn add_address(
     id: AddressId,
     address: &Address,
     default: bool,
-) -> Result<KeptAddress, AddressError> {
+) -> Result<SavedAddress, AddressError> {
     let changed = change(store, user, |book| {
         book.with(id, address.clone(), default).map_err(|_| AddressError::LimitReached)
     });
@@ -51,7 +51,7 @@ pub async fn set_address(
     id: AddressId,
     address: &Address,
     default: bool,
-) -> Result<KeptAddress, AddressError> {
+) -> Result<SavedAddress, AddressError> {
     let changed = change(store, user, |book| {
         book.replaced(id, address.clone(), default).ok_or(AddressError::NotFound)
     });
@@ -77,7 +77,7 @@ pub async fn remove_address(
 pub async fn list_addresses(
     store: &impl AddressBooks,
     user: UserId,
-) -> Result<Vec<KeptAddress>, AddressError> {
+) -> Result<Vec<SavedAddress>, AddressError> {
     let (_, book) = store.addresses(user).await?.ok_or(AddressError::NotFound)?;
     Ok(book.addresses)
 }
@@ -88,7 +88,7 @@ async fn change(
     decide: impl Fn(&AddressBook) -> Result<AddressBook, AddressError>,
 ) -> Result<AddressBook, AddressError> {
     let mut tried: Option<AddressBook> = None;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let (account, book) = store.addresses(user).await?.ok_or(AddressError::NotFound)?;
         // A write whose answer was lost is sent again, and then collides with itself.
         if tried.as_ref() == Some(&book) {
@@ -109,12 +109,12 @@ async fn change(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Forgetful, address, registered};
+    use crate::testing::{LostAckStore, address, registered};
     use rialto_kernel::AccountId;
 
     #[tokio::test]
     async fn a_change_that_collides_with_itself_has_happened_once() {
-        let store = Forgetful::default();
+        let store = LostAckStore::default();
         let id = registered(&store.store, "ann@example.com").await.account_id;
         let AccountId::User(user) = id else { panic!("a buyer") };
         let ids = ["a", "b", "c"].map(|name| AddressId::derive(&[name.as_bytes()]));

@@ -1,4 +1,4 @@
-use super::publish_keys::{change_published, with_signing_keys};
+use super::publish_keys::{update_jwks, with_signing_keys};
 use crate::{
     domain::{
         refresh_token::{NoRandomness, RefreshKey},
@@ -38,23 +38,21 @@ pub enum PrepareKeysError {
 ///
 /// # Errors
 /// [`PrepareKeysError`]; do it again.
-pub async fn prepare_keys(
-    keys: &(impl KeyReader + KeyWriter),
-) -> Result<Prepared, PrepareKeysError> {
+pub async fn init_keys(keys: &(impl KeyReader + KeyWriter)) -> Result<Prepared, PrepareKeysError> {
     let mut prepared = Prepared::default();
     for role in Role::ALL {
-        if keys.kept_signing_key(role).await?.is_none() {
+        if keys.current_signing_key(role).await?.is_none() {
             let (secret, _) = new_signing_key(role)?;
             if keys.add_signing_key(role, &secret).await? == Write::Done {
                 prepared.signing_keys.push(role);
             }
-            keys.kept_signing_key(role).await?.ok_or(PrepareKeysError::Lost(role))?;
+            keys.current_signing_key(role).await?.ok_or(PrepareKeysError::Lost(role))?;
         }
     }
     let complete = async |published: &Jwks| -> Result<Jwks, PrepareKeysError> {
         with_signing_keys(keys, published).await
     };
-    prepared.published = !change_published(keys, complete).await?.found;
+    prepared.published = !update_jwks(keys, complete).await?.found;
     if keys.refresh_key().await?.is_none() {
         prepared.refresh_key = keys.add_refresh_key(&RefreshKey::generate()?).await? == Write::Done;
     }
@@ -77,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn every_role_gets_a_key_of_its_own_and_its_public_half_is_published() {
         let keys = MemoryKeys::default();
-        let prepared = prepare_keys(&keys).await.unwrap();
+        let prepared = init_keys(&keys).await.unwrap();
         assert_eq!(prepared.signing_keys, Role::ALL);
         assert!(prepared.refresh_key && prepared.published);
 
@@ -97,9 +95,9 @@ mod tests {
     #[tokio::test]
     async fn the_second_time_nothing_changes() {
         let keys = MemoryKeys::default();
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let before = (keys.published().await.unwrap(), keys.refresh_key().await.unwrap());
-        assert_eq!(prepare_keys(&keys).await.unwrap(), Prepared::default());
+        assert_eq!(init_keys(&keys).await.unwrap(), Prepared::default());
         assert_eq!((keys.published().await.unwrap(), keys.refresh_key().await.unwrap()), before);
     }
 
@@ -111,7 +109,7 @@ mod tests {
         assert_eq!(keys.add_signing_key(Role::Seller, &seller).await, Ok(Write::Done));
         assert_eq!(keys.add_refresh_key(&RefreshKey([7; 32])).await, Ok(Write::Done));
 
-        let prepared = prepare_keys(&keys).await.unwrap();
+        let prepared = init_keys(&keys).await.unwrap();
         assert_eq!(prepared.signing_keys, [Role::User, Role::Supervisor]);
         assert!(!prepared.refresh_key);
         assert_eq!(keys.signing_key(Role::Seller).await.unwrap(), Some(seller));
@@ -124,7 +122,7 @@ mod tests {
         let keys = MemoryKeys::default();
         let (_, old): (_, Jwk) = token::generate_key("user-old".to_owned(), Role::User).unwrap();
         keys.publish(&Jwks { keys: vec![old.clone()] }).await.unwrap();
-        prepare_keys(&keys).await.unwrap();
+        init_keys(&keys).await.unwrap();
         let published = keys.published().await.unwrap();
         assert_eq!(published.keys.len(), 4);
         assert!(published.keys.contains(&old));

@@ -1,19 +1,19 @@
 //! What the images of a change tell: that nothing is left of a product, or that something is again, and what led to it.
 
-use rialto_contracts::{Cause, Event};
+use rialto_contracts::{Event, EventContext};
 use rialto_dynamo::{AttributeValue, Key, Table};
 use rialto_inventory::{
     SERVICE,
-    adapters::dynamodb::{DynamoInventory, depleted_or_replenished},
+    adapters::dynamodb::{DynamoInventory, stock_threshold_events},
     domain::{adjustment::Adjustment, stock::Stock},
-    ports::{AdjustmentRecord, StockAdjuster, StockRegistrar},
+    ports::{AdjustmentRecord, StockAdjuster, StockInitializer},
 };
 use rialto_kernel::{Clock, ProductId, SellerId, SystemClock, Text, Write};
-use rialto_relay::Image;
+use rialto_relay::ItemImage;
 use serde_json::json;
 
 /// A product's stock as the stream shows it.
-async fn image(table: &Table, product: ProductId) -> Image {
+async fn image(table: &Table, product: ProductId) -> ItemImage {
     let item = table.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await.unwrap().unwrap();
     let shown = |value: &AttributeValue| match value {
         AttributeValue::S(text) => json!({ "S": text }),
@@ -32,7 +32,7 @@ async fn adjust(
     table: &Table,
     product: ProductId,
     quantity: i64,
-    cause: &Cause,
+    cause: &EventContext,
 ) -> Vec<Event> {
     let before = image(table, product).await;
     let key = cause.traceparent.clone().unwrap();
@@ -41,7 +41,7 @@ async fn adjust(
     let (stock, movement) = adjustment.apply(&stock.unwrap(), &key, SystemClock.now()).unwrap();
     let record = AdjustmentRecord { key, body_hash: "h".to_owned(), answer: "{}".to_owned() };
     assert_eq!(store.adjust(&stock, &movement, &record, cause).await.unwrap(), Write::Done);
-    depleted_or_replenished(&before, &image(table, product).await)
+    stock_threshold_events(&before, &image(table, product).await)
 }
 
 #[tokio::test]
@@ -49,14 +49,15 @@ async fn an_adjustment_that_empties_or_fills_the_shelf_tells_so_within_its_trace
     let table = rialto_testkit::new_table(SERVICE).await;
     let store = DynamoInventory::on(table.clone());
     let product = ProductId::generate(SystemClock.now());
-    let (stock, movement) = Stock::open(product, SellerId::derive(&[b"s"]), 2, SystemClock.now());
+    let (stock, movement) =
+        Stock::initial(product, SellerId::derive(&[b"s"]), 2, SystemClock.now());
     assert_eq!(store.open(&stock, &movement).await.unwrap(), Write::Done);
     let trace = |digit: &str| Some(format!("00-{}-{}-01", digit.repeat(32), digit.repeat(16)));
 
     for (quantity, told, digit) in
         [(-1, None, "a"), (-1, Some("StockDepleted"), "b"), (2, Some("StockReplenished"), "c")]
     {
-        let cause = Cause { traceparent: trace(digit), ..Cause::default() };
+        let cause = EventContext { traceparent: trace(digit), ..EventContext::default() };
         let events = adjust(&store, &table, product, quantity, &cause).await;
         assert_eq!(events.first().map(|event| event.kind.as_str()), told);
         assert!(events.iter().all(|event| event.traceparent == trace(digit)), "{events:?}");

@@ -1,16 +1,17 @@
 //! What happens while a step of a charge takes its time: its deadline passes, or its order is cancelled.
 
-use crate::world::{
+use crate::simulation::{
+    CrashTiming,
     Event::{OrderCancelled, StockReserved},
-    IN_TIME, Message, TOO_LATE, When, World, ready,
+    IN_TIME, MessageDelivery, Simulation, TOO_LATE, ready,
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp, Write};
 use rialto_payments::{
     application::on_stock_reserved::on_stock_reserved,
     domain::{
-        intent::{Code, IntentId, IntentState},
-        payment::{Change, Charge, Payment, PaymentState},
+        intent::{DeclineCode, IntentId, IntentState},
+        payment::{Charge, Payment, PaymentState, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
@@ -26,29 +27,29 @@ enum Step {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meanwhile {
+enum ConcurrentEvent {
     DeadlinePasses,
     OrderIsCancelled,
 }
 
 /// An attempt to which something happens, once, while it waits for a step.
-struct Attempt<'a> {
-    world: &'a World,
-    happens: (Step, Meanwhile),
+struct ChargeAttempt<'a> {
+    world: &'a Simulation,
+    happens: (Step, ConcurrentEvent),
     late: AtomicBool,
     confirmations: AtomicU32,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> ChargeAttempt<'a> {
     /// Charges the order, as its event asks; how often it was confirmed.
-    fn charge(world: &'a World, step: Step, what: Meanwhile) -> u32 {
+    fn charge(world: &'a Simulation, step: Step, what: ConcurrentEvent) -> u32 {
         let attempt = Self {
             world,
             happens: (step, what),
             late: AtomicBool::new(false),
             confirmations: AtomicU32::new(0),
         };
-        let (event, cause) = (world.stock_reserved(), Cause::default());
+        let (event, cause) = (world.stock_reserved(), EventContext::default());
         let charged = ready(on_stock_reserved(&attempt, &attempt, &event, &cause, &attempt));
         assert_eq!(charged.unwrap(), Write::Done);
         attempt.confirmations.into_inner()
@@ -59,29 +60,29 @@ impl<'a> Attempt<'a> {
             return;
         }
         match self.happens.1 {
-            Meanwhile::DeadlinePasses => self.late.store(true, Ordering::Relaxed),
-            Meanwhile::OrderIsCancelled => {
-                ready(self.world.deliver(&Message::new(OrderCancelled)));
+            ConcurrentEvent::DeadlinePasses => self.late.store(true, Ordering::Relaxed),
+            ConcurrentEvent::OrderIsCancelled => {
+                ready(self.world.deliver(&MessageDelivery::new(OrderCancelled)));
             }
         }
     }
 }
 
-impl Clock for Attempt<'_> {
+impl Clock for ChargeAttempt<'_> {
     fn now(&self) -> Timestamp {
         if self.late.load(Ordering::Relaxed) { TOO_LATE } else { IN_TIME }
     }
 }
 
-impl PaymentReader for Attempt<'_> {
+impl PaymentReader for ChargeAttempt<'_> {
     async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
         self.passes(Step::Read);
         self.world.store.payment(order).await
     }
 }
 
-impl PaymentWriter for Attempt<'_> {
-    async fn save(&self, change: &Change) -> Result<Saved, StoreError> {
+impl PaymentWriter for ChargeAttempt<'_> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
         let saved = self.world.store.save(change).await;
         if change.payment.state == PaymentState::Processing {
             self.passes(Step::Save);
@@ -90,7 +91,7 @@ impl PaymentWriter for Attempt<'_> {
     }
 }
 
-impl Provider for Attempt<'_> {
+impl Provider for ChargeAttempt<'_> {
     async fn create_intent(
         &self,
         order: OrderId,
@@ -128,21 +129,25 @@ impl Provider for Attempt<'_> {
 }
 
 /// A payment whose charge the provider knows, and that nobody confirmed.
-fn unconfirmed() -> World {
-    let world = World::new("pm_card_visa");
-    assert!(world.abandon(&Message::new(StockReserved), (3, When::Before)));
+fn unconfirmed() -> Simulation {
+    let world = Simulation::new("pm_card_visa");
+    assert!(world.abandon(&MessageDelivery::new(StockReserved), (3, CrashTiming::Before)));
     world
 }
 
 #[test]
 fn a_charge_that_is_made_known_too_slowly_is_not_confirmed_after_its_deadline() {
     for step in [Step::Create, Step::Save] {
-        let world = World::new("pm_card_visa");
-        assert_eq!(Attempt::charge(&world, step, Meanwhile::DeadlinePasses), 0, "{step:?}");
+        let world = Simulation::new("pm_card_visa");
+        assert_eq!(
+            ChargeAttempt::charge(&world, step, ConcurrentEvent::DeadlinePasses),
+            0,
+            "{step:?}"
+        );
         let payment = world.check(false);
         assert_eq!(
             (payment.state, payment.reason),
-            (PaymentState::Failed, Some(Code::new("canceled")))
+            (PaymentState::Failed, Some(DeclineCode::new("canceled")))
         );
     }
 }
@@ -151,11 +156,15 @@ fn a_charge_that_is_made_known_too_slowly_is_not_confirmed_after_its_deadline() 
 fn a_charge_that_is_looked_up_too_slowly_is_not_confirmed_after_its_deadline() {
     for step in [Step::Retrieve, Step::Read] {
         let world = unconfirmed();
-        assert_eq!(Attempt::charge(&world, step, Meanwhile::DeadlinePasses), 0, "{step:?}");
+        assert_eq!(
+            ChargeAttempt::charge(&world, step, ConcurrentEvent::DeadlinePasses),
+            0,
+            "{step:?}"
+        );
         let payment = world.check(false);
         assert_eq!(
             (payment.state, payment.reason),
-            (PaymentState::Failed, Some(Code::new("canceled")))
+            (PaymentState::Failed, Some(DeclineCode::new("canceled")))
         );
     }
 }
@@ -164,14 +173,18 @@ fn a_charge_that_is_looked_up_too_slowly_is_not_confirmed_after_its_deadline() {
 fn a_charge_that_comes_again_is_not_confirmed_when_its_order_is_cancelled_while_it_is_looked_up() {
     for step in [Step::Retrieve, Step::Read] {
         let world = unconfirmed();
-        assert_eq!(Attempt::charge(&world, step, Meanwhile::OrderIsCancelled), 0, "{step:?}");
+        assert_eq!(
+            ChargeAttempt::charge(&world, step, ConcurrentEvent::OrderIsCancelled),
+            0,
+            "{step:?}"
+        );
         assert_eq!(world.check(true).state, PaymentState::Voided);
     }
 }
 
 #[test]
 fn what_is_paid_though_its_order_was_cancelled_just_before_goes_back_at_once() {
-    let world = World::new("pm_card_visa");
-    assert_eq!(Attempt::charge(&world, Step::Save, Meanwhile::OrderIsCancelled), 1);
+    let world = Simulation::new("pm_card_visa");
+    assert_eq!(ChargeAttempt::charge(&world, Step::Save, ConcurrentEvent::OrderIsCancelled), 1);
     assert_eq!(world.check(true).state, PaymentState::Refunded);
 }

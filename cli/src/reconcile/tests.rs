@@ -1,19 +1,21 @@
 use super::*;
-use rialto_contracts::{Cause, Event, Payload, catalog::ProductStatus, orders::CancelReason};
+use rialto_contracts::{
+    Event, EventContext, Payload, catalog::ProductStatus, orders::CancelReason,
+};
 use rialto_dynamo::{Key, write_item};
-use rialto_inventory::domain::reservation::{Change as Held, LineState};
+use rialto_inventory::domain::reservation::{LineState, ReservationUpdate as Held};
 use rialto_kernel::{
     Address, Amount, Currency, DropOff, Phone, Quantity, SellerId, Text, Timestamp, UserId,
 };
 use rialto_orders::domain::{
-    order::{Change as Moved, Effect, OrderState},
+    order::{OrderState, OrderUpdate as Moved, Transition},
     product::Product,
-    quote::{Quote, Terms},
+    quote::{PricingTerms, Quote},
     request::{OrderRequest, PaymentMethod, RequestedLine},
 };
 use rialto_payments::domain::{
-    intent::{ChargeEnd, Code, IntentId},
-    payment::{Change as Paid, PaymentState},
+    intent::{ChargeOutcome, DeclineCode, IntentId},
+    payment::{PaymentState, PaymentUpdate as Paid},
     refund::{Refund, RefundEnd, RefundState},
 };
 use std::{
@@ -28,8 +30,8 @@ fn product() -> ProductId {
     ProductId::derive(&[b"p"])
 }
 
-fn caused_by(event: &Event) -> Cause {
-    Cause {
+fn caused_by(event: &Event) -> EventContext {
+    EventContext {
         correlationid: Some(event.correlationid.clone()),
         causationid: Some(event.id),
         traceparent: None,
@@ -50,7 +52,7 @@ fn placed() -> Moved {
         status: ProductStatus::Sell,
         version: 1,
     };
-    let terms = Terms {
+    let terms = PricingTerms {
         currency: Currency::parse("EUR").unwrap(),
         shipping_fee: Amount::new(300).unwrap(),
         free_shipping_from: Amount::new(5_000).unwrap(),
@@ -76,25 +78,26 @@ fn placed() -> Moved {
     let products = HashMap::from([(product.product_id, product)]);
     let quote = Quote::new(&request.lines, &products, &terms).unwrap();
     let (id, user) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
-    Order::place(id, user, &request, quote, &terms, NOW, &Cause::default())
+    Order::place(id, user, &request, quote, &terms, NOW, &EventContext::default())
 }
 
 /// Hears an event; what the order announces then.
-fn hear(order: &mut Order, event: &Event, effect: Effect) -> Vec<Event> {
-    let Moved { order: moved, events } = order.hear(event, effect, NOW, &caused_by(event)).unwrap();
+fn hear(order: &mut Order, event: &Event, effect: Transition) -> Vec<Event> {
+    let Moved { order: moved, events } =
+        order.apply(event, effect, NOW, &caused_by(event)).unwrap();
     *order = moved;
     events
 }
 
 /// Books with the product's first stock.
-fn opened() -> Books {
-    let (stock, movement) = Stock::open(product(), SellerId::derive(&[b"s"]), STOCK, NOW);
-    Books { stocks: vec![stock], movements: vec![movement], ..Books::default() }
+fn opened() -> Snapshot {
+    let (stock, movement) = Stock::initial(product(), SellerId::derive(&[b"s"]), STOCK, NOW);
+    Snapshot { stocks: vec![stock], movements: vec![movement], ..Snapshot::default() }
 }
 
-impl Books {
+impl Snapshot {
     fn hold(&mut self, change: Held) -> Vec<Event> {
-        for movement in change.moves {
+        for movement in change.movements {
             let stock = &mut self.stocks[0];
             stock.available = stock.available.checked_add_signed(movement.available).unwrap();
             stock.reserved = stock.reserved.checked_add_signed(movement.reserved).unwrap();
@@ -118,13 +121,13 @@ pub(crate) enum Stage {
     Placed,
     Reserved,
     Opened,
-    Begun,
+    Started,
     Captured,
     Declined,
 }
 
 /// The books after that, nobody having heard of the last step; the events of it.
-pub(crate) fn at(stage: Stage) -> (Books, Vec<Event>) {
+pub(crate) fn at(stage: Stage) -> (Snapshot, Vec<Event>) {
     let mut books = opened();
     let Moved { mut order, events } = placed();
     books.orders = vec![order.clone()];
@@ -133,58 +136,58 @@ pub(crate) fn at(stage: Stage) -> (Books, Vec<Event>) {
     }
     let reserved =
         books.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
-    hear(&mut order, &reserved[0], Effect::Told);
+    hear(&mut order, &reserved[0], Transition::RecordOnly);
     books.orders = vec![order];
     if stage == Stage::Reserved {
         return (books, reserved);
     }
-    books.pay(Payment::open(&payload(&reserved[0]), &caused_by(&reserved[0])));
+    books.pay(Payment::pending(&payload(&reserved[0]), &caused_by(&reserved[0])));
     if stage == Stage::Opened {
         return (books, reserved);
     }
-    books.pay(books.payments[0].begin(&IntentId::parse("pi_1").unwrap()).unwrap());
+    books.pay(books.payments[0].record_intent(&IntentId::parse("pi_1").unwrap()).unwrap());
     let end = match stage {
-        Stage::Captured => ChargeEnd::Captured,
-        Stage::Declined => ChargeEnd::Failed { reason: Code::new("card_declined") },
+        Stage::Captured => ChargeOutcome::Captured,
+        Stage::Declined => ChargeOutcome::Failed { reason: DeclineCode::new("card_declined") },
         _ => return (books, reserved),
     };
-    let ended = books.pay(books.payments[0].end(&end, NOW, &caused_by(&reserved[0])).unwrap());
+    let ended = books.pay(books.payments[0].settle(&end, NOW, &caused_by(&reserved[0])).unwrap());
     (books, ended)
 }
 
 /// The books of an order that inventory hasn't heard to be confirmed, and the event that says so.
-pub(crate) fn confirmed_but_not_sold() -> (Books, Event) {
+pub(crate) fn confirmed_but_not_sold() -> (Snapshot, Event) {
     let (mut books, captured) = at(Stage::Captured);
-    let confirmed = hear(&mut books.orders[0], &captured[0], Effect::Confirms);
+    let confirmed = hear(&mut books.orders[0], &captured[0], Transition::Confirm);
     (books, confirmed[0].clone())
 }
 
 /// The books after one order of two pieces whose charge ended so.
-fn after(stage: Stage) -> Books {
+fn after(stage: Stage) -> Snapshot {
     let (mut books, ended) = at(stage);
     if stage == Stage::Captured {
-        let confirmed = hear(&mut books.orders[0], &ended[0], Effect::Confirms);
+        let confirmed = hear(&mut books.orders[0], &ended[0], Transition::Confirm);
         books.hold(books.reservations[0].sell(NOW, &caused_by(&confirmed[0])).unwrap());
     } else {
-        let cause = Effect::Cancels(CancelReason::PaymentFailed);
+        let cause = Transition::Cancel(CancelReason::PaymentFailed);
         let cancelled = hear(&mut books.orders[0], &ended[0], cause);
         let released =
             books.hold(books.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap());
-        hear(&mut books.orders[0], &released[0], Effect::Told);
+        hear(&mut books.orders[0], &released[0], Transition::RecordOnly);
     }
     books
 }
 
-pub(crate) fn paid() -> Books {
+pub(crate) fn paid() -> Snapshot {
     after(Stage::Captured)
 }
 
-pub(crate) fn declined() -> Books {
+pub(crate) fn declined() -> Snapshot {
     after(Stage::Declined)
 }
 
 /// What is broken after a change for the worse.
-fn spoilt(mut books: Books, spoil: impl FnOnce(&mut Books)) -> String {
+fn spoilt(mut books: Snapshot, spoil: impl FnOnce(&mut Snapshot)) -> String {
     spoil(&mut books);
     broken(&books).join("\n")
 }
@@ -198,60 +201,62 @@ fn a_paid_a_declined_and_a_cancelled_order_break_nothing() {
 }
 
 /// The books after an order that its buyer cancelled before anybody heard of it.
-pub(crate) fn given_up() -> Books {
+pub(crate) fn given_up() -> Snapshot {
     let mut books = opened();
     let Moved { order, .. } = placed();
     let Moved { order, events } =
-        order.cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+        order.cancel(CancelReason::Buyer, NOW, &EventContext::default()).unwrap();
     let cancelled = payload(&events[0]);
-    books.hold(Reservation::overtaken(order.order_id, &caused_by(&events[0])));
+    books.hold(Reservation::tombstone(order.order_id, &caused_by(&events[0])));
     books.pay(Payment::tombstone(&cancelled, &caused_by(&events[0])));
     books.orders = vec![order];
     books
 }
 
 /// The books after a charge that succeeded when it had failed already: given back at once.
-fn paid_after_all() -> Books {
+fn paid_after_all() -> Snapshot {
     let mut books = declined();
     let late = books.payments[0].cause(None);
-    books.pay(books.payments[0].end(&ChargeEnd::Captured, NOW, &late).unwrap());
+    books.pay(books.payments[0].settle(&ChargeOutcome::Captured, NOW, &late).unwrap());
     refunded(books)
 }
 
 /// The books after an order that its buyer cancelled when it was paid already, and nobody had told it.
-pub(crate) fn given_back() -> Books {
+pub(crate) fn given_back() -> Snapshot {
     let (mut books, captured) = at(Stage::Captured);
-    let cancelled = books.orders[0].cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+    let cancelled =
+        books.orders[0].cancel(CancelReason::Buyer, NOW, &EventContext::default()).unwrap();
     books.orders = vec![cancelled.order];
-    hear(&mut books.orders[0], &captured[0], Effect::Confirms);
+    hear(&mut books.orders[0], &captured[0], Transition::Confirm);
     let cause = caused_by(&cancelled.events[0]);
     let released = books.hold(books.reservations[0].release(NOW, &cause).unwrap());
-    hear(&mut books.orders[0], &released[0], Effect::Told);
+    hear(&mut books.orders[0], &released[0], Transition::RecordOnly);
     books.pay(books.payments[0].cancel(&cause).unwrap());
     refunded(books)
 }
 
 /// The books after a refund that is under way.
-fn refunded(mut books: Books) -> Books {
+fn refunded(mut books: Snapshot) -> Snapshot {
     let payment = &books.payments[0];
     let refund = payment.refunds[0].refund_id;
     let issued = payment.end_refund(refund, &RefundEnd::Issued, NOW, &payment.cause(None)).unwrap();
     let issued = books.pay(issued);
-    hear(&mut books.orders[0], &issued[0], Effect::Told);
+    hear(&mut books.orders[0], &issued[0], Transition::RecordOnly);
     books
 }
 
 #[test]
 fn a_success_after_the_failure_breaks_nothing_and_only_the_failure_was_told() {
     assert_eq!(broken(&paid_after_all()), Vec::<String>::new());
-    let untold =
-        |books: &mut Books| books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed");
+    let untold = |books: &mut Snapshot| {
+        books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed")
+    };
     assert!(spoilt(paid_after_all(), untold).contains("tells"));
 }
 
 #[test]
 fn only_a_buyers_or_times_cancellation_comes_from_nowhere() {
-    let other = |books: &mut Books| {
+    let other = |books: &mut Snapshot| {
         for entry in &mut books.orders[0].timeline {
             entry.data["reason"] = serde_json::json!("PAYMENT_FAILED");
         }
@@ -271,9 +276,9 @@ fn stock_that_its_movements_do_not_explain_is_found() {
 
 #[test]
 fn stock_that_nobody_holds_is_found() {
-    let freed = |books: &mut Books| books.reservations[0].lines[0].state = LineState::Released;
+    let freed = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Released;
     assert!(spoilt(paid(), freed).contains("2 are Sold, reservations hold 0"));
-    let kept = |books: &mut Books| books.reservations[0].lines[0].state = LineState::Reserved;
+    let kept = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Reserved;
     assert!(spoilt(declined(), kept).contains("0 are Reserved, reservations hold 2"));
 }
 
@@ -283,15 +288,15 @@ fn a_confirmed_order_that_is_not_sold_or_not_paid_is_found() {
     let unpaid = spoilt(paid(), |books| books.payments.clear());
     assert!(unpaid.contains("live lines cost 2300, 0 is kept"), "{unpaid}");
     assert!(unpaid.contains("a ledger entry without its payment"), "{unpaid}");
-    let failed = |books: &mut Books| books.payments[0].state = PaymentState::Failed;
+    let failed = |books: &mut Snapshot| books.payments[0].state = PaymentState::Failed;
     assert!(spoilt(paid(), failed).contains("CONFIRMED, its payment Some(Failed)"));
 }
 
 #[test]
 fn a_cancelled_order_that_keeps_stock_or_money_is_found() {
-    let held = |books: &mut Books| books.reservations[0].lines[0].state = LineState::Sold;
+    let held = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Sold;
     assert!(spoilt(declined(), held).contains("CANCELLED, line 1 is Sold"));
-    let charged = |books: &mut Books| {
+    let charged = |books: &mut Snapshot| {
         books.payments[0].captured = Amount::new(2_300).unwrap();
         books.payments[0].state = PaymentState::Captured;
     };
@@ -310,21 +315,21 @@ fn a_second_capture_and_a_lopsided_ledger_are_found() {
 
 #[test]
 fn what_is_still_under_way_is_found() {
-    let pending = |books: &mut Books| books.orders[0].state = OrderState::Pending;
+    let pending = |books: &mut Snapshot| books.orders[0].state = OrderState::Pending;
     assert!(spoilt(paid(), pending).contains(": PENDING"));
-    let processing = |books: &mut Books| books.payments[0].state = PaymentState::Processing;
+    let processing = |books: &mut Snapshot| books.payments[0].state = PaymentState::Processing;
     assert!(spoilt(declined(), processing).contains("its payment is Processing"));
 }
 
 /// The books after an order that its buyer cancelled while the provider was at its charge.
-fn cancelled_while_charging() -> Books {
-    let mut books = at(Stage::Begun).0;
+fn cancelled_while_charging() -> Snapshot {
+    let mut books = at(Stage::Started).0;
     let Moved { order, events } =
-        books.orders[0].cancel(CancelReason::Buyer, NOW, &Cause::default()).unwrap();
+        books.orders[0].cancel(CancelReason::Buyer, NOW, &EventContext::default()).unwrap();
     books.orders = vec![order];
     let cause = caused_by(&events[0]);
     let released = books.hold(books.reservations[0].release(NOW, &cause).unwrap());
-    hear(&mut books.orders[0], &released[0], Effect::Told);
+    hear(&mut books.orders[0], &released[0], Transition::RecordOnly);
     books.pay(books.payments[0].cancel(&cause).unwrap());
     books
 }
@@ -347,9 +352,9 @@ fn what_is_under_way_for_too_long_is_broken() {
             found.into_iter().map(|finding| finding.standing).collect::<BTreeSet<_>>()
         };
         let limit = expires_at.plus(Duration::from_secs(600));
-        assert_eq!(standings(limit), [Standing::UnderWay].into());
+        assert_eq!(standings(limit), [Severity::InProgress].into());
         let over = limit.plus(Duration::from_millis(1));
-        assert_eq!(standings(over), [Standing::Broken].into());
+        assert_eq!(standings(over), [Severity::Inconsistent].into());
         assert!(
             findings(&books, over).iter().all(|finding| finding.what.ends_with(", for too long"))
         );
@@ -360,11 +365,11 @@ fn what_is_under_way_for_too_long_is_broken() {
 fn what_happened_late_has_its_time_from_then_on() {
     let mut books = given_back();
     let payment = &mut books.payments[0];
-    payment.refunds[0].state = RefundState::Begun;
+    payment.refunds[0].state = RefundState::Pending;
     books.ledger.pop();
     books.orders[0].timeline.pop();
     let late = books.orders[0].expires_at.plus(Duration::from_secs(86_400));
-    let refunding = |books: &Books| {
+    let refunding = |books: &Snapshot| {
         let found = findings(books, late.plus(Duration::from_secs(60)));
         found
             .into_iter()
@@ -372,12 +377,12 @@ fn what_happened_late_has_its_time_from_then_on() {
             .unwrap()
             .standing
     };
-    assert_eq!(refunding(&books), Standing::Broken);
+    assert_eq!(refunding(&books), Severity::Inconsistent);
     books.ledger[0].at = late;
-    assert_eq!(refunding(&books), Standing::UnderWay);
+    assert_eq!(refunding(&books), Severity::InProgress);
     books.ledger[0].at = NOW;
     books.orders[0].timeline[1].time = late;
-    assert_eq!(refunding(&books), Standing::UnderWay);
+    assert_eq!(refunding(&books), Severity::InProgress);
 }
 
 #[test]
@@ -401,14 +406,14 @@ fn a_timeline_with_a_gap_or_a_repetition_is_found() {
 
 #[test]
 fn shares_that_are_not_the_total_are_found() {
-    let share = |books: &mut Books| books.orders[0].lines[0].share = Amount::new(1).unwrap();
+    let share = |books: &mut Snapshot| books.orders[0].lines[0].share = Amount::new(1).unwrap();
     assert!(spoilt(paid(), share).contains("the shares sum to 1, the total is 2300"));
 }
 
 /// What isn't wrong yet.
-fn under_way(books: &Books) -> Vec<String> {
+fn under_way(books: &Snapshot) -> Vec<String> {
     let waiting =
-        findings(books, NOW).into_iter().filter(|finding| finding.standing == Standing::UnderWay);
+        findings(books, NOW).into_iter().filter(|finding| finding.standing == Severity::InProgress);
     waiting.map(|finding| finding.what).collect()
 }
 
@@ -425,7 +430,7 @@ fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
         Stage::Placed,
         Stage::Reserved,
         Stage::Opened,
-        Stage::Begun,
+        Stage::Started,
         Stage::Captured,
         Stage::Declined,
     ] {
@@ -440,8 +445,9 @@ fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
     // But what is wrong about it is.
     books.stocks[0].reserved = 0;
     books.orders[0].lines[0].share = Amount::new(1).unwrap();
-    let wrong =
-        findings(&books, NOW).into_iter().filter(|finding| finding.standing == Standing::Broken);
+    let wrong = findings(&books, NOW)
+        .into_iter()
+        .filter(|finding| finding.standing == Severity::Inconsistent);
     let about: Vec<_> = wrong.map(|finding| finding.about.to_string()).collect();
     assert_eq!(about.last(), Some(&books.orders[0].order_id.to_string()));
     assert!(about.contains(&product().to_string()), "{about:?}");
@@ -458,23 +464,23 @@ fn a_cancellation_is_under_way_until_inventory_and_payments_have_heard_of_it() {
 }
 
 /// The books after a cancellation that nobody has heard of yet.
-fn unheard_of() -> Books {
-    Books { reservations: Vec::new(), payments: Vec::new(), ..given_up() }
+fn unheard_of() -> Snapshot {
+    Snapshot { reservations: Vec::new(), payments: Vec::new(), ..given_up() }
 }
 
 #[test]
 fn money_is_under_way_while_its_refund_is() {
     let mut books = paid();
     books.orders[0].state = OrderState::Cancelled;
-    let wrong = |books: &Books| {
+    let wrong = |books: &Snapshot| {
         let text = "CANCELLED, 2300 is kept of the payment";
         findings(books, NOW).into_iter().find(|finding| finding.what == text).unwrap().standing
     };
-    assert_eq!(wrong(&books), Standing::Broken);
+    assert_eq!(wrong(&books), Severity::Inconsistent);
     books.payments[0]
         .refunds
-        .push(Refund::rest(books.orders[0].order_id, Amount::new(2_300).unwrap()));
-    assert_eq!(wrong(&books), Standing::UnderWay);
+        .push(Refund::remaining(books.orders[0].order_id, Amount::new(2_300).unwrap()));
+    assert_eq!(wrong(&books), Severity::InProgress);
     assert!(under_way(&books).contains(&"1 refunds are under way".to_owned()));
 }
 
@@ -483,16 +489,16 @@ fn an_item_that_cannot_be_read_or_that_nobody_knows_is_found() {
     let books = paid();
     let order = &books.orders[0];
     let pk = format!("ORDER#{}", order.order_id);
-    let mut read = Books::default();
-    read.enter(write_item(&Key::new(&pk, "ORDER"), order, &[]).unwrap());
+    let mut read = Snapshot::default();
+    read.insert(write_item(&Key::new(&pk, "ORDER"), order, &[]).unwrap());
     let buyer = serde_json::json!({"user_id": order.user_id});
-    read.enter(
+    read.insert(
         write_item(&Key::new(format!("BUYER#{}", order.user_id), "BUYER"), &buyer, &[]).unwrap(),
     );
     assert_eq!((read.orders.len(), read.unreadable.len()), (1, 0));
-    read.enter(write_item(&Key::new(&pk, "PAYMENT"), order, &[]).unwrap());
-    read.enter(write_item(&Key::new(&pk, "RIDDLE#1"), order, &[]).unwrap());
-    read.enter(Item::new());
+    read.insert(write_item(&Key::new(&pk, "PAYMENT"), order, &[]).unwrap());
+    read.insert(write_item(&Key::new(&pk, "RIDDLE#1"), order, &[]).unwrap());
+    read.insert(Item::new());
     let found = broken(&read).join("\n");
     assert!(found.contains(&format!("{pk} PAYMENT: ")), "{found}");
     assert!(

@@ -2,13 +2,13 @@
 
 use crate::{
     domain::{
-        intent::{ChargeEnd, IntentId, IntentState},
-        payment::{Change, Payment},
+        intent::{ChargeOutcome, IntentId, IntentState},
+        payment::{Payment, PaymentUpdate},
         refund::{RefundEnd, RefundProgress},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
 };
-use rialto_contracts::Cause;
+use rialto_contracts::EventContext;
 use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp};
 
 /// How often an intent is looked at, acted upon and looked at again before it is left to the queue's retry.
@@ -16,22 +16,22 @@ const ROUNDS: u32 = 4;
 
 /// Why a payment didn't get to a state in which it can rest.
 #[derive(Debug, thiserror::Error)]
-pub enum StepError {
+pub enum SettleError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Provider(#[from] ProviderError),
     #[error("the charge of {0} can neither be confirmed nor cancelled")]
-    Stuck(OrderId),
+    Unresolvable(OrderId),
     #[error("the provider hasn't decided {0} yet")]
-    Undecided(RefundId),
+    RefundPending(RefundId),
 }
 
 /// Writes what `decide` makes of the payment; if somebody else was faster, what it makes of the payment as it is then.
-pub(super) async fn advance(
+pub(super) async fn update_payment(
     store: &impl PaymentWriter,
     mut payment: Payment,
-    decide: impl Fn(&Payment) -> Option<Change>,
+    decide: impl Fn(&Payment) -> Option<PaymentUpdate>,
 ) -> Result<Payment, StoreError> {
     while let Some(change) = decide(&payment) {
         match store.save(&change).await? {
@@ -46,14 +46,14 @@ pub(super) async fn advance(
 /// provider is still at it.
 ///
 /// `unconfirmed` says that the intent was made and recorded just now and nobody can have confirmed it.
-pub(super) async fn finish_charge(
+pub(super) async fn settle_charge(
     store: &impl PaymentReader,
     provider: &impl Provider,
     payment: &Payment,
     intent: &IntentId,
     unconfirmed: bool,
     clock: &impl Clock,
-) -> Result<Option<ChargeEnd>, StepError> {
+) -> Result<Option<ChargeOutcome>, SettleError> {
     let mut state = if unconfirmed {
         IntentState::RequiresConfirmation
     } else {
@@ -61,7 +61,7 @@ pub(super) async fn finish_charge(
     };
     let mut just_written = unconfirmed.then_some(payment);
     for _ in 0..ROUNDS {
-        if let Some(end) = state.end() {
+        if let Some(end) = state.outcome() {
             return Ok(Some(end));
         }
         if state == IntentState::Processing {
@@ -80,7 +80,7 @@ pub(super) async fn finish_charge(
             answer => answer?,
         };
     }
-    Err(StepError::Stuck(payment.order_id))
+    Err(SettleError::Unresolvable(payment.order_id))
 }
 
 /// Whether an order's charge may be confirmed at this moment. Its payment is read for that, as it may have been marked
@@ -99,12 +99,12 @@ async fn may_confirm(
 }
 
 /// How a charge ended whose time is over, having it cancelled if it hasn't. None if the provider won't cancel it either.
-pub(super) async fn call_off_charge(
+pub(super) async fn cancel_charge(
     provider: &impl Provider,
     intent: &IntentId,
-) -> Result<Option<ChargeEnd>, ProviderError> {
+) -> Result<Option<ChargeOutcome>, ProviderError> {
     let state = provider.retrieve_intent(intent).await?;
-    if let Some(end) = state.end() {
+    if let Some(end) = state.outcome() {
         return Ok(Some(end));
     }
     let state = match provider.cancel_intent(intent).await {
@@ -112,17 +112,17 @@ pub(super) async fn call_off_charge(
         Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
         answer => answer?,
     };
-    Ok(state.end())
+    Ok(state.outcome())
 }
 
 /// Finishes the refunds that the payment has begun. Each is looked up at the provider before it is asked for.
-pub(super) async fn finish_refunds(
+pub(super) async fn settle_refunds(
     store: &impl PaymentWriter,
     provider: &impl Provider,
     mut payment: Payment,
     now: Timestamp,
-    cause: &Cause,
-) -> Result<Payment, StepError> {
+    cause: &EventContext,
+) -> Result<Payment, SettleError> {
     while let Some((intent, refund)) = payment.unfinished_refund() {
         let refund_id = refund.refund_id;
         let progress = match provider.find_refund(intent, refund_id).await? {
@@ -135,11 +135,12 @@ pub(super) async fn finish_refunds(
             },
         };
         let RefundProgress::Ended(end) = progress else {
-            return Err(StepError::Undecided(refund_id));
+            return Err(SettleError::RefundPending(refund_id));
         };
-        payment =
-            advance(store, payment, |payment| payment.end_refund(refund_id, &end, now, cause))
-                .await?;
+        payment = update_payment(store, payment, |payment| {
+            payment.end_refund(refund_id, &end, now, cause)
+        })
+        .await?;
     }
     Ok(payment)
 }

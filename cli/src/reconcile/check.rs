@@ -1,8 +1,8 @@
 //! The saga's invariants at a quiet moment: nothing unpublished or undelivered, no order PENDING, no refund under way.
 
 use super::{
-    Books, Finding, Standing, Subject,
-    told::{told, wanted},
+    Discrepancy, Severity, Snapshot, Subject,
+    expected_events::{expected, recorded},
 };
 use rialto_inventory::domain::{
     movement::{Movement, MovementCause},
@@ -25,11 +25,11 @@ use std::{
 };
 
 /// How long an order may go on after its deadline, or after whatever happened to it later.
-const PATIENCE: Duration = Duration::from_secs(600);
+const GRACE_PERIOD: Duration = Duration::from_secs(600);
 
 /// Every invariant that doesn't hold at a quiet moment. What should have come to rest by `now` is broken.
 #[must_use]
-pub fn findings(books: &Books, now: Timestamp) -> Vec<Finding> {
+pub fn findings(books: &Snapshot, now: Timestamp) -> Vec<Discrepancy> {
     let mut check = Check::of(books, now);
     for (key, why) in &books.unreadable {
         check.expect(Subject::Item(key.clone()), false, || why.clone());
@@ -57,17 +57,17 @@ struct Check<'a> {
     reservations: BTreeMap<OrderId, &'a Reservation>,
     payments: BTreeMap<OrderId, &'a Payment>,
     movements: BTreeMap<ProductId, Vec<&'a Movement>>,
-    ledger: BTreeMap<OrderId, Vec<&'a ledger::Entry>>,
+    ledger: BTreeMap<OrderId, Vec<&'a ledger::LedgerEntry>>,
     /// Pieces of products that reservations hold RESERVED and SOLD.
     held: BTreeMap<ProductId, (i64, i64)>,
     /// Orders of which nothing should be under way any more.
     overdue: BTreeSet<OrderId>,
     moving: &'a BTreeSet<ProductId>,
-    findings: Vec<Finding>,
+    findings: Vec<Discrepancy>,
 }
 
 impl<'a> Check<'a> {
-    fn of(books: &'a Books, now: Timestamp) -> Self {
+    fn of(books: &'a Snapshot, now: Timestamp) -> Self {
         let mut check = Self {
             orders: books.orders.iter().map(|order| (order.order_id, order)).collect(),
             reservations: books.reservations.iter().map(|held| (held.order_id, held)).collect(),
@@ -94,7 +94,7 @@ impl<'a> Check<'a> {
                 LineState::Released | LineState::Returned => {}
             }
         }
-        let overdue = |order: &&Order| check.last_of(order).plus(PATIENCE) < now;
+        let overdue = |order: &&Order| check.last_of(order).plus(GRACE_PERIOD) < now;
         check.overdue = books.orders.iter().filter(overdue).map(|order| order.order_id).collect();
         check
     }
@@ -107,12 +107,12 @@ impl<'a> Check<'a> {
     }
 
     fn expect(&mut self, about: Subject, holds: bool, what: impl FnOnce() -> String) {
-        self.expect_as(Standing::Broken, about, holds, what);
+        self.expect_as(Severity::Inconsistent, about, holds, what);
     }
 
     fn expect_as(
         &mut self,
-        standing: Standing,
+        standing: Severity,
         about: Subject,
         holds: bool,
         what: impl FnOnce() -> String,
@@ -121,15 +121,15 @@ impl<'a> Check<'a> {
             return;
         }
         let (what, standing) = match (&about, standing) {
-            (Subject::Order(id), Standing::UnderWay) if self.overdue.contains(id) => {
-                (format!("{}, for too long", what()), Standing::Broken)
+            (Subject::Order(id), Severity::InProgress) if self.overdue.contains(id) => {
+                (format!("{}, for too long", what()), Severity::Inconsistent)
             }
             (Subject::Product(id), _) if self.moving.contains(id) => {
-                (format!("{} (it is being sold while it is read)", what()), Standing::UnderWay)
+                (format!("{} (it is being sold while it is read)", what()), Severity::InProgress)
             }
             _ => (what(), standing),
         };
-        self.findings.push(Finding { about, what, standing });
+        self.findings.push(Discrepancy { about, what, standing });
     }
 
     /// The movements sum to the stock, what was brought is all there, and what is held is held by somebody.
@@ -187,7 +187,7 @@ impl<'a> Check<'a> {
         });
         match order.state {
             OrderState::Pending => {
-                self.expect_as(Standing::UnderWay, about, false, || "PENDING".to_owned());
+                self.expect_as(Severity::InProgress, about, false, || "PENDING".to_owned());
             }
             OrderState::Confirmed => self.confirmed(order),
             OrderState::Cancelled => self.cancelled(order),
@@ -235,7 +235,7 @@ impl<'a> Check<'a> {
             (rialto_payments::SERVICE, self.payments.contains_key(&id)),
         ];
         for (service, heard) in heard {
-            self.expect_as(Standing::UnderWay, about.clone(), heard, || {
+            self.expect_as(Severity::InProgress, about.clone(), heard, || {
                 format!("CANCELLED, and {service} hasn't heard of it")
             });
         }
@@ -259,10 +259,10 @@ impl<'a> Check<'a> {
     }
 
     /// How to take money that is still kept: a refund that is under way will give it back.
-    fn money_under_way(&self, order: OrderId) -> Standing {
+    fn money_under_way(&self, order: OrderId) -> Severity {
         match self.payments.get(&order) {
-            Some(payment) if begun(payment) > 0 => Standing::UnderWay,
-            _ => Standing::Broken,
+            Some(payment) if begun(payment) > 0 => Severity::InProgress,
+            _ => Severity::Inconsistent,
         }
     }
 
@@ -275,7 +275,7 @@ impl<'a> Check<'a> {
         });
         let unended = match payment.state {
             PaymentState::Processing if payment.cancel_requested => Some((
-                Standing::UnderWay,
+                Severity::InProgress,
                 "the provider hasn't said how the charge ended".to_owned(),
             )),
             PaymentState::Pending | PaymentState::Processing => {
@@ -287,7 +287,7 @@ impl<'a> Check<'a> {
             self.expect_as(standing, about.clone(), false, || what);
         }
         let begun = begun(payment);
-        self.expect_as(Standing::UnderWay, about.clone(), begun == 0, || {
+        self.expect_as(Severity::InProgress, about.clone(), begun == 0, || {
             format!("{begun} refunds are under way")
         });
         let keys: BTreeSet<_> = payment.refunds.iter().map(|refund| &refund.key).collect();
@@ -321,7 +321,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn entry(&mut self, entry: &ledger::Entry) {
+    fn entry(&mut self, entry: &ledger::LedgerEntry) {
         let about = Subject::Order(entry.order_id);
         let sum: i64 = entry.postings.iter().map(|posting| posting.amount).sum();
         self.expect(about.clone(), sum == 0, || {
@@ -354,10 +354,10 @@ impl<'a> Check<'a> {
                 },
             );
         }
-        let told = told(order);
+        let told = recorded(order);
         let id = &order.order_id;
         let wanted =
-            wanted(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
+            expected(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
         self.expect_as(standing, about, told == wanted, || {
             format!("{:?}: tells {told:?}, not {wanted:?}", order.state)
         });
@@ -365,15 +365,15 @@ impl<'a> Check<'a> {
 }
 
 /// How to take what only a settled order's events make right.
-const fn while_pending(order: Option<OrderState>) -> Standing {
+const fn while_pending(order: Option<OrderState>) -> Severity {
     match order {
-        Some(OrderState::Pending) => Standing::UnderWay,
-        _ => Standing::Broken,
+        Some(OrderState::Pending) => Severity::InProgress,
+        _ => Severity::Inconsistent,
     }
 }
 
 fn begun(payment: &Payment) -> usize {
-    payment.refunds.iter().filter(|refund| refund.state == RefundState::Begun).count()
+    payment.refunds.iter().filter(|refund| refund.state == RefundState::Pending).count()
 }
 
 /// What the shop keeps of a payment.
@@ -388,7 +388,7 @@ fn signed(number: u64) -> i64 {
 }
 
 /// Whether a person or the clock led to it, and no event did.
-fn is_asked_for(entry: &timeline::Entry) -> bool {
+fn is_asked_for(entry: &timeline::TimelineEntry) -> bool {
     match entry.kind.as_str() {
         "OrderPlaced" => true,
         "OrderCancelled" => matches!(entry.data["reason"].as_str(), Some("BUYER" | "TIMEOUT")),

@@ -1,6 +1,6 @@
 //! What an order's timeline tells, and what the books of the other services say that it has to.
 
-use rialto_inventory::domain::reservation::{LineState, Outcome, Reservation};
+use rialto_inventory::domain::reservation::{LineState, Reservation, ReservationOutcome};
 use rialto_orders::domain::order::{Order, OrderState};
 use rialto_payments::domain::{payment::Payment, refund::RefundState};
 use std::collections::BTreeMap;
@@ -17,12 +17,12 @@ fn counted<'a>(kinds: impl IntoIterator<Item = &'a str>) -> Kinds<'a> {
 }
 
 /// What the timeline tells.
-pub(crate) fn told(order: &Order) -> Kinds<'_> {
+pub(crate) fn recorded(order: &Order) -> Kinds<'_> {
     counted(order.timeline.iter().map(|entry| entry.kind.as_str()))
 }
 
 /// What the timeline has to tell.
-pub(crate) fn wanted(
+pub(crate) fn expected(
     order: &Order,
     held: Option<&Reservation>,
     payment: Option<&Payment>,
@@ -33,16 +33,16 @@ pub(crate) fn wanted(
         OrderState::Confirmed => wanted.push("OrderConfirmed"),
         OrderState::Cancelled => wanted.push("OrderCancelled"),
     }
-    wanted.extend(held.into_iter().flat_map(of_stock));
-    wanted.extend(payment.into_iter().flat_map(of_money));
+    wanted.extend(held.into_iter().flat_map(stock_events));
+    wanted.extend(payment.into_iter().flat_map(payment_events));
     counted(wanted)
 }
 
-fn of_stock(held: &Reservation) -> Vec<&'static str> {
+fn stock_events(held: &Reservation) -> Vec<&'static str> {
     let mut wanted = match held.outcome {
-        Outcome::Reserved => vec!["StockReserved"],
-        Outcome::Rejected => vec!["StockRejected"],
-        Outcome::Overtaken => Vec::new(),
+        ReservationOutcome::Reserved => vec!["StockReserved"],
+        ReservationOutcome::Rejected => vec!["StockRejected"],
+        ReservationOutcome::CancelledFirst => Vec::new(),
     };
     let back = |state| matches!(state, LineState::Released | LineState::Returned);
     if held.lines.iter().any(|line| back(line.state)) {
@@ -51,7 +51,7 @@ fn of_stock(held: &Reservation) -> Vec<&'static str> {
     wanted
 }
 
-fn of_money(payment: &Payment) -> Vec<&'static str> {
+fn payment_events(payment: &Payment) -> Vec<&'static str> {
     let mut wanted = Vec::new();
     // A failure is told unless the order was cancelled before it. Whoever was told of it isn't told of a success after it.
     if payment.reason.is_some() && !payment.cancel_requested {
@@ -60,7 +60,7 @@ fn of_money(payment: &Payment) -> Vec<&'static str> {
         wanted.push("PaymentCaptured");
     }
     wanted.extend(payment.refunds.iter().filter_map(|refund| match refund.state {
-        RefundState::Begun => None,
+        RefundState::Pending => None,
         RefundState::Issued => Some("RefundIssued"),
         RefundState::Failed => Some("RefundFailed"),
     }));
@@ -68,12 +68,12 @@ fn of_money(payment: &Payment) -> Vec<&'static str> {
 }
 
 /// The types of events that the timeline has to tell and doesn't.
-pub(crate) fn untold(
+pub(crate) fn missing(
     order: &Order,
     held: Option<&Reservation>,
     payment: Option<&Payment>,
 ) -> Vec<&'static str> {
-    let told = told(order);
+    let told = recorded(order);
     let missing = |(kind, times): &(&str, usize)| told.get(kind).is_none_or(|told| told < times);
-    wanted(order, held, payment).into_iter().filter(missing).map(|(kind, _)| kind).collect()
+    expected(order, held, payment).into_iter().filter(missing).map(|(kind, _)| kind).collect()
 }

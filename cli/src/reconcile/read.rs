@@ -1,6 +1,6 @@
 //! The books from the services' tables.
 
-use super::{Books, SERVICES};
+use super::{SERVICES, Snapshot};
 use crate::tables::{all, partition};
 use rialto_aws::{SdkConfig, Stage};
 use rialto_dynamo::{Key, Table, read_item};
@@ -8,16 +8,16 @@ use rialto_inventory::domain::stock::Stock;
 use rialto_kernel::{ProductId, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
-impl Books {
+impl Snapshot {
     /// Everything that there is, table after table: what is written meanwhile may seem not to agree.
     ///
     /// # Errors
     /// [`StoreError`] when a table can't be read.
-    pub async fn whole(aws: &SdkConfig, stage: &Stage) -> Result<Self, StoreError> {
+    pub async fn load_all(aws: &SdkConfig, stage: &Stage) -> Result<Self, StoreError> {
         let mut books = Self::default();
         for service in SERVICES {
             for item in all(&Table::open(aws, stage, service)).await? {
-                books.enter(item);
+                books.insert(item);
             }
         }
         Ok(books)
@@ -29,7 +29,7 @@ impl Books {
     ///
     /// # Errors
     /// [`StoreError`] when a table can't be read.
-    pub async fn about(
+    pub async fn load_for(
         aws: &SdkConfig,
         stage: &Stage,
         products: &[String],
@@ -40,7 +40,7 @@ impl Books {
         let before = versions(&inventory, products).await?;
         for product in products {
             for item in partition(&inventory, &format!("PRODUCT#{product}")).await? {
-                books.enter(item);
+                books.insert(item);
             }
         }
         let moved = books.movements.iter().filter_map(|movement| movement.order_id);
@@ -50,7 +50,7 @@ impl Books {
             let table = Table::open(aws, stage, service);
             for order in &orders {
                 for item in partition(&table, &format!("ORDER#{order}")).await? {
-                    books.enter(item);
+                    books.insert(item);
                 }
             }
         }
@@ -82,7 +82,7 @@ async fn versions(
 mod tests {
     use super::*;
     use crate::{
-        books::{Standing, findings},
+        reconcile::{Severity, findings},
         testing::serve,
     };
     use rialto_kernel::{SellerId, Timestamp};
@@ -99,14 +99,14 @@ mod tests {
     }
 
     /// What is found about a product whose stock had these versions before, while and after it was read.
-    fn found([before, meanwhile, after]: [u64; 3]) -> Vec<(String, Standing)> {
+    fn found([before, meanwhile, after]: [u64; 3]) -> Vec<(String, Severity)> {
         let item = |version| (200, &*json!({"Item": stock(version)}).to_string().leak());
         let items = json!({"Items": [stock(meanwhile)], "Count": 1, "ScannedCount": 1}).to_string();
         let (url, server) = serve(vec![item(before), (200, items.leak()), item(after)]);
         let (aws, stage) = (rialto_aws::emulator_config(&url), Stage::parse("dev").unwrap());
         let product = ProductId::derive(&[b"p"]).to_string();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let books = runtime.block_on(Books::about(&aws, &stage, &[product], &[])).unwrap();
+        let books = runtime.block_on(Snapshot::load_for(&aws, &stage, &[product], &[])).unwrap();
         server.join().unwrap();
         let found = findings(&books, Timestamp::from_millis(1_000)).into_iter();
         found.map(|finding| (finding.what, finding.standing)).collect()
@@ -115,13 +115,13 @@ mod tests {
     #[test]
     fn a_product_that_is_sold_while_it_is_read_is_under_way() {
         for (what, standing) in found([3, 3, 3]) {
-            assert_eq!(standing, Standing::Broken, "{what}");
+            assert_eq!(standing, Severity::Inconsistent, "{what}");
         }
         for versions in [[3, 3, 4], [3, 4, 4]] {
             let found = found(versions);
             assert!(!found.is_empty());
             for (what, standing) in found {
-                assert_eq!(standing, Standing::UnderWay, "{what}");
+                assert_eq!(standing, Severity::InProgress, "{what}");
                 assert!(what.ends_with("(it is being sold while it is read)"), "{what}");
             }
         }

@@ -1,8 +1,8 @@
 //! What orders announced of an order, made again from its timeline: for when it was lost after it was published.
 
-use super::{order::Order, timeline::Entry};
+use super::{order::Order, timeline::TimelineEntry};
 use rialto_contracts::{
-    Cause, Event, Payload,
+    Event, EventContext, Payload,
     orders::{OrderCancelled, OrderConfirmed, OrderPlaced, Orders},
 };
 
@@ -16,7 +16,7 @@ impl Order {
     ///
     /// # Errors
     /// [`UnknownEvent`] when there is one of another release.
-    pub fn announced(&self) -> Result<Vec<Event>, UnknownEvent> {
+    pub fn rebuild_events(&self) -> Result<Vec<Event>, UnknownEvent> {
         let own = self.timeline.iter().filter(|entry| entry.source == Orders::NAME);
         own.map(|entry| {
             let event = match entry.kind.as_str() {
@@ -30,9 +30,9 @@ impl Order {
         .collect()
     }
 
-    fn again<P: Payload>(&self, entry: &Entry) -> Option<Event> {
+    fn again<P: Payload>(&self, entry: &TimelineEntry) -> Option<Event> {
         let payload = P::deserialize(&entry.data).ok()?;
-        let cause = Cause {
+        let cause = EventContext {
             correlationid: Some(self.order_id.to_string()),
             causationid: entry.causationid,
             traceparent: entry.traceparent.clone(),
@@ -49,7 +49,7 @@ impl Order {
 mod tests {
     use super::*;
     use crate::{
-        domain::order::{Change, Effect},
+        domain::order::{OrderUpdate, Transition},
         testing,
     };
     use rialto_contracts::{
@@ -62,14 +62,19 @@ mod tests {
     }
 
     /// What came of hearing an event that another service announced then.
-    fn heard<P: Payload>(order: &Order, payload: &P, effect: Effect, seconds: i64) -> Change {
-        let event = Event::new(payload, 1, 0, at(seconds), &Cause::default());
-        let cause = Cause {
+    fn heard<P: Payload>(
+        order: &Order,
+        payload: &P,
+        effect: Transition,
+        seconds: i64,
+    ) -> OrderUpdate {
+        let event = Event::new(payload, 1, 0, at(seconds), &EventContext::default());
+        let cause = EventContext {
             correlationid: Some(order.order_id.to_string()),
             causationid: Some(event.id),
             traceparent: Some("00-1-2-01".to_owned()),
         };
-        order.hear(&event, effect, at(seconds + 1), &cause).unwrap()
+        order.apply(&event, effect, at(seconds + 1), &cause).unwrap()
     }
 
     #[test]
@@ -82,16 +87,16 @@ mod tests {
             amount: order.total,
         };
         let rejected = StockRejected { order_id: order.order_id, shortages: Vec::new() };
-        let told = heard(order, &rejected, Effect::Told, 2).order;
-        let forgotten = told.forget_buyer().unwrap().order;
+        let told = heard(order, &rejected, Transition::RecordOnly, 2).order;
+        let forgotten = told.erase_buyer_data().unwrap().order;
         for last in [
-            heard(&forgotten, &captured, Effect::Confirms, 4),
-            heard(&forgotten, &captured, Effect::Cancels(CancelReason::PaymentFailed), 4),
-            forgotten.cancel(CancelReason::Buyer, at(5), &Cause::default()).unwrap(),
+            heard(&forgotten, &captured, Transition::Confirm, 4),
+            heard(&forgotten, &captured, Transition::Cancel(CancelReason::PaymentFailed), 4),
+            forgotten.cancel(CancelReason::Buyer, at(5), &EventContext::default()).unwrap(),
         ] {
-            let late = heard(&last.order, &rejected, Effect::Told, 9).order;
+            let late = heard(&last.order, &rejected, Transition::RecordOnly, 9).order;
             let announced = [placed.events.clone(), last.events].concat();
-            assert_eq!(late.announced().unwrap(), announced);
+            assert_eq!(late.rebuild_events().unwrap(), announced);
             assert_eq!(announced.len(), 2);
         }
     }
@@ -100,7 +105,7 @@ mod tests {
     fn what_this_release_does_not_know_is_refused() {
         let mut order = testing::order().order;
         order.timeline[0].kind = "OrderPraised".to_owned();
-        let refused = order.announced().unwrap_err().to_string();
+        let refused = order.rebuild_events().unwrap_err().to_string();
         assert!(refused.contains("OrderPraised evt_"), "{refused}");
     }
 }
