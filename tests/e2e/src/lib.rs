@@ -13,7 +13,7 @@
 pub mod aws;
 pub mod bus;
 pub mod faults;
-pub mod forge;
+pub mod forged_tokens;
 pub mod http;
 pub mod invariants;
 pub mod local;

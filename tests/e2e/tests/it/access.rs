@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use rialto_e2e::{
-    forge::{Key, altered, claims},
+    forged_tokens::{Key, altered, claims},
     http::Call,
     local::{Local, gateway_authorizes, skip_on_localstack},
     shop::{DemoAccount, NewProduct, OrderDraft, Shop},

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use rialto_e2e::{
-    forge::claims,
+    forged_tokens::claims,
     http::Answer,
     mail,
     shop::{DemoAccount, Shop, unique},
