@@ -10,6 +10,6 @@ mod serve;
 pub use cors::preflight;
 pub use page::{Limit, Page, Pagination};
 pub use problem::{Problem, ProblemBody, ProblemCode};
-pub use reply::{Envelope, Response};
+pub use reply::{Data, Response};
 pub use request::{Query, Request};
 pub use serve::{Handler, RawHandler, serve, serve_preflight, serve_raw};

@@ -3,7 +3,7 @@ use crate::{adapters::dynamodb::DynamoAccounts, application::addresses::add_addr
 use rialto_kernel::{AddressId, UserId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn build(app: &FunctionContext) -> http::Handler {
     params(("user_id" = UserId, Path)),
     request_body = AddressRequest,
     responses(
-        (status = 201, body = Envelope<KeptAddressBody>,
+        (status = 201, body = Data<KeptAddressBody>,
             headers(("Location" = String, description = "Where it is, relative to the request."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),

@@ -3,7 +3,7 @@ use crate::{adapters::dynamodb::DynamoAccounts, application::change_seller::chan
 use rialto_kernel::SellerId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn build(app: &FunctionContext) -> http::Handler {
     params(("seller_id" = SellerId, Path)),
     request_body = ChangeAccountRequest,
     responses(
-        (status = 200, body = Envelope<SellerBody>),
+        (status = 200, body = Data<SellerBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::UserId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(super) async fn profile(
     get, path = "/users/{user_id}/profile", operation_id = "accountsGetProfile", tag = "accounts",
     params(("user_id" = UserId, Path)),
     responses(
-        (status = 200, body = Envelope<ProfileBody>),
+        (status = 200, body = Data<ProfileBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -3,7 +3,7 @@ use crate::adapters::dynamodb::DynamoAccounts;
 use rialto_kernel::UserId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn build(app: &FunctionContext) -> http::Handler {
     get, path = "/users/{user_id}/public", operation_id = "accountsGetPublicUser", tag = "accounts",
     params(("user_id" = UserId, Path)),
     responses(
-        (status = 200, body = Envelope<ProfileBody>),
+        (status = 200, body = Data<ProfileBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -3,7 +3,7 @@ use crate::{adapters::dynamodb::DynamoAccounts, application::get_user::get_accou
 use rialto_kernel::{AccountId, SellerId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn build(app: &FunctionContext) -> http::Handler {
     get, path = "/sellers/{seller_id}", operation_id = "accountsGetSeller", tag = "accounts",
     params(("seller_id" = SellerId, Path)),
     responses(
-        (status = 200, body = Envelope<SellerBody>),
+        (status = 200, body = Data<SellerBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -7,7 +7,7 @@ use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{Amount, Currency, OrderId, Timestamp, UserId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl From<RecentOrder> for RecentOrderBody {
     get, path = "/users/{user_id}", operation_id = "accountsGetUser", tag = "accounts",
     params(("user_id" = UserId, Path), ("include" = Option<String>, Query, pattern = "^orders$")),
     responses(
-        (status = 200, body = Envelope<UserWithOrders>),
+        (status = 200, body = Data<UserWithOrders>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::{Address, AddressId, DropOff, Fields, Invalid, Phone, Text, UserId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Page, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Page, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -116,7 +116,7 @@ impl AddressRequest {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Envelope<Vec<KeptAddressBody>>),
+        (status = 200, body = Data<Vec<KeptAddressBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -3,7 +3,7 @@ use crate::{adapters::dynamodb::DynamoAccounts, application::list_sellers::list_
 use rialto_kernel::AccountId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Page, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn build(app: &FunctionContext) -> http::Handler {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Envelope<Vec<SellerBody>>),
+        (status = 200, body = Data<Vec<SellerBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -5,7 +5,7 @@ use crate::{
 use rialto_kernel::{SessionId, Timestamp};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Page, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl SessionBody {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Envelope<Vec<SessionBody>>),
+        (status = 200, body = Data<Vec<SessionBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

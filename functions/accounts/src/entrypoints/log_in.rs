@@ -8,7 +8,7 @@ use rialto_aws::Stage;
 use rialto_kernel::{Fields, Invalid, SessionId, Timestamp};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -65,7 +65,7 @@ impl LogInRequest {
     post, path = "/auth/login", operation_id = "accountsLogIn", tag = "accounts",
     request_body = LogInRequest,
     responses(
-        (status = 200, body = Envelope<TokensBody>,
+        (status = 200, body = Data<TokensBody>,
             headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),

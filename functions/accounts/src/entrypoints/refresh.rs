@@ -6,7 +6,7 @@ use crate::{
 use rialto_aws::Stage;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub struct RefreshRequest {
     post, path = "/auth/refresh", operation_id = "accountsRefresh", tag = "accounts",
     request_body = Option<RefreshRequest>,
     responses(
-        (status = 200, body = Envelope<TokensBody>,
+        (status = 200, body = Data<TokensBody>,
             headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),

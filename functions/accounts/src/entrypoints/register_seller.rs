@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{SellerId, Timestamp};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl SellerBody {
     post, path = "/sellers", operation_id = "accountsRegisterSeller", tag = "accounts",
     request_body = RegisterRequest,
     responses(
-        (status = 201, body = Envelope<SellerBody>,
+        (status = 201, body = Data<SellerBody>,
             headers(("Location" = String, description = "Where it is, relative to the request."))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),

@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{AccountId, Fields, ImageUrl, Invalid, UserId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl SetProfileRequest {
     params(("user_id" = UserId, Path)),
     request_body = SetProfileRequest,
     responses(
-        (status = 200, body = Envelope<ProfileBody>),
+        (status = 200, body = Data<ProfileBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -14,7 +14,7 @@ use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Fields, Invalid, ProductId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
     settings::Settings,
 };
 use serde::Deserialize;
@@ -78,7 +78,7 @@ impl ChangeProductRequest {
     params(("product_id" = ProductId, Path)),
     request_body = ChangeProductRequest,
     responses(
-        (status = 200, body = Envelope<OwnProductBody>),
+        (status = 200, body = Data<OwnProductBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

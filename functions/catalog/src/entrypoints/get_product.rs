@@ -10,7 +10,7 @@ use rialto_kernel::{
 };
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
     settings::Settings,
 };
 use serde::Serialize;
@@ -98,7 +98,7 @@ impl ProductBody {
     get, path = "/products/{product_id}", operation_id = "catalogGetProduct", tag = "catalog",
     params(("product_id" = ProductId, Path)),
     responses(
-        (status = 200, body = Envelope<ProductBody>),
+        (status = 200, body = Data<ProductBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{Amount, BrandId, CategoryId, Fields, Invalid, SellerId, Text};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Page, Problem, ProblemBody, Query, Request, Response},
+    http::{self, Data, Page, Problem, ProblemBody, Query, Request, Response},
     settings::Settings,
 };
 use std::{fmt::Display, sync::Arc};
@@ -85,7 +85,7 @@ fn words(text: &str) -> Result<Tokens, String> {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Envelope<Vec<ProductBody>>),
+        (status = 200, body = Data<Vec<ProductBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -8,7 +8,7 @@ use crate::{
 use rialto_kernel::SellerId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Page, Problem, ProblemBody, Request, Response},
     settings::Settings,
 };
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn build(app: &FunctionContext) -> http::Handler {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Envelope<Vec<OwnProductBody>>),
+        (status = 200, body = Data<Vec<OwnProductBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

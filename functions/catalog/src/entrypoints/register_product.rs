@@ -14,7 +14,7 @@ use rialto_kernel::{Currency, Fields, Invalid, ItemId, ProductId, SellerId, Time
 use rialto_lambda::{
     FunctionContext,
     caller::Account,
-    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
     settings::Settings,
 };
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ pub(super) fn images(fields: &mut Fields, images: &[String]) -> Option<Vec<Image
     post, path = "/products", operation_id = "catalogRegisterProduct", tag = "catalog",
     request_body = RegisterProductRequest,
     responses(
-        (status = 201, body = Envelope<OwnProductBody>, headers(("Location" = String))),
+        (status = 201, body = Data<OwnProductBody>, headers(("Location" = String))),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

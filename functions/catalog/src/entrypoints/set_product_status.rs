@@ -10,7 +10,7 @@ use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Invalid, ProductId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
     settings::Settings,
 };
 use serde::Deserialize;
@@ -51,7 +51,7 @@ impl SetProductStatusRequest {
     params(("product_id" = ProductId, Path)),
     request_body = SetProductStatusRequest,
     responses(
-        (status = 200, body = Envelope<OwnProductBody>),
+        (status = 200, body = Data<OwnProductBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{Fields, Invalid, ProductId, Text};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl AdjustStockRequest {
     ),
     request_body = AdjustStockRequest,
     responses(
-        (status = 200, body = Envelope<StockBody>),
+        (status = 200, body = Data<StockBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

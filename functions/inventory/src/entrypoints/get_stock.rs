@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::ProductId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl From<&Stock> for StockBody {
     get, path = "/products/{product_id}/stock", operation_id = "inventoryGetStock", tag = "inventory",
     params(("product_id" = ProductId, Path)),
     responses(
-        (status = 200, body = Envelope<StockBody>),
+        (status = 200, body = Data<StockBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::{MovementId, OrderId, ProductId, Timestamp};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Page, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl From<Movement> for MovementBody {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Envelope<Vec<MovementBody>>),
+        (status = 200, body = Data<Vec<MovementBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

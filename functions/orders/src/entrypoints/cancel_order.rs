@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::OrderId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
 };
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn build(app: &FunctionContext) -> http::Handler {
     post, path = "/orders/{order_id}/cancel", operation_id = "ordersCancelOrder", tag = "orders",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Envelope<OrderBody>),
+        (status = 200, body = Data<OrderBody>),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
             description = "`illegal_transition` (with `state`)"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),

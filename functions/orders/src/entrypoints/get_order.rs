@@ -10,7 +10,7 @@ use rialto_kernel::{
 use rialto_lambda::{
     FunctionContext,
     caller::{Account, Caller},
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -157,7 +157,7 @@ impl From<&OrderView> for OrderBody {
     get, path = "/orders/{order_id}", operation_id = "ordersGetOrder", tag = "orders",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Envelope<OrderBody>),
+        (status = 200, body = Data<OrderBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

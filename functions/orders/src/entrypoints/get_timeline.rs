@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::{EventId, OrderId, Timestamp};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl From<TimelineEntry> for EntryBody {
     get, path = "/orders/{order_id}/timeline", operation_id = "ordersGetTimeline", tag = "orders",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Envelope<Vec<EntryBody>>),
+        (status = 200, body = Data<Vec<EntryBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::UserId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Page, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Page, Problem, ProblemBody, Request, Response},
 };
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ fn build(app: &FunctionContext) -> http::Handler {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Envelope<Vec<OrderBody>>),
+        (status = 200, body = Data<Vec<OrderBody>>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -14,7 +14,7 @@ use rialto_kernel::{
 };
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
     settings::{Settings, SettingsError},
 };
 use serde::{Deserialize, Serialize};
@@ -207,7 +207,7 @@ impl From<&Quote> for QuoteBody {
     ),
     request_body = PlaceOrderRequest,
     responses(
-        (status = 201, body = Envelope<OrderBody>,
+        (status = 201, body = Data<OrderBody>,
             headers(("Location" = String), ("Idempotent-Replayed" = Option<bool>))),
         (status = 409, body = ProblemBody, content_type = "application/problem+json",
             description = "`not_orderable` (with `products`) or `price_changed` (with `quote`)"),

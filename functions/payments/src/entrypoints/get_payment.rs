@@ -9,7 +9,7 @@ use crate::{
 use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, ProblemBody, Request, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl From<&Refund> for RefundBody {
     get, path = "/orders/{order_id}/payment", operation_id = "paymentsGetPayment", tag = "payments",
     params(("order_id" = OrderId, Path)),
     responses(
-        (status = 200, body = Envelope<PaymentBody>),
+        (status = 200, body = Data<PaymentBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Envelope, Problem, ProblemBody, Response},
+    http::{self, Data, Problem, ProblemBody, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ impl From<&Check> for DependencyBody {
 #[utoipa::path(
     get, path = "/health", operation_id = "platformGetHealth", tag = "platform",
     responses(
-        (status = 200, body = Envelope<HealthBody>),
+        (status = 200, body = Data<HealthBody>),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),

@@ -3,7 +3,7 @@ use serde::Serialize;
 
 /// The form of every success with a body: `{"data": …}`, and `pagination` beside a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Envelope<T> {
+pub struct Data<T> {
     pub data: T,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pagination: Option<Pagination>,
@@ -21,20 +21,20 @@ impl Response {
     /// 200 with the thing as it now is.
     #[must_use]
     pub fn ok(data: &impl Serialize) -> Self {
-        Self::json(200, JSON, &Envelope { data, pagination: None })
+        Self::json(200, JSON, &Data { data, pagination: None })
     }
 
     /// 200 with a page of a list.
     #[must_use]
     pub fn page<T: Serialize>(page: &Page<T>) -> Self {
         let pagination = Some(page.pagination.clone());
-        Self::json(200, JSON, &Envelope { data: &page.items, pagination })
+        Self::json(200, JSON, &Data { data: &page.items, pagination })
     }
 
     /// 201 with the thing and where it is, relative to the request: right under every stage prefix and domain.
     #[must_use]
     pub fn created(location: String, data: &impl Serialize) -> Self {
-        Self::json(201, JSON, &Envelope { data, pagination: None }).header("Location", location)
+        Self::json(201, JSON, &Data { data, pagination: None }).header("Location", location)
     }
 
     /// A body that is complete already.
