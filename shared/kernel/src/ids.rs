@@ -13,16 +13,43 @@ pub struct IdError {
     prefix: &'static str,
 }
 
+/// Crockford's base 32 in lower case: the digit of each character.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        digits[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const NO_DIGIT: u8 = u8::MAX;
+const PREFIX_LENGTH: usize = 3;
+const LENGTH: usize = PREFIX_LENGTH + 1 + 26;
+
+/// Only the canonical form is an id: Crockford's upper-case and ambiguous letters are refused.
 fn parse(prefix: &'static str, text: &str) -> Result<u128, IdError> {
     let error = IdError { prefix };
     let body = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(error)?;
-    let value = Ulid::from_string(body).map_err(|_| error)?.0;
-    // Crockford's alphabet reads several letters alike; only the canonical writing names the thing.
-    if write(prefix, value) == text { Ok(value) } else { Err(error) }
+    // 26 digits are 130 bits, two more than an id has.
+    if body.len() != 26 || body.as_bytes()[0] > b'7' {
+        return Err(error);
+    }
+    body.bytes().try_fold(0, |value, byte| match DIGITS[usize::from(byte)] {
+        NO_DIGIT => Err(error),
+        digit => Ok(value << 5 | u128::from(digit)),
+    })
 }
 
-fn write(prefix: &str, value: u128) -> String {
-    format!("{prefix}_{}", Ulid(value).to_string().to_lowercase())
+/// Calls `with` with an id's text.
+fn with_text<T>(prefix: &str, value: u128, with: impl FnOnce(&str) -> T) -> T {
+    let mut text = [b'_'; LENGTH];
+    text[..PREFIX_LENGTH].copy_from_slice(prefix.as_bytes());
+    for (at, byte) in text[PREFIX_LENGTH + 1..].iter_mut().rev().enumerate() {
+        *byte = ALPHABET[(value >> (5 * at)) as usize % ALPHABET.len()];
+    }
+    with(std::str::from_utf8(&text).unwrap_or_default())
 }
 
 fn generate(now: Timestamp) -> u128 {
@@ -73,7 +100,7 @@ macro_rules! typed_ids {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&write($prefix, self.0))
+                with_text($prefix, self.0, |text| f.write_str(text))
             }
         }
 
@@ -86,7 +113,7 @@ macro_rules! typed_ids {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                with_text($prefix, self.0, |text| serializer.serialize_str(text))
             }
         }
 
@@ -162,5 +189,22 @@ mod tests {
         assert!(OrderId::parse(&id.replace("ord_", "usr_")).is_err());
         assert!(OrderId::parse(&id[..29]).is_err());
         assert!(OrderId::parse("").is_err());
+        // Letters that Crockford's alphabet reads as digits, and more than 128 bits.
+        for body in [
+            "o000000000000000000000000i",
+            "8zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "0u000000000000000000000000",
+        ] {
+            assert!(OrderId::parse(&format!("ord_{body}")).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn ids_are_written_as_ulids_in_lower_case() {
+        for value in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            let text = format!("ord_{}", Ulid(value).to_string().to_lowercase());
+            assert_eq!(OrderId(value).to_string(), text);
+            assert_eq!(OrderId::parse(&text), Ok(OrderId(value)));
+        }
     }
 }

@@ -20,7 +20,7 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
     /// # Errors
     /// [`TextError`] for a wrong length or a control character.
     pub fn parse(text: &str) -> Result<Self, TextError> {
-        let text: String = text.trim().nfc().collect();
+        let text = nfc(text.trim());
         if text.chars().any(char::is_control) {
             return Err(TextError::Control);
         }
@@ -39,6 +39,13 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
     pub fn into_string(self) -> String {
         self.0
     }
+}
+
+/// A text in normal form C.
+#[must_use]
+pub fn nfc(text: &str) -> String {
+    // ASCII already is, and most text is ASCII.
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
 }
 
 impl<const MIN: usize, const MAX: usize> std::fmt::Display for Text<MIN, MAX> {

@@ -60,17 +60,42 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The text, written without `time`'s general formatter: each log line and response has one.
+    fn text(self) -> Option<[u8; 24]> {
+        let moment =
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok()?;
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut write = |end: usize, mut number: u16| {
+            let mut at = end;
+            while number > 0 {
+                at -= 1;
+                text[at] += (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        write(4, u16::try_from(moment.year()).ok()?);
+        write(7, u8::from(moment.month()).into());
+        write(10, moment.day().into());
+        write(13, moment.hour().into());
+        write(16, moment.minute().into());
+        write(19, moment.second().into());
+        write(23, moment.millisecond());
+        Some(text)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .map_err(|_| fmt::Error)?;
-        f.write_str(&moment.format(FORM).map_err(|_| fmt::Error)?)
+        let text = self.text().ok_or(fmt::Error)?;
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let text = self.text().ok_or_else(|| serde::ser::Error::custom("is not a date"))?;
+        serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -122,5 +147,15 @@ mod tests {
         assert!(time.to_string() < time.plus(Duration::from_millis(1)).to_string());
         assert!(Timestamp::parse("2026-11-21T09:30:00Z").is_err());
         assert!(Timestamp::parse("yesterday").is_err());
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_parsed() {
+        for text in
+            ["0001-01-01T00:00:00.000Z", "1970-01-01T00:00:00.007Z", "9999-12-31T23:59:59.999Z"]
+        {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+            assert_eq!(serde_json::json!(Timestamp::parse(text).unwrap()), text);
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod cors;
 mod page;
 mod problem;
+mod proxy;
 mod reply;
 mod request;
 mod serve;

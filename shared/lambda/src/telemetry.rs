@@ -3,18 +3,20 @@
 use crate::{BoxFuture, boot::Failure};
 use lambda_runtime::Context;
 use rialto_kernel::{Clock, SystemClock};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use std::{
     fmt,
     io::Write,
     sync::{Arc, OnceLock},
 };
 use tracing::{
-    Event, Level, Subscriber,
+    Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
+    span,
+    subscriber::Interest,
 };
-use tracing_subscriber::{Layer, layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 static FUNCTION: OnceLock<&'static str> = OnceLock::new();
 
@@ -141,69 +143,123 @@ pub fn install(function: &'static str) {
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO);
     // A second installation (a test in the same process) keeps the first.
-    tracing_subscriber::registry().with(JsonLines.with_filter(level)).try_init().ok();
+    tracing::subscriber::set_global_default(JsonLines { level }).ok();
 }
 
-struct JsonLines;
+/// Writes events as JSON lines. Spans are disabled: the [`InvocationContext`] says what a line belongs to.
+struct JsonLines {
+    level: LevelFilter,
+}
 
-impl<S: Subscriber> Layer<S> for JsonLines {
-    fn on_event(&self, event: &Event<'_>, _: layer::Context<'_, S>) {
+impl Subscriber for JsonLines {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        // Libraries' lines below a warning are of no use here, and some of them contain whole requests.
+        let ours = metadata.target().starts_with("rialto");
+        !metadata.is_span()
+            && *metadata.level() <= self.level
+            && (ours || *metadata.level() <= Level::WARN)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.level)
+    }
+
+    fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
-        // What libraries say below a warning is theirs; and some of them print requests whole.
-        if *metadata.level() > Level::WARN && !metadata.target().starts_with("rialto") {
-            return;
-        }
         let line =
             render(metadata.level(), metadata.target(), &InvocationContext::current(), |fields| {
                 event.record(fields)
             });
         // A log line that can't be written has nobody to tell of it.
-        std::io::stdout().lock().write_all(line.as_bytes()).ok();
+        std::io::stdout().lock().write_all(&line).ok();
     }
+
+    // No span is ever enabled.
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
 }
 
+/// One line of JSON. A field of the event replaces a field of the same name that every line has.
 fn render(
     level: &Level,
     target: &str,
     scope: &InvocationContext,
     record: impl FnOnce(&mut FieldVisitor),
-) -> String {
+) -> Vec<u8> {
     let mut fields = FieldVisitor::default();
     record(&mut fields);
-    let mut line = Map::new();
-    line.insert("time".to_owned(), json!(SystemClock.now()));
-    line.insert("level".to_owned(), json!(level.as_str()));
-    line.insert("function".to_owned(), json!(FUNCTION.get().copied().unwrap_or(target)));
+    let mut line = FieldVisitor { json: Vec::with_capacity(512), names: Vec::new() };
+    let mut common = |name: &'static str, value: &dyn Fn(&mut FieldVisitor)| {
+        if !fields.names.contains(&name) {
+            value(&mut line);
+        }
+    };
+    common("time", &|line| line.push("time", &SystemClock.now()));
+    common("level", &|line| line.push("level", level.as_str()));
+    let function = FUNCTION.get().copied().unwrap_or(target);
+    common("function", &|line| line.push("function", function));
     if !scope.request_id.is_empty() {
-        line.insert("request_id".to_owned(), json!(scope.request_id));
-        line.insert("correlation_id".to_owned(), json!(scope.correlation_id));
-        line.insert("trace_id".to_owned(), json!(scope.trace.trace_id));
-        line.insert("span_id".to_owned(), json!(scope.trace.span_id));
+        common("request_id", &|line| line.push("request_id", &scope.request_id));
+        common("correlation_id", &|line| line.push("correlation_id", &scope.correlation_id));
+        common("trace_id", &|line| line.push("trace_id", &scope.trace.trace_id));
+        common("span_id", &|line| line.push("span_id", &scope.trace.span_id));
     }
-    line.append(&mut fields.0);
-    let mut line = Value::Object(line).to_string();
-    line.push('\n');
+    let mut line = line.json;
+    line.extend_from_slice(&fields.json);
+    line.extend_from_slice(b"}\n");
+    if let Some(first) = line.first_mut() {
+        *first = b'{';
+    }
     line
 }
 
+/// An event's fields as JSON, each with a comma before it.
 #[derive(Default)]
-struct FieldVisitor(Map<String, Value>);
+struct FieldVisitor {
+    json: Vec<u8>,
+    names: Vec<&'static str>,
+}
+
+impl FieldVisitor {
+    fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
+        self.names.push(name);
+        self.json.extend_from_slice(b",\"");
+        // Field names are identifiers or quoted by hand in the source.
+        self.json.extend_from_slice(name.as_bytes());
+        self.json.extend_from_slice(b"\":");
+        let begin = self.json.len();
+        // Numbers, booleans and strings are always JSON.
+        if serde_json::to_writer(&mut self.json, value).is_err() {
+            self.json.truncate(begin);
+            self.json.extend_from_slice(b"null");
+        }
+    }
+}
 
 impl Visit for FieldVisitor {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), json!(format!("{value:?}")));
+        self.push(field.name(), &format!("{value:?}"));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.push(field.name(), value);
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.push(field.name(), &value);
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.push(field.name(), &value);
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), json!(value));
+        self.push(field.name(), &value);
     }
 }
 
@@ -241,10 +297,39 @@ mod tests {
             trace: Trace { trace_id: "t".to_owned(), span_id: "s".to_owned() },
         };
         let line: Value =
-            serde_json::from_str(&render(&Level::INFO, "rialto", &scope, |_| ())).unwrap();
+            serde_json::from_slice(&render(&Level::INFO, "rialto", &scope, |_| ())).unwrap();
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["request_id"], "r-1");
         assert_eq!(line["correlation_id"], "ord_1");
         assert_eq!(line["trace_id"], "t");
+    }
+
+    #[test]
+    fn fields_follow_and_replace_the_common_ones() {
+        let line = render(&Level::WARN, "rialto", &InvocationContext::default(), |fields| {
+            fields.push("function", "another");
+            fields.push("text", "a \"quoted\"\nline");
+            fields.push("count", &3);
+            fields.push("ok", &true);
+        });
+        assert!(line.starts_with(b"{\"time\":") && line.ends_with(b"}\n"));
+        let text = String::from_utf8(line).unwrap();
+        assert_eq!(text.matches("\"function\"").count(), 1);
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["function"], "another");
+        assert_eq!(line["text"], "a \"quoted\"\nline");
+        assert_eq!((line["count"].as_u64(), line["ok"].as_bool()), (Some(3), Some(true)));
+        assert_eq!(line["request_id"], Value::Null);
+    }
+
+    #[test]
+    fn libraries_log_warnings_only() {
+        tracing::subscriber::with_default(JsonLines { level: LevelFilter::INFO }, || {
+            assert!(tracing::enabled!(target: "rialto_orders", Level::INFO));
+            assert!(tracing::enabled!(target: "hyper", Level::WARN));
+            assert!(!tracing::enabled!(target: "rialto_orders", Level::DEBUG));
+            assert!(!tracing::enabled!(target: "hyper", Level::INFO));
+            assert!(tracing::info_span!("rialto").is_disabled());
+        });
     }
 }

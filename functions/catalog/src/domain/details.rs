@@ -1,9 +1,8 @@
 //! What a seller says about a product.
 
 pub use rialto_kernel::ImageUrl;
-use rialto_kernel::{Amount, Text};
+use rialto_kernel::{Amount, Text, text};
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 
 pub type Title = Text<1, 200>;
 
@@ -26,7 +25,7 @@ impl Description {
     /// # Errors
     /// [`DescriptionError`] for too many characters, or for control characters other than line ends.
     pub fn parse(text: &str) -> Result<Self, DescriptionError> {
-        let text: String = text.replace("\r\n", "\n").trim().nfc().collect();
+        let text = text::nfc(text.replace("\r\n", "\n").trim());
         if text.chars().any(|c| c.is_control() && c != '\n') {
             return Err(DescriptionError::Control);
         }

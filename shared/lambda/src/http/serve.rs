@@ -1,6 +1,9 @@
 //! From the gateway's event to the use case and back.
 
-use super::{Problem, ProblemCode, Request, Response, cors};
+use super::{
+    Problem, ProblemCode, Request, Response, cors,
+    proxy::{ProxyRequest, ProxyResponse, is_header_value},
+};
 use crate::{
     BoxFuture, FunctionContext,
     access::{self, Access, Route},
@@ -9,12 +12,11 @@ use crate::{
     caller::{self, AuthError, AuthMode, AuthorizerContext, Caller},
     telemetry::{InvocationContext, Trace, millis_since},
 };
-use lambda_http::{Body, RequestExt, request::RequestContext, service_fn};
+use lambda_runtime::{Context, LambdaEvent, service_fn};
 use rialto_kernel::{
     AccountId, Role,
     settings::{ALLOWED_ORIGINS, JWKS},
 };
-use serde_json::Value;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// Handles one request of one route.
@@ -36,9 +38,9 @@ pub fn serve(function: &'static str, build: fn(&FunctionContext) -> Handler) {
             app.settings.prefetch(&[JWKS.name]);
         }
         let server = Arc::new(Server { app: app.clone(), route, auth_mode, handler: build(app) });
-        Ok(serve_all(Arc::new(move |request| {
+        Ok(serve_all(Arc::new(move |request, context| {
             let server = Arc::clone(&server);
-            Box::pin(async move { Ok(server.answer(request).await) })
+            Box::pin(async move { Ok(server.answer(request, &context).await) })
         })))
     });
 }
@@ -54,10 +56,10 @@ pub fn serve_raw(
 ) {
     boot::start(function, |app| {
         let (clock, handler) = (Arc::clone(&app.clock), build(app)?);
-        Ok(serve_all(Arc::new(move |request| {
+        Ok(serve_all(Arc::new(move |request, context| {
             let (clock, handler) = (Arc::clone(&clock), Arc::clone(&handler));
             Box::pin(async move {
-                let scope = scope(&request);
+                let scope = scope(&request, &context);
                 let started = clock.now();
                 let request = Request { received_at: Some(started), ..read(request) };
                 scope
@@ -76,7 +78,7 @@ pub fn serve_raw(
                             }
                             Err(error) => tracing::error!(ms, calls, error = %error, "failed"),
                         }
-                        result.map(respond)
+                        result
                     })
                     .await
             })
@@ -88,27 +90,36 @@ pub fn serve_raw(
 pub fn serve_preflight(function: &'static str) {
     boot::start(function, |app| {
         let app = app.clone();
-        Ok(serve_all(Arc::new(move |request| {
+        Ok(serve_all(Arc::new(move |request, _| {
             let app = app.clone();
             Box::pin(async move {
                 let request = read(request);
                 let origins = app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default();
-                Ok(respond(cors::preflight(request.header("origin"), &origins)))
+                Ok(cors::preflight(request.header("origin"), &origins))
             })
         })))
     });
 }
 
 type Answer = Arc<
-    dyn Fn(
-            lambda_http::Request,
-        ) -> BoxFuture<'static, Result<lambda_http::Response<Body>, boot::Failure>>
+    dyn Fn(ProxyRequest, Context) -> BoxFuture<'static, Result<Response, boot::Failure>>
         + Send
         + Sync,
 >;
 
 fn serve_all(answer: Answer) -> boot::Loop {
-    Box::pin(lambda_http::run(service_fn(move |request: lambda_http::Request| answer(request))))
+    Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<ProxyRequest>| {
+        #[cfg(feature = "http-api")]
+        let to_http_api = event.payload.from_http_api;
+        let reply = answer(event.payload, event.context);
+        async move {
+            Ok::<_, boot::Failure>(ProxyResponse {
+                reply: well_formed(reply.await?),
+                #[cfg(feature = "http-api")]
+                to_http_api,
+            })
+        }
+    })))
 }
 
 /// On AWS there is no other endpoint than AWS's own.
@@ -133,11 +144,11 @@ struct Server {
 }
 
 impl Server {
-    async fn answer(&self, request: lambda_http::Request) -> lambda_http::Response<Body> {
-        let scope = scope(&request);
+    async fn answer(&self, request: ProxyRequest, context: &Context) -> Response {
+        let scope = scope(&request, context);
         let authorized = authorized(&request);
         let started = self.app.clock.now();
-        let left = boot::deadline(&request.lambda_context(), started).since(started);
+        let left = boot::deadline(context, started).since(started);
         let request = Request { received_at: Some(started), ..read(request) };
         scope
             .run(async {
@@ -159,7 +170,7 @@ impl Server {
                     Some(_) => self.app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default(),
                     None => Vec::new(),
                 };
-                respond(cors::allow(reply, origin.as_deref(), &origins))
+                cors::allow(reply, origin.as_deref(), &origins)
             })
             .await
     }
@@ -210,60 +221,48 @@ impl Server {
 }
 
 /// What the gateway's authorizer passed on; none unless it is whole.
-fn authorized(request: &lambda_http::Request) -> Option<AuthorizerContext> {
-    let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
-    let fields = context.authorizer.fields.clone().into_iter().collect();
-    serde_json::from_value(Value::Object(fields)).ok()
+fn authorized(request: &ProxyRequest) -> Option<AuthorizerContext> {
+    serde_json::from_str(request.context.authorizer.as_ref()?.get()).ok()
 }
 
 /// What comes before the route's own path in the path that the client called.
-fn base(request: &lambda_http::Request) -> String {
-    let Some(RequestContext::ApiGatewayV1(context)) = request.request_context_ref() else {
-        return String::new();
-    };
-    let segments = |path: &Option<String>| -> Vec<String> {
-        let path = path.as_deref().unwrap_or_default();
-        path.split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(|segment| format!("/{segment}"))
-            .collect()
-    };
-    let (called, route) = (segments(&context.path), segments(&context.resource_path));
-    called[..called.len().saturating_sub(route.len())].concat()
+fn base(request: &ProxyRequest) -> String {
+    fn segments(path: Option<&str>) -> impl Iterator<Item = &str> {
+        path.unwrap_or_default().split('/').filter(|segment| !segment.is_empty())
+    }
+    let called = request.context.path.as_deref();
+    let route = segments(request.context.resource_path.as_deref()).count();
+    let before = segments(called).count().saturating_sub(route);
+    let mut base = String::new();
+    for segment in segments(called).take(before) {
+        base.push('/');
+        base.push_str(segment);
+    }
+    base
 }
 
-fn source(request: &lambda_http::Request) -> Option<IpAddr> {
-    let RequestContext::ApiGatewayV1(context) = request.request_context_ref()? else { return None };
-    context.identity.source_ip.as_deref()?.parse().ok()
+fn source(request: &ProxyRequest) -> Option<IpAddr> {
+    request.context.identity.as_ref()?.source_ip.as_deref()?.parse().ok()
 }
 
-fn scope(request: &lambda_http::Request) -> InvocationContext {
-    let context = request.lambda_context();
-    let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+fn scope(request: &ProxyRequest, context: &Context) -> InvocationContext {
+    let header = request.headers.get("traceparent");
     let trace = header
-        .and_then(Trace::child_of)
+        .and_then(|header| Trace::child_of(header))
         .or_else(|| context.xray_trace_id.as_deref().and_then(Trace::child_of_xray))
         .unwrap_or_else(Trace::start);
-    InvocationContext { request_id: context.request_id, correlation_id: None, trace }
+    InvocationContext { request_id: context.request_id.clone(), correlation_id: None, trace }
 }
 
-fn read(request: lambda_http::Request) -> Request {
-    let path = request.path_parameters();
-    let query = request.query_string_parameters();
+fn read(request: ProxyRequest) -> Request {
     Request {
-        method: request.method().as_str().to_owned(),
         base: base(&request),
         source: source(&request),
-        path: path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        query: query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        headers: request
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| {
-                Some((name.as_str().to_ascii_lowercase(), value.to_str().ok()?.to_owned()))
-            })
-            .collect(),
-        body: request.into_body().to_vec(),
+        method: request.method,
+        path: request.path_parameters,
+        query: request.query,
+        headers: request.headers,
+        body: request.body,
         caller: None,
         received_at: None,
     }
@@ -279,18 +278,15 @@ fn refused(problem: Problem, ms: u64, calls: u32) -> Response {
     problem.into_reply()
 }
 
-fn respond(reply: Response) -> lambda_http::Response<Body> {
-    let mut response = lambda_http::Response::builder().status(reply.status);
-    for (name, value) in reply.headers {
-        response = response.header(name, value);
+/// The reply, or an empty 500 if one of its headers can't be sent.
+fn well_formed(reply: Response) -> Response {
+    match reply.headers.iter().find(|(_, value)| !is_header_value(value)) {
+        None => reply,
+        Some((name, _)) => {
+            tracing::error!(header = name, "a response header is malformed");
+            Response { status: 500, headers: Vec::new(), body: String::new() }
+        }
     }
-    let body = if reply.body.is_empty() { Body::Empty } else { Body::Text(reply.body) };
-    response.body(body).unwrap_or_else(|error| {
-        tracing::error!(%error, "an answer's header is malformed");
-        let mut response = lambda_http::Response::new(Body::Empty);
-        *response.status_mut() = lambda_http::http::StatusCode::INTERNAL_SERVER_ERROR;
-        response
-    })
 }
 
 impl From<AuthError> for Problem {
@@ -311,10 +307,9 @@ mod tests {
         settings::Settings,
         token::{Claims, Jwks, SigningKey, generate_key},
     };
-    use lambda_http::Context;
     use rialto_aws::{Stage, emulator_config};
     use rialto_kernel::{Clock, SessionId, SupervisorId, SystemClock, Timestamp, UserId};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// A served route whose handler answers 204, and the key that signs its callers' tokens.
     struct Served {
@@ -356,10 +351,10 @@ mod tests {
             });
             let mut context = Context::default();
             context.deadline = u64::try_from(SystemClock.now().millis()).unwrap() + 10_000;
-            let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-            let response = self.server.answer(request.with_lambda_context(context)).await;
-            let body: Value = serde_json::from_slice(response.body().as_ref()).unwrap_or_default();
-            (response.status().as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
+            let request = serde_json::from_str(&event.to_string()).unwrap();
+            let reply = self.server.answer(request, &context).await;
+            let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
+            (reply.status, body["code"].as_str().unwrap_or_default().to_owned())
         }
     }
 
@@ -440,6 +435,16 @@ mod tests {
     }
 
     #[test]
+    fn a_malformed_header_makes_an_empty_500() {
+        let reply = |value: &str| well_formed(Response::no_content().header("Location", value));
+        assert_eq!(reply("/a").status, 204);
+        assert_eq!(
+            reply("/a\nb"),
+            Response { status: 500, headers: Vec::new(), body: String::new() }
+        );
+    }
+
+    #[test]
     fn the_base_is_what_comes_before_the_routes_path() {
         let of = |called: &str| {
             let event = json!({
@@ -449,7 +454,7 @@ mod tests {
                     "httpMethod": "GET", "path": called, "resourcePath": "/users/{user_id}/orders",
                 },
             });
-            base(&lambda_http::request::from_str(&event.to_string()).unwrap())
+            base(&serde_json::from_str(&event.to_string()).unwrap())
         };
         assert_eq!(of("/prod/users/u/orders"), "/prod");
         assert_eq!(of("/shop/v1/users/u/orders/"), "/shop/v1");
