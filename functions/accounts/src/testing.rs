@@ -136,13 +136,13 @@ impl CredentialReader for LostAckStore {
 impl CredentialWriter for LostAckStore {
     async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
         self.begin().await;
-        self.store.save_credential(credential).await.map(|_| Write::Conflict)
+        self.store.save_credential(credential).await.map(|_| Write::Conflict(()))
     }
 }
 
 impl ResetWriter for LostAckStore {
     async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
-        self.store.save_reset(email, reset).await.map(|_| Write::Conflict)
+        self.store.save_reset(email, reset).await.map(|_| Write::Conflict(()))
     }
 }
 
@@ -156,7 +156,7 @@ impl ResetReader for LostAckStore {
         reset: &PasswordReset,
     ) -> Result<Write, StoreError> {
         self.begin().await;
-        self.store.use_reset(credential, reset).await.map(|_| Write::Conflict)
+        self.store.use_reset(credential, reset).await.map(|_| Write::Conflict(()))
     }
 }
 
@@ -169,7 +169,7 @@ impl AddressBooks for LostAckStore {
         book: &AddressBook,
         account: &Account,
     ) -> Result<Write, StoreError> {
-        self.store.save_addresses(book, account).await.map(|_| Write::Conflict)
+        self.store.save_addresses(book, account).await.map(|_| Write::Conflict(()))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::domain::{
     payment::{Charge, Payment, PaymentUpdate},
     refund::{Refund, RefundProgress},
 };
-use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
+use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp, Write};
 
 pub trait PaymentReader {
     /// # Errors
@@ -17,24 +17,15 @@ pub trait PaymentReader {
     ) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
 }
 
-/// What became of the write of a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use]
-pub enum Saved {
-    Done,
-    /// Nothing was written: this is there instead of what the change expected.
-    Conflict(Box<Payment>),
-}
-
 pub trait PaymentWriter {
-    /// Writes the payment, its ledger entry and its events, or nothing.
+    /// Writes the payment, its ledger entry and its events, or nothing. A conflict carries the payment that is there instead.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn save(
         &self,
         change: &PaymentUpdate,
-    ) -> impl Future<Output = Result<Saved, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Write<Box<Payment>>, StoreError>> + Send;
 }
 
 pub trait ExpiredPayments {

@@ -54,7 +54,7 @@ impl ClassifyRetry for ContentionClassifier {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Item, Key, Precondition, PutOutcome, Table};
+    use crate::{Item, Key, Precondition, Table};
     use rialto_kernel::{StoreError, Write};
     use rialto_testkit::http::{StubResponse, serve};
     use std::sync::{
@@ -86,7 +86,7 @@ mod tests {
     async fn a_write_that_meets_a_transaction_is_sent_until_it_is_taken() {
         let (table, requests) = busy(5, CONFLICT);
         let put = table.put(Item::new(), Precondition::Absent).await;
-        assert_eq!(put.unwrap(), PutOutcome::Done);
+        assert_eq!(put.unwrap(), Write::Done);
         assert_eq!(requests.load(Ordering::Relaxed), 6);
 
         let (table, requests) = busy(5, CONFLICT);
@@ -102,7 +102,7 @@ mod tests {
         let (table, _) = busy(5, THROTTLED);
         assert_eq!(table.get(&Key::new("A#1", "A")).await.unwrap(), None);
         let (table, _) = busy(5, THROTTLED);
-        assert_eq!(table.put(Item::new(), Precondition::Absent).await.unwrap(), PutOutcome::Done);
+        assert_eq!(table.put(Item::new(), Precondition::Absent).await.unwrap(), Write::Done);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
-use rialto_kernel::{StoreError, Timestamp};
+use rialto_kernel::{StoreError, Timestamp, Write};
 use std::time::Duration;
 
 /// What became of counting one more.
@@ -45,8 +45,8 @@ impl Table {
             let old =
                 match self.counting(key, within, "#ends > :now AND #count < :limit", values).await?
                 {
-                    CounterStep::Done => return Ok(CountOutcome::Done),
-                    CounterStep::Refused(old) => old,
+                    Write::Done => return Ok(CountOutcome::Done),
+                    Write::Conflict(old) => old,
                 };
             let ends = old.get("window_ends").and_then(|value| value.as_n().ok()?.parse().ok());
             if let Some(until) = ends.map(Timestamp::from_millis).filter(|until| *until > now) {
@@ -61,7 +61,7 @@ impl Table {
                 (":ttl", number(ends.seconds() + 60)),
             ];
             let over = "attribute_not_exists(pk) OR #ends <= :now";
-            if let CounterStep::Done = self.counting(key, anew, over, values).await? {
+            if let Write::Done = self.counting(key, anew, over, values).await? {
                 return Ok(CountOutcome::Done);
             }
         }
@@ -75,7 +75,7 @@ impl Table {
     pub async fn decrement(&self, key: &Key) -> Result<(), StoreError> {
         let values = [(":one", number(1)), (":none", number(0))];
         match self.counting(key, "SET #count = #count - :one", "#count > :none", values).await? {
-            CounterStep::Done | CounterStep::Refused(_) => Ok(()),
+            Write::Done | Write::Conflict(_) => Ok(()),
         }
     }
 
@@ -85,7 +85,7 @@ impl Table {
         update: &str,
         condition: &str,
         values: [(&str, AttributeValue); N],
-    ) -> Result<CounterStep, StoreError> {
+    ) -> Result<Write<Item>, StoreError> {
         let mut request = self
             .client
             .update_item()
@@ -103,24 +103,18 @@ impl Table {
             request = request.expression_attribute_values(name, value);
         }
         match request.send().await {
-            Ok(_) => Ok(CounterStep::Done),
+            Ok(_) => Ok(Write::Done),
             Err(SdkError::ServiceError(error))
                 if error.err().is_conditional_check_failed_exception() =>
             {
                 match error.into_err() {
                     UpdateItemError::ConditionalCheckFailedException(failed) => {
-                        Ok(CounterStep::Refused(failed.item.unwrap_or_default()))
+                        Ok(Write::Conflict(failed.item.unwrap_or_default()))
                     }
-                    _ => Ok(CounterStep::Refused(Item::new())),
+                    _ => Ok(Write::Conflict(Item::new())),
                 }
             }
             Err(error) => Err(unavailable(&error)),
         }
     }
-}
-
-enum CounterStep {
-    Done,
-    /// What was there instead.
-    Refused(Item),
 }

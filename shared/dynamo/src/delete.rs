@@ -30,7 +30,7 @@ impl Table {
             Err(SdkError::ServiceError(error))
                 if error.err().is_conditional_check_failed_exception() =>
             {
-                Ok(Write::Conflict)
+                Ok(Write::Conflict(()))
             }
             Err(error) => Err(unavailable(&error)),
         }

@@ -16,5 +16,4 @@ pub use aws_sdk_dynamodb::types::{
 pub use counter::CountOutcome;
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
 pub use list::{Listing, PageToken, Stretch};
-pub use table::{Precondition, PutOutcome, Table};
-pub use transaction::{FailedCondition, TransactOutcome};
+pub use table::{Precondition, Table};

@@ -27,14 +27,6 @@ pub enum Precondition {
     Older(u64),
 }
 
-/// What became of a conditional put.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PutOutcome {
-    Done,
-    /// The item that was there instead; empty if there was none.
-    Refused(Item),
-}
-
 impl Table {
     /// The table of `service` on this stage.
     #[must_use]
@@ -98,7 +90,7 @@ impl Table {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it isn't known whether the item was written.
-    pub async fn put(&self, item: Item, expect: Precondition) -> Result<PutOutcome, StoreError> {
+    pub async fn put(&self, item: Item, expect: Precondition) -> Result<Write<Item>, StoreError> {
         let mut request = self
             .client
             .put_item()
@@ -110,7 +102,7 @@ impl Table {
             request = request.expression_attribute_values(name, value);
         }
         match request.send().await {
-            Ok(_) => Ok(PutOutcome::Done),
+            Ok(_) => Ok(Write::Done),
             Err(SdkError::ServiceError(error))
                 if error.err().is_conditional_check_failed_exception() =>
             {
@@ -120,7 +112,7 @@ impl Table {
                     ) => failed.item,
                     _ => None,
                 };
-                Ok(PutOutcome::Refused(old.unwrap_or_default()))
+                Ok(Write::Conflict(old.unwrap_or_default()))
             }
             Err(error) => Err(unavailable(&error)),
         }
@@ -152,7 +144,7 @@ impl Table {
             Err(SdkError::ServiceError(error))
                 if error.err().is_conditional_check_failed_exception() =>
             {
-                Ok(Write::Conflict)
+                Ok(Write::Conflict(()))
             }
             Err(error) => Err(unavailable(&error)),
         }

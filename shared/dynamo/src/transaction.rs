@@ -10,23 +10,8 @@ use aws_sdk_dynamodb::{
     types::{ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rialto_kernel::StoreError;
+use rialto_kernel::{StoreError, Write};
 use std::time::Duration;
-
-/// What became of a transaction.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TransactOutcome {
-    Done,
-    /// Some conditions failed and nothing was written. One entry a write, in order: none for those whose condition
-    /// held.
-    Refused(Vec<Option<FailedCondition>>),
-}
-
-/// A write whose condition failed, with the item that was there (empty if none, or if not asked for).
-#[derive(Debug, Clone, PartialEq)]
-pub struct FailedCondition {
-    pub item: Item,
-}
 
 /// How often a transaction that collides with others is tried before it is left to its caller.
 const MAX_ATTEMPTS: u32 = 8;
@@ -93,7 +78,8 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
-    /// Writes all or nothing. Contention is waited out with jitter, for two seconds or so; an attempt that is still under way is
+    /// Writes all or nothing. A conflict has one entry a write, in order: the item that is there (empty if none is, or if it
+    /// isn't returned) where the condition failed, and none where it held. Contention is waited out with jitter, for two seconds or so; an attempt that is still under way is
     /// asked about again under its own token, so that it can't collide with itself.
     ///
     /// # Errors
@@ -101,7 +87,7 @@ impl Table {
     pub async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
-    ) -> Result<TransactOutcome, StoreError> {
+    ) -> Result<Write<Vec<Option<Item>>>, StoreError> {
         let mut tries = 0;
         let mut token = new_token()?;
         loop {
@@ -110,11 +96,11 @@ impl Table {
                 self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             let request = request.client_request_token(&token);
             let error = match request.send().await {
-                Ok(_) => return Ok(TransactOutcome::Done),
+                Ok(_) => return Ok(Write::Done),
                 Err(error) => error,
             };
             match cancelled(&error) {
-                Cancelled::ByConditions(refusals) => return Ok(TransactOutcome::Refused(refusals)),
+                Cancelled::ByConditions(refusals) => return Ok(Write::Conflict(refusals)),
                 Cancelled::ByContention if tries < MAX_ATTEMPTS => token = new_token()?,
                 Cancelled::NotYet if tries < MAX_ATTEMPTS => {}
                 Cancelled::ByContention | Cancelled::NotYet | Cancelled::Otherwise => {
@@ -138,7 +124,7 @@ fn incomplete(error: BuildError) -> StoreError {
 }
 
 enum Cancelled {
-    ByConditions(Vec<Option<FailedCondition>>),
+    ByConditions(Vec<Option<Item>>),
     ByContention,
     /// It is still under way.
     NotYet,
@@ -167,7 +153,7 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>) -> Cancelled {
     }
     let refusals = reasons.iter().map(|reason| {
         (reason.code() == Some("ConditionalCheckFailed"))
-            .then(|| FailedCondition { item: reason.item().cloned().unwrap_or_default() })
+            .then(|| reason.item().cloned().unwrap_or_default())
     });
     Cancelled::ByConditions(refusals.collect())
 }
@@ -215,7 +201,7 @@ mod tests {
         json!({"__type": format!("{PREFIX}TransactionCanceledException"), "Message": "cancelled", "CancellationReasons": reasons})
     }
 
-    async fn transacted(table: &Table) -> Result<TransactOutcome, StoreError> {
+    async fn transacted(table: &Table) -> Result<Write<Vec<Option<Item>>>, StoreError> {
         let item = Item::from([("pk".to_owned(), AttributeValue::S("A".to_owned()))]);
         table.transact(vec![table.transact_put(item, Precondition::Absent)?]).await
     }
@@ -225,7 +211,7 @@ mod tests {
         // More often than the SDK itself sends it.
         let under_way = json!({"__type": format!("{PREFIX}TransactionInProgressException"), "Message": "not yet"});
         let (table, tokens) = refusing(vec![under_way; 9]);
-        assert_eq!(transacted(&table).await, Ok(TransactOutcome::Done));
+        assert_eq!(transacted(&table).await, Ok(Write::Done));
         let tokens = tokens.lock().unwrap();
         assert_eq!(tokens.len(), 10);
         assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
@@ -234,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn a_collision_is_another_attempt_next_time() {
         let (table, tokens) = refusing(vec![cancelled_by(&["TransactionConflict"])]);
-        assert_eq!(transacted(&table).await, Ok(TransactOutcome::Done));
+        assert_eq!(transacted(&table).await, Ok(Write::Done));
         let tokens = tokens.lock().unwrap();
         assert_ne!(tokens[0], tokens[1]);
     }

@@ -11,11 +11,31 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-/// What became of a conditional write.
+/// The outcome of a conditional write. `C` is what the table holds instead, where the caller gets to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Write {
+pub enum Write<C = ()> {
     Done,
     /// The item isn't in the state that the write expected: nothing was written.
-    Conflict,
+    Conflict(C),
+}
+
+impl<C> Write<C> {
+    /// Whether the write was done.
+    pub const fn is_done(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    /// Converts what a conflict carries.
+    pub fn map_conflict<D>(self, convert: impl FnOnce(C) -> D) -> Write<D> {
+        match self {
+            Self::Done => Write::Done,
+            Self::Conflict(found) => Write::Conflict(convert(found)),
+        }
+    }
+
+    /// Drops what a conflict carries.
+    pub fn unit(self) -> Write {
+        self.map_conflict(drop)
+    }
 }

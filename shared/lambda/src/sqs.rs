@@ -37,7 +37,7 @@ impl From<Write> for Outcome {
     fn from(write: Write) -> Self {
         match write {
             Write::Done => Self::Handled,
-            Write::Conflict => Self::Unchanged,
+            Write::Conflict(()) => Self::Unchanged,
         }
     }
 }

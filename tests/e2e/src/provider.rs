@@ -8,8 +8,10 @@ use crate::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_aws::ParameterStore;
-use rialto_dynamo::{Key, Precondition, PutOutcome, Table, read_item, write_item};
-use rialto_kernel::{Clock, SystemClock, Timestamp, digest, settings::WEBHOOK_SECRET, signature};
+use rialto_dynamo::{Key, Precondition, Table, read_item, write_item};
+use rialto_kernel::{
+    Clock, SystemClock, Timestamp, Write, digest, settings::WEBHOOK_SECRET, signature,
+};
 use rialto_platform::{
     SIMULATOR,
     domain::{
@@ -69,7 +71,7 @@ impl Simulator {
             let key = Key::new(format!("INTENT#{}", settled.id), "INTENT");
             let item = write_item(&key, &settled, &[]).expect("an item");
             let put = self.table.put(item, Precondition::Version(intent.version)).await;
-            if put.expect("the table answers") == PutOutcome::Done {
+            if put.expect("the table answers") == Write::Done {
                 return settled;
             }
         }

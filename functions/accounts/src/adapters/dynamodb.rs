@@ -14,7 +14,7 @@ mod resets;
 mod sessions;
 
 use crate::domain::contact::Email;
-use rialto_dynamo::{Key, PutOutcome, Table, TransactOutcome, TransactWriteItem};
+use rialto_dynamo::{Key, Table, TransactWriteItem};
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 use rialto_lambda::FunctionContext;
 use std::sync::{Arc, Mutex};
@@ -63,16 +63,6 @@ impl DynamoAccounts {
     }
 
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Write, StoreError> {
-        match self.table.transact(writes).await? {
-            TransactOutcome::Done => Ok(Write::Done),
-            TransactOutcome::Refused(_) => Ok(Write::Conflict),
-        }
-    }
-}
-
-fn written(outcome: &PutOutcome) -> Write {
-    match outcome {
-        PutOutcome::Done => Write::Done,
-        PutOutcome::Refused(_) => Write::Conflict,
+        self.table.transact(writes).await.map(Write::unit)
     }
 }

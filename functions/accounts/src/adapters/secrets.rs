@@ -111,7 +111,7 @@ impl SecretsManagerKeys {
     ) -> Result<Write, StoreError> {
         let text = serde_json::to_string(secret).map_err(|_| unreadable(name))?;
         let added = self.secrets.create(name, doc, &text).await.map_err(unavailable)?;
-        Ok(if added { Write::Done } else { Write::Conflict })
+        Ok(if added { Write::Done } else { Write::Conflict(()) })
     }
 }
 

@@ -100,7 +100,7 @@ async fn change(
         let changed = decide(&book)?;
         match store.save_addresses(&changed, &account).await? {
             Write::Done => return Ok(changed),
-            Write::Conflict => tried = Some(changed),
+            Write::Conflict(()) => tried = Some(changed),
         }
     }
     Err(AddressError::Contended)

@@ -66,8 +66,8 @@ pub async fn change_password(
     store.end_all(request.account_id, Some(request.session_id)).await?;
     match written? {
         Write::Done => Ok(()),
-        Write::Conflict if was_persisted(store, &changed).await? => Ok(()),
-        Write::Conflict => Err(ChangePasswordError::Contended),
+        Write::Conflict(()) if was_persisted(store, &changed).await? => Ok(()),
+        Write::Conflict(()) => Err(ChangePasswordError::Contended),
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn change_account(
         let edited = account.with_patch(edit.clone());
         match store.save_account(&edited).await? {
             Write::Done => return Ok(edited),
-            Write::Conflict => {}
+            Write::Conflict(()) => {}
         }
     }
     Err(ChangeAccountError::Contended)

@@ -21,6 +21,6 @@ pub async fn end_session(
 ) -> Result<(), EndSessionError> {
     match store.end(account, session).await? {
         Write::Done => Ok(()),
-        Write::Conflict => Err(EndSessionError::NotFound),
+        Write::Conflict(()) => Err(EndSessionError::NotFound),
     }
 }

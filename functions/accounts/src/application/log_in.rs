@@ -63,7 +63,7 @@ pub async fn log_in(
     match store.start(&session, &credential, &[session.logged_in_event(cause)]).await? {
         Write::Done => {}
         // The password was changed, or the account closed, since it was checked.
-        Write::Conflict => return Err(LogInError::Unauthenticated),
+        Write::Conflict(()) => return Err(LogInError::Unauthenticated),
     }
     refund(store, &counters).await;
     Ok(Tokens { account_id, access_token, refresh_token })

@@ -12,6 +12,6 @@ pub async fn log_out(
 ) -> Result<(), StoreError> {
     match store.end(account, session).await? {
         // Somebody else may have ended it since the gateway looked.
-        Write::Done | Write::Conflict => Ok(()),
+        Write::Done | Write::Conflict(()) => Ok(()),
     }
 }

@@ -35,9 +35,9 @@ pub async fn send_reset_code(
     match store.save_reset(email, &reset).await? {
         Write::Done => {}
         // A write whose answer was lost is sent again, and then collides with itself.
-        Write::Conflict if store.reset(email).await?.as_ref() == Some(&reset) => {}
+        Write::Conflict(()) if store.reset(email).await?.as_ref() == Some(&reset) => {}
         // A newer one is under way.
-        Write::Conflict => return Ok(None),
+        Write::Conflict(()) => return Ok(None),
     }
     // To where the account says, whatever the case of what was asked for.
     post.send(&credential.email, SUBJECT, &text(&code)).await?;

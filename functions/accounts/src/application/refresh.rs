@@ -66,7 +66,7 @@ async fn rotate(
         match session.refresh(&shown.token, shown.n, key, now) {
             RefreshOutcome::Rotated(session, token) => match store.save(&session).await? {
                 Write::Done => return Ok(token),
-                Write::Conflict => {}
+                Write::Conflict(()) => {}
             },
             RefreshOutcome::GraceReplay(token) => return Ok(token),
             RefreshOutcome::ReuseDetected => {
@@ -74,7 +74,7 @@ async fn rotate(
                 tracing::warn!(%account, %session, "a refresh token was used twice: the session ends");
                 // Whether it was there still doesn't matter.
                 return match store.end(account, session).await? {
-                    Write::Done | Write::Conflict => Err(RefreshError::Ended),
+                    Write::Done | Write::Conflict(()) => Err(RefreshError::Ended),
                 };
             }
             RefreshOutcome::Expired => return Err(RefreshError::Ended),

@@ -43,6 +43,6 @@ pub(super) async fn register(
 ) -> Result<Account, RegisterError> {
     match store.register(&registration).await? {
         Write::Done => Ok(registration.account),
-        Write::Conflict => Err(RegisterError::Duplicate),
+        Write::Conflict(()) => Err(RegisterError::Duplicate),
     }
 }

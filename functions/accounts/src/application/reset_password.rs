@@ -63,8 +63,8 @@ pub async fn reset_password(
     store.end_all(account, None).await?;
     match written? {
         Write::Done => {}
-        Write::Conflict if was_persisted(store, &changed).await? => {}
-        Write::Conflict => return Err(ResetPasswordError::Wrong),
+        Write::Conflict(()) if was_persisted(store, &changed).await? => {}
+        Write::Conflict(()) => return Err(ResetPasswordError::Wrong),
     }
     counters.push(RateLimitKey::email(LimitedAction::Password, email));
     refund(store, &counters).await;

@@ -50,7 +50,7 @@ pub async fn set_profile(
         let next = Profile { nickname, image, grade, version: profile.version + 1, ..profile };
         match store.save_profile(&next).await? {
             Write::Done => return Ok(next),
-            Write::Conflict => {}
+            Write::Conflict(()) => {}
         }
     }
     Err(SetProfileError::Contended)

@@ -81,7 +81,7 @@ async fn settle(
     };
     Ok(match written {
         Write::Done => outcome,
-        Write::Conflict => Outcome::Left,
+        Write::Conflict(()) => Outcome::Left,
     })
 }
 

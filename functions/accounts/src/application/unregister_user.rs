@@ -68,7 +68,7 @@ async fn close(
         let (closed, events) = account.unregistered(cause, now);
         match store.close(&closed, &credential, &events, now.plus(ASK_AFTER)).await? {
             Write::Done => return Ok(()),
-            Write::Conflict => {}
+            Write::Conflict(()) => {}
         }
     }
     Err(UnregisterError::Contended)
@@ -98,7 +98,7 @@ mod tests {
         unregister_user(&store, user, &cause, now).await.unwrap();
         assert_eq!(store.session(credential.account_id, id).await.unwrap(), None);
         assert_eq!(store.profile(user).await.unwrap(), None);
-        assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Conflict));
+        assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Conflict(())));
         let account = store.account(credential.account_id).await.unwrap().unwrap();
         assert!(!account.is_registered() && account.details.is_some());
         let again = registered(&store, "ANN@example.com").await;

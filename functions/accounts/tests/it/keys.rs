@@ -46,7 +46,7 @@ async fn a_role_has_one_key_and_keeps_it(keys: impl Keys) {
     assert_eq!(keys.signing_key(Role::User).await, Ok(None));
     let (first, second) = (signing_key("1"), signing_key("2"));
     assert_eq!(keys.add_signing_key(Role::User, &first).await, Ok(Write::Done));
-    assert_eq!(keys.add_signing_key(Role::User, &second).await, Ok(Write::Conflict));
+    assert_eq!(keys.add_signing_key(Role::User, &second).await, Ok(Write::Conflict(())));
     assert_eq!(keys.signing_key(Role::User).await, Ok(Some(first)));
     assert_eq!(keys.signing_key(Role::Seller).await, Ok(None));
     assert_eq!(keys.add_signing_key(Role::Seller, &second).await, Ok(Write::Done));
@@ -67,7 +67,7 @@ async fn a_roles_key_is_replaced_and_seen_at_once(keys: impl Keys) {
 async fn there_is_one_refresh_key_and_it_stays(keys: impl Keys) {
     assert_eq!(keys.refresh_key().await, Ok(None));
     assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
-    assert_eq!(keys.add_refresh_key(&RefreshKey([2; 32])).await, Ok(Write::Conflict));
+    assert_eq!(keys.add_refresh_key(&RefreshKey([2; 32])).await, Ok(Write::Conflict(())));
     assert_eq!(keys.refresh_key().await, Ok(Some(RefreshKey([1; 32]))));
 }
 

@@ -14,8 +14,8 @@ use crate::{
     },
 };
 use rialto_dynamo::{
-    AttributeValue, Delete, Key, Listing, Precondition, Put, PutOutcome, Stretch, Table,
-    TransactOutcome, TransactWriteItem, read_item, write_item,
+    AttributeValue, Delete, Key, Listing, Precondition, Put, Stretch, Table, TransactWriteItem,
+    read_item, write_item,
 };
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
 use rialto_lambda::FunctionContext;
@@ -80,7 +80,7 @@ impl DynamoCatalog {
     }
 
     async fn put_new<T: Serialize>(&self, key: &Key, record: &T) -> Result<Write, StoreError> {
-        self.table.put(write_item(key, record, &[])?, Precondition::Absent).await.map(put)
+        self.table.put(write_item(key, record, &[])?, Precondition::Absent).await.map(Write::unit)
     }
 
     /// The product's own write, then its entries.
@@ -134,20 +134,6 @@ fn listed(list: &IndexKey, entry: &IndexEntry) -> Result<Attributes, StoreError>
     Ok(item)
 }
 
-fn put(outcome: PutOutcome) -> Write {
-    match outcome {
-        PutOutcome::Done => Write::Done,
-        PutOutcome::Refused(_) => Write::Conflict,
-    }
-}
-
-fn stored(outcome: PutOutcome) -> ProductWriteOutcome {
-    match outcome {
-        PutOutcome::Done => ProductWriteOutcome::Done,
-        PutOutcome::Refused(_) => ProductWriteOutcome::Conflict,
-    }
-}
-
 fn incomplete(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
@@ -172,7 +158,10 @@ impl ProductWriter for DynamoCatalog {
         let was = before.and_then(Product::entry);
         let relisting = IndexDiff::between(was.as_ref(), product.entry().as_ref());
         if relisting.is_empty() && !change.requires_open_seller() {
-            return self.table.put(item, expect).await.map(stored);
+            return Ok(match self.table.put(item, expect).await? {
+                Write::Done => ProductWriteOutcome::Done,
+                Write::Conflict(_) => ProductWriteOutcome::Conflict,
+            });
         }
         let mut writes = self.writes(item, expect, product, &relisting)?;
         if change.requires_open_seller() {
@@ -182,9 +171,9 @@ impl ProductWriter for DynamoCatalog {
             );
         }
         match self.table.transact(writes).await? {
-            TransactOutcome::Done => Ok(ProductWriteOutcome::Done),
+            Write::Done => Ok(ProductWriteOutcome::Done),
             // The product's own refusal comes first; otherwise it is the seller's.
-            TransactOutcome::Refused(refusals) => match refusals.first() {
+            Write::Conflict(refusals) => match refusals.first() {
                 Some(None) => Ok(ProductWriteOutcome::SellerClosed),
                 _ => Ok(ProductWriteOutcome::Conflict),
             },
@@ -282,7 +271,7 @@ impl SellerWriter for DynamoCatalog {
     async fn close_seller(&self, seller_id: SellerId) -> Result<Write, StoreError> {
         let record = SellerRecord { seller_id, status: SellerStatus::Closed, version: CLOSED };
         let item = write_item(&seller_key(seller_id), &record, &[])?;
-        self.table.put(item, Precondition::Older(CLOSED)).await.map(put)
+        self.table.put(item, Precondition::Older(CLOSED)).await.map(Write::unit)
     }
 }
 

@@ -138,7 +138,7 @@ impl SellerWriter for MemoryCatalog {
     async fn upsert_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.sellers.contains_key(&seller) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.sellers.insert(seller, SellerStatus::Registered);
         Ok(Write::Done)
@@ -146,7 +146,7 @@ impl SellerWriter for MemoryCatalog {
 
     async fn close_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
         let was = self.state().sellers.insert(seller, SellerStatus::Closed);
-        Ok(if was == Some(SellerStatus::Closed) { Write::Conflict } else { Write::Done })
+        Ok(if was == Some(SellerStatus::Closed) { Write::Conflict(()) } else { Write::Done })
     }
 }
 
@@ -179,6 +179,6 @@ fn put_new<K: Ord, T: Clone>(entry: btree_map::Entry<'_, K, T>, value: &T) -> Wr
             vacant.insert(value.clone());
             Write::Done
         }
-        btree_map::Entry::Occupied(_) => Write::Conflict,
+        btree_map::Entry::Occupied(_) => Write::Conflict(()),
     }
 }

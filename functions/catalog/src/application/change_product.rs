@@ -175,7 +175,7 @@ mod tests {
         let (store, product) = contended(1).await;
         assert_eq!(on_stock_changed(&store, product, true, 5).await.unwrap(), Write::Done);
         let (store, product) = contended(1).await;
-        assert_eq!(on_stock_changed(&store, product, true, 1).await.unwrap(), Write::Conflict);
+        assert_eq!(on_stock_changed(&store, product, true, 1).await.unwrap(), Write::Conflict(()));
         assert!(!store.product(product).await.unwrap().unwrap().in_stock);
     }
 }

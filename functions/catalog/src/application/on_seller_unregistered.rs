@@ -34,7 +34,11 @@ pub async fn on_seller_unregistered(
 
 /// Whether any of these changed something.
 fn any(writes: impl IntoIterator<Item = Write>) -> Write {
-    if writes.into_iter().any(|write| write == Write::Done) { Write::Done } else { Write::Conflict }
+    if writes.into_iter().any(|write| write == Write::Done) {
+        Write::Done
+    } else {
+        Write::Conflict(())
+    }
 }
 
 async fn withdraw_shown(
@@ -43,7 +47,7 @@ async fn withdraw_shown(
     now: Timestamp,
     cause: &EventContext,
 ) -> Result<Write, StoreError> {
-    let mut changed = Write::Conflict;
+    let mut changed = Write::Conflict(());
     let mut after: Option<String> = None;
     loop {
         let chunk =
@@ -63,7 +67,7 @@ async fn withdraw_rest(
     now: Timestamp,
     cause: &EventContext,
 ) -> Result<Write, StoreError> {
-    let mut changed = Write::Conflict;
+    let mut changed = Write::Conflict(());
     let mut position: Option<String> = None;
     loop {
         let (products, next) = store.seller_products(seller, PAGE, position.as_deref()).await?;
@@ -103,7 +107,7 @@ async fn unpublish(
         Ok(_) => Ok(Write::Done),
         Err(ChangeProductError::Store(error)) => Err(error),
         // It is UNREGISTERED since it was listed.
-        Err(_) => Ok(Write::Conflict),
+        Err(_) => Ok(Write::Conflict(())),
     }
 }
 
@@ -131,7 +135,7 @@ mod tests {
         assert_eq!(on_seller_unregistered(&store, &event, now, &cause).await.unwrap(), Write::Done);
         assert_eq!(
             on_seller_unregistered(&store, &event, now, &cause).await.unwrap(),
-            Write::Conflict
+            Write::Conflict(())
         );
         for product in [first, second] {
             let product = store.product(product).await.unwrap().unwrap();
@@ -151,7 +155,7 @@ mod tests {
             Write::Done
         );
         let late = on_seller_registered(&store, &SellerRegistered { seller_id }).await.unwrap();
-        assert_eq!(late, Write::Conflict);
+        assert_eq!(late, Write::Conflict(()));
         let (_, seller) =
             store.registration_context(ItemId::derive(&[b"i"]), seller_id).await.unwrap();
         assert_eq!(seller, Some(SellerStatus::Closed));

@@ -25,7 +25,7 @@ pub async fn on_stock_changed(
         let known =
             store.product(product).await?.ok_or(OnStockChangedError::UnknownProduct(product))?;
         let Some(change) = known.apply_stock_event(in_stock, sequence) else {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         };
         if store.store(&change).await? == ProductWriteOutcome::Done {
             return Ok(Write::Done);

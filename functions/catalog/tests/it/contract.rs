@@ -259,7 +259,7 @@ async fn a_seller_that_is_named_has_to_be_known(store: impl Store) {
     assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)));
 
     assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Done);
-    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Conflict);
+    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Conflict(()));
     let product =
         register_product(&store, request, now(1), &EventContext::default()).await.unwrap();
     assert_eq!(product.seller_id, seller("s"));
@@ -277,11 +277,11 @@ async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl 
     assert_eq!(on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(), Write::Done);
     assert_eq!(
         on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(),
-        Write::Conflict
+        Write::Conflict(())
     );
     let left = store.product(product.product_id).await.unwrap().unwrap();
     assert_eq!(left.chosen_status, ProductStatus::Unregistered);
-    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Conflict);
+    assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Conflict(()));
     for owner in [Owner::Named(seller("s")), Owner::Caller(seller("s"))] {
         let request = RegisterProduct {
             product: ProductId::generate(now(4)),
@@ -428,7 +428,7 @@ async fn an_assortment_is_put_once(store: impl Store) {
     let first = Category { category_id: category("c"), name: name("first"), version: 1 };
     let second = Category { name: name("second"), ..first.clone() };
     assert_eq!(put_category(&store, &first).await.unwrap(), Write::Done);
-    assert_eq!(put_category(&store, &second).await.unwrap(), Write::Conflict);
+    assert_eq!(put_category(&store, &second).await.unwrap(), Write::Conflict(()));
 
     let item = Item {
         item_id: ItemId::derive(&[b"i"]),
@@ -443,9 +443,9 @@ async fn an_assortment_is_put_once(store: impl Store) {
     assert!(matches!(put_item(&store, &item).await, Err(PutItemError::UnknownBrand)));
     let a_brand = Brand { brand_id: brand("b"), name: name("brand"), version: 1 };
     assert_eq!(put_brand(&store, &a_brand).await.unwrap(), Write::Done);
-    assert_eq!(put_brand(&store, &a_brand).await.unwrap(), Write::Conflict);
+    assert_eq!(put_brand(&store, &a_brand).await.unwrap(), Write::Conflict(()));
     assert_eq!(put_item(&store, &item).await.unwrap(), Write::Done);
-    assert_eq!(put_item(&store, &item).await.unwrap(), Write::Conflict);
+    assert_eq!(put_item(&store, &item).await.unwrap(), Write::Conflict(()));
     assert_eq!(
         store.registration_context(item.item_id, seller("s")).await.unwrap(),
         (Some(item), None)
@@ -508,8 +508,8 @@ async fn the_newest_stock_event_wins_in_any_order(store: impl Store) {
     assert_eq!(on_stock_changed(&store, product, false, 4).await.unwrap(), Write::Done);
     let read = get_product(&store, product).await.unwrap();
     assert_eq!((read.in_stock, read.effective_status()), (false, ProductStatus::SoldOut));
-    assert_eq!(on_stock_changed(&store, product, true, 3).await.unwrap(), Write::Conflict);
-    assert_eq!(on_stock_changed(&store, product, true, 4).await.unwrap(), Write::Conflict);
+    assert_eq!(on_stock_changed(&store, product, true, 3).await.unwrap(), Write::Conflict(()));
+    assert_eq!(on_stock_changed(&store, product, true, 4).await.unwrap(), Write::Conflict(()));
     assert!(!get_product(&store, product).await.unwrap().in_stock);
     assert_eq!(on_stock_changed(&store, product, true, 5).await.unwrap(), Write::Done);
     assert_eq!(get_product(&store, product).await.unwrap().effective_status(), ProductStatus::Sell);

@@ -14,8 +14,8 @@ use crate::{
 };
 use rialto_contracts::{EventContext, inventory::Shortage};
 use rialto_dynamo::{
-    AttributeValue, FailedCondition, Key, Listing, OnRefusal, Precondition, Table, TransactOutcome,
-    TransactWriteItem, Update, number, read_item, write_item,
+    AttributeValue, Item, Key, Listing, OnRefusal, Precondition, Table, TransactWriteItem, Update,
+    number, read_item, write_item,
 };
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
 use rialto_lambda::FunctionContext;
@@ -116,7 +116,7 @@ impl StockInitializer for DynamoInventory {
             self.table.transact_put(item, Precondition::Absent)?,
             self.put_movement(movement)?,
         ];
-        self.table.transact(writes).await.map(written)
+        self.table.transact(writes).await.map(Write::unit)
     }
 }
 
@@ -148,14 +148,7 @@ impl StockAdjuster for DynamoInventory {
             self.put_movement(movement)?,
             self.table.transact_put(write_item(&key, record, &[])?, Precondition::Absent)?,
         ];
-        self.table.transact(writes).await.map(written)
-    }
-}
-
-fn written(transacted: TransactOutcome) -> Write {
-    match transacted {
-        TransactOutcome::Done => Write::Done,
-        TransactOutcome::Refused(_) => Write::Conflict,
+        self.table.transact(writes).await.map(Write::unit)
     }
 }
 
@@ -189,8 +182,8 @@ impl Reservations for DynamoInventory {
         let expect = change.expected.map_or(Precondition::Absent, Precondition::Version);
         if change.movements.is_empty() {
             return Ok(match self.table.put(item, expect).await? {
-                rialto_dynamo::PutOutcome::Done => ReserveOutcome::Done,
-                rialto_dynamo::PutOutcome::Refused(_) => ReserveOutcome::Conflict,
+                Write::Done => ReserveOutcome::Done,
+                Write::Conflict(_) => ReserveOutcome::Conflict,
             });
         }
         let mut writes = vec![self.table.transact_put(item, expect)?];
@@ -201,8 +194,8 @@ impl Reservations for DynamoInventory {
             writes.push(self.put_movement(movement)?);
         }
         match self.table.transact(writes).await? {
-            TransactOutcome::Done => Ok(ReserveOutcome::Done),
-            TransactOutcome::Refused(refusals) => refused(&change.movements, refusals),
+            Write::Done => Ok(ReserveOutcome::Done),
+            Write::Conflict(refusals) => refused(&change.movements, refusals),
         }
     }
 }
@@ -210,7 +203,7 @@ impl Reservations for DynamoInventory {
 /// Reads from the refused writes what stood in the way: the reservation first, then the stock.
 fn refused(
     moves: &[Movement],
-    mut refusals: Vec<Option<FailedCondition>>,
+    mut refusals: Vec<Option<Item>>,
 ) -> Result<ReserveOutcome, StoreError> {
     let mut refusals = refusals.drain(..);
     if refusals.next().flatten().is_some() {
@@ -219,14 +212,13 @@ fn refused(
     let mut shortages = Vec::new();
     for (movement, refusal) in moves.iter().zip(refusals) {
         let Some(refusal) = refusal else { continue };
-        if refusal.item.is_empty() {
+        if refusal.is_empty() {
             return Ok(ReserveOutcome::UnknownProduct(movement.product_id));
         }
         shortages.push(Shortage {
             product_id: movement.product_id,
             wanted: u32::try_from(-movement.available).unwrap_or(0),
-            available: u32::try_from(read_item::<Stock>(refusal.item)?.available)
-                .unwrap_or(u32::MAX),
+            available: u32::try_from(read_item::<Stock>(refusal)?.available).unwrap_or(u32::MAX),
         });
     }
     Ok(ReserveOutcome::InsufficientStock(shortages))

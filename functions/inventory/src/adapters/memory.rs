@@ -55,7 +55,7 @@ impl StockInitializer for MemoryInventory {
     async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.stocks.contains_key(&stock.product_id) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.stocks.insert(stock.product_id, stock.clone());
         state.movements.push(movement.clone());
@@ -85,7 +85,7 @@ impl StockAdjuster for MemoryInventory {
         let key = (stock.product_id, record.key.clone());
         let version = state.stocks.get(&stock.product_id).map(|stock| stock.version);
         if version != Some(stock.version - 1) || state.adjustments.contains_key(&key) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.stocks.insert(stock.product_id, stock.clone());
         state.movements.push(movement.clone());

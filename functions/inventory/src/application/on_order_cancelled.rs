@@ -29,7 +29,7 @@ pub async fn on_order_cancelled(
     let change = match store.reservation(order).await? {
         None => Reservation::tombstone(order, cause),
         Some(reservation) => match reservation.release(now, cause) {
-            None => return Ok(Write::Conflict),
+            None => return Ok(Write::Conflict(())),
             Some(change) => change,
         },
     };

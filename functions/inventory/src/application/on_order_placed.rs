@@ -26,7 +26,7 @@ pub async fn on_order_placed(
 ) -> Result<Write, OnOrderPlacedError> {
     let shortages = match store.apply(&Reservation::reserve(event, now, cause)).await? {
         ReserveOutcome::Done => return Ok(Write::Done),
-        ReserveOutcome::Conflict => return Ok(Write::Conflict),
+        ReserveOutcome::Conflict => return Ok(Write::Conflict(())),
         ReserveOutcome::UnknownProduct(product) => {
             return Err(OnOrderPlacedError::UnknownProduct(product));
         }
@@ -34,6 +34,6 @@ pub async fn on_order_placed(
     };
     match store.apply(&Reservation::reject(event, shortages, now, cause)).await? {
         ReserveOutcome::Done => Ok(Write::Done),
-        _ => Ok(Write::Conflict),
+        _ => Ok(Write::Conflict(())),
     }
 }

@@ -101,7 +101,7 @@ async fn stock_opens_once(store: impl Store) {
     let product = open(&store, 5).await;
     let (again, movement) =
         Stock::initial(product, SellerId::derive(&[b"s"]), 9, SystemClock.now());
-    assert_eq!(store.open(&again, &movement).await.unwrap(), Write::Conflict);
+    assert_eq!(store.open(&again, &movement).await.unwrap(), Write::Conflict(()));
     assert_eq!(stands(&store, product).await, (5, 0, 0));
     assert_eq!(store.movements(product, 10, None).await.unwrap().0.len(), 1);
     assert_eq!(store.stock(ProductId::derive(&[b"none"])).await.unwrap(), None);
@@ -199,7 +199,7 @@ async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
     );
     assert_eq!(
         store.adjust(&after, &movement, &record, &EventContext::default()).await.unwrap(),
-        Write::Conflict
+        Write::Conflict(())
     );
     assert_eq!(store.load(a, "k").await.unwrap(), (Some(after), Some(record)));
     assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 2);

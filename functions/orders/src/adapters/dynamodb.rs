@@ -15,8 +15,8 @@ use crate::{
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, Item, Key, Listing, OUTBOX, PageToken, Precondition, PutOutcome, Table,
-    TransactOutcome, item_key, outbox, read_item, write_item,
+    AttributeValue, Item, Key, Listing, OUTBOX, PageToken, Precondition, Table, item_key, outbox,
+    read_item, write_item,
 };
 use rialto_kernel::{
     Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest,
@@ -100,10 +100,7 @@ impl OrderPlacer for DynamoOrders {
         item.insert("by_deadline_pk".to_owned(), AttributeValue::S(format!("PENDING#{shard}")));
         let expires = format!("{}#{}", order.expires_at, order.order_id);
         item.insert("by_deadline_sk".to_owned(), AttributeValue::S(expires));
-        match self.table.put(item, Precondition::Absent).await? {
-            PutOutcome::Done => Ok(Write::Done),
-            PutOutcome::Refused(_) => Ok(Write::Conflict),
-        }
+        self.table.put(item, Precondition::Absent).await.map(Write::unit)
     }
 }
 
@@ -178,10 +175,7 @@ impl OrderWriter for DynamoOrders {
         }
         let mut writes = vec![self.table.transact_update(&key, set, &remove, expect)?];
         writes.append(&mut marks);
-        Ok(match self.table.transact(writes).await? {
-            TransactOutcome::Done => Write::Done,
-            TransactOutcome::Refused(_) => Write::Conflict,
-        })
+        self.table.transact(writes).await.map(Write::unit)
     }
 }
 
@@ -324,19 +318,13 @@ struct UnregisteredBuyerItem {
 impl UnregisteredBuyers for DynamoOrders {
     async fn mark_unregistered(&self, buyer: UserId) -> Result<Write, StoreError> {
         let item = write_item(&buyer_key(buyer), &UnregisteredBuyerItem { user_id: buyer }, &[])?;
-        match self.table.put(item, Precondition::Absent).await? {
-            PutOutcome::Done => Ok(Write::Done),
-            PutOutcome::Refused(_) => Ok(Write::Conflict),
-        }
+        self.table.put(item, Precondition::Absent).await.map(Write::unit)
     }
 }
 
 impl ProductReplica for DynamoOrders {
     async fn upsert_if_newer(&self, product: &Product) -> Result<Write, StoreError> {
         let item = write_item(&product_key(product.product_id), product, &[])?;
-        match self.table.put(item, Precondition::Older(product.version)).await? {
-            PutOutcome::Done => Ok(Write::Done),
-            PutOutcome::Refused(_) => Ok(Write::Conflict),
-        }
+        self.table.put(item, Precondition::Older(product.version)).await.map(Write::unit)
     }
 }

@@ -70,7 +70,7 @@ impl OrderPlacer for MemoryOrders {
         let mut state = self.state();
         let id = change.order.order_id;
         if state.orders.contains_key(&id) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.orders.insert(id, (change.order.clone(), placing.clone()));
         state.published_events.extend(change.events.iter().cloned());
@@ -100,7 +100,7 @@ impl OrderWriter for MemoryOrders {
                 state.published_events.extend(change.events.iter().cloned());
                 Ok(Write::Done)
             }
-            _ => Ok(Write::Conflict),
+            _ => Ok(Write::Conflict(())),
         }
     }
 }
@@ -166,7 +166,7 @@ impl AddressBook for MemoryAddresses {
 
 impl UnregisteredBuyers for MemoryOrders {
     async fn mark_unregistered(&self, buyer: UserId) -> Result<Write, StoreError> {
-        Ok(if self.state().gone.insert(buyer) { Write::Done } else { Write::Conflict })
+        Ok(if self.state().gone.insert(buyer) { Write::Done } else { Write::Conflict(()) })
     }
 }
 
@@ -180,6 +180,6 @@ impl ProductReplica for MemoryOrders {
         if newest {
             state.products.insert(product.product_id, product.clone());
         }
-        Ok(if newest { Write::Done } else { Write::Conflict })
+        Ok(if newest { Write::Done } else { Write::Conflict(()) })
     }
 }

@@ -32,7 +32,7 @@ pub async fn apply_event(
     for _ in 0..MAX_ATTEMPTS {
         let order = store.order(order_id).await?.ok_or(ApplyEventError::NoOrder(order_id))?;
         let Some(change) = order.apply(event, effect, now, &cause) else {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         };
         if store.save(&change).await? == Write::Done {
             return Ok(Write::Done);

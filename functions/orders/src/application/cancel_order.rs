@@ -124,7 +124,7 @@ mod tests {
                 assert_eq!(self.store.save(&heard).await?, Write::Done);
                 order = heard.order;
             }
-            Ok(Write::Conflict)
+            Ok(Write::Conflict(()))
         }
     }
 

@@ -33,7 +33,7 @@ pub async fn on_user_unregistered(
 async fn forget(store: &impl OrderWriter, order: OrderId) -> Result<Write, StoreError> {
     for _ in 0..MAX_ATTEMPTS {
         let change = store.order(order).await?.and_then(|order| order.erase_buyer_data());
-        let Some(change) = change else { return Ok(Write::Conflict) };
+        let Some(change) = change else { return Ok(Write::Conflict(())) };
         if store.save(&change).await? == Write::Done {
             return Ok(Write::Done);
         }
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
 
         assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Done);
-        assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Conflict);
+        assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Conflict(()));
         let open = store.order(order).await.unwrap().unwrap();
         assert!(open.address.is_some());
 

@@ -96,7 +96,7 @@ pub async fn place_order(
     match store.insert(&change, &placing).await? {
         Write::Done => Ok(PlacedOrder { order_id, answer: placing.response_body, replayed: false }),
         // Another request with the same key was quicker.
-        Write::Conflict => {
+        Write::Conflict(()) => {
             let winner = store.load_placement_context(order_id, command.user_id, &[]).await?.placed;
             let vanished =
                 || StoreError::Corrupt("an order vanished while it was placed".to_owned());

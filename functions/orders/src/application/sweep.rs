@@ -36,7 +36,7 @@ pub async fn sweep(
     let count = |mut swept: SweepSummary, (order, result)| {
         match result {
             Ok(Write::Done) => swept.cancelled += 1,
-            Ok(Write::Conflict) => swept.skipped += 1,
+            Ok(Write::Conflict(())) => swept.skipped += 1,
             Err(error) => swept.failed.push((order, error)),
         }
         std::future::ready(swept)
@@ -54,7 +54,7 @@ async fn cancel_expired(
     let order = store.order(order_id).await?.filter(|order| order.expires_at <= now);
     match order.and_then(|order| order.cancel(CancelReason::Timeout, now, &cause).ok()) {
         Some(change) => store.save(&change).await,
-        None => Ok(Write::Conflict),
+        None => Ok(Write::Conflict(())),
     }
 }
 

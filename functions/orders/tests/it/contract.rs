@@ -169,7 +169,7 @@ async fn open_lines_are_found_for_each_seller(store: impl Store) {
     }
     let confirmed = confirmed(&change.order);
     assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
-    assert_eq!(store.save(&confirmed).await.unwrap(), Write::Conflict);
+    assert_eq!(store.save(&confirmed).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.order(change.order.order_id).await.unwrap(), Some(confirmed.order));
     for seller in &sellers {
         assert!(store.has_open_lines(*seller).await.unwrap(), "{seller}");
@@ -220,7 +220,7 @@ async fn an_unregistered_buyer_is_known_when_an_order_is_placed(store: impl Stor
         (UserId::derive(&[b"u"]), UserId::derive(&[b"v"]), OrderId::derive(&[b"o"]));
     assert_eq!(store.upsert_if_newer(&product("p", 1)).await.unwrap(), Write::Done);
     assert_eq!(store.mark_unregistered(gone).await.unwrap(), Write::Done);
-    assert_eq!(store.mark_unregistered(gone).await.unwrap(), Write::Conflict);
+    assert_eq!(store.mark_unregistered(gone).await.unwrap(), Write::Conflict(()));
     for (buyer, is_gone) in [(gone, true), (other, false)] {
         let known = store
             .load_placement_context(order, buyer, &[product("p", 1).product_id])
@@ -249,7 +249,7 @@ async fn an_order_reads_back_as_it_was_placed(store: impl Store) {
 async fn an_order_is_placed_once(store: impl Store) {
     let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     insert(&store, &change).await;
-    assert_eq!(store.insert(&change, &placing("another")).await.unwrap(), Write::Conflict);
+    assert_eq!(store.insert(&change, &placing("another")).await.unwrap(), Write::Conflict(()));
     let known = store
         .load_placement_context(change.order.order_id, change.order.user_id, &[])
         .await
@@ -273,10 +273,10 @@ async fn the_first_answer_stays_when_the_order_moves(store: impl Store) {
 async fn an_order_is_saved_over_its_version_only(store: impl Store) {
     let change = placed(UserId::derive(&[b"u"]), "k", SystemClock.now());
     let moved = cancelled(&change.order);
-    assert_eq!(store.save(&moved).await.unwrap(), Write::Conflict);
+    assert_eq!(store.save(&moved).await.unwrap(), Write::Conflict(()));
     insert(&store, &change).await;
     assert_eq!(store.save(&moved).await.unwrap(), Write::Done);
-    assert_eq!(store.save(&moved).await.unwrap(), Write::Conflict);
+    assert_eq!(store.save(&moved).await.unwrap(), Write::Conflict(()));
 }
 
 async fn pages(
@@ -353,8 +353,8 @@ async fn what_is_due_is_found_by_its_deadline(store: impl Store) {
 async fn the_newest_copy_of_a_product_is_kept(store: impl Store) {
     let (second, first) = (product("p", 2), product("p", 1));
     assert_eq!(store.upsert_if_newer(&second).await.unwrap(), Write::Done);
-    assert_eq!(store.upsert_if_newer(&first).await.unwrap(), Write::Conflict);
-    assert_eq!(store.upsert_if_newer(&second).await.unwrap(), Write::Conflict);
+    assert_eq!(store.upsert_if_newer(&first).await.unwrap(), Write::Conflict(()));
+    assert_eq!(store.upsert_if_newer(&second).await.unwrap(), Write::Conflict(()));
     let unknown = ProductId::derive(&[b"unknown"]);
     let (order, buyer) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
     let known =

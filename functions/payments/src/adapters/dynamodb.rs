@@ -6,13 +6,13 @@ use crate::{
         ledger::LedgerEntry,
         payment::{Payment, PaymentUpdate},
     },
-    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Saved},
+    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter},
 };
 use rialto_dynamo::{
-    AttributeValue, Item, Key, Listing, PageToken, Precondition, PutOutcome, Table,
-    TransactOutcome, TransactWriteItem, read_item, write_item,
+    AttributeValue, Item, Key, Listing, PageToken, Precondition, Table, TransactWriteItem,
+    read_item, write_item,
 };
-use rialto_kernel::{OrderId, StoreError, Timestamp, digest};
+use rialto_kernel::{OrderId, StoreError, Timestamp, Write, digest};
 use rialto_lambda::FunctionContext;
 
 /// The ports on the service's table.
@@ -55,7 +55,7 @@ impl PaymentReader for DynamoPayments {
 }
 
 impl PaymentWriter for DynamoPayments {
-    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         let payment = &change.payment;
         let mut item = write_item(&payment_key(payment.order_id), payment, &change.events)?;
         if let Some(deadline) = payment.deadline() {
@@ -64,24 +64,21 @@ impl PaymentWriter for DynamoPayments {
         let expect = change.expected.map_or(Precondition::Absent, Precondition::Version);
         let there = match &change.entry {
             None => match self.table.put(item, expect).await? {
-                PutOutcome::Done => return Ok(Saved::Done),
-                PutOutcome::Refused(there) => there,
+                Write::Done => return Ok(Write::Done),
+                Write::Conflict(there) => there,
             },
             Some(entry) => {
                 let writes = vec![self.table.transact_put(item, expect)?, self.put_entry(entry)?];
                 match self.table.transact(writes).await? {
-                    TransactOutcome::Done => return Ok(Saved::Done),
+                    Write::Done => return Ok(Write::Done),
                     // The payment's own refusal comes first. An entry is only there when its payment is.
-                    TransactOutcome::Refused(refusals) => refusals
-                        .into_iter()
-                        .next()
-                        .flatten()
-                        .map(|refusal| refusal.item)
-                        .unwrap_or_default(),
+                    Write::Conflict(refusals) => {
+                        refusals.into_iter().next().flatten().unwrap_or_default()
+                    }
                 }
             }
         };
-        read_item(there).map(|there| Saved::Conflict(Box::new(there)))
+        read_item(there).map(|there| Write::Conflict(Box::new(there)))
     }
 }
 

@@ -7,12 +7,10 @@ use crate::{
         payment::{Charge, Payment, PaymentUpdate},
         refund::{Refund, RefundEnd, RefundProgress},
     },
-    ports::{
-        ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
-    },
+    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::Event;
-use rialto_kernel::{Amount, OrderId, RefundId, StoreError, Timestamp};
+use rialto_kernel::{Amount, OrderId, RefundId, StoreError, Timestamp, Write};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -50,7 +48,7 @@ impl PaymentReader for MemoryPayments {
 }
 
 impl PaymentWriter for MemoryPayments {
-    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         let mut state = self.state();
         let order = change.payment.order_id;
         let there = state.payments.get(&order);
@@ -58,12 +56,12 @@ impl PaymentWriter for MemoryPayments {
             let there = there
                 .cloned()
                 .ok_or_else(|| StoreError::Corrupt(format!("{order} has no payment")))?;
-            return Ok(Saved::Conflict(Box::new(there)));
+            return Ok(Write::Conflict(Box::new(there)));
         }
         state.payments.insert(order, change.payment.clone());
         state.entries.extend(change.entry.clone());
         state.published_events.extend(change.events.iter().cloned());
-        Ok(Saved::Done)
+        Ok(Write::Done)
     }
 }
 

@@ -6,10 +6,10 @@ use crate::{
         payment::{Payment, PaymentUpdate},
         refund::{RefundEnd, RefundProgress},
     },
-    ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
+    ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp};
+use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp, Write};
 
 /// How often an intent is looked at, acted upon and looked at again before it is left to the queue's retry.
 const ROUNDS: u32 = 4;
@@ -35,8 +35,8 @@ pub(super) async fn update_payment(
 ) -> Result<Payment, StoreError> {
     while let Some(change) = decide(&payment) {
         match store.save(&change).await? {
-            Saved::Done => return Ok(change.payment),
-            Saved::Conflict(there) => payment = *there,
+            Write::Done => return Ok(change.payment),
+            Write::Conflict(there) => payment = *there,
         }
     }
     Ok(payment)

@@ -40,7 +40,7 @@ mod tests {
         let cancelled =
             OrderCancelled { order_id: order, user_id: buyer, reason: CancelReason::Buyer };
         let stored = Payment::tombstone(&cancelled, &rialto_contracts::EventContext::default());
-        assert_eq!(store.save(&stored).await, Ok(crate::ports::Saved::Done));
+        assert_eq!(store.save(&stored).await, Ok(rialto_kernel::Write::Done));
         assert_eq!(seen_by(buyer).await.unwrap(), stored.payment);
         let other = UserId::derive(&[b"other"]);
         assert!(matches!(seen_by(other).await, Err(GetPaymentError::NotFound)));

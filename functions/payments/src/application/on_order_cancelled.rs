@@ -1,7 +1,7 @@
 use super::charge_steps::{SettleError, settle_refunds, update_payment};
 use crate::{
     domain::payment::Payment,
-    ports::{PaymentWriter, Provider, Saved},
+    ports::{PaymentWriter, Provider},
 };
 use rialto_contracts::{EventContext, orders::OrderCancelled};
 use rialto_kernel::{StoreError, Timestamp, Write};
@@ -29,11 +29,11 @@ pub async fn on_order_cancelled(
 ) -> Result<Write, OnOrderCancelledError> {
     let tombstone = Payment::tombstone(event, cause);
     let found = match store.save(&tombstone).await? {
-        Saved::Done => return Ok(Write::Done),
-        Saved::Conflict(there) => *there,
+        Write::Done => return Ok(Write::Done),
+        Write::Conflict(there) => *there,
     };
     let version = found.version;
     let cancelled = update_payment(store, found, |payment| payment.cancel(cause)).await?;
     let payment = settle_refunds(store, provider, cancelled, now, cause).await?;
-    Ok(if payment.version == version { Write::Conflict } else { Write::Done })
+    Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
 }

@@ -4,7 +4,7 @@ use crate::{
         intent::ChargeOutcome,
         payment::{Payment, PaymentState},
     },
-    ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
+    ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::{EventContext, inventory::StockReserved};
 use rialto_kernel::{Clock, StoreError, Write};
@@ -33,13 +33,13 @@ pub async fn on_stock_reserved(
 ) -> Result<Write, OnStockReservedError> {
     let opened = Payment::pending(event, cause);
     let (found, version) = match store.save(&opened).await? {
-        Saved::Done => (opened.payment, 0),
-        Saved::Conflict(there) => (*there.clone(), there.version),
+        Write::Done => (opened.payment, 0),
+        Write::Conflict(there) => (*there.clone(), there.version),
     };
     let begun = start_charge(store, provider, found, cause, clock).await?;
     let ended = end(store, provider, begun, cause, clock).await?;
     let payment = settle_refunds(store, provider, ended, clock.now(), cause).await?;
-    Ok(if payment.version == version { Write::Conflict } else { Write::Done })
+    Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
 }
 
 /// A payment, and whether its charge was begun just now, so that nobody can have confirmed it.
@@ -74,9 +74,9 @@ async fn start_charge(
     };
     let Some(change) = change else { return rests(payment) };
     match store.save(&change).await? {
-        Saved::Done => Ok(StartedCharge { payment: change.payment, unconfirmed: true }),
+        Write::Done => Ok(StartedCharge { payment: change.payment, unconfirmed: true }),
         // Whoever was faster may have begun it: a refusal of this attempt says nothing of that charge.
-        Saved::Conflict(there) => rests(*there),
+        Write::Conflict(there) => rests(*there),
     }
 }
 

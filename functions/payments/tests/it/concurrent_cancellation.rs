@@ -14,7 +14,7 @@ use rialto_payments::{
         payment::{Charge, Payment, PaymentState, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
-    ports::{PaymentReader, PaymentWriter, Provider, ProviderError, Saved},
+    ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -82,7 +82,7 @@ impl PaymentReader for ChargeAttempt<'_> {
 }
 
 impl PaymentWriter for ChargeAttempt<'_> {
-    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         let saved = self.world.store.save(change).await;
         if change.payment.state == PaymentState::Processing {
             self.passes(Step::Save);

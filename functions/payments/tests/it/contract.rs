@@ -18,7 +18,7 @@ use rialto_payments::{
         payment::{Payment, PaymentUpdate},
         refund::RefundEnd,
     },
-    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Saved},
+    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter},
 };
 use std::time::Duration;
 
@@ -62,14 +62,14 @@ fn reserved() -> StockReserved {
 }
 
 async fn done(store: &impl Store, change: PaymentUpdate) -> Payment {
-    assert_eq!(store.save(&change).await.unwrap(), Saved::Done);
+    assert_eq!(store.save(&change).await.unwrap(), Write::Done);
     change.payment
 }
 
 async fn refused(store: &impl Store, change: &PaymentUpdate) -> Payment {
     match store.save(change).await.unwrap() {
-        Saved::Conflict(there) => *there,
-        Saved::Done => panic!("written over something else: {change:?}"),
+        Write::Conflict(there) => *there,
+        Write::Done => panic!("written over something else: {change:?}"),
     }
 }
 
@@ -168,7 +168,7 @@ async fn a_clean_charge_takes_three_round_trips() {
     let (charged, calls) = rialto_aws::calls::count_requests(charge()).await;
     assert_eq!((charged.unwrap(), calls), (Write::Done, 3));
     let (again, calls) = rialto_aws::calls::count_requests(charge()).await;
-    assert_eq!((again.unwrap(), calls), (Write::Conflict, 1));
+    assert_eq!((again.unwrap(), calls), (Write::Conflict(()), 1));
 }
 
 #[tokio::test]

@@ -9,14 +9,14 @@ use crate::{
         IN_TIME, InterleavingExplorer, MessageDelivery, Simulation, TOO_LATE, ready,
     },
 };
-use rialto_kernel::{OrderId, StoreError, Timestamp};
+use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 use rialto_payments::{
     application::sweep::sweep,
     domain::{
         intent::{DeclineCode, IntentState},
         payment::{Payment, PaymentState, PaymentUpdate},
     },
-    ports::{ExpiredPayments, PaymentReader, PaymentWriter, Saved},
+    ports::{ExpiredPayments, PaymentReader, PaymentWriter},
 };
 
 const ASYNC: &str = "pm_sim_async";
@@ -275,7 +275,7 @@ impl PaymentReader for Lagging<'_> {
 }
 
 impl PaymentWriter for Lagging<'_> {
-    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         self.0.store.save(change).await
     }
 }

@@ -7,7 +7,9 @@ use rialto_contracts::{
     inventory::StockReserved,
     orders::{CancelReason, OrderCancelled},
 };
-use rialto_kernel::{Amount, Clock, Currency, OrderId, RefundId, StoreError, Timestamp, UserId};
+use rialto_kernel::{
+    Amount, Clock, Currency, OrderId, RefundId, StoreError, Timestamp, UserId, Write,
+};
 use rialto_payments::{
     adapters::memory::{MemoryPayments, MemoryProvider},
     application::{
@@ -22,9 +24,7 @@ use rialto_payments::{
         payment::{Charge, Payment, PaymentState, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
-    ports::{
-        ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError, Saved,
-    },
+    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use std::{
     pin::Pin,
@@ -329,11 +329,11 @@ impl ExpiredPayments for FaultyConnection<'_> {
 }
 
 impl PaymentWriter for FaultyConnection<'_> {
-    async fn save(&self, change: &PaymentUpdate) -> Result<Saved, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
         let saved = self.request(self.world.store.save(change), crashed).await?;
         // Who has recorded the intent as made just now knows that nobody confirmed it.
-        if saved == Saved::Done && change.payment.state == PaymentState::Processing {
+        if saved == Write::Done && change.payment.state == PaymentState::Processing {
             self.learns();
         }
         Ok(saved)

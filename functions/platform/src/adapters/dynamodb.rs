@@ -4,7 +4,7 @@ use crate::{
     domain::{intent::Intent, saved::IdempotencyRecord},
     ports::Intents,
 };
-use rialto_dynamo::{Key, Precondition, PutOutcome, Table, TransactOutcome, read_item, write_item};
+use rialto_dynamo::{Key, Precondition, Table, read_item, write_item};
 use rialto_kernel::{StoreError, Write};
 use rialto_lambda::FunctionContext;
 
@@ -73,17 +73,11 @@ impl Intents for DynamoIntents {
                 .into_iter()
                 .map(|(item, expect)| self.table.transact_put(item, expect))
                 .collect();
-            return Ok(match self.table.transact(writes?).await? {
-                TransactOutcome::Done => Write::Done,
-                TransactOutcome::Refused(_) => Write::Conflict,
-            });
+            return self.table.transact(writes?).await.map(Write::unit);
         }
         match items.pop() {
             None => Ok(Write::Done),
-            Some((item, expect)) => Ok(match self.table.put(item, expect).await? {
-                PutOutcome::Done => Write::Done,
-                PutOutcome::Refused(_) => Write::Conflict,
-            }),
+            Some((item, expect)) => self.table.put(item, expect).await.map(Write::unit),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Intents for MemoryIntents {
             follows(state.saved.get(&saved.key).map(|known| known.version), saved.version)
         });
         if !intent_follows || !saved_follows {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         if let Some(intent) = intent {
             state.intents.insert(intent.id.clone(), intent.clone());

@@ -93,20 +93,20 @@ async fn what_was_written_reads_back_whole(store: impl Intents) {
 async fn an_intent_is_written_over_its_version_only(store: impl Intents) {
     let created = created();
     let paid = confirmed(&created);
-    assert_eq!(store.write(Some(&paid), None).await.unwrap(), Write::Conflict);
+    assert_eq!(store.write(Some(&paid), None).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.write(Some(&created), None).await.unwrap(), Write::Done);
-    assert_eq!(store.write(Some(&created), None).await.unwrap(), Write::Conflict);
+    assert_eq!(store.write(Some(&created), None).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.write(Some(&paid), None).await.unwrap(), Write::Done);
     let (one, other) = (refunded(&paid, 600), refunded(&paid, 500));
     assert_eq!(store.write(Some(&one), None).await.unwrap(), Write::Done);
-    assert_eq!(store.write(Some(&other), None).await.unwrap(), Write::Conflict);
+    assert_eq!(store.write(Some(&other), None).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.intent("pi_1").await.unwrap().unwrap().refunded(), 600);
 }
 
 async fn an_answer_is_kept_over_its_version_only(store: impl Intents) {
-    assert_eq!(store.write(None, Some(&saved(2))).await.unwrap(), Write::Conflict);
+    assert_eq!(store.write(None, Some(&saved(2))).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.write(None, Some(&saved(1))).await.unwrap(), Write::Done);
-    assert_eq!(store.write(None, Some(&saved(1))).await.unwrap(), Write::Conflict);
+    assert_eq!(store.write(None, Some(&saved(1))).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.write(None, Some(&saved(2))).await.unwrap(), Write::Done);
     let (_, kept) = store.load("pi_1", Some("k")).await.unwrap();
     assert_eq!(kept.unwrap().answer, saved(2).answer);
@@ -115,10 +115,10 @@ async fn an_answer_is_kept_over_its_version_only(store: impl Intents) {
 async fn an_intent_and_an_answer_are_written_together_or_not_at_all(store: impl Intents) {
     let created = created();
     assert_eq!(store.write(None, Some(&saved(1))).await.unwrap(), Write::Done);
-    assert_eq!(store.write(Some(&created), Some(&saved(1))).await.unwrap(), Write::Conflict);
+    assert_eq!(store.write(Some(&created), Some(&saved(1))).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.intent("pi_1").await.unwrap(), None);
     assert_eq!(store.write(Some(&created), Some(&saved(2))).await.unwrap(), Write::Done);
-    assert_eq!(store.write(Some(&created), Some(&saved(3))).await.unwrap(), Write::Conflict);
+    assert_eq!(store.write(Some(&created), Some(&saved(3))).await.unwrap(), Write::Conflict(()));
     let (_, kept) = store.load("pi_1", Some("k")).await.unwrap();
     assert_eq!(kept.unwrap().answer, saved(2).answer);
 }

@@ -1,4 +1,4 @@
-use super::{DynamoAccounts, account_key, credential_key, lists::listing, profile_key, written};
+use super::{DynamoAccounts, account_key, credential_key, lists::listing, profile_key};
 use crate::{
     domain::{
         account::Account, contact::Email, credential::Credential, registration::Registration,
@@ -9,8 +9,7 @@ use crate::{
     },
 };
 use rialto_dynamo::{
-    AttributeValue, FailedCondition, Item, OUTBOX, Precondition, TransactOutcome,
-    TransactWriteItem, Update, read_item, write_item,
+    AttributeValue, Item, OUTBOX, Precondition, TransactWriteItem, Update, read_item, write_item,
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
@@ -32,19 +31,18 @@ impl AccountRegistrar for DynamoAccounts {
         let writes =
             items.into_iter().map(|item| self.table.transact_put(item, Precondition::Absent));
         Ok(match self.table.transact(writes.collect::<Result<_, _>>()?).await? {
-            TransactOutcome::Done => Write::Done,
-            TransactOutcome::Refused(refusals) if is_there(&refusals, credential) => Write::Done,
-            TransactOutcome::Refused(_) => Write::Conflict,
+            Write::Done => Write::Done,
+            Write::Conflict(refusals) if is_there(&refusals, credential) => Write::Done,
+            Write::Conflict(_) => Write::Conflict(()),
         })
     }
 }
 
 /// Whether what a registration found in its place is its own credential: a write whose answer was lost is sent again, and then
 /// collides with itself.
-fn is_there(refusals: &[Option<FailedCondition>], credential: &Credential) -> bool {
+fn is_there(refusals: &[Option<Item>], credential: &Credential) -> bool {
     let found = refusals.first().and_then(Option::as_ref);
-    found
-        .is_some_and(|found| read_item::<Credential>(found.item.clone()).as_ref() == Ok(credential))
+    found.is_some_and(|found| read_item::<Credential>(found.clone()).as_ref() == Ok(credential))
 }
 
 impl CredentialReader for DynamoAccounts {
@@ -56,7 +54,7 @@ impl CredentialReader for DynamoAccounts {
 impl CredentialWriter for DynamoAccounts {
     async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
         let item = write_item(&credential_key(&credential.email), credential, &[])?;
-        Ok(written(&self.table.put(item, Precondition::Version(credential.version - 1)).await?))
+        self.table.put(item, Precondition::Version(credential.version - 1)).await.map(Write::unit)
     }
 }
 

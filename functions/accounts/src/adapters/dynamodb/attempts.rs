@@ -37,7 +37,7 @@ impl RateLimiter for DynamoAccounts {
 
     async fn clear(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
         match self.table.delete(&key(counter), None).await? {
-            Write::Done | Write::Conflict => Ok(()),
+            Write::Done | Write::Conflict(()) => Ok(()),
         }
     }
 }

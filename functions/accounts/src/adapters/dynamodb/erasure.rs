@@ -57,7 +57,7 @@ impl AccountCloser for DynamoAccounts {
 
     async fn remove_profile(&self, account: AccountId) -> Result<(), StoreError> {
         match self.table.delete(&profile_key(account), None).await? {
-            Write::Done | Write::Conflict => Ok(()),
+            Write::Done | Write::Conflict(()) => Ok(()),
         }
     }
 }
@@ -95,7 +95,7 @@ impl ErasureQueue for DynamoAccounts {
         // What lies beside the account first: as long as the account itself tells of a person, it is due.
         self.remove_profile(id).await?;
         match self.table.delete(&addresses_key(id), None).await? {
-            Write::Done | Write::Conflict => {}
+            Write::Done | Write::Conflict(()) => {}
         }
         let remove = [LAST_LOGIN, PARTITION, SORT, OUTBOX];
         let expect = Precondition::Version(account.version - 1);

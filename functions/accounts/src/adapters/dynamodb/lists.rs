@@ -1,8 +1,8 @@
 use super::{DynamoAccounts, account_key};
 use crate::{domain::account::Account, ports::AccountLister};
 use futures_util::future::try_join_all;
-use rialto_dynamo::{AttributeValue, Item, Key, Precondition, PutOutcome, Stretch, read_item};
-use rialto_kernel::{AccountId, Role, StoreError, digest};
+use rialto_dynamo::{AttributeValue, Item, Key, Precondition, Stretch, read_item};
+use rialto_kernel::{AccountId, Role, StoreError, Write, digest};
 use std::sync::PoisonError;
 
 /// Over how many partitions of the index a day's accounts are spread.
@@ -32,7 +32,7 @@ impl DynamoAccounts {
             return Ok(());
         }
         match self.table.put(day.item(), Precondition::Absent).await? {
-            PutOutcome::Done | PutOutcome::Refused(_) => {}
+            Write::Done | Write::Conflict(_) => {}
         }
         *self.known_day.lock().unwrap_or_else(PoisonError::into_inner) = Some(day);
         Ok(())

@@ -1,4 +1,4 @@
-use super::{DynamoAccounts, account_key, addresses_key, profile_key, written};
+use super::{DynamoAccounts, account_key, addresses_key, profile_key};
 use crate::{
     domain::{account::Account, address_book::AddressBook, profile::Profile},
     ports::{AddressBooks, Profiles},
@@ -13,7 +13,7 @@ impl Profiles for DynamoAccounts {
 
     async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
         let item = write_item(&profile_key(AccountId::User(profile.user_id)), profile, &[])?;
-        Ok(written(&self.table.put(item, Precondition::Version(profile.version - 1)).await?))
+        self.table.put(item, Precondition::Version(profile.version - 1)).await.map(Write::unit)
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{DynamoAccounts, credential_key, written};
+use super::{DynamoAccounts, credential_key};
 use crate::{
     domain::{contact::Email, credential::Credential, reset::PasswordReset},
     ports::{ResetReader, ResetWriter},
@@ -15,7 +15,7 @@ impl ResetWriter for DynamoAccounts {
         let mut item = write_item(&reset_key(email), reset, &[])?;
         // The table forgets it some time after it is good for nothing.
         item.insert("ttl".to_owned(), number(reset.expires_at.seconds()));
-        Ok(written(&self.table.put(item, Precondition::Older(reset.version)).await?))
+        self.table.put(item, Precondition::Older(reset.version)).await.map(Write::unit)
     }
 }
 

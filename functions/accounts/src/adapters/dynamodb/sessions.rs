@@ -1,4 +1,4 @@
-use super::{DynamoAccounts, credential_key, partition, session_key, written};
+use super::{DynamoAccounts, credential_key, partition, session_key};
 use crate::{
     domain::{credential::Credential, session::Session},
     ports::{SessionEnder, SessionLister, SessionReader, SessionStarter, SessionWriter},
@@ -79,9 +79,8 @@ impl SessionReader for DynamoAccounts {
 
 impl SessionWriter for DynamoAccounts {
     async fn save(&self, session: &Session) -> Result<Write, StoreError> {
-        let outcome =
-            self.table.put(item(session, &[])?, Precondition::Version(session.version - 1)).await?;
-        Ok(written(&outcome))
+        let item = item(session, &[])?;
+        self.table.put(item, Precondition::Version(session.version - 1)).await.map(Write::unit)
     }
 }
 

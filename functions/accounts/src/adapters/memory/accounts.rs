@@ -24,7 +24,7 @@ impl AccountRegistrar for MemoryAccounts {
         if state.credentials.contains_key(&email)
             || state.accounts.contains_key(&account.account_id)
         {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.credentials.insert(email, credential);
         state.accounts.insert(account.account_id, account);
@@ -47,7 +47,7 @@ impl CredentialWriter for MemoryAccounts {
                 *held = credential.clone();
                 Ok(Write::Done)
             }
-            Some(_) | None => Ok(Write::Conflict),
+            Some(_) | None => Ok(Write::Conflict(())),
         }
     }
 }
@@ -68,14 +68,14 @@ impl LastLoginWriter for MemoryAccounts {
                 account.last_login_at = Some(at);
                 Ok(Write::Done)
             }
-            Some(_) | None => Ok(Write::Conflict),
+            Some(_) | None => Ok(Write::Conflict(())),
         }
     }
 }
 
 impl AccountWriter for MemoryAccounts {
     async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
-        Ok(if self.state().save_account(account) { Write::Done } else { Write::Conflict })
+        Ok(if self.state().save_account(account) { Write::Done } else { Write::Conflict(()) })
     }
 }
 

@@ -18,7 +18,7 @@ impl AccountCloser for MemoryAccounts {
         let email = credential.email.key();
         let version = state.credentials.get(&email).map(|credential| credential.version);
         if version != Some(credential.version) || !state.save_account(account) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.credentials.remove(&email);
         state.due.insert(account.account_id, ask_at);
@@ -47,7 +47,7 @@ impl ErasureQueue for MemoryAccounts {
         let mut state = self.state();
         let version = state.accounts.get(&account.account_id).map(|held| held.version);
         if version != Some(account.version) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.due.insert(account.account_id, until);
         Ok(Write::Done)
@@ -58,7 +58,7 @@ impl ErasureQueue for MemoryAccounts {
         let mut state = self.state();
         state.books.remove(&account.account_id);
         if !state.save_account(account) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         if let Some(held) = state.accounts.get_mut(&account.account_id) {
             held.last_login_at = None;

@@ -46,7 +46,7 @@ impl KeyWriter for MemoryKeys {
     async fn add_signing_key(&self, role: Role, key: &SigningSecret) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.signing.contains_key(&role) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.signing.insert(role, key.clone());
         Ok(Write::Done)
@@ -60,7 +60,7 @@ impl KeyWriter for MemoryKeys {
     async fn add_refresh_key(&self, key: &RefreshKey) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.refresh.is_some() {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.refresh = Some(key.clone());
         Ok(Write::Done)

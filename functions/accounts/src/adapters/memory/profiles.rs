@@ -16,7 +16,7 @@ impl Profiles for MemoryAccounts {
                 *held = profile.clone();
                 Ok(Write::Done)
             }
-            Some(_) | None => Ok(Write::Conflict),
+            Some(_) | None => Ok(Write::Conflict(())),
         }
     }
 }
@@ -39,7 +39,7 @@ impl AddressBooks for MemoryAccounts {
         let version = state.accounts.get(&id).map(|held| held.version);
         let before = state.books.get(&id).map_or(0, |held| held.version);
         if version != Some(account.version) || before + 1 != book.version {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.books.insert(id, book.clone());
         Ok(Write::Done)

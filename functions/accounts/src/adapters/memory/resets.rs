@@ -9,7 +9,7 @@ impl ResetWriter for MemoryAccounts {
     async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.resets.get(&email.key()).is_some_and(|held| held.version >= reset.version) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.resets.insert(email.key(), reset.clone());
         Ok(Write::Done)
@@ -31,7 +31,7 @@ impl ResetReader for MemoryAccounts {
         let held = state.resets.get(&email).map(|held| held.version);
         let version = state.credentials.get(&email).map(|held| held.version);
         if held != Some(reset.version) || version != Some(credential.version - 1) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.resets.remove(&email);
         state.credentials.insert(email, credential.clone());

@@ -18,7 +18,7 @@ impl SessionStarter for MemoryAccounts {
         let version =
             state.credentials.get(&credential.email.key()).map(|credential| credential.version);
         if version != Some(credential.version) || state.sessions.contains_key(&key) {
-            return Ok(Write::Conflict);
+            return Ok(Write::Conflict(()));
         }
         state.sessions.insert(key, session.clone());
         state.published_events.extend_from_slice(events);
@@ -43,7 +43,7 @@ impl SessionWriter for MemoryAccounts {
                 *held = session.clone();
                 Ok(Write::Done)
             }
-            Some(_) | None => Ok(Write::Conflict),
+            Some(_) | None => Ok(Write::Conflict(())),
         }
     }
 }
@@ -51,7 +51,7 @@ impl SessionWriter for MemoryAccounts {
 impl SessionEnder for MemoryAccounts {
     async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
         let ended = self.state().sessions.remove(&(account, session));
-        Ok(if ended.is_some() { Write::Done } else { Write::Conflict })
+        Ok(if ended.is_some() { Write::Done } else { Write::Conflict(()) })
     }
 
     async fn end_all(

@@ -33,9 +33,9 @@ contract! {
 
 async fn an_email_belongs_to_one_account_of_whatever_role(store: impl Store) {
     assert_eq!(store.register(&user("ann@example.com")).await, Ok(Write::Done));
-    assert_eq!(store.register(&user("ANN@example.com")).await, Ok(Write::Conflict));
-    assert_eq!(store.register(&seller("ann@Example.com")).await, Ok(Write::Conflict));
-    assert_eq!(store.register(&supervisor("ann@example.com")).await, Ok(Write::Conflict));
+    assert_eq!(store.register(&user("ANN@example.com")).await, Ok(Write::Conflict(())));
+    assert_eq!(store.register(&seller("ann@Example.com")).await, Ok(Write::Conflict(())));
+    assert_eq!(store.register(&supervisor("ann@example.com")).await, Ok(Write::Conflict(())));
     assert_eq!(store.register(&seller("sue@example.com")).await, Ok(Write::Done));
     assert_eq!(store.register(&supervisor("max@example.com")).await, Ok(Write::Done));
 }
@@ -44,7 +44,7 @@ async fn a_refused_registration_leaves_nothing(store: impl Store) {
     let first = registered(&store, "ann@example.com").await;
     let mut same_id = user("bob@example.com");
     same_id.account.account_id = first.account_id;
-    assert_eq!(store.register(&same_id).await, Ok(Write::Conflict));
+    assert_eq!(store.register(&same_id).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&Email::parse("bob@example.com").unwrap()).await, Ok(None));
     assert_eq!(store.credential(&first.email).await, Ok(Some(first.clone())));
 }
@@ -88,13 +88,13 @@ async fn a_credential_changes_only_from_the_version_before(store: impl Store) {
     let second =
         Credential { password_hash: hash("second"), version: first.version + 1, ..first.clone() };
     assert_eq!(store.save_credential(&second).await, Ok(Write::Done));
-    assert_eq!(store.save_credential(&second).await, Ok(Write::Conflict));
+    assert_eq!(store.save_credential(&second).await, Ok(Write::Conflict(())));
     let late =
         Credential { password_hash: hash("late"), version: first.version + 1, ..first.clone() };
-    assert_eq!(store.save_credential(&late).await, Ok(Write::Conflict));
+    assert_eq!(store.save_credential(&late).await, Ok(Write::Conflict(())));
     let nobody = Email::parse("bob@example.com").unwrap();
     let stray = Credential { email: nobody.clone(), version: first.version + 2, ..first.clone() };
-    assert_eq!(store.save_credential(&stray).await, Ok(Write::Conflict));
+    assert_eq!(store.save_credential(&stray).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&first.email).await, Ok(Some(second)));
     assert_eq!(store.credential(&nobody).await, Ok(None));
 }
@@ -116,11 +116,11 @@ async fn the_last_login_only_goes_forward(store: impl Store) {
     let last = async || store.account(account).await.unwrap().unwrap().last_login_at;
     assert_eq!(last().await, None);
     assert_eq!(store.record_login(account, late).await, Ok(Write::Done));
-    assert_eq!(store.record_login(account, late).await, Ok(Write::Conflict));
-    assert_eq!(store.record_login(account, early).await, Ok(Write::Conflict));
+    assert_eq!(store.record_login(account, late).await, Ok(Write::Conflict(())));
+    assert_eq!(store.record_login(account, early).await, Ok(Write::Conflict(())));
     assert_eq!(last().await, Some(late));
     let nobody = user("bob@example.com").account.account_id;
-    assert_eq!(store.record_login(nobody, late).await, Ok(Write::Conflict));
+    assert_eq!(store.record_login(nobody, late).await, Ok(Write::Conflict(())));
     assert_eq!(store.account(nobody).await, Ok(None));
     assert_eq!(store.account(account).await.unwrap().unwrap().version, 1);
 }

@@ -41,17 +41,17 @@ async fn closing_takes_the_credential_and_the_account_as_they_were_read(store: i
     let (account, credential) = ann(&store).await;
     let (gone, events) = closed(&account);
     let other = Credential { version: credential.version + 1, ..credential.clone() };
-    assert_eq!(store.close(&gone, &other, &events, now()).await, Ok(Write::Conflict));
+    assert_eq!(store.close(&gone, &other, &events, now()).await, Ok(Write::Conflict(())));
     let edited = account
         .with_patch(AccountPatch { mail_notifications: Some(true), ..AccountPatch::default() });
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict));
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&credential.email).await, Ok(Some(credential.clone())));
     assert_eq!(store.account(account.account_id).await, Ok(Some(edited.clone())));
 
     let (gone, events) = closed(&edited);
     assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict));
+    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&credential.email).await, Ok(None));
     assert_eq!(store.account(account.account_id).await, Ok(Some(gone)));
     let again = registered(&store, "ANN@example.com").await;
@@ -69,7 +69,7 @@ async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
     assert_eq!(store.close(&gone, &credential, &events, start).await, Ok(Write::Done));
     assert_eq!(store.due(start, 10).await, Ok(vec![account.account_id]));
 
-    assert_eq!(store.reschedule(&account, later).await, Ok(Write::Conflict), "it has changed");
+    assert_eq!(store.reschedule(&account, later).await, Ok(Write::Conflict(())), "it has changed");
     assert_eq!(store.reschedule(&gone, later).await, Ok(Write::Done));
     assert_eq!(store.due(just_before, 10).await, Ok(Vec::new()));
     assert_eq!(store.due(later, 10).await, Ok(vec![account.account_id]));
@@ -80,7 +80,7 @@ async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
     let (stored, book) = store.addresses(user).await.unwrap().unwrap();
     assert_eq!((stored, book.addresses.len()), (erased.clone(), 0));
     assert_eq!(store.profile(user).await, Ok(None));
-    assert_eq!(store.erase(&erased).await, Ok(Write::Conflict));
+    assert_eq!(store.erase(&erased).await, Ok(Write::Conflict(())));
 }
 
 async fn no_login_is_noted_of_a_closed_account(store: impl Store) {
@@ -93,7 +93,7 @@ async fn no_login_is_noted_of_a_closed_account(store: impl Store) {
     assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
     assert_eq!(
         store.record_login(account.account_id, Timestamp::from_millis(2)).await,
-        Ok(Write::Conflict)
+        Ok(Write::Conflict(()))
     );
     assert_eq!(store.erase(&gone.erased()).await, Ok(Write::Done));
     assert_eq!(store.account(account.account_id).await.unwrap().unwrap().last_login_at, None);
@@ -135,10 +135,10 @@ async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one
         version: credential.version + 1,
         ..credential.clone()
     };
-    assert_eq!(store.save_credential(&changed).await, Ok(Write::Conflict));
-    assert_eq!(store.use_reset(&changed, &reset).await, Ok(Write::Conflict));
+    assert_eq!(store.save_credential(&changed).await, Ok(Write::Conflict(())));
+    assert_eq!(store.use_reset(&changed, &reset).await, Ok(Write::Conflict(())));
     let session = session(credential.account_id);
-    assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Conflict));
+    assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Conflict(())));
     assert_eq!(store.session(session.account_id, session.session_id).await, Ok(None));
     assert_eq!(store.credential(&credential.email).await, Ok(Some(next.credential)));
 }
@@ -159,7 +159,7 @@ async fn no_session_outlives_a_closing_whenever_its_login_began(store: impl Stor
             tokio::join!(join_all(logins), unregister_user(&store, user, &cause, now()));
         closed.unwrap();
         assert_eq!(store.sessions(account, 100, None).await, Ok((Vec::new(), None)), "{begun:?}");
-        assert_eq!(store.start(&session(account), &credential, &[]).await, Ok(Write::Conflict));
+        assert_eq!(store.start(&session(account), &credential, &[]).await, Ok(Write::Conflict(())));
     }
 }
 

@@ -96,13 +96,16 @@ async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_log
     // A login that is noted in between is kept.
     assert_eq!(store.record_login(id, login).await, Ok(Write::Done));
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
-    assert_eq!(store.save_account(&edited).await, Ok(Write::Conflict));
-    assert_eq!(store.save_account(&account.with_patch(edit("Late"))).await, Ok(Write::Conflict));
+    assert_eq!(store.save_account(&edited).await, Ok(Write::Conflict(())));
+    assert_eq!(
+        store.save_account(&account.with_patch(edit("Late"))).await,
+        Ok(Write::Conflict(()))
+    );
     let stored = Account { last_login_at: Some(login), ..edited };
     assert_eq!(store.account(id).await, Ok(Some(stored.clone())));
     assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![stored], false)));
     let stranger = user("bob@example.com").account.with_patch(edit("Bob"));
-    assert_eq!(store.save_account(&stranger).await, Ok(Write::Conflict));
+    assert_eq!(store.save_account(&stranger).await, Ok(Write::Conflict(())));
     assert_eq!(store.account(stranger.account_id).await, Ok(None));
 }
 
@@ -124,10 +127,10 @@ async fn a_profile_is_saved_only_over_the_version_before(store: impl Store) {
         ..first
     };
     assert_eq!(store.save_profile(&second).await, Ok(Write::Done));
-    assert_eq!(store.save_profile(&second).await, Ok(Write::Conflict));
+    assert_eq!(store.save_profile(&second).await, Ok(Write::Conflict(())));
     assert_eq!(store.profile(user).await, Ok(Some(second)));
     let nobody = Profile { version: 2, ..Profile::initial(UserId::derive(&[b"nobody"])) };
-    assert_eq!(store.save_profile(&nobody).await, Ok(Write::Conflict));
+    assert_eq!(store.save_profile(&nobody).await, Ok(Write::Conflict(())));
 }
 
 pub(super) fn address(receiver: &str) -> Address {
@@ -165,14 +168,14 @@ async fn addresses_are_saved_only_over_what_was_read(store: impl Store) {
     let one = empty.with(AddressId::derive(&[b"a"]), address("a"), false).unwrap();
     let other = empty.with(AddressId::derive(&[b"b"]), address("b"), false).unwrap();
     assert_eq!(store.save_addresses(&one, &account).await, Ok(Write::Done));
-    assert_eq!(store.save_addresses(&other, &account).await, Ok(Write::Conflict));
+    assert_eq!(store.save_addresses(&other, &account).await, Ok(Write::Conflict(())));
     let edited = account
         .with_patch(AccountPatch { mail_notifications: Some(true), ..AccountPatch::default() });
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
     let two = one.with(AddressId::derive(&[b"b"]), address("b"), false).unwrap();
     assert_eq!(
         store.save_addresses(&two, &account).await,
-        Ok(Write::Conflict),
+        Ok(Write::Conflict(())),
         "the account has changed"
     );
     assert_eq!(store.save_addresses(&two, &edited).await, Ok(Write::Done));

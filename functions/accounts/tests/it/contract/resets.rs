@@ -26,7 +26,7 @@ async fn the_newest_code_of_an_email_counts(store: impl Store) {
     assert_eq!(store.reset(&credential.email).await, Ok(None));
     assert_eq!(store.save_reset(&credential.email, &first).await, Ok(Write::Done));
     assert_eq!(store.save_reset(&credential.email, &second).await, Ok(Write::Done));
-    assert_eq!(store.save_reset(&credential.email, &first).await, Ok(Write::Conflict));
+    assert_eq!(store.save_reset(&credential.email, &first).await, Ok(Write::Conflict(())));
     assert_eq!(store.reset(&credential.email).await, Ok(Some(second)));
 }
 
@@ -39,13 +39,13 @@ async fn a_code_is_used_once_and_only_for_the_password_that_was_read(store: impl
         let version = first.version + later;
         Credential { password_hash: hash(text), version, ..first.clone() }
     };
-    assert_eq!(store.use_reset(&changed(2, "no"), &reset).await, Ok(Write::Conflict));
+    assert_eq!(store.use_reset(&changed(2, "no"), &reset).await, Ok(Write::Conflict(())));
     let other = PasswordReset { version: reset.version + 1, ..reset.clone() };
-    assert_eq!(store.use_reset(&changed(1, "no"), &other).await, Ok(Write::Conflict));
+    assert_eq!(store.use_reset(&changed(1, "no"), &other).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&first.email).await, Ok(Some(first.clone())));
 
     assert_eq!(store.use_reset(&changed(1, "new"), &reset).await, Ok(Write::Done));
-    assert_eq!(store.use_reset(&changed(2, "again"), &reset).await, Ok(Write::Conflict));
+    assert_eq!(store.use_reset(&changed(2, "again"), &reset).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&first.email).await, Ok(Some(changed(1, "new"))));
     assert_eq!(store.reset(&first.email).await, Ok(None));
 }

@@ -25,13 +25,13 @@ async fn a_session_begins_once_and_only_with_the_credential_as_it_is(store: impl
     let credential = registered(&store, "ann@example.com").await;
     let first = session(credential.account_id);
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
-    assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Conflict));
+    assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Conflict(())));
 
     let changed = Credential { version: credential.version + 1, ..credential.clone() };
     let gone = Credential { email: Email::parse("bob@example.com").unwrap(), ..credential.clone() };
     for other in [changed, gone] {
         let second = session(credential.account_id);
-        assert_eq!(store.start(&second, &other, &[]).await, Ok(Write::Conflict));
+        assert_eq!(store.start(&second, &other, &[]).await, Ok(Write::Conflict(())));
         assert_eq!(store.session(second.account_id, second.session_id).await, Ok(None));
     }
 }
@@ -51,12 +51,12 @@ async fn a_session_is_saved_only_over_the_version_before(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let first = session(credential.account_id);
     let second = Session { generation: 2, version: 2, ..first.clone() };
-    assert_eq!(store.save(&second).await, Ok(Write::Conflict), "it hasn't begun");
+    assert_eq!(store.save(&second).await, Ok(Write::Conflict(())), "it hasn't begun");
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
     assert_eq!(store.save(&second).await, Ok(Write::Done));
-    assert_eq!(store.save(&second).await, Ok(Write::Conflict));
+    assert_eq!(store.save(&second).await, Ok(Write::Conflict(())));
     let late = Session { generation: 9, version: 2, ..first.clone() };
-    assert_eq!(store.save(&late).await, Ok(Write::Conflict));
+    assert_eq!(store.save(&late).await, Ok(Write::Conflict(())));
     assert_eq!(store.session(first.account_id, first.session_id).await, Ok(Some(second)));
 }
 
@@ -64,15 +64,15 @@ async fn an_ended_session_is_no_more_and_nothing_brings_it_back(store: impl Stor
     let credential = registered(&store, "ann@example.com").await;
     let session = session(credential.account_id);
     let (account, id) = (session.account_id, session.session_id);
-    assert_eq!(store.end(account, id).await, Ok(Write::Conflict));
+    assert_eq!(store.end(account, id).await, Ok(Write::Conflict(())));
     assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
     let stranger = AccountId::User(UserId::generate(now()));
-    assert_eq!(store.end(stranger, id).await, Ok(Write::Conflict));
+    assert_eq!(store.end(stranger, id).await, Ok(Write::Conflict(())));
     assert_eq!(store.session(account, id).await, Ok(Some(session.clone())));
     assert_eq!(store.end(account, id).await, Ok(Write::Done));
-    assert_eq!(store.end(account, id).await, Ok(Write::Conflict));
+    assert_eq!(store.end(account, id).await, Ok(Write::Conflict(())));
     let refreshed = Session { generation: 2, version: 2, ..session };
-    assert_eq!(store.save(&refreshed).await, Ok(Write::Conflict));
+    assert_eq!(store.save(&refreshed).await, Ok(Write::Conflict(())));
     assert_eq!(store.session(account, id).await, Ok(None));
 }
 
