@@ -3,6 +3,7 @@
 pub mod account;
 pub mod address;
 pub mod digest;
+pub mod etag;
 pub mod fields;
 pub mod ids;
 pub mod image;
@@ -18,6 +19,7 @@ pub mod time;
 
 pub use account::AccountId;
 pub use address::{Address, DropOff};
+pub use etag::{ETag, IfMatch, PreconditionFailed};
 pub use fields::{FieldError, Fields, Invalid};
 pub use ids::*;
 pub use image::ImageUrl;

@@ -13,6 +13,16 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub type Handler =
     Arc<dyn Fn(Value, Context) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
+/// A handler that calls `handle` with a clone of `state` for each invocation.
+pub fn handler<S, H, F>(state: S, handle: H) -> Handler
+where
+    S: Clone + Send + Sync + 'static,
+    H: Fn(S, Value, Context) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Value, Failure>> + Send + 'static,
+{
+    Arc::new(move |payload, context| Box::pin(handle(state.clone(), payload, context)))
+}
+
 /// Serves a function that takes an event and is neither a route nor a consumer of a queue.
 pub fn run(function: &'static str, build: impl FnOnce(&FunctionContext) -> Handler) {
     start(function, |app| Ok(serve_all(function, build(app))));

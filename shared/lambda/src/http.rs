@@ -13,4 +13,4 @@ pub use page::{Limit, Page, Pagination};
 pub use problem::{Problem, ProblemBody, ProblemCode};
 pub use reply::{Data, Response};
 pub use request::{Query, Request};
-pub use serve::{Handler, RawHandler, serve, serve_preflight, serve_raw};
+pub use serve::{Handler, RawHandler, handler, serve, serve_preflight, serve_raw};

@@ -116,6 +116,16 @@ impl ServiceClient {
 /// Answers one question.
 pub type Handler<Q> = Arc<dyn Fn(Q) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
+/// A handler that calls `handle` with a clone of `state` for each request.
+pub fn handler<Q, S, H, F>(state: S, handle: H) -> Handler<Q>
+where
+    S: Clone + Send + Sync + 'static,
+    H: Fn(S, Q) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Value, Failure>> + Send + 'static,
+{
+    Arc::new(move |request| Box::pin(handle(state.clone(), request)))
+}
+
 /// Serves an internal function. Only functions of the same stage may invoke it, by their roles.
 pub fn answer<Q>(function: &'static str, build: fn(&FunctionContext) -> Handler<Q>)
 where

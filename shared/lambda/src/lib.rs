@@ -12,6 +12,7 @@ pub mod http;
 pub mod internal;
 pub mod settings;
 pub mod sqs;
+pub mod sweep;
 pub mod telemetry;
 pub mod token;
 

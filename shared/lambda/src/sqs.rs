@@ -8,7 +8,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use futures_util::future::join_all;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use rialto_contracts::{Event, EventContext};
-use rialto_kernel::{Clock, SystemClock, Write};
+use rialto_kernel::{Clock, Timestamp, Write};
 use serde::Deserialize;
 use std::{
     pin::pin,
@@ -45,9 +45,50 @@ impl From<Write> for Outcome {
 /// The event stays in the queue and comes again; after its last try it lies in the queue's dead-letter queue.
 pub type Failure = boot::Failure;
 
-/// Handles one event.
+/// A message of a queue: an event, with the time at which its handling began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub event: Event,
+    received_at: Timestamp,
+    traceparent: String,
+}
+
+impl Message {
+    #[must_use]
+    pub fn new(event: Event, received_at: Timestamp, trace: &Trace) -> Self {
+        Self { event, received_at, traceparent: trace.traceparent() }
+    }
+
+    /// The time at which its handling began, by the application's clock.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.received_at
+    }
+
+    /// The context of the events that handling this one leads to.
+    #[must_use]
+    pub fn event_context(&self) -> EventContext {
+        EventContext {
+            correlationid: Some(self.event.correlationid.clone()),
+            causationid: Some(self.event.id),
+            traceparent: Some(self.traceparent.clone()),
+        }
+    }
+}
+
+/// Handles one message.
 pub type Handler =
-    Arc<dyn Fn(Event, EventContext) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
+    Arc<dyn Fn(Message) -> BoxFuture<'static, Result<Outcome, Failure>> + Send + Sync>;
+
+/// A handler that calls `handle` with a clone of `state` for each message.
+pub fn handler<S, H, F>(state: S, handle: H) -> Handler
+where
+    S: Clone + Send + Sync + 'static,
+    H: Fn(S, Message) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Outcome, Failure>> + Send + 'static,
+{
+    Arc::new(move |message| Box::pin(handle(state.clone(), message)))
+}
 
 /// What is kept of a function's time for telling which messages failed.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -56,12 +97,12 @@ const RESERVE: Duration = Duration::from_millis(500);
 /// neighbours don't.
 pub fn consume(function: &'static str, at_once: usize, build: fn(&FunctionContext) -> Handler) {
     boot::start(function, |app| {
-        let handler = build(app);
+        let consumer = Arc::new(Consumer { handler: build(app), clock: Arc::clone(&app.clock) });
         Ok(Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
-            let handler = Arc::clone(&handler);
+            let consumer = Arc::clone(&consumer);
             async move {
                 let failures =
-                    handle_batch(&handler, event.payload.records, &event.context, at_once).await;
+                    handle_batch(&consumer, event.payload.records, &event.context, at_once).await;
                 let mut response = SqsBatchResponse::default();
                 response.batch_item_failures = failures;
                 Ok::<_, std::convert::Infallible>(response)
@@ -70,13 +111,18 @@ pub fn consume(function: &'static str, at_once: usize, build: fn(&FunctionContex
     });
 }
 
+struct Consumer {
+    handler: Handler,
+    clock: Arc<dyn Clock>,
+}
+
 async fn handle_batch(
-    handler: &Handler,
+    consumer: &Consumer,
     messages: Vec<SqsMessage>,
     context: &Context,
     at_once: usize,
 ) -> Vec<BatchItemFailure> {
-    let now = SystemClock.now();
+    let now = consumer.clock.now();
     let left = boot::deadline(context, now).since(now);
     let deadline = Instant::now() + left.saturating_sub(RESERVE);
     let turns = FairShareLimiter {
@@ -87,7 +133,7 @@ async fn handle_batch(
     };
     let handled = messages.into_iter().map(|message| {
         let id = message.message_id.clone().unwrap_or_default();
-        let turn = turns.take(handle_message(handler, message, context, deadline));
+        let turn = turns.take(handle_message(consumer, message, context, deadline));
         async move {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
@@ -132,12 +178,12 @@ struct Delivery {
 
 /// Tells whether the message is done with.
 async fn handle_message(
-    handler: &Handler,
+    consumer: &Consumer,
     message: SqsMessage,
     context: &Context,
     deadline: Instant,
 ) -> bool {
-    let started = rialto_kernel::Clock::now(&rialto_kernel::SystemClock);
+    let started = consumer.clock.now();
     let receives = message.attributes.get("ApproximateReceiveCount").cloned().unwrap_or_default();
     let event = match serde_json::from_str::<Delivery>(message.body.as_deref().unwrap_or_default())
     {
@@ -157,20 +203,16 @@ async fn handle_message(
         }
     };
     let trace = event.traceparent.as_deref().and_then(Trace::child_of).unwrap_or_else(Trace::start);
-    let cause = EventContext {
-        correlationid: Some(event.correlationid.clone()),
-        causationid: Some(event.id),
-        traceparent: Some(trace.traceparent()),
-    };
     let scope = InvocationContext {
         request_id: context.request_id.clone(),
         correlation_id: Some(event.correlationid.clone()),
         trace,
     };
     let (kind, id) = (event.kind.clone(), event.id);
+    let message = Message::new(event, started, &scope.trace);
     scope
         .run(async {
-            let work = timeout_at(deadline, handler(event, cause));
+            let work = timeout_at(deadline, (consumer.handler)(message));
             let (result, calls) = rialto_aws::calls::count_requests(work).await;
             let ms = millis_since(started);
             match result {
@@ -195,7 +237,7 @@ async fn handle_message(
 mod tests {
     use super::*;
     use rialto_contracts::orders::{CancelReason, OrderCancelled};
-    use rialto_kernel::{OrderId, Timestamp, UserId};
+    use rialto_kernel::{OrderId, SystemClock, UserId};
     use std::sync::Mutex;
 
     fn message(id: &str, body: String) -> SqsMessage {
@@ -216,11 +258,13 @@ mod tests {
             .to_string()
     }
 
+    fn consumer(handler: Handler) -> Consumer {
+        Consumer { handler, clock: Arc::new(SystemClock) }
+    }
+
     fn context() -> Context {
         let mut context = Context::default();
-        context.deadline =
-            u64::try_from(rialto_kernel::Clock::now(&rialto_kernel::SystemClock).millis()).unwrap()
-                + 5_000;
+        context.deadline = u64::try_from(SystemClock.now().millis()).unwrap() + 5_000;
         context
     }
 
@@ -229,13 +273,13 @@ mod tests {
     }
 
     async fn failed_of(handler: Handler, messages: Vec<SqsMessage>, at_once: usize) -> Vec<String> {
-        let failures = handle_batch(&handler, messages, &context(), at_once).await;
+        let failures = handle_batch(&consumer(handler), messages, &context(), at_once).await;
         failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
     #[tokio::test]
     async fn a_message_no_code_can_read_fails_alone() {
-        let handler: Handler = Arc::new(|_, _| Box::pin(async { Ok(Outcome::Handled) }));
+        let handler: Handler = Arc::new(|_| Box::pin(async { Ok(Outcome::Handled) }));
         let batch = vec![
             message("1", event("a")),
             message("2", "no event".to_owned()),
@@ -247,8 +291,9 @@ mod tests {
     #[tokio::test]
     async fn an_event_that_fails_fails_alone() {
         let bad = OrderId::derive(&[b"bad"]).to_string();
-        let handler: Handler = Arc::new(move |event, cause| {
-            assert_eq!(cause.causationid, Some(event.id));
+        let handler: Handler = Arc::new(move |message| {
+            let event = &message.event;
+            assert_eq!(message.event_context().causationid, Some(event.id));
             let result = if event.subject == bad { Err("no".into()) } else { Ok(Outcome::Handled) };
             Box::pin(async { result })
         });
@@ -259,8 +304,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_takes_too_long_fails_alone_and_in_time() {
         let slow = OrderId::derive(&[b"slow"]).to_string();
-        let handler: Handler = Arc::new(move |event, _| {
-            let slow = event.subject == slow;
+        let handler: Handler = Arc::new(move |message| {
+            let slow = message.event.subject == slow;
             Box::pin(async move {
                 if slow {
                     std::future::pending::<()>().await;
@@ -285,9 +330,9 @@ mod tests {
         let begun = Arc::new(Mutex::new(Vec::new()));
         let (start, order) = (Instant::now(), Arc::clone(&begun));
         let slow = OrderId::derive(&[b"slow"]).to_string();
-        let handler: Handler = Arc::new(move |event, _| {
+        let handler: Handler = Arc::new(move |message| {
             order.lock().unwrap().push(start.elapsed().as_millis());
-            let takes = if event.subject == slow { 2_000 } else { 100 };
+            let takes = if message.event.subject == slow { 2_000 } else { 100 };
             Box::pin(async move {
                 tokio::time::sleep(Duration::from_millis(takes)).await;
                 Ok(Outcome::Handled)
@@ -300,7 +345,7 @@ mod tests {
         ];
         let mut context = context();
         context.deadline -= 5_000 - 3_600;
-        let failures = handle_batch(&handler, batch, &context, 1).await;
+        let failures = handle_batch(&consumer(handler), batch, &context, 1).await;
         assert!(failures.is_empty());
         let begun = begun.lock().unwrap();
         assert_eq!(begun[..2], [0, 100]);

@@ -18,9 +18,9 @@ pub fn main() {
 
 fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoCatalog::open(app);
-    Arc::new(move |event, cause| {
+    Arc::new(move |message| {
         let store = store.clone();
-        Box::pin(async move { handle(&store, &event, &cause).await })
+        Box::pin(async move { handle(&store, &message.event, &message.event_context()).await })
     })
 }
 

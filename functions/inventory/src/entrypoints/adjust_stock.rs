@@ -5,24 +5,12 @@ use crate::{
     domain::adjustment::{Adjustment, AdjustmentError},
 };
 use rialto_kernel::{Fields, Invalid, ProductId, Text};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response};
 use serde::Deserialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("inventory-adjust-stock", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoInventory::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("inventory-adjust-stock", |app| http::handler(DynamoInventory::open(app), handle));
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -63,10 +51,7 @@ impl AdjustStockRequest {
     ),
     security(("access_token" = [])),
 )]
-pub(crate) async fn handle(
-    store: &DynamoInventory,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoInventory, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let command = AdjustStock {
         product: request.path("product_id")?,
@@ -76,7 +61,7 @@ pub(crate) async fn handle(
     let may_adjust = |seller| caller.acts_for_seller(seller);
     let answer = |stock: &_| Response::ok(&StockBody::from(stock)).body;
     let adjusted =
-        adjust_stock(store, &command, may_adjust, answer, request.now(), &request.cause()).await?;
+        adjust_stock(&store, &command, may_adjust, answer, request.now(), &request.cause()).await?;
     let reply = Response::raw(200, "application/json", adjusted.answer);
     Ok(if adjusted.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
 }

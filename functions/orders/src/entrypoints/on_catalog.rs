@@ -15,9 +15,9 @@ pub fn main() {
 
 fn build(app: &FunctionContext) -> sqs::Handler {
     let store = DynamoOrders::open(app);
-    Arc::new(move |event, _| {
+    Arc::new(move |message| {
         let store = store.clone();
-        Box::pin(async move { handle(&store, &event).await })
+        Box::pin(async move { handle(&store, &message.event).await })
     })
 }
 

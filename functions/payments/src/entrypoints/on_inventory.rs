@@ -16,9 +16,11 @@ pub fn main() {
 
 fn build(app: &FunctionContext) -> sqs::Handler {
     let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
-    Arc::new(move |event, cause| {
+    Arc::new(move |message| {
         let (store, provider) = (store.clone(), provider.clone());
-        Box::pin(async move { handle(&store, &provider, &event, &cause).await })
+        Box::pin(async move {
+            handle(&store, &provider, &message.event, &message.event_context()).await
+        })
     })
 }
 

@@ -3,8 +3,9 @@
 use super::Response;
 
 const METHODS: &str = "GET,POST,PUT,PATCH,DELETE,OPTIONS";
-const REQUEST_HEADERS: &str = "Authorization,Content-Type,Idempotency-Key,traceparent";
-const EXPOSED: &str = "Idempotent-Replayed,Location,Retry-After";
+const REQUEST_HEADERS: &str =
+    "Authorization,Content-Type,Idempotency-Key,If-Match,Last-Event-ID,traceparent";
+const EXPOSED: &str = "Allow,ETag,Idempotent-Replayed,Location,Retry-After";
 
 /// Adds what a browser needs to let the page at `origin` read the answer; nothing for an origin that isn't allowed.
 pub(super) fn allow(reply: Response, origin: Option<&str>, allowed: &[String]) -> Response {

@@ -1,7 +1,7 @@
 //! Errors as RFC 9457 has them: `application/problem+json` with a stable `code`.
 
 use super::Response;
-use rialto_kernel::{FieldError, Invalid, StoreError, Timestamp};
+use rialto_kernel::{FieldError, Invalid, PreconditionFailed, StoreError, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,6 +21,7 @@ pub enum ProblemCode {
     LimitReached,
     InUse,
     Duplicate,
+    PreconditionFailed,
     TooLarge,
     UnsupportedMediaType,
     KeyReused,
@@ -45,6 +46,7 @@ impl ProblemCode {
             | Self::LimitReached
             | Self::InUse
             | Self::Duplicate => 409,
+            Self::PreconditionFailed => 412,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::KeyReused => 422,
@@ -69,6 +71,7 @@ impl ProblemCode {
             Self::LimitReached => "A limit is reached",
             Self::InUse => "It is in use",
             Self::Duplicate => "It exists already",
+            Self::PreconditionFailed => "Precondition failed",
             Self::TooLarge => "The request is too large",
             Self::UnsupportedMediaType => "The body must be JSON",
             Self::KeyReused => "The Idempotency-Key belongs to another request",
@@ -187,10 +190,16 @@ impl From<Invalid> for Problem {
     }
 }
 
+impl From<PreconditionFailed> for Problem {
+    fn from(_: PreconditionFailed) -> Self {
+        Self::new(ProblemCode::PreconditionFailed)
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::unavailable(error),
+            StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error),
             StoreError::Corrupt(_) => Self::internal(error),
         }
     }

@@ -1,4 +1,5 @@
 use super::{Page, Pagination};
+use rialto_kernel::ETag;
 use serde::Serialize;
 
 /// The form of every success with a body: `{"data": …}`, and `pagination` beside a list.
@@ -47,6 +48,12 @@ impl Response {
     #[must_use]
     pub fn no_content() -> Self {
         Self { status: 204, headers: Vec::new(), body: String::new() }
+    }
+
+    /// Adds the resource's `ETag`.
+    #[must_use]
+    pub fn etag(self, etag: &ETag) -> Self {
+        self.header("ETag", etag.as_str())
     }
 
     #[must_use]

@@ -3,7 +3,7 @@
 use super::{Limit, Problem, ProblemCode, page};
 use crate::{caller::Caller, telemetry::InvocationContext};
 use rialto_contracts::EventContext;
-use rialto_kernel::{FieldError, Invalid, Timestamp};
+use rialto_kernel::{FieldError, IfMatch, Invalid, Timestamp};
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, fmt::Display, net::IpAddr, str::FromStr};
 
@@ -91,6 +91,15 @@ impl Request {
                 "must be 1 to 255 printable ASCII characters",
             )),
         }
+    }
+
+    /// The precondition in `If-Match`; [`IfMatch::Absent`] without one.
+    ///
+    /// # Errors
+    /// 400 for anything but `*` or a list of quoted tags.
+    pub fn if_match(&self) -> Result<IfMatch, Problem> {
+        let header = self.header("if-match").map(IfMatch::parse).transpose();
+        Ok(header.map_err(|error| Problem::field("If-Match", error))?.unwrap_or_default())
     }
 
     /// The JSON body. Unknown fields are refused by `T` itself.
@@ -320,6 +329,21 @@ mod tests {
         assert_eq!(request.cookie("b"), None);
         assert_eq!(request.cookie("token"), None);
         assert_eq!(Request::default().cookie("a"), None);
+    }
+
+    #[test]
+    fn if_match_is_a_precondition_or_refused() {
+        let request = |value: Option<&str>| Request {
+            headers: value
+                .map(|value| ("if-match".to_owned(), value.to_owned()))
+                .into_iter()
+                .collect(),
+            ..Request::default()
+        };
+        assert_eq!(request(None).if_match().unwrap(), IfMatch::Absent);
+        assert_eq!(request(Some("*")).if_match().unwrap(), IfMatch::Any);
+        let refused = request(Some("abc")).if_match().unwrap_err();
+        assert_eq!(refused.code, ProblemCode::Invalid);
     }
 
     #[test]

@@ -23,6 +23,16 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 pub type Handler =
     Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, Problem>> + Send + Sync>;
 
+/// A handler that calls `handle` with a clone of `state` for each request.
+pub fn handler<S, H, F>(state: S, handle: H) -> Handler
+where
+    S: Clone + Send + Sync + 'static,
+    H: Fn(S, Request) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Response, Problem>> + Send + 'static,
+{
+    Arc::new(move |request| Box::pin(handle(state.clone(), request)))
+}
+
 /// What is kept of a function's time for the answer.
 const RESERVE: Duration = Duration::from_millis(300);
 
