@@ -2,7 +2,7 @@ use crate::{aws, context::Context, failure::Failure, output::progress};
 use clap::Args;
 use rialto_accounts::{
     adapters::secrets::SecretsManagerKeys,
-    application::init_keys::{PrepareKeysError, Prepared, init_keys},
+    application::init_keys::{InitKeysError, InitKeysSummary, init_keys},
 };
 use rialto_aws::Stage;
 use rialto_kernel::settings::JWKS;
@@ -23,9 +23,9 @@ impl KeysInit {
     }
 }
 
-fn failure(error: PrepareKeysError) -> Failure {
+fn failure(error: InitKeysError) -> Failure {
     match error {
-        PrepareKeysError::Store(error) => aws::store_failure("Preparing the keys", &error),
+        InitKeysError::Store(error) => aws::store_failure("Preparing the keys", &error),
         error => Failure::new(
             format!("Preparing the keys failed: {error}."),
             "Run rialto keys init again; what was made stays.",
@@ -33,7 +33,7 @@ fn failure(error: PrepareKeysError) -> Failure {
     }
 }
 
-fn told(prepared: &Prepared, stage: &Stage) -> Vec<String> {
+fn told(prepared: &InitKeysSummary, stage: &Stage) -> Vec<String> {
     let mut lines: Vec<_> = prepared
         .signing_keys
         .iter()
@@ -59,13 +59,17 @@ mod tests {
     #[test]
     fn what_was_done_is_told() {
         let stage = Stage::parse("dev").unwrap();
-        let all = Prepared { signing_keys: Role::ALL.to_vec(), refresh_key: true, published: true };
+        let all = InitKeysSummary {
+            signing_keys: Role::ALL.to_vec(),
+            refresh_key: true,
+            published: true,
+        };
         let lines = told(&all, &stage);
         assert_eq!(lines.len(), 5);
         assert_eq!(lines[0], "made: the signing key of USER tokens");
         assert_eq!(lines[4], "published: the public keys, as /rialto/dev/auth/jwks");
         assert_eq!(
-            told(&Prepared::default(), &stage),
+            told(&InitKeysSummary::default(), &stage),
             ["every key is there already; nothing is changed"]
         );
     }

@@ -5,7 +5,7 @@ use rialto_accounts::{
     application::{
         publish_keys::WRITE_SETTLE_TIME,
         rotate_keys::{
-            PROPAGATION_DELAY, RotateKeysError, Rotated, activate, ensure_published,
+            KeyRotation, PROPAGATION_DELAY, RotateKeysError, activate, ensure_published,
             publish_next_key, retire_previous,
         },
     },
@@ -34,7 +34,7 @@ impl KeysRotate {
     }
 }
 
-async fn rotate(keys: &SecretsManagerKeys, role: Role) -> Result<Rotated, RotateKeysError> {
+async fn rotate(keys: &SecretsManagerKeys, role: Role) -> Result<KeyRotation, RotateKeysError> {
     let pause = async || tokio::time::sleep(WRITE_SETTLE_TIME).await;
     let next = publish_next_key(keys, role, SystemClock.now()).await?;
     progress(format!(
@@ -55,7 +55,7 @@ fn role(text: &str) -> Result<Role, String> {
     text.to_ascii_uppercase().parse().map_err(|_| "must be user, seller or supervisor".to_owned())
 }
 
-fn told(role: Role, rotated: &Rotated) -> Vec<String> {
+fn told(role: Role, rotated: &KeyRotation) -> Vec<String> {
     let mut lines = vec![format!("{role} tokens are signed with {} from now on", rotated.kid)];
     lines.extend(
         rotated.retiring.iter().map(|kid| format!("{kid} verifies until {}", rotated.until)),
@@ -69,7 +69,7 @@ fn failure(error: RotateKeysError) -> Failure {
         RotateKeysError::NoKey(_) => {
             Failure::new(format!("Replacing the key failed: {error}."), "Run rialto keys init.")
         }
-        RotateKeysError::Overtaken(_) => Failure::new(
+        RotateKeysError::Superseded(_) => Failure::new(
             format!("The key is not replaced: {error}."),
             "If it still is to be, run rialto keys rotate again, once at a time for a role.",
         ),
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn what_was_replaced_is_told() {
-        let rotated = Rotated {
+        let rotated = KeyRotation {
             kid: "user-2".to_owned(),
             retiring: vec!["user-1".to_owned()],
             until: Timestamp::from_millis(0),

@@ -1,7 +1,6 @@
 //! One use case a file, named as the route, the function or the command that it serves.
 
 pub mod addresses;
-pub mod answer_services;
 pub mod authorize;
 pub mod change_password;
 pub mod change_seller;
@@ -10,6 +9,7 @@ pub mod create_supervisor;
 pub mod end_session;
 pub mod get_user;
 pub mod init_keys;
+pub mod internal_api;
 pub mod issue_tokens;
 pub mod list_sellers;
 pub mod list_sessions;

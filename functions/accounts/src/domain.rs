@@ -2,10 +2,10 @@
 
 pub mod account;
 pub mod address_book;
-pub mod attempts;
 pub mod contact;
 pub mod credential;
 pub mod profile;
+pub mod rate_limit;
 pub mod refresh_token;
 pub mod registration;
 pub mod reset;
@@ -13,7 +13,7 @@ pub mod session;
 pub mod signing_key;
 
 /// Keeps personal data and secrets out of log lines and test output.
-macro_rules! unprintable {
+macro_rules! redacted_debug {
     ($($name:ident),*) => {$(
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,4 +22,4 @@ macro_rules! unprintable {
         }
     )*};
 }
-use unprintable;
+use redacted_debug;

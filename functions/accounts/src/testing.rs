@@ -5,15 +5,15 @@ use crate::{
     domain::{
         account::{Account, ContactDetails},
         address_book::AddressBook,
-        attempts::{RateLimitDecision, RateLimitKey},
         contact::{Email, Name},
         credential::{Credential, Password, PasswordHash},
+        rate_limit::{RateLimitDecision, RateLimitKey},
         registration::Registration,
         reset::PasswordReset,
         session::Session,
     },
     ports::{
-        AccountReader, AccountRegistrar, AddressBooks, CredentialReader, CredentialWriter,
+        AccountReader, AccountRegistrar, AddressBookStore, CredentialReader, CredentialWriter,
         HashError, OrdersClient, PasswordHasher, RateLimiter, ResetReader, ResetWriter,
         SessionEnder, SessionStarter,
     },
@@ -28,9 +28,9 @@ pub(crate) const PASSWORD: &str = "correct horse";
 
 /// Hashes nothing.
 #[derive(Clone, Copy)]
-pub(crate) struct PlainPasswords;
+pub(crate) struct FakeHasher;
 
-impl PasswordHasher for PlainPasswords {
+impl PasswordHasher for FakeHasher {
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         Ok(PasswordHash(format!("hash of {}", password.as_str())))
     }
@@ -51,9 +51,9 @@ pub(crate) fn details(email: &str) -> ContactDetails {
 }
 
 /// A buyer whose password is [`PASSWORD`].
-pub(crate) async fn registered(store: &impl AccountRegistrar, email: &str) -> Credential {
+pub(crate) async fn registered_buyer(store: &impl AccountRegistrar, email: &str) -> Credential {
     let now = SystemClock.now();
-    let hash = PlainPasswords.hash(&Password::new(PASSWORD).unwrap()).unwrap();
+    let hash = FakeHasher.hash(&Password::new(PASSWORD).unwrap()).unwrap();
     let registration = Registration::user(
         UserId::generate(now),
         details(email),
@@ -92,7 +92,7 @@ impl FakeOrders {
 }
 
 impl OrdersClient for FakeOrders {
-    async fn recent(&self, _: UserId) -> Result<Vec<RecentOrder>, StoreError> {
+    async fn recent_orders(&self, _: UserId) -> Result<Vec<RecentOrder>, StoreError> {
         self.answer(Vec::new())
     }
     async fn has_open_orders(&self, _: UserId) -> Result<bool, StoreError> {
@@ -160,7 +160,7 @@ impl ResetReader for LostAckStore {
     }
 }
 
-impl AddressBooks for LostAckStore {
+impl AddressBookStore for LostAckStore {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         self.store.addresses(user).await
     }

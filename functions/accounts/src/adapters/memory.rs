@@ -11,8 +11,8 @@ mod sessions;
 pub use keys::MemoryKeys;
 
 use crate::domain::{
-    account::Account, address_book::AddressBook, attempts::RateLimitKey, credential::Credential,
-    profile::Profile, reset::PasswordReset, session::Session,
+    account::Account, address_book::AddressBook, credential::Credential, profile::Profile,
+    rate_limit::RateLimitKey, reset::PasswordReset, session::Session,
 };
 use rialto_contracts::Event;
 use rialto_kernel::{AccountId, SessionId, Timestamp, UserId};

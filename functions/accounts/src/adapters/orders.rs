@@ -24,7 +24,7 @@ fn unavailable(error: CallError) -> StoreError {
 }
 
 impl OrdersClient for Orders {
-    async fn recent(&self, user_id: UserId) -> Result<Vec<RecentOrder>, StoreError> {
+    async fn recent_orders(&self, user_id: UserId) -> Result<Vec<RecentOrder>, StoreError> {
         self.0.call(RecentOrders { user_id }).await.map_err(unavailable)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     domain::address_book::{AddressBook, SavedAddress},
-    ports::AddressBooks,
+    ports::AddressBookStore,
 };
 use rialto_kernel::{Address, AddressId, StoreError, UserId, Write};
 
@@ -29,7 +29,7 @@ const MAX_ATTEMPTS: u32 = 8;
 /// # Errors
 /// [`AddressError`]; nothing has changed then, unless the store can't tell.
 pub async fn add_address(
-    store: &impl AddressBooks,
+    store: &impl AddressBookStore,
     user: UserId,
     id: AddressId,
     address: &Address,
@@ -46,7 +46,7 @@ pub async fn add_address(
 /// # Errors
 /// [`AddressError`]; nothing has changed then, unless the store can't tell.
 pub async fn set_address(
-    store: &impl AddressBooks,
+    store: &impl AddressBookStore,
     user: UserId,
     id: AddressId,
     address: &Address,
@@ -63,7 +63,7 @@ pub async fn set_address(
 /// # Errors
 /// [`AddressError`]; nothing has changed then, unless the store can't tell.
 pub async fn remove_address(
-    store: &impl AddressBooks,
+    store: &impl AddressBookStore,
     user: UserId,
     id: AddressId,
 ) -> Result<(), AddressError> {
@@ -75,7 +75,7 @@ pub async fn remove_address(
 /// # Errors
 /// [`AddressError`].
 pub async fn list_addresses(
-    store: &impl AddressBooks,
+    store: &impl AddressBookStore,
     user: UserId,
 ) -> Result<Vec<SavedAddress>, AddressError> {
     let (_, book) = store.addresses(user).await?.ok_or(AddressError::NotFound)?;
@@ -83,7 +83,7 @@ pub async fn list_addresses(
 }
 
 async fn change(
-    store: &impl AddressBooks,
+    store: &impl AddressBookStore,
     user: UserId,
     decide: impl Fn(&AddressBook) -> Result<AddressBook, AddressError>,
 ) -> Result<AddressBook, AddressError> {
@@ -109,13 +109,13 @@ async fn change(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LostAckStore, address, registered};
+    use crate::testing::{LostAckStore, address, registered_buyer};
     use rialto_kernel::AccountId;
 
     #[tokio::test]
     async fn a_change_that_collides_with_itself_has_happened_once() {
         let store = LostAckStore::default();
-        let id = registered(&store.store, "ann@example.com").await.account_id;
+        let id = registered_buyer(&store.store, "ann@example.com").await.account_id;
         let AccountId::User(user) = id else { panic!("a buyer") };
         let ids = ["a", "b", "c"].map(|name| AddressId::derive(&[name.as_bytes()]));
         for id in ids {

@@ -8,7 +8,7 @@ use rialto_lambda::{
 
 /// What the gateway is told of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
+pub enum AuthorizerDecision {
     /// It goes on to its function, which is told this. Only a call whose session is active does anything there.
     Allow(AuthorizerContext),
     /// It ends at the gateway: its token never was one of ours.
@@ -34,16 +34,20 @@ pub async fn authorize(
     stage: &Stage,
     authorization: Option<&str>,
     now: Timestamp,
-) -> Result<Decision, AuthorizeError> {
-    let Some(token) = authorization.and_then(caller::bearer) else { return Ok(Decision::Deny) };
+) -> Result<AuthorizerDecision, AuthorizeError> {
+    let Some(token) = authorization.and_then(caller::bearer) else {
+        return Ok(AuthorizerDecision::Deny);
+    };
     let (claims, account) = match caller::verify(settings, stage, token, now).await {
         Ok(verified) => verified,
-        Err(AuthError::Expired) => return Ok(Decision::Allow(AuthorizerContext::Ended)),
-        Err(AuthError::Unauthenticated | AuthError::Forbidden) => return Ok(Decision::Deny),
+        Err(AuthError::Expired) => return Ok(AuthorizerDecision::Allow(AuthorizerContext::Ended)),
+        Err(AuthError::Unauthenticated | AuthError::Forbidden) => {
+            return Ok(AuthorizerDecision::Deny);
+        }
         Err(AuthError::Settings(error)) => return Err(error.into()),
     };
     let session = store.session(account, claims.sid).await?;
-    Ok(Decision::Allow(match session {
+    Ok(AuthorizerDecision::Allow(match session {
         Some(session) if session.is_active(now) => {
             AuthorizerContext::Active { sub: claims.sub, sid: claims.sid, role: claims.role }
         }
@@ -126,13 +130,13 @@ mod tests {
             self.user_key.sign(&self.claims()).unwrap()
         }
 
-        async fn decide(&self, authorization: Option<&str>) -> Decision {
+        async fn decide(&self, authorization: Option<&str>) -> AuthorizerDecision {
             authorize(&self.sessions, &self.settings, &self.stage, authorization, self.now)
                 .await
                 .unwrap()
         }
 
-        async fn decide_on(&self, token: &str) -> Decision {
+        async fn decide_on(&self, token: &str) -> AuthorizerDecision {
             self.decide(Some(&format!("Bearer {token}"))).await
         }
 
@@ -149,7 +153,7 @@ mod tests {
             sid: gate.session,
             role: Role::User,
         };
-        assert_eq!(gate.decide_on(&gate.token()).await, Decision::Allow(active));
+        assert_eq!(gate.decide_on(&gate.token()).await, AuthorizerDecision::Allow(active));
         assert_eq!(gate.reads(), 1);
     }
 
@@ -180,10 +184,10 @@ mod tests {
             token[..token.len() - 2].to_owned(),
             "x".to_owned(),
         ] {
-            assert_eq!(gate.decide_on(&forged).await, Decision::Deny, "{forged}");
+            assert_eq!(gate.decide_on(&forged).await, AuthorizerDecision::Deny, "{forged}");
         }
         for header in [None, Some(""), Some("Bearer"), Some("Basic YTpi"), Some(token.as_str())] {
-            assert_eq!(gate.decide(header).await, Decision::Deny, "{header:?}");
+            assert_eq!(gate.decide(header).await, AuthorizerDecision::Deny, "{header:?}");
         }
         assert_eq!(gate.reads(), 0);
     }
@@ -193,7 +197,10 @@ mod tests {
         let gate = Fixture::new();
         let token = gate.token();
         let later = Fixture { now: gate.now.plus(Duration::from_secs(15 * 60)), ..gate };
-        assert_eq!(later.decide_on(&token).await, Decision::Allow(AuthorizerContext::Ended));
+        assert_eq!(
+            later.decide_on(&token).await,
+            AuthorizerDecision::Allow(AuthorizerContext::Ended)
+        );
         assert_eq!(later.reads(), 0);
     }
 
@@ -210,7 +217,7 @@ mod tests {
         ] {
             assert_eq!(
                 gate.decide_on(&gate.token()).await,
-                Decision::Allow(AuthorizerContext::Ended)
+                AuthorizerDecision::Allow(AuthorizerContext::Ended)
             );
             assert_eq!(gate.reads(), 1);
         }
@@ -222,7 +229,10 @@ mod tests {
         let other = AccountId::Seller(SellerId::generate(gate.now));
         gate.sessions.session =
             Some(Session::start(gate.session, other, &RefreshKey([1; 32]), gate.now).0);
-        assert_eq!(gate.decide_on(&gate.token()).await, Decision::Allow(AuthorizerContext::Ended));
+        assert_eq!(
+            gate.decide_on(&gate.token()).await,
+            AuthorizerDecision::Allow(AuthorizerContext::Ended)
+        );
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
-use super::rate_limit::{AttemptError, acquire, refund};
+use super::rate_limit::{RateLimitError, acquire, refund};
 use crate::{
     domain::{
-        attempts::{LimitedAction, RateLimitKey},
         credential::{Credential, Password},
+        rate_limit::{LimitedAction, RateLimitKey},
     },
     ports::{
         AccountReader, CredentialReader, CredentialWriter, HashError, PasswordHasher, RateLimiter,
@@ -13,7 +13,7 @@ use rialto_kernel::{AccountId, SessionId, StoreError, Timestamp, Write};
 
 /// Whose password is changed, from where, and to what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangePassword {
+pub struct PasswordChange {
     pub account_id: AccountId,
     /// The session that goes on.
     pub session_id: SessionId,
@@ -25,14 +25,14 @@ pub struct ChangePassword {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
     #[error("the old password is wrong")]
-    Wrong,
+    WrongPassword,
     /// The account is closed.
     #[error("there is no such account")]
     NotFound,
     #[error("the password was changed at the same moment")]
     Contended,
     #[error(transparent)]
-    Attempt(#[from] AttemptError),
+    RateLimited(#[from] RateLimitError),
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
@@ -49,14 +49,14 @@ pub enum ChangePasswordError {
 pub async fn change_password(
     store: &(impl AccountReader + CredentialReader + CredentialWriter + SessionEnder + RateLimiter),
     passwords: &impl PasswordHasher,
-    request: &ChangePassword,
+    request: &PasswordChange,
     now: Timestamp,
 ) -> Result<(), ChangePasswordError> {
     let credential = credential(store, request.account_id).await?;
-    let counters = [RateLimitKey::email(LimitedAction::Password, &credential.email)];
+    let counters = [RateLimitKey::email(LimitedAction::VerifyPassword, &credential.email)];
     acquire(store, &counters, now).await?;
     if !passwords.verify(&request.old, &credential.password_hash) {
-        return Err(ChangePasswordError::Wrong);
+        return Err(ChangePasswordError::WrongPassword);
     }
     refund(store, &counters).await;
     let password_hash = passwords.hash(&request.new)?;
@@ -101,7 +101,7 @@ mod tests {
         adapters::memory::MemoryAccounts,
         domain::{refresh_token::RefreshKey, session::Session},
         ports::{SessionReader, SessionStarter},
-        testing::{LostAckStore, PASSWORD, PlainPasswords, registered},
+        testing::{FakeHasher, LostAckStore, PASSWORD, registered_buyer},
     };
     use rialto_kernel::{Clock, SystemClock};
 
@@ -116,8 +116,8 @@ mod tests {
         session
     }
 
-    fn request(session: &Session, old: &str) -> ChangePassword {
-        ChangePassword {
+    fn request(session: &Session, old: &str) -> PasswordChange {
+        PasswordChange {
             account_id: session.account_id,
             session_id: session.session_id,
             old: Password::from_login_input(old).unwrap(),
@@ -128,10 +128,10 @@ mod tests {
     #[tokio::test]
     async fn the_new_password_counts_and_only_this_session_goes_on() {
         let store = MemoryAccounts::default();
-        let credential = registered(&store, "ann@example.com").await;
+        let credential = registered_buyer(&store, "ann@example.com").await;
         let (here, there) =
             (session(&store, &credential).await, session(&store, &credential).await);
-        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now())
+        change_password(&store, &FakeHasher, &request(&here, PASSWORD), SystemClock.now())
             .await
             .unwrap();
         let changed = store.credential(&credential.email).await.unwrap().unwrap();
@@ -149,18 +149,19 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_old_password_changes_nothing_and_can_be_tried_ten_times() {
         let store = MemoryAccounts::default();
-        let credential = registered(&store, "ann@example.com").await;
+        let credential = registered_buyer(&store, "ann@example.com").await;
         let (here, there) =
             (session(&store, &credential).await, session(&store, &credential).await);
         let now = SystemClock.now();
         for _ in 0..10 {
-            let refused =
-                change_password(&store, &PlainPasswords, &request(&here, "wrong"), now).await;
-            assert!(matches!(refused, Err(ChangePasswordError::Wrong)));
+            let refused = change_password(&store, &FakeHasher, &request(&here, "wrong"), now).await;
+            assert!(matches!(refused, Err(ChangePasswordError::WrongPassword)));
         }
-        let refused =
-            change_password(&store, &PlainPasswords, &request(&here, PASSWORD), now).await;
-        assert!(matches!(refused, Err(ChangePasswordError::Attempt(AttemptError::TooMany { .. }))));
+        let refused = change_password(&store, &FakeHasher, &request(&here, PASSWORD), now).await;
+        assert!(matches!(
+            refused,
+            Err(ChangePasswordError::RateLimited(RateLimitError::LimitExceeded { .. }))
+        ));
         assert_eq!(store.credential(&credential.email).await.unwrap(), Some(credential));
         assert!(store.session(there.account_id, there.session_id).await.unwrap().is_some());
     }
@@ -168,7 +169,7 @@ mod tests {
     /// A store in which a session begins with the old password while it is changed, and which forgets that it was.
     async fn forgetful() -> (LostAckStore, Session, Session) {
         let store = MemoryAccounts::default();
-        let credential = registered(&store, "ann@example.com").await;
+        let credential = registered_buyer(&store, "ann@example.com").await;
         let (here, late) = (session(&store, &credential).await, new_session(&credential));
         (LostAckStore { store, begins: Some((late.clone(), credential)).into() }, here, late)
     }
@@ -176,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn a_change_that_collides_with_itself_has_happened_and_ends_what_began_meanwhile() {
         let (store, here, late) = forgetful().await;
-        change_password(&store, &PlainPasswords, &request(&here, PASSWORD), SystemClock.now())
+        change_password(&store, &FakeHasher, &request(&here, PASSWORD), SystemClock.now())
             .await
             .unwrap();
         let sessions = &store.store;

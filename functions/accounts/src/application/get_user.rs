@@ -7,12 +7,12 @@ use rialto_kernel::{AccountId, StoreError, UserId};
 
 /// What is asked for beside the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Recent {
+pub enum RecentOrders {
     #[default]
-    NotAsked,
-    Orders(Vec<RecentOrder>),
+    NotRequested,
+    Loaded(Vec<RecentOrder>),
     /// Orders doesn't answer for now.
-    Unknown,
+    Unavailable,
 }
 
 /// Why there is no account to show.
@@ -33,11 +33,14 @@ pub async fn get_user(
     orders: &impl OrdersClient,
     user_id: UserId,
     with_orders: bool,
-) -> Result<(Account, Recent), GetAccountError> {
+) -> Result<(Account, RecentOrders), GetAccountError> {
     let account = get_account(store, AccountId::User(user_id)).await?;
     let recent = match with_orders {
-        false => Recent::NotAsked,
-        true => orders.recent(user_id).await.map_or(Recent::Unknown, Recent::Orders),
+        false => RecentOrders::NotRequested,
+        true => orders
+            .recent_orders(user_id)
+            .await
+            .map_or(RecentOrders::Unavailable, RecentOrders::Loaded),
     };
     Ok((account, recent))
 }
@@ -58,21 +61,25 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        testing::{FakeOrders, registered},
+        testing::{FakeOrders, registered_buyer},
     };
 
     #[tokio::test]
     async fn without_orders_answer_the_account_is_shown_all_the_same() {
         let store = MemoryAccounts::default();
-        let AccountId::User(user) = registered(&store, "ann@example.com").await.account_id else {
+        let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
+        else {
             panic!("a buyer")
         };
         let silent = FakeOrders { silent: true, ..FakeOrders::default() };
         let (account, recent) = get_user(&store, &silent, user, true).await.unwrap();
-        assert_eq!((account.account_id, recent), (AccountId::User(user), Recent::Unknown));
+        assert_eq!(
+            (account.account_id, recent),
+            (AccountId::User(user), RecentOrders::Unavailable)
+        );
         let (_, recent) = get_user(&store, &silent, user, false).await.unwrap();
-        assert_eq!(recent, Recent::NotAsked);
+        assert_eq!(recent, RecentOrders::NotRequested);
         let (_, recent) = get_user(&store, &FakeOrders::default(), user, true).await.unwrap();
-        assert_eq!(recent, Recent::Orders(Vec::new()));
+        assert_eq!(recent, RecentOrders::Loaded(Vec::new()));
     }
 }

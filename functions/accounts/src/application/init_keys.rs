@@ -1,7 +1,7 @@
 use super::publish_keys::{update_jwks, with_signing_keys};
 use crate::{
     domain::{
-        refresh_token::{NoRandomness, RefreshKey},
+        refresh_token::{RandomnessError, RefreshKey},
         signing_key::SigningSecret,
     },
     ports::{KeyReader, KeyWriter},
@@ -11,7 +11,7 @@ use rialto_lambda::token::{self, Jwk, Jwks, KeyError};
 
 /// What was done about the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Prepared {
+pub struct InitKeysSummary {
     /// The roles that had no signing key and now have one.
     pub signing_keys: Vec<Role>,
     /// Whether there was no key for refresh tokens.
@@ -22,13 +22,13 @@ pub struct Prepared {
 
 /// Why keys are missing still. Whatever was made stays; another try goes on from there.
 #[derive(Debug, thiserror::Error)]
-pub enum PrepareKeysError {
+pub enum InitKeysError {
     #[error("the key of {0} was added and can't be read")]
     Lost(Role),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
-    Randomness(#[from] NoRandomness),
+    Randomness(#[from] RandomnessError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -37,19 +37,21 @@ pub enum PrepareKeysError {
 /// published already, stay.
 ///
 /// # Errors
-/// [`PrepareKeysError`]; do it again.
-pub async fn init_keys(keys: &(impl KeyReader + KeyWriter)) -> Result<Prepared, PrepareKeysError> {
-    let mut prepared = Prepared::default();
+/// [`InitKeysError`]; do it again.
+pub async fn init_keys(
+    keys: &(impl KeyReader + KeyWriter),
+) -> Result<InitKeysSummary, InitKeysError> {
+    let mut prepared = InitKeysSummary::default();
     for role in Role::ALL {
         if keys.current_signing_key(role).await?.is_none() {
             let (secret, _) = new_signing_key(role)?;
             if keys.add_signing_key(role, &secret).await? == Write::Done {
                 prepared.signing_keys.push(role);
             }
-            keys.current_signing_key(role).await?.ok_or(PrepareKeysError::Lost(role))?;
+            keys.current_signing_key(role).await?.ok_or(InitKeysError::Lost(role))?;
         }
     }
-    let complete = async |published: &Jwks| -> Result<Jwks, PrepareKeysError> {
+    let complete = async |published: &Jwks| -> Result<Jwks, InitKeysError> {
         with_signing_keys(keys, published).await
     };
     prepared.published = !update_jwks(keys, complete).await?.found;
@@ -97,7 +99,7 @@ mod tests {
         let keys = MemoryKeys::default();
         init_keys(&keys).await.unwrap();
         let before = (keys.published().await.unwrap(), keys.refresh_key().await.unwrap());
-        assert_eq!(init_keys(&keys).await.unwrap(), Prepared::default());
+        assert_eq!(init_keys(&keys).await.unwrap(), InitKeysSummary::default());
         assert_eq!((keys.published().await.unwrap(), keys.refresh_key().await.unwrap()), before);
     }
 

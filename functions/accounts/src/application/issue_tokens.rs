@@ -9,7 +9,7 @@ use rialto_kernel::{AccountId, Role, SessionId, StoreError, Timestamp};
 use rialto_lambda::token::{Claims, KeyError, SigningKey};
 
 /// The tokens of a session.
-pub struct Tokens {
+pub struct SessionTokens {
     pub account_id: AccountId,
     pub access_token: String,
     pub refresh_token: RefreshToken,
@@ -17,7 +17,7 @@ pub struct Tokens {
 
 /// Why there are no tokens.
 #[derive(Debug, thiserror::Error)]
-pub enum IssueError {
+pub enum IssueTokensError {
     #[error("{0} accounts have no signing key yet: run `rialto keys init`")]
     NoSigningKey(Role),
     #[error("there is no key for refresh tokens yet: run `rialto keys init`")]
@@ -28,8 +28,8 @@ pub enum IssueError {
     Store(#[from] StoreError),
 }
 
-pub(super) async fn refresh_key(keys: &impl KeyReader) -> Result<RefreshKey, IssueError> {
-    keys.refresh_key().await?.ok_or(IssueError::NoRefreshKey)
+pub(super) async fn refresh_key(keys: &impl KeyReader) -> Result<RefreshKey, IssueTokensError> {
+    keys.refresh_key().await?.ok_or(IssueTokensError::NoRefreshKey)
 }
 
 /// A new access token, signed with the key of the account's role.
@@ -39,9 +39,9 @@ pub(super) async fn access_token(
     account_id: AccountId,
     session_id: SessionId,
     now: Timestamp,
-) -> Result<String, IssueError> {
+) -> Result<String, IssueTokensError> {
     let role = account_id.role();
-    let signing = keys.signing_key(role).await?.ok_or(IssueError::NoSigningKey(role))?;
+    let signing = keys.signing_key(role).await?.ok_or(IssueTokensError::NoSigningKey(role))?;
     let claims = Claims::new(stage, account_id.to_string(), session_id, role, now);
     Ok(SigningKey::from_pkcs8(signing.kid, &signing.pkcs8)?.sign(&claims)?)
 }

@@ -6,7 +6,7 @@ use rialto_kernel::{AccountId, Role, StoreError};
 
 /// Whom a supervisor looks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct UserFilter {
     pub email: Option<Email>,
     /// A part of the name, whatever its case.
     pub name: Option<String>,
@@ -23,7 +23,7 @@ const STEP: u32 = 100;
 /// [`StoreError`] when the store can't answer.
 pub async fn list_users(
     store: &(impl AccountLister + AccountReader + CredentialReader),
-    filter: &Filter,
+    filter: &UserFilter,
     limit: u32,
     position: Option<&str>,
 ) -> Result<(Vec<Account>, Option<String>), StoreError> {
@@ -133,7 +133,7 @@ mod tests {
 
     async fn page(
         store: &MemoryAccounts,
-        filter: &Filter,
+        filter: &UserFilter,
         position: Option<&str>,
     ) -> (Vec<String>, Option<String>) {
         let (accounts, next) = list_users(store, filter, 2, position).await.unwrap();
@@ -141,16 +141,16 @@ mod tests {
         (accounts.into_iter().map(name).collect(), next)
     }
 
-    fn named(name: &str) -> Filter {
-        Filter { name: Some(name.to_owned()), ..Filter::default() }
+    fn named(name: &str) -> UserFilter {
+        UserFilter { name: Some(name.to_owned()), ..UserFilter::default() }
     }
 
     #[tokio::test]
     async fn everybody_is_listed_newest_first_page_by_page() {
         let store = buyers(["Ann", "Bob", "Cem"].map(str::to_owned)).await;
-        let (first, next) = page(&store, &Filter::default(), None).await;
+        let (first, next) = page(&store, &UserFilter::default(), None).await;
         assert_eq!(first, ["Cem", "Bob"]);
-        let (second, next) = page(&store, &Filter::default(), next.as_deref()).await;
+        let (second, next) = page(&store, &UserFilter::default(), next.as_deref()).await;
         assert_eq!((second, next), (vec!["Ann".to_owned()], None));
     }
 
@@ -178,9 +178,9 @@ mod tests {
     async fn an_email_leads_to_the_one_buyer_who_has_it() {
         let store = buyers(["Ann", "Bob"].map(str::to_owned)).await;
         let email = Some(Email::parse("BUYER0@example.com").unwrap());
-        let filter = Filter { email, ..Filter::default() };
+        let filter = UserFilter { email, ..UserFilter::default() };
         assert_eq!(page(&store, &filter, None).await, (vec!["Ann".to_owned()], None));
-        let filter = Filter { name: Some("bob".to_owned()), ..filter };
+        let filter = UserFilter { name: Some("bob".to_owned()), ..filter };
         assert_eq!(page(&store, &filter, None).await, (Vec::new(), None));
     }
 }

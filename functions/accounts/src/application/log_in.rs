@@ -1,12 +1,12 @@
 use super::{
-    issue_tokens::{IssueError, Tokens, access_token, refresh_key},
-    rate_limit::{AttemptError, acquire, rate_limit_keys, refund},
+    issue_tokens::{IssueTokensError, SessionTokens, access_token, refresh_key},
+    rate_limit::{RateLimitError, acquire, rate_limit_keys, refund},
 };
 use crate::{
     domain::{
-        attempts::LimitedAction,
         contact::Email,
         credential::{Credential, Password},
+        rate_limit::LimitedAction,
         session::Session,
     },
     ports::{CredentialReader, KeyReader, PasswordHasher, RateLimiter, SessionStarter},
@@ -18,7 +18,7 @@ use std::net::IpAddr;
 
 /// Who wants to log in, with what, from where, and the session that it would begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogIn {
+pub struct LoginAttempt {
     pub email: Email,
     pub password: Password,
     /// Where the request comes from, as the gateway says.
@@ -31,11 +31,11 @@ pub struct LogIn {
 pub enum LogInError {
     /// Which of the two is wrong nobody is told.
     #[error("wrong email or password")]
-    Unauthenticated,
+    InvalidCredentials,
     #[error(transparent)]
-    Attempt(#[from] AttemptError),
+    RateLimited(#[from] RateLimitError),
     #[error(transparent)]
-    Issue(#[from] IssueError),
+    Issue(#[from] IssueTokensError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -49,11 +49,11 @@ pub async fn log_in(
     keys: &impl KeyReader,
     passwords: &impl PasswordHasher,
     stage: &Stage,
-    request: &LogIn,
+    request: &LoginAttempt,
     cause: &EventContext,
     now: Timestamp,
-) -> Result<Tokens, LogInError> {
-    let counters = rate_limit_keys(LimitedAction::Password, &request.email, request.address);
+) -> Result<SessionTokens, LogInError> {
+    let counters = rate_limit_keys(LimitedAction::VerifyPassword, &request.email, request.address);
     acquire(store, &counters, now).await?;
     let credential = check(store, passwords, request).await?;
     let account_id = credential.account_id;
@@ -63,17 +63,17 @@ pub async fn log_in(
     match store.start(&session, &credential, &[session.logged_in_event(cause)]).await? {
         Write::Done => {}
         // The password was changed, or the account closed, since it was checked.
-        Write::Conflict(()) => return Err(LogInError::Unauthenticated),
+        Write::Conflict(()) => return Err(LogInError::InvalidCredentials),
     }
     refund(store, &counters).await;
-    Ok(Tokens { account_id, access_token, refresh_token })
+    Ok(SessionTokens { account_id, access_token, refresh_token })
 }
 
 /// The credential, if the password is right. Verifies exactly once, whether there is one or not.
 async fn check(
     store: &impl CredentialReader,
     passwords: &impl PasswordHasher,
-    request: &LogIn,
+    request: &LoginAttempt,
 ) -> Result<Credential, LogInError> {
     let credential = store.credential(&request.email).await?;
     let hash = match &credential {
@@ -81,7 +81,7 @@ async fn check(
         None => passwords.dummy_hash(),
     };
     let right = passwords.verify(&request.password, &hash);
-    credential.filter(|_| right).ok_or(LogInError::Unauthenticated)
+    credential.filter(|_| right).ok_or(LogInError::InvalidCredentials)
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryAccounts, MemoryKeys},
         application::{init_keys::init_keys, register_user::register_user},
-        domain::{attempts::WINDOW, credential::PasswordHash},
+        domain::{credential::PasswordHash, rate_limit::RATE_LIMIT_WINDOW},
         ports::{HashError, KeyWriter, SessionReader},
         testing::{PASSWORD, details},
     };
@@ -150,7 +150,7 @@ mod tests {
             &self,
             email: &str,
             password: &str,
-        ) -> Result<(SessionId, Tokens), LogInError> {
+        ) -> Result<(SessionId, SessionTokens), LogInError> {
             self.log_in_from("192.0.2.1", email, password, self.now).await
         }
 
@@ -160,8 +160,8 @@ mod tests {
             email: &str,
             password: &str,
             now: Timestamp,
-        ) -> Result<(SessionId, Tokens), LogInError> {
-            let request = LogIn {
+        ) -> Result<(SessionId, SessionTokens), LogInError> {
+            let request = LoginAttempt {
                 email: Email::parse(email).unwrap(),
                 password: Password::from_login_input(password).unwrap(),
                 address: Some(address.parse().unwrap()),
@@ -203,11 +203,11 @@ mod tests {
     async fn a_wrong_password_and_an_unknown_email_cost_one_verification_each() {
         let shop = Shop::with_a_user().await;
         let wrong = shop.log_in("ann@example.com", "wrong").await.err().unwrap();
-        assert!(matches!(wrong, LogInError::Unauthenticated));
+        assert!(matches!(wrong, LogInError::InvalidCredentials));
         assert_eq!(shop.verified(), ["hash of correct horse"]);
 
         let unknown = shop.log_in("bob@example.com", "correct horse").await.err().unwrap();
-        assert!(matches!(unknown, LogInError::Unauthenticated));
+        assert!(matches!(unknown, LogInError::InvalidCredentials));
         assert_eq!(shop.verified(), [DECOY]);
     }
 
@@ -223,14 +223,14 @@ mod tests {
         let shop = Shop { keys: MemoryKeys::default(), ..Shop::with_a_user().await };
         let error = shop.log_in("ann@example.com", "correct horse").await.err().unwrap();
         assert!(
-            matches!(error, LogInError::Issue(IssueError::NoSigningKey(Role::User))),
+            matches!(error, LogInError::Issue(IssueTokensError::NoSigningKey(Role::User))),
             "{error}"
         );
     }
 
     fn until(error: LogInError) -> Timestamp {
         match error {
-            LogInError::Attempt(AttemptError::TooMany { until }) => until,
+            LogInError::RateLimited(RateLimitError::LimitExceeded { until }) => until,
             other => panic!("{other}"),
         }
     }
@@ -241,14 +241,14 @@ mod tests {
         for email in ["ann@example.com", "nobody@example.com"] {
             for _ in 0..10 {
                 let wrong = shop.log_in(email, "wrong").await.err().unwrap();
-                assert!(matches!(wrong, LogInError::Unauthenticated), "{email}: {wrong}");
+                assert!(matches!(wrong, LogInError::InvalidCredentials), "{email}: {wrong}");
             }
             shop.verified();
             let refused = until(shop.log_in(email, PASSWORD).await.err().unwrap());
-            assert_eq!(refused, shop.now.plus(WINDOW), "{email}");
+            assert_eq!(refused, shop.now.plus(RATE_LIMIT_WINDOW), "{email}");
             assert!(shop.verified().is_empty(), "work is done for {email}");
         }
-        let over = shop.now.plus(WINDOW);
+        let over = shop.now.plus(RATE_LIMIT_WINDOW);
         assert!(shop.log_in_from("192.0.2.1", "ann@example.com", PASSWORD, over).await.is_ok());
     }
 
@@ -272,10 +272,10 @@ mod tests {
         for guess in 0..100 {
             let email = format!("guess{guess}@example.com");
             let wrong = shop.log_in(&email, "wrong").await.err().unwrap();
-            assert!(matches!(wrong, LogInError::Unauthenticated), "{guess}: {wrong}");
+            assert!(matches!(wrong, LogInError::InvalidCredentials), "{guess}: {wrong}");
         }
         let refused = until(shop.log_in("ann@example.com", PASSWORD).await.err().unwrap());
-        assert_eq!(refused, shop.now.plus(WINDOW));
+        assert_eq!(refused, shop.now.plus(RATE_LIMIT_WINDOW));
         assert!(shop.log_in_from("192.0.2.2", "ann@example.com", PASSWORD, shop.now).await.is_ok());
     }
 
@@ -294,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn no_secret_is_printed() {
         let shop = Shop::with_a_user().await;
-        let request = LogIn {
+        let request = LoginAttempt {
             email: Email::parse("ann@example.com").unwrap(),
             password: Password::from_login_input("correct horse").unwrap(),
             address: Some("192.0.2.1".parse().unwrap()),

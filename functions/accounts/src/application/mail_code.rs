@@ -1,7 +1,7 @@
 use crate::{
     domain::{
         contact::Email,
-        refresh_token::NoRandomness,
+        refresh_token::RandomnessError,
         reset::{PasswordReset, ResetCode},
     },
     ports::{CredentialReader, EmailSender, ResetReader, ResetWriter},
@@ -12,7 +12,7 @@ use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 #[derive(Debug, thiserror::Error)]
 pub enum MailCodeError {
     #[error(transparent)]
-    Randomness(#[from] NoRandomness),
+    Randomness(#[from] RandomnessError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

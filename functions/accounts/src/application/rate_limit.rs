@@ -3,8 +3,8 @@
 
 use crate::{
     domain::{
-        attempts::{LimitedAction, RateLimitDecision, RateLimitKey, RateLimitSubject},
         contact::Email,
+        rate_limit::{LimitedAction, RateLimitDecision, RateLimitKey, RateLimitSubject},
     },
     ports::RateLimiter,
 };
@@ -14,9 +14,9 @@ use std::net::IpAddr;
 
 /// Why nothing is tried.
 #[derive(Debug, thiserror::Error)]
-pub enum AttemptError {
+pub enum RateLimitError {
     #[error("too many attempts")]
-    TooMany { until: Timestamp },
+    LimitExceeded { until: Timestamp },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -28,22 +28,22 @@ pub(super) fn rate_limit_keys(
     email: &Email,
     address: Option<IpAddr>,
 ) -> Vec<RateLimitKey> {
-    let address = address.map(|address| RateLimitKey::address(attempt, address));
+    let address = address.map(|address| RateLimitKey::ip_address(attempt, address));
     address.into_iter().chain([RateLimitKey::email(attempt, email)]).collect()
 }
 
 /// Counts an attempt on one counter after the other.
 ///
 /// # Errors
-/// [`AttemptError`] at the first that admits no more.
+/// [`RateLimitError`] at the first that admits no more.
 pub(super) async fn acquire(
     store: &impl RateLimiter,
     counters: &[RateLimitKey],
     now: Timestamp,
-) -> Result<(), AttemptError> {
+) -> Result<(), RateLimitError> {
     for counter in counters {
-        if let RateLimitDecision::Refused { until } = store.acquire(counter, now).await? {
-            return Err(AttemptError::TooMany { until });
+        if let RateLimitDecision::Denied { until } = store.acquire(counter, now).await? {
+            return Err(RateLimitError::LimitExceeded { until });
         }
     }
     Ok(())
@@ -55,7 +55,7 @@ pub(super) async fn refund(store: &impl RateLimiter, counters: &[RateLimitKey]) 
     let taken_back = counters.iter().map(|counter| async move {
         match counter.subject {
             RateLimitSubject::Email(_) => store.clear(counter).await,
-            RateLimitSubject::Address(_) => store.refund(counter).await,
+            RateLimitSubject::IpAddress(_) => store.refund(counter).await,
         }
     });
     for error in join_all(taken_back).await.into_iter().filter_map(Result::err) {

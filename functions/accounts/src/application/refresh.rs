@@ -1,4 +1,4 @@
-use super::issue_tokens::{IssueError, Tokens, access_token, refresh_key};
+use super::issue_tokens::{IssueTokensError, SessionTokens, access_token, refresh_key};
 use crate::{
     domain::{
         refresh_token::{RefreshKey, RefreshToken, VerifiedRefreshToken},
@@ -21,7 +21,7 @@ pub enum RefreshError {
     #[error("others refresh the session at the same moment")]
     Contended,
     #[error(transparent)]
-    Issue(#[from] IssueError),
+    Issue(#[from] IssueTokensError),
 }
 
 impl From<StoreError> for RefreshError {
@@ -44,14 +44,14 @@ pub async fn refresh(
     stage: &Stage,
     text: &str,
     now: Timestamp,
-) -> Result<Tokens, RefreshError> {
+) -> Result<SessionTokens, RefreshError> {
     let key = refresh_key(keys).await?;
     let shown = RefreshToken::verify(&key, text).ok_or(RefreshError::Unauthenticated)?;
     let (account_id, session_id) = (shown.account_id, shown.session_id);
     // Before anything changes: without a signing key the refresh token stays as good as it is.
     let access_token = access_token(keys, stage, account_id, session_id, now).await?;
     let refresh_token = rotate(store, &key, &shown, now).await?;
-    Ok(Tokens { account_id, access_token, refresh_token })
+    Ok(SessionTokens { account_id, access_token, refresh_token })
 }
 
 async fn rotate(
@@ -90,7 +90,7 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryAccounts, MemoryKeys},
         application::init_keys::init_keys,
-        domain::session::{GRACE, Session},
+        domain::session::{GRACE_PERIOD, Session},
         ports::SessionStarter,
         testing,
     };
@@ -112,7 +112,7 @@ mod tests {
             let now = SystemClock.now();
             let (store, keys) = (MemoryAccounts::default(), MemoryKeys::default());
             init_keys(&keys).await.unwrap();
-            let credential = testing::registered(&store, "ann@example.com").await;
+            let credential = testing::registered_buyer(&store, "ann@example.com").await;
             let key = keys.refresh_key().await.unwrap().unwrap();
             let id = SessionId::generate(now);
             let (session, first) = Session::start(id, credential.account_id, &key, now);
@@ -124,11 +124,11 @@ mod tests {
             &self,
             token: &RefreshToken,
             now: Timestamp,
-        ) -> Result<Tokens, RefreshError> {
+        ) -> Result<SessionTokens, RefreshError> {
             refresh(&self.store, &self.keys, &self.stage, token.as_str(), now).await
         }
 
-        async fn refresh(&self, token: &RefreshToken) -> Result<Tokens, RefreshError> {
+        async fn refresh(&self, token: &RefreshToken) -> Result<SessionTokens, RefreshError> {
             self.refresh_at(token, self.now).await
         }
 
@@ -136,7 +136,7 @@ mod tests {
             self.store.session(self.session.account_id, self.session.session_id).await.unwrap()
         }
 
-        fn claims(&self, tokens: &Tokens, keys: &rialto_lambda::token::Jwks) -> Claims {
+        fn claims(&self, tokens: &SessionTokens, keys: &rialto_lambda::token::Jwks) -> Claims {
             keys.verify(&self.stage, &tokens.access_token, self.now).unwrap()
         }
     }
@@ -168,7 +168,7 @@ mod tests {
     async fn a_token_used_twice_ends_the_session_for_everybody() {
         let device = Device::new().await;
         let tokens = device.refresh(&device.first).await.unwrap();
-        let late = device.now.plus(GRACE);
+        let late = device.now.plus(GRACE_PERIOD);
         assert!(matches!(device.refresh_at(&device.first, late).await, Err(RefreshError::Ended)));
         assert_eq!(device.stored().await, None);
         let newest = device.refresh_at(&tokens.refresh_token, late).await;
@@ -197,14 +197,14 @@ mod tests {
         assert_eq!(crate::ports::KeyWriter::add_refresh_key(&without, &key).await, Ok(Write::Done));
         let text = device.first.as_str();
         let refused = refresh(&device.store, &without, &device.stage, text, device.now).await;
-        assert!(matches!(refused, Err(RefreshError::Issue(IssueError::NoSigningKey(_)))));
+        assert!(matches!(refused, Err(RefreshError::Issue(IssueTokensError::NoSigningKey(_)))));
         assert_eq!(device.stored().await, Some(device.session.clone()));
     }
 
     /// Somebody else refreshes between this reader's look and its write.
-    struct Overtaken<'a>(&'a Device, std::sync::atomic::AtomicBool);
+    struct RacedSession<'a>(&'a Device, std::sync::atomic::AtomicBool);
 
-    impl SessionReader for Overtaken<'_> {
+    impl SessionReader for RacedSession<'_> {
         async fn session(
             &self,
             account: AccountId,
@@ -218,13 +218,13 @@ mod tests {
         }
     }
 
-    impl SessionWriter for Overtaken<'_> {
+    impl SessionWriter for RacedSession<'_> {
         async fn save(&self, session: &Session) -> Result<Write, StoreError> {
             self.0.store.save(session).await
         }
     }
 
-    impl SessionEnder for Overtaken<'_> {
+    impl SessionEnder for RacedSession<'_> {
         async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
             self.0.store.end(account, session).await
         }
@@ -240,7 +240,7 @@ mod tests {
     #[tokio::test]
     async fn two_at_once_get_the_same_token() {
         let device = Device::new().await;
-        let second = Overtaken(&device, std::sync::atomic::AtomicBool::new(false));
+        let second = RacedSession(&device, std::sync::atomic::AtomicBool::new(false));
         let text = device.first.as_str();
         let tokens = refresh(&second, &device.keys, &device.stage, text, device.now).await.unwrap();
         let stored = device.stored().await.unwrap();

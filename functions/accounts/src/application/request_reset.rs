@@ -1,6 +1,6 @@
-use super::rate_limit::{AttemptError, acquire, rate_limit_keys};
+use super::rate_limit::{RateLimitError, acquire, rate_limit_keys};
 use crate::{
-    domain::{attempts::LimitedAction, contact::Email},
+    domain::{contact::Email, rate_limit::LimitedAction},
     ports::{RateLimiter, ResetRequester},
 };
 use rialto_kernel::{StoreError, Timestamp};
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum RequestResetError {
     #[error(transparent)]
-    Attempt(#[from] AttemptError),
+    RateLimited(#[from] RateLimitError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -27,6 +27,6 @@ pub async fn request_reset(
     address: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<(), RequestResetError> {
-    acquire(store, &rate_limit_keys(LimitedAction::MailCode, email, address), now).await?;
+    acquire(store, &rate_limit_keys(LimitedAction::RequestResetCode, email, address), now).await?;
     Ok(requester.request(email).await?)
 }

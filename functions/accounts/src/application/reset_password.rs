@@ -1,12 +1,12 @@
 use super::{
     change_password::was_persisted,
-    rate_limit::{AttemptError, acquire, rate_limit_keys, refund},
+    rate_limit::{RateLimitError, acquire, rate_limit_keys, refund},
 };
 use crate::{
     domain::{
-        attempts::{LimitedAction, RateLimitKey},
         contact::Email,
         credential::{Credential, Password},
+        rate_limit::{LimitedAction, RateLimitKey},
         reset::{PasswordReset, ResetCode},
     },
     ports::{CredentialReader, HashError, PasswordHasher, RateLimiter, ResetReader, SessionEnder},
@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 /// Who has a code and wants which password, from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResetPassword {
+pub struct PasswordResetForm {
     pub email: Email,
     pub code: ResetCode,
     pub password: Password,
@@ -28,9 +28,9 @@ pub struct ResetPassword {
 pub enum ResetPasswordError {
     /// No such code, used, or too old; which of them, and whether anybody has the email, nobody is told.
     #[error("the code is wrong, used or too old")]
-    Wrong,
+    InvalidCode,
     #[error(transparent)]
-    Attempt(#[from] AttemptError),
+    RateLimited(#[from] RateLimitError),
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
@@ -45,16 +45,16 @@ pub enum ResetPasswordError {
 pub async fn reset_password(
     store: &(impl CredentialReader + ResetReader + SessionEnder + RateLimiter),
     passwords: &impl PasswordHasher,
-    request: &ResetPassword,
+    request: &PasswordResetForm,
     now: Timestamp,
 ) -> Result<AccountId, ResetPasswordError> {
-    let ResetPassword { email, code, password, address } = request;
-    let mut counters = rate_limit_keys(LimitedAction::Code, email, *address);
+    let PasswordResetForm { email, code, password, address } = request;
+    let mut counters = rate_limit_keys(LimitedAction::VerifyResetCode, email, *address);
     acquire(store, &counters, now).await?;
     let password_hash = passwords.hash(password)?;
     let (reset, credential) = (store.reset(email).await?, store.credential(email).await?);
     let (reset, credential) =
-        admitted(reset, credential, code, now).ok_or(ResetPasswordError::Wrong)?;
+        admitted(reset, credential, code, now).ok_or(ResetPasswordError::InvalidCode)?;
     let account = credential.account_id;
     let changed = Credential { password_hash, version: credential.version + 1, ..credential };
     // Before, so that none survives if what follows is cut off: the code is good only once.
@@ -64,9 +64,9 @@ pub async fn reset_password(
     match written? {
         Write::Done => {}
         Write::Conflict(()) if was_persisted(store, &changed).await? => {}
-        Write::Conflict(()) => return Err(ResetPasswordError::Wrong),
+        Write::Conflict(()) => return Err(ResetPasswordError::InvalidCode),
     }
-    counters.push(RateLimitKey::email(LimitedAction::Password, email));
+    counters.push(RateLimitKey::email(LimitedAction::VerifyPassword, email));
     refund(store, &counters).await;
     Ok(account)
 }
@@ -89,9 +89,9 @@ mod tests {
     use crate::{
         adapters::memory::MemoryAccounts,
         application::mail_code::send_reset_code,
-        domain::{refresh_token::RefreshKey, reset::LIFETIME, session::Session},
+        domain::{refresh_token::RefreshKey, reset::RESET_CODE_LIFETIME, session::Session},
         ports::{EmailSender, SessionReader, SessionStarter},
-        testing::{LostAckStore, PlainPasswords, registered},
+        testing::{FakeHasher, LostAckStore, registered_buyer},
     };
     use rialto_kernel::{Clock, SessionId, SystemClock};
     use std::sync::Mutex;
@@ -125,20 +125,20 @@ mod tests {
         code: &str,
         now: Timestamp,
     ) -> Result<AccountId, ResetPasswordError> {
-        let request = ResetPassword {
+        let request = PasswordResetForm {
             email: email(to),
             code: ResetCode::parse(code).unwrap(),
             password: Password::new("a better one").unwrap(),
             address: None,
         };
-        reset_password(store, &PlainPasswords, &request, now).await
+        reset_password(store, &FakeHasher, &request, now).await
     }
 
     #[tokio::test]
     async fn a_mailed_code_sets_a_password_once_and_ends_every_session() {
         let (store, post, now) =
             (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
-        let credential = registered(&store, "Ann@example.com").await;
+        let credential = registered_buyer(&store, "Ann@example.com").await;
         let id = SessionId::generate(now);
         let session = Session::start(id, credential.account_id, &RefreshKey([1; 32]), now).0;
         assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
@@ -152,22 +152,22 @@ mod tests {
         assert_eq!(changed.password_hash.0, "hash of a better one");
         assert_eq!(store.session(credential.account_id, id).await.unwrap(), None);
         let again = reset(&store, "ann@example.com", &code, now).await;
-        assert!(matches!(again, Err(ResetPasswordError::Wrong)));
+        assert!(matches!(again, Err(ResetPasswordError::InvalidCode)));
     }
 
     #[tokio::test]
     async fn an_old_a_replaced_and_a_wrong_code_change_nothing() {
         let (store, post, now) =
             (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
-        let credential = registered(&store, "ann@example.com").await;
+        let credential = registered_buyer(&store, "ann@example.com").await;
         send_reset_code(&store, &post, &credential.email, now).await.unwrap();
         let first = post.code();
         let later = now.plus(std::time::Duration::from_millis(1));
         send_reset_code(&store, &post, &credential.email, later).await.unwrap();
-        let over = later.plus(LIFETIME);
+        let over = later.plus(RESET_CODE_LIFETIME);
         for (code, at) in [(first.as_str(), later), ("0000-0000", later), (&post.code(), over)] {
             let refused = reset(&store, "ann@example.com", code, at).await;
-            assert!(matches!(refused, Err(ResetPasswordError::Wrong)), "{code}");
+            assert!(matches!(refused, Err(ResetPasswordError::InvalidCode)), "{code}");
         }
         // Nor does one that was made for another password.
         let changed = Credential { version: credential.version + 1, ..credential.clone() };
@@ -177,7 +177,7 @@ mod tests {
         );
         assert!(matches!(
             reset(&store, "ann@example.com", &post.code(), later).await,
-            Err(ResetPasswordError::Wrong)
+            Err(ResetPasswordError::InvalidCode)
         ));
         assert_eq!(store.credential(&credential.email).await.unwrap(), Some(changed));
     }
@@ -186,17 +186,20 @@ mod tests {
     async fn nobody_gets_mail_for_an_email_that_nobody_has_and_its_codes_can_be_tried_as_often() {
         let (store, post, now) =
             (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
-        registered(&store, "ann@example.com").await;
+        registered_buyer(&store, "ann@example.com").await;
         send_reset_code(&store, &post, &email("bob@example.com"), now).await.unwrap();
         assert!(post.0.lock().unwrap().is_empty());
         for to in ["ann@example.com", "bob@example.com"] {
             for _ in 0..10 {
                 let refused = reset(&store, to, "WRONG", now).await;
-                assert!(matches!(refused, Err(ResetPasswordError::Wrong)), "{to}");
+                assert!(matches!(refused, Err(ResetPasswordError::InvalidCode)), "{to}");
             }
             let refused = reset(&store, to, "WRONG", now).await;
             assert!(
-                matches!(refused, Err(ResetPasswordError::Attempt(AttemptError::TooMany { .. }))),
+                matches!(
+                    refused,
+                    Err(ResetPasswordError::RateLimited(RateLimitError::LimitExceeded { .. }))
+                ),
                 "{to}"
             );
         }
@@ -206,7 +209,7 @@ mod tests {
     async fn a_reset_that_collides_with_itself_has_happened_and_ends_what_began_meanwhile() {
         let (store, post, now) =
             (MemoryAccounts::default(), FakeMailbox::default(), SystemClock.now());
-        let credential = registered(&store, "ann@example.com").await;
+        let credential = registered_buyer(&store, "ann@example.com").await;
         send_reset_code(&store, &post, &credential.email, now).await.unwrap();
         let late = SessionId::generate(now);
         let session = Session::start(late, credential.account_id, &RefreshKey([1; 32]), now).0;
@@ -221,7 +224,7 @@ mod tests {
     async fn a_code_that_collides_with_itself_is_mailed() {
         let (store, post, now) =
             (LostAckStore::default(), FakeMailbox::default(), SystemClock.now());
-        let credential = registered(&store.store, "ann@example.com").await;
+        let credential = registered_buyer(&store.store, "ann@example.com").await;
         send_reset_code(&store, &post, &credential.email, now).await.unwrap();
         reset(&store, "ann@example.com", &post.code(), now).await.unwrap();
     }

@@ -29,7 +29,7 @@ pub enum RotateKeysError {
     NoKey(Role),
     /// Nothing signs with it.
     #[error("the next key of {0} accounts isn't published any more: another was chosen meanwhile")]
-    Overtaken(Role),
+    Superseded(Role),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -46,7 +46,7 @@ pub struct NextKey {
 
 /// What was replaced by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rotated {
+pub struct KeyRotation {
     /// The key that signs.
     pub kid: String,
     /// Those that verify no longer than until then.
@@ -104,15 +104,15 @@ async fn publish(
 /// Has a role's tokens signed with a key that every function has seen; the others of the role retire.
 ///
 /// # Errors
-/// [`RotateKeysError`]; which key signs isn't known then, unless it is [`RotateKeysError::Overtaken`].
+/// [`RotateKeysError`]; which key signs isn't known then, unless it is [`RotateKeysError::Superseded`].
 pub async fn activate(
     keys: &impl KeyWriter,
     next: NextKey,
     now: Timestamp,
-) -> Result<Rotated, RotateKeysError> {
+) -> Result<KeyRotation, RotateKeysError> {
     let NextKey { role, secret, public } = next;
     if !keys.published().await?.keys.contains(&public) {
-        return Err(RotateKeysError::Overtaken(role));
+        return Err(RotateKeysError::Superseded(role));
     }
     keys.replace_signing_key(role, &secret).await?;
     Ok(retire(keys, role, now).await?.0)
@@ -128,7 +128,7 @@ pub async fn retire_previous(
     role: Role,
     now: Timestamp,
     pause: impl AsyncFn(),
-) -> Result<Rotated, RotateKeysError> {
+) -> Result<KeyRotation, RotateKeysError> {
     retry_until_stable(pause, async || retire(keys, role, now).await).await
 }
 
@@ -137,7 +137,7 @@ async fn retire(
     keys: &impl KeyWriter,
     role: Role,
     now: Timestamp,
-) -> Result<(Rotated, bool), RotateKeysError> {
+) -> Result<(KeyRotation, bool), RotateKeysError> {
     let retired = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
         let mut wanted = with_signing_keys::<RotateKeysError>(keys, published).await?;
         let signing =
@@ -153,7 +153,7 @@ async fn retire(
     let retiring: Vec<_> =
         of_role().filter_map(|key| key.retires_at.map(|end| (end, key.kid.clone()))).collect();
     let until = retiring.iter().map(|(end, _)| *end).max().unwrap_or(now.seconds());
-    let rotated = Rotated {
+    let rotated = KeyRotation {
         kid: kid.ok_or(RotateKeysError::NoKey(role))?,
         retiring: retiring.into_iter().map(|(_, kid)| kid).collect(),
         until: Timestamp::from_millis(until * 1_000),
@@ -312,7 +312,7 @@ mod tests {
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         keys.publish(&before).await.unwrap();
         let refused = activate(&keys, next.clone(), now).await;
-        assert!(matches!(refused, Err(RotateKeysError::Overtaken(Role::Seller))), "{refused:?}");
+        assert!(matches!(refused, Err(RotateKeysError::Superseded(Role::Seller))), "{refused:?}");
         let signed = token(&keys, now).await;
         assert_eq!(verified(&keys, &signed, now).await, Ok(Role::Seller));
 
@@ -366,7 +366,7 @@ mod tests {
         let other = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         activate(&keys, one, now).await.unwrap();
         let refused = activate(&keys, other, now).await;
-        assert!(matches!(refused, Err(RotateKeysError::Overtaken(Role::Seller))), "{refused:?}");
+        assert!(matches!(refused, Err(RotateKeysError::Superseded(Role::Seller))), "{refused:?}");
         let signed = token(&keys, now).await;
         let over = now.plus(OVERLAP);
         assert_eq!(verified(&keys, &signed, now).await, Ok(Role::Seller));
@@ -453,7 +453,7 @@ mod tests {
         keys: &RandomlyInterleavedKeys<'_>,
         role: Role,
         now: Timestamp,
-    ) -> Result<Rotated, RotateKeysError> {
+    ) -> Result<KeyRotation, RotateKeysError> {
         let next = publish_next_key(keys, role, now).await?;
         ensure_published(keys, &next, now, pause).await?;
         pause().await;

@@ -1,12 +1,12 @@
 use crate::{
     domain::profile::{Grade, Nickname, Profile},
-    ports::Profiles,
+    ports::ProfileStore,
 };
 use rialto_kernel::{ImageUrl, StoreError, UserId, Write};
 
 /// What a profile is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetProfile {
+pub struct ProfileUpdate {
     pub nickname: Nickname,
     pub image: Option<ImageUrl>,
     /// None leaves it as it is.
@@ -36,9 +36,9 @@ const MAX_ATTEMPTS: u32 = 5;
 /// # Errors
 /// [`SetProfileError`]; nothing has changed then, unless the store can't tell.
 pub async fn set_profile(
-    store: &impl Profiles,
+    store: &impl ProfileStore,
     user: UserId,
-    wanted: &SetProfile,
+    wanted: &ProfileUpdate,
 ) -> Result<Profile, SetProfileError> {
     for _ in 0..MAX_ATTEMPTS {
         let profile = store.profile(user).await?.ok_or(SetProfileError::NotFound)?;
@@ -46,7 +46,7 @@ pub async fn set_profile(
         if grade != profile.grade && !wanted.by_supervisor {
             return Err(SetProfileError::Forbidden);
         }
-        let SetProfile { nickname, image, .. } = wanted.clone();
+        let ProfileUpdate { nickname, image, .. } = wanted.clone();
         let next = Profile { nickname, image, grade, version: profile.version + 1, ..profile };
         match store.save_profile(&next).await? {
             Write::Done => return Ok(next),
@@ -59,16 +59,17 @@ pub async fn set_profile(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{adapters::memory::MemoryAccounts, testing::registered};
+    use crate::{adapters::memory::MemoryAccounts, testing::registered_buyer};
     use rialto_kernel::AccountId;
 
     #[tokio::test]
     async fn a_buyer_may_set_everything_but_the_grade() {
         let store = MemoryAccounts::default();
-        let AccountId::User(user) = registered(&store, "ann@example.com").await.account_id else {
+        let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
+        else {
             panic!("a buyer")
         };
-        let wanted = |grade, by_supervisor| SetProfile {
+        let wanted = |grade, by_supervisor| ProfileUpdate {
             nickname: Nickname::parse("annie").unwrap(),
             image: None,
             grade,

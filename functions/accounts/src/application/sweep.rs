@@ -7,14 +7,14 @@ use std::time::Duration;
 pub const BATCH_LIMIT: usize = 200;
 
 /// How long a closed account waits until orders is asked again.
-pub const AGAIN_AFTER: Duration = Duration::from_secs(5 * 60);
+pub const RECHECK_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// How many accounts are looked at at once: most of the time is that of orders.
 const CONCURRENCY: usize = 10;
 
 /// What a sweep did.
 #[derive(Debug, Default)]
-pub struct SweepSummary {
+pub struct ErasureSummary {
     pub erased: usize,
     /// Orders of theirs go on.
     pub waiting: usize,
@@ -41,12 +41,12 @@ pub async fn sweep(
     store: &(impl ErasureQueue + AccountReader + SessionEnder + Sync),
     orders: &(impl OrdersClient + Sync),
     now: Timestamp,
-) -> Result<SweepSummary, StoreError> {
+) -> Result<ErasureSummary, StoreError> {
     let due = store.due(now, BATCH_LIMIT).await?;
     let settled = stream::iter(due)
         .map(|id| async move { (id, settle(store, orders, id, now).await) })
         .buffer_unordered(CONCURRENCY);
-    let count = |mut swept: SweepSummary, (id, result)| {
+    let count = |mut swept: ErasureSummary, (id, result)| {
         match result {
             Ok(Outcome::Erased) => {
                 tracing::info!(account = %id, "erased");
@@ -58,7 +58,7 @@ pub async fn sweep(
         }
         std::future::ready(swept)
     };
-    Ok(settled.fold(SweepSummary::default(), count).await)
+    Ok(settled.fold(ErasureSummary::default(), count).await)
 }
 
 async fn settle(
@@ -75,7 +75,7 @@ async fn settle(
     };
     store.end_all(id, None).await?;
     let (written, outcome) = if is_needed(orders, id).await? {
-        (store.reschedule(&account, now.plus(AGAIN_AFTER)).await?, Outcome::Waiting)
+        (store.reschedule(&account, now.plus(RECHECK_INTERVAL)).await?, Outcome::Waiting)
     } else {
         (store.erase(&account.erased()).await?, Outcome::Erased)
     };
@@ -101,23 +101,23 @@ mod tests {
         adapters::memory::MemoryAccounts,
         application::{
             addresses::add_address,
-            unregister_user::{ASK_AFTER, unregister_user},
+            unregister_user::{FIRST_CHECK_DELAY, unregister_user},
         },
         domain::account::Account,
-        ports::AddressBooks,
-        testing::{FakeOrders, address, registered},
+        ports::AddressBookStore,
+        testing::{FakeOrders, address, registered_buyer},
     };
     use rialto_contracts::EventContext;
     use rialto_kernel::{AddressId, Clock, SessionId, SystemClock, UserId};
 
-    fn counts(swept: &SweepSummary) -> (usize, usize, usize, usize) {
+    fn counts(swept: &ErasureSummary) -> (usize, usize, usize, usize) {
         (swept.erased, swept.waiting, swept.skipped, swept.failed.len())
     }
 
     #[tokio::test]
     async fn what_tells_of_a_person_is_erased_when_the_last_order_has_ended_and_not_before() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
-        let id = registered(&store, "ann@example.com").await.account_id;
+        let id = registered_buyer(&store, "ann@example.com").await.account_id;
         let AccountId::User(user) = id else { panic!("a buyer") };
         add_address(&store, user, AddressId::generate(now), &address("Ann"), false).await.unwrap();
         unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
@@ -126,14 +126,14 @@ mod tests {
         let silent = FakeOrders { silent: true, ..FakeOrders::default() };
         let over = FakeOrders::default();
         assert_eq!(counts(&sweep(&store, &over, now).await.unwrap()), (0, 0, 0, 0), "too early");
-        let time = now.plus(ASK_AFTER);
+        let time = now.plus(FIRST_CHECK_DELAY);
         assert_eq!(counts(&sweep(&store, &busy, time).await.unwrap()), (0, 1, 0, 0));
         assert_eq!(
             counts(&sweep(&store, &busy, time).await.unwrap()),
             (0, 0, 0, 0),
             "asked lately"
         );
-        let time = time.plus(AGAIN_AFTER);
+        let time = time.plus(RECHECK_INTERVAL);
         for _ in 0..2 {
             assert_eq!(
                 counts(&sweep(&store, &silent, time).await.unwrap()),
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(counts(&sweep(&store, &over, time).await.unwrap()), (1, 0, 0, 0));
         let (account, book) = store.addresses(user).await.unwrap().unwrap();
         assert_eq!((account.details, book.addresses.len()), (None, 0));
-        let later = time.plus(AGAIN_AFTER);
+        let later = time.plus(RECHECK_INTERVAL);
         assert_eq!(counts(&sweep(&store, &over, later).await.unwrap()), (0, 0, 0, 0));
     }
 
@@ -196,12 +196,14 @@ mod tests {
     #[tokio::test]
     async fn an_account_that_cannot_be_read_does_not_keep_the_others() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
-        let AccountId::User(user) = registered(&store, "ann@example.com").await.account_id else {
+        let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
+        else {
             panic!("a buyer")
         };
         unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
         let broken = Broken(store, AccountId::User(UserId::derive(&[b"broken"])));
-        let swept = sweep(&broken, &FakeOrders::default(), now.plus(ASK_AFTER)).await.unwrap();
+        let swept =
+            sweep(&broken, &FakeOrders::default(), now.plus(FIRST_CHECK_DELAY)).await.unwrap();
         assert_eq!(counts(&swept), (1, 0, 0, 1));
     }
 }

@@ -7,9 +7,9 @@ use rialto_kernel::{AccountId, SellerId, StoreError, Timestamp};
 #[derive(Debug, thiserror::Error)]
 pub enum UnregisterSellerError {
     #[error("the seller has open lines")]
-    InUse,
+    OpenLines,
     #[error("whether the seller has open lines isn't known: {0}")]
-    Unknown(StoreError),
+    OrdersUnavailable(StoreError),
     #[error(transparent)]
     Unregister(#[from] UnregisterError),
 }
@@ -31,8 +31,8 @@ pub async fn unregister_seller(
     if account.ok_or(UnregisterError::NotFound)?.is_registered() {
         match orders.has_open_lines(seller_id).await {
             Ok(false) => {}
-            Ok(true) => return Err(UnregisterSellerError::InUse),
-            Err(error) => return Err(UnregisterSellerError::Unknown(error)),
+            Ok(true) => return Err(UnregisterSellerError::OpenLines),
+            Err(error) => return Err(UnregisterSellerError::OrdersUnavailable(error)),
         }
     }
     Ok(unregister(store, id, cause, now).await?)
@@ -73,9 +73,9 @@ mod tests {
             FakeOrders { silent: true, ..FakeOrders::default() },
         );
         let refused = unregister_seller(&store, &busy, id, &cause, now).await;
-        assert!(matches!(refused, Err(UnregisterSellerError::InUse)));
+        assert!(matches!(refused, Err(UnregisterSellerError::OpenLines)));
         let refused = unregister_seller(&store, &silent, id, &cause, now).await;
-        assert!(matches!(refused, Err(UnregisterSellerError::Unknown(_))));
+        assert!(matches!(refused, Err(UnregisterSellerError::OrdersUnavailable(_))));
         assert!(store.account(AccountId::Seller(id)).await.unwrap().unwrap().is_registered());
 
         unregister_seller(&store, &FakeOrders::default(), id, &cause, now).await.unwrap();

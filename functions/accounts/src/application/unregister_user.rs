@@ -16,7 +16,7 @@ pub enum UnregisterError {
 
 /// When orders is asked for the first time whether anything is open: what it tells, an index tells it, which may not know the
 /// last order yet.
-pub const ASK_AFTER: Duration = Duration::from_secs(60);
+pub const FIRST_CHECK_DELAY: Duration = Duration::from_secs(60);
 
 /// How often closing is tried anew because the account or its password was changed in between.
 const MAX_ATTEMPTS: u32 = 5;
@@ -66,7 +66,7 @@ async fn close(
             store.credential(email).await?.filter(|credential| credential.account_id == id);
         let Some(credential) = credential else { continue };
         let (closed, events) = account.unregistered(cause, now);
-        match store.close(&closed, &credential, &events, now.plus(ASK_AFTER)).await? {
+        match store.close(&closed, &credential, &events, now.plus(FIRST_CHECK_DELAY)).await? {
             Write::Done => return Ok(()),
             Write::Conflict(()) => {}
         }
@@ -80,8 +80,8 @@ mod tests {
     use crate::{
         adapters::memory::MemoryAccounts,
         domain::{refresh_token::RefreshKey, session::Session},
-        ports::{Profiles, SessionReader, SessionStarter},
-        testing::registered,
+        ports::{ProfileStore, SessionReader, SessionStarter},
+        testing::registered_buyer,
     };
     use rialto_kernel::{Clock, SessionId, SystemClock};
 
@@ -89,7 +89,7 @@ mod tests {
     async fn a_closed_account_lets_nobody_in_and_frees_its_email() {
         let (store, now, cause) =
             (MemoryAccounts::default(), SystemClock.now(), EventContext::default());
-        let credential = registered(&store, "ann@example.com").await;
+        let credential = registered_buyer(&store, "ann@example.com").await;
         let AccountId::User(user) = credential.account_id else { panic!("a buyer") };
         let id = SessionId::generate(now);
         let session = Session::start(id, credential.account_id, &RefreshKey([1; 32]), now).0;
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Conflict(())));
         let account = store.account(credential.account_id).await.unwrap().unwrap();
         assert!(!account.is_registered() && account.details.is_some());
-        let again = registered(&store, "ANN@example.com").await;
+        let again = registered_buyer(&store, "ANN@example.com").await;
 
         // A second time nothing happens, and the email's new owner isn't touched.
         unregister_user(&store, user, &cause, now).await.unwrap();

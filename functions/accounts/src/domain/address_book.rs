@@ -2,7 +2,7 @@ use rialto_kernel::{Address, AddressId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// How many addresses a buyer keeps at most.
-pub const MAX: usize = 3;
+pub const MAX_ADDRESSES: usize = 3;
 
 /// A buyer's addresses, oldest first. One of them is the default, unless there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl AddressBook {
     /// With one more address, as the default if that is asked for or it is the only one. One that is there already is there once.
     ///
     /// # Errors
-    /// [`Full`] with [`MAX`] already.
+    /// [`Full`] with [`MAX_ADDRESSES`] already.
     pub fn with(
         &self,
         id: AddressId,
@@ -48,7 +48,7 @@ impl AddressBook {
         if let Some(again) = self.replaced(id, address.clone(), default) {
             return Ok(again);
         }
-        if self.addresses.len() >= MAX {
+        if self.addresses.len() >= MAX_ADDRESSES {
             return Err(AddressLimitReached);
         }
         let mut addresses = self.addresses.clone();

@@ -1,6 +1,6 @@
 //! What a person is called and reached by.
 
-use super::unprintable;
+use super::redacted_debug;
 use rialto_kernel::{Text, text::TextError};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct Email(String);
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Name(Text<1, 80>);
 
-unprintable!(Email, Name);
+redacted_debug!(Email, Name);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a mail address such as name@shop.example of 254 characters at most")]

@@ -1,6 +1,6 @@
 //! What lets somebody log in.
 
-use super::{contact::Email, unprintable};
+use super::{contact::Email, redacted_debug};
 use rialto_kernel::{AccountId, Text, Timestamp, text::TextError};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub struct Password(String);
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordHash(pub String);
 
-unprintable!(Password, PasswordHash);
+redacted_debug!(Password, PasswordHash);
 
 impl Password {
     /// One that somebody chooses.

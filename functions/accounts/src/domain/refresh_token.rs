@@ -1,6 +1,6 @@
 //! Refresh tokens: made from a key, a family and a number, so that the same one can be made again; kept as hashes.
 
-use super::unprintable;
+use super::redacted_debug;
 use rialto_kernel::{AccountId, SessionId, digest};
 use ring::{
     hmac,
@@ -25,19 +25,19 @@ pub struct VerifiedRefreshToken {
     pub token: RefreshToken,
 }
 
-unprintable!(RefreshKey, RefreshToken);
+redacted_debug!(RefreshKey, RefreshToken);
 
 /// The system has no randomness to make a key from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system has no randomness")]
-pub struct NoRandomness;
+pub struct RandomnessError;
 
 impl RefreshKey {
     /// # Errors
-    /// [`NoRandomness`].
-    pub fn generate() -> Result<Self, NoRandomness> {
+    /// [`RandomnessError`].
+    pub fn generate() -> Result<Self, RandomnessError> {
         let mut key = [0; 32];
-        SystemRandom::new().fill(&mut key).map_err(|_| NoRandomness)?;
+        SystemRandom::new().fill(&mut key).map_err(|_| RandomnessError)?;
         Ok(Self(key))
     }
 }

@@ -1,13 +1,13 @@
 //! Codes that are mailed to whoever has forgotten their password.
 
-use super::{refresh_token::NoRandomness, unprintable};
+use super::{redacted_debug, refresh_token::RandomnessError};
 use rialto_kernel::{AccountId, Timestamp, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long a code is good.
-pub const LIFETIME: Duration = Duration::from_secs(30 * 60);
+pub const RESET_CODE_LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LENGTH: usize = 16;
@@ -16,7 +16,7 @@ const LENGTH: usize = 16;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResetCode(String);
 
-unprintable!(ResetCode);
+redacted_debug!(ResetCode);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must have 1 to 64 characters")]
@@ -24,10 +24,10 @@ pub struct CodeError;
 
 impl ResetCode {
     /// # Errors
-    /// [`NoRandomness`].
-    pub fn generate() -> Result<Self, NoRandomness> {
+    /// [`RandomnessError`].
+    pub fn generate() -> Result<Self, RandomnessError> {
         let mut drawn = [0_u8; LENGTH];
-        SystemRandom::new().fill(&mut drawn).map_err(|_| NoRandomness)?;
+        SystemRandom::new().fill(&mut drawn).map_err(|_| RandomnessError)?;
         Ok(Self(drawn.iter().map(|byte| LETTERS[usize::from(byte & 31)] as char).collect()))
     }
 
@@ -82,7 +82,7 @@ impl PasswordReset {
         Self {
             account_id,
             code_hash: code.hash(),
-            expires_at: now.plus(LIFETIME),
+            expires_at: now.plus(RESET_CODE_LIFETIME),
             credential_version,
             version: now.millis().unsigned_abs(),
         }

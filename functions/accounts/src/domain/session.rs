@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How long a session goes on without being refreshed.
-pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How long after a refresh the token before leads to the same new one: a client whose answer was lost asks again.
-pub const GRACE: Duration = Duration::from_secs(30);
+pub const GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 /// One login on one device. It is also the family of its refresh tokens. One that was ended before its time, by logging out
 /// or because a refresh token was used twice, is no more.
@@ -58,7 +58,7 @@ impl Session {
             session_id,
             account_id,
             created_at: now,
-            expires_at: now.plus(LIFETIME),
+            expires_at: now.plus(SESSION_LIFETIME),
             generation: 1,
             refresh_hash: token.hash(),
             refreshed_at: now,
@@ -95,7 +95,7 @@ impl Session {
         } else if n == self.generation && shown.hash() == self.refresh_hash {
             let token = issue(n + 1);
             let next = Self {
-                expires_at: now.plus(LIFETIME),
+                expires_at: now.plus(SESSION_LIFETIME),
                 generation: n + 1,
                 refresh_hash: token.hash(),
                 refreshed_at: now,
@@ -103,7 +103,7 @@ impl Session {
                 ..self.clone()
             };
             RefreshOutcome::Rotated(next, token)
-        } else if n + 1 == self.generation && now < self.refreshed_at.plus(GRACE) {
+        } else if n + 1 == self.generation && now < self.refreshed_at.plus(GRACE_PERIOD) {
             RefreshOutcome::GraceReplay(issue(self.generation))
         } else if n < self.generation {
             RefreshOutcome::ReuseDetected
@@ -159,7 +159,7 @@ mod tests {
         let later = now().plus(Duration::from_secs(60));
         let (session, second) = next(&session, &first, later);
         assert_eq!((session.generation, session.version), (2, 2));
-        assert_eq!(session.expires_at, later.plus(LIFETIME));
+        assert_eq!(session.expires_at, later.plus(SESSION_LIFETIME));
         let (session, third) = next(&session, &second, later);
         assert_eq!(session.refresh_hash, third.hash());
         assert_ne!(second.hash(), third.hash());
@@ -169,10 +169,10 @@ mod tests {
     fn the_token_before_leads_to_the_same_one_again_for_half_a_minute() {
         let (session, first) = started();
         let (session, second) = next(&session, &first, now());
-        let just = Timestamp::from_millis(now().plus(GRACE).millis() - 1);
+        let just = Timestamp::from_millis(now().plus(GRACE_PERIOD).millis() - 1);
         assert_eq!(session.refresh(&first, 1, &KEY, just), RefreshOutcome::GraceReplay(second));
         assert_eq!(
-            session.refresh(&first, 1, &KEY, now().plus(GRACE)),
+            session.refresh(&first, 1, &KEY, now().plus(GRACE_PERIOD)),
             RefreshOutcome::ReuseDetected
         );
     }

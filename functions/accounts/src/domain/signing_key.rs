@@ -1,4 +1,4 @@
-use super::unprintable;
+use super::redacted_debug;
 
 /// A private key that signs one role's access tokens, as it is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -8,4 +8,4 @@ pub struct SigningSecret {
     pub pkcs8: Vec<u8>,
 }
 
-unprintable!(SigningSecret);
+redacted_debug!(SigningSecret);

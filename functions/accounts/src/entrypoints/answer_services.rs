@@ -1,6 +1,6 @@
 use crate::{
     adapters::dynamodb::DynamoAccounts,
-    application::answer_services::{address_of, mail_of},
+    application::internal_api::{find_address, notification_email},
 };
 use rialto_contracts::internal::accounts::AccountsRequest;
 use rialto_lambda::{
@@ -26,8 +26,10 @@ fn build(app: &FunctionContext) -> internal::Handler<AccountsRequest> {
 async fn handle(store: &DynamoAccounts, question: AccountsRequest) -> Result<Value, Failure> {
     match question {
         AccountsRequest::GetAddress(asked) => {
-            reply(&asked, &address_of(store, asked.user_id, asked.address_id).await?)
+            reply(&asked, &find_address(store, asked.user_id, asked.address_id).await?)
         }
-        AccountsRequest::GetEmail(asked) => reply(&asked, &mail_of(store, asked.account_id).await?),
+        AccountsRequest::GetEmail(asked) => {
+            reply(&asked, &notification_email(store, asked.account_id).await?)
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use crate::{
     adapters::dynamodb::DynamoAccounts,
-    application::authorize::{Decision, authorize},
+    application::authorize::{AuthorizerDecision, authorize},
 };
 use rialto_kernel::settings::JWKS;
 use rialto_lambda::{
@@ -52,11 +52,13 @@ async fn handle(
     let decision =
         authorize(store, &app.settings, &app.stage, authorization, app.clock.now()).await?;
     match &decision {
-        Decision::Allow(AuthorizerContext::Active { sub, .. }) => {
+        AuthorizerDecision::Allow(AuthorizerContext::Active { sub, .. }) => {
             tracing::info!(account = sub, "let in")
         }
-        Decision::Allow(AuthorizerContext::Ended) => tracing::info!("refused: expired or ended"),
-        Decision::Deny => tracing::info!("refused: no valid token"),
+        AuthorizerDecision::Allow(AuthorizerContext::Ended) => {
+            tracing::info!("refused: expired or ended")
+        }
+        AuthorizerDecision::Deny => tracing::info!("refused: no valid token"),
     }
     policy(&question.method_arn, &decision)
 }
@@ -70,15 +72,15 @@ fn authorization(question: &AuthorizerRequest) -> Option<&str> {
 
 /// The answer holds for this one call, as nothing of it is kept (a lifetime of 0 in the template). So it may name the whole
 /// stage, which spares the gateway from reading a path that a client chose as a pattern.
-fn policy(method_arn: &str, decision: &Decision) -> Result<Value, Failure> {
+fn policy(method_arn: &str, decision: &AuthorizerDecision) -> Result<Value, Failure> {
     let (effect, principal, context) = match decision {
-        Decision::Allow(authorized @ AuthorizerContext::Active { sub, .. }) => {
+        AuthorizerDecision::Allow(authorized @ AuthorizerContext::Active { sub, .. }) => {
             ("Allow", sub.as_str(), serde_json::to_value(authorized)?)
         }
-        Decision::Allow(authorized @ AuthorizerContext::Ended) => {
+        AuthorizerDecision::Allow(authorized @ AuthorizerContext::Ended) => {
             ("Allow", "nobody", serde_json::to_value(authorized)?)
         }
-        Decision::Deny => ("Deny", "nobody", json!({})),
+        AuthorizerDecision::Deny => ("Deny", "nobody", json!({})),
     };
     let stage: Vec<&str> = method_arn.splitn(3, '/').take(2).collect();
     Ok(json!({
@@ -111,7 +113,7 @@ mod tests {
     fn an_active_session_is_allowed_with_its_claims() {
         let sid = SessionId::derive(&[b"1"]);
         let active = AuthorizerContext::Active { sub: "usr_1".to_owned(), sid, role: Role::User };
-        let answer = policy(ARN, &Decision::Allow(active)).unwrap();
+        let answer = policy(ARN, &AuthorizerDecision::Allow(active)).unwrap();
         assert_eq!(statement(&answer), ("Allow", STAGE));
         assert_eq!(answer["principalId"], "usr_1");
         assert_eq!(
@@ -122,14 +124,14 @@ mod tests {
 
     #[test]
     fn an_ended_session_is_marked_so() {
-        let answer = policy(ARN, &Decision::Allow(AuthorizerContext::Ended)).unwrap();
+        let answer = policy(ARN, &AuthorizerDecision::Allow(AuthorizerContext::Ended)).unwrap();
         assert_eq!(statement(&answer), ("Allow", STAGE));
         assert_eq!(answer["context"], json!({"session": "ended"}));
     }
 
     #[test]
     fn whoever_is_turned_away_is_denied() {
-        let answer = policy(ARN, &Decision::Deny).unwrap();
+        let answer = policy(ARN, &AuthorizerDecision::Deny).unwrap();
         assert_eq!(statement(&answer), ("Deny", STAGE));
         assert_eq!(answer["context"], json!({}));
     }

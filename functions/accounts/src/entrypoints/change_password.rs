@@ -1,7 +1,7 @@
 use super::tokens::refused;
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
-    application::change_password::{ChangePassword, ChangePasswordError, change_password},
+    application::change_password::{ChangePasswordError, PasswordChange, change_password},
     domain::credential::Password,
 };
 use rialto_kernel::{Fields, Invalid, Timestamp};
@@ -36,12 +36,12 @@ pub struct ChangePasswordRequest {
 }
 
 impl ChangePasswordRequest {
-    fn parse(self, caller: Caller) -> Result<ChangePassword, Invalid> {
+    fn parse(self, caller: Caller) -> Result<PasswordChange, Invalid> {
         let mut fields = Fields::default();
         let old = fields.field("old_password", Password::from_login_input(&self.old_password));
         let new = fields.field("new_password", Password::new(&self.new_password));
         let Caller { account, session } = caller;
-        fields.build(old.zip(new).map(|(old, new)| ChangePassword {
+        fields.build(old.zip(new).map(|(old, new)| PasswordChange {
             account_id: account,
             session_id: session,
             old,
@@ -74,10 +74,10 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
 
 fn problem(error: ChangePasswordError, now: Timestamp) -> Problem {
     match error {
-        ChangePasswordError::Wrong => Problem::field("old_password", "is wrong"),
+        ChangePasswordError::WrongPassword => Problem::field("old_password", "is wrong"),
         ChangePasswordError::NotFound => Problem::not_found(),
         ChangePasswordError::Contended => Problem::unavailable(error),
-        ChangePasswordError::Attempt(error) => refused(error, now),
+        ChangePasswordError::RateLimited(error) => refused(error, now),
         ChangePasswordError::Hash(error) => Problem::internal(error),
         ChangePasswordError::Store(error) => error.into(),
     }

@@ -1,7 +1,7 @@
 use crate::{
     adapters::dynamodb::DynamoAccounts,
     domain::profile::{Grade, Nickname, Profile},
-    ports::Profiles,
+    ports::ProfileStore,
 };
 use rialto_kernel::UserId;
 use rialto_lambda::{

@@ -1,7 +1,7 @@
 use super::register_user::UserBody;
 use crate::{
     adapters::{dynamodb::DynamoAccounts, orders::Orders},
-    application::get_user::{Recent, get_user},
+    application::get_user::{RecentOrders, get_user},
 };
 use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{Amount, Currency, OrderId, Timestamp, UserId};
@@ -83,11 +83,11 @@ pub(crate) async fn handle(
     };
     let (account, recent) = get_user(store, orders, user_id, with_orders).await?;
     let (orders, degraded) = match recent {
-        Recent::NotAsked => (None, Vec::new()),
-        Recent::Orders(orders) => {
+        RecentOrders::NotRequested => (None, Vec::new()),
+        RecentOrders::Loaded(orders) => {
             (Some(orders.into_iter().map(RecentOrderBody::from).collect()), Vec::new())
         }
-        Recent::Unknown => (None, vec!["orders"]),
+        RecentOrders::Unavailable => (None, vec!["orders"]),
     };
     Ok(Response::ok(&UserWithOrders { user: UserBody::new(user_id, &account), orders, degraded }))
 }

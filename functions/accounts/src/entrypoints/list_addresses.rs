@@ -1,7 +1,7 @@
 use crate::{
     adapters::dynamodb::DynamoAccounts,
     application::addresses::{AddressError, list_addresses},
-    domain::address_book::{MAX, SavedAddress},
+    domain::address_book::{MAX_ADDRESSES, SavedAddress},
 };
 use rialto_kernel::{Address, AddressId, DropOff, Fields, Invalid, Phone, Text, UserId};
 use rialto_lambda::{
@@ -139,9 +139,8 @@ impl From<AddressError> for Problem {
     fn from(error: AddressError) -> Self {
         match error {
             AddressError::NotFound => Self::not_found(),
-            AddressError::LimitReached => {
-                Self::new(ProblemCode::LimitReached).detail(format!("{MAX} addresses can be kept."))
-            }
+            AddressError::LimitReached => Self::new(ProblemCode::LimitReached)
+                .detail(format!("{MAX_ADDRESSES} addresses can be kept.")),
             AddressError::Contended => Self::unavailable(error),
             AddressError::Store(error) => error.into(),
         }

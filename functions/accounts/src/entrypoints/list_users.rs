@@ -1,7 +1,7 @@
 use super::register_user::UserBody;
 use crate::{
     adapters::dynamodb::DynamoAccounts,
-    application::list_users::{Filter, list_users},
+    application::list_users::{UserFilter, list_users},
     domain::contact::{Email, Name},
 };
 use rialto_kernel::AccountId;
@@ -47,7 +47,7 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
     let (limit, position) = (query.limit()?, query.position()?);
     let email = query.get("email").map(Email::parse).transpose();
     let name = query.get("name").map(Name::parse).transpose();
-    let filter = Filter {
+    let filter = UserFilter {
         email: email.map_err(|error| Problem::field("email", error))?,
         name: name
             .map_err(|error| Problem::field("name", error))?

@@ -1,7 +1,7 @@
 use super::tokens::{TokensBody, answer, refused};
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords, secrets::SecretsManagerKeys},
-    application::log_in::{LogIn, LogInError, log_in},
+    application::log_in::{LogInError, LoginAttempt, log_in},
     domain::{contact::Email, credential::Password},
 };
 use rialto_aws::Stage;
@@ -47,13 +47,18 @@ pub struct LogInRequest {
 }
 
 impl LogInRequest {
-    fn parse(self, address: Option<IpAddr>, now: Timestamp) -> Result<LogIn, Invalid> {
+    fn parse(self, address: Option<IpAddr>, now: Timestamp) -> Result<LoginAttempt, Invalid> {
         let mut fields = Fields::default();
         let email = fields.field("email", Email::parse(&self.email));
         let password = fields.field("password", Password::from_login_input(&self.password));
         let session_id = SessionId::generate(now);
         let whole = email.zip(password);
-        fields.build(whole.map(|(email, password)| LogIn { email, password, address, session_id }))
+        fields.build(whole.map(|(email, password)| LoginAttempt {
+            email,
+            password,
+            address,
+            session_id,
+        }))
     }
 }
 
@@ -86,10 +91,10 @@ pub(crate) async fn handle(
 
 fn problem(error: LogInError, now: Timestamp) -> Problem {
     match error {
-        LogInError::Unauthenticated => {
+        LogInError::InvalidCredentials => {
             Problem::new(ProblemCode::Unauthenticated).detail("Wrong email or password.")
         }
-        LogInError::Attempt(error) => refused(error, now),
+        LogInError::RateLimited(error) => refused(error, now),
         LogInError::Issue(error) => error.into(),
         LogInError::Store(error) => error.into(),
     }

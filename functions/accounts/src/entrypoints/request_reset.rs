@@ -54,7 +54,7 @@ pub(crate) async fn handle(
     let now = request.now();
     match request_reset(store, mailer, &email, request.source, now).await {
         Ok(()) => Ok(Response::no_content()),
-        Err(RequestResetError::Attempt(error)) => Err(refused(error, now)),
+        Err(RequestResetError::RateLimited(error)) => Err(refused(error, now)),
         Err(RequestResetError::Store(error)) => Err(error.into()),
     }
 }

@@ -1,7 +1,7 @@
 use super::tokens::refused;
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
-    application::reset_password::{ResetPassword, ResetPasswordError, reset_password},
+    application::reset_password::{PasswordResetForm, ResetPasswordError, reset_password},
     domain::{contact::Email, credential::Password, reset::ResetCode},
 };
 use rialto_kernel::{Fields, Invalid, Timestamp};
@@ -38,13 +38,13 @@ pub struct ResetPasswordRequest {
 }
 
 impl ResetPasswordRequest {
-    fn parse(self, address: Option<IpAddr>) -> Result<ResetPassword, Invalid> {
+    fn parse(self, address: Option<IpAddr>) -> Result<PasswordResetForm, Invalid> {
         let mut fields = Fields::default();
         let email = fields.field("email", Email::parse(&self.email));
         let code = fields.field("code", ResetCode::parse(&self.code));
         let password = fields.field("password", Password::new(&self.password));
         let whole = email.zip(code).zip(password);
-        fields.build(whole.map(|((email, code), password)| ResetPassword {
+        fields.build(whole.map(|((email, code), password)| PasswordResetForm {
             email,
             code,
             password,
@@ -76,8 +76,8 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
 
 fn problem(error: ResetPasswordError, now: Timestamp) -> Problem {
     match error {
-        ResetPasswordError::Wrong => Problem::field("code", "is wrong, used or too old"),
-        ResetPasswordError::Attempt(error) => refused(error, now),
+        ResetPasswordError::InvalidCode => Problem::field("code", "is wrong, used or too old"),
+        ResetPasswordError::RateLimited(error) => refused(error, now),
         ResetPasswordError::Hash(error) => Problem::internal(error),
         ResetPasswordError::Store(error) => error.into(),
     }

@@ -1,7 +1,7 @@
 use super::get_profile::ProfileBody;
 use crate::{
     adapters::dynamodb::DynamoAccounts,
-    application::set_profile::{SetProfile, SetProfileError, set_profile},
+    application::set_profile::{ProfileUpdate, SetProfileError, set_profile},
     domain::profile::{Grade, Nickname},
 };
 use rialto_kernel::{AccountId, Fields, ImageUrl, Invalid, UserId};
@@ -39,12 +39,17 @@ pub struct SetProfileRequest {
 }
 
 impl SetProfileRequest {
-    fn parse(self, by_supervisor: bool) -> Result<SetProfile, Invalid> {
+    fn parse(self, by_supervisor: bool) -> Result<ProfileUpdate, Invalid> {
         let mut fields = Fields::default();
         let nickname = fields.field("nickname", Nickname::parse(&self.nickname));
         let image = self.image.and_then(|url| fields.field("image", ImageUrl::parse(&url)));
         let grade = self.grade.and_then(|grade| fields.field("grade", grade.parse()));
-        fields.build(nickname.map(|nickname| SetProfile { nickname, image, grade, by_supervisor }))
+        fields.build(nickname.map(|nickname| ProfileUpdate {
+            nickname,
+            image,
+            grade,
+            by_supervisor,
+        }))
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::{
     adapters::{dynamodb::DynamoAccounts, orders::Orders},
-    application::sweep::{SweepSummary, sweep},
+    application::sweep::{ErasureSummary, sweep},
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
 use rialto_lambda::{FunctionContext, boot};
@@ -29,7 +29,7 @@ fn build(app: &FunctionContext) -> boot::Handler {
                 tracing::error!(%account, %error, "an account can't be erased yet");
             }
             let failed = swept.failed.len();
-            let SweepSummary { erased, waiting, skipped: left, .. } = swept;
+            let ErasureSummary { erased, waiting, skipped: left, .. } = swept;
             Ok(json!({ "erased": erased, "waiting": waiting, "left": left, "failed": failed }))
         })
     })

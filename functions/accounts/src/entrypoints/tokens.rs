@@ -2,10 +2,10 @@
 
 use crate::{
     application::{
-        issue_tokens::{IssueError, Tokens},
-        rate_limit::AttemptError,
+        issue_tokens::{IssueTokensError, SessionTokens},
+        rate_limit::RateLimitError,
     },
-    domain::session::LIFETIME,
+    domain::session::SESSION_LIFETIME,
 };
 use rialto_kernel::{AccountId, Role, Timestamp};
 use rialto_lambda::{
@@ -33,8 +33,8 @@ pub struct TokensBody {
     pub account_id: AccountId,
 }
 
-pub(super) fn answer(tokens: &Tokens, base: &str) -> Response {
-    let Tokens { account_id, access_token, refresh_token } = tokens;
+pub(super) fn answer(tokens: &SessionTokens, base: &str) -> Response {
+    let SessionTokens { account_id, access_token, refresh_token } = tokens;
     let body = TokensBody {
         access_token: access_token.clone(),
         refresh_token: refresh_token.as_str().to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn answer(tokens: &Tokens, base: &str) -> Response {
         role: account_id.role(),
         account_id: *account_id,
     };
-    let cookie = cookie(refresh_token.as_str(), LIFETIME.as_secs(), base);
+    let cookie = cookie(refresh_token.as_str(), SESSION_LIFETIME.as_secs(), base);
     Response::ok(&body).header("Set-Cookie", cookie).header("Cache-Control", "no-store")
 }
 
@@ -58,20 +58,22 @@ fn cookie(value: &str, seconds: u64, base: &str) -> String {
     )
 }
 
-impl From<IssueError> for Problem {
-    fn from(error: IssueError) -> Self {
+impl From<IssueTokensError> for Problem {
+    fn from(error: IssueTokensError) -> Self {
         match error {
-            IssueError::NoSigningKey(_) | IssueError::NoRefreshKey => Self::unavailable(error),
-            IssueError::Key(error) => Self::internal(error),
-            IssueError::Store(error) => error.into(),
+            IssueTokensError::NoSigningKey(_) | IssueTokensError::NoRefreshKey => {
+                Self::unavailable(error)
+            }
+            IssueTokensError::Key(error) => Self::internal(error),
+            IssueTokensError::Store(error) => error.into(),
         }
     }
 }
 
-pub(super) fn refused(error: AttemptError, now: Timestamp) -> Problem {
+pub(super) fn refused(error: RateLimitError, now: Timestamp) -> Problem {
     match error {
-        AttemptError::TooMany { until } => Problem::too_many_requests(now, until),
-        AttemptError::Store(error) => error.into(),
+        RateLimitError::LimitExceeded { until } => Problem::too_many_requests(now, until),
+        RateLimitError::Store(error) => error.into(),
     }
 }
 
@@ -95,7 +97,7 @@ mod tests {
         let account_id = AccountId::User(UserId::derive(&[b"u"]));
         let refresh_token =
             RefreshToken::issue(&RefreshKey([1; 32]), account_id, SessionId::derive(&[b"1"]), 1);
-        let tokens = Tokens { account_id, access_token: "a.b.c".to_owned(), refresh_token };
+        let tokens = SessionTokens { account_id, access_token: "a.b.c".to_owned(), refresh_token };
         let reply = answer(&tokens, "/prod");
         let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
         let token = tokens.refresh_token.as_str();

@@ -49,10 +49,10 @@ pub(crate) async fn handle(
 impl From<UnregisterSellerError> for Problem {
     fn from(error: UnregisterSellerError) -> Self {
         match error {
-            UnregisterSellerError::InUse => {
+            UnregisterSellerError::OpenLines => {
                 Self::new(ProblemCode::InUse).detail("Lines of the seller are open still.")
             }
-            UnregisterSellerError::Unknown(error) => Self::unavailable(error),
+            UnregisterSellerError::OrdersUnavailable(error) => Self::unavailable(error),
             UnregisterSellerError::Unregister(error) => error.into(),
         }
     }

@@ -141,7 +141,7 @@ pub trait ErasureQueue {
     fn erase(&self, account: &Account) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-pub trait Profiles {
+pub trait ProfileStore {
     /// # Errors
     /// [`StoreError::Unavailable`] when the store can't answer.
     fn profile(
@@ -159,7 +159,7 @@ pub trait Profiles {
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-pub trait AddressBooks {
+pub trait AddressBookStore {
     /// A buyer's account and addresses as they are now; none without an account.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ pub trait OrdersClient {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when orders doesn't answer.
-    fn recent(
+    fn recent_orders(
         &self,
         user: UserId,
     ) -> impl Future<Output = Result<Vec<RecentOrder>, StoreError>> + Send;

@@ -1,6 +1,8 @@
 use super::DynamoAccounts;
 use crate::{
-    domain::attempts::{LimitedAction, RateLimitDecision, RateLimitKey, RateLimitSubject, WINDOW},
+    domain::rate_limit::{
+        LimitedAction, RATE_LIMIT_WINDOW, RateLimitDecision, RateLimitKey, RateLimitSubject,
+    },
     ports::RateLimiter,
 };
 use rialto_dynamo::{CountOutcome, Key};
@@ -9,12 +11,12 @@ use rialto_kernel::{StoreError, Timestamp, Write};
 fn key(counter: &RateLimitKey) -> Key {
     let whose = match &counter.subject {
         RateLimitSubject::Email(email) => format!("EMAIL#{email}"),
-        RateLimitSubject::Address(address) => format!("ADDRESS#{address}"),
+        RateLimitSubject::IpAddress(address) => format!("ADDRESS#{address}"),
     };
-    let what = match counter.attempt {
-        LimitedAction::Password => "PASSWORD",
-        LimitedAction::MailCode => "MAIL-CODE",
-        LimitedAction::Code => "CODE",
+    let what = match counter.action {
+        LimitedAction::VerifyPassword => "PASSWORD",
+        LimitedAction::RequestResetCode => "MAIL-CODE",
+        LimitedAction::VerifyResetCode => "CODE",
     };
     Key::new(whose, format!("ATTEMPTS#{what}"))
 }
@@ -25,9 +27,9 @@ impl RateLimiter for DynamoAccounts {
         counter: &RateLimitKey,
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
-        Ok(match self.table.count(&key(counter), counter.limit(), WINDOW, now).await? {
-            CountOutcome::Done => RateLimitDecision::Admitted,
-            CountOutcome::LimitReached { until } => RateLimitDecision::Refused { until },
+        Ok(match self.table.count(&key(counter), counter.limit(), RATE_LIMIT_WINDOW, now).await? {
+            CountOutcome::Done => RateLimitDecision::Allowed,
+            CountOutcome::LimitReached { until } => RateLimitDecision::Denied { until },
         })
     }
 

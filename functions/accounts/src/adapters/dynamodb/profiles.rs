@@ -1,12 +1,12 @@
 use super::{DynamoAccounts, account_key, addresses_key, profile_key};
 use crate::{
     domain::{account::Account, address_book::AddressBook, profile::Profile},
-    ports::{AddressBooks, Profiles},
+    ports::{AddressBookStore, ProfileStore},
 };
 use rialto_dynamo::{Precondition, read_item, write_item};
 use rialto_kernel::{AccountId, StoreError, UserId, Write};
 
-impl Profiles for DynamoAccounts {
+impl ProfileStore for DynamoAccounts {
     async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
         self.table.get(&profile_key(AccountId::User(user))).await?.map(read_item).transpose()
     }
@@ -17,7 +17,7 @@ impl Profiles for DynamoAccounts {
     }
 }
 
-impl AddressBooks for DynamoAccounts {
+impl AddressBookStore for DynamoAccounts {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         let id = AccountId::User(user);
         let keys = [account_key(id), addresses_key(id)];

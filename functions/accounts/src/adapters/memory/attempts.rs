@@ -1,6 +1,6 @@
 use super::MemoryAccounts;
 use crate::{
-    domain::attempts::{RateLimitDecision, RateLimitKey, WINDOW},
+    domain::rate_limit::{RATE_LIMIT_WINDOW, RateLimitDecision, RateLimitKey},
     ports::RateLimiter,
 };
 use rialto_kernel::{StoreError, Timestamp};
@@ -12,15 +12,16 @@ impl RateLimiter for MemoryAccounts {
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
         let mut state = self.state();
-        let (count, ends) = state.attempts.entry(counter.clone()).or_insert((0, now.plus(WINDOW)));
+        let (count, ends) =
+            state.attempts.entry(counter.clone()).or_insert((0, now.plus(RATE_LIMIT_WINDOW)));
         if *ends <= now {
-            (*count, *ends) = (0, now.plus(WINDOW));
+            (*count, *ends) = (0, now.plus(RATE_LIMIT_WINDOW));
         }
         if *count >= counter.limit() {
-            return Ok(RateLimitDecision::Refused { until: *ends });
+            return Ok(RateLimitDecision::Denied { until: *ends });
         }
         *count += 1;
-        Ok(RateLimitDecision::Admitted)
+        Ok(RateLimitDecision::Allowed)
     }
 
     async fn refund(&self, counter: &RateLimitKey) -> Result<(), StoreError> {

@@ -1,11 +1,11 @@
 use super::MemoryAccounts;
 use crate::{
     domain::{account::Account, address_book::AddressBook, profile::Profile},
-    ports::{AddressBooks, Profiles},
+    ports::{AddressBookStore, ProfileStore},
 };
 use rialto_kernel::{AccountId, StoreError, UserId, Write};
 
-impl Profiles for MemoryAccounts {
+impl ProfileStore for MemoryAccounts {
     async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
         Ok(self.state().profiles.get(&user).cloned())
     }
@@ -21,7 +21,7 @@ impl Profiles for MemoryAccounts {
     }
 }
 
-impl AddressBooks for MemoryAccounts {
+impl AddressBookStore for MemoryAccounts {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         let state = self.state();
         let id = AccountId::User(user);

@@ -4,7 +4,7 @@ use rialto_accounts::{
     adapters::{dynamodb::DynamoAccounts, memory::MemoryKeys, passwords::Argon2Passwords},
     application::{
         init_keys::init_keys,
-        log_in::{LogIn, log_in},
+        log_in::{LoginAttempt, log_in},
     },
     domain::{
         account::Account,
@@ -166,7 +166,7 @@ async fn an_unknown_email_and_a_wrong_password_take_the_same_requests() {
         ("ann@example.com", "wrong", "192.0.2.1", (false, 3)),
         ("ann@example.com", "correct horse", "192.0.2.1", (true, 6)),
     ] {
-        let request = LogIn {
+        let request = LoginAttempt {
             email: Email::parse(email).unwrap(),
             password: Password::from_login_input(password).unwrap(),
             address: Some(address.parse().unwrap()),

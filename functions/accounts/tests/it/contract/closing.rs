@@ -10,7 +10,8 @@ use rialto_accounts::{
         reset::{PasswordReset, ResetCode},
     },
     ports::{
-        AccountCloser, AccountReader, AddressBooks, CredentialReader, ErasureQueue, LastLoginWriter,
+        AccountCloser, AccountReader, AddressBookStore, CredentialReader, ErasureQueue,
+        LastLoginWriter,
     },
 };
 use rialto_contracts::{Event, EventContext};

@@ -1,4 +1,4 @@
-use crate::domain::attempts::{RateLimitDecision, RateLimitKey};
+use crate::domain::rate_limit::{RateLimitDecision, RateLimitKey};
 use rialto_kernel::{StoreError, Timestamp};
 
 pub trait RateLimiter {

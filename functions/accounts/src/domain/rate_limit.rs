@@ -1,6 +1,6 @@
 //! How often something may be tried, by whom.
 
-use super::{contact::Email, unprintable};
+use super::{contact::Email, redacted_debug};
 use rialto_kernel::Timestamp;
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -8,17 +8,17 @@ use std::{
 };
 
 /// How long attempts are counted before counting begins anew.
-pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+pub const RATE_LIMIT_WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// What is tried. Each is counted by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LimitedAction {
     /// A password, when logging in or changing it. What was right doesn't count.
-    Password,
+    VerifyPassword,
     /// Having a code mailed.
-    MailCode,
+    RequestResetCode,
     /// A mailed code. What was right doesn't count.
-    Code,
+    VerifyResetCode,
 }
 
 /// Whose attempts are counted.
@@ -27,52 +27,55 @@ pub enum RateLimitSubject {
     /// An email in lower case, whether it belongs to an account or not.
     Email(String),
     /// Where requests come from; of IPv6, the network of one household.
-    Address(IpAddr),
+    IpAddress(IpAddr),
 }
 
 /// One count: of one kind of attempt, by one subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RateLimitKey {
-    pub attempt: LimitedAction,
+    pub action: LimitedAction,
     pub subject: RateLimitSubject,
 }
 
-unprintable!(RateLimitSubject);
+redacted_debug!(RateLimitSubject);
 
 /// Whether something may be tried once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateLimitDecision {
-    Admitted,
+    Allowed,
     /// Not before the window ends.
-    Refused {
+    Denied {
         until: Timestamp,
     },
 }
 
 impl RateLimitKey {
     #[must_use]
-    pub fn email(attempt: LimitedAction, email: &Email) -> Self {
-        Self { attempt, subject: RateLimitSubject::Email(email.key()) }
+    pub fn email(action: LimitedAction, email: &Email) -> Self {
+        Self { action, subject: RateLimitSubject::Email(email.key()) }
     }
 
     #[must_use]
-    pub fn address(attempt: LimitedAction, address: IpAddr) -> Self {
+    pub fn ip_address(action: LimitedAction, address: IpAddr) -> Self {
         let address = match address {
             IpAddr::V6(v6) => {
                 v6.to_ipv4_mapped().map_or_else(|| IpAddr::V6(network(v6)), IpAddr::V4)
             }
             v4 => v4,
         };
-        Self { attempt, subject: RateLimitSubject::Address(address) }
+        Self { action, subject: RateLimitSubject::IpAddress(address) }
     }
 
     /// How many are admitted in one window. Many people may share an address.
     #[must_use]
     pub const fn limit(&self) -> u32 {
-        match (self.attempt, &self.subject) {
-            (LimitedAction::Password | LimitedAction::Code, RateLimitSubject::Email(_)) => 10,
-            (LimitedAction::MailCode, RateLimitSubject::Email(_)) => 5,
-            (_, RateLimitSubject::Address(_)) => 100,
+        match (self.action, &self.subject) {
+            (
+                LimitedAction::VerifyPassword | LimitedAction::VerifyResetCode,
+                RateLimitSubject::Email(_),
+            ) => 10,
+            (LimitedAction::RequestResetCode, RateLimitSubject::Email(_)) => 5,
+            (_, RateLimitSubject::IpAddress(_)) => 100,
         }
     }
 }
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     fn address(text: &str) -> RateLimitKey {
-        RateLimitKey::address(LimitedAction::Password, text.parse().unwrap())
+        RateLimitKey::ip_address(LimitedAction::VerifyPassword, text.parse().unwrap())
     }
 
     #[test]
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn an_email_is_counted_whatever_its_case_and_an_address_may_try_more() {
         let email =
-            |text| RateLimitKey::email(LimitedAction::Password, &Email::parse(text).unwrap());
+            |text| RateLimitKey::email(LimitedAction::VerifyPassword, &Email::parse(text).unwrap());
         assert_eq!(email("Ann@example.com"), email("ann@Example.com"));
         assert!(email("ann@example.com").limit() < address("192.0.2.1").limit());
         let printed = format!("{:?} {:?}", email("ann@example.com"), address("192.0.2.1"));
