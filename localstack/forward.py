@@ -1,13 +1,16 @@
-"""Hands every connection to ADDRESS:PORT on to 127.0.0.1:PORT, for containers, which can't reach the machine's loopback.
+"""Forwards TCP connections to ADDRESS:PORT to 127.0.0.1:PORT, for containers, which can't reach the
+loopback interface of this machine.
 
-    forward.py ADDRESS PORT [FROM_PORT]     FROM_PORT is where it listens, if not at PORT
+forward.py ADDRESS PORT [LISTEN_PORT]
+
+LISTEN_PORT is the port to listen on, if it isn't PORT.
 """
 
 import asyncio
 import sys
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(65536):
             writer.write(data)
@@ -17,17 +20,17 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.close()
 
 
-async def main(address: str, port: str, from_port: str = "") -> None:
+async def main(address: str, port: str, listen_port: str = "") -> None:
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there = await asyncio.open_connection("127.0.0.1", int(port))
-            await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
-            there[1].close()
+            target_reader, target_writer = await asyncio.open_connection("127.0.0.1", int(port))
+            await asyncio.gather(copy(reader, target_writer), copy(target_reader, writer))
+            target_writer.close()
         except OSError:
             pass
         writer.close()
 
-    server = await asyncio.start_server(forward, address, int(from_port or port))
+    server = await asyncio.start_server(forward, address, int(listen_port or port))
     await server.serve_forever()
 
 

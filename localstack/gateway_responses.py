@@ -1,7 +1,10 @@
-"""Gives an emulator the gateway responses that stand in the template's API body.
+"""Configures an emulator's API with the gateway responses in the template.
 
-AWS reads them there (x-amazon-apigateway-gateway-responses). The emulators take them one by one, and a deployment of the API
-has those that were there when it was made. LocalStack heeds their statuses, MiniStack their bodies too.
+gateway_responses.py TEMPLATE STACK STAGE
+
+AWS reads them from x-amazon-apigateway-gateway-responses in the API's body. The emulators ignore
+that and need API calls, followed by a deployment, which takes the responses of its time. LocalStack
+applies the statuses only, MiniStack the bodies too.
 """
 
 import sys
@@ -11,10 +14,10 @@ import yaml
 
 
 class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (!Ref, !Sub, …) as what stands behind them."""
+    """Reads CloudFormation's short forms (!Ref, !Sub, ...) as their arguments."""
 
 
-def short_form(loader, _tag, node):
+def construct_short_form(loader, _tag, node):
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):
@@ -22,25 +25,25 @@ def short_form(loader, _tag, node):
     return loader.construct_mapping(node)
 
 
-Loader.add_multi_constructor("!", short_form)
+Loader.add_multi_constructor("!", construct_short_form)
 
 
 def main(template: str, stack: str, stage: str) -> None:
     with open(template) as file:
         api = yaml.load(file, Loader)["Resources"]["Api"]
     responses = api["Properties"]["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
-    outputs = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
-    api_id = next(output["OutputValue"] for output in outputs if output["OutputKey"] == "ApiId")
+    description = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
     gateway = boto3.client("apigateway")
-    for kind, response in responses.items():
+    for response_type, response in responses.items():
         gateway.put_gateway_response(
-            restApiId=api_id,
-            responseType=kind,
+            restApiId=outputs["ApiId"],
+            responseType=response_type,
             statusCode=str(response["statusCode"]),
             responseParameters=response["responseParameters"],
             responseTemplates=response["responseTemplates"],
         )
-    gateway.create_deployment(restApiId=api_id, stageName=stage)
+    gateway.create_deployment(restApiId=outputs["ApiId"], stageName=stage)
 
 
 main(*sys.argv[1:])

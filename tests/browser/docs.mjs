@@ -1,4 +1,5 @@
-// Opens /docs in a real browser, makes a call from it, and sees the answer.
+// Opens /docs in Chromium, calls the API from the page, and checks the response that it shows.
+//
 //   node docs.mjs API_URL [SCREENSHOT]
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,39 +17,40 @@ const browser = await chromium.launchPersistentContext(profile, {
 });
 
 let failed = 0;
-function check(sentence, holds, detail = '') {
-  console.log(`test ${sentence} ... ${holds ? 'ok' : `FAILED ${detail}`}`);
-  if (!holds) failed += 1;
+function check(name, passed, detail = '') {
+  console.log(`test ${name} ... ${passed ? 'ok' : `FAILED ${detail}`}`);
+  if (!passed) failed += 1;
 }
 
 try {
   const page = await browser.newPage();
-  const elsewhere = [];
-  const complaints = [];
+  const foreignRequests = [];
+  const errors = [];
   page.on('request', (request) => {
-    if (/^https?:/.test(request.url()) && !request.url().startsWith(api)) elsewhere.push(request.url());
+    const url = request.url();
+    if (/^https?:/.test(url) && !url.startsWith(api)) foreignRequests.push(url);
   });
-  page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
+  page.on('pageerror', (error) => errors.push(String(error)));
 
   await page.goto(`${api}/docs`);
   await page.locator('.opblock').first().waitFor({ timeout: 20_000 });
   const shown = await page.locator('.opblock').count();
   const document = await (await fetch(`${api}/openapi.json`)).json();
   const operations = Object.values(document.paths).flatMap((path) => Object.keys(path)).length;
-  check('the page shows every operation of the document', shown === operations, `${shown} of ${operations}`);
+  check('the page shows every operation of the API document', shown === operations, `${shown} of ${operations}`);
 
   const operation = page.locator('#operations-catalog-catalogListProducts');
   await operation.locator('.opblock-summary-control').first().click();
-  const answered = page.waitForResponse((response) => response.url().startsWith(`${api}/products`));
+  const responded = page.waitForResponse((candidate) => candidate.url().startsWith(`${api}/products`));
   await operation.getByRole('button', { name: 'Execute' }).click();
-  const answer = await answered;
-  check('a call made from the page reaches the API under its stage', answer.status() === 200, `${answer.status()}`);
+  const response = await responded;
+  check('a call from the page reaches the API under its stage', response.status() === 200, `${response.status()}`);
   const status = operation.locator('.live-responses-table .response-col_status').last();
   await status.waitFor({ timeout: 20_000 });
-  check('the page shows the answer', (await status.innerText()).includes('200'), await status.innerText());
-  check('the page asks nobody else for anything', elsewhere.length === 0, elsewhere.join(', '));
-  check('the browser has nothing to complain of', complaints.length === 0, complaints.join('; '));
+  check('the page shows the response', (await status.innerText()).includes('200'), await status.innerText());
+  check('the page sends no requests to other hosts', foreignRequests.length === 0, foreignRequests.join(', '));
+  check('the browser reports no errors', errors.length === 0, errors.join('; '));
   if (screenshot) await page.screenshot({ path: screenshot });
 } finally {
   await browser.close();

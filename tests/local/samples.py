@@ -1,11 +1,13 @@
-"""The samples as a function can read them to the end, and whether it did.
+"""Prepares the samples in events/samples for an invocation, and checks the responses.
 
-    samples.py fill RUN_DIR FOLDER FUNCTION…     writes FOLDER/FUNCTION.json for each
-    samples.py check FUNCTION SAMPLE ANSWER      prints what the answer is; fails if it isn't what the function should say
+samples.py fill RUN_DIR FOLDER FUNCTION...    writes FOLDER/FUNCTION.json for each function
+samples.py check FUNCTION SAMPLE RESPONSE     prints the kind of response; exits with status 1 if
+                                              it isn't the expected one
 
-In events/samples stand ids of nobody, and `<access token>` for a token. Here are real ones: of accounts that are made for
-this, with a product, an address and an order, so that the shop's own stay as they are. The supervisor is the shop's. What
-comes by queue, stream or schedule is handed over as it is.
+The samples of routes contain made-up ids and placeholders such as `<access token>`. `fill` replaces
+them with those of new accounts, which have a product, an address and an order, so that the demo
+data stays unchanged. The supervisor is the one of the demo data. Samples of queues, streams and
+schedules are used as they are.
 """
 
 import base64
@@ -20,11 +22,11 @@ import urllib.request
 import uuid
 
 PASSWORD = "correct horse battery"
-# Answers that are right and no success.
-REFUSALS = {
-    "accounts-reset-password": 400,  # the code was only mailed
-    "catalog-set-product-status": 409,  # it is on sale already
-    "orders-cancel-order": 409,  # it is CONFIRMED
+# Expected error responses.
+EXPECTED_ERRORS = {
+    "accounts-reset-password": 400,  # the reset code is known only from a mail
+    "catalog-set-product-status": 409,  # the product is on sale already
+    "orders-cancel-order": 409,  # the order is CONFIRMED
 }
 
 
@@ -32,7 +34,10 @@ class Api:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def ask(self, method: str, path: str, body=None, token: str = "", key: str = "") -> tuple[int, dict]:
+    def send(
+        self, method: str, path: str, body=None, token: str = "", key: str = ""
+    ) -> tuple[int, dict]:
+        """The status and the body of the response."""
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -41,24 +46,25 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, json.loads(answer.read() or b"{}")
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, json.loads(response.read() or b"{}")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"{}")
 
-    def get(self, *arguments, **options) -> dict:
-        """Asks until it succeeds: products and orders are known everywhere only after a while."""
+    def send_until_success(self, *arguments, **options) -> dict:
+        """Retries for a minute, because other services learn of products and orders by events."""
         deadline = time.time() + 60
         while True:
-            status, answer = self.ask(*arguments, **options)
+            status, body = self.send(*arguments, **options)
             if status < 300:
-                return answer
+                return body
             if time.time() > deadline:
-                sys.exit(f"{arguments[0]} {arguments[1]} answers {status}: {answer}")
+                sys.exit(f"error: {arguments[0]} {arguments[1]} returned {status}: {body}")
             time.sleep(0.1)
 
     def log_in(self, email: str, password: str) -> dict:
-        return self.get("POST", "/auth/login", {"email": email, "password": password})["data"]
+        body = {"email": email, "password": password}
+        return self.send_until_success("POST", "/auth/login", body)["data"]
 
 
 def claims(token: str) -> dict:
@@ -66,59 +72,90 @@ def claims(token: str) -> dict:
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-class Cast:
-    """A buyer and a seller of their own, with what is theirs; each made when it is asked for first."""
+class Fixtures:
+    """A buyer and a seller with a product, an address and an order, each created on first use."""
 
     def __init__(self, api: Api, supervisor: dict) -> None:
-        self.api, self.made, self.supervisor = api, {}, supervisor
+        self.api, self.created, self.supervisor = api, {}, supervisor
 
     def __getattr__(self, name: str):
-        if name not in self.made:
-            self.made[name] = getattr(self, f"make_{name}")()
-        return self.made[name]
+        if name not in self.created:
+            self.created[name] = getattr(self, f"create_{name}")()
+        return self.created[name]
 
-    def account(self, kind: str, token: str = "") -> dict:
+    def create_account(self, kind: str, token: str = "") -> dict:
         email = f"sample-{uuid.uuid4().hex}@rialto.example"
         person = {"email": email, "password": PASSWORD, "name": "Sample", "phone": "+4915550100"}
-        self.api.get("POST", f"/{kind}", person, token=token)
+        self.api.send_until_success("POST", f"/{kind}", person, token=token)
         return self.api.log_in(email, PASSWORD) | {"email": email}
 
-    def make_buyer(self) -> dict:
-        return self.account("users")
+    def create_buyer(self) -> dict:
+        return self.create_account("users")
 
-    def make_seller(self) -> dict:
-        return self.account("sellers", token=self.supervisor["access_token"])
+    def create_seller(self) -> dict:
+        return self.create_account("sellers", token=self.supervisor["access_token"])
 
-    def make_items(self) -> list[str]:
-        return [product["item_id"] for product in self.api.get("GET", "/products?limit=2")["data"]]
+    def create_items(self) -> list[str]:
+        return [
+            product["item_id"]
+            for product in self.api.send_until_success("GET", "/products?limit=2")["data"]
+        ]
 
-    def make_product(self) -> str:
+    def create_product(self) -> str:
         token = self.seller["access_token"]
-        body = {"item_id": self.items[0], "title": "Sample", "description": "Of a sample.", "images": [], "price": 1900}
-        answer = self.api.get("POST", "/products", body | {"initial_stock": 30}, token=token)
-        product = answer["data"]["product_id"]
-        self.api.get("PUT", f"/products/{product}/status", {"status": "SELL"}, token=token)
-        self.api.get("GET", f"/products/{product}/stock", token=token)
+        body = {
+            "item_id": self.items[0],
+            "title": "Sample",
+            "description": "For a sample.",
+            "images": [],
+            "price": 1900,
+        }
+        body["initial_stock"] = 30
+        created = self.api.send_until_success("POST", "/products", body, token=token)
+        product = created["data"]["product_id"]
+        self.api.send_until_success(
+            "PUT", f"/products/{product}/status", {"status": "SELL"}, token=token
+        )
+        self.api.send_until_success("GET", f"/products/{product}/stock", token=token)
         return product
 
-    def make_address(self) -> str:
-        body = {"receiver": "Sample", "line1": "7 Mill Lane", "zipcode": "10115", "phone": "+4915550100", "drop_off": "DOOR"}
+    def create_address(self) -> str:
+        body = {
+            "receiver": "Sample",
+            "line1": "7 Mill Lane",
+            "zipcode": "10115",
+            "phone": "+4915550100",
+            "drop_off": "DOOR",
+        }
         path = f"/users/{self.id(self.buyer)}/addresses"
-        return self.api.get("POST", path, body, token=self.buyer["access_token"])["data"]["address_id"]
+        return self.api.send_until_success("POST", path, body, token=self.buyer["access_token"])[
+            "data"
+        ]["address_id"]
 
-    def make_order(self) -> str:
+    def create_order(self) -> str:
         token = self.buyer["access_token"]
         body = {
             "lines": [{"product_id": self.product, "quantity": 1}],
-            "address": {"receiver": "Sample", "line1": "7 Mill Lane", "zipcode": "10115", "phone": "+4915550100", "drop_off": "DOOR"},
+            "address": {
+                "receiver": "Sample",
+                "line1": "7 Mill Lane",
+                "zipcode": "10115",
+                "phone": "+4915550100",
+                "drop_off": "DOOR",
+            },
             "payment_method": "pm_card_visa",
         }
         path = f"/users/{self.id(self.buyer)}/orders"
-        order = self.api.get("POST", path, body, token=token, key=str(uuid.uuid4()))["data"]["order_id"]
+        order = self.api.send_until_success("POST", path, body, token=token, key=str(uuid.uuid4()))[
+            "data"
+        ]["order_id"]
         deadline = time.time() + 60
-        while self.api.get("GET", f"/orders/{order}", token=token)["data"]["state"] != "CONFIRMED":
+        while (
+            self.api.send_until_success("GET", f"/orders/{order}", token=token)["data"]["state"]
+            != "CONFIRMED"
+        ):
             if time.time() > deadline:
-                sys.exit(f"{order} isn't CONFIRMED after a minute")
+                sys.exit(f"error: {order} isn't CONFIRMED after a minute")
             time.sleep(0.1)
         return order
 
@@ -127,51 +164,57 @@ class Cast:
         return claims(account["access_token"])["sub"]
 
 
-def filled(function: str, sample: dict, cast: Cast, run_dir: str) -> dict:
+def fill_sample(function: str, sample: dict, fixtures: Fixtures, run_dir: str) -> dict:
     if "httpMethod" not in sample:
         return sample
     context = sample["requestContext"]
     role = context.get("authorizer", {}).get("role")
-    # The authorizer's own sample has no context yet.
-    account = {"SELLER": lambda: cast.seller, "SUPERVISOR": lambda: cast.supervisor}.get(role, lambda: cast.buyer)()
-    told = claims(account["access_token"])
+    # The authorizer's sample has no authorizer context.
+    if role == "SELLER":
+        account = fixtures.seller
+    elif role == "SUPERVISOR":
+        account = fixtures.supervisor
+    else:
+        account = fixtures.buyer
+    token_claims = claims(account["access_token"])
     text = json.dumps(sample)
-    stand_ins = {
+    replacements = {
         "<access token>": lambda: account["access_token"],
         "<refresh token>": lambda: account["refresh_token"],
         "<what it was>": lambda: PASSWORD,
         "<ten characters or more>": lambda: PASSWORD,
-        "ann.lee@mail.example": lambda: cast.buyer["email"],
+        "ann.lee@mail.example": lambda: fixtures.buyer["email"],
         "sales@lamps.example": lambda: f"sample-{uuid.uuid4().hex}@rialto.example",
-        "usr_01m7yq1whx4c6d8f0g2h4j6k8m": lambda: cast.id(cast.buyer),
-        "usr_01m7yq1whx0k2v9d4r8t6b3n5c": lambda: cast.id(cast.buyer),
-        "sel_01m7yq1whxtfwkj22ar3p70x9z": lambda: cast.id(cast.seller),
-        "ses_01m7yq1whx2c4d6f8g0h1j3k5m": lambda: told["sid"],
-        "adr_01m7yq1whx9q8p7n6m5k4j3h2g": lambda: cast.address,
-        "prd_01m7yq1whxp8vvmh99e3d8ee2y": lambda: cast.product,
-        "itm_01m7yq1whxezwg7dn257k45y71": lambda: cast.items[1],
+        "usr_01m7yq1whx4c6d8f0g2h4j6k8m": lambda: fixtures.id(fixtures.buyer),
+        "usr_01m7yq1whx0k2v9d4r8t6b3n5c": lambda: fixtures.id(fixtures.buyer),
+        "sel_01m7yq1whxtfwkj22ar3p70x9z": lambda: fixtures.id(fixtures.seller),
+        "ses_01m7yq1whx2c4d6f8g0h1j3k5m": lambda: token_claims["sid"],
+        "adr_01m7yq1whx9q8p7n6m5k4j3h2g": lambda: fixtures.address,
+        "prd_01m7yq1whxp8vvmh99e3d8ee2y": lambda: fixtures.product,
+        "itm_01m7yq1whxezwg7dn257k45y71": lambda: fixtures.items[1],
     }
     if function.startswith(("orders-", "payments-get-")):
-        stand_ins["ord_5kz3m8q1x7c9v2b4n6t8r0w3ye"] = lambda: cast.order
+        replacements["ord_5kz3m8q1x7c9v2b4n6t8r0w3ye"] = lambda: fixtures.order
     if function == "accounts-register-user":
-        stand_ins["ann.lee@mail.example"] = stand_ins["sales@lamps.example"]
-    for stands, real in stand_ins.items():
-        if stands in text:
-            text = text.replace(stands, real())
+        replacements["ann.lee@mail.example"] = replacements["sales@lamps.example"]
+    for placeholder, value in replacements.items():
+        if placeholder in text:
+            text = text.replace(placeholder, value())
     sample = json.loads(text)
     if role:
         sample["requestContext"]["authorizer"] = {
-            "principalId": told["sub"],
-            "sub": told["sub"],
-            "sid": told["sid"],
-            "role": told["role"],
+            "principalId": token_claims["sub"],
+            "sub": token_claims["sub"],
+            "sid": token_claims["sid"],
+            "role": token_claims["role"],
             "session": "active",
         }
     headers = {}
     if function == "payments-receive-webhook":
         now = str(int(time.time()))
-        signed = hmac.new(secret(run_dir, "webhook-secret"), f"{now}.{sample['body']}".encode(), hashlib.sha256)
-        headers["Stripe-Signature"] = f"t={now},v1={signed.hexdigest()}"
+        payload = f"{now}.{sample['body']}".encode()
+        signature = hmac.new(secret(run_dir, "webhook-secret"), payload, hashlib.sha256)
+        headers["Stripe-Signature"] = f"t={now},v1={signature.hexdigest()}"
     if function == "platform-simulate-provider":
         headers["Authorization"] = f"Bearer {secret(run_dir, 'provider-key').decode()}"
     for name, value in headers.items():
@@ -189,35 +232,35 @@ def fill(run_dir: str, folder: str, *functions: str) -> None:
         local = json.load(file)
     api, supervisor = Api(local["api_url"]), local["accounts"]["supervisor"]
     supervisor = api.log_in(supervisor["email"], supervisor["password"])
-    shared = Cast(api, supervisor)
+    shared = Fixtures(api, supervisor)
     os.makedirs(folder, exist_ok=True)
     for function in functions:
         with open(f"events/samples/{function}.json") as file:
             sample = json.load(file)
-        # Some functions of accounts end a session or an account, so each gets its own.
-        cast = Cast(api, supervisor) if function.startswith("accounts-") else shared
+        # Some functions of accounts end a session or close an account.
+        fixtures = Fixtures(api, supervisor) if function.startswith("accounts-") else shared
         with open(f"{folder}/{function}.json", "w") as file:
-            json.dump(filled(function, sample, cast, run_dir), file)
+            json.dump(fill_sample(function, sample, fixtures, run_dir), file)
 
 
-def check(function: str, sample: str, answer: str) -> None:
-    with open(sample) as file:
+def check(function: str, sample_file: str, response_file: str) -> None:
+    with open(sample_file) as file:
         sample = json.load(file)
-    with open(answer) as file:
-        answer = json.load(file)
-    if isinstance(answer, dict) and "errorType" in answer:
+    with open(response_file) as file:
+        response = json.load(file)
+    if isinstance(response, dict) and "errorType" in response:
         sys.exit(1)
     if function == "accounts-authorizer":
-        effect = answer["policyDocument"]["Statement"][0]["Effect"]
-        print(f"the authorizer says {effect}")
-        sys.exit(effect != "Allow" or answer.get("context", {}).get("session") != "active")
+        effect = response["policyDocument"]["Statement"][0]["Effect"]
+        print(f"authorizer: {effect}")
+        sys.exit(effect != "Allow" or response.get("context", {}).get("session") != "active")
     if "httpMethod" in sample:
-        status = answer["statusCode"]
-        print(status)
-        sys.exit(not (status < 300 or status == REFUSALS.get(function)))
-    # A consumer may well want a message again: the order in a sample isn't there.
-    again = isinstance(answer, dict) and answer.get("batchItemFailures")
-    print("an event, wanted again" if again else "an event, done")
+        status = response["statusCode"]
+        print(f"route: {status}")
+        sys.exit(not (status < 300 or status == EXPECTED_ERRORS.get(function)))
+    # Consumers may ask for a retry, because the orders in the samples don't exist.
+    retry = isinstance(response, dict) and response.get("batchItemFailures")
+    print("event: retry requested" if retry else "event: processed")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What LocalStack lacks to run Rialto without Docker."""
+"""Extensions of LocalStack that run Rialto without Docker."""

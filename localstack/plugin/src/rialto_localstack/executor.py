@@ -1,5 +1,5 @@
-"""LocalStack's execution environment as a process of this machine: started for its first call, kept for the next ones, and
-started anew after it crashed or took too long."""
+"""Runs Lambda functions as local processes. A process is started before its first invocation,
+reused for later ones, and replaced after a crash or a timeout."""
 
 import json
 import os
@@ -10,10 +10,12 @@ from localstack.services.lambda_.invocation.executor_endpoint import StatusError
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
-from rialto_localstack.instance import Ended, Instance, StartError
+from rialto_localstack.instance import Instance, InstanceEnded, StartError
 
-# What a process needs of this machine besides what Lambda gives a function.
+# Variables of LocalStack's environment that a function needs besides those that Lambda sets.
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "RUST_BACKTRACE")
+
+START_TIMEOUT = b'{"errorType":"Sandbox.Timedout","errorMessage":"The start took too long"}'
 
 
 class LocalExecutor(RuntimeExecutor):
@@ -39,27 +41,28 @@ class LocalExecutor(RuntimeExecutor):
             self._instance.started.result(config.LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT)
         except (StartError, TimeoutError) as error:
             self._instance.kill()
-            payload = getattr(error, "payload", b'{"errorType":"Sandbox.Timedout","errorMessage":"Its start took too long"}')
+            payload = getattr(error, "payload", START_TIMEOUT)
             raise StatusErrorException("the function can't start", payload=payload) from error
 
     def invoke(self, payload: dict[str, str]) -> InvocationResult:
-        read = self._log.stat().st_size
+        offset = self._log.stat().st_size
         timeout = self.function_version.config.timeout
         try:
-            answer, is_error = self._answer(payload, timeout)
+            response, is_error = self._invoke_instance(payload, timeout)
         except TimeoutError:
             self._instance.kill()
             message = f"{payload['invoke-id']} Task timed out after {timeout:.2f} seconds"
-            answer, is_error = json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": message}).encode(), True
+            error = {"errorType": "Sandbox.Timedout", "errorMessage": message}
+            response, is_error = json.dumps(error).encode(), True
         with open(self._log, "rb") as log:
-            log.seek(read)
+            log.seek(offset)
             logs = log.read().decode(errors="replace")
-        return InvocationResult(payload["invoke-id"], answer, is_error, logs or "(nothing)")
+        return InvocationResult(payload["invoke-id"], response, is_error, logs or "(no output)")
 
-    def _answer(self, payload: dict[str, str], timeout: int) -> tuple[bytes, bool]:
+    def _invoke_instance(self, payload: dict[str, str], timeout: int) -> tuple[bytes, bool]:
         try:
             return self._instance.invoke(payload, timeout)
-        except Ended:
+        except InstanceEnded:
             self._spawn()
             return self._instance.invoke(payload, timeout)
 
@@ -77,7 +80,7 @@ class LocalExecutor(RuntimeExecutor):
         return "127.0.0.1"
 
     def get_runtime_endpoint(self) -> str:
-        # Of the client in LocalStack's own images; nobody asks it here.
+        # Used only by the runtime client in LocalStack's container images.
         return f"http://127.0.0.1:{config.GATEWAY_LISTEN[0].port}"
 
     @classmethod

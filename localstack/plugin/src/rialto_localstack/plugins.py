@@ -1,4 +1,4 @@
-"""What LocalStack finds by its entry points (pyproject.toml)."""
+"""The entry points of LocalStack that this package registers (pyproject.toml)."""
 
 import os
 
@@ -7,7 +7,7 @@ from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 
 
 class LocalExecutorPlugin(RuntimeExecutorPlugin):
-    """LAMBDA_RUNTIME_EXECUTOR=local: functions are processes of this machine."""
+    """Selected by LAMBDA_RUNTIME_EXECUTOR=local: runs functions as local processes."""
 
     name = "local"
 
@@ -19,7 +19,8 @@ class LocalExecutorPlugin(RuntimeExecutorPlugin):
 
 @hooks.on_infra_start()
 def dynamodb_from_npm():
-    """DynamoDB Local comes from the npm package whose folder RIALTO_DYNAMODB_LOCAL names; LocalStack would download it."""
+    """Starts DynamoDB Local from the folder in RIALTO_DYNAMODB_LOCAL, which comes from npm, instead
+    of downloading it."""
     folder = os.environ.get("RIALTO_DYNAMODB_LOCAL")
     if not folder:
         return
@@ -29,9 +30,12 @@ def dynamodb_from_npm():
     from localstack.utils.threads import TMP_THREADS
 
     def start(server):
-        command = ["java", f"-Djava.library.path={folder}/DynamoDBLocal_lib", "-jar", f"{folder}/DynamoDBLocal.jar"]
-        command += ["-port", str(server.port), "-inMemory", "-disableTelemetry"]
-        thread = ShellCommandThread(command, name="dynamodb-local", strip_color=True, auto_restart=True, quiet=True)
+        command = ["java", f"-Djava.library.path={folder}/DynamoDBLocal_lib"]
+        command += ["-jar", f"{folder}/DynamoDBLocal.jar", "-port", str(server.port)]
+        command += ["-inMemory", "-disableTelemetry"]
+        thread = ShellCommandThread(
+            command, name="dynamodb-local", strip_color=True, auto_restart=True, quiet=True
+        )
         TMP_THREADS.append(thread)
         thread.start()
         return thread

@@ -1,6 +1,6 @@
-//! What has to hold once everything is quiet: of all that every other test did, in whole tables and all queues.
+//! Invariants of the final state: whole tables, all queues and all logs, after all other tests.
 //!
-//! A test binary of its own, because cargo runs one after the other: this one comes when `it` has ended.
+//! A test binary of its own, which `scripts/test` runs when the others have ended.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
 
