@@ -4,8 +4,10 @@
 mod contention;
 mod counter;
 mod delete;
+mod due;
 mod item;
 mod list;
+mod query;
 mod table;
 mod transaction;
 
@@ -14,6 +16,8 @@ pub use aws_sdk_dynamodb::types::{
     TransactWriteItem, Update,
 };
 pub use counter::CountOutcome;
+pub use due::{DueEntry, DueIndex};
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
 pub use list::{Listing, PageToken, Stretch};
+pub use query::PartitionQuery;
 pub use table::{Precondition, Table};

@@ -54,7 +54,7 @@ impl PageToken {
         &self.0
     }
 
-    fn key(text: &str) -> Result<Item, StoreError> {
+    pub(crate) fn key(text: &str) -> Result<Item, StoreError> {
         let key: HashMap<String, String> =
             serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         Ok(key.into_iter().map(|(name, value)| (name, AttributeValue::S(value))).collect())

@@ -1,5 +1,6 @@
 //! Serving one route of the API.
 
+mod address;
 mod cors;
 mod page;
 mod problem;
@@ -8,6 +9,7 @@ mod reply;
 mod request;
 mod serve;
 
+pub use address::AddressRequest;
 pub use cors::preflight;
 pub use page::{Limit, Page, Pagination};
 pub use problem::{Problem, ProblemBody, ProblemCode};
