@@ -1,10 +1,16 @@
 //! The API document: every service's part in one.
 
+use rialto_lambda::{
+    access::{self, Route},
+    http::ProblemBody,
+};
 use utoipa::{
-    OpenApi,
+    OpenApi, PartialSchema, ToSchema,
     openapi::{
-        Info, License, OpenApi as Document, PathItem, RefOr, Server,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        ContentBuilder, Info, License, OpenApi as Document, Ref, RefOr, ResponseBuilder, Server,
+        path::{Operation, ParameterIn, PathItem},
+        schema::Schema,
+        security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
         tag::Tag,
     },
 };
@@ -22,50 +28,110 @@ pub fn parts() -> Vec<(&'static str, Document)> {
     ]
 }
 
-/// The whole document.
+/// The API document: the services' parts, completed from the access table.
 #[must_use]
 pub fn document() -> Document {
-    let mut whole = Document::default();
+    let mut document = Document::default();
     for (_, part) in parts() {
-        whole.merge(part);
+        document.merge(part);
     }
     let mut info = Info::new("Rialto", "1");
     info.description = Some(DESCRIPTION.to_owned());
     info.license = Some(License::new("MIT"));
-    whole.info = info;
-    // Relative to the document itself: right under every stage prefix and domain.
-    whole.servers = Some(vec![Server::new(".")]);
-    whole.tags = Some(tags());
+    document.info = info;
+    // Relative to the document's own URL, so that it holds under every stage prefix and domain.
+    document.servers = Some(vec![Server::new(".")]);
+    document.tags = Some(tags());
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
     bearer.bearer_format = Some("JWT".to_owned());
     bearer.description =
-        Some("The access_token that POST /auth/login answers; good for 15 minutes.".to_owned());
-    let components = whole.components.get_or_insert_default();
+        Some("The access_token from POST /auth/login; valid for 15 minutes.".to_owned());
+    let components = document.components.get_or_insert_default();
     components
         .security_schemes
         .insert("access_token".to_owned(), SecurityScheme::Http(bearer).into());
-    whole.paths.paths.values_mut().for_each(describe_responses);
-    whole
-}
-
-/// Says of every answer what its status says; OpenAPI 3.1 wants a word.
-fn describe_responses(path: &mut PathItem) {
-    let operations =
-        [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete];
-    for operation in operations.into_iter().flatten() {
-        for (status, response) in &mut operation.responses.responses {
-            let RefOr::T(response) = response else { continue };
-            if response.description.is_empty() {
-                response.description = match status.as_str() {
-                    "201" => "It was created.",
-                    "204" => "It was done.",
-                    "4XX" => "It can't be done; `code` says why.",
-                    "5XX" => "It couldn't be done.",
-                    _ => "It is so.",
-                }
-                .to_owned();
+    components.schemas.insert(ProblemBody::name().into_owned(), ProblemBody::schema());
+    let mut referenced = Vec::new();
+    ProblemBody::schemas(&mut referenced);
+    components.schemas.extend(referenced);
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in methods(item) {
+            if let Some(route) =
+                access::ROUTES.iter().find(|route| route.path == path && route.method == method)
+            {
+                complete(operation, route);
             }
         }
+    }
+    document
+}
+
+fn methods(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    [
+        ("GET", &mut item.get),
+        ("POST", &mut item.post),
+        ("PUT", &mut item.put),
+        ("PATCH", &mut item.patch),
+        ("DELETE", &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// Adds what the access table says of an operation, and what all operations have in common.
+fn complete(operation: &mut Operation, route: &Route) {
+    operation.operation_id = Some(operation_id(route.function));
+    operation.tags = route.function.split('-').next().map(|service| vec![service.to_owned()]);
+    if route.who.requires_token() {
+        operation.security =
+            Some(vec![SecurityRequirement::new("access_token", Vec::<String>::new())]);
+    }
+    let responses = &mut operation.responses.responses;
+    for status in ["4XX", "5XX"] {
+        let schema = RefOr::Ref(Ref::from_schema_name(ProblemBody::name()));
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let response = ResponseBuilder::new().content("application/problem+json", content);
+        responses.insert(status.to_owned(), response.build().into());
+    }
+    for (status, response) in responses {
+        let RefOr::T(response) = response else { continue };
+        if response.description.is_empty() {
+            response.description = description(status).to_owned();
+        }
+    }
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        let is_cursor =
+            matches!(parameter.parameter_in, ParameterIn::Query) && parameter.name == "cursor";
+        if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+            && is_cursor
+        {
+            schema.min_length = Some(1);
+        }
+    }
+}
+
+/// `orders-place-order` as the document writes it: `ordersPlaceOrder`.
+#[must_use]
+pub fn operation_id(function: &str) -> String {
+    let mut upper = false;
+    let letters = function.chars().filter_map(|letter| {
+        if letter == '-' {
+            upper = true;
+            return None;
+        }
+        Some(if std::mem::take(&mut upper) { letter.to_ascii_uppercase() } else { letter })
+    });
+    letters.collect()
+}
+
+fn description(status: &str) -> &'static str {
+    match status {
+        "201" => "Created.",
+        "204" => "No content.",
+        "4XX" => "Client error; see `code`.",
+        "5XX" => "Server error.",
+        _ => "Success.",
     }
 }
 

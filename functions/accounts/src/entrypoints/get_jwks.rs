@@ -1,7 +1,7 @@
 use rialto_kernel::settings::JWKS;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Problem, ProblemBody, Request, Response},
+    http::{self, Problem, Request, Response},
     token::Jwks,
 };
 use serde::Serialize;
@@ -53,12 +53,8 @@ pub struct JwkBody {
 /// token's. While a key is replaced, the old one stays for as long as it may have signed a token that is still good. That a
 /// session goes on they don't tell.
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", operation_id = "accountsGetJwks", tag = "accounts",
-    responses(
-        (status = 200, body = JwksBody),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    get, path = "/.well-known/jwks.json",
+    responses((status = 200, body = JwksBody)),
 )]
 pub(crate) async fn handle(app: &FunctionContext, request: &Request) -> Result<Response, Problem> {
     let text =

@@ -3,7 +3,7 @@ use crate::adapters::dynamodb::DynamoAccounts;
 use rialto_kernel::UserId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, Request, Response},
 };
 use std::sync::Arc;
 
@@ -23,13 +23,9 @@ fn build(app: &FunctionContext) -> http::Handler {
 ///
 /// Nothing personal: what buyers choose to be known by, and their grade.
 #[utoipa::path(
-    get, path = "/users/{user_id}/public", operation_id = "accountsGetPublicUser", tag = "accounts",
+    get, path = "/users/{user_id}/public",
     params(("user_id" = UserId, Path)),
-    responses(
-        (status = 200, body = Data<ProfileBody>),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = Data<ProfileBody>)),
 )]
 pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     profile(store, request).await

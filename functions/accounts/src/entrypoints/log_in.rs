@@ -8,7 +8,7 @@ use rialto_aws::Stage;
 use rialto_kernel::{Fields, Invalid, SessionId, Timestamp};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -67,13 +67,11 @@ impl LogInRequest {
 /// Begins a session, for an account of any role. A wrong password and an email that nobody has get the same answer. Ten wrong
 /// attempts in a quarter of an hour are admitted for an email, and a hundred from an address.
 #[utoipa::path(
-    post, path = "/auth/login", operation_id = "accountsLogIn", tag = "accounts",
+    post, path = "/auth/login",
     request_body = LogInRequest,
     responses(
         (status = 200, body = Data<TokensBody>,
             headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn handle(

@@ -2,7 +2,7 @@ use super::tokens::logged_out;
 use crate::{adapters::dynamodb::DynamoAccounts, application::log_out::log_out};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Problem, ProblemBody, Request, Response},
+    http::{self, Problem, Request, Response},
 };
 use std::sync::Arc;
 
@@ -22,13 +22,10 @@ fn build(app: &FunctionContext) -> http::Handler {
 ///
 /// Ends the caller's session at once, for all services.
 #[utoipa::path(
-    post, path = "/auth/logout", operation_id = "accountsLogOut", tag = "accounts",
+    post, path = "/auth/logout",
     responses(
         (status = 204, headers(("Set-Cookie" = String, description = "Takes the refresh token back."))),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("access_token" = [])),
 )]
 pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let caller = request.caller()?;

@@ -6,7 +6,7 @@ use crate::{
 use rialto_aws::Stage;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemCode, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -51,13 +51,11 @@ pub struct RefreshRequest {
 /// The refresh token comes in the body or as the cookie, and is good once: the answer has the next one. For 30 seconds it leads
 /// to that same one again, in case the answer was lost; used later, it ends the session.
 #[utoipa::path(
-    post, path = "/auth/refresh", operation_id = "accountsRefresh", tag = "accounts",
+    post, path = "/auth/refresh",
     request_body = Option<RefreshRequest>,
     responses(
         (status = 200, body = Data<TokensBody>,
             headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn handle(

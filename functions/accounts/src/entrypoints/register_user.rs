@@ -10,7 +10,7 @@ use crate::{
 use rialto_kernel::{Fields, Invalid, Phone, Timestamp, UserId};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
+    http::{self, Data, Problem, ProblemCode, Request, Response},
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -96,13 +96,11 @@ impl UserBody {
 ///
 /// Makes a buyer's account with a default profile.
 #[utoipa::path(
-    post, path = "/users", operation_id = "accountsRegisterUser", tag = "accounts",
+    post, path = "/users",
     request_body = RegisterRequest,
     responses(
         (status = 201, body = Data<UserBody>,
             headers(("Location" = String, description = "Where it is, relative to the request."))),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {

@@ -6,7 +6,7 @@ use crate::{
 };
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Problem, ProblemBody, Request, Response},
+    http::{self, Problem, Request, Response},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -36,13 +36,9 @@ pub struct RequestResetRequest {
 /// The answer is the same for an email that nobody has. The code is good once, for half an hour; five are mailed in a quarter of an
 /// hour.
 #[utoipa::path(
-    post, path = "/auth/password-reset", operation_id = "accountsRequestReset", tag = "accounts",
+    post, path = "/auth/password-reset",
     request_body = RequestResetRequest,
-    responses(
-        (status = 204),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 204)),
 )]
 pub(crate) async fn handle(
     store: &DynamoAccounts,

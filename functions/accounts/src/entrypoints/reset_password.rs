@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{Fields, Invalid, Timestamp};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Problem, ProblemBody, Request, Response},
+    http::{self, Problem, Request, Response},
 };
 use serde::Deserialize;
 use std::{net::IpAddr, sync::Arc};
@@ -57,13 +57,9 @@ impl ResetPasswordRequest {
 ///
 /// Every session of the account ends. Ten wrong codes in a quarter of an hour are admitted for an email.
 #[utoipa::path(
-    put, path = "/auth/password-reset", operation_id = "accountsResetPassword", tag = "accounts",
+    put, path = "/auth/password-reset",
     request_body = ResetPasswordRequest,
-    responses(
-        (status = 204),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 204)),
 )]
 pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
     let now = request.now();

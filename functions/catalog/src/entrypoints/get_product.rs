@@ -10,7 +10,7 @@ use rialto_kernel::{
 };
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Problem, Request, Response},
     settings::Settings,
 };
 use serde::Serialize;
@@ -95,13 +95,9 @@ impl ProductBody {
 ///
 /// For everybody, while it shows as SELL or SOLD_OUT.
 #[utoipa::path(
-    get, path = "/products/{product_id}", operation_id = "catalogGetProduct", tag = "catalog",
+    get, path = "/products/{product_id}",
     params(("product_id" = ProductId, Path)),
-    responses(
-        (status = 200, body = Data<ProductBody>),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = Data<ProductBody>)),
 )]
 pub(crate) async fn handle(
     store: &DynamoCatalog,

@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{Amount, BrandId, CategoryId, Fields, Invalid, SellerId, Text};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Page, Problem, ProblemBody, Query, Request, Response},
+    http::{self, Data, Page, Problem, Query, Request, Response},
     settings::Settings,
 };
 use std::{fmt::Display, sync::Arc};
@@ -70,7 +70,7 @@ fn words(text: &str) -> Result<Tokens, String> {
 ///
 /// Those that show as SELL or SOLD_OUT. A page may hold fewer than `limit` though there are more.
 #[utoipa::path(
-    get, path = "/products", operation_id = "catalogListProducts", tag = "catalog",
+    get, path = "/products",
     params(
         ("category_id" = Option<CategoryId>, Query),
         ("brand_id" = Option<BrandId>, Query),
@@ -84,11 +84,7 @@ fn words(text: &str) -> Result<Tokens, String> {
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query),
     ),
-    responses(
-        (status = 200, body = Data<Vec<ProductBody>>),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 200, body = Data<Vec<ProductBody>>)),
 )]
 pub(crate) async fn handle(
     store: &DynamoCatalog,

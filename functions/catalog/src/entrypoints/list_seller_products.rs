@@ -8,7 +8,7 @@ use crate::{
 use rialto_kernel::SellerId;
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Page, Problem, ProblemBody, Request, Response},
+    http::{self, Data, Page, Problem, Request, Response},
     settings::Settings,
 };
 use std::sync::Arc;
@@ -29,18 +29,13 @@ fn build(app: &FunctionContext) -> http::Handler {
 ///
 /// Of every status, newest first. For that seller and supervisors.
 #[utoipa::path(
-    get, path = "/sellers/{seller_id}/products", operation_id = "catalogListSellerProducts", tag = "catalog",
+    get, path = "/sellers/{seller_id}/products",
     params(
         ("seller_id" = SellerId, Path),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query),
     ),
-    responses(
-        (status = 200, body = Data<Vec<OwnProductBody>>),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-    security(("access_token" = [])),
+    responses((status = 200, body = Data<Vec<OwnProductBody>>)),
 )]
 pub(crate) async fn handle(
     store: &DynamoCatalog,

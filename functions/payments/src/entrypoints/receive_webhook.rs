@@ -9,7 +9,7 @@ use crate::{
 use rialto_kernel::{OrderId, settings::WEBHOOK_SECRET, signature};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Problem, ProblemBody, Request, Response},
+    http::{self, Problem, Request, Response},
     telemetry::InvocationContext,
 };
 use serde::Deserialize;
@@ -66,14 +66,10 @@ impl Event {
 /// charge is looked up at the provider; how it ended there is recorded. An event that is unknown, known already or about
 /// something else is acknowledged and changes nothing. No token opens this route.
 #[utoipa::path(
-    post, path = "/webhooks/payments", operation_id = "paymentsReceiveWebhook", tag = "payments",
+    post, path = "/webhooks/payments",
     params(("Stripe-Signature" = String, Header)),
     request_body(content = Object, description = "An event of the provider's"),
-    responses(
-        (status = 204, description = "Heard"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    responses((status = 204, description = "Heard")),
 )]
 pub(crate) async fn handle(
     store: &(impl PaymentReader + PaymentWriter),

@@ -1,6 +1,6 @@
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Problem, ProblemBody, Response},
+    http::{self, Problem, Response},
 };
 use std::sync::Arc;
 
@@ -20,12 +20,8 @@ fn build(_: &FunctionContext) -> http::Handler {
 ///
 /// This document as a page, from which every route can be tried.
 #[utoipa::path(
-    get, path = "/docs", operation_id = "platformGetDocs", tag = "platform",
-    responses(
-        (status = 200, body = String, content_type = "text/html"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    get, path = "/docs",
+    responses((status = 200, body = String, content_type = "text/html")),
 )]
 pub(crate) async fn handle() -> Result<Response, Problem> {
     let page = miniz_oxide::inflate::decompress_to_vec(PACKED_PAGE).map_err(Problem::internal)?;

@@ -7,7 +7,7 @@ use crate::{
 use rialto_kernel::{Clock, SystemClock};
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Data, Problem, ProblemBody, Response},
+    http::{self, Data, Problem, Response},
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -74,12 +74,8 @@ impl From<&Check> for DependencyBody {
 ///
 /// Every dependency, with its latency. When one doesn't answer: 503, with `dependencies` naming it.
 #[utoipa::path(
-    get, path = "/health", operation_id = "platformGetHealth", tag = "platform",
-    responses(
-        (status = 200, body = Data<HealthBody>),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    get, path = "/health",
+    responses((status = 200, body = Data<HealthBody>)),
 )]
 pub(crate) async fn handle(probe: &impl Probe, clock: &dyn Clock) -> Result<Response, Problem> {
     let health = get_health(probe, clock).await;

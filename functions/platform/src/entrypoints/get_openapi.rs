@@ -1,6 +1,6 @@
 use rialto_lambda::{
     FunctionContext,
-    http::{self, Problem, ProblemBody, Response},
+    http::{self, Problem, Response},
 };
 use std::sync::Arc;
 
@@ -19,12 +19,8 @@ fn build(_: &FunctionContext) -> http::Handler {
 ///
 /// The OpenAPI document of every route.
 #[utoipa::path(
-    get, path = "/openapi.json", operation_id = "platformGetOpenapi", tag = "platform",
-    responses(
-        (status = 200, body = Object, content_type = "application/json"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
-    ),
+    get, path = "/openapi.json",
+    responses((status = 200, body = Object, content_type = "application/json")),
 )]
 pub(crate) async fn handle() -> Result<Response, Problem> {
     Ok(Response::raw(200, "application/json", DOCUMENT.to_owned()))
