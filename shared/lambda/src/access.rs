@@ -1,7 +1,8 @@
 //! The access table: every route of the API and who may call it.
 //!
-//! Functions look themselves up here, the API document and the template are checked against it, and a test walks it
-//! against a running system. A supervisor may call every route but the provider's.
+//! A route is declared here and nowhere else. The template's gateway, the defaults of the API document, the router of
+//! `cargo lambda watch` and the READMEs' route tables are generated from this table; functions look themselves up in it,
+//! and a test walks it against a running system. A supervisor may call every route but the provider's.
 
 use rialto_kernel::Role;
 
@@ -106,6 +107,11 @@ pub const ROUTES: &[Route] = &[
 #[must_use]
 pub fn of(function: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.function == function)
+}
+
+/// The methods that routes have on a path, in the table's order. `path` is a route's own, such as `/users/{user_id}`.
+pub fn methods(path: &str) -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().filter(move |route| route.path == path).map(|route| route.method)
 }
 
 #[cfg(test)]

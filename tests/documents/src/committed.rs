@@ -4,20 +4,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The checkout that this crate stands in.
+/// The root of the checkout.
 #[must_use]
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Whether committed documents are to be written anew.
+/// A committed document; `None` if it is missing or isn't JSON.
 #[must_use]
-pub fn blessing() -> bool {
-    std::env::var_os("RIALTO_BLESS").is_some_and(|value| value == "1")
-}
-
-/// A document as it is committed; none if it isn't there or isn't JSON.
-#[must_use]
-pub fn committed(path: &str) -> Option<Value> {
+pub fn committed_json(path: &str) -> Option<Value> {
     serde_json::from_slice(&fs::read(root().join(path)).ok()?).ok()
 }

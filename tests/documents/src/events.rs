@@ -78,7 +78,7 @@ pub fn decode(event: &Event) -> Result<bool, DecodeError> {
 /// What a schema lost or hardened since an older one of the same version. Fields may only be added, and only such as
 /// may be missing: what was published before has to stay readable.
 #[must_use]
-pub fn broken_promises(old: &Value, new: &Value) -> Vec<String> {
+pub fn breaking_changes(old: &Value, new: &Value) -> Vec<String> {
     let mut broken = Vec::new();
     compare("", old, new, &mut broken);
     broken
@@ -126,9 +126,9 @@ mod tests {
         let old = schema(&json!({"a": {"type": "string"}}), &["a"]);
         let more =
             json!({"a": {"type": "string", "description": "said better"}, "b": {"type": "string"}});
-        assert_eq!(broken_promises(&old, &schema(&more, &["a"])), Vec::<String>::new());
+        assert_eq!(breaking_changes(&old, &schema(&more, &["a"])), Vec::<String>::new());
         assert_eq!(
-            broken_promises(&old, &schema(&more, &["a", "b"])),
+            breaking_changes(&old, &schema(&more, &["a", "b"])),
             ["/required now names \"b\""]
         );
     }
@@ -136,10 +136,10 @@ mod tests {
     #[test]
     fn a_field_may_neither_go_nor_change() {
         let old = schema(&json!({"a": {"type": "string"}}), &[]);
-        assert_eq!(broken_promises(&old, &schema(&json!({}), &[])), ["/properties/a is gone"]);
+        assert_eq!(breaking_changes(&old, &schema(&json!({}), &[])), ["/properties/a is gone"]);
         let other = schema(&json!({"a": {"type": "integer"}}), &[]);
         assert_eq!(
-            broken_promises(&old, &other),
+            breaking_changes(&old, &other),
             ["/properties/a/type was \"string\" and is \"integer\""]
         );
     }

@@ -1,10 +1,8 @@
-//! The documents that stand in the repository and are made from its code: the API's `openapi.json`, and one JSON Schema
-//! for each event and version in `events/schemas`.
-//!
-//! `RIALTO_BLESS=1 cargo test -p rialto-documents` writes them anew.
+//! The committed documents that are generated from code: the API's `openapi.json`, and one JSON Schema
+//! for each event and version in `events/schemas`. `rialto_testkit::generated` says how they are written.
 
 pub mod api;
 mod committed;
 pub mod events;
 
-pub use committed::{blessing, committed, root};
+pub use committed::{committed_json, root};

@@ -1,21 +1,22 @@
-//! This checkout as the checks read it: its crates, its files and its template.
+//! The checkout as the checks read it (crates, files, template), and the files generated from it.
 
 #![expect(
     clippy::expect_used,
     reason = "a check that can't read the repository should fail loudly"
 )]
 
+pub mod assembly;
 mod repository;
 mod template;
 
 pub use repository::{Bin, Repository, Service};
 pub use template::{Function, Resource, Statement, Template, reference, statements, text};
 
-/// Fails with everything that was found, and what to do about it.
+/// Fails with every violation that was found, and its remedy.
 ///
 /// # Panics
 /// Unless nothing was found.
-pub fn refuse(found: impl IntoIterator<Item = String>, remedy: &str) {
+pub fn assert_no_violations(found: impl IntoIterator<Item = String>, remedy: &str) {
     let found: Vec<_> = found.into_iter().collect();
     assert!(found.is_empty(), "{}\n\nWhat to do: {remedy}\n", found.join("\n"));
 }

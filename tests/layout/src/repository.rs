@@ -32,17 +32,17 @@ pub struct Bin {
 impl Bin {
     /// The name without its service: `place-order`.
     #[must_use]
-    pub fn work(&self) -> &str {
+    pub fn action(&self) -> &str {
         self.name
             .strip_prefix(&self.service)
-            .and_then(|work| work.strip_prefix('-'))
+            .and_then(|action| action.strip_prefix('-'))
             .unwrap_or(&self.name)
     }
 
-    /// The service that a consumer hears: `orders` of `inventory-on-orders`.
+    /// The service whose events a consumer handles: `orders` of `inventory-on-orders`.
     #[must_use]
-    pub fn hears(&self) -> Option<&str> {
-        self.work().strip_prefix("on-")
+    pub fn consumes(&self) -> Option<&str> {
+        self.action().strip_prefix("on-")
     }
 }
 

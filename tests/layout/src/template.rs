@@ -43,7 +43,7 @@ impl Template {
     pub fn read(repository: &Repository) -> Self {
         let file = std::fs::read_to_string(repository.root.join("template.yaml"));
         let yaml = yaml_serde::from_str(&file.expect("template.yaml is there"));
-        Self { document: written_out(yaml.expect("template.yaml is YAML")) }
+        Self { document: expand_short_forms(yaml.expect("template.yaml is YAML")) }
     }
 
     /// Every resource.
@@ -145,7 +145,7 @@ pub fn text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["Fn::Sub"].as_str()).or_else(|| value["Fn::Sub"][0].as_str())
 }
 
-fn written_out(value: yaml_serde::Value) -> Value {
+fn expand_short_forms(value: yaml_serde::Value) -> Value {
     match value {
         yaml_serde::Value::Null => Value::Null,
         yaml_serde::Value::Bool(value) => json!(value),
@@ -155,14 +155,14 @@ fn written_out(value: yaml_serde::Value) -> Value {
             .or_else(|| number.as_f64().map(Value::from))
             .unwrap_or_default(),
         yaml_serde::Value::String(text) => Value::String(text),
-        yaml_serde::Value::Sequence(list) => list.into_iter().map(written_out).collect(),
+        yaml_serde::Value::Sequence(list) => list.into_iter().map(expand_short_forms).collect(),
         yaml_serde::Value::Mapping(mapping) => {
             let entry = |(key, value)| {
-                let key = match written_out(key) {
+                let key = match expand_short_forms(key) {
                     Value::String(key) => key,
                     other => other.to_string(),
                 };
-                (key, written_out(value))
+                (key, expand_short_forms(value))
             };
             Value::Object(mapping.into_iter().map(entry).collect())
         }
@@ -174,7 +174,7 @@ fn written_out(value: yaml_serde::Value) -> Value {
             } else {
                 format!("Fn::{tag}")
             };
-            Value::Object(Map::from_iter([(name, written_out(tagged.value))]))
+            Value::Object(Map::from_iter([(name, expand_short_forms(tagged.value))]))
         }
     }
 }

@@ -14,6 +14,7 @@ pub enum ProblemCode {
     TokenExpired,
     Forbidden,
     NotFound,
+    MethodNotAllowed,
     IllegalTransition,
     NotOrderable,
     InsufficientStock,
@@ -39,6 +40,7 @@ impl ProblemCode {
             Self::Unauthenticated | Self::TokenExpired => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
             Self::IllegalTransition
             | Self::NotOrderable
             | Self::InsufficientStock
@@ -57,13 +59,16 @@ impl ProblemCode {
         }
     }
 
-    const fn title(self) -> &'static str {
+    /// The same for every problem with this code.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
         match self {
             Self::Invalid => "The request is invalid",
             Self::Unauthenticated => "A valid access token is needed",
             Self::TokenExpired => "The access token has expired",
             Self::Forbidden => "Not yours to do",
             Self::NotFound => "There is no such thing",
+            Self::MethodNotAllowed => "Method not allowed",
             Self::IllegalTransition => "Its state doesn't allow this",
             Self::NotOrderable => "A product can't be ordered",
             Self::InsufficientStock => "There isn't that much stock",

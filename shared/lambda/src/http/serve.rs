@@ -96,19 +96,33 @@ pub fn serve_raw(
     });
 }
 
-/// Serves preflight requests of every path.
+/// Serves what no route serves on the paths of the access table: preflight requests, and every other method with 405.
 pub fn serve_preflight(function: &'static str) {
     boot::start(function, |app| {
         let app = app.clone();
         Ok(serve_all(Arc::new(move |request, _| {
             let app = app.clone();
             Box::pin(async move {
+                let method = request.method.clone();
+                let path = request.context.resource_path.clone();
                 let request = read(request);
+                let origin = request.header("origin");
                 let origins = app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default();
-                Ok(cors::preflight(request.header("origin"), &origins))
+                Ok(if method == "OPTIONS" {
+                    cors::preflight(origin, &origins)
+                } else {
+                    tracing::info!(status = 405_u64, method, "method not allowed");
+                    cors::allow(method_not_allowed(path.as_deref()), origin, &origins)
+                })
             })
         })))
     });
+}
+
+/// 405 with `Allow`. `path` is the route's own, such as `/users/{user_id}`.
+fn method_not_allowed(path: Option<&str>) -> Response {
+    let methods: Vec<_> = access::methods(path.unwrap_or_default()).chain(["OPTIONS"]).collect();
+    Problem::new(ProblemCode::MethodNotAllowed).into_reply().header("Allow", methods.join(", "))
 }
 
 type Answer = Arc<
@@ -320,6 +334,22 @@ mod tests {
     use rialto_aws::{Stage, emulator_config};
     use rialto_kernel::{Clock, SessionId, SupervisorId, SystemClock, Timestamp, UserId};
     use serde_json::{Value, json};
+
+    #[test]
+    fn methods_without_a_route_are_405_with_allow() {
+        let reply = method_not_allowed(Some("/users/{user_id}"));
+        assert_eq!(reply.status, 405);
+        assert!(reply.body.contains("\"code\":\"method_not_allowed\""), "{}", reply.body);
+        assert!(reply.headers.contains(&("Content-Type", "application/problem+json".to_owned())));
+        assert!(reply.headers.contains(&("Allow", "GET, PATCH, DELETE, OPTIONS".to_owned())));
+    }
+
+    #[test]
+    fn methods_of_an_unknown_path_are_405_too() {
+        let reply = method_not_allowed(None);
+        assert_eq!(reply.status, 405);
+        assert!(reply.headers.contains(&("Allow", "OPTIONS".to_owned())));
+    }
 
     /// A served route whose handler answers 204, and the key that signs its callers' tokens.
     struct Served {

@@ -1,8 +1,12 @@
 //! The API document.
 
-use crate::refuse;
-use rialto_documents::{api, blessing, root};
+use crate::assert_no_violations;
+use rialto_documents::{
+    api::{self, operation_id},
+    root,
+};
 use rialto_lambda::access;
+use rialto_testkit::generated::assert_current;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,29 +30,14 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     operations
 }
 
-/// `orders-place-order` as the document writes it: `ordersPlaceOrder`.
-fn camel_case(function: &str) -> String {
-    let mut parts = function.split('-');
-    let first = parts.next().unwrap().to_owned();
-    parts.fold(first, |name, part| name + &part[..1].to_uppercase() + &part[1..])
+#[test]
+fn generated_document_is_current() {
+    let document = serde_json::to_string_pretty(&api::document()).unwrap() + "\n";
+    assert_current(&root().join("openapi.json"), &document);
 }
 
 #[test]
-fn the_committed_document_is_the_one_that_the_code_makes() {
-    let made = serde_json::to_string_pretty(&api::document()).unwrap() + "\n";
-    let path = root().join("openapi.json");
-    if blessing() {
-        return fs::write(&path, made).unwrap();
-    }
-    assert!(
-        fs::read_to_string(&path).is_ok_and(|committed| committed == made),
-        "openapi.json isn't what the handlers say\n\n\
-         What to do: run `RIALTO_BLESS=1 cargo test -p rialto-documents`, look at what changed, and commit it.\n"
-    );
-}
-
-#[test]
-fn the_documents_operations_are_the_access_tables_routes_one_to_one() {
+fn operations_match_the_access_tables_routes() {
     let document = document();
     let described: BTreeSet<_> = operations(&document)
         .into_iter()
@@ -58,7 +47,7 @@ fn the_documents_operations_are_the_access_tables_routes_one_to_one() {
         .collect();
     let routed: BTreeSet<_> = access::ROUTES
         .iter()
-        .map(|route| (route.method.to_owned(), route.path.to_owned(), camel_case(route.function)))
+        .map(|route| (route.method.to_owned(), route.path.to_owned(), operation_id(route.function)))
         .collect();
     let missing = routed
         .difference(&described)
@@ -66,15 +55,15 @@ fn the_documents_operations_are_the_access_tables_routes_one_to_one() {
     let unknown = described
         .difference(&routed)
         .map(|route| format!("{route:?} is no route of the access table"));
-    refuse(
+    assert_no_violations(
         missing.chain(unknown),
-        "write #[utoipa::path] on the route's handler with the access table's method and path and the bin's name in camel \
-         case as operation_id, and name the handler in its service's ApiDocument.",
+        "write #[utoipa::path] on the route's handler with the access table's method and path, and name the \
+         handler in its service's ApiDocument.",
     );
 }
 
 #[test]
-fn every_operation_says_what_it_does_and_whose_it_is() {
+fn every_operation_has_a_summary_and_its_services_tag() {
     let document = document();
     let found = operations(&document).into_iter().filter(|(method, path, operation)| {
         let route =
@@ -89,7 +78,7 @@ fn every_operation_says_what_it_does_and_whose_it_is() {
         operation["summary"].as_str().is_none_or(str::is_empty)
             || service.is_none_or(|service| tags != [service])
     });
-    refuse(
+    assert_no_violations(
         found.map(|(method, path, operation)| {
             format!("{method} {path}: {} {}", operation["summary"], operation["tags"])
         }),
@@ -98,7 +87,7 @@ fn every_operation_says_what_it_does_and_whose_it_is() {
 }
 
 #[test]
-fn every_operation_describes_its_success_and_its_problems() {
+fn operations_describe_success_and_problems() {
     let document = document();
     let mut found = Vec::new();
     for (method, path, operation) in operations(&document) {
@@ -119,27 +108,27 @@ fn every_operation_describes_its_success_and_its_problems() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "responses: a 2XX, and 4XX and 5XX with ProblemBody as application/problem+json.",
     );
 }
 
 #[test]
-fn what_is_created_has_a_location() {
+fn created_responses_have_a_location() {
     let document = document();
     let found = operations(&document).into_iter().filter(|(_, _, operation)| {
         let created = &operation["responses"]["201"];
         !created.is_null() && created["headers"]["Location"].is_null()
     });
-    refuse(
+    assert_no_violations(
         found.map(|(method, path, _)| format!("{method} {path}")),
         "describe it: headers((\"Location\" = String, description = \"Where it is, relative to the request.\")).",
     );
 }
 
 #[test]
-fn an_operation_asks_for_a_token_exactly_where_the_access_table_does() {
+fn operations_require_a_token_where_the_table_does() {
     let document = document();
     let found = operations(&document).into_iter().filter(|(method, path, operation)| {
         let route =
@@ -147,7 +136,7 @@ fn an_operation_asks_for_a_token_exactly_where_the_access_table_does() {
         let asks = operation["security"][0].get("access_token").is_some();
         route.is_some_and(|route| asks != route.who.requires_token())
     });
-    refuse(
+    assert_no_violations(
         found
             .map(|(method, path, operation)| format!("{method} {path}: {}", operation["security"])),
         "security((\"access_token\" = [])) on each route that is called with a token, and on no other.",
@@ -155,7 +144,7 @@ fn an_operation_asks_for_a_token_exactly_where_the_access_table_does() {
 }
 
 #[test]
-fn a_paths_parameters_are_those_that_its_operation_declares() {
+fn path_parameters_are_declared() {
     let document = document();
     let mut found = Vec::new();
     for (method, path, operation) in operations(&document) {
@@ -173,30 +162,57 @@ fn a_paths_parameters_are_those_that_its_operation_declares() {
             found.push(format!("{method} {path} declares {declared:?}"));
         }
     }
-    refuse(found, "params((\"order_id\" = OrderId, Path)).");
+    assert_no_violations(found, "params((\"order_id\" = OrderId, Path)).");
+}
+
+/// The entrypoint of a route, as source text.
+fn entrypoint(function: &str) -> String {
+    let (service, action) = function.split_once('-').unwrap();
+    let file = action.replace('-', "_");
+    let path = root().join(format!("functions/{service}/src/entrypoints/{file}.rs"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
-fn a_write_that_needs_a_key_says_so() {
-    // As the contract lists them.
-    let keyed = ["inventory-adjust-stock", "orders-place-order", "payments-issue-refund"];
+fn routes_that_read_an_idempotency_key_declare_it() {
     let document = document();
-    let found = operations(&document).into_iter().filter(|(_, _, operation)| {
-        let id = operation["operationId"].as_str().unwrap_or_default();
+    let mut found = Vec::new();
+    for (method, path, operation) in operations(&document) {
+        let route = access::ROUTES
+            .iter()
+            .find(|route| route.method == method && route.path == path)
+            .unwrap();
         let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let says = parameters
+        let declared = parameters
             .filter(|parameter| parameter["in"] == "header" && parameter["required"] == true)
             .any(|parameter| parameter["name"] == "Idempotency-Key");
-        says != keyed.iter().any(|function| camel_case(function) == id)
-    });
-    refuse(
-        found.map(|(method, path, _)| format!("{method} {path}")),
-        "declare the header Idempotency-Key where the handler reads it, and list the function here.",
+        if declared != entrypoint(route.function).contains(".idempotency_key()") {
+            found.push(format!("{method} {path}"));
+        }
+    }
+    assert_no_violations(
+        found,
+        "declare the header Idempotency-Key exactly where the handler reads it.",
     );
 }
 
 #[test]
-fn a_name_means_one_thing_in_every_service() {
+fn cursors_are_never_empty() {
+    let document = document();
+    let found = operations(&document).into_iter().filter(|(_, _, operation)| {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        parameters
+            .filter(|parameter| parameter["name"] == "cursor")
+            .any(|parameter| parameter["schema"]["minLength"] != 1)
+    });
+    assert_no_violations(
+        found.map(|(method, path, _)| format!("{method} {path}")),
+        "declare it as `(\"cursor\" = Option<String>, Query)`.",
+    );
+}
+
+#[test]
+fn schema_names_are_unambiguous() {
     let mut meanings: BTreeMap<String, (&str, Value)> = BTreeMap::new();
     let mut found = Vec::new();
     for (service, part) in api::parts() {
@@ -211,7 +227,7 @@ fn a_name_means_one_thing_in_every_service() {
             }
         }
     }
-    refuse(found, "rename one of them: #[schema(as = OrderLine)].");
+    assert_no_violations(found, "rename one of them: #[schema(as = OrderLine)].");
 }
 
 /// Everything that a `$ref` names.
@@ -229,10 +245,10 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn references_resolve() {
     let document = document();
     let mut found = BTreeSet::new();
     references(&document, &mut found);
     found.retain(|reference| document.pointer(reference.trim_start_matches('#')).is_none());
-    refuse(found, "derive ToSchema for it, or name it in components(schemas(…)).");
+    assert_no_violations(found, "derive ToSchema for it, or name it in components(schemas(…)).");
 }

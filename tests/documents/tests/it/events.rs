@@ -1,13 +1,14 @@
 //! The events' schemas.
 
-use crate::refuse;
+use crate::assert_no_violations;
 use rialto_contracts::{Event, EventContext};
 use rialto_documents::{
-    blessing, committed,
-    events::{EventSchema, broken_promises, decode, schemas},
+    committed_json,
+    events::{EventSchema, breaking_changes, decode, schemas},
     root,
 };
 use rialto_kernel::{EventId, Timestamp};
+use rialto_testkit::generated::{COMMAND, is_current};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -20,10 +21,10 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// A schema as it is to be committed: with the examples that it has already.
-fn whole(event: &EventSchema) -> String {
+/// A schema as it is committed: with the examples that it already has.
+fn complete(event: &EventSchema) -> String {
     let mut schema = event.schema.clone();
-    let examples = committed(&event.path()).map(|schema| schema["examples"].clone());
+    let examples = committed_json(&event.path()).map(|schema| schema["examples"].clone());
     schema["examples"] =
         examples.filter(Value::is_array).unwrap_or_else(|| Value::Array(Vec::new()));
     serde_json::to_string_pretty(&schema).unwrap() + "\n"
@@ -32,10 +33,10 @@ fn whole(event: &EventSchema) -> String {
 #[test]
 fn within_a_version_fields_are_only_added() {
     let found = schemas().into_iter().filter_map(|event| {
-        let broken = broken_promises(&committed(&event.path())?, &event.schema);
-        (!broken.is_empty()).then(|| format!("{}: {}", event.path(), broken.join("; ")))
+        let breaking = breaking_changes(&committed_json(&event.path())?, &event.schema);
+        (!breaking.is_empty()).then(|| format!("{}: {}", event.path(), breaking.join("; ")))
     });
-    refuse(
+    assert_no_violations(
         found.collect::<Vec<_>>(),
         "what was published before has to stay readable: give the event a new version, or the new field \
          #[serde(default)] and an Option.",
@@ -43,28 +44,22 @@ fn within_a_version_fields_are_only_added() {
 }
 
 #[test]
-fn the_committed_schemas_are_those_that_the_code_makes() {
+fn generated_schemas_are_current() {
     let mut found = Vec::new();
     for event in schemas() {
-        let (path, made) = (root().join(event.path()), whole(&event));
-        let broken = committed(&event.path())
-            .map(|old| broken_promises(&old, &event.schema))
+        let breaking = committed_json(&event.path())
+            .map(|old| breaking_changes(&old, &event.schema))
             .unwrap_or_default();
-        if blessing() && broken.is_empty() {
-            fs::write(path, made).unwrap();
-        } else if fs::read_to_string(path).ok() != Some(made) {
+        // A breaking change is never written.
+        if !breaking.is_empty() || !is_current(&root().join(event.path()), &complete(&event)) {
             found.push(event.path());
         }
     }
-    refuse(
-        found,
-        "run `RIALTO_BLESS=1 cargo test -p rialto-documents`, look at what changed, and commit it. A broken promise isn't \
-         blessed.",
-    );
+    assert_no_violations(found, &format!("run `{COMMAND}`, review the diff, and commit it."));
 }
 
 #[test]
-fn a_schema_that_the_code_does_not_make_is_an_older_version() {
+fn other_schemas_are_older_versions() {
     let today = schemas();
     let found = files().into_iter().filter(|file| {
         let name = file.file_stem().unwrap().to_str().unwrap();
@@ -76,14 +71,14 @@ fn a_schema_that_the_code_does_not_make_is_an_older_version() {
         });
         !known
     });
-    refuse(
+    assert_no_violations(
         found.map(|file| file.display().to_string()),
-        "an event that nobody announces any more goes only when no queue or archive holds one; then delete its schemas.",
+        "delete the schemas of an event that is no longer published only when no queue or archive holds one.",
     );
 }
 
 #[test]
-fn every_example_of_every_version_can_be_read_with_todays_code() {
+fn examples_of_every_version_can_be_decoded() {
     let mut found = Vec::new();
     for file in files() {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
@@ -103,7 +98,7 @@ fn every_example_of_every_version_can_be_read_with_todays_code() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "write at least one example of the event's data into the schema's `examples`; once published, it stays, and \
          today's types read it.",
@@ -130,11 +125,11 @@ fn event(schema: &Value, data: Value) -> Event {
 }
 
 #[test]
-fn an_event_has_one_source() {
+fn events_have_one_source() {
     let mut seen = BTreeSet::new();
     let found = schemas().into_iter().filter(|event| !seen.insert(event.event));
-    refuse(
+    assert_no_violations(
         found.map(|event| event.path()).collect::<Vec<_>>(),
-        "two sources can't announce an event of one name.",
+        "an event name belongs to one source.",
     );
 }

@@ -1,4 +1,4 @@
-//! The committed documents are what the code says, and say all of it.
+//! The committed documents match the code and are complete.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,8 +9,8 @@ mod api;
 mod events;
 mod samples;
 
-/// Fails with everything that was found, and what to do about it.
-fn refuse(found: impl IntoIterator<Item = String>, remedy: &str) {
+/// Fails with every violation that was found, and its remedy.
+fn assert_no_violations(found: impl IntoIterator<Item = String>, remedy: &str) {
     let found: Vec<_> = found.into_iter().collect();
     assert!(found.is_empty(), "{}\n\nWhat to do: {remedy}\n", found.join("\n"));
 }

@@ -1,6 +1,6 @@
-//! The samples are what functions really get.
+//! The samples have the form of real invocations.
 
-use crate::refuse;
+use crate::assert_no_violations;
 use rialto_contracts::Event;
 use rialto_documents::{events::decode, root};
 use rialto_lambda::access;
@@ -36,8 +36,8 @@ fn announced(sample: &Value) -> Vec<Value> {
     records.iter().filter_map(outbox).flatten().collect()
 }
 
-/// What is wrong with an event, if something is.
-fn trouble(event: &Value) -> Option<String> {
+/// Why an event can't be decoded; `None` if it can.
+fn decode_failure(event: &Value) -> Option<String> {
     let event: Event = match serde_json::from_value(event.clone()) {
         Ok(event) => event,
         Err(error) => return Some(format!("is no event: {error}")),
@@ -50,7 +50,7 @@ fn trouble(event: &Value) -> Option<String> {
 }
 
 #[test]
-fn a_consumers_sample_is_events_that_todays_code_reads() {
+fn consumer_samples_hold_decodable_events() {
     let mut found = Vec::new();
     for (name, sample) in samples() {
         let Some((_, source)) = name.split_once("-on-") else { continue };
@@ -60,7 +60,7 @@ fn a_consumers_sample_is_events_that_todays_code_reads() {
         }
         for delivery in delivered {
             let event = &delivery["detail"];
-            found.extend(trouble(event).map(|trouble| format!("{name}: {trouble}")));
+            found.extend(decode_failure(event).map(|failure| format!("{name}: {failure}")));
             if event["source"] != format!("rialto.{source}") {
                 found.push(format!("{name}: an event comes from {}", event["source"]));
             }
@@ -71,36 +71,36 @@ fn a_consumers_sample_is_events_that_todays_code_reads() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "an SQS batch; each body is EventBridge's envelope with the whole CloudEvent as its detail.",
     );
 }
 
 #[test]
-fn a_relays_sample_announces_events_that_todays_code_reads() {
+fn relay_samples_hold_decodable_events() {
     let mut found = Vec::new();
     for (name, sample) in samples().into_iter().filter(|(name, _)| name.ends_with("-relay")) {
         let announced = announced(&sample);
         if announced.is_empty() {
-            found.push(format!("{name} announces nothing"));
+            found.push(format!("{name} publishes nothing"));
         }
         let service = name.trim_end_matches("-relay");
         for event in announced {
-            found.extend(trouble(&event).map(|trouble| format!("{name}: {trouble}")));
+            found.extend(decode_failure(&event).map(|failure| format!("{name}: {failure}")));
             if event["source"] != format!("rialto.{service}") {
                 found.push(format!("{name}: an event comes from {}", event["source"]));
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "a DynamoDB stream event whose new images carry an outbox: a JSON string with a list of events.",
     );
 }
 
 #[test]
-fn a_routes_sample_is_a_request_of_that_route() {
+fn route_samples_are_requests_of_their_route() {
     let mut found = Vec::new();
     for (name, sample) in samples() {
         let Some(route) = access::of(&name) else { continue };
@@ -129,7 +129,7 @@ fn a_routes_sample_is_a_request_of_that_route() {
             ));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "an API Gateway proxy event: resource and httpMethod are the route's, pathParameters fill its path, and where a \
          token is needed requestContext.authorizer has sub and sid.",

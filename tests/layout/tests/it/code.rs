@@ -1,6 +1,6 @@
-//! What may name what.
+//! Dependencies and imports that the architecture allows.
 
-use rialto_layout::{Repository, refuse};
+use rialto_layout::{Repository, assert_no_violations};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ fn part(repository: &Repository, service: &Path, part: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn domain_and_application_name_neither_aws_nor_lambda_nor_the_environment() {
+fn domain_and_application_dont_depend_on_the_runtime() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
@@ -48,7 +48,7 @@ fn domain_and_application_name_neither_aws_nor_lambda_nor_the_environment() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "domain and application know nothing of what runs them. Take what you need as a parameter, or through a trait \
          in ports.rs with an adapter behind it.",
@@ -56,7 +56,7 @@ fn domain_and_application_name_neither_aws_nor_lambda_nor_the_environment() {
 }
 
 #[test]
-fn domain_and_application_have_no_clock_of_their_own() {
+fn domain_and_application_take_the_time_as_a_parameter() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
@@ -76,11 +76,14 @@ fn domain_and_application_have_no_clock_of_their_own() {
             }
         }
     }
-    refuse(found, "take the time as a parameter (`now: Timestamp`); only entrypoints ask a clock.");
+    assert_no_violations(
+        found,
+        "take the time as a parameter (`now: Timestamp`); only entrypoints ask a clock.",
+    );
 }
 
 #[test]
-fn no_service_depends_on_another_and_nothing_shared_depends_on_a_service() {
+fn services_and_shared_crates_dont_depend_on_services() {
     let repository = Repository::open();
     let functions = repository.root.join("functions");
     let shared = repository.root.join("shared");
@@ -100,14 +103,14 @@ fn no_service_depends_on_another_and_nothing_shared_depends_on_a_service() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "a service keeps its own copy of what it needs, fed by events; what two services share moves to shared/.",
     );
 }
 
 #[test]
-fn a_bin_only_calls_its_entrypoints_main() {
+fn bins_only_call_their_entrypoints_main() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for bin in repository.bins() {
@@ -122,20 +125,20 @@ fn a_bin_only_calls_its_entrypoints_main() {
         let call = format!(
             "rialto_{}::entrypoints::{}::main();",
             bin.service,
-            bin.work().replace('-', "_")
+            bin.action().replace('-', "_")
         );
         if !lines.concat().contains(&call) {
             found.push(format!("{} doesn't call {call}", bin.name));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "write `fn main() { rialto_<service>::entrypoints::<work>::main(); }` and move the rest there.",
     );
 }
 
 #[test]
-fn an_entrypoint_gives_its_function_the_bins_name() {
+fn entrypoints_serve_under_their_bins_name() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
@@ -143,7 +146,7 @@ fn an_entrypoint_gives_its_function_the_bins_name() {
             let file = service
                 .folder
                 .join("src/entrypoints")
-                .join(bin.work().replace('-', "_"))
+                .join(bin.action().replace('-', "_"))
                 .with_extension("rs");
             match fs::read_to_string(&file) {
                 Err(_) => found.push(format!("{} isn't there", repository.short(&file))),
@@ -154,14 +157,14 @@ fn an_entrypoint_gives_its_function_the_bins_name() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "one file a function, named as its bin; its main serves the function by the bin's name.",
     );
 }
 
 #[test]
-fn every_service_has_the_same_shape() {
+fn services_have_the_same_modules() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for service in repository.services() {
@@ -187,14 +190,14 @@ fn every_service_has_the_same_shape() {
             found.push(format!("functions/{} is the crate {}", service.name, service.package.name));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "whoever has read one service must know them all: functions/inventory is the model.",
     );
 }
 
 #[test]
-fn every_crate_keeps_to_the_workspaces_lints() {
+fn crates_inherit_the_workspaces_lints() {
     let repository = Repository::open();
     let mut found = Vec::new();
     for package in &repository.metadata.packages {
@@ -204,11 +207,14 @@ fn every_crate_keeps_to_the_workspaces_lints() {
             found.push(package.name.to_string());
         }
     }
-    refuse(found, "write `[lints]` and `workspace = true` at the end of its Cargo.toml.");
+    assert_no_violations(
+        found,
+        "write `[lints]` and `workspace = true` at the end of its Cargo.toml.",
+    );
 }
 
 #[test]
-fn nothing_names_the_folder_that_is_no_part_of_the_project() {
+fn files_dont_name_folders_outside_the_repository() {
     let repository = Repository::open();
     // In two pieces, or this file would be found.
     let names = [["../shared", "/spec"].concat(), ["/work", "/shared"].concat()];
@@ -217,7 +223,7 @@ fn nothing_names_the_folder_that_is_no_part_of_the_project() {
         names.iter().any(|name| text.windows(name.len()).any(|window| window == name.as_bytes()))
     };
     let found = repository.files("").into_iter().filter(names_it);
-    refuse(
+    assert_no_violations(
         found.map(|file| repository.short(&file).to_string()),
         "say it in the project's own words, where it belongs: a checkout has to stand alone.",
     );

@@ -3,7 +3,9 @@
 use rialto_contracts::{
     accounts::Accounts, catalog::Catalog, inventory::Inventory, orders::Orders, payments::Payments,
 };
-use rialto_layout::{Bin, Repository, Resource, Template, pascal_case, reference, refuse};
+use rialto_layout::{
+    Bin, Repository, Resource, Template, assert_no_violations, pascal_case, reference,
+};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,11 +25,11 @@ const SOURCES: [(&str, &[(&str, u32)]); 5] = [
 const FOURTEEN_DAYS: u64 = 1_209_600;
 
 fn consumers(repository: &Repository) -> Vec<Bin> {
-    repository.bins().into_iter().filter(|bin| bin.hears().is_some()).collect()
+    repository.bins().into_iter().filter(|bin| bin.consumes().is_some()).collect()
 }
 
 fn relays(repository: &Repository) -> Vec<Bin> {
-    repository.bins().into_iter().filter(|bin| bin.work() == "relay").collect()
+    repository.bins().into_iter().filter(|bin| bin.action() == "relay").collect()
 }
 
 fn strings(list: &Value) -> BTreeSet<String> {
@@ -48,10 +50,10 @@ fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
     let file = format!(
         "functions/{}/src/entrypoints/{}.rs",
         consumer.service,
-        consumer.work().replace('-', "_")
+        consumer.action().replace('-', "_")
     );
     let code = fs::read_to_string(repository.root.join(file)).unwrap();
-    let source = format!("{}::", pascal_case(consumer.hears().unwrap()));
+    let source = format!("{}::", pascal_case(consumer.consumes().unwrap()));
     let events = code.match_indices(&source).filter_map(|(at, _)| {
         // No part of a longer name, such as DynamoAccounts.
         let whole = !code[..at].ends_with(char::is_alphanumeric);
@@ -65,7 +67,7 @@ fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_consumer_has_its_queue_its_dead_letters_its_rule_and_its_source() {
+fn consumers_have_queue_dead_letters_rule_and_source() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let mappings = mappings(&template);
@@ -88,21 +90,21 @@ fn every_consumer_has_its_queue_its_dead_letters_its_rule_and_its_source() {
             found.push(format!("{}: {queue} doesn't feed {id}Function", bin.name));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "one queue and one consumer function for each pair of consuming service and source service.",
     );
 }
 
 #[test]
-fn a_rule_hands_on_exactly_what_its_consumer_takes() {
+fn rules_match_the_events_that_their_consumers_handle() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let mut found = Vec::new();
     for bin in consumers(&repository) {
         let Some(rule) = template.get(&format!("{}Rule", pascal_case(&bin.name))) else { continue };
         let pattern = &rule.properties["EventPattern"];
-        let source = format!("rialto.{}", bin.hears().unwrap());
+        let source = format!("rialto.{}", bin.consumes().unwrap());
         if strings(&pattern["source"]) != BTreeSet::from([source.clone()]) {
             found.push(format!("{}: its source isn't {source}", rule.id));
         }
@@ -117,14 +119,14 @@ fn a_rule_hands_on_exactly_what_its_consumer_takes() {
             found.push(format!("{}: {} has no use for {event}", rule.id, bin.name));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "make the rule's detail-type the events that the consumer's entrypoint matches by name.",
     );
 }
 
 #[test]
-fn every_event_that_a_rule_names_exists() {
+fn rules_name_existing_events() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for rule in template.of("AWS::Events::Rule") {
@@ -141,14 +143,14 @@ fn every_event_that_a_rule_names_exists() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "a name that differs by one letter matches nothing, ever: write it as shared/contracts has it.",
     );
 }
 
 #[test]
-fn a_rule_belongs_to_the_bus_and_what_it_cant_deliver_is_kept() {
+fn rules_are_on_the_bus_with_a_dead_letter_queue() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for rule in template.of("AWS::Events::Rule") {
@@ -169,11 +171,14 @@ fn a_rule_belongs_to_the_bus_and_what_it_cant_deliver_is_kept() {
             }
         }
     }
-    refuse(found, "each target has `DeadLetterConfig: { Arn: !GetAtt RuleDeadLetters.Arn }`.");
+    assert_no_violations(
+        found,
+        "each target has `DeadLetterConfig: { Arn: !GetAtt RuleDeadLetters.Arn }`.",
+    );
 }
 
 #[test]
-fn the_bus_may_send_to_every_queue_that_a_rule_names() {
+fn the_bus_may_send_to_every_rules_queue() {
     let template = Template::read(&Repository::open());
     let allowed: BTreeSet<_> = template
         .of("AWS::SQS::QueuePolicy")
@@ -195,14 +200,14 @@ fn the_bus_may_send_to_every_queue_that_a_rule_names() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "name the queue in QueuePolicy; without it EventBridge is refused, and no emulator tells.",
     );
 }
 
 #[test]
-fn a_queue_gives_its_function_time_and_several_tries() {
+fn queues_allow_time_and_retries() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let timeouts: BTreeMap<_, _> =
@@ -238,7 +243,7 @@ fn a_queue_gives_its_function_time_and_several_tries() {
             found.push(format!("{} doesn't report failures one by one", mapping.id));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "VisibilityTimeout: 6 × the function's Timeout; maxReceiveCount: 5; no FifoQueue; \
          FunctionResponseTypes: [ReportBatchItemFailures].",
@@ -246,7 +251,7 @@ fn a_queue_gives_its_function_time_and_several_tries() {
 }
 
 #[test]
-fn what_fails_for_good_is_kept_for_14_days() {
+fn dead_letters_are_retained_for_14_days() {
     let template = Template::read(&Repository::open());
     let mut kept: BTreeSet<&str> = BTreeSet::from(["RuleDeadLetters"]);
     let mut found = Vec::new();
@@ -271,7 +276,7 @@ fn what_fails_for_good_is_kept_for_14_days() {
             found.push(format!("{id} keeps messages for {retention:?} s, not for {FOURTEEN_DAYS}"));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "each queue has a dead-letter queue of its own with `MessageRetentionPeriod: 1209600`.",
     );
@@ -285,14 +290,14 @@ fn inventorys_queues_have_a_maximum_concurrency() {
         function.starts_with("InventoryOn")
             && bounded.is_none_or(|bound| !(2..=1000).contains(&bound))
     });
-    refuse(
+    assert_no_violations(
         found.map(|(_, mapping)| mapping.id.to_owned()),
         "orders for a hot product would only collide: `ScalingConfig: { MaximumConcurrency: 20 }`.",
     );
 }
 
 #[test]
-fn every_relay_reads_its_tables_whole_stream_and_goes_on_past_what_fails() {
+fn relays_read_from_trim_horizon_and_bisect_failures() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let mappings = mappings(&template);
@@ -333,7 +338,7 @@ fn every_relay_reads_its_tables_whole_stream_and_goes_on_past_what_fails() {
             found.push(format!("{service}Table doesn't stream NEW_AND_OLD_IMAGES"));
         }
     }
-    refuse(found, "see InventoryStream in template.yaml.");
+    assert_no_violations(found, "see InventoryStream in template.yaml.");
 }
 
 /// The paths in a filter pattern at which `exists` stands on something that is no leaf of an image.
@@ -353,7 +358,7 @@ fn exists_on_branches(pattern: &Value, path: &[&str], found: &mut Vec<String>) {
 }
 
 #[test]
-fn no_stream_filter_asks_whether_anything_but_a_leaf_exists() {
+fn stream_filters_use_exists_on_leaves_only() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for mapping in template.of("AWS::Lambda::EventSourceMapping") {
@@ -372,14 +377,14 @@ fn no_stream_filter_asks_whether_anything_but_a_leaf_exists() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "AWS never matches it, though an emulator may: ask for the value itself, `outbox.S`.",
     );
 }
 
 #[test]
-fn a_filter_that_asks_for_a_branch_is_found() {
+fn exists_on_a_branch_is_detected() {
     let branch: Value =
         serde_json::from_str(r#"{"dynamodb":{"NewImage":{"outbox":[{"exists":true}]}}}"#).unwrap();
     let leaf: Value =
@@ -393,7 +398,7 @@ fn a_filter_that_asks_for_a_branch_is_found() {
 }
 
 #[test]
-fn every_service_that_announces_something_has_a_relay_and_a_source() {
+fn services_that_publish_events_have_a_relay() {
     let repository = Repository::open();
     let announcing: BTreeSet<_> =
         SOURCES.iter().map(|(name, _)| name.trim_start_matches("rialto.")).collect();
@@ -410,5 +415,5 @@ fn every_service_that_announces_something_has_a_relay_and_a_source() {
         .collect();
     let relayed: BTreeSet<_> = relays.iter().map(|relay| relay.service.as_str()).collect();
     found.extend(announcing.difference(&relayed).map(|service| format!("{service} has no relay")));
-    refuse(found, "an event without a relay never leaves its table.");
+    assert_no_violations(found, "an event without a relay never leaves its table.");
 }

@@ -1,7 +1,8 @@
-//! The gateway's routes are those of the access table.
+//! The template's gateway has the access table's routes.
 
 use rialto_lambda::access::{self, Route};
-use rialto_layout::{Repository, Template, pascal_case, refuse};
+use rialto_layout::{Repository, Template, assembly::METHODS, assert_no_violations, pascal_case};
+use rialto_testkit::generated::COMMAND;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,7 @@ fn route(method: &str, path: &str) -> Option<&'static Route> {
 }
 
 #[test]
-fn every_route_of_the_access_table_leads_to_its_function() {
+fn every_route_is_integrated_with_its_function() {
     let template = Template::read(&Repository::open());
     let paths = paths(&template);
     let mut found = Vec::new();
@@ -41,68 +42,62 @@ fn every_route_of_the_access_table_leads_to_its_function() {
             ));
         }
     }
-    refuse(found, "write the path into template.yaml's Api as its neighbours are.");
+    assert_no_violations(found, COMMAND);
 }
 
 #[test]
-fn the_gateway_has_no_route_that_is_not_in_the_access_table() {
+fn paths_have_every_method_and_no_other() {
+    let template = Template::read(&Repository::open());
+    let expected: BTreeSet<_> =
+        METHODS.iter().map(|method| method.to_lowercase()).chain(["options".to_owned()]).collect();
+    let mut found = Vec::new();
+    for (path, methods) in paths(&template) {
+        let methods: BTreeSet<_> = methods.as_object().unwrap().keys().cloned().collect();
+        if methods != expected {
+            found.push(format!("{path} has {methods:?}"));
+        }
+        if access::methods(path).next().is_none() {
+            found.push(format!("{path} is in no route"));
+        }
+    }
+    assert_no_violations(found, COMMAND);
+}
+
+#[test]
+fn methods_without_a_route_reach_the_preflight_function() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for (path, methods) in paths(&template) {
-        for method in methods.as_object().unwrap().keys() {
-            if method != "options" && route(method, path).is_none() {
+        for (method, definition) in methods.as_object().unwrap() {
+            let is_preflights = integrated(definition) == "PlatformAnswerPreflightFunction";
+            let has_route = route(method, path).is_some();
+            if is_preflights == has_route || (!has_route && !definition["security"].is_null()) {
                 found.push(format!("{method} {path}"));
             }
         }
     }
-    refuse(
-        found,
-        "say in shared/lambda/src/access.rs who may call it, or take it out of the template.",
-    );
+    assert_no_violations(found, COMMAND);
 }
 
 #[test]
-fn the_gateway_asks_for_a_token_exactly_where_the_access_table_does() {
+fn the_gateway_demands_a_token_where_the_access_table_does() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for (path, methods) in paths(&template) {
         for (method, definition) in methods.as_object().unwrap() {
             let Some(route) = route(method, path) else { continue };
-            let asks = definition["security"][0].get("access_token").is_some();
-            if asks != route.who.requires_token() {
-                found.push(format!(
-                    "{method} {path}: asks for a token: {asks}, may be called by {:?}",
-                    route.who
-                ));
+            let demanded = definition["security"][0].get("access_token").is_some();
+            if demanded != route.who.requires_token() {
+                let access = route.who;
+                found.push(format!("{method} {path} demands a token: {demanded}; {access:?}"));
             }
         }
     }
-    refuse(
-        found,
-        "write `security: [{ access_token: [] }]` below every method that is called with a token, only there.",
-    );
+    assert_no_violations(found, COMMAND);
 }
 
 #[test]
-fn every_path_answers_preflight_requests_without_a_token() {
-    let template = Template::read(&Repository::open());
-    let mut found = Vec::new();
-    for (path, methods) in paths(&template) {
-        let options = &methods["options"];
-        if integrated(options) != "PlatformAnswerPreflightFunction"
-            || !options["security"].is_null()
-        {
-            found.push(path.clone());
-        }
-    }
-    refuse(
-        found,
-        "each path has `options:` that leads to PlatformAnswerPreflightFunction, without security.",
-    );
-}
-
-#[test]
-fn a_position_in_paths_has_one_name_everywhere() {
+fn path_variables_have_one_name_for_each_position() {
     let mut names: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for route in access::ROUTES {
         let mut before = String::new();
@@ -116,14 +111,14 @@ fn a_position_in_paths_has_one_name_everywhere() {
         }
     }
     let found = names.into_iter().filter(|(_, names)| names.len() > 1);
-    refuse(
+    assert_no_violations(
         found.map(|(path, names)| format!("{path}/ is followed by {names:?}")),
         "the gateway refuses two names for one position; use one.",
     );
 }
 
 #[test]
-fn what_the_gateway_answers_by_itself_has_the_form_of_every_problem() {
+fn gateway_responses_are_problem_documents() {
     let template = Template::read(&Repository::open());
     let api = template.get("Api").unwrap();
     let answers = api.properties["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
@@ -149,9 +144,9 @@ fn what_the_gateway_answers_by_itself_has_the_form_of_every_problem() {
         let template = answer["responseTemplates"]["application/json"].as_str().unwrap_or_default();
         let body: Value = serde_json::from_str(template).unwrap_or_default();
         let code = body["code"].as_str().unwrap_or_default();
-        let wrong_form = body["type"] != format!("urn:rialto:problem:{code}")
+        let malformed = body["type"] != format!("urn:rialto:problem:{code}")
             || body["title"].as_str().is_none();
-        if wrong_form || body["status"].is_null() || body["status"] != answer["statusCode"] {
+        if malformed || body["status"].is_null() || body["status"] != answer["statusCode"] {
             found.push(format!("{kind}: {template}"));
         }
         let headers = &answer["responseParameters"];
@@ -163,5 +158,8 @@ fn what_the_gateway_answers_by_itself_has_the_form_of_every_problem() {
             found.push(format!("{kind} has no Retry-After"));
         }
     }
-    refuse(found, "type, title, status and code, as shared/lambda/src/http/problem.rs has them.");
+    assert_no_violations(
+        found,
+        "type, title, status and code, as shared/lambda/src/http/problem.rs has them.",
+    );
 }

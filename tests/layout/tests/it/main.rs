@@ -1,4 +1,4 @@
-//! What the architecture asks for, one check a test.
+//! The architecture's rules, one check a test.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,7 +8,7 @@
 mod code;
 mod events;
 mod gateway;
+mod generated;
 mod names;
 mod permissions;
 mod template;
-mod watch;

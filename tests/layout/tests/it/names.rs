@@ -1,7 +1,7 @@
-//! One word for one thing: bins, the template's functions and samples.
+//! Bins, the template's functions and samples have the same names.
 
 use rialto_lambda::access;
-use rialto_layout::{Repository, Template, pascal_case, refuse, text};
+use rialto_layout::{Repository, Template, assert_no_violations, pascal_case, text};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands in one of two sets only.
@@ -19,7 +19,7 @@ fn bins(repository: &Repository) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_bins_name_begins_with_its_service_and_is_unique() {
+fn bin_names_start_with_their_service_and_are_unique() {
     let repository = Repository::open();
     let mut seen = BTreeMap::new();
     let mut found = Vec::new();
@@ -35,28 +35,28 @@ fn a_bins_name_begins_with_its_service_and_is_unique() {
             found.push(format!("{} stands in {other} and in {}", bin.name, bin.service));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay, <service>-sweep or <service>-answer-services.",
     );
 }
 
 #[test]
-fn bins_and_the_templates_functions_match_one_to_one() {
+fn bins_match_the_templates_functions() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let functions = template.functions().map(|function| {
         let folder = function.properties["CodeUri"].as_str().unwrap_or_default();
         folder.trim_start_matches("target/lambda/").trim_end_matches('/').to_owned()
     });
-    refuse(
+    assert_no_violations(
         differences(&bins(&repository), "a bin", &functions.collect(), "function in template.yaml"),
         "each bin in functions/*/src/bin is one AWS::Serverless::Function with CodeUri target/lambda/<bin>/.",
     );
 }
 
 #[test]
-fn a_function_of_the_template_bears_its_bins_name() {
+fn template_functions_are_named_as_their_bins() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let mut found = Vec::new();
@@ -73,33 +73,36 @@ fn a_function_of_the_template_bears_its_bins_name() {
             found.push(format!("{id} has another CodeUri than target/lambda/{bin}/"));
         }
     }
-    refuse(found, "the bin orders-place-order is OrdersPlaceOrderFunction in template.yaml.");
+    assert_no_violations(
+        found,
+        "the bin orders-place-order is OrdersPlaceOrderFunction in template.yaml.",
+    );
 }
 
 #[test]
-fn bins_and_samples_match_one_to_one() {
+fn bins_match_samples() {
     let repository = Repository::open();
     let samples = repository.files("events/samples");
     let samples = samples.iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned());
-    refuse(
+    assert_no_violations(
         differences(&bins(&repository), "a bin", &samples.collect(), "sample in events/samples"),
         "keep one payload a function: events/samples/<bin>.json.",
     );
 }
 
 #[test]
-fn every_route_is_served_by_a_bin_of_its_name() {
+fn routes_have_a_bin() {
     let repository = Repository::open();
     let bins = bins(&repository);
     let missing = access::ROUTES.iter().filter(|route| !bins.contains(route.function));
-    refuse(
+    assert_no_violations(
         missing.map(|route| format!("{} {}: no bin {}", route.method, route.path, route.function)),
         "write the function, or take its route out of shared/lambda/src/access.rs.",
     );
 }
 
 #[test]
-fn every_bin_is_a_route_or_something_that_needs_none() {
+fn bins_without_a_route_are_known() {
     let repository = Repository::open();
     let routes: BTreeSet<_> = access::ROUTES.iter().map(|route| route.function).collect();
     // What other functions, the gateway or the operator's command invoke.
@@ -111,24 +114,24 @@ fn every_bin_is_a_route_or_something_that_needs_none() {
         "platform-simulate-webhooks",
     ];
     let found = repository.bins().into_iter().filter(|bin| {
-        let needs_none =
-            bin.hears().is_some() || ["relay", "sweep", "answer-services"].contains(&bin.work());
+        let needs_none = bin.consumes().is_some()
+            || ["relay", "sweep", "answer-services"].contains(&bin.action());
         !routes.contains(bin.name.as_str()) && !needs_none && !internal.contains(&bin.name.as_str())
     });
-    refuse(
+    assert_no_violations(
         found.map(|bin| bin.name),
         "give it its route and who may call it in shared/lambda/src/access.rs, or name it here as an internal one.",
     );
 }
 
 #[test]
-fn a_consumer_hears_a_service_that_exists() {
+fn consumers_name_an_existing_service() {
     let repository = Repository::open();
     let services: BTreeSet<_> =
         repository.services().into_iter().map(|service| service.name).collect();
     let found = repository
         .bins()
         .into_iter()
-        .filter(|bin| bin.hears().is_some_and(|it| !services.contains(it)));
-    refuse(found.map(|bin| bin.name), "name it <service>-on-<source service>.");
+        .filter(|bin| bin.consumes().is_some_and(|it| !services.contains(it)));
+    assert_no_violations(found.map(|bin| bin.name), "name it <service>-on-<source service>.");
 }

@@ -1,7 +1,8 @@
 //! Each function may do what it does, and nothing else.
 
 use rialto_layout::{
-    Function, Repository, Statement, Template, pascal_case, reference, refuse, statements, text,
+    Function, Repository, Statement, Template, assert_no_violations, pascal_case, reference,
+    statements, text,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -68,7 +69,7 @@ fn allowed<'a>(function: &Function<'a>, id: &str) -> BTreeSet<&'a str> {
 }
 
 #[test]
-fn no_statement_names_more_resources_than_it_has_to() {
+fn statements_avoid_wildcard_resources() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for (id, statement) in all_statements(&template) {
@@ -83,24 +84,24 @@ fn no_statement_names_more_resources_than_it_has_to() {
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "name the resource; where the service allows none, put the statement into WILDCARDS with its reason.",
     );
 }
 
 #[test]
-fn no_statement_allows_every_action() {
+fn statements_avoid_wildcard_actions() {
     let template = Template::read(&Repository::open());
     let found = all_statements(&template).into_iter().flat_map(|(id, statement)| {
         let actions = statement.actions.into_iter().filter(|action| action.contains('*'));
         actions.map(|action| format!("{id}: {action}")).collect::<Vec<_>>()
     });
-    refuse(found, "list the actions that the function uses.");
+    assert_no_violations(found, "list the actions that the function uses.");
 }
 
 #[test]
-fn every_function_has_a_role_of_its_own_with_statements_written_out() {
+fn functions_have_their_own_role_with_explicit_statements() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for function in template.functions() {
@@ -118,11 +119,14 @@ fn every_function_has_a_role_of_its_own_with_statements_written_out() {
             found.push(format!("{} has a statement without an Action or a Resource", function.id));
         }
     }
-    refuse(found, "write `Policies: [{ Statement: […] }]` with actions and resources.");
+    assert_no_violations(
+        found,
+        "write `Policies: [{ Statement: […] }]` with actions and resources.",
+    );
 }
 
 #[test]
-fn a_function_reaches_its_own_services_table_only() {
+fn functions_access_only_their_services_table() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let mut found = Vec::new();
@@ -150,11 +154,14 @@ fn a_function_reaches_its_own_services_table_only() {
             }
         }
     }
-    refuse(found, "a service never reads another's table: hear its events, or ask its owner.");
+    assert_no_violations(
+        found,
+        "a service never reads another's table: consume its events, or call its owner.",
+    );
 }
 
 #[test]
-fn health_may_read_nothing_that_exists() {
+fn health_can_read_no_existing_item() {
     let template = Template::read(&Repository::open());
     let health = template.get("PlatformGetHealthFunction").unwrap();
     let policies = health.properties["Policies"].as_array().unwrap();
@@ -165,14 +172,14 @@ fn health_may_read_nothing_that_exists() {
         action.starts_with("dynamodb:")
             && (action != "dynamodb:GetItem" || *keys != serde_json::json!(["HEALTH"]))
     });
-    refuse(
+    assert_no_violations(
         found.map(Value::to_string),
         "dynamodb:GetItem, with `Condition: { \"ForAllValues:StringEquals\": { \"dynamodb:LeadingKeys\": [HEALTH] } }`.",
     );
 }
 
 #[test]
-fn a_consumer_may_take_from_its_queue_and_a_relay_may_read_its_stream_and_publish() {
+fn consumers_and_relays_have_the_permissions_they_need() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let mut found = Vec::new();
@@ -181,10 +188,10 @@ fn a_consumer_may_take_from_its_queue_and_a_relay_may_read_its_stream_and_publis
         let function = template.functions().find(|function| function.id == format!("{id}Function"));
         let Some(function) = function else { continue };
         let service = pascal_case(&bin.service);
-        let needed: &[(String, &[&str])] = if bin.hears().is_some() {
+        let needed: &[(String, &[&str])] = if bin.consumes().is_some() {
             let actions = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
             &[(format!("{id}Queue"), actions)]
-        } else if bin.work() == "relay" {
+        } else if bin.action() == "relay" {
             let stream = &[
                 "dynamodb:DescribeStream",
                 "dynamodb:GetRecords",
@@ -206,14 +213,14 @@ fn a_consumer_may_take_from_its_queue_and_a_relay_may_read_its_stream_and_publis
             }
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "AWS refuses to make the event source mapping without them; emulators don't look.",
     );
 }
 
 #[test]
-fn no_function_is_given_a_secret_in_its_environment() {
+fn environments_hold_no_secrets() {
     let template = Template::read(&Repository::open());
     let globals = &template.document["Globals"]["Function"]["Environment"]["Variables"];
     let everywhere =
@@ -232,7 +239,7 @@ fn no_function_is_given_a_secret_in_its_environment() {
             found.push(format!("{owner}: {name} is resolved into the environment"));
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         "let the function read it at its start, by IAM, from the parameter store or Secrets Manager.",
     );

@@ -1,13 +1,13 @@
-//! What every resource of the template has, and how many there are.
+//! Properties of the template's resources, and their number.
 
-use rialto_layout::{Repository, Resource, Template, pascal_case, reference, refuse};
+use rialto_layout::{Repository, Resource, Template, assert_no_violations, pascal_case, reference};
 use serde_json::{Value, json};
 
 /// Of CloudFormation's 500: beyond this the template is split by service.
-const MOST_RESOURCES: usize = 400;
+const MAX_RESOURCES: usize = 400;
 
 #[test]
-fn every_function_logs_to_its_services_group_which_forgets() {
+fn functions_log_to_their_services_group_with_retention() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let services: Vec<_> =
@@ -23,7 +23,7 @@ fn every_function_logs_to_its_services_group_which_forgets() {
     }
     for group in template.of("AWS::Logs::LogGroup") {
         if group.properties["RetentionInDays"].is_null() {
-            found.push(format!("{} never forgets", group.id));
+            found.push(format!("{} has no RetentionInDays", group.id));
         }
     }
     for api in template.of("AWS::Serverless::Function").filter(|function| {
@@ -34,14 +34,14 @@ fn every_function_logs_to_its_services_group_which_forgets() {
     }) {
         found.push(format!("{} logs to a group that isn't in the template", api.id));
     }
-    refuse(
+    assert_no_violations(
         found,
         "`LoggingConfig: { LogGroup: !Ref OrdersLogs }`, and a RetentionInDays on the group.",
     );
 }
 
 #[test]
-fn every_table_is_keyed_and_billed_alike() {
+fn tables_share_keys_and_billing_mode() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for table in template.of("AWS::DynamoDB::Table") {
@@ -69,11 +69,14 @@ fn every_table_is_keyed_and_billed_alike() {
             }
         }
     }
-    refuse(found, "see shared/dynamo: one table a service, keys pk and sk, indexes by_<what>.");
+    assert_no_violations(
+        found,
+        "see shared/dynamo: one table a service, keys pk and sk, indexes by_<what>.",
+    );
 }
 
 #[test]
-fn every_service_names_its_table_by_one_rule() {
+fn table_names_follow_their_service() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for table in template.of("AWS::DynamoDB::Table") {
@@ -84,13 +87,16 @@ fn every_service_names_its_table_by_one_rule() {
             found.push(table.id.to_owned());
         }
     }
-    refuse(found, "`TableName: !Sub rialto-${Stage}-orders`, as rialto_aws::Stage::table says it.");
+    assert_no_violations(
+        found,
+        "`TableName: !Sub rialto-${Stage}-orders`, as rialto_aws::Stage::table says it.",
+    );
 }
 
 /// Two locks on one door: the template has the mode only in an emulator's account, and a function refuses to start in it
 /// unless it is told of another endpoint than AWS's.
 #[test]
-fn only_an_emulator_can_leave_the_authorizer_out() {
+fn token_mode_needs_an_emulators_account() {
     let template = Template::read(&Repository::open());
     let token_mode = json!({ "Fn::And": [
         { "Fn::Equals": [{ "Ref": "AuthMode" }, "token"] },
@@ -104,14 +110,14 @@ fn only_an_emulator_can_leave_the_authorizer_out() {
         let variables = &function.properties["Environment"]["Variables"];
         ["AUTH_MODE", "AWS_ENDPOINT_URL"].iter().any(|name| !variables[name].is_null())
     });
-    refuse(
+    assert_no_violations(
         found.map(|function| function.id.to_owned()),
         "leave AUTH_MODE and AWS_ENDPOINT_URL to Globals and emulators.",
     );
 }
 
 #[test]
-fn every_schedule_says_something() {
+fn schedules_have_a_nonempty_input() {
     let template = Template::read(&Repository::open());
     let mut found = Vec::new();
     for rule in template.of("AWS::Events::Rule") {
@@ -120,21 +126,21 @@ fn every_schedule_says_something() {
             found.push(rule.id.to_owned());
         }
     }
-    refuse(
+    assert_no_violations(
         found,
         r#"`Input: '{"now": null}'`: LocalStack delivers nothing where the input is empty."#,
     );
 }
 
 #[test]
-fn what_only_tests_need_is_not_in_prod() {
+fn simulator_resources_are_not_in_prod() {
     let template = Template::read(&Repository::open());
     let resources = template.document["Resources"].as_object().unwrap();
     let found = resources.iter().filter(|(id, resource)| {
         (id.starts_with("Simulator") || id.starts_with("PlatformSimulate"))
             && resource["Condition"] != "Simulated"
     });
-    refuse(
+    assert_no_violations(
         found.map(|(id, _)| id.clone()),
         "`Condition: Simulated`, which is false on the stage prod.",
     );
@@ -179,11 +185,11 @@ fn authorizers(template: &Template, api: &str) -> usize {
 }
 
 #[test]
-fn the_template_stays_well_below_cloudformations_500_resources() {
+fn template_stays_below_the_resource_limit() {
     let template = Template::read(&Repository::open());
     let count: usize = template.resources().map(|resource| expanded(&template, &resource)).sum();
     assert!(
-        count < MOST_RESOURCES,
-        "{count} resources, fewer than {MOST_RESOURCES} are allowed\n\nWhat to do: split the template by service."
+        count < MAX_RESOURCES,
+        "{count} resources, fewer than {MAX_RESOURCES} are allowed\n\nWhat to do: deploy two stacks from the same parts."
     );
 }
