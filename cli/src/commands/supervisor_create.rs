@@ -7,7 +7,7 @@ use crate::{
 };
 use clap::Args;
 use rialto_accounts::{
-    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
     application::{create_supervisor::create_supervisor, register_user::RegisterError},
     domain::{
         contact::{Email, Name},
@@ -78,7 +78,7 @@ pub(super) async fn create(
     let store = DynamoAccounts::on(Table::open(aws, stage, rialto_accounts::SERVICE));
     let now = SystemClock.now();
     let id = SupervisorId::generate(now);
-    match create_supervisor(&store, &Argon2Passwords, id, email, name, &password, now).await {
+    match create_supervisor(&store, &Argon2Hasher, id, email, name, &password, now).await {
         Ok(_) => Ok(Some(id)),
         Err(RegisterError::Duplicate) => Ok(None),
         Err(RegisterError::Store(error)) => {

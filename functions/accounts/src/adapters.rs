@@ -1,4 +1,5 @@
-//! The ports on DynamoDB, Secrets Manager, the parameter store and other services, and in memory; one contract suite runs on both.
+//! Implementations of the ports on AWS services and on other Rialto services, and in memory. The same
+//! contract tests run against both.
 
 pub mod dynamodb;
 pub mod mail;

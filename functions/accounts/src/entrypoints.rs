@@ -1,6 +1,11 @@
-//! One file a function: request or event in, use case, response out, and its `main`.
+//! The service's functions, one file each: `main`, the parsing of the request, and the response. Shared
+//! by several of them: `auth_context`, `problems`, `token_response` and `views`.
 
-pub mod accounts;
+mod auth_context;
+mod problems;
+mod token_response;
+pub mod views;
+
 pub mod add_address;
 pub mod answer_services;
 pub mod authorizer;
@@ -31,11 +36,10 @@ pub mod reset_password;
 pub mod set_address;
 pub mod set_profile;
 pub mod sweep;
-pub mod tokens;
 pub mod unregister_seller;
 pub mod unregister_user;
 
-/// This service's part of the API document.
+/// The service's part of the API document.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
     register_user::handle,

@@ -12,7 +12,17 @@ use std::{
 pub struct RecordedRequest {
     /// Such as `POST /path`.
     pub line: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
     pub body: String,
+}
+
+impl RecordedRequest {
+    #[must_use]
+    pub fn header(&self, lower_case_name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(name, _)| name == lower_case_name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// What a request gets.
@@ -56,22 +66,19 @@ fn serve_one(mut stream: TcpStream, answer: &impl Fn(&RecordedRequest) -> Option
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    let mut length = 0;
+    let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
+    let mut request = RecordedRequest { line, headers: Vec::new(), body: String::new() };
     loop {
         let mut header = String::new();
         reader.read_line(&mut header).unwrap();
-        if header.trim().is_empty() {
-            break;
-        }
-        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
+        let Some((name, value)) = header.split_once(':') else { break };
+        request.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
-    let asked = RecordedRequest { line, body: String::from_utf8(body).unwrap() };
-    let Some(StubResponse { status, headers, body }) = answer(&asked) else {
+    request.body = String::from_utf8(body).unwrap();
+    let Some(StubResponse { status, headers, body }) = answer(&request) else {
         reader.read_to_end(&mut Vec::new()).ok();
         return;
     };

@@ -1,9 +1,14 @@
-//! Items: `ACCOUNT#<id>` holds `ACCOUNT`, a buyer's `PROFILE` and `ADDRESSES`, and each `SESSION#<id>`; `EMAIL#<in lower case>`
-//! holds the `CREDENTIAL` of the one account that the email belongs to, and the `RESET` that was mailed there last. `EMAIL#…` and `ADDRESS#<ip>` hold what is counted of
-//! each, `ATTEMPTS#<kind>`. `DAYS#<role>` holds each `<day>` on which an account was made.
+//! The ports on DynamoDB. Items of the table, by partition key:
 //!
-//! Sessions lie beside their account so that all of an account's can be read at once, and as they are. Index `by_day` lists the
-//! accounts of a role and a day; `by_erasure` those that are closed and tell of persons still.
+//! - `ACCOUNT#<id>`: `ACCOUNT`, a buyer's `PROFILE` and `ADDRESSES`, and each `SESSION#<id>`. Sessions
+//!   are in their account's partition, so that all of them can be read at once and consistently.
+//! - `EMAIL#<lower case>`: the `CREDENTIAL` of the account that the email belongs to, the latest
+//!   `RESET` code, and the email's `ATTEMPTS#<kind>` counters.
+//! - `ADDRESS#<ip>`: the IP address's `ATTEMPTS#<kind>` counters.
+//! - `DAYS#<role>`: each `<day>` on which an account was registered.
+//!
+//! Index `by_day` lists the accounts of a role and a day, `by_erasure` the closed accounts that still
+//! hold personal data.
 
 mod accounts;
 mod attempts;
@@ -19,12 +24,12 @@ use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 use rialto_lambda::FunctionContext;
 use std::sync::{Arc, Mutex};
 
-/// The ports on the service's table.
+/// The service's table.
 #[derive(Debug, Clone)]
 pub struct DynamoAccounts {
     table: Table,
-    /// The last day that is known to stand in the list of days.
-    known_day: Arc<Mutex<Option<Key>>>,
+    /// The last day that was recorded in `DAYS#<role>`.
+    recorded_day: Arc<Mutex<Option<Key>>>,
 }
 
 fn account_key(account: AccountId) -> Key {
@@ -59,7 +64,7 @@ impl DynamoAccounts {
 
     #[must_use]
     pub fn on(table: Table) -> Self {
-        Self { table, known_day: Arc::default() }
+        Self { table, recorded_day: Arc::default() }
     }
 
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Write, StoreError> {

@@ -1,4 +1,4 @@
-//! Codes on their way: the function that mails them, and the mail.
+//! Reset codes: the invocation of the function that mails them, and the mail itself.
 
 use crate::{
     domain::contact::Email,
@@ -6,39 +6,39 @@ use crate::{
 };
 use rialto_aws::{LambdaClient, Mail, Mailer};
 use rialto_kernel::{StoreError, settings::MAIL_SENDER};
-use rialto_lambda::FunctionContext;
-use std::{sync::Arc, time::Duration};
+use rialto_lambda::{FunctionContext, settings::Settings};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
-/// What one hand-over may take.
-const LIMIT: Duration = Duration::from_millis(2_000);
+/// Time limit of an asynchronous invocation.
+const INVOKE_TIMEOUT: Duration = Duration::from_millis(2_000);
 
-/// Hands emails to `accounts-mail-code`.
+/// Invokes `accounts-mail-code` asynchronously.
 #[derive(Debug, Clone)]
-pub struct CodeMailer(LambdaClient);
+pub struct LambdaResetRequester(LambdaClient);
 
-impl CodeMailer {
+impl LambdaResetRequester {
     #[must_use]
     pub fn new(app: &FunctionContext) -> Self {
-        Self(LambdaClient::new(&app.aws, &app.stage, LIMIT))
+        Self(LambdaClient::new(&app.aws, &app.stage, INVOKE_TIMEOUT))
     }
 }
 
-impl ResetRequester for CodeMailer {
+impl ResetRequester for LambdaResetRequester {
     async fn request(&self, email: &Email) -> Result<(), StoreError> {
         let payload = serde_json::json!({ "email": email }).to_string();
-        let handed_over = self.0.invoke_async("accounts-mail-code", &payload).await;
-        handed_over.map_err(|error| StoreError::Unavailable(error.to_string()))
+        let invoked = self.0.invoke_async("accounts-mail-code", &payload).await;
+        invoked.map_err(unavailable)
     }
 }
 
-/// SES, with the stage's sender.
+/// Sends through Amazon SES, from the stage's sender address.
 #[derive(Clone)]
-pub struct Ses {
+pub struct SesSender {
     mailer: Mailer,
-    settings: Arc<rialto_lambda::settings::Settings>,
+    settings: Arc<Settings>,
 }
 
-impl Ses {
+impl SesSender {
     #[must_use]
     pub fn new(app: &FunctionContext) -> Self {
         app.settings.prefetch(&[MAIL_SENDER.name]);
@@ -46,15 +46,14 @@ impl Ses {
     }
 }
 
-impl EmailSender for Ses {
+impl EmailSender for SesSender {
     async fn send(&self, to: &Email, subject: &str, text: &str) -> Result<(), StoreError> {
-        let unavailable = |error: String| StoreError::Unavailable(error);
-        let from = self
-            .settings
-            .get(&MAIL_SENDER)
-            .await
-            .map_err(|error| unavailable(error.to_string()))?;
+        let from = self.settings.get(&MAIL_SENDER).await.map_err(unavailable)?;
         let mail = Mail { from: &from, to: to.as_str(), subject, text };
-        self.mailer.send(&mail).await.map_err(|error| unavailable(error.to_string()))
+        self.mailer.send(&mail).await.map_err(unavailable)
     }
+}
+
+fn unavailable(error: impl Display) -> StoreError {
+    StoreError::Unavailable(error.to_string())
 }

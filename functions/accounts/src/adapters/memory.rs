@@ -1,8 +1,8 @@
-//! The ports in memory, for speed and simulation.
+//! The ports in memory, for tests.
 
 mod accounts;
 mod attempts;
-mod closing;
+mod erasure;
 mod keys;
 mod profiles;
 mod resets;
@@ -21,7 +21,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The ports of the service's table in memory. Clones share what they hold.
+/// The service's table in memory. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryAccounts {
     state: Arc<Mutex<State>>,
@@ -31,24 +31,24 @@ pub struct MemoryAccounts {
 struct State {
     accounts: BTreeMap<AccountId, Account>,
     profiles: BTreeMap<UserId, Profile>,
-    books: BTreeMap<AccountId, AddressBook>,
-    /// When orders is to be asked whether a closed account is needed still.
+    address_books: BTreeMap<AccountId, AddressBook>,
+    /// The time from which a closed account is due for erasure.
     due: BTreeMap<AccountId, Timestamp>,
     /// By [`crate::domain::contact::Email::key`].
     credentials: BTreeMap<String, Credential>,
     resets: BTreeMap<String, PasswordReset>,
     sessions: BTreeMap<(AccountId, SessionId), Session>,
-    /// How many, and when the window ends.
+    /// The number of attempts, and the end of the window.
     attempts: BTreeMap<RateLimitKey, (u32, Timestamp)>,
     published_events: Vec<Event>,
 }
 
 impl State {
-    /// Writes all but the last login over the version before, if that is there.
+    /// Replaces the previous version, all but its last login. False if that version isn't stored.
     fn save_account(&mut self, account: &Account) -> bool {
         match self.accounts.get_mut(&account.account_id) {
-            Some(held) if held.version + 1 == account.version => {
-                *held = Account { last_login_at: held.last_login_at, ..account.clone() };
+            Some(stored) if stored.version + 1 == account.version => {
+                *stored = Account { last_login_at: stored.last_login_at, ..account.clone() };
                 true
             }
             Some(_) | None => false,
@@ -61,7 +61,7 @@ impl MemoryAccounts {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every event that a write announced, in order.
+    /// Every event that was published, in order.
     #[must_use]
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()

@@ -1,4 +1,4 @@
-//! Orders, by its internal function.
+//! Calls to the orders service's internal function.
 
 use crate::ports::OrdersClient;
 use rialto_contracts::internal::orders::{HasOpenLines, OpenOrders, RecentOrder, RecentOrders};
@@ -8,11 +8,11 @@ use rialto_lambda::{
     internal::{CallError, ServiceClient},
 };
 
-/// What orders knows of buyers and sellers.
+/// The orders service.
 #[derive(Clone)]
-pub struct Orders(ServiceClient);
+pub struct LambdaOrdersClient(ServiceClient);
 
-impl Orders {
+impl LambdaOrdersClient {
     #[must_use]
     pub fn new(app: &FunctionContext) -> Self {
         Self(ServiceClient::new(app))
@@ -23,7 +23,7 @@ fn unavailable(error: CallError) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
-impl OrdersClient for Orders {
+impl OrdersClient for LambdaOrdersClient {
     async fn recent_orders(&self, user_id: UserId) -> Result<Vec<RecentOrder>, StoreError> {
         self.0.call(RecentOrders { user_id }).await.map_err(unavailable)
     }

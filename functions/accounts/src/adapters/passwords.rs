@@ -1,4 +1,4 @@
-//! Passwords hashed with argon2id: 19 MiB, two passes, one lane (what OWASP asks for at least).
+//! Password hashing with argon2id: 19 MiB, two passes, one lane (OWASP's minimum).
 
 use crate::{
     domain::credential::{Password, PasswordHash},
@@ -7,19 +7,20 @@ use crate::{
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier, Version};
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Hashes on the thread that asks: a function has nothing else to do meanwhile.
+/// Hashes on the calling thread: an invocation has no other work to do.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Argon2Passwords;
+pub struct Argon2Hasher;
 
-/// In the form of every other, with salt and result drawn by lot: nobody knows a password for it.
-const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$+xRw8BCBgrzg87B9am1ufw$22FMUJHCFXUBNCNfWyCCqwMHbI4IR7xP/mxFMT38ZBg";
+/// A hash with the usual parameters and a random salt and result, for which no password is known.
+const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1\
+    $+xRw8BCBgrzg87B9am1ufw$22FMUJHCFXUBNCNfWyCCqwMHbI4IR7xP/mxFMT38ZBg";
 
 fn argon2() -> Argon2<'static> {
-    // The crate's defaults are the figures above; a test holds them to it.
+    // A test checks that the crate's defaults are the parameters above.
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }
 
-impl PasswordHasher for Argon2Passwords {
+impl PasswordHasher for Argon2Hasher {
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError> {
         let mut salt = [0; 16];
         SystemRandom::new().fill(&mut salt).map_err(|_| HashError)?;
@@ -41,22 +42,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_its_passwords_alone() {
+    fn a_hash_verifies_only_its_own_password() {
         let password = Password::new("correct horse").unwrap();
-        let hash = Argon2Passwords.hash(&password).unwrap();
-        assert!(Argon2Passwords.verify(&password, &hash));
-        assert!(!Argon2Passwords.verify(&Password::new("correct house").unwrap(), &hash));
-        assert_ne!(
-            Argon2Passwords.hash(&password).unwrap(),
-            hash,
-            "each hash has a salt of its own"
-        );
+        let hash = Argon2Hasher.hash(&password).unwrap();
+        assert!(Argon2Hasher.verify(&password, &hash));
+        assert!(!Argon2Hasher.verify(&Password::new("correct house").unwrap(), &hash));
+        assert_ne!(Argon2Hasher.hash(&password).unwrap(), hash, "each hash has its own salt");
     }
 
     #[test]
-    fn hash_and_decoy_cost_the_same() {
-        let hash = Argon2Passwords.hash(&Password::new("correct horse").unwrap()).unwrap();
-        for hash in [hash, Argon2Passwords.dummy_hash()] {
+    fn verifying_a_dummy_hash_costs_the_same() {
+        let hash = Argon2Hasher.hash(&Password::new("correct horse").unwrap()).unwrap();
+        for hash in [hash, Argon2Hasher.dummy_hash()] {
             assert!(hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
             let parsed = argon2::PasswordHash::new(&hash.0).unwrap();
             assert_eq!(parsed.salt.unwrap().len(), 16);
@@ -65,8 +62,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_in_with_a_hash_that_is_none() {
+    fn an_invalid_hash_never_verifies() {
         let password = Password::new("correct horse").unwrap();
-        assert!(!Argon2Passwords.verify(&password, &PasswordHash(String::new())));
+        assert!(!Argon2Hasher.verify(&password, &PasswordHash(String::new())));
     }
 }

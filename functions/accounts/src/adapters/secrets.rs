@@ -1,33 +1,34 @@
-//! The keys in Secrets Manager, the public ones in the parameter store.
+//! Private keys in Secrets Manager, public keys in Parameter Store.
 //!
 //! `rialto/<stage>/auth/signing-key/<role>` holds `{"kid", "pkcs8"}`, `rialto/<stage>/auth/refresh-key` holds `{"key"}`;
-//! bytes are written in base 64.
+//! bytes are encoded as base64.
 
 use crate::{
     domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
     ports::{KeyReader, KeyWriter},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rialto_aws::{Parameter, ParameterStore, SdkConfig, SecretError, SecretStore, Stage};
+use rialto_aws::{Parameter, ParameterStore, SdkConfig, SecretStore, Stage};
 use rialto_kernel::{Role, StoreError, Write, settings::JWKS};
 use rialto_lambda::token::Jwks;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    fmt::Display,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// How long a secret that was read is used: a rotation is seen within this time.
+/// Lifetime of a cached secret. A rotation takes effect within this time.
 const CACHE_TTL: Duration = Duration::from_secs(60);
 
-/// The stage's keys. Clones share what was read.
+/// The stage's keys. Clones share the cache.
 #[derive(Clone)]
 pub struct SecretsManagerKeys {
     secrets: SecretStore,
     parameters: ParameterStore,
     stage: Stage,
-    known: Arc<Mutex<HashMap<String, CachedSecret>>>,
+    cache: Arc<Mutex<HashMap<String, CachedSecret>>>,
 }
 
 #[derive(Clone)]
@@ -36,18 +37,20 @@ struct CachedSecret {
     read_at: Instant,
 }
 
+/// The content of a signing key's secret.
 #[derive(Serialize, Deserialize)]
-struct SigningKeyText {
+struct SigningKeySecret {
     kid: String,
     pkcs8: String,
 }
 
+/// The content of the refresh key's secret.
 #[derive(Serialize, Deserialize)]
-struct RefreshKeyText {
+struct RefreshKeySecret {
     key: String,
 }
 
-impl SigningKeyText {
+impl SigningKeySecret {
     fn of(key: &SigningSecret) -> Self {
         Self { kid: key.kid.clone(), pkcs8: STANDARD.encode(&key.pkcs8) }
     }
@@ -60,7 +63,7 @@ impl SecretsManagerKeys {
             secrets: SecretStore::new(aws),
             parameters: ParameterStore::new(aws),
             stage: stage.clone(),
-            known: Arc::default(),
+            cache: Arc::default(),
         }
     }
 
@@ -72,68 +75,64 @@ impl SecretsManagerKeys {
         self.stage.secret("auth/refresh-key")
     }
 
-    /// A secret, at most a minute old, or the last one known while the store can't be reached.
+    /// The secret, at most [`CACHE_TTL`] old, or the cached one if Secrets Manager is unavailable.
     async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let text = match known {
-            Some(known) if known.read_at.elapsed() < CACHE_TTL => Some(known.text),
-            stale => match (self.fetch(name).await, stale) {
+        let cached = self.cache().get(name).cloned();
+        let text = match cached {
+            Some(cached) if cached.read_at.elapsed() < CACHE_TTL => Some(cached.text),
+            stale => match (self.secrets.get(name).await.map_err(unavailable), stale) {
                 (Ok(text), _) => text,
                 (Err(error), Some(stale)) => {
-                    tracing::error!(secret = name, %error, "a secret can't be read; the last one stays");
+                    tracing::error!(secret = name, %error, "can't read a secret; using the cached one");
                     Some(stale.text)
                 }
                 (Err(error), None) => return Err(error),
             },
         };
         let Some(text) = text else { return Ok(None) };
-        // What stands in a secret must not stand in the error.
+        // serde's error would contain parts of the secret.
         let parsed = serde_json::from_str(&text).map_err(|_| unreadable(name))?;
-        let known = CachedSecret { text, read_at: Instant::now() };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), known);
+        self.cache().insert(name.to_owned(), CachedSecret { text, read_at: Instant::now() });
         Ok(Some(parsed))
     }
 
-    /// Whoever asks next reads it anew.
-    fn forget(&self, name: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    fn cache(&self) -> MutexGuard<'_, HashMap<String, CachedSecret>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn fetch(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.secrets.get(name).await.map_err(unavailable)
-    }
-
-    async fn add(
+    async fn create(
         &self,
         name: &str,
-        doc: &str,
+        description: &str,
         secret: &impl Serialize,
     ) -> Result<Write, StoreError> {
         let text = serde_json::to_string(secret).map_err(|_| unreadable(name))?;
-        let added = self.secrets.create(name, doc, &text).await.map_err(unavailable)?;
+        let added = self.secrets.create(name, description, &text).await.map_err(unavailable)?;
         Ok(if added { Write::Done } else { Write::Conflict(()) })
     }
 }
 
-fn unavailable(error: SecretError) -> StoreError {
+fn unavailable(error: impl Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
 
 fn unreadable(name: &str) -> StoreError {
-    StoreError::Corrupt(format!("the secret {name} isn't what it should be"))
+    StoreError::Corrupt(format!("the secret {name} has an unexpected format"))
 }
 
 impl KeyReader for SecretsManagerKeys {
     async fn signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
         let name = self.signing_name(role);
-        let Some(SigningKeyText { kid, pkcs8 }) = self.read(&name).await? else { return Ok(None) };
+        let Some(SigningKeySecret { kid, pkcs8 }) = self.read(&name).await? else {
+            return Ok(None);
+        };
         let pkcs8 = STANDARD.decode(pkcs8).map_err(|_| unreadable(&name))?;
         Ok(Some(SigningSecret { kid, pkcs8 }))
     }
 
     async fn refresh_key(&self) -> Result<Option<RefreshKey>, StoreError> {
         let name = self.refresh_name();
-        let Some(RefreshKeyText { key }) = self.read(&name).await? else { return Ok(None) };
+        let Some(RefreshKeySecret { key }) = self.read(&name).await? else { return Ok(None) };
         let key = STANDARD.decode(key).ok().and_then(|key| key.try_into().ok());
         key.map(|key| Some(RefreshKey(key))).ok_or_else(|| unreadable(&name))
     }
@@ -141,33 +140,35 @@ impl KeyReader for SecretsManagerKeys {
 
 impl KeyWriter for SecretsManagerKeys {
     async fn current_signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
-        self.forget(&self.signing_name(role));
+        self.cache().remove(&self.signing_name(role));
         self.signing_key(role).await
     }
 
     async fn add_signing_key(&self, role: Role, key: &SigningSecret) -> Result<Write, StoreError> {
-        let text = SigningKeyText::of(key);
-        let doc = format!("Signs the access tokens of {role} accounts. Kept by rialto keys.");
-        self.add(&self.signing_name(role), &doc, &text).await
+        let text = SigningKeySecret::of(key);
+        let description =
+            format!("Signs the access tokens of {role} accounts. Managed by rialto keys.");
+        self.create(&self.signing_name(role), &description, &text).await
     }
 
     async fn replace_signing_key(&self, role: Role, key: &SigningSecret) -> Result<(), StoreError> {
-        let (name, text) = (self.signing_name(role), SigningKeyText::of(key));
+        let (name, text) = (self.signing_name(role), SigningKeySecret::of(key));
         let text = serde_json::to_string(&text).map_err(|_| unreadable(&name))?;
         self.secrets.put(&name, &text).await.map_err(unavailable)?;
-        self.forget(&name);
+        self.cache().remove(&name);
         Ok(())
     }
 
     async fn add_refresh_key(&self, key: &RefreshKey) -> Result<Write, StoreError> {
-        let text = RefreshKeyText { key: STANDARD.encode(key.0) };
-        self.add(&self.refresh_name(), "Makes refresh tokens. Kept by rialto keys.", &text).await
+        let text = RefreshKeySecret { key: STANDARD.encode(key.0) };
+        let description = "Signs refresh tokens. Managed by rialto keys.";
+        self.create(&self.refresh_name(), description, &text).await
     }
 
     async fn published(&self) -> Result<Jwks, StoreError> {
         let name = self.stage.parameter(JWKS.name);
         let found = self.parameters.get(std::slice::from_ref(&name), false).await;
-        let mut found = found.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let mut found = found.map_err(unavailable)?;
         let Some(text) = found.remove(&name) else { return Ok(Jwks::default()) };
         serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("{name}: {error}")))
     }
@@ -179,6 +180,6 @@ impl KeyWriter for SecretsManagerKeys {
         let parameter =
             Parameter { name: &name, value: &text, description: JWKS.doc, secret: false };
         let sent = self.parameters.put(&parameter).await;
-        sent.map_err(|error| StoreError::Unavailable(error.to_string()))
+        sent.map_err(unavailable)
     }
 }

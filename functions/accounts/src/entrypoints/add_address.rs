@@ -1,41 +1,29 @@
-use super::list_addresses::{AddressRequest, KeptAddressBody};
+use super::views::{SavedAddressBody, SavedAddressRequest};
 use crate::{adapters::dynamodb::DynamoAccounts, application::addresses::add_address};
 use rialto_kernel::{AddressId, UserId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-add-address", build);
+    http::serve("accounts-add-address", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
-}
-
-/// Keep an address
+/// Add an address
 ///
-/// Three at most. The first one is the default. For the buyer and supervisors.
+/// Three at most; the first becomes the default. For the buyer and supervisors.
 #[utoipa::path(
     post, path = "/users/{user_id}/addresses",
     params(("user_id" = UserId, Path)),
-    request_body = AddressRequest,
+    request_body = SavedAddressRequest,
     responses(
-        (status = 201, body = Data<KeptAddressBody>,
+        (status = 201, body = Data<SavedAddressBody>,
             headers(("Location" = String, description = "Where it is, relative to the request."))),
     ),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
-    let (address, default) = request.json::<AddressRequest>()?.parse()?;
+    let (address, default) = request.json::<SavedAddressRequest>()?.parse()?;
     let id = AddressId::generate(request.now());
-    let kept = add_address(store, user_id, id, &address, default).await?;
-    tracing::info!(user = %user_id, address = %id, "kept");
-    Ok(Response::created(format!("addresses/{id}"), &KeptAddressBody::from(kept)))
+    let saved = add_address(&store, user_id, id, &address, default).await?;
+    tracing::info!(user = %user_id, address = %id, "address added");
+    Ok(Response::created(format!("addresses/{id}"), &SavedAddressBody::from(saved)))
 }

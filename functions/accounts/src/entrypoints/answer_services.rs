@@ -4,32 +4,26 @@ use crate::{
 };
 use rialto_contracts::internal::accounts::AccountsRequest;
 use rialto_lambda::{
-    FunctionContext,
     boot::Failure,
     internal::{self, reply},
 };
 use serde_json::Value;
-use std::sync::Arc;
 
 pub fn main() {
-    internal::answer("accounts-answer-services", build);
+    internal::answer("accounts-answer-services", |app| {
+        internal::handler(DynamoAccounts::open(app), handle)
+    });
 }
 
-fn build(app: &FunctionContext) -> internal::Handler<AccountsRequest> {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |question| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, question).await })
-    })
-}
-
-async fn handle(store: &DynamoAccounts, question: AccountsRequest) -> Result<Value, Failure> {
-    match question {
-        AccountsRequest::GetAddress(asked) => {
-            reply(&asked, &find_address(store, asked.user_id, asked.address_id).await?)
+async fn handle(store: DynamoAccounts, request: AccountsRequest) -> Result<Value, Failure> {
+    match request {
+        AccountsRequest::GetAddress(request) => {
+            let address = find_address(&store, request.user_id, request.address_id).await?;
+            reply(&request, &address)
         }
-        AccountsRequest::GetEmail(asked) => {
-            reply(&asked, &notification_email(store, asked.account_id).await?)
+        AccountsRequest::GetEmail(request) => {
+            let email = notification_email(&store, request.account_id).await?;
+            reply(&request, &email)
         }
     }
 }

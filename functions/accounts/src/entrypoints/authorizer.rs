@@ -1,10 +1,10 @@
-//! The gateway's authorizer. It answers each call with a policy and never refuses by failing: a failure counts as a fault
-//! of this function, and there should be one only when there is one.
+//! The gateway's authorizer. It denies with a policy, never with an error: API Gateway counts errors
+//! as faults of this function, and those should only be real ones.
 //!
-//! A call whose token never was one of ours is denied, and the gateway answers `unauthenticated`: in the template,
-//! ACCESS_DENIED has status 401, as nothing else is denied there (what a role may do, functions decide). A call whose
-//! token has expired, or whose session has ended, goes on to its function, marked so, and the function answers
-//! `token_expired`; why is told at [`Authorized`].
+//! A request without a valid token is denied, and the gateway responds `unauthenticated`: in the
+//! template ACCESS_DENIED has status 401, since nothing else is denied here (functions decide what a
+//! role may do). A request whose token has expired, or whose session has ended, is allowed and marked
+//! so, and the function responds `token_expired`; see [`AuthorizerContext`] for the reason.
 
 use crate::{
     adapters::dynamodb::DynamoAccounts,
@@ -18,67 +18,61 @@ use rialto_lambda::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 pub fn main() {
-    boot::run("accounts-authorizer", build);
+    boot::run("accounts-authorizer", |app| {
+        app.settings.prefetch(&[JWKS.name]);
+        let state = (app.clone(), DynamoAccounts::open(app));
+        boot::handler(state, |state, payload, _| handle(state, payload))
+    });
 }
 
-fn build(app: &FunctionContext) -> boot::Handler {
-    app.settings.prefetch(&[JWKS.name]);
-    let (app, store) = (app.clone(), DynamoAccounts::open(app));
-    Arc::new(move |payload, _| {
-        let (app, store) = (app.clone(), store.clone());
-        Box::pin(async move { handle(&app, &store, payload).await })
-    })
-}
-
-/// What the gateway asks, as far as it matters here.
+/// The part of the gateway's authorizer request that is used here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AuthorizerRequest {
     method_arn: String,
-    /// Named as the client wrote them.
+    /// Names are spelt as the client sent them.
     headers: Option<HashMap<String, String>>,
 }
 
 async fn handle(
-    app: &FunctionContext,
-    store: &DynamoAccounts,
+    (app, store): (FunctionContext, DynamoAccounts),
     payload: Value,
 ) -> Result<Value, Failure> {
-    let question: AuthorizerRequest = serde_json::from_value(payload)?;
-    let authorization = authorization(&question);
+    let request: AuthorizerRequest = serde_json::from_value(payload)?;
+    let authorization = authorization(&request);
     let decision =
-        authorize(store, &app.settings, &app.stage, authorization, app.clock.now()).await?;
+        authorize(&store, &app.settings, &app.stage, authorization, app.clock.now()).await?;
     match &decision {
         AuthorizerDecision::Allow(AuthorizerContext::Active { sub, .. }) => {
-            tracing::info!(account = sub, "let in")
+            tracing::info!(account = sub, "allowed")
         }
         AuthorizerDecision::Allow(AuthorizerContext::Ended) => {
-            tracing::info!("refused: expired or ended")
+            tracing::info!("allowed as ended: token expired or session ended")
         }
-        AuthorizerDecision::Deny => tracing::info!("refused: no valid token"),
+        AuthorizerDecision::Deny => tracing::info!("denied: no valid token"),
     }
-    policy(&question.method_arn, &decision)
+    policy(&request.method_arn, &decision)
 }
 
-fn authorization(question: &AuthorizerRequest) -> Option<&str> {
-    let mut headers = question.headers.iter().flatten();
+fn authorization(request: &AuthorizerRequest) -> Option<&str> {
+    let mut headers = request.headers.iter().flatten();
     headers
         .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
         .map(|(_, value)| value.as_str())
 }
 
-/// The answer holds for this one call, as nothing of it is kept (a lifetime of 0 in the template). So it may name the whole
-/// stage, which spares the gateway from reading a path that a client chose as a pattern.
+/// The policy applies to this one request, since the template disables caching. It names the whole
+/// stage, so that the gateway doesn't interpret a path that the client chose as a pattern.
 fn policy(method_arn: &str, decision: &AuthorizerDecision) -> Result<Value, Failure> {
     let (effect, principal, context) = match decision {
-        AuthorizerDecision::Allow(authorized @ AuthorizerContext::Active { sub, .. }) => {
-            ("Allow", sub.as_str(), serde_json::to_value(authorized)?)
+        AuthorizerDecision::Allow(context @ AuthorizerContext::Active { sub, .. }) => {
+            ("Allow", sub.as_str(), serde_json::to_value(context)?)
         }
-        AuthorizerDecision::Allow(authorized @ AuthorizerContext::Ended) => {
-            ("Allow", "nobody", serde_json::to_value(authorized)?)
+        AuthorizerDecision::Allow(context @ AuthorizerContext::Ended) => {
+            ("Allow", "nobody", serde_json::to_value(context)?)
         }
         AuthorizerDecision::Deny => ("Deny", "nobody", json!({})),
     };
@@ -88,7 +82,9 @@ fn policy(method_arn: &str, decision: &AuthorizerDecision) -> Result<Value, Fail
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [{
-                "Action": "execute-api:Invoke", "Effect": effect, "Resource": format!("{}/*", stage.join("/")),
+                "Action": "execute-api:Invoke",
+                "Effect": effect,
+                "Resource": format!("{}/*", stage.join("/")),
             }],
         },
         "context": context,
@@ -104,8 +100,8 @@ mod tests {
         "arn:aws:execute-api:eu-central-1:123456789012:abc123/prod/GET/users/*/orders/${x}";
     const STAGE: &str = "arn:aws:execute-api:eu-central-1:123456789012:abc123/prod/*";
 
-    fn statement(answer: &Value) -> (&str, &str) {
-        let statement = &answer["policyDocument"]["Statement"][0];
+    fn statement(response: &Value) -> (&str, &str) {
+        let statement = &response["policyDocument"]["Statement"][0];
         (statement["Effect"].as_str().unwrap(), statement["Resource"].as_str().unwrap())
     }
 
@@ -113,48 +109,48 @@ mod tests {
     fn an_active_session_is_allowed_with_its_claims() {
         let sid = SessionId::derive(&[b"1"]);
         let active = AuthorizerContext::Active { sub: "usr_1".to_owned(), sid, role: Role::User };
-        let answer = policy(ARN, &AuthorizerDecision::Allow(active)).unwrap();
-        assert_eq!(statement(&answer), ("Allow", STAGE));
-        assert_eq!(answer["principalId"], "usr_1");
+        let response = policy(ARN, &AuthorizerDecision::Allow(active)).unwrap();
+        assert_eq!(statement(&response), ("Allow", STAGE));
+        assert_eq!(response["principalId"], "usr_1");
         assert_eq!(
-            answer["context"],
+            response["context"],
             json!({"session": "active", "sub": "usr_1", "sid": sid, "role": "USER"})
         );
     }
 
     #[test]
     fn an_ended_session_is_marked_so() {
-        let answer = policy(ARN, &AuthorizerDecision::Allow(AuthorizerContext::Ended)).unwrap();
-        assert_eq!(statement(&answer), ("Allow", STAGE));
-        assert_eq!(answer["context"], json!({"session": "ended"}));
+        let response = policy(ARN, &AuthorizerDecision::Allow(AuthorizerContext::Ended)).unwrap();
+        assert_eq!(statement(&response), ("Allow", STAGE));
+        assert_eq!(response["context"], json!({"session": "ended"}));
     }
 
     #[test]
-    fn whoever_is_turned_away_is_denied() {
-        let answer = policy(ARN, &AuthorizerDecision::Deny).unwrap();
-        assert_eq!(statement(&answer), ("Deny", STAGE));
-        assert_eq!(answer["context"], json!({}));
+    fn a_request_without_a_valid_token_is_denied() {
+        let response = policy(ARN, &AuthorizerDecision::Deny).unwrap();
+        assert_eq!(statement(&response), ("Deny", STAGE));
+        assert_eq!(response["context"], json!({}));
     }
 
     #[test]
-    fn the_gateways_question_is_understood() {
+    fn the_gateways_request_is_parsed() {
         let sample = include_str!("../../../../events/samples/accounts-authorizer.json");
-        let question: AuthorizerRequest = serde_json::from_str(sample).unwrap();
-        assert_eq!(authorization(&question), Some("Bearer <access token>"));
-        assert!(question.method_arn.ends_with("/stock"));
+        let request: AuthorizerRequest = serde_json::from_str(sample).unwrap();
+        assert_eq!(authorization(&request), Some("Bearer <access token>"));
+        assert!(request.method_arn.ends_with("/stock"));
     }
 
     #[test]
-    fn the_header_is_found_whatever_its_case() {
-        let question = |headers: Value| -> AuthorizerRequest {
+    fn the_authorization_header_is_found_in_any_case() {
+        let request = |headers: Value| -> AuthorizerRequest {
             serde_json::from_value(json!({"type": "REQUEST", "methodArn": ARN, "headers": headers}))
                 .unwrap()
         };
         for name in ["Authorization", "authorization", "AUTHORIZATION"] {
-            let question = question(json!({"Accept": "*/*", (name): "Bearer x"}));
-            assert_eq!(authorization(&question), Some("Bearer x"), "{name}");
+            let request = request(json!({"Accept": "*/*", (name): "Bearer x"}));
+            assert_eq!(authorization(&request), Some("Bearer x"), "{name}");
         }
-        assert_eq!(authorization(&question(json!({}))), None);
-        assert_eq!(authorization(&question(Value::Null)), None);
+        assert_eq!(authorization(&request(json!({}))), None);
+        assert_eq!(authorization(&request(Value::Null)), None);
     }
 }

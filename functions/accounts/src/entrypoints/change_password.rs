@@ -1,29 +1,19 @@
-use super::tokens::refused;
+use super::problems::rate_limit_problem;
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
-    application::change_password::{ChangePasswordError, PasswordChange, change_password},
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
+    application::change_password::{PasswordChange, ChangePasswordError, change_password},
     domain::credential::Password,
 };
 use rialto_kernel::{Fields, Invalid, Timestamp};
 use rialto_lambda::{
-    FunctionContext,
     caller::Caller,
     http::{self, Problem, Request, Response},
 };
 use serde::Deserialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("accounts-change-password", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-change-password", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -50,20 +40,22 @@ impl ChangePasswordRequest {
     }
 }
 
-/// Change one's own password
+/// Change your password
 ///
-/// Every other session ends. A wrong old password is named as the field that it is, and counts as a wrong login does.
+/// All other sessions end. A wrong old password is reported as an error of the field
+/// `old_password` and counts as a failed login.
 #[utoipa::path(
     put, path = "/auth/password",
     request_body = ChangePasswordRequest,
     responses((status = 204)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let (caller, now) = (request.caller()?, request.now());
-    let wanted = request.json::<ChangePasswordRequest>()?.parse(caller)?;
-    let changed = change_password(store, &Argon2Passwords, &wanted, now).await;
-    changed.map_err(|error| problem(error, now))?;
-    tracing::info!(account = %caller.account, "the password was changed");
+    let change = request.json::<ChangePasswordRequest>()?.parse(caller)?;
+    change_password(&store, &Argon2Hasher, &change, now)
+        .await
+        .map_err(|error| problem(error, now))?;
+    tracing::info!(account = %caller.account, "password changed");
     Ok(Response::no_content())
 }
 
@@ -72,7 +64,7 @@ fn problem(error: ChangePasswordError, now: Timestamp) -> Problem {
         ChangePasswordError::WrongPassword => Problem::field("old_password", "is wrong"),
         ChangePasswordError::NotFound => Problem::not_found(),
         ChangePasswordError::Contended => Problem::unavailable(error),
-        ChangePasswordError::RateLimited(error) => refused(error, now),
+        ChangePasswordError::RateLimited(error) => rate_limit_problem(error, now),
         ChangePasswordError::Hash(error) => Problem::internal(error),
         ChangePasswordError::Store(error) => error.into(),
     }
@@ -84,7 +76,7 @@ mod tests {
     use rialto_kernel::{AccountId, SessionId, UserId};
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_reported() {
         let request =
             ChangePasswordRequest { old_password: String::new(), new_password: "short".to_owned() };
         let caller = Caller {

@@ -1,22 +1,10 @@
-use super::{accounts::ChangeAccountRequest, register_seller::SellerBody};
+use super::views::{ChangeAccountRequest, SellerBody};
 use crate::{adapters::dynamodb::DynamoAccounts, application::change_seller::change_seller};
 use rialto_kernel::SellerId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-change-seller", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-change-seller", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 /// Change a seller's account
@@ -28,10 +16,10 @@ fn build(app: &FunctionContext) -> http::Handler {
     request_body = ChangeAccountRequest,
     responses((status = 200, body = Data<SellerBody>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let seller_id = request.path("seller_id")?;
-    let edit = request.json::<ChangeAccountRequest>()?.parse()?;
-    let account = change_seller(store, seller_id, &edit).await?;
-    tracing::info!(seller = %seller_id, "changed");
+    let patch = request.json::<ChangeAccountRequest>()?.parse()?;
+    let account = change_seller(&store, seller_id, &patch).await?;
+    tracing::info!(seller = %seller_id, "account changed");
     Ok(Response::ok(&SellerBody::new(seller_id, &account)))
 }

@@ -1,22 +1,10 @@
-use super::{accounts::ChangeAccountRequest, register_user::UserBody};
+use super::views::{ChangeAccountRequest, UserBody};
 use crate::{adapters::dynamodb::DynamoAccounts, application::change_user::change_user};
 use rialto_kernel::UserId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-change-user", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-change-user", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 /// Change a buyer's account
@@ -28,10 +16,10 @@ fn build(app: &FunctionContext) -> http::Handler {
     request_body = ChangeAccountRequest,
     responses((status = 200, body = Data<UserBody>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
-    let edit = request.json::<ChangeAccountRequest>()?.parse()?;
-    let account = change_user(store, user_id, &edit).await?;
-    tracing::info!(user = %user_id, "changed");
+    let patch = request.json::<ChangeAccountRequest>()?.parse()?;
+    let account = change_user(&store, user_id, &patch).await?;
+    tracing::info!(user = %user_id, "account changed");
     Ok(Response::ok(&UserBody::new(user_id, &account)))
 }

@@ -3,37 +3,25 @@ use crate::{
     application::end_session::{EndSessionError, end_session},
 };
 use rialto_kernel::SessionId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-end-session", build);
+    http::serve("accounts-end-session", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
-}
-
-/// End one of one's own sessions
+/// Revoke one of your sessions
 ///
-/// At once, for all services: a device that was lost is logged out.
+/// Takes effect at once in all services, for example to log out a lost device.
 #[utoipa::path(
     delete, path = "/auth/sessions/{session_id}",
     params(("session_id" = SessionId, Path)),
     responses((status = 204)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let session = request.path("session_id")?;
-    end_session(store, caller.account, session).await?;
-    tracing::info!(account = %caller.account, %session, "ended");
+    end_session(&store, caller.account, session).await?;
+    tracing::info!(account = %caller.account, %session, "session revoked");
     Ok(Response::no_content())
 }
 

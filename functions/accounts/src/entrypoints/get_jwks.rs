@@ -5,24 +5,20 @@ use rialto_lambda::{
     token::Jwks,
 };
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use utoipa::ToSchema;
 
-/// How old what is answered may be, and for how long others may use it: together no longer than a new key waits until it signs.
-const READ_WITHIN: Duration = Duration::from_secs(30);
-const USED_FOR: Duration = Duration::from_secs(30);
+/// The maximum age of the keys in a response.
+const CACHE_TTL: Duration = Duration::from_secs(30);
+/// The lifetime of a response in clients' caches. A new key signs only after both times, so that
+/// every verifier has seen it by then.
+const CLIENT_CACHE_TTL: Duration = Duration::from_secs(30);
 
 pub fn main() {
-    http::serve("accounts-get-jwks", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    app.settings.prefetch(&[JWKS.name]);
-    let app = app.clone();
-    Arc::new(move |request| {
-        let app = app.clone();
-        Box::pin(async move { handle(&app, &request).await })
-    })
+    http::serve("accounts-get-jwks", |app| {
+        app.settings.prefetch(&[JWKS.name]);
+        http::handler(app.clone(), handle)
+    });
 }
 
 /// The public keys that access tokens are verified with (RFC 7517).
@@ -32,7 +28,7 @@ pub struct JwksBody {
     keys: Vec<JwkBody>,
 }
 
-/// A P-256 key for ES256.
+/// A public P-256 key for ES256.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Jwk)]
 pub struct JwkBody {
@@ -43,27 +39,27 @@ pub struct JwkBody {
     kid: String,
     alg: String,
     r#use: String,
-    /// The one role whose tokens this key signs.
+    /// The role whose tokens this key signs.
     role: rialto_kernel::Role,
 }
 
-/// Read the public keys
+/// Get the public keys
 ///
-/// Whoever has these can verify an access token: the key is the one that the token's `kid` names, and its `role` must be the
-/// token's. While a key is replaced, the old one stays for as long as it may have signed a token that is still good. That a
-/// session goes on they don't tell.
+/// Access tokens are verified with the key that the token's `kid` names; the key's `role` must equal
+/// the token's. While a key is rotated, the old one is listed for as long as tokens signed with it are
+/// valid. A valid signature doesn't tell whether the session has ended.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json",
     responses((status = 200, body = JwksBody)),
 )]
-pub(crate) async fn handle(app: &FunctionContext, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(app: FunctionContext, request: Request) -> Result<Response, Problem> {
     let text =
-        app.settings.get_with_max_age(&JWKS, READ_WITHIN).await.map_err(Problem::unavailable)?;
+        app.settings.get_with_max_age(&JWKS, CACHE_TTL).await.map_err(Problem::unavailable)?;
     let published: Jwks = serde_json::from_str(&text).map_err(Problem::internal)?;
     let keys = published.at(request.now());
     let body = serde_json::to_string(&keys).map_err(Problem::internal)?;
-    let caching = format!("public, max-age={}", USED_FOR.as_secs());
-    Ok(Response::raw(200, "application/json", body).header("Cache-Control", caching))
+    let cache_control = format!("public, max-age={}", CLIENT_CACHE_TTL.as_secs());
+    Ok(Response::raw(200, "application/json", body).header("Cache-Control", cache_control))
 }
 
 #[cfg(test)]
@@ -72,7 +68,7 @@ mod tests {
     use crate::application::rotate_keys::PROPAGATION_DELAY;
 
     #[test]
-    fn whoever_verifies_elsewhere_has_seen_a_new_key_before_it_signs() {
-        assert!(READ_WITHIN + USED_FOR < PROPAGATION_DELAY);
+    fn caches_expire_before_a_new_key_signs() {
+        assert!(CACHE_TTL + CLIENT_CACHE_TTL < PROPAGATION_DELAY);
     }
 }

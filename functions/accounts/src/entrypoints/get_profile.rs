@@ -1,59 +1,13 @@
-use crate::{
-    adapters::dynamodb::DynamoAccounts,
-    domain::profile::{Grade, Nickname, Profile},
-    ports::ProfileStore,
-};
+use super::views::ProfileBody;
+use crate::{adapters::dynamodb::DynamoAccounts, ports::ProfileStore};
 use rialto_kernel::UserId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
-use serde::Serialize;
-use std::sync::Arc;
-use utoipa::ToSchema;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-get-profile", build);
+    http::serve("accounts-get-profile", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
-}
-
-/// What a buyer is known by.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Profile)]
-pub struct ProfileBody {
-    user_id: UserId,
-    #[schema(value_type = String)]
-    nickname: Nickname,
-    /// Where a picture is.
-    image: Option<String>,
-    grade: Grade,
-}
-
-impl From<Profile> for ProfileBody {
-    fn from(profile: Profile) -> Self {
-        let image = profile.image.map(|image| image.as_str().to_owned());
-        Self { user_id: profile.user_id, nickname: profile.nickname, image, grade: profile.grade }
-    }
-}
-
-/// The profile that a request's path names.
-pub(super) async fn profile(
-    store: &DynamoAccounts,
-    request: &Request,
-) -> Result<Response, Problem> {
-    let user_id = request.path("user_id")?;
-    let profile = store.profile(user_id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Response::ok(&ProfileBody::from(profile)))
-}
-
-/// Read a buyer's profile
+/// Get a buyer's profile
 ///
 /// For the buyer and supervisors.
 #[utoipa::path(
@@ -61,6 +15,16 @@ pub(super) async fn profile(
     params(("user_id" = UserId, Path)),
     responses((status = 200, body = Data<ProfileBody>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
-    profile(store, request).await
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
+    profile_response(&store, &request).await
+}
+
+/// The response of this route and of `get_public_user`.
+pub(super) async fn profile_response(
+    store: &DynamoAccounts,
+    request: &Request,
+) -> Result<Response, Problem> {
+    let user_id = request.path("user_id")?;
+    let profile = store.profile(user_id).await?.ok_or_else(Problem::not_found)?;
+    Ok(Response::ok(&ProfileBody::from(profile)))
 }

@@ -1,25 +1,13 @@
-use super::register_seller::SellerBody;
+use super::views::SellerBody;
 use crate::{adapters::dynamodb::DynamoAccounts, application::get_user::get_account};
 use rialto_kernel::{AccountId, SellerId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-get-seller", build);
+    http::serve("accounts-get-seller", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
-}
-
-/// Read a seller's account
+/// Get a seller's account
 ///
 /// For the seller and supervisors.
 #[utoipa::path(
@@ -27,8 +15,8 @@ fn build(app: &FunctionContext) -> http::Handler {
     params(("seller_id" = SellerId, Path)),
     responses((status = 200, body = Data<SellerBody>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let seller_id = request.path("seller_id")?;
-    let account = get_account(store, AccountId::Seller(seller_id)).await?;
+    let account = get_account(&store, AccountId::Seller(seller_id)).await?;
     Ok(Response::ok(&SellerBody::new(seller_id, &account)))
 }

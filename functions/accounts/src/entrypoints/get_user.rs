@@ -1,39 +1,29 @@
-use super::register_user::UserBody;
+use super::views::UserBody;
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, orders::Orders},
+    adapters::{dynamodb::DynamoAccounts, orders::LambdaOrdersClient},
     application::get_user::{RecentOrders, get_user},
 };
 use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{Amount, Currency, OrderId, Timestamp, UserId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Serialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("accounts-get-user", build);
+    http::serve("accounts-get-user", |app| {
+        http::handler((DynamoAccounts::open(app), LambdaOrdersClient::new(app)), handle)
+    });
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, orders) = (DynamoAccounts::open(app), Orders::new(app));
-    Arc::new(move |request| {
-        let (store, orders) = (store.clone(), orders.clone());
-        Box::pin(async move { handle(&store, &orders, &request).await })
-    })
-}
-
-/// A buyer's account and what was asked for beside it.
+/// A buyer's account, with what `include` adds.
 #[derive(Serialize, ToSchema)]
 pub struct UserWithOrders {
     #[serde(flatten)]
     user: UserBody,
-    /// The newest ten, if asked for.
+    /// The newest ten, with `include=orders`.
     #[serde(skip_serializing_if = "Option::is_none")]
     orders: Option<Vec<RecentOrderBody>>,
-    /// What was asked for and can't be had for now: `orders`.
+    /// What `include` names and is unavailable for now: `orders`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     degraded: Vec<&'static str>,
@@ -56,19 +46,18 @@ impl From<RecentOrder> for RecentOrderBody {
     }
 }
 
-/// Read a buyer's account
+/// Get a buyer's account
 ///
-/// `include=orders` adds the newest orders; when those can't be had, the account comes without them and says so. For the buyer and
-/// supervisors.
+/// `include=orders` adds the newest orders. If orders are unavailable, the account is returned
+/// without them and `degraded` says so. For the buyer and supervisors.
 #[utoipa::path(
     get, path = "/users/{user_id}",
     params(("user_id" = UserId, Path), ("include" = Option<String>, Query, pattern = "^orders$")),
     responses((status = 200, body = Data<UserWithOrders>)),
 )]
 pub(crate) async fn handle(
-    store: &DynamoAccounts,
-    orders: &Orders,
-    request: &Request,
+    (store, orders): (DynamoAccounts, LambdaOrdersClient),
+    request: Request,
 ) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let with_orders = match request.query_of(&["include"])?.get("include") {
@@ -76,7 +65,7 @@ pub(crate) async fn handle(
         Some("orders") => true,
         Some(_) => return Err(Problem::field("include", "must be orders")),
     };
-    let (account, recent) = get_user(store, orders, user_id, with_orders).await?;
+    let (account, recent) = get_user(&store, &orders, user_id, with_orders).await?;
     let (orders, degraded) = match recent {
         RecentOrders::NotRequested => (None, Vec::new()),
         RecentOrders::Loaded(orders) => {

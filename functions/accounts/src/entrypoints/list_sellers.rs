@@ -1,22 +1,10 @@
-use super::register_seller::SellerBody;
+use super::views::SellerBody;
 use crate::{adapters::dynamodb::DynamoAccounts, application::list_sellers::list_sellers};
 use rialto_kernel::AccountId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Page, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Page, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-list-sellers", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-list-sellers", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 /// List sellers
@@ -30,10 +18,10 @@ fn build(app: &FunctionContext) -> http::Handler {
     ),
     responses((status = 200, body = Data<Vec<SellerBody>>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
-    let (accounts, next) = list_sellers(store, limit.get(), position.as_deref()).await?;
+    let (accounts, next) = list_sellers(&store, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = accounts
         .iter()
         .filter_map(|account| match account.account_id {

@@ -3,38 +3,26 @@ use crate::{
     domain::session::Session,
 };
 use rialto_kernel::{SessionId, Timestamp};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Page, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Page, Problem, Request, Response};
 use serde::Serialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("accounts-list-sessions", build);
+    http::serve("accounts-list-sessions", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
-}
-
-/// One login on one device.
+/// A login on one device.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionBody {
-    pub session_id: SessionId,
-    pub created_at: Timestamp,
-    /// When it got new tokens for the last time.
-    pub refreshed_at: Timestamp,
-    /// When it ends unless it is refreshed.
-    pub expires_at: Timestamp,
-    /// Whether it is the one that asks.
-    pub current: bool,
+    session_id: SessionId,
+    created_at: Timestamp,
+    /// The time at which tokens were last issued.
+    refreshed_at: Timestamp,
+    /// The time at which it ends unless it is refreshed.
+    expires_at: Timestamp,
+    /// Whether it is the session of this request.
+    current: bool,
 }
 
 impl SessionBody {
@@ -49,7 +37,7 @@ impl SessionBody {
     }
 }
 
-/// List one's own sessions
+/// List your sessions
 ///
 /// Newest first.
 #[utoipa::path(
@@ -60,13 +48,13 @@ impl SessionBody {
     ),
     responses((status = 200, body = Data<Vec<SessionBody>>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
-    let listed =
-        list_sessions(store, caller.account, limit.get(), position.as_deref(), request.now()).await;
-    let (sessions, next) = listed?;
+    let (sessions, next) =
+        list_sessions(&store, caller.account, limit.get(), position.as_deref(), request.now())
+            .await?;
     let items: Vec<_> =
         sessions.iter().map(|session| SessionBody::new(session, caller.session)).collect();
     Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))

@@ -1,32 +1,21 @@
-use super::register_user::UserBody;
+use super::views::UserBody;
 use crate::{
     adapters::dynamodb::DynamoAccounts,
     application::list_users::{UserFilter, list_users},
     domain::contact::{Email, Name},
 };
 use rialto_kernel::AccountId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Page, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Page, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-list-users", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-list-users", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 /// List buyers
 ///
-/// Newest first; `email` leads to the one who has it, `name` to those whose name contains it, both without case. A page of a search
-/// by name looks at 1,000 accounts at most, so it may be short and go on. For supervisors.
+/// Newest first. `email` finds the account with that address, `name` those whose name contains
+/// it; both ignore case. A page of a search by name examines at most 1,000 accounts, so it can be
+/// short and still have a next page. For supervisors.
 #[utoipa::path(
     get, path = "/users",
     params(
@@ -37,7 +26,7 @@ fn build(app: &FunctionContext) -> http::Handler {
     ),
     responses((status = 200, body = Data<Vec<UserBody>>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let query = request.list_query(&["email", "name"])?;
     let (limit, position) = (query.limit()?, query.position()?);
     let email = query.get("email").map(Email::parse).transpose();
@@ -48,7 +37,7 @@ pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<
             .map_err(|error| Problem::field("name", error))?
             .map(|name| name.as_str().to_owned()),
     };
-    let (accounts, next) = list_users(store, &filter, limit.get(), position.as_deref()).await?;
+    let (accounts, next) = list_users(&store, &filter, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = accounts
         .iter()
         .filter_map(|account| match account.account_id {

@@ -1,40 +1,20 @@
-use super::tokens::{TokensBody, answer, refused};
+use super::{
+    auth_context::AuthContext, problems::rate_limit_problem, token_response::tokens_issued,
+    views::TokensBody,
+};
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords, secrets::SecretsManagerKeys},
-    application::log_in::{LogInError, LoginAttempt, log_in},
+    adapters::passwords::Argon2Hasher,
+    application::log_in::{LoginAttempt, LogInError, log_in},
     domain::{contact::Email, credential::Password},
 };
-use rialto_aws::Stage;
 use rialto_kernel::{Fields, Invalid, SessionId, Timestamp};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, ProblemCode, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Problem, ProblemCode, Request, Response};
 use serde::Deserialize;
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("accounts-log-in", build);
-}
-
-/// What logging in needs.
-pub struct LoginContext {
-    store: DynamoAccounts,
-    keys: SecretsManagerKeys,
-    stage: Stage,
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let accounts = Arc::new(LoginContext {
-        store: DynamoAccounts::open(app),
-        keys: SecretsManagerKeys::open(&app.aws, &app.stage),
-        stage: app.stage.clone(),
-    });
-    Arc::new(move |request| {
-        let accounts = Arc::clone(&accounts);
-        Box::pin(async move { handle(&accounts, &request).await })
-    })
+    http::serve("accounts-log-in", |app| http::handler(AuthContext::open(app), handle));
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -52,20 +32,16 @@ impl LogInRequest {
         let email = fields.field("email", Email::parse(&self.email));
         let password = fields.field("password", Password::from_login_input(&self.password));
         let session_id = SessionId::generate(now);
-        let whole = email.zip(password);
-        fields.build(whole.map(|(email, password)| LoginAttempt {
-            email,
-            password,
-            address,
-            session_id,
-        }))
+        let parsed = email.zip(password);
+        fields.build(parsed.map(|(email, password)| LoginAttempt { email, password, address, session_id }))
     }
 }
 
 /// Log in
 ///
-/// Begins a session, for an account of any role. A wrong password and an email that nobody has get the same answer. Ten wrong
-/// attempts in a quarter of an hour are admitted for an email, and a hundred from an address.
+/// Starts a session, for an account of any role. A wrong password and an unknown email get the same
+/// response. Within 15 minutes, ten failed attempts are allowed per email and a hundred per IP
+/// address.
 #[utoipa::path(
     post, path = "/auth/login",
     request_body = LogInRequest,
@@ -74,25 +50,23 @@ impl LogInRequest {
             headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
     ),
 )]
-pub(crate) async fn handle(
-    accounts: &LoginContext,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(auth: AuthContext, request: Request) -> Result<Response, Problem> {
     let now = request.now();
-    let wanted = request.json::<LogInRequest>()?.parse(request.source, now)?;
-    let LoginContext { store, keys, stage } = accounts;
-    let tokens = log_in(store, keys, &Argon2Passwords, stage, &wanted, &request.cause(), now).await;
-    let tokens = tokens.map_err(|error| problem(error, now))?;
-    tracing::info!(account = %tokens.account_id, session = %wanted.session_id, "logged in");
-    Ok(answer(&tokens, &request.base))
+    let login = request.json::<LogInRequest>()?.parse(request.source, now)?;
+    let AuthContext { store, keys, stage } = &auth;
+    let tokens = log_in(store, keys, &Argon2Hasher, stage, &login, &request.cause(), now)
+        .await
+        .map_err(|error| problem(error, now))?;
+    tracing::info!(account = %tokens.account_id, session = %login.session_id, "logged in");
+    Ok(tokens_issued(&tokens, &request.base))
 }
 
 fn problem(error: LogInError, now: Timestamp) -> Problem {
     match error {
-        LogInError::InvalidCredentials => {
-            Problem::new(ProblemCode::Unauthenticated).detail("Wrong email or password.")
-        }
-        LogInError::RateLimited(error) => refused(error, now),
+        LogInError::InvalidCredentials => Problem::new(ProblemCode::Unauthenticated)
+            .title("Login failed")
+            .detail("Wrong email or password."),
+        LogInError::RateLimited(error) => rate_limit_problem(error, now),
         LogInError::Issue(error) => error.into(),
         LogInError::Store(error) => error.into(),
     }
@@ -103,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_reported() {
         let request = LogInRequest { email: "ann".to_owned(), password: String::new() };
         let invalid = request.parse(None, Timestamp::from_millis(1)).unwrap_err();
         assert_eq!(

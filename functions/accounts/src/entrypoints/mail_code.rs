@@ -1,37 +1,38 @@
-//! Mails a code, out of sight of whoever asked for it. Only `accounts-request-reset` may invoke it; Lambda tries it again twice.
+//! Mails a reset code. `accounts-request-reset` invokes it asynchronously, so that its own response
+//! doesn't depend on whether the email belongs to an account. Lambda retries it twice.
 
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, mail::Ses},
+    adapters::{dynamodb::DynamoAccounts, mail::SesSender},
     application::mail_code::send_reset_code,
     domain::contact::Email,
 };
-use rialto_lambda::{FunctionContext, boot};
+use rialto_kernel::Clock;
+use rialto_lambda::boot::{self, Failure};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
 pub fn main() {
-    boot::run("accounts-mail-code", build);
+    boot::run("accounts-mail-code", |app| {
+        let state = (Arc::clone(&app.clock), DynamoAccounts::open(app), SesSender::new(app));
+        boot::handler(state, |state, payload, _| handle(state, payload))
+    });
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct MailCodeRequest {
     email: Email,
 }
 
-fn build(app: &FunctionContext) -> boot::Handler {
-    let (app, store, post) = (app.clone(), DynamoAccounts::open(app), Ses::new(app));
-    Arc::new(move |payload, _| {
-        let (app, store, post) = (app.clone(), store.clone(), post.clone());
-        Box::pin(async move {
-            // What isn't an email must not stand in the error.
-            let asked = Asked::deserialize(payload).map_err(|_| "the payload names no email")?;
-            if let Some(account) =
-                send_reset_code(&store, &post, &asked.email, app.clock.now()).await?
-            {
-                tracing::info!(%account, "a code was mailed");
-            }
-            Ok(Value::Null)
-        })
-    })
+async fn handle(
+    (clock, store, mailer): (Arc<dyn Clock>, DynamoAccounts, SesSender),
+    payload: Value,
+) -> Result<Value, Failure> {
+    // serde's error would contain the email.
+    let MailCodeRequest { email } =
+        MailCodeRequest::deserialize(payload).map_err(|_| "the payload has no valid email")?;
+    if let Some(account) = send_reset_code(&store, &mailer, &email, clock.now()).await? {
+        tracing::info!(%account, "reset code mailed");
+    }
+    Ok(Value::Null)
 }

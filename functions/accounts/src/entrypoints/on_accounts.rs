@@ -1,28 +1,22 @@
 use crate::{
     adapters::dynamodb::DynamoAccounts, application::on_user_logged_in::on_user_logged_in,
 };
-use rialto_contracts::{Event, accounts::Accounts};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::accounts::Accounts;
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("accounts-on-accounts", 10, build);
+    sqs::consume("accounts-on-accounts", 10, |app| sqs::handler(DynamoAccounts::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |message| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &message.event).await })
-    })
-}
-
-async fn handle(store: &DynamoAccounts, event: &Event) -> Result<Outcome, Failure> {
-    match Accounts::decode(event)? {
-        Accounts::UserLoggedIn(logged_in) => Ok(on_user_logged_in(store, &logged_in).await?.into()),
-        _ => Ok(Outcome::Ignored),
+async fn handle(store: DynamoAccounts, message: Message) -> Result<Outcome, Failure> {
+    match Accounts::decode(&message.event)? {
+        Accounts::UserLoggedIn(logged_in) => {
+            Ok(on_user_logged_in(&store, &logged_in).await?.into())
+        }
+        Accounts::UserRegistered(_)
+        | Accounts::UserUnregistered(_)
+        | Accounts::SellerRegistered(_)
+        | Accounts::SellerUnregistered(_)
+        | Accounts::Other => Ok(Outcome::Ignored),
     }
 }

@@ -1,68 +1,18 @@
-use super::register_user::RegisterRequest;
+use super::views::{RegisterRequest, SellerBody};
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
     application::register_seller::register_seller,
-    domain::account::{Account, AccountStatus},
 };
-use rialto_kernel::{SellerId, Timestamp};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
-use serde::Serialize;
-use std::sync::Arc;
-use utoipa::ToSchema;
+use rialto_kernel::SellerId;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-register-seller", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
-}
-
-/// A seller's account.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Seller)]
-pub struct SellerBody {
-    pub seller_id: SellerId,
-    /// As name and phone, gone once the account is closed and its orders have ended.
-    pub email: Option<String>,
-    pub name: Option<String>,
-    pub phone: Option<String>,
-    /// Whether notifications are mailed, too.
-    pub mail_notifications: bool,
-    pub status: AccountStatus,
-    pub created_at: Timestamp,
-    /// Seconds after the login itself.
-    pub last_login_at: Option<Timestamp>,
-}
-
-impl SellerBody {
-    pub(super) fn new(seller_id: SellerId, account: &Account) -> Self {
-        let details = account.details.as_ref();
-        Self {
-            seller_id,
-            email: details.map(|details| details.email.as_str().to_owned()),
-            name: details.map(|details| details.name.as_str().to_owned()),
-            phone: details
-                .and_then(|details| details.phone.as_ref())
-                .map(|phone| phone.as_str().to_owned()),
-            mail_notifications: account.mail_notifications,
-            status: account.status,
-            created_at: account.created_at,
-            last_login_at: account.last_login_at,
-        }
-    }
+    http::serve("accounts-register-seller", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 /// Register a seller
 ///
-/// Only supervisors make sellers' accounts.
+/// For supervisors.
 #[utoipa::path(
     post, path = "/sellers",
     request_body = RegisterRequest,
@@ -71,13 +21,13 @@ impl SellerBody {
             headers(("Location" = String, description = "Where it is, relative to the request."))),
     ),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let (details, password) = request.json::<RegisterRequest>()?.parse()?;
-    let (now, cause) = (request.now(), request.cause());
+    let (now, context) = (request.now(), request.cause());
     let seller_id = SellerId::generate(now);
     let account =
-        register_seller(store, &Argon2Passwords, seller_id, details, &password, &cause, now)
+        register_seller(&store, &Argon2Hasher, seller_id, details, &password, &context, now)
             .await?;
-    tracing::info!(seller = %seller_id, "registered");
+    tracing::info!(seller = %seller_id, "account registered");
     Ok(Response::created(format!("sellers/{seller_id}"), &SellerBody::new(seller_id, &account)))
 }

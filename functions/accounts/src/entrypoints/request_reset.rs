@@ -1,27 +1,17 @@
-use super::tokens::refused;
+use super::problems::rate_limit_problem;
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, mail::CodeMailer},
+    adapters::{dynamodb::DynamoAccounts, mail::LambdaResetRequester},
     application::request_reset::{RequestResetError, request_reset},
     domain::contact::Email,
 };
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Problem, Request, Response};
 use serde::Deserialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("accounts-request-reset", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, mailer) = (DynamoAccounts::open(app), CodeMailer::new(app));
-    Arc::new(move |request| {
-        let (store, mailer) = (store.clone(), mailer.clone());
-        Box::pin(async move { handle(&store, &mailer, &request).await })
-    })
+    http::serve("accounts-request-reset", |app| {
+        http::handler((DynamoAccounts::open(app), LambdaResetRequester::new(app)), handle)
+    });
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -31,26 +21,25 @@ pub struct RequestResetRequest {
     email: String,
 }
 
-/// Have a code mailed for a new password
+/// Request a password reset code
 ///
-/// The answer is the same for an email that nobody has. The code is good once, for half an hour; five are mailed in a quarter of an
-/// hour.
+/// The response is the same for an unknown email. The code is valid once, for 30 minutes; five codes
+/// are mailed within 15 minutes at most.
 #[utoipa::path(
     post, path = "/auth/password-reset",
     request_body = RequestResetRequest,
     responses((status = 204)),
 )]
 pub(crate) async fn handle(
-    store: &DynamoAccounts,
-    mailer: &CodeMailer,
-    request: &Request,
+    (store, mailer): (DynamoAccounts, LambdaResetRequester),
+    request: Request,
 ) -> Result<Response, Problem> {
-    let wanted = request.json::<RequestResetRequest>()?;
-    let email = Email::parse(&wanted.email).map_err(|error| Problem::field("email", error))?;
+    let body = request.json::<RequestResetRequest>()?;
+    let email = Email::parse(&body.email).map_err(|error| Problem::field("email", error))?;
     let now = request.now();
-    match request_reset(store, mailer, &email, request.source, now).await {
+    match request_reset(&store, &mailer, &email, request.source, now).await {
         Ok(()) => Ok(Response::no_content()),
-        Err(RequestResetError::RateLimited(error)) => Err(refused(error, now)),
+        Err(RequestResetError::RateLimited(error)) => Err(rate_limit_problem(error, now)),
         Err(RequestResetError::Store(error)) => Err(error.into()),
     }
 }

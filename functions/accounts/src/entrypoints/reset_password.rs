@@ -1,28 +1,17 @@
-use super::tokens::refused;
+use super::problems::rate_limit_problem;
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Passwords},
+    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
     application::reset_password::{PasswordResetForm, ResetPasswordError, reset_password},
     domain::{contact::Email, credential::Password, reset::ResetCode},
 };
 use rialto_kernel::{Fields, Invalid, Timestamp};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Problem, Request, Response};
 use serde::Deserialize;
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("accounts-reset-password", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-reset-password", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -30,7 +19,7 @@ fn build(app: &FunctionContext) -> http::Handler {
 pub struct ResetPasswordRequest {
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// As it was mailed; case, hyphens and spaces don't matter.
+    /// The mailed code; case, hyphens and spaces are ignored.
     #[schema(min_length = 1, max_length = 64)]
     code: String,
     #[schema(format = Password, min_length = 10, max_length = 128)]
@@ -43,8 +32,8 @@ impl ResetPasswordRequest {
         let email = fields.field("email", Email::parse(&self.email));
         let code = fields.field("code", ResetCode::parse(&self.code));
         let password = fields.field("password", Password::new(&self.password));
-        let whole = email.zip(code).zip(password);
-        fields.build(whole.map(|((email, code), password)| PasswordResetForm {
+        let parsed = email.zip(code).zip(password);
+        fields.build(parsed.map(|((email, code), password)| PasswordResetForm {
             email,
             code,
             password,
@@ -53,27 +42,28 @@ impl ResetPasswordRequest {
     }
 }
 
-/// Choose a new password with a mailed code
+/// Reset the password with a code
 ///
-/// Every session of the account ends. Ten wrong codes in a quarter of an hour are admitted for an email.
+/// All sessions of the account end. Within 15 minutes, ten wrong codes are allowed per email.
 #[utoipa::path(
     put, path = "/auth/password-reset",
     request_body = ResetPasswordRequest,
     responses((status = 204)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let now = request.now();
-    let wanted = request.json::<ResetPasswordRequest>()?.parse(request.source)?;
-    let done = reset_password(store, &Argon2Passwords, &wanted, now).await;
-    let account = done.map_err(|error| problem(error, now))?;
-    tracing::info!(%account, "the password was reset");
+    let reset = request.json::<ResetPasswordRequest>()?.parse(request.source)?;
+    let account = reset_password(&store, &Argon2Hasher, &reset, now)
+        .await
+        .map_err(|error| problem(error, now))?;
+    tracing::info!(%account, "password reset");
     Ok(Response::no_content())
 }
 
 fn problem(error: ResetPasswordError, now: Timestamp) -> Problem {
     match error {
-        ResetPasswordError::InvalidCode => Problem::field("code", "is wrong, used or too old"),
-        ResetPasswordError::RateLimited(error) => refused(error, now),
+        ResetPasswordError::InvalidCode => Problem::field("code", "is wrong, used or expired"),
+        ResetPasswordError::RateLimited(error) => rate_limit_problem(error, now),
         ResetPasswordError::Hash(error) => Problem::internal(error),
         ResetPasswordError::Store(error) => error.into(),
     }
@@ -84,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_reported() {
         let request = ResetPasswordRequest {
             email: "ann".to_owned(),
             code: "-".to_owned(),

@@ -1,37 +1,25 @@
-use super::list_addresses::{AddressRequest, KeptAddressBody};
+use super::views::{SavedAddressBody, SavedAddressRequest};
 use crate::{adapters::dynamodb::DynamoAccounts, application::addresses::set_address};
 use rialto_kernel::{AddressId, UserId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-set-address", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-set-address", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 /// Replace an address
 ///
-/// For the buyer and supervisors. Orders that were placed keep theirs.
+/// Orders that were placed keep their copy. For the buyer and supervisors.
 #[utoipa::path(
     put, path = "/users/{user_id}/addresses/{address_id}",
     params(("user_id" = UserId, Path), ("address_id" = AddressId, Path)),
-    request_body = AddressRequest,
-    responses((status = 200, body = Data<KeptAddressBody>)),
+    request_body = SavedAddressRequest,
+    responses((status = 200, body = Data<SavedAddressBody>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let (user_id, id) = (request.path("user_id")?, request.path("address_id")?);
-    let (address, default) = request.json::<AddressRequest>()?.parse()?;
-    let kept = set_address(store, user_id, id, &address, default).await?;
-    tracing::info!(user = %user_id, address = %id, "replaced");
-    Ok(Response::ok(&KeptAddressBody::from(kept)))
+    let (address, default) = request.json::<SavedAddressRequest>()?.parse()?;
+    let saved = set_address(&store, user_id, id, &address, default).await?;
+    tracing::info!(user = %user_id, address = %id, "address replaced");
+    Ok(Response::ok(&SavedAddressBody::from(saved)))
 }

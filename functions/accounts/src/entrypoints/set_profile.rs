@@ -1,28 +1,16 @@
-use super::get_profile::ProfileBody;
+use super::views::ProfileBody;
 use crate::{
     adapters::dynamodb::DynamoAccounts,
     application::set_profile::{ProfileUpdate, SetProfileError, set_profile},
     domain::profile::{Grade, Nickname},
 };
 use rialto_kernel::{AccountId, Fields, ImageUrl, Invalid, UserId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Deserialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("accounts-set-profile", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoAccounts::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("accounts-set-profile", |app| http::handler(DynamoAccounts::open(app), handle));
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -30,10 +18,10 @@ fn build(app: &FunctionContext) -> http::Handler {
 pub struct SetProfileRequest {
     #[schema(min_length = 1, max_length = 40)]
     nickname: String,
-    /// An `https` URL; without one there is no picture.
+    /// An `https` URL. Without one the profile has no picture.
     #[schema(max_length = 500)]
     image: Option<String>,
-    /// Left out it stays; only supervisors may change it.
+    /// Unchanged if left out; only supervisors can change it.
     #[schema(value_type = Option<Grade>)]
     grade: Option<String>,
 }
@@ -55,19 +43,19 @@ impl SetProfileRequest {
 
 /// Set a buyer's profile
 ///
-/// For the buyer and supervisors; the grade for supervisors alone.
+/// For the buyer and supervisors; only supervisors can change the grade.
 #[utoipa::path(
     put, path = "/users/{user_id}/profile",
     params(("user_id" = UserId, Path)),
     request_body = SetProfileRequest,
     responses((status = 200, body = Data<ProfileBody>)),
 )]
-pub(crate) async fn handle(store: &DynamoAccounts, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let by_supervisor = matches!(request.caller()?.account, AccountId::Supervisor(_));
     let user_id = request.path("user_id")?;
-    let wanted = request.json::<SetProfileRequest>()?.parse(by_supervisor)?;
-    let profile = set_profile(store, user_id, &wanted).await?;
-    tracing::info!(user = %user_id, "profile set");
+    let change = request.json::<SetProfileRequest>()?.parse(by_supervisor)?;
+    let profile = set_profile(&store, user_id, &change).await?;
+    tracing::info!(user = %user_id, "profile changed");
     Ok(Response::ok(&ProfileBody::from(profile)))
 }
 
@@ -76,7 +64,7 @@ impl From<SetProfileError> for Problem {
         match error {
             SetProfileError::NotFound => Self::not_found(),
             SetProfileError::Forbidden => {
-                Self::forbidden().detail("Only supervisors change a grade.")
+                Self::forbidden().detail("Only supervisors can change the grade.")
             }
             SetProfileError::Contended => Self::unavailable(error),
             SetProfileError::Store(error) => error.into(),
@@ -89,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_reported() {
         let request = SetProfileRequest {
             nickname: String::new(),
             image: Some("http://img.example/a.png".to_owned()),

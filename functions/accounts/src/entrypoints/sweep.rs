@@ -1,36 +1,27 @@
 use crate::{
-    adapters::{dynamodb::DynamoAccounts, orders::Orders},
+    adapters::{dynamodb::DynamoAccounts, orders::LambdaOrdersClient},
     application::sweep::{ErasureSummary, sweep},
 };
-use rialto_kernel::{Clock, SystemClock, Timestamp};
-use rialto_lambda::{FunctionContext, boot};
-use serde::Deserialize;
-use serde_json::json;
-use std::sync::Arc;
+use rialto_lambda::{
+    boot::{self, Failure},
+    sweep::{self as sweeps, SweepRun},
+};
+use serde_json::{Value, json};
 
 pub fn main() {
-    boot::run("accounts-sweep", build);
+    boot::run("accounts-sweep", |app| {
+        sweeps::handler(app, (DynamoAccounts::open(app), LambdaOrdersClient::new(app)), handle)
+    });
 }
 
-/// What wakes the sweep: the schedule, or a test that brings a clock of its own.
-#[derive(Debug, Deserialize)]
-struct Wake {
-    now: Option<Timestamp>,
-}
-
-fn build(app: &FunctionContext) -> boot::Handler {
-    let (store, orders) = (DynamoAccounts::open(app), Orders::new(app));
-    Arc::new(move |payload, _| {
-        let (store, orders) = (store.clone(), orders.clone());
-        Box::pin(async move {
-            let now = Wake::deserialize(payload)?.now.unwrap_or_else(|| SystemClock.now());
-            let swept = sweep(&store, &orders, now).await?;
-            for (account, error) in &swept.failed {
-                tracing::error!(%account, %error, "an account can't be erased yet");
-            }
-            let failed = swept.failed.len();
-            let ErasureSummary { erased, waiting, skipped: left, .. } = swept;
-            Ok(json!({ "erased": erased, "waiting": waiting, "left": left, "failed": failed }))
-        })
-    })
+async fn handle(
+    (store, orders): (DynamoAccounts, LambdaOrdersClient),
+    run: SweepRun,
+) -> Result<Value, Failure> {
+    let ErasureSummary { erased, waiting, skipped, failed } = sweep(&store, &orders, run.now).await?;
+    for (account, error) in &failed {
+        tracing::error!(%account, %error, "erasure postponed");
+    }
+    let failed = failed.len();
+    Ok(json!({ "erased": erased, "waiting": waiting, "left": skipped, "failed": failed }))
 }

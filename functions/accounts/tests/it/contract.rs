@@ -1,8 +1,8 @@
-//! What every adapter of the table's ports must do.
+//! The contract of the table's ports, which every adapter must satisfy.
 
 mod accounts;
 mod attempts;
-mod closing;
+mod erasure;
 mod lists;
 mod resets;
 mod sessions;
@@ -57,18 +57,18 @@ store![
     SessionWriter,
 ];
 
-/// Runs each rule on each adapter, on a store of its own.
+/// Runs each test on each adapter, with a new store.
 macro_rules! contract {
-    ($($rule:ident),* $(,)?) => {
+    ($($test:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $rule() {
-                super::$rule(rialto_accounts::adapters::memory::MemoryAccounts::default()).await;
+            $(#[tokio::test] async fn $test() {
+                super::$test(rialto_accounts::adapters::memory::MemoryAccounts::default()).await;
             })*
         }
         mod dynamodb {
-            $(#[tokio::test] async fn $rule() {
+            $(#[tokio::test] async fn $test() {
                 let table = rialto_testkit::new_table(rialto_accounts::SERVICE).await;
-                super::$rule(rialto_accounts::adapters::dynamodb::DynamoAccounts::on(table)).await;
+                super::$test(rialto_accounts::adapters::dynamodb::DynamoAccounts::on(table)).await;
             })*
         }
     };
@@ -95,7 +95,7 @@ fn user(email: &str) -> Registration {
     user_since(email, now())
 }
 
-/// A buyer who signed up then.
+/// A buyer who signed up at `at`.
 fn user_since(email: &str, at: Timestamp) -> Registration {
     Registration::user(
         UserId::generate(at),

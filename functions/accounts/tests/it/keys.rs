@@ -1,6 +1,6 @@
-//! What every adapter of the keys' ports must do.
+//! The contract of the keys' ports, and the cache of Secrets Manager's adapter.
 
-use crate::secrets_stub::Stub;
+use crate::aws_stub::AwsStub;
 use rialto_accounts::{
     adapters::{memory::MemoryKeys, secrets::SecretsManagerKeys},
     application::init_keys::init_keys,
@@ -14,27 +14,27 @@ use rialto_lambda::token::{Jwks, generate_key};
 trait Keys: KeyReader + KeyWriter {}
 impl<K: KeyReader + KeyWriter> Keys for K {}
 
-fn secrets(stub: &Stub) -> SecretsManagerKeys {
+fn secrets(stub: &AwsStub) -> SecretsManagerKeys {
     SecretsManagerKeys::open(&emulator_config(&stub.start()), &Stage::parse("test").unwrap())
 }
 
-/// Runs each rule on each adapter, on a store of its own.
+/// Runs each test on each adapter, with a new store.
 macro_rules! contract {
-    ($($rule:ident),* $(,)?) => {
+    ($($test:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryKeys::default()).await; })*
+            $(#[tokio::test] async fn $test() { super::$test(super::MemoryKeys::default()).await; })*
         }
         mod secrets {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::secrets(&super::Stub::default())).await; })*
+            $(#[tokio::test] async fn $test() { super::$test(super::secrets(&super::AwsStub::default())).await; })*
         }
     };
 }
 
 contract! {
-    a_role_has_one_key_and_keeps_it,
-    a_roles_key_is_replaced_and_seen_at_once,
-    there_is_one_refresh_key_and_it_stays,
-    what_is_published_last_is_published,
+    a_roles_signing_key_is_added_once,
+    a_replaced_signing_key_is_read_at_once,
+    the_refresh_key_is_added_once,
+    publishing_replaces_the_published_keys,
 }
 
 fn signing_key(kid: &str) -> SigningSecret {
@@ -42,7 +42,7 @@ fn signing_key(kid: &str) -> SigningSecret {
     SigningSecret { kid: kid.to_owned(), pkcs8 }
 }
 
-async fn a_role_has_one_key_and_keeps_it(keys: impl Keys) {
+async fn a_roles_signing_key_is_added_once(keys: impl Keys) {
     assert_eq!(keys.signing_key(Role::User).await, Ok(None));
     let (first, second) = (signing_key("1"), signing_key("2"));
     assert_eq!(keys.add_signing_key(Role::User, &first).await, Ok(Write::Done));
@@ -53,7 +53,7 @@ async fn a_role_has_one_key_and_keeps_it(keys: impl Keys) {
     assert_eq!(keys.signing_key(Role::Seller).await, Ok(Some(second)));
 }
 
-async fn a_roles_key_is_replaced_and_seen_at_once(keys: impl Keys) {
+async fn a_replaced_signing_key_is_read_at_once(keys: impl Keys) {
     let (first, second) = (signing_key("1"), signing_key("2"));
     for role in [Role::User, Role::Seller] {
         assert_eq!(keys.add_signing_key(role, &first).await, Ok(Write::Done));
@@ -64,14 +64,14 @@ async fn a_roles_key_is_replaced_and_seen_at_once(keys: impl Keys) {
     assert_eq!(keys.signing_key(Role::Seller).await, Ok(Some(first)));
 }
 
-async fn there_is_one_refresh_key_and_it_stays(keys: impl Keys) {
+async fn the_refresh_key_is_added_once(keys: impl Keys) {
     assert_eq!(keys.refresh_key().await, Ok(None));
     assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
     assert_eq!(keys.add_refresh_key(&RefreshKey([2; 32])).await, Ok(Write::Conflict(())));
     assert_eq!(keys.refresh_key().await, Ok(Some(RefreshKey([1; 32]))));
 }
 
-async fn what_is_published_last_is_published(keys: impl Keys) {
+async fn publishing_replaces_the_published_keys(keys: impl Keys) {
     assert_eq!(keys.published().await, Ok(Jwks::default()));
     for kid in ["1", "2"] {
         let (_, public) = generate_key(kid.to_owned(), Role::User).unwrap();
@@ -82,8 +82,8 @@ async fn what_is_published_last_is_published(keys: impl Keys) {
 }
 
 #[tokio::test]
-async fn keys_lie_where_the_template_lets_functions_read_them() {
-    let stub = Stub::default();
+async fn keys_have_the_names_that_the_template_allows() {
+    let stub = AwsStub::default();
     init_keys(&secrets(&stub)).await.unwrap();
     let mut names: Vec<_> = stub.values().into_keys().collect();
     names.sort();
@@ -102,19 +102,19 @@ async fn keys_lie_where_the_template_lets_functions_read_them() {
 }
 
 #[tokio::test]
-async fn the_key_that_is_kept_is_read_anew() {
-    let stub = Stub::default();
-    let (one, other) = (secrets(&stub), secrets(&stub));
+async fn the_current_signing_key_bypasses_the_cache() {
+    let stub = AwsStub::default();
+    let (reader, writer) = (secrets(&stub), secrets(&stub));
     let (first, second) = (signing_key("1"), signing_key("2"));
-    assert_eq!(one.add_signing_key(Role::User, &first).await, Ok(Write::Done));
-    assert_eq!(one.current_signing_key(Role::User).await, Ok(Some(first)));
-    other.replace_signing_key(Role::User, &second).await.unwrap();
-    assert_eq!(one.current_signing_key(Role::User).await, Ok(Some(second)));
+    assert_eq!(reader.add_signing_key(Role::User, &first).await, Ok(Write::Done));
+    assert_eq!(reader.current_signing_key(Role::User).await, Ok(Some(first)));
+    writer.replace_signing_key(Role::User, &second).await.unwrap();
+    assert_eq!(reader.current_signing_key(Role::User).await, Ok(Some(second)));
 }
 
 #[tokio::test]
-async fn a_secret_is_read_once_a_minute() {
-    let stub = Stub::default();
+async fn a_secret_is_cached() {
+    let stub = AwsStub::default();
     let keys = secrets(&stub);
     assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
     for _ in 0..3 {
@@ -124,10 +124,10 @@ async fn a_secret_is_read_once_a_minute() {
 }
 
 #[tokio::test]
-async fn a_store_that_refuses_is_not_an_empty_one() {
-    let stub = Stub::default();
+async fn an_access_denied_error_is_not_an_absent_key() {
+    let stub = AwsStub::default();
     let keys = secrets(&stub);
-    stub.break_down();
+    stub.deny_all();
     assert!(matches!(keys.refresh_key().await, Err(StoreError::Unavailable(_))));
     assert!(matches!(
         keys.add_refresh_key(&RefreshKey([1; 32])).await,
@@ -138,8 +138,8 @@ async fn a_store_that_refuses_is_not_an_empty_one() {
 }
 
 #[tokio::test]
-async fn a_secret_nobody_can_read_is_not_shown_in_the_error() {
-    let stub = Stub::default();
+async fn a_malformed_secret_is_not_shown_in_the_error() {
+    let stub = AwsStub::default();
     for bad in ["topsecret", r#"{"kid":"topsecret"}"#, r#"{"kid":"1","pkcs8":"topsecret!"}"#] {
         stub.put("rialto/test/auth/signing-key/user", bad);
         let error = secrets(&stub).signing_key(Role::User).await.unwrap_err();

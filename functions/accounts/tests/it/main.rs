@@ -1,7 +1,7 @@
-//! One binary: the contract suites of the ports, in memory and on what a stage runs on.
+//! The contract tests of the ports, in memory and on DynamoDB Local, and a stub of Secrets Manager.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
+#![expect(clippy::unwrap_used, reason = "tests stop at unexpected values")]
 
+mod aws_stub;
 mod contract;
 mod keys;
-mod secrets_stub;

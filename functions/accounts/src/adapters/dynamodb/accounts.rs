@@ -1,4 +1,4 @@
-use super::{DynamoAccounts, account_key, credential_key, lists::listing, profile_key};
+use super::{DynamoAccounts, account_key, credential_key, lists::day_index_keys, profile_key};
 use crate::{
     domain::{
         account::Account, contact::Email, credential::Credential, registration::Registration,
@@ -13,7 +13,7 @@ use rialto_dynamo::{
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
-/// Kept beside the version.
+/// Written without changing the version.
 pub(super) const LAST_LOGIN: &str = "last_login_at";
 
 impl AccountRegistrar for DynamoAccounts {
@@ -21,10 +21,10 @@ impl AccountRegistrar for DynamoAccounts {
         let Registration { account, credential, profile, events } = registration;
         let id = account.account_id;
         self.record_signup_day(account).await?;
-        let mut listed = write_item(&account_key(id), account, events)?;
-        listed.extend(listing(account));
+        let mut account_item = write_item(&account_key(id), account, events)?;
+        account_item.extend(day_index_keys(account));
         let mut items =
-            vec![write_item(&credential_key(&credential.email), credential, &[])?, listed];
+            vec![write_item(&credential_key(&credential.email), credential, &[])?, account_item];
         if let Some(profile) = profile {
             items.push(write_item(&profile_key(id), profile, &[])?);
         }
@@ -32,15 +32,15 @@ impl AccountRegistrar for DynamoAccounts {
             items.into_iter().map(|item| self.table.transact_put(item, Precondition::Absent));
         Ok(match self.table.transact(writes.collect::<Result<_, _>>()?).await? {
             Write::Done => Write::Done,
-            Write::Conflict(refusals) if is_there(&refusals, credential) => Write::Done,
+            Write::Conflict(refusals) if is_own_credential(&refusals, credential) => Write::Done,
             Write::Conflict(_) => Write::Conflict(()),
         })
     }
 }
 
-/// Whether what a registration found in its place is its own credential: a write whose answer was lost is sent again, and then
-/// collides with itself.
-fn is_there(refusals: &[Option<Item>], credential: &Credential) -> bool {
+/// Whether the credential that a registration conflicts with is its own: a write is sent again when its
+/// response is lost, and then conflicts with itself.
+fn is_own_credential(refusals: &[Option<Item>], credential: &Credential) -> bool {
     let found = refusals.first().and_then(Option::as_ref);
     found.is_some_and(|found| read_item::<Credential>(found.clone()).as_ref() == Ok(credential))
 }
@@ -64,8 +64,8 @@ impl AccountReader for DynamoAccounts {
     }
 }
 
-/// Everything of an account that its own changes write.
-pub(super) fn changes(account: &Account) -> Result<Item, StoreError> {
+/// The attributes that a change to an account writes: all but the key and the last login.
+pub(super) fn changed_attributes(account: &Account) -> Result<Item, StoreError> {
     let mut set = write_item(&account_key(account.account_id), account, &[])?;
     set.retain(|name, _| !["pk", "sk", LAST_LOGIN].contains(&name.as_str()));
     Ok(set)
@@ -75,7 +75,7 @@ impl AccountWriter for DynamoAccounts {
     async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
         let (key, expect) =
             (account_key(account.account_id), Precondition::Version(account.version - 1));
-        self.table.update(&key, changes(account)?, &[OUTBOX], expect).await
+        self.table.update(&key, changed_attributes(account)?, &[OUTBOX], expect).await
     }
 }
 
@@ -85,7 +85,7 @@ impl LastLoginWriter for DynamoAccounts {
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(account_key(account).item()))
-            // Whoever changes the account needn't read it anew for this.
+            // The version stays, so that a login doesn't conflict with a change to the account.
             .update_expression(format!("SET {LAST_LOGIN} = :at REMOVE {OUTBOX}"))
             .condition_expression(format!(
                 "#status = :registered AND (attribute_not_exists({LAST_LOGIN}) OR {LAST_LOGIN} < :at)"

@@ -1,44 +1,44 @@
 use super::DynamoAccounts;
 use crate::{
-    domain::rate_limit::{
-        LimitedAction, RATE_LIMIT_WINDOW, RateLimitDecision, RateLimitKey, RateLimitSubject,
-    },
+    domain::rate_limit::{LimitedAction, RateLimitDecision, RateLimitKey, RateLimitSubject, RATE_LIMIT_WINDOW},
     ports::RateLimiter,
 };
 use rialto_dynamo::{CountOutcome, Key};
 use rialto_kernel::{StoreError, Timestamp, Write};
 
-fn key(counter: &RateLimitKey) -> Key {
-    let whose = match &counter.subject {
+fn counter_key(limit_key: &RateLimitKey) -> Key {
+    let partition = match &limit_key.subject {
         RateLimitSubject::Email(email) => format!("EMAIL#{email}"),
         RateLimitSubject::IpAddress(address) => format!("ADDRESS#{address}"),
     };
-    let what = match counter.action {
+    let action = match limit_key.action {
         LimitedAction::VerifyPassword => "PASSWORD",
         LimitedAction::RequestResetCode => "MAIL-CODE",
         LimitedAction::VerifyResetCode => "CODE",
     };
-    Key::new(whose, format!("ATTEMPTS#{what}"))
+    Key::new(partition, format!("ATTEMPTS#{action}"))
 }
 
 impl RateLimiter for DynamoAccounts {
     async fn acquire(
         &self,
-        counter: &RateLimitKey,
+        limit_key: &RateLimitKey,
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
-        Ok(match self.table.count(&key(counter), counter.limit(), RATE_LIMIT_WINDOW, now).await? {
-            CountOutcome::Done => RateLimitDecision::Allowed,
-            CountOutcome::LimitReached { until } => RateLimitDecision::Denied { until },
-        })
+        Ok(
+            match self.table.count(&counter_key(limit_key), limit_key.limit(), RATE_LIMIT_WINDOW, now).await? {
+                CountOutcome::Done => RateLimitDecision::Allowed,
+                CountOutcome::LimitReached { until } => RateLimitDecision::Denied { until },
+            },
+        )
     }
 
-    async fn refund(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
-        self.table.decrement(&key(counter)).await
+    async fn refund(&self, limit_key: &RateLimitKey) -> Result<(), StoreError> {
+        self.table.decrement(&counter_key(limit_key)).await
     }
 
-    async fn clear(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
-        match self.table.delete(&key(counter), None).await? {
+    async fn clear(&self, limit_key: &RateLimitKey) -> Result<(), StoreError> {
+        match self.table.delete(&counter_key(limit_key), None).await? {
             Write::Done | Write::Conflict(()) => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 use super::{
     DynamoAccounts, account_key,
-    accounts::{LAST_LOGIN, changes},
+    accounts::{LAST_LOGIN, changed_attributes},
     addresses_key, credential_key, profile_key,
 };
 use crate::{
@@ -12,7 +12,7 @@ use rialto_contracts::Event;
 use rialto_dynamo::{AttributeValue, Item, OUTBOX, Precondition, Stretch, outbox};
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write, digest};
 
-/// Over how many partitions of the index closed accounts are spread.
+/// The number of index partitions over which closed accounts are spread.
 const SHARDS: u8 = 4;
 const PARTITION: &str = "by_erasure_pk";
 const SORT: &str = "by_erasure_sk";
@@ -21,7 +21,7 @@ fn shard_partition(shard: u8) -> String {
     format!("CLOSED#{shard}")
 }
 
-/// What of an account's item says when orders is to be asked whether it is needed still.
+/// The attributes by which `by_erasure` lists a closed account from `at` on.
 fn erasure_index_keys(account: AccountId, at: Timestamp) -> Item {
     let shard = digest::sha256(&[account.to_string().as_bytes()])[0] % SHARDS;
     [(PARTITION, shard_partition(shard)), (SORT, format!("{at}#{account}"))]
@@ -35,10 +35,10 @@ impl AccountCloser for DynamoAccounts {
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        ask_at: Timestamp,
+        due_at: Timestamp,
     ) -> Result<Write, StoreError> {
-        let mut set = changes(account)?;
-        set.extend(erasure_index_keys(account.account_id, ask_at));
+        let mut set = changed_attributes(account)?;
+        set.extend(erasure_index_keys(account.account_id, due_at));
         let mut remove = Vec::new();
         if events.is_empty() {
             remove.push(OUTBOX);
@@ -63,8 +63,8 @@ impl AccountCloser for DynamoAccounts {
 }
 
 impl ErasureQueue for DynamoAccounts {
-    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<AccountId>, StoreError> {
-        let limit = u32::try_from(at_most).unwrap_or(u32::MAX);
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
+        let per_shard = u32::try_from(limit).unwrap_or(u32::MAX);
         let shards = (0..SHARDS).map(|shard| async move {
             let stretch = Stretch {
                 index: Some("by_erasure"),
@@ -73,7 +73,7 @@ impl ErasureQueue for DynamoAccounts {
                 after: None,
                 descending: false,
             };
-            self.table.stretch(&stretch, limit).await
+            self.table.stretch(&stretch, per_shard).await
         });
         let found = try_join_all(shards).await?.into_iter().flat_map(|(items, _)| items);
         let mut due: Vec<(Timestamp, AccountId)> = found
@@ -81,7 +81,7 @@ impl ErasureQueue for DynamoAccounts {
             .filter(|(at, _)| *at <= now)
             .collect();
         due.sort_unstable();
-        due.truncate(at_most);
+        due.truncate(limit);
         Ok(due.into_iter().map(|(_, id)| id).collect())
     }
 
@@ -92,14 +92,14 @@ impl ErasureQueue for DynamoAccounts {
 
     async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
         let id = account.account_id;
-        // What lies beside the account first: as long as the account itself tells of a person, it is due.
+        // The account itself comes last: it stays due until all its personal data is erased.
         self.remove_profile(id).await?;
         match self.table.delete(&addresses_key(id), None).await? {
             Write::Done | Write::Conflict(()) => {}
         }
         let remove = [LAST_LOGIN, PARTITION, SORT, OUTBOX];
         let expect = Precondition::Version(account.version - 1);
-        self.table.update(&account_key(id), changes(account)?, &remove, expect).await
+        self.table.update(&account_key(id), changed_attributes(account)?, &remove, expect).await
     }
 }
 

@@ -5,17 +5,17 @@ use rialto_dynamo::{AttributeValue, Item, Key, Precondition, Stretch, read_item}
 use rialto_kernel::{AccountId, Role, StoreError, Write, digest};
 use std::sync::PoisonError;
 
-/// Over how many partitions of the index a day's accounts are spread.
+/// The number of index partitions over which a day's accounts are spread.
 const SHARDS: u8 = 4;
-/// How many days are looked up at a time.
+/// The number of days that one query reads.
 const DAYS: u32 = 31;
 
 fn day_partition(role: Role, day: &str, shard: u8) -> String {
     format!("{role}#{day}#{shard}")
 }
 
-/// What of an account's item makes the index list it.
-pub(super) fn listing(account: &Account) -> Item {
+/// The attributes by which `by_day` lists an account.
+pub(super) fn day_index_keys(account: &Account) -> Item {
     let id = account.account_id;
     let shard = digest::sha256(&[id.to_string().as_bytes()])[0] % SHARDS;
     let partition = day_partition(id.role(), &account.created_at.day(), shard);
@@ -25,20 +25,20 @@ pub(super) fn listing(account: &Account) -> Item {
 }
 
 impl DynamoAccounts {
-    /// Notes that accounts were made on this day, before the first one is.
+    /// Records the day before its first account is registered, so that no account is unlisted.
     pub(super) async fn record_signup_day(&self, account: &Account) -> Result<(), StoreError> {
         let day = Key::new(format!("DAYS#{}", account.account_id.role()), account.created_at.day());
-        if *self.known_day.lock().unwrap_or_else(PoisonError::into_inner) == Some(day.clone()) {
+        if *self.recorded_day.lock().unwrap_or_else(PoisonError::into_inner) == Some(day.clone()) {
             return Ok(());
         }
         match self.table.put(day.item(), Precondition::Absent).await? {
             Write::Done | Write::Conflict(_) => {}
         }
-        *self.known_day.lock().unwrap_or_else(PoisonError::into_inner) = Some(day);
+        *self.recorded_day.lock().unwrap_or_else(PoisonError::into_inner) = Some(day);
         Ok(())
     }
 
-    /// Places of a day's accounts, newest first, up to `limit`.
+    /// Sort keys of a day's accounts in `by_day`, newest first, up to `limit`.
     async fn index_keys(
         &self,
         role: Role,
@@ -57,10 +57,10 @@ impl DynamoAccounts {
             self.table.stretch(&stretch, limit).await
         });
         let found = try_join_all(shards).await?.into_iter().flat_map(|(items, _)| items);
-        let mut places: Vec<String> = found.filter_map(|item| text(&item, "by_day_sk")).collect();
-        places.sort_unstable_by(|a, b| b.cmp(a));
-        places.truncate(limit as usize);
-        Ok(places)
+        let mut keys: Vec<String> = found.filter_map(|item| text(&item, "by_day_sk")).collect();
+        keys.sort_unstable_by(|a, b| b.cmp(a));
+        keys.truncate(limit as usize);
+        Ok(keys)
     }
 
     async fn days(
@@ -84,10 +84,10 @@ fn text(item: &Item, name: &str) -> Option<String> {
     item.get(name)?.as_s().ok().cloned()
 }
 
-/// The account behind a place.
-fn account_at(place: &str) -> Result<AccountId, StoreError> {
-    let id = place.split_once('#').and_then(|(_, id)| id.parse().ok());
-    id.ok_or_else(|| StoreError::Corrupt(format!("{place} is no account's place")))
+/// The account id in a sort key of `by_day`.
+fn parse_day_index_key(sort_key: &str) -> Result<AccountId, StoreError> {
+    let id = sort_key.split_once('#').and_then(|(_, id)| id.parse().ok());
+    id.ok_or_else(|| StoreError::Corrupt(format!("{sort_key} isn't a sort key of by_day")))
 }
 
 impl AccountLister for DynamoAccounts {
@@ -97,15 +97,15 @@ impl AccountLister for DynamoAccounts {
         limit: u32,
         position: Option<&str>,
     ) -> Result<(Vec<Account>, bool), StoreError> {
-        let wanted = limit + 1;
-        // Behind every place of the position's own day.
-        let mut before = position.and_then(|place| place.get(..10)).map(|day| format!("{day}~"));
-        let mut places = Vec::new();
+        let page_and_one = limit + 1;
+        // Sorts after the position's own day, which is the first to read.
+        let mut before = position.and_then(|key| key.get(..10)).map(|day| format!("{day}~"));
+        let mut sort_keys = Vec::new();
         'days: loop {
             let (days, more) = self.days(role, before).await?;
             for day in &days {
-                places.extend(self.index_keys(role, day, wanted, position).await?);
-                if places.len() >= wanted as usize {
+                sort_keys.extend(self.index_keys(role, day, page_and_one, position).await?);
+                if sort_keys.len() >= page_and_one as usize {
                     break 'days;
                 }
             }
@@ -114,10 +114,10 @@ impl AccountLister for DynamoAccounts {
                 break;
             }
         }
-        let more = places.len() > limit as usize;
-        places.truncate(limit as usize);
+        let more = sort_keys.len() > limit as usize;
+        sort_keys.truncate(limit as usize);
         let ids: Vec<AccountId> =
-            places.iter().map(|place| account_at(place)).collect::<Result<_, _>>()?;
+            sort_keys.iter().map(|key| parse_day_index_key(key)).collect::<Result<_, _>>()?;
         let keys: Vec<Key> = ids.into_iter().map(account_key).collect();
         let mut items = self.table.batch_get(&keys).await?;
         let accounts = keys.iter().filter_map(|key| items.remove(key)).map(read_item);

@@ -13,7 +13,7 @@ fn reset_key(email: &Email) -> Key {
 impl ResetWriter for DynamoAccounts {
     async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
         let mut item = write_item(&reset_key(email), reset, &[])?;
-        // The table forgets it some time after it is good for nothing.
+        // DynamoDB deletes it some time after it has expired.
         item.insert("ttl".to_owned(), number(reset.expires_at.seconds()));
         self.table.put(item, Precondition::Older(reset.version)).await.map(Write::unit)
     }

@@ -12,10 +12,10 @@ use rialto_dynamo::{
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 
 const PREFIX: &str = "SESSION#";
-/// How many sessions are looked at, and ended, at a time.
+/// The number of sessions that are read, and deleted, at a time.
 const CONCURRENCY: u32 = 25;
 
-/// The table forgets it some time after its end.
+/// The session's item. DynamoDB deletes it some time after the session has expired.
 fn item(session: &Session, events: &[Event]) -> Result<Item, StoreError> {
     let mut item =
         write_item(&session_key(session.account_id, session.session_id), session, events)?;
@@ -24,14 +24,15 @@ fn item(session: &Session, events: &[Event]) -> Result<Item, StoreError> {
 }
 
 impl DynamoAccounts {
-    /// Keys of an account's partition below `before` in descending order, sessions first to last, as they are now.
-    async fn stretch(
+    /// Sessions of an account whose sort keys are below `before`, newest first, up to `limit`; and
+    /// whether there are more. A consistent read.
+    async fn session_items(
         &self,
         account: AccountId,
         before: Option<&str>,
         limit: u32,
     ) -> Result<(Vec<Item>, bool), StoreError> {
-        // Nothing of an account sorts between its sessions and this.
+        // No sort key of an account is between those of its sessions and this.
         let before = before.map_or_else(|| "SESSION$".to_owned(), str::to_owned);
         let stretch = Stretch {
             index: None,
@@ -43,7 +44,7 @@ impl DynamoAccounts {
         let (mut items, more) = self.table.stretch(&stretch, limit).await?;
         let found = items.len();
         items.retain(|item| item_key(item).is_ok_and(|key| key.sk.starts_with(PREFIX)));
-        // What sorts before the sessions ends the list.
+        // Items that sort before the sessions end the list.
         let more = more && items.len() == found;
         Ok((items, more))
     }
@@ -91,7 +92,8 @@ impl SessionEnder for DynamoAccounts {
             .set_key(Some(session_key(account, session).item()))
             .condition_expression("attribute_exists(pk)");
         let delete = delete.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        // Alone in a transaction, which has a token: sent again because its answer was lost, it doesn't find itself done.
+        // A transaction of one write, because it has a client token: sent again after a lost
+        // response, it doesn't conflict with itself.
         self.transact(vec![TransactWriteItem::builder().delete(delete).build()]).await
     }
 
@@ -100,13 +102,13 @@ impl SessionEnder for DynamoAccounts {
         account: AccountId,
         except: Option<SessionId>,
     ) -> Result<usize, StoreError> {
-        let kept = except.map(|session| session_key(account, session));
+        let excluded = except.map(|session| session_key(account, session));
         let (mut ended, mut before) = (0, None);
         loop {
-            let (items, more) = self.stretch(account, before.as_deref(), CONCURRENCY).await?;
+            let (items, more) = self.session_items(account, before.as_deref(), CONCURRENCY).await?;
             let keys: Vec<Key> = items.iter().map(item_key).collect::<Result<_, _>>()?;
-            let over = keys.iter().filter(|key| Some(*key) != kept.as_ref());
-            let writes = try_join_all(over.map(|key| self.table.delete(key, None))).await?;
+            let ending = keys.iter().filter(|key| Some(*key) != excluded.as_ref());
+            let writes = try_join_all(ending.map(|key| self.table.delete(key, None))).await?;
             ended += writes.into_iter().filter(|write| *write == Write::Done).count();
             match keys.last() {
                 Some(last) if more => before = Some(last.sk.clone()),
@@ -123,7 +125,7 @@ impl SessionLister for DynamoAccounts {
         limit: u32,
         position: Option<&str>,
     ) -> Result<(Vec<Session>, Option<String>), StoreError> {
-        let (items, more) = self.stretch(account, position, limit).await?;
+        let (items, more) = self.session_items(account, position, limit).await?;
         let next = items.last().filter(|_| more).map(item_key).transpose()?.map(|key| key.sk);
         let sessions = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
         Ok((sessions, next))

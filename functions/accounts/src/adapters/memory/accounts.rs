@@ -43,8 +43,8 @@ impl CredentialReader for MemoryAccounts {
 impl CredentialWriter for MemoryAccounts {
     async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
         match self.state().credentials.get_mut(&credential.email.key()) {
-            Some(held) if held.version + 1 == credential.version => {
-                *held = credential.clone();
+            Some(stored) if stored.version + 1 == credential.version => {
+                *stored = credential.clone();
                 Ok(Write::Done)
             }
             Some(_) | None => Ok(Write::Conflict(())),
@@ -87,10 +87,10 @@ impl AccountLister for MemoryAccounts {
         position: Option<&str>,
     ) -> Result<(Vec<Account>, bool), StoreError> {
         let state = self.state();
-        let behind =
+        let after_position =
             |account: &&Account| position.is_none_or(|at| account.list_sort_key().as_str() < at);
         let of_role = state.accounts.values().filter(|account| account.account_id.role() == role);
-        let mut found: Vec<Account> = of_role.filter(behind).cloned().collect();
+        let mut found: Vec<Account> = of_role.filter(after_position).cloned().collect();
         found.sort_unstable_by_key(|account| std::cmp::Reverse(account.list_sort_key()));
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The keys in memory. Clones share what they hold.
+/// The keys in memory. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryKeys {
     state: Arc<Mutex<Keys>>,

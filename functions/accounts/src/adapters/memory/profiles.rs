@@ -12,8 +12,8 @@ impl ProfileStore for MemoryAccounts {
 
     async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
         match self.state().profiles.get_mut(&profile.user_id) {
-            Some(held) if held.version + 1 == profile.version => {
-                *held = profile.clone();
+            Some(stored) if stored.version + 1 == profile.version => {
+                *stored = profile.clone();
                 Ok(Write::Done)
             }
             Some(_) | None => Ok(Write::Conflict(())),
@@ -25,7 +25,7 @@ impl AddressBookStore for MemoryAccounts {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         let state = self.state();
         let id = AccountId::User(user);
-        let book = state.books.get(&id).cloned().unwrap_or(AddressBook::empty(user));
+        let book = state.address_books.get(&id).cloned().unwrap_or(AddressBook::empty(user));
         Ok(state.accounts.get(&id).cloned().map(|account| (account, book)))
     }
 
@@ -36,12 +36,12 @@ impl AddressBookStore for MemoryAccounts {
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let id = account.account_id;
-        let version = state.accounts.get(&id).map(|held| held.version);
-        let before = state.books.get(&id).map_or(0, |held| held.version);
+        let version = state.accounts.get(&id).map(|stored| stored.version);
+        let before = state.address_books.get(&id).map_or(0, |stored| stored.version);
         if version != Some(account.version) || before + 1 != book.version {
             return Ok(Write::Conflict(()));
         }
-        state.books.insert(id, book.clone());
+        state.address_books.insert(id, book.clone());
         Ok(Write::Done)
     }
 }

@@ -8,7 +8,7 @@ use rialto_kernel::{StoreError, Write};
 impl ResetWriter for MemoryAccounts {
     async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
         let mut state = self.state();
-        if state.resets.get(&email.key()).is_some_and(|held| held.version >= reset.version) {
+        if state.resets.get(&email.key()).is_some_and(|stored| stored.version >= reset.version) {
             return Ok(Write::Conflict(()));
         }
         state.resets.insert(email.key(), reset.clone());
@@ -28,9 +28,11 @@ impl ResetReader for MemoryAccounts {
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let email = credential.email.key();
-        let held = state.resets.get(&email).map(|held| held.version);
-        let version = state.credentials.get(&email).map(|held| held.version);
-        if held != Some(reset.version) || version != Some(credential.version - 1) {
+        let reset_version = state.resets.get(&email).map(|stored| stored.version);
+        let credential_version = state.credentials.get(&email).map(|stored| stored.version);
+        if reset_version != Some(reset.version)
+            || credential_version != Some(credential.version - 1)
+        {
             return Ok(Write::Conflict(()));
         }
         state.resets.remove(&email);

@@ -39,8 +39,8 @@ impl SessionReader for MemoryAccounts {
 impl SessionWriter for MemoryAccounts {
     async fn save(&self, session: &Session) -> Result<Write, StoreError> {
         match self.state().sessions.get_mut(&(session.account_id, session.session_id)) {
-            Some(held) if held.version + 1 == session.version => {
-                *held = session.clone();
+            Some(stored) if stored.version + 1 == session.version => {
+                *stored = session.clone();
                 Ok(Write::Done)
             }
             Some(_) | None => Ok(Write::Conflict(())),
@@ -75,10 +75,10 @@ impl SessionLister for MemoryAccounts {
     ) -> Result<(Vec<Session>, Option<String>), StoreError> {
         let state = self.state();
         let own = state.sessions.values().rev().filter(|session| session.account_id == account);
-        let behind = own.filter(|session| {
+        let after_position = own.filter(|session| {
             position.is_none_or(|at| session.session_id.to_string().as_str() < at)
         });
-        let mut sessions: Vec<Session> = behind.take(limit as usize + 1).cloned().collect();
+        let mut sessions: Vec<Session> = after_position.take(limit as usize + 1).cloned().collect();
         let more = sessions.len() > limit as usize;
         sessions.truncate(limit as usize);
         let next = sessions.last().filter(|_| more).map(|session| session.session_id.to_string());

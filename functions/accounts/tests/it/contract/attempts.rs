@@ -1,91 +1,91 @@
 use super::{Store, contract, now};
 use futures_util::future::join_all;
 use rialto_accounts::domain::{
+    rate_limit::{LimitedAction, RateLimitDecision, RateLimitKey, RATE_LIMIT_WINDOW},
     contact::Email,
-    rate_limit::{LimitedAction, RATE_LIMIT_WINDOW, RateLimitDecision, RateLimitKey},
 };
 
 contract! {
-    as_many_as_come_at_once_cant_get_past_the_limit,
-    a_new_window_begins_when_the_old_one_is_over,
-    what_is_taken_back_or_forgotten_does_not_count,
-    each_kind_and_each_subject_is_counted_by_itself,
+    concurrent_attempts_cannot_exceed_the_limit,
+    a_new_window_starts_when_the_last_one_ends,
+    refunded_and_cleared_attempts_do_not_count,
+    each_action_and_subject_has_its_own_limit,
 }
 
-fn email(text: &str) -> RateLimitKey {
+fn email_key(text: &str) -> RateLimitKey {
     RateLimitKey::email(LimitedAction::VerifyPassword, &Email::parse(text).unwrap())
 }
 
-async fn as_many_as_come_at_once_cant_get_past_the_limit(store: impl Store) {
-    let (counter, now) = (email("ann@example.com"), now());
-    let counted = join_all((0..30).map(|_| store.acquire(&counter, now))).await;
+async fn concurrent_attempts_cannot_exceed_the_limit(store: impl Store) {
+    let (key, now) = (email_key("ann@example.com"), now());
+    let decisions = join_all((0..30).map(|_| store.acquire(&key, now))).await;
     let admitted =
-        counted.iter().filter(|admission| **admission == Ok(RateLimitDecision::Allowed)).count();
-    assert_eq!(admitted, 10, "{counted:?}");
+        decisions.iter().filter(|decision| **decision == Ok(RateLimitDecision::Allowed)).count();
+    assert_eq!(admitted, 10, "{decisions:?}");
     let refused = RateLimitDecision::Denied { until: now.plus(RATE_LIMIT_WINDOW) };
-    assert_eq!(store.acquire(&counter, now).await, Ok(refused));
+    assert_eq!(store.acquire(&key, now).await, Ok(refused));
 }
 
-async fn a_new_window_begins_when_the_old_one_is_over(store: impl Store) {
-    let (counter, now) = (email("ann@example.com"), now());
+async fn a_new_window_starts_when_the_last_one_ends(store: impl Store) {
+    let (key, now) = (email_key("ann@example.com"), now());
     let until = now.plus(RATE_LIMIT_WINDOW);
     for _ in 0..10 {
-        assert_eq!(store.acquire(&counter, now).await, Ok(RateLimitDecision::Allowed));
+        assert_eq!(store.acquire(&key, now).await, Ok(RateLimitDecision::Allowed));
     }
-    let just = rialto_kernel::Timestamp::from_millis(until.millis() - 1);
-    assert_eq!(store.acquire(&counter, just).await, Ok(RateLimitDecision::Denied { until }));
+    let just_before = rialto_kernel::Timestamp::from_millis(until.millis() - 1);
+    assert_eq!(store.acquire(&key, just_before).await, Ok(RateLimitDecision::Denied { until }));
     for _ in 0..10 {
-        assert_eq!(store.acquire(&counter, until).await, Ok(RateLimitDecision::Allowed));
+        assert_eq!(store.acquire(&key, until).await, Ok(RateLimitDecision::Allowed));
     }
     let refused = RateLimitDecision::Denied { until: until.plus(RATE_LIMIT_WINDOW) };
-    assert_eq!(store.acquire(&counter, until).await, Ok(refused));
+    assert_eq!(store.acquire(&key, until).await, Ok(refused));
 }
 
-async fn what_is_taken_back_or_forgotten_does_not_count(store: impl Store) {
-    let (counter, now) = (email("ann@example.com"), now());
-    store.refund(&counter).await.unwrap();
-    store.clear(&counter).await.unwrap();
+async fn refunded_and_cleared_attempts_do_not_count(store: impl Store) {
+    let (key, now) = (email_key("ann@example.com"), now());
+    store.refund(&key).await.unwrap();
+    store.clear(&key).await.unwrap();
     for _ in 0..10 {
-        assert_eq!(store.acquire(&counter, now).await, Ok(RateLimitDecision::Allowed));
+        assert_eq!(store.acquire(&key, now).await, Ok(RateLimitDecision::Allowed));
     }
-    store.refund(&counter).await.unwrap();
-    assert_eq!(store.acquire(&counter, now).await, Ok(RateLimitDecision::Allowed));
-    assert!(matches!(store.acquire(&counter, now).await, Ok(RateLimitDecision::Denied { .. })));
-    store.clear(&counter).await.unwrap();
+    store.refund(&key).await.unwrap();
+    assert_eq!(store.acquire(&key, now).await, Ok(RateLimitDecision::Allowed));
+    assert!(matches!(store.acquire(&key, now).await, Ok(RateLimitDecision::Denied { .. })));
+    store.clear(&key).await.unwrap();
     for _ in 0..10 {
-        assert_eq!(store.acquire(&counter, now).await, Ok(RateLimitDecision::Allowed));
+        assert_eq!(store.acquire(&key, now).await, Ok(RateLimitDecision::Allowed));
     }
     for _ in 0..12 {
-        store.refund(&counter).await.unwrap();
+        store.refund(&key).await.unwrap();
     }
     for _ in 0..10 {
-        assert_eq!(store.acquire(&counter, now).await, Ok(RateLimitDecision::Allowed));
+        assert_eq!(store.acquire(&key, now).await, Ok(RateLimitDecision::Allowed));
     }
-    assert!(matches!(store.acquire(&counter, now).await, Ok(RateLimitDecision::Denied { .. })));
+    assert!(matches!(store.acquire(&key, now).await, Ok(RateLimitDecision::Denied { .. })));
 }
 
-async fn each_kind_and_each_subject_is_counted_by_itself(store: impl Store) {
+async fn each_action_and_subject_has_its_own_limit(store: impl Store) {
     let now = now();
     let ann = Email::parse("ann@example.com").unwrap();
-    let address =
+    let address_key =
         |text: &str| RateLimitKey::ip_address(LimitedAction::VerifyPassword, text.parse().unwrap());
-    let counters = [
-        email("ann@example.com"),
-        email("bob@example.com"),
+    let keys = [
+        email_key("ann@example.com"),
+        email_key("bob@example.com"),
         RateLimitKey::email(LimitedAction::VerifyResetCode, &ann),
         RateLimitKey::email(LimitedAction::RequestResetCode, &ann),
-        address("192.0.2.1"),
-        address("192.0.2.2"),
+        address_key("192.0.2.1"),
+        address_key("192.0.2.2"),
     ];
-    for counter in &counters {
-        for at in 0..counter.limit() {
+    for key in &keys {
+        for at in 0..key.limit() {
             assert_eq!(
-                store.acquire(counter, now).await,
+                store.acquire(key, now).await,
                 Ok(RateLimitDecision::Allowed),
-                "{counter:?} {at}"
+                "{key:?} {at}"
             );
         }
-        let one_more = store.acquire(counter, now).await;
-        assert!(matches!(one_more, Ok(RateLimitDecision::Denied { .. })), "{counter:?}");
+        let one_more = store.acquire(key, now).await;
+        assert!(matches!(one_more, Ok(RateLimitDecision::Denied { .. })), "{key:?}");
     }
 }

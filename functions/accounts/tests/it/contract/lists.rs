@@ -24,17 +24,17 @@ use rialto_kernel::{
 contract! {
     accounts_are_listed_newest_first_across_days,
     each_role_has_its_own_list,
-    an_account_is_saved_only_over_the_version_before_and_keeps_its_last_login,
-    a_profile_is_saved_only_over_the_version_before,
-    of_four_addresses_at_once_three_are_kept,
-    addresses_are_saved_only_over_what_was_read,
+    an_account_replaces_only_its_previous_version,
+    a_profile_replaces_only_its_previous_version,
+    concurrent_adds_cannot_exceed_the_address_limit,
+    addresses_conflict_with_changes_since_the_read,
     addresses_are_replaced_and_removed,
 }
 
 const DAY: i64 = 24 * 3600 * 1000;
 
-/// A buyer who signed up then.
-async fn since(store: &impl Store, at: i64) -> Account {
+/// Registers a buyer who signed up at `at`.
+async fn register_at(store: &impl Store, at: i64) -> Account {
     let now = Timestamp::from_millis(at);
     let id = UserId::generate(now);
     let registration = Registration::user(
@@ -50,13 +50,13 @@ async fn since(store: &impl Store, at: i64) -> Account {
 
 async fn accounts_are_listed_newest_first_across_days(store: impl Store) {
     assert_eq!(store.accounts(Role::User, 5, None).await, Ok((Vec::new(), false)));
-    let mut made = Vec::new();
-    // Some on one day, and days with none between.
+    let mut registered = Vec::new();
+    // Several on one day, and days without any.
     for at in [0, 1, 2, 3, DAY - 1, DAY, 9 * DAY, 9 * DAY, 400 * DAY] {
-        made.push(since(&store, at).await);
+        registered.push(register_at(&store, at).await);
     }
-    made.sort_unstable_by_key(|account| std::cmp::Reverse(account.list_sort_key()));
-    assert_eq!(store.accounts(Role::User, 100, None).await, Ok((made.clone(), false)));
+    registered.sort_unstable_by_key(|account| std::cmp::Reverse(account.list_sort_key()));
+    assert_eq!(store.accounts(Role::User, 100, None).await, Ok((registered.clone(), false)));
     for size in [1_u32, 2, 4] {
         let (mut listed, mut position) = (Vec::new(), None);
         loop {
@@ -68,7 +68,7 @@ async fn accounts_are_listed_newest_first_across_days(store: impl Store) {
                 break;
             }
         }
-        assert_eq!(listed, made, "{size} at a time");
+        assert_eq!(listed, registered, "{size} at a time");
     }
 }
 
@@ -82,9 +82,7 @@ async fn each_role_has_its_own_list(store: impl Store) {
     assert_eq!(store.accounts(Role::Supervisor, 5, None).await, Ok((Vec::new(), false)));
 }
 
-async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_login(
-    store: impl Store,
-) {
+async fn an_account_replaces_only_its_previous_version(store: impl Store) {
     let id = registered(&store, "ann@example.com").await.account_id;
     let account = store.account(id).await.unwrap().unwrap();
     let login = Timestamp::from_millis(5);
@@ -93,7 +91,7 @@ async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_log
         ..AccountPatch::default()
     };
     let edited = account.with_patch(edit("Ann Roe"));
-    // A login that is noted in between is kept.
+    // A login recorded in between stays.
     assert_eq!(store.record_login(id, login).await, Ok(Write::Done));
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
     assert_eq!(store.save_account(&edited).await, Ok(Write::Conflict(())));
@@ -112,11 +110,11 @@ async fn an_account_is_saved_only_over_the_version_before_and_keeps_its_last_log
 fn buyer(id: AccountId) -> UserId {
     match id {
         AccountId::User(user) => user,
-        other => panic!("{other} is no buyer"),
+        other => panic!("{other} isn't a buyer"),
     }
 }
 
-async fn a_profile_is_saved_only_over_the_version_before(store: impl Store) {
+async fn a_profile_replaces_only_its_previous_version(store: impl Store) {
     let user = buyer(registered(&store, "ann@example.com").await.account_id);
     let first = store.profile(user).await.unwrap().unwrap();
     assert_eq!(first, Profile::initial(user));
@@ -145,23 +143,23 @@ pub(super) fn address(receiver: &str) -> Address {
     }
 }
 
-async fn of_four_addresses_at_once_three_are_kept(store: impl Store) {
+async fn concurrent_adds_cannot_exceed_the_address_limit(store: impl Store) {
     let user = buyer(registered(&store, "ann@example.com").await.account_id);
     let added = join_all(["a", "b", "c", "d"].map(|name| {
         let (store, id) = (store.clone(), AddressId::derive(&[name.as_bytes()]));
         async move { add_address(&store, user, id, &address(name), false).await }
     }));
     let added = added.await;
-    let kept = added.iter().filter(|result| result.is_ok()).count();
+    let saved = added.iter().filter(|result| result.is_ok()).count();
     let refused =
         added.iter().filter(|result| matches!(result, Err(AddressError::LimitReached))).count();
-    assert_eq!((kept, refused), (3, 1), "{added:?}");
-    let kept = list_addresses(&store, user).await.unwrap();
-    assert_eq!(kept.len(), 3);
-    assert_eq!(kept.iter().filter(|kept| kept.default).count(), 1);
+    assert_eq!((saved, refused), (3, 1), "{added:?}");
+    let saved = list_addresses(&store, user).await.unwrap();
+    assert_eq!(saved.len(), 3);
+    assert_eq!(saved.iter().filter(|saved| saved.default).count(), 1);
 }
 
-async fn addresses_are_saved_only_over_what_was_read(store: impl Store) {
+async fn addresses_conflict_with_changes_since_the_read(store: impl Store) {
     let user = buyer(registered(&store, "ann@example.com").await.account_id);
     let (account, empty) = store.addresses(user).await.unwrap().unwrap();
     assert_eq!(empty, AddressBook::empty(user));
@@ -192,9 +190,9 @@ async fn addresses_are_replaced_and_removed(store: impl Store) {
     let replaced = set_address(&store, user, b, &address("new"), true).await.unwrap();
     assert_eq!((replaced.address, replaced.default), (address("new"), true));
     remove_address(&store, user, b).await.unwrap();
-    let kept = list_addresses(&store, user).await.unwrap();
+    let saved = list_addresses(&store, user).await.unwrap();
     assert_eq!(
-        kept.iter().map(|kept| (kept.address_id, kept.default)).collect::<Vec<_>>(),
+        saved.iter().map(|saved| (saved.address_id, saved.default)).collect::<Vec<_>>(),
         [(a, true)]
     );
     for refused in [
@@ -210,12 +208,12 @@ async fn addresses_are_replaced_and_removed(store: impl Store) {
 async fn a_page_of_one_days_accounts_takes_six_requests() {
     let store = DynamoAccounts::on(rialto_testkit::new_table(SERVICE).await);
     for at in 0..5 {
-        since(&store, at).await;
+        register_at(&store, at).await;
     }
-    // The days, a day's four partitions, the accounts.
+    // The list of days, the four partitions of one day, and the accounts.
     let (page, calls) = count_requests(store.accounts(Role::User, 3, None)).await;
     assert_eq!((page.unwrap().0.len(), calls), (3, 6));
-    // Noting the day takes one more, once.
+    // Recording the day takes one more request, once.
     let (_, calls) = count_requests(store.register(&user("ann@example.com"))).await;
     assert_eq!(calls, 2);
     let (_, calls) = count_requests(store.register(&user("bob@example.com"))).await;

@@ -7,11 +7,11 @@ use rialto_kernel::Write;
 use std::time::Duration;
 
 contract! {
-    the_newest_code_of_an_email_counts,
-    a_code_is_used_once_and_only_for_the_password_that_was_read,
+    only_an_emails_newest_reset_is_stored,
+    a_reset_is_used_once_for_the_credential_read,
 }
 
-async fn the_newest_code_of_an_email_counts(store: impl Store) {
+async fn only_an_emails_newest_reset_is_stored(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let (early, late) = (now(), now().plus(Duration::from_millis(5)));
     let reset = |at| {
@@ -30,7 +30,7 @@ async fn the_newest_code_of_an_email_counts(store: impl Store) {
     assert_eq!(store.reset(&credential.email).await, Ok(Some(second)));
 }
 
-async fn a_code_is_used_once_and_only_for_the_password_that_was_read(store: impl Store) {
+async fn a_reset_is_used_once_for_the_credential_read(store: impl Store) {
     let first = registered(&store, "ann@example.com").await;
     let reset =
         PasswordReset::new(first.account_id, first.version, &ResetCode::generate().unwrap(), now());

@@ -13,23 +13,24 @@ use rialto_testkit::http::{StubResponse, serve};
 use std::sync::{Arc, Mutex};
 
 contract! {
-    a_session_begins_once_and_only_with_the_credential_as_it_is,
+    a_session_starts_once_with_the_current_credential,
     a_session_is_found_only_under_its_own_account,
-    a_session_is_saved_only_over_the_version_before,
-    an_ended_session_is_no_more_and_nothing_brings_it_back,
-    all_sessions_end_but_the_one_that_is_kept,
-    sessions_are_listed_newest_first_page_by_page,
+    a_session_replaces_only_its_previous_version,
+    an_ended_session_cannot_be_saved_again,
+    all_sessions_end_except_the_excluded_one,
+    sessions_are_listed_newest_first_in_pages,
 }
 
-async fn a_session_begins_once_and_only_with_the_credential_as_it_is(store: impl Store) {
+async fn a_session_starts_once_with_the_current_credential(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let first = session(credential.account_id);
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Conflict(())));
 
     let changed = Credential { version: credential.version + 1, ..credential.clone() };
-    let gone = Credential { email: Email::parse("bob@example.com").unwrap(), ..credential.clone() };
-    for other in [changed, gone] {
+    let unknown =
+        Credential { email: Email::parse("bob@example.com").unwrap(), ..credential.clone() };
+    for other in [changed, unknown] {
         let second = session(credential.account_id);
         assert_eq!(store.start(&second, &other, &[]).await, Ok(Write::Conflict(())));
         assert_eq!(store.session(second.account_id, second.session_id).await, Ok(None));
@@ -47,11 +48,11 @@ async fn a_session_is_found_only_under_its_own_account(store: impl Store) {
     assert_eq!(store.session(account, SessionId::generate(now())).await, Ok(None));
 }
 
-async fn a_session_is_saved_only_over_the_version_before(store: impl Store) {
+async fn a_session_replaces_only_its_previous_version(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let first = session(credential.account_id);
     let second = Session { generation: 2, version: 2, ..first.clone() };
-    assert_eq!(store.save(&second).await, Ok(Write::Conflict(())), "it hasn't begun");
+    assert_eq!(store.save(&second).await, Ok(Write::Conflict(())), "it hasn't started");
     assert_eq!(store.start(&first, &credential, &[]).await, Ok(Write::Done));
     assert_eq!(store.save(&second).await, Ok(Write::Done));
     assert_eq!(store.save(&second).await, Ok(Write::Conflict(())));
@@ -60,7 +61,7 @@ async fn a_session_is_saved_only_over_the_version_before(store: impl Store) {
     assert_eq!(store.session(first.account_id, first.session_id).await, Ok(Some(second)));
 }
 
-async fn an_ended_session_is_no_more_and_nothing_brings_it_back(store: impl Store) {
+async fn an_ended_session_cannot_be_saved_again(store: impl Store) {
     let credential = registered(&store, "ann@example.com").await;
     let session = session(credential.account_id);
     let (account, id) = (session.account_id, session.session_id);
@@ -76,8 +77,8 @@ async fn an_ended_session_is_no_more_and_nothing_brings_it_back(store: impl Stor
     assert_eq!(store.session(account, id).await, Ok(None));
 }
 
-/// So many sessions of one account, oldest first.
-async fn begun(store: &impl Store, credential: &Credential, count: u8) -> Vec<Session> {
+/// Starts sessions of one account, oldest first.
+async fn start_sessions(store: &impl Store, credential: &Credential, count: u8) -> Vec<Session> {
     let mut sessions = Vec::new();
     for at in 0..count {
         let id =
@@ -89,23 +90,24 @@ async fn begun(store: &impl Store, credential: &Credential, count: u8) -> Vec<Se
     sessions
 }
 
-async fn all_sessions_end_but_the_one_that_is_kept(store: impl Store) {
+async fn all_sessions_end_except_the_excluded_one(store: impl Store) {
     let (ann, bob) =
         (registered(&store, "ann@example.com").await, registered(&store, "bob@example.com").await);
-    let (sessions, other) = (begun(&store, &ann, 60).await, begun(&store, &bob, 1).await);
-    let kept = &sessions[30];
-    assert_eq!(store.end_all(ann.account_id, Some(kept.session_id)).await, Ok(59));
-    let left = store.sessions(ann.account_id, 100, None).await.unwrap().0;
-    assert_eq!(left, std::slice::from_ref(kept));
-    assert_eq!(store.end_all(ann.account_id, Some(kept.session_id)).await, Ok(0));
+    let (sessions, other) =
+        (start_sessions(&store, &ann, 60).await, start_sessions(&store, &bob, 1).await);
+    let excluded = &sessions[30];
+    assert_eq!(store.end_all(ann.account_id, Some(excluded.session_id)).await, Ok(59));
+    let remaining = store.sessions(ann.account_id, 100, None).await.unwrap().0;
+    assert_eq!(remaining, std::slice::from_ref(excluded));
+    assert_eq!(store.end_all(ann.account_id, Some(excluded.session_id)).await, Ok(0));
     assert_eq!(store.end_all(ann.account_id, None).await, Ok(1));
     assert_eq!(store.sessions(ann.account_id, 100, None).await, Ok((Vec::new(), None)));
     assert_eq!(store.sessions(bob.account_id, 100, None).await.unwrap().0, other);
 }
 
-async fn sessions_are_listed_newest_first_page_by_page(store: impl Store) {
+async fn sessions_are_listed_newest_first_in_pages(store: impl Store) {
     let ann = registered(&store, "ann@example.com").await;
-    let mut sessions = begun(&store, &ann, 5).await;
+    let mut sessions = start_sessions(&store, &ann, 5).await;
     sessions.reverse();
     let mut position: Option<String> = None;
     for page in [&sessions[..2], &sessions[2..4], &sessions[4..]] {
@@ -116,14 +118,14 @@ async fn sessions_are_listed_newest_first_page_by_page(store: impl Store) {
     assert_eq!(position, None);
 }
 
-/// A table whose first answer is lost, and which then tells what became of the write.
+/// The table's first response is an error after the write was done.
 #[tokio::test]
-async fn ending_a_session_is_told_as_one_write_however_often_it_is_sent() {
-    let sent = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&sent);
-    let endpoint = serve(move |asked| {
+async fn ending_a_session_is_retried_with_one_token() {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
+    let endpoint = serve(move |request| {
         let mut log = log.lock().unwrap();
-        log.push(serde_json::from_str::<serde_json::Value>(&asked.body).unwrap());
+        log.push(serde_json::from_str::<serde_json::Value>(&request.body).unwrap());
         Some(if log.len() == 1 {
             StubResponse::new(500, "{}")
         } else {
@@ -134,7 +136,7 @@ async fn ending_a_session_is_told_as_one_write_however_often_it_is_sent() {
     let account = AccountId::User(UserId::generate(now()));
     let ended = DynamoAccounts::on(table).end(account, SessionId::generate(now())).await;
     assert_eq!(ended, Ok(Write::Done));
-    let tokens: Vec<_> = sent
+    let tokens: Vec<_> = requests
         .lock()
         .unwrap()
         .iter()
@@ -144,7 +146,7 @@ async fn ending_a_session_is_told_as_one_write_however_often_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_session_takes_one_request_to_read_and_the_table_forgets_it_in_time() {
+async fn a_session_is_read_in_one_request_and_has_a_ttl() {
     let table = rialto_testkit::new_table(SERVICE).await;
     let store = DynamoAccounts::on(table.clone());
     let credential = registered(&store, "ann@example.com").await;
@@ -160,7 +162,7 @@ async fn a_session_takes_one_request_to_read_and_the_table_forgets_it_in_time() 
 }
 
 #[tokio::test]
-async fn a_login_is_announced_by_the_sessions_own_item_and_a_refresh_announces_nothing() {
+async fn a_login_publishes_an_event_but_a_refresh_does_not() {
     let table = rialto_testkit::new_table(SERVICE).await;
     let store = DynamoAccounts::on(table.clone());
     let credential = registered(&store, "ann@example.com").await;
@@ -172,8 +174,8 @@ async fn a_login_is_announced_by_the_sessions_own_item_and_a_refresh_announces_n
         format!("SESSION#{}", session.session_id),
     );
     let written = table.get(&key).await.unwrap().unwrap();
-    let announced: Vec<Event> = serde_json::from_str(written[OUTBOX].as_s().unwrap()).unwrap();
-    assert_eq!(announced, events);
+    let published: Vec<Event> = serde_json::from_str(written[OUTBOX].as_s().unwrap()).unwrap();
+    assert_eq!(published, events);
 
     let refreshed = Session { generation: 2, version: 2, ..session };
     assert_eq!(

@@ -20,12 +20,12 @@ use rialto_kernel::{AccountId, AddressId, Timestamp, Write};
 use std::time::Duration;
 
 contract! {
-    closing_takes_the_credential_and_the_account_as_they_were_read,
+    closing_conflicts_with_changes_since_the_read,
     a_closed_account_is_due_until_it_is_erased,
-    no_login_is_noted_of_a_closed_account,
-    what_waits_longest_is_due_first,
-    what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one,
-    no_session_outlives_a_closing_whenever_its_login_began,
+    a_closed_account_records_no_login,
+    accounts_are_due_in_order_of_their_deadlines,
+    pending_changes_never_reach_the_emails_next_account,
+    no_concurrent_login_survives_closing,
 }
 
 /// A registered account with its credential.
@@ -34,27 +34,27 @@ async fn ann(store: &impl Store) -> (Account, Credential) {
     (store.account(credential.account_id).await.unwrap().unwrap(), credential)
 }
 
-fn closed(account: &Account) -> (Account, Vec<Event>) {
+fn close(account: &Account) -> (Account, Vec<Event>) {
     account.unregistered(&EventContext::default(), now())
 }
 
-async fn closing_takes_the_credential_and_the_account_as_they_were_read(store: impl Store) {
+async fn closing_conflicts_with_changes_since_the_read(store: impl Store) {
     let (account, credential) = ann(&store).await;
-    let (gone, events) = closed(&account);
+    let (closed, events) = close(&account);
     let other = Credential { version: credential.version + 1, ..credential.clone() };
-    assert_eq!(store.close(&gone, &other, &events, now()).await, Ok(Write::Conflict(())));
+    assert_eq!(store.close(&closed, &other, &events, now()).await, Ok(Write::Conflict(())));
     let edited = account
         .with_patch(AccountPatch { mail_notifications: Some(true), ..AccountPatch::default() });
     assert_eq!(store.save_account(&edited).await, Ok(Write::Done));
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict(())));
+    assert_eq!(store.close(&closed, &credential, &events, now()).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&credential.email).await, Ok(Some(credential.clone())));
     assert_eq!(store.account(account.account_id).await, Ok(Some(edited.clone())));
 
-    let (gone, events) = closed(&edited);
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Conflict(())));
+    let (closed, events) = close(&edited);
+    assert_eq!(store.close(&closed, &credential, &events, now()).await, Ok(Write::Done));
+    assert_eq!(store.close(&closed, &credential, &events, now()).await, Ok(Write::Conflict(())));
     assert_eq!(store.credential(&credential.email).await, Ok(None));
-    assert_eq!(store.account(account.account_id).await, Ok(Some(gone)));
+    assert_eq!(store.account(account.account_id).await, Ok(Some(closed)));
     let again = registered(&store, "ANN@example.com").await;
     assert_ne!(again.account_id, account.account_id);
 }
@@ -66,16 +66,20 @@ async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
     let (start, later) = (now(), now().plus(Duration::from_secs(60)));
     let just_before = Timestamp::from_millis(later.millis() - 1);
     assert_eq!(store.due(start, 10).await, Ok(Vec::new()));
-    let (gone, events) = closed(&account);
-    assert_eq!(store.close(&gone, &credential, &events, start).await, Ok(Write::Done));
+    let (closed, events) = close(&account);
+    assert_eq!(store.close(&closed, &credential, &events, start).await, Ok(Write::Done));
     assert_eq!(store.due(start, 10).await, Ok(vec![account.account_id]));
 
-    assert_eq!(store.reschedule(&account, later).await, Ok(Write::Conflict(())), "it has changed");
-    assert_eq!(store.reschedule(&gone, later).await, Ok(Write::Done));
+    assert_eq!(
+        store.reschedule(&account, later).await,
+        Ok(Write::Conflict(())),
+        "the account has changed"
+    );
+    assert_eq!(store.reschedule(&closed, later).await, Ok(Write::Done));
     assert_eq!(store.due(just_before, 10).await, Ok(Vec::new()));
     assert_eq!(store.due(later, 10).await, Ok(vec![account.account_id]));
 
-    let erased = gone.erased();
+    let erased = closed.erased();
     assert_eq!(store.erase(&erased).await, Ok(Write::Done));
     assert_eq!(store.due(later, 10).await, Ok(Vec::new()));
     let (stored, book) = store.addresses(user).await.unwrap().unwrap();
@@ -84,40 +88,38 @@ async fn a_closed_account_is_due_until_it_is_erased(store: impl Store) {
     assert_eq!(store.erase(&erased).await, Ok(Write::Conflict(())));
 }
 
-async fn no_login_is_noted_of_a_closed_account(store: impl Store) {
+async fn a_closed_account_records_no_login(store: impl Store) {
     let (account, credential) = ann(&store).await;
     assert_eq!(
         store.record_login(account.account_id, Timestamp::from_millis(1)).await,
         Ok(Write::Done)
     );
-    let (gone, events) = closed(&account);
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
+    let (closed, events) = close(&account);
+    assert_eq!(store.close(&closed, &credential, &events, now()).await, Ok(Write::Done));
     assert_eq!(
         store.record_login(account.account_id, Timestamp::from_millis(2)).await,
         Ok(Write::Conflict(()))
     );
-    assert_eq!(store.erase(&gone.erased()).await, Ok(Write::Done));
+    assert_eq!(store.erase(&closed.erased()).await, Ok(Write::Done));
     assert_eq!(store.account(account.account_id).await.unwrap().unwrap().last_login_at, None);
 }
 
-async fn what_waits_longest_is_due_first(store: impl Store) {
+async fn accounts_are_due_in_order_of_their_deadlines(store: impl Store) {
     let start = now();
     let mut waiting = Vec::new();
     for at in 0..6_u64 {
         let credential = registered(&store, &format!("ann{at}@example.com")).await;
         let account = store.account(credential.account_id).await.unwrap().unwrap();
-        let (gone, events) = closed(&account);
+        let (closed, events) = close(&account);
         let since = Timestamp::from_millis(start.millis() - i64::try_from(at).unwrap());
-        assert_eq!(store.close(&gone, &credential, &events, since).await, Ok(Write::Done));
+        assert_eq!(store.close(&closed, &credential, &events, since).await, Ok(Write::Done));
         waiting.insert(0, account.account_id);
     }
     assert_eq!(store.due(start, 4).await, Ok(waiting[..4].to_vec()));
     assert_eq!(store.due(start, 10).await, Ok(waiting));
 }
 
-async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one(
-    store: impl Store,
-) {
+async fn pending_changes_never_reach_the_emails_next_account(store: impl Store) {
     let (account, credential) = ann(&store).await;
     let reset = PasswordReset::new(
         credential.account_id,
@@ -126,8 +128,8 @@ async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one
         now(),
     );
     assert_eq!(store.save_reset(&credential.email, &reset).await, Ok(Write::Done));
-    let (gone, events) = closed(&account);
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
+    let (closed, events) = close(&account);
+    assert_eq!(store.close(&closed, &credential, &events, now()).await, Ok(Write::Done));
     let next = user_since("ANN@example.com", now().plus(Duration::from_secs(60)));
     assert_eq!(store.register(&next).await, Ok(Write::Done));
 
@@ -144,7 +146,7 @@ async fn what_was_begun_for_a_closed_account_never_ends_with_the_emails_next_one
     assert_eq!(store.credential(&credential.email).await, Ok(Some(next.credential)));
 }
 
-async fn no_session_outlives_a_closing_whenever_its_login_began(store: impl Store) {
+async fn no_concurrent_login_survives_closing(store: impl Store) {
     for round in 0..5 {
         let credential = registered(&store, &format!("ann{round}@example.com")).await;
         let (account, cause) = (credential.account_id, EventContext::default());
@@ -156,29 +158,29 @@ async fn no_session_outlives_a_closing_whenever_its_login_began(store: impl Stor
                 store.start(&session, credential, &[]).await
             }
         });
-        let (begun, closed) =
+        let (started, closed) =
             tokio::join!(join_all(logins), unregister_user(&store, user, &cause, now()));
         closed.unwrap();
-        assert_eq!(store.sessions(account, 100, None).await, Ok((Vec::new(), None)), "{begun:?}");
+        assert_eq!(store.sessions(account, 100, None).await, Ok((Vec::new(), None)), "{started:?}");
         assert_eq!(store.start(&session(account), &credential, &[]).await, Ok(Write::Conflict(())));
     }
 }
 
 #[tokio::test]
-async fn a_closed_account_is_announced_and_an_erased_one_tells_of_nobody() {
+async fn erasing_removes_all_personal_data() {
     let table = rialto_testkit::new_table(SERVICE).await;
     let store = DynamoAccounts::on(table.clone());
     let (account, credential) = ann(&store).await;
     assert_eq!(store.record_login(account.account_id, now()).await, Ok(Write::Done));
     let key = Key::new(format!("ACCOUNT#{}", account.account_id), "ACCOUNT");
-    let (gone, events) = closed(&account);
-    assert_eq!(gone.status, AccountStatus::Unregistered);
-    assert_eq!(store.close(&gone, &credential, &events, now()).await, Ok(Write::Done));
+    let (closed, events) = close(&account);
+    assert_eq!(closed.status, AccountStatus::Unregistered);
+    assert_eq!(store.close(&closed, &credential, &events, now()).await, Ok(Write::Done));
     let item = table.get(&key).await.unwrap().unwrap();
-    let announced: Vec<Event> = serde_json::from_str(item[OUTBOX].as_s().unwrap()).unwrap();
-    assert_eq!(announced, events);
+    let published: Vec<Event> = serde_json::from_str(item[OUTBOX].as_s().unwrap()).unwrap();
+    assert_eq!(published, events);
 
-    assert_eq!(store.erase(&gone.erased()).await, Ok(Write::Done));
+    assert_eq!(store.erase(&closed.erased()).await, Ok(Write::Done));
     let item = table.get(&key).await.unwrap().unwrap();
     let written = format!("{item:?}");
     for word in ["ann@", "Ann Lee", "+49", OUTBOX, "by_erasure", "last_login"] {

@@ -12,7 +12,7 @@ impl AccountCloser for MemoryAccounts {
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        ask_at: Timestamp,
+        due_at: Timestamp,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let email = credential.email.key();
@@ -21,7 +21,7 @@ impl AccountCloser for MemoryAccounts {
             return Ok(Write::Conflict(()));
         }
         state.credentials.remove(&email);
-        state.due.insert(account.account_id, ask_at);
+        state.due.insert(account.account_id, due_at);
         state.published_events.extend_from_slice(events);
         Ok(Write::Done)
     }
@@ -35,17 +35,17 @@ impl AccountCloser for MemoryAccounts {
 }
 
 impl ErasureQueue for MemoryAccounts {
-    async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<AccountId>, StoreError> {
+    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
         let state = self.state();
         let mut due: Vec<_> =
             state.due.iter().filter(|(_, at)| **at <= now).map(|(id, at)| (*at, *id)).collect();
         due.sort_unstable();
-        Ok(due.into_iter().take(at_most).map(|(_, id)| id).collect())
+        Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
     }
 
     async fn reschedule(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
         let mut state = self.state();
-        let version = state.accounts.get(&account.account_id).map(|held| held.version);
+        let version = state.accounts.get(&account.account_id).map(|stored| stored.version);
         if version != Some(account.version) {
             return Ok(Write::Conflict(()));
         }
@@ -56,12 +56,12 @@ impl ErasureQueue for MemoryAccounts {
     async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
         self.remove_profile(account.account_id).await?;
         let mut state = self.state();
-        state.books.remove(&account.account_id);
+        state.address_books.remove(&account.account_id);
         if !state.save_account(account) {
             return Ok(Write::Conflict(()));
         }
-        if let Some(held) = state.accounts.get_mut(&account.account_id) {
-            held.last_login_at = None;
+        if let Some(stored) = state.accounts.get_mut(&account.account_id) {
+            stored.last_login_at = None;
         }
         state.due.remove(&account.account_id);
         Ok(Write::Done)
