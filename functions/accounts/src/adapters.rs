@@ -7,3 +7,8 @@ pub mod memory;
 pub mod orders;
 pub mod passwords;
 pub mod secrets;
+
+use rialto_dynamo::DueIndex;
+
+/// Closed accounts that still hold personal data, by the time at which erasing them is tried next.
+const ERASURE_INDEX: DueIndex = DueIndex { index: "by_erasure", prefix: "CLOSED", shards: 4 };

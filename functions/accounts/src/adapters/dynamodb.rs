@@ -11,10 +11,10 @@
 //! hold personal data.
 
 mod accounts;
-mod attempts;
 mod erasure;
 mod lists;
 mod profiles;
+mod rate_limiter;
 mod resets;
 mod sessions;
 

@@ -1,10 +1,10 @@
 //! The ports in memory, for tests.
 
 mod accounts;
-mod attempts;
 mod erasure;
 mod keys;
 mod profiles;
+mod rate_limiter;
 mod resets;
 mod sessions;
 

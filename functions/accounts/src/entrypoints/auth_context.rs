@@ -6,15 +6,14 @@ use rialto_lambda::FunctionContext;
 
 /// The dependencies of `log_in` and `refresh`.
 #[derive(Clone)]
-pub struct AuthContext {
+pub(crate) struct AuthContext {
     pub(super) store: DynamoAccounts,
     pub(super) keys: SecretsManagerKeys,
     pub(super) stage: Stage,
 }
 
 impl AuthContext {
-    #[must_use]
-    pub fn open(app: &FunctionContext) -> Self {
+    pub(crate) fn open(app: &FunctionContext) -> Self {
         Self {
             store: DynamoAccounts::open(app),
             keys: SecretsManagerKeys::open(&app.aws, &app.stage),

@@ -1,7 +1,7 @@
 use super::problems::rate_limit_problem;
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
-    application::change_password::{PasswordChange, ChangePasswordError, change_password},
+    application::change_password::{ChangePasswordError, PasswordChange, change_password},
     domain::credential::Password,
 };
 use rialto_kernel::{Fields, Invalid, Timestamp};

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     adapters::passwords::Argon2Hasher,
-    application::log_in::{LoginAttempt, LogInError, log_in},
+    application::log_in::{LogInError, LoginAttempt, log_in},
     domain::{contact::Email, credential::Password},
 };
 use rialto_kernel::{Fields, Invalid, SessionId, Timestamp};
@@ -33,7 +33,12 @@ impl LogInRequest {
         let password = fields.field("password", Password::from_login_input(&self.password));
         let session_id = SessionId::generate(now);
         let parsed = email.zip(password);
-        fields.build(parsed.map(|(email, password)| LoginAttempt { email, password, address, session_id }))
+        fields.build(parsed.map(|(email, password)| LoginAttempt {
+            email,
+            password,
+            address,
+            session_id,
+        }))
     }
 }
 

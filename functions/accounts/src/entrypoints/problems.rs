@@ -69,7 +69,9 @@ impl From<AddressError> for Problem {
 impl From<IssueTokensError> for Problem {
     fn from(error: IssueTokensError) -> Self {
         match error {
-            IssueTokensError::NoSigningKey(_) | IssueTokensError::NoRefreshKey => Self::unavailable(error),
+            IssueTokensError::NoSigningKey(_) | IssueTokensError::NoRefreshKey => {
+                Self::unavailable(error)
+            }
             IssueTokensError::Key(error) => Self::internal(error),
             IssueTokensError::Store(error) => error.into(),
         }

@@ -18,7 +18,8 @@ async fn handle(
     (store, orders): (DynamoAccounts, LambdaOrdersClient),
     run: SweepRun,
 ) -> Result<Value, Failure> {
-    let ErasureSummary { erased, waiting, skipped, failed } = sweep(&store, &orders, run.now).await?;
+    let ErasureSummary { erased, waiting, skipped, failed } =
+        sweep(&store, &orders, run.now).await?;
     for (account, error) in &failed {
         tracing::error!(%account, %error, "erasure postponed");
     }

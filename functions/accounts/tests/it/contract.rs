@@ -1,9 +1,9 @@
 //! The contract of the table's ports, which every adapter must satisfy.
 
 mod accounts;
-mod attempts;
 mod erasure;
 mod lists;
+mod rate_limiter;
 mod resets;
 mod sessions;
 

@@ -92,7 +92,8 @@ impl ProblemCode {
 #[derive(Debug)]
 pub struct Problem {
     pub code: ProblemCode,
-    detail: Option<String>,
+    title: &'static str,
+    detail: Option<Box<str>>,
     errors: Vec<FieldError>,
     members: Map<String, Value>,
     retry_after: Option<u32>,
@@ -104,6 +105,7 @@ impl Problem {
     pub fn new(code: ProblemCode) -> Self {
         Self {
             code,
+            title: code.title(),
             detail: None,
             errors: Vec::new(),
             members: Map::new(),
@@ -112,10 +114,17 @@ impl Problem {
         }
     }
 
+    /// Replaces the code's usual title, where another one describes the problem better.
+    #[must_use]
+    pub fn title(mut self, title: &'static str) -> Self {
+        self.title = title;
+        self
+    }
+
     /// Says more, to the client.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(detail.into().into_boxed_str());
         self
     }
 
@@ -174,10 +183,10 @@ impl Problem {
                 "urn:rialto:problem:{}",
                 serde_json::json!(self.code).as_str().unwrap_or_default()
             ),
-            title: self.code.title(),
+            title: self.title,
             status: self.code.status(),
             code: self.code,
-            detail: self.detail,
+            detail: self.detail.map(String::from),
             errors: self.errors,
             members: self.members,
         };

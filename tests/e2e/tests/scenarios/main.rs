@@ -18,6 +18,7 @@ mod oversell;
 mod pagination;
 mod platform;
 mod poison_messages;
+mod preconditions;
 mod provider_failures;
 mod reconcile;
 mod redelivery;

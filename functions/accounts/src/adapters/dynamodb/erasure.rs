@@ -4,30 +4,13 @@ use super::{
     addresses_key, credential_key, profile_key,
 };
 use crate::{
+    adapters::ERASURE_INDEX,
     domain::{account::Account, credential::Credential},
     ports::{AccountCloser, ErasureQueue},
 };
-use futures_util::future::try_join_all;
 use rialto_contracts::Event;
-use rialto_dynamo::{AttributeValue, Item, OUTBOX, Precondition, Stretch, outbox};
-use rialto_kernel::{AccountId, StoreError, Timestamp, Write, digest};
-
-/// The number of index partitions over which closed accounts are spread.
-const SHARDS: u8 = 4;
-const PARTITION: &str = "by_erasure_pk";
-const SORT: &str = "by_erasure_sk";
-
-fn shard_partition(shard: u8) -> String {
-    format!("CLOSED#{shard}")
-}
-
-/// The attributes by which `by_erasure` lists a closed account from `at` on.
-fn erasure_index_keys(account: AccountId, at: Timestamp) -> Item {
-    let shard = digest::sha256(&[account.to_string().as_bytes()])[0] % SHARDS;
-    [(PARTITION, shard_partition(shard)), (SORT, format!("{at}#{account}"))]
-        .map(|(name, text)| (name.to_owned(), AttributeValue::S(text)))
-        .into()
-}
+use rialto_dynamo::{OUTBOX, Precondition, outbox};
+use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
 impl AccountCloser for DynamoAccounts {
     async fn close(
@@ -38,7 +21,7 @@ impl AccountCloser for DynamoAccounts {
         due_at: Timestamp,
     ) -> Result<Write, StoreError> {
         let mut set = changed_attributes(account)?;
-        set.extend(erasure_index_keys(account.account_id, due_at));
+        set.extend(ERASURE_INDEX.attributes(account.account_id, due_at));
         let mut remove = Vec::new();
         if events.is_empty() {
             remove.push(OUTBOX);
@@ -64,30 +47,13 @@ impl AccountCloser for DynamoAccounts {
 
 impl ErasureQueue for DynamoAccounts {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
-        let per_shard = u32::try_from(limit).unwrap_or(u32::MAX);
-        let shards = (0..SHARDS).map(|shard| async move {
-            let stretch = Stretch {
-                index: Some("by_erasure"),
-                partition: (PARTITION, shard_partition(shard)),
-                sort: SORT,
-                after: None,
-                descending: false,
-            };
-            self.table.stretch(&stretch, per_shard).await
-        });
-        let found = try_join_all(shards).await?.into_iter().flat_map(|(items, _)| items);
-        let mut due: Vec<(Timestamp, AccountId)> = found
-            .filter_map(|item| parse_erasure_key(&item))
-            .filter(|(at, _)| *at <= now)
-            .collect();
-        due.sort_unstable();
-        due.truncate(limit);
-        Ok(due.into_iter().map(|(_, id)| id).collect())
+        self.table.due(&ERASURE_INDEX, now, limit).await
     }
 
     async fn reschedule(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
         let (id, expect) = (account.account_id, Precondition::Version(account.version));
-        self.table.update(&account_key(id), erasure_index_keys(id, until), &[OUTBOX], expect).await
+        let entry = ERASURE_INDEX.attributes(id, until);
+        self.table.update(&account_key(id), entry, &[OUTBOX], expect).await
     }
 
     async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
@@ -97,13 +63,9 @@ impl ErasureQueue for DynamoAccounts {
         match self.table.delete(&addresses_key(id), None).await? {
             Write::Done | Write::Conflict(()) => {}
         }
-        let remove = [LAST_LOGIN, PARTITION, SORT, OUTBOX];
+        let [partition, sort] = ERASURE_INDEX.attribute_names();
+        let remove = [LAST_LOGIN, &partition, &sort, OUTBOX];
         let expect = Precondition::Version(account.version - 1);
         self.table.update(&account_key(id), changed_attributes(account)?, &remove, expect).await
     }
-}
-
-fn parse_erasure_key(item: &Item) -> Option<(Timestamp, AccountId)> {
-    let (at, id) = item.get(SORT)?.as_s().ok()?.split_once('#')?;
-    Some((Timestamp::parse(at).ok()?, id.parse().ok()?))
 }

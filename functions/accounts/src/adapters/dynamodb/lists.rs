@@ -1,7 +1,7 @@
 use super::{DynamoAccounts, account_key};
 use crate::{domain::account::Account, ports::AccountLister};
 use futures_util::future::try_join_all;
-use rialto_dynamo::{AttributeValue, Item, Key, Precondition, Stretch, read_item};
+use rialto_dynamo::{AttributeValue, Item, Key, PartitionQuery, Precondition, read_item};
 use rialto_kernel::{AccountId, Role, StoreError, Write, digest};
 use std::sync::PoisonError;
 
@@ -47,14 +47,10 @@ impl DynamoAccounts {
         position: Option<&str>,
     ) -> Result<Vec<String>, StoreError> {
         let shards = (0..SHARDS).map(|shard| async move {
-            let stretch = Stretch {
-                index: Some("by_day"),
-                partition: ("by_day_pk", day_partition(role, day, shard)),
-                sort: "by_day_sk",
-                after: position.map(str::to_owned),
-                descending: true,
-            };
-            self.table.stretch(&stretch, limit).await
+            let query = PartitionQuery::index("by_day", day_partition(role, day, shard))
+                .after(position.map(str::to_owned))
+                .descending();
+            self.table.query(&query, limit, None).await
         });
         let found = try_join_all(shards).await?.into_iter().flat_map(|(items, _)| items);
         let mut keys: Vec<String> = found.filter_map(|item| text(&item, "by_day_sk")).collect();
@@ -68,15 +64,10 @@ impl DynamoAccounts {
         role: Role,
         before: Option<String>,
     ) -> Result<(Vec<String>, bool), StoreError> {
-        let stretch = Stretch {
-            index: None,
-            partition: ("pk", format!("DAYS#{role}")),
-            sort: "sk",
-            after: before,
-            descending: true,
-        };
-        let (items, more) = self.table.stretch(&stretch, DAYS).await?;
-        Ok((items.iter().filter_map(|item| text(item, "sk")).collect(), more))
+        let query =
+            PartitionQuery::table(format!("DAYS#{role}")).consistent().after(before).descending();
+        let (items, next) = self.table.query(&query, DAYS, None).await?;
+        Ok((items.iter().filter_map(|item| text(item, "sk")).collect(), next.is_some()))
     }
 }
 

@@ -6,8 +6,8 @@ use crate::{
 use futures_util::future::try_join_all;
 use rialto_contracts::Event;
 use rialto_dynamo::{
-    Delete, Item, Key, Precondition, Stretch, TransactWriteItem, item_key, number, read_item,
-    write_item,
+    Delete, Item, Key, PartitionQuery, Precondition, TransactWriteItem, item_key, number,
+    read_item, write_item,
 };
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 
@@ -34,18 +34,13 @@ impl DynamoAccounts {
     ) -> Result<(Vec<Item>, bool), StoreError> {
         // No sort key of an account is between those of its sessions and this.
         let before = before.map_or_else(|| "SESSION$".to_owned(), str::to_owned);
-        let stretch = Stretch {
-            index: None,
-            partition: ("pk", partition(account)),
-            sort: "sk",
-            after: Some(before),
-            descending: true,
-        };
-        let (mut items, more) = self.table.stretch(&stretch, limit).await?;
+        let query =
+            PartitionQuery::table(partition(account)).consistent().after(Some(before)).descending();
+        let (mut items, next) = self.table.query(&query, limit, None).await?;
         let found = items.len();
         items.retain(|item| item_key(item).is_ok_and(|key| key.sk.starts_with(PREFIX)));
         // Items that sort before the sessions end the list.
-        let more = more && items.len() == found;
+        let more = next.is_some() && items.len() == found;
         Ok((items, more))
     }
 }

@@ -1,9 +1,11 @@
 use super::MemoryAccounts;
 use crate::{
+    adapters::ERASURE_INDEX,
     domain::{account::Account, credential::Credential},
     ports::{AccountCloser, ErasureQueue},
 };
 use rialto_contracts::Event;
+use rialto_dynamo::DueEntry;
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
 impl AccountCloser for MemoryAccounts {
@@ -37,10 +39,8 @@ impl AccountCloser for MemoryAccounts {
 impl ErasureQueue for MemoryAccounts {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
         let state = self.state();
-        let mut due: Vec<_> =
-            state.due.iter().filter(|(_, at)| **at <= now).map(|(id, at)| (*at, *id)).collect();
-        due.sort_unstable();
-        Ok(due.into_iter().take(limit).map(|(_, id)| id).collect())
+        let entries = state.due.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
+        Ok(ERASURE_INDEX.select(entries, now, limit))
     }
 
     async fn reschedule(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {

@@ -1,8 +1,8 @@
 use super::{Store, contract, now};
 use futures_util::future::join_all;
 use rialto_accounts::domain::{
-    rate_limit::{LimitedAction, RateLimitDecision, RateLimitKey, RATE_LIMIT_WINDOW},
     contact::Email,
+    rate_limit::{LimitedAction, RATE_LIMIT_WINDOW, RateLimitDecision, RateLimitKey},
 };
 
 contract! {

@@ -1,6 +1,6 @@
 use super::MemoryAccounts;
 use crate::{
-    domain::rate_limit::{RateLimitDecision, RateLimitKey, RATE_LIMIT_WINDOW},
+    domain::rate_limit::{RATE_LIMIT_WINDOW, RateLimitDecision, RateLimitKey},
     ports::RateLimiter,
 };
 use rialto_kernel::{StoreError, Timestamp};
@@ -12,7 +12,8 @@ impl RateLimiter for MemoryAccounts {
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
         let mut state = self.state();
-        let (count, ends) = state.attempts.entry(key.clone()).or_insert((0, now.plus(RATE_LIMIT_WINDOW)));
+        let (count, ends) =
+            state.attempts.entry(key.clone()).or_insert((0, now.plus(RATE_LIMIT_WINDOW)));
         if *ends <= now {
             (*count, *ends) = (0, now.plus(RATE_LIMIT_WINDOW));
         }

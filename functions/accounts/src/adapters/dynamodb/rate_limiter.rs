@@ -1,6 +1,8 @@
 use super::DynamoAccounts;
 use crate::{
-    domain::rate_limit::{LimitedAction, RateLimitDecision, RateLimitKey, RateLimitSubject, RATE_LIMIT_WINDOW},
+    domain::rate_limit::{
+        LimitedAction, RATE_LIMIT_WINDOW, RateLimitDecision, RateLimitKey, RateLimitSubject,
+    },
     ports::RateLimiter,
 };
 use rialto_dynamo::{CountOutcome, Key};
@@ -26,7 +28,11 @@ impl RateLimiter for DynamoAccounts {
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
         Ok(
-            match self.table.count(&counter_key(limit_key), limit_key.limit(), RATE_LIMIT_WINDOW, now).await? {
+            match self
+                .table
+                .count(&counter_key(limit_key), limit_key.limit(), RATE_LIMIT_WINDOW, now)
+                .await?
+            {
                 CountOutcome::Done => RateLimitDecision::Allowed,
                 CountOutcome::LimitReached { until } => RateLimitDecision::Denied { until },
             },
