@@ -1,5 +1,5 @@
-//! Implementations of the ports on AWS services and on other Rialto services, and in memory. The same
-//! contract tests run against both.
+//! Implementations of the ports on AWS services and on other Rialto services, and in memory. The
+//! same contract tests run against both.
 
 pub mod dynamodb;
 pub mod mail;

@@ -1,5 +1,5 @@
-//! The service's functions, one file each: `main`, the parsing of the request, and the response. Shared
-//! by several of them: `auth_context`, `problems`, `token_response` and `views`.
+//! The service's functions, one file each: `main`, the parsing of the request, and the response.
+//! Shared by several of them: `auth_context`, `problems`, `token_response` and `views`.
 
 mod auth_context;
 mod problems;

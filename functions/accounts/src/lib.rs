@@ -1,7 +1,8 @@
-//! Accounts owns users, sellers, supervisors, profiles, sessions and the keys that tokens are signed with.
+//! The accounts service: users, sellers, supervisors, profiles, sessions and the keys that sign
+//! tokens.
 //!
-//! An email belongs to one account of whatever role. Logging in begins a session; an access token is good as long as
-//! its session goes on, which the gateway's authorizer looks up for each call.
+//! An email belongs to one account of any role. Logging in starts a session. An access token is
+//! valid while its session is active, which the gateway's authorizer checks for each request.
 
 pub mod adapters;
 pub mod application;
@@ -12,5 +13,5 @@ pub mod ports;
 #[cfg(test)]
 mod testing;
 
-/// The service's name: its table, its bins and its part of the template begin with it.
+/// The service's name, with which its table, binaries and template resources begin.
 pub const SERVICE: &str = "accounts";

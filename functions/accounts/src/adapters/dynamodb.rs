@@ -1,14 +1,15 @@
 //! The ports on DynamoDB. Items of the table, by partition key:
 //!
-//! - `ACCOUNT#<id>`: `ACCOUNT`, a buyer's `PROFILE` and `ADDRESSES`, and each `SESSION#<id>`. Sessions
-//!   are in their account's partition, so that all of them can be read at once and consistently.
+//! - `ACCOUNT#<id>`: `ACCOUNT`, a buyer's `PROFILE` and `ADDRESSES`, and each `SESSION#<id>`.
+//!   Sessions are in their account's partition, so that all of them can be read at once and
+//!   consistently.
 //! - `EMAIL#<lower case>`: the `CREDENTIAL` of the account that the email belongs to, the latest
 //!   `RESET` code, and the email's `ATTEMPTS#<kind>` counters.
 //! - `ADDRESS#<ip>`: the IP address's `ATTEMPTS#<kind>` counters.
 //! - `DAYS#<role>`: each `<day>` on which an account was registered.
 //!
-//! Index `by_day` lists the accounts of a role and a day, `by_erasure` the closed accounts that still
-//! hold personal data.
+//! Index `by_day` lists the accounts of a role and a day, `by_erasure` the closed accounts that
+//! still hold personal data.
 
 mod accounts;
 mod erasure;

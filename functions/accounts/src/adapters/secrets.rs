@@ -1,7 +1,7 @@
 //! Private keys in Secrets Manager, public keys in Parameter Store.
 //!
-//! `rialto/<stage>/auth/signing-key/<role>` holds `{"kid", "pkcs8"}`, `rialto/<stage>/auth/refresh-key` holds `{"key"}`;
-//! bytes are encoded as base64.
+//! `rialto/<stage>/auth/signing-key/<role>` holds `{"kid", "pkcs8"}`,
+//! `rialto/<stage>/auth/refresh-key` holds `{"key"}`; bytes are encoded as base64.
 
 use crate::{
     domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
@@ -83,7 +83,7 @@ impl SecretsManagerKeys {
             stale => match (self.secrets.get(name).await.map_err(unavailable), stale) {
                 (Ok(text), _) => text,
                 (Err(error), Some(stale)) => {
-                    tracing::error!(secret = name, %error, "can't read a secret; using the cached one");
+                    tracing::error!(secret = name, %error, "using the cached secret");
                     Some(stale.text)
                 }
                 (Err(error), None) => return Err(error),

@@ -16,7 +16,7 @@ pub fn main() {
     request_body = SavedAddressRequest,
     responses(
         (status = 201, body = Data<SavedAddressBody>,
-            headers(("Location" = String, description = "Where it is, relative to the request."))),
+            headers(("Location" = String, description = "The new resource's relative URL."))),
     ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {

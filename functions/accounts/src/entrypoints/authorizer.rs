@@ -1,10 +1,10 @@
-//! The gateway's authorizer. It denies with a policy, never with an error: API Gateway counts errors
-//! as faults of this function, and those should only be real ones.
+//! The gateway's authorizer. It denies with a policy, never with an error: API Gateway counts
+//! errors as faults of this function, and those should only be real ones.
 //!
 //! A request without a valid token is denied, and the gateway responds `unauthenticated`: in the
-//! template ACCESS_DENIED has status 401, since nothing else is denied here (functions decide what a
-//! role may do). A request whose token has expired, or whose session has ended, is allowed and marked
-//! so, and the function responds `token_expired`; see [`AuthorizerContext`] for the reason.
+//! template ACCESS_DENIED has status 401, since nothing else is denied here (functions decide what
+//! a role may do). A request whose token has expired, or whose session has ended, is allowed and
+//! marked so, and the function responds `token_expired`; see [`AuthorizerContext`] for the reason.
 
 use crate::{
     adapters::dynamodb::DynamoAccounts,

@@ -52,7 +52,7 @@ impl LogInRequest {
     request_body = LogInRequest,
     responses(
         (status = 200, body = Data<TokensBody>,
-            headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
+            headers(("Set-Cookie" = String, description = "The refresh token, for /auth only."))),
     ),
 )]
 pub(crate) async fn handle(auth: AuthContext, request: Request) -> Result<Response, Problem> {

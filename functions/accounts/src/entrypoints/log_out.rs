@@ -11,7 +11,9 @@ pub fn main() {
 /// Ends the session at once, in all services.
 #[utoipa::path(
     post, path = "/auth/logout",
-    responses((status = 204, headers(("Set-Cookie" = String, description = "Takes the refresh token back.")))),
+    responses(
+        (status = 204, headers(("Set-Cookie" = String, description = "Clears the refresh token."))),
+    ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;

@@ -33,7 +33,7 @@ pub struct RefreshRequest {
     request_body = Option<RefreshRequest>,
     responses(
         (status = 200, body = Data<TokensBody>,
-            headers(("Set-Cookie" = String, description = "The refresh token, for this API's /auth only."))),
+            headers(("Set-Cookie" = String, description = "The refresh token, for /auth only."))),
     ),
 )]
 pub(crate) async fn handle(auth: AuthContext, request: Request) -> Result<Response, Problem> {

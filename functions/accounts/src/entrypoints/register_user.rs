@@ -18,7 +18,7 @@ pub fn main() {
     request_body = RegisterRequest,
     responses(
         (status = 201, body = Data<UserBody>,
-            headers(("Location" = String, description = "Where it is, relative to the request."))),
+            headers(("Location" = String, description = "The new resource's relative URL."))),
     ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {

@@ -23,8 +23,8 @@ pub struct RequestResetRequest {
 
 /// Request a password reset code
 ///
-/// The response is the same for an unknown email. The code is valid once, for 30 minutes; five codes
-/// are mailed within 15 minutes at most.
+/// The response is the same for an unknown email. The code is valid once, for 30 minutes; five
+/// codes are mailed within 15 minutes at most.
 #[utoipa::path(
     post, path = "/auth/password-reset",
     request_body = RequestResetRequest,

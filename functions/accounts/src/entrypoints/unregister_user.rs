@@ -8,8 +8,8 @@ pub fn main() {
 
 /// Close a buyer's account
 ///
-/// Login ends at once and the email becomes free. Open orders are completed; personal data is erased
-/// when the last one ends. For the buyer and supervisors.
+/// Login ends at once and the email becomes free. Open orders are completed; personal data is
+/// erased when the last one ends. For the buyer and supervisors.
 #[utoipa::path(
     delete, path = "/users/{user_id}",
     params(("user_id" = UserId, Path)),

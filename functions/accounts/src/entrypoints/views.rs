@@ -11,6 +11,7 @@ use rialto_kernel::{
     AccountId, Address, AddressId, DropOff, Fields, Invalid, Phone, Role, SellerId, Text,
     Timestamp, UserId,
 };
+use rialto_lambda::http::AddressRequest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -153,6 +154,7 @@ impl From<Profile> for ProfileBody {
     }
 }
 
+// The fields of `AddressRequest` are repeated: serde loses the paths of errors in flattened fields.
 /// A delivery address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -181,25 +183,11 @@ pub struct SavedAddressRequest {
 impl SavedAddressRequest {
     /// The address, and whether it becomes the default.
     pub(super) fn parse(self) -> Result<(Address, bool), Invalid> {
+        let Self { receiver, line1, line2, zipcode, phone, drop_off, note, default } = self;
         let mut fields = Fields::default();
-        let receiver = fields.field("receiver", Text::parse(&self.receiver));
-        let line1 = fields.field("line1", Text::parse(&self.line1));
-        let line2 = self.line2.and_then(|text| fields.field("line2", Text::parse(&text)));
-        let zipcode = fields.field("zipcode", Text::parse(&self.zipcode));
-        let phone = fields.field("phone", Phone::parse(&self.phone));
-        let drop_off = fields.field("drop_off", self.drop_off.parse());
-        let note = self.note.and_then(|text| fields.field("note", Text::parse(&text)));
-        let required = receiver.zip(line1).zip(zipcode.zip(phone)).zip(drop_off);
-        let address = required.map(|(((receiver, line1), (zipcode, phone)), drop_off)| Address {
-            receiver,
-            line1,
-            line2,
-            zipcode,
-            phone,
-            drop_off,
-            note,
-        });
-        fields.build(address.map(|address| (address, self.default)))
+        let address = AddressRequest { receiver, line1, line2, zipcode, phone, drop_off, note }
+            .parse("", &mut fields);
+        fields.build(address.map(|address| (address, default)))
     }
 }
 

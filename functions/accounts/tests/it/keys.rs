@@ -22,10 +22,14 @@ fn secrets(stub: &AwsStub) -> SecretsManagerKeys {
 macro_rules! contract {
     ($($test:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $test() { super::$test(super::MemoryKeys::default()).await; })*
+            $(#[tokio::test] async fn $test() {
+                super::$test(super::MemoryKeys::default()).await;
+            })*
         }
         mod secrets {
-            $(#[tokio::test] async fn $test() { super::$test(super::secrets(&super::AwsStub::default())).await; })*
+            $(#[tokio::test] async fn $test() {
+                super::$test(super::secrets(&super::AwsStub::default())).await;
+            })*
         }
     };
 }

@@ -143,9 +143,9 @@ async fn preconditions_are_checked_after_access_and_before_state() {
     };
     rename("\"stale\"").send().await.problem(401, "unauthenticated");
     rename("\"stale\"").token(&other.token).send().await.problem(403, "forbidden");
-    let unknown = shop.patch("/users/usr_00000000000000000000000000", &json!({ "name": "Renamed" }));
-    let unknown = unknown.header("if-match", "\"stale\"").token(&supervisor.token);
-    unknown.send().await.problem(404, "not_found");
+    let unknown = "/users/usr_01kaka00000000000000000001";
+    let unknown = shop.patch(unknown, &json!({ "name": "Renamed" })).token(&supervisor.token);
+    unknown.header("if-match", "\"stale\"").send().await.problem(404, "not_found");
 
     shop.http.call("DELETE", &path).token(&buyer.token).send().await.expect(204);
     let current = etag(&get(&shop, &supervisor, &path).await);

@@ -38,8 +38,8 @@ impl AccountRegistrar for DynamoAccounts {
     }
 }
 
-/// Whether the credential that a registration conflicts with is its own: a write is sent again when its
-/// response is lost, and then conflicts with itself.
+/// Whether the credential that a registration conflicts with is its own: a write is sent again when
+/// its response is lost, and then conflicts with itself.
 fn is_own_credential(refusals: &[Option<Item>], credential: &Credential) -> bool {
     let found = refusals.first().and_then(Option::as_ref);
     found.is_some_and(|found| read_item::<Credential>(found.clone()).as_ref() == Ok(credential))
@@ -88,7 +88,8 @@ impl LastLoginWriter for DynamoAccounts {
             // The version stays, so that a login doesn't conflict with a change to the account.
             .update_expression(format!("SET {LAST_LOGIN} = :at REMOVE {OUTBOX}"))
             .condition_expression(format!(
-                "#status = :registered AND (attribute_not_exists({LAST_LOGIN}) OR {LAST_LOGIN} < :at)"
+                "#status = :registered \
+                 AND (attribute_not_exists({LAST_LOGIN}) OR {LAST_LOGIN} < :at)"
             ))
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":registered", text("REGISTERED"))
