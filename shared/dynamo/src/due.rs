@@ -50,14 +50,16 @@ impl DueIndex {
     /// The partition that lists this id.
     #[must_use]
     pub fn partition_for(&self, id: &str) -> String {
-        self.partition(self.shard_of(id))
+        self.partition_for_shard(self.shard_of(id))
     }
 
     fn shard_of(&self, id: &str) -> u8 {
         digest::sha256(&[id.as_bytes()])[0] % self.shards.max(1)
     }
 
-    fn partition(&self, shard: u8) -> String {
+    /// The partition of a shard, 0 to `shards` - 1.
+    #[must_use]
+    pub fn partition_for_shard(&self, shard: u8) -> String {
         format!("{}#{shard}", self.prefix)
     }
 
@@ -121,7 +123,7 @@ impl Table {
         now: Timestamp,
         share: usize,
     ) -> Result<Vec<DueEntry<T>>, StoreError> {
-        let query = PartitionQuery::index(index.index, index.partition(shard));
+        let query = PartitionQuery::index(index.index, index.partition_for_shard(shard));
         let [_, sort] = index.attribute_names();
         let mut due = Vec::new();
         let mut position = None;

@@ -14,8 +14,8 @@ use crate::{
 };
 use rialto_contracts::{EventContext, inventory::Shortage};
 use rialto_dynamo::{
-    AttributeValue, Item, Key, Listing, OnRefusal, Precondition, Table, TransactWriteItem, Update,
-    number, read_item, write_item,
+    AttributeValue, Item, Key, OnRefusal, PartitionQuery, Precondition, Table, TransactWriteItem,
+    Update, number, read_item, write_item,
 };
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
 use rialto_lambda::FunctionContext;
@@ -159,13 +159,10 @@ impl MovementReader for DynamoInventory {
         limit: u32,
         position: Option<&str>,
     ) -> Result<MovementPage, StoreError> {
-        let listing = Listing {
-            index: None,
-            partition: ("pk", format!("PRODUCT#{product}")),
-            begins: Some(("sk", "MOVEMENT#".to_owned())),
-            newest_first: true,
-        };
-        let (items, next) = self.table.list(&listing, limit, position).await?;
+        let query = PartitionQuery::table(format!("PRODUCT#{product}"))
+            .begins_with("MOVEMENT#")
+            .descending();
+        let (items, next) = self.table.query(&query, limit, position).await?;
         let movements = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
         Ok((movements, next.map(|next| next.as_str().to_owned())))
     }

@@ -15,12 +15,10 @@ use crate::{
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, Item, Key, Listing, OUTBOX, PageToken, Precondition, Table, item_key, outbox,
-    read_item, write_item,
+    AttributeValue, DueIndex, Item, Key, OUTBOX, PageToken, PartitionQuery, Precondition, Table,
+    item_key, outbox, read_item, write_item,
 };
-use rialto_kernel::{
-    Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write, digest,
-};
+use rialto_kernel::{Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write};
 use rialto_lambda::FunctionContext;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -34,8 +32,8 @@ pub struct DynamoOrders {
 /// How many orders are read for one page at most, when a state is asked for.
 const READ_AT_MOST: u32 = 1_000;
 
-/// Over how many partitions the PENDING orders are spread, so that no partition of the index caps placing.
-pub const DEADLINE_SHARDS: u8 = 8;
+/// Lists the PENDING orders. Over eight partitions, so that none of them limits how many are written at once.
+pub const DEADLINES: DueIndex = DueIndex { index: "by_deadline", prefix: "PENDING", shards: 8 };
 
 fn order_key(order: OrderId) -> Key {
     Key::new(format!("ORDER#{order}"), "ORDER")
@@ -96,10 +94,7 @@ impl OrderPlacer for DynamoOrders {
             AttributeValue::S(format!("BUYER#{}", order.user_id)),
         );
         item.insert("by_buyer_sk".to_owned(), AttributeValue::S(by_time));
-        let shard = digest::sha256(&[order.order_id.to_string().as_bytes()])[0] % DEADLINE_SHARDS;
-        item.insert("by_deadline_pk".to_owned(), AttributeValue::S(format!("PENDING#{shard}")));
-        let expires = format!("{}#{}", order.expires_at, order.order_id);
-        item.insert("by_deadline_sk".to_owned(), AttributeValue::S(expires));
+        item.extend(DEADLINES.attributes(order.order_id, order.expires_at));
         self.table.put(item, Precondition::Absent).await.map(Write::unit)
     }
 }
@@ -191,15 +186,10 @@ fn open_for(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
 impl OpenLineReader for DynamoOrders {
     /// The index finds the orders; whether something is open in them, they themselves tell.
     async fn has_open_lines(&self, seller: SellerId) -> Result<bool, StoreError> {
-        let listing = Listing {
-            index: Some("by_open_seller"),
-            partition: ("by_open_seller_pk", format!("SELLER#{seller}")),
-            begins: None,
-            newest_first: false,
-        };
+        let query = PartitionQuery::index("by_open_seller", format!("SELLER#{seller}"));
         let mut position = None;
         loop {
-            let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
+            let (keys, next) = self.table.query(&query, 100, position.as_deref()).await?;
             // An order and an old mark of it may both stand here, and a key may be asked for only once.
             let orders = keys.iter().map(order_of).collect::<Result<HashSet<_>, _>>()?;
             let orders = self.table.batch_get(&Vec::from_iter(orders)).await?;
@@ -229,18 +219,13 @@ impl OrderLister for DynamoOrders {
         limit: u32,
         position: Option<&str>,
     ) -> Result<OrderPage, StoreError> {
-        let listing = Listing {
-            index: Some("by_buyer"),
-            partition: ("by_buyer_pk", format!("BUYER#{user}")),
-            begins: None,
-            newest_first: true,
-        };
+        let query = PartitionQuery::index("by_buyer", format!("BUYER#{user}")).descending();
         let mut found = Vec::new();
         let mut position = position.map(str::to_owned);
         let mut read = 0;
         loop {
             let wanted = limit - u32::try_from(found.len()).unwrap_or(limit);
-            let (keys, next) = self.table.list(&listing, wanted, position.as_deref()).await?;
+            let (keys, next) = self.table.query(&query, wanted, position.as_deref()).await?;
             read += wanted;
             found.extend(self.load_orders(keys, state).await?);
             position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
@@ -274,39 +259,8 @@ impl DynamoOrders {
 
 impl ExpiredOrders for DynamoOrders {
     async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        let mut due = Vec::new();
-        for shard in 0..DEADLINE_SHARDS {
-            let listing = Listing {
-                index: Some("by_deadline"),
-                partition: ("by_deadline_pk", format!("PENDING#{shard}")),
-                begins: None,
-                newest_first: false,
-            };
-            let mut position = None;
-            loop {
-                let (keys, next) = self.table.list(&listing, 100, position.as_deref()).await?;
-                let read = keys.len();
-                due.extend(keys.iter().map_while(|key| due_by(key, now)));
-                position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
-                if due.len() >= limit {
-                    due.truncate(limit);
-                    return Ok(due);
-                }
-                let all_due = keys.last().is_none_or(|last| due_by(last, now).is_some());
-                if read == 0 || !all_due || position.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(due)
+        self.table.due(&DEADLINES, now, limit).await
     }
-}
-
-/// The order behind a key of `by_deadline`, if it was to be settled by `now`.
-fn due_by(key: &Item, now: Timestamp) -> Option<OrderId> {
-    let (expires_at, order) = key.get("by_deadline_sk")?.as_s().ok()?.split_once('#')?;
-    (Timestamp::parse(expires_at).ok()? <= now).then_some(())?;
-    OrderId::parse(order).ok()
 }
 
 /// A buyer who is unregistered.

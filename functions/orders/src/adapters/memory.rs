@@ -1,5 +1,6 @@
 //! The ports in memory, for speed and simulation.
 
+use super::dynamodb::DEADLINES;
 use crate::{
     domain::{
         order::{Order, OrderState, OrderUpdate},
@@ -12,6 +13,7 @@ use crate::{
     },
 };
 use rialto_contracts::Event;
+use rialto_dynamo::DueEntry;
 use rialto_kernel::{
     Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
 };
@@ -134,9 +136,11 @@ impl OrderLister for MemoryOrders {
 impl ExpiredOrders for MemoryOrders {
     async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let state = self.state();
-        let due = |order: &&Order| order.state == OrderState::Pending && order.expires_at <= now;
-        let due = state.orders.values().map(|(order, _)| order).filter(due);
-        Ok(due.take(limit).map(|order| order.order_id).collect())
+        let pending = |order: &&Order| order.state == OrderState::Pending;
+        let pending = state.orders.values().map(|(order, _)| order).filter(pending);
+        let entries =
+            pending.map(|order| DueEntry { deadline: order.expires_at, id: order.order_id });
+        Ok(DEADLINES.select(entries, now, limit))
     }
 }
 

@@ -12,7 +12,10 @@ use rialto_kernel::{
 };
 use rialto_orders::{
     SERVICE,
-    adapters::{dynamodb::DynamoOrders, memory::MemoryOrders},
+    adapters::{
+        dynamodb::{DEADLINES, DynamoOrders},
+        memory::MemoryOrders,
+    },
     domain::{
         order::{Line, LineState, Order, OrderState, OrderUpdate, Transition},
         product::Product,
@@ -70,6 +73,7 @@ contract! {
     a_buyers_orders_are_listed_newest_first_page_by_page,
     a_list_by_state_finds_all_of_them,
     what_is_due_is_found_by_its_deadline,
+    unsettled_due_orders_do_not_starve_others,
     open_lines_are_found_for_each_seller,
     a_line_stays_open_when_another_sellers_has_ended,
     what_placing_left_is_forgotten_with_the_address,
@@ -348,6 +352,26 @@ async fn what_is_due_is_found_by_its_deadline(store: impl Store) {
     assert_eq!(due, expected);
     assert_eq!(store.due_before(now, 4).await.unwrap().len(), 4);
     assert!(store.due_before(Timestamp::from_millis(1), 100).await.unwrap().is_empty());
+}
+
+async fn unsettled_due_orders_do_not_starve_others(store: impl Store) {
+    let user = UserId::generate(SystemClock.now());
+    let in_shard = |shard: u8, count: usize| {
+        let partition = DEADLINES.partition_for_shard(shard);
+        let all = (0..).map(move |at| placed(user, &format!("k{at}"), Timestamp::from_millis(at)));
+        let listed = move |change: &OrderUpdate| {
+            DEADLINES.partition_for(&change.order.order_id.to_string()) == partition
+        };
+        all.filter(listed).take(count).collect::<Vec<_>>()
+    };
+    for change in in_shard(0, 20) {
+        insert(&store, &change).await;
+    }
+    let other = in_shard(7, 1).remove(0);
+    insert(&store, &other).await;
+    let now = other.order.expires_at.plus(Duration::from_secs(900));
+    let due = store.due_before(now, 16).await.unwrap();
+    assert!(due.contains(&other.order.order_id), "{due:?}");
 }
 
 async fn the_newest_copy_of_a_product_is_kept(store: impl Store) {

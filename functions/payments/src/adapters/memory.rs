@@ -1,5 +1,6 @@
 //! The ports in memory, for speed and simulation.
 
+use super::dynamodb::DEADLINES;
 use crate::{
     domain::{
         intent::{DeclineCode, IntentId, IntentState},
@@ -10,6 +11,7 @@ use crate::{
     ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::Event;
+use rialto_dynamo::DueEntry;
 use rialto_kernel::{Amount, OrderId, RefundId, StoreError, Timestamp, Write};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,14 +70,10 @@ impl PaymentWriter for MemoryPayments {
 impl ExpiredPayments for MemoryPayments {
     async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let state = self.state();
-        let mut due: Vec<(Timestamp, OrderId)> = state
-            .payments
-            .values()
-            .filter_map(|payment| Some((payment.deadline()?, payment.order_id)))
-            .filter(|(deadline, _)| *deadline <= now)
-            .collect();
-        due.sort_unstable();
-        Ok(due.into_iter().take(limit).map(|(_, order)| order).collect())
+        let entries = state.payments.values().filter_map(|payment| {
+            Some(DueEntry { deadline: payment.deadline()?, id: payment.order_id })
+        });
+        Ok(DEADLINES.select(entries, now, limit))
     }
 }
 
