@@ -1,4 +1,4 @@
-//! Types and rules, without any outside world.
+//! Domain types and rules; free of I/O.
 
 pub mod adjustment;
 pub mod movement;

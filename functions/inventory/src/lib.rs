@@ -1,7 +1,7 @@
 //! Inventory owns stock, reservations and stock movements.
 //!
-//! Stock comes with a product's registration; an order reserves all of its lines or none; a confirmed order's stock is
-//! sold, a cancelled one's comes back. Nothing here ever goes below zero.
+//! Stock is created when a product is registered. An order reserves all of its lines or none; stock
+//! of a confirmed order is sold, stock of a cancelled one is released. No count goes below zero.
 
 pub mod adapters;
 pub mod application;
@@ -9,5 +9,5 @@ pub mod domain;
 pub mod entrypoints;
 pub mod ports;
 
-/// The service's name: its table, its bins and its part of the template begin with it.
+/// The service's name, which its table, its binaries and its template resources begin with.
 pub const SERVICE: &str = "inventory";

@@ -1,4 +1,7 @@
-//! What lies outside: the service's table, in the pieces that each use case needs.
+//! Ports: one small trait per use case, implemented by `adapters`.
+//!
+//! Every method fails with [`StoreError`] if the store can't be read, or if the outcome of a write is
+//! unknown. Futures are `Send`, because the Lambda runtime polls them on any thread.
 
 use crate::domain::{
     movement::Movement,
@@ -9,8 +12,6 @@ use rialto_contracts::{EventContext, inventory::Shortage};
 use rialto_kernel::{OrderId, ProductId, StoreError, Write};
 
 pub trait StockReader {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
     fn stock(
         &self,
         product: ProductId,
@@ -18,41 +19,34 @@ pub trait StockReader {
 }
 
 pub trait StockInitializer {
-    /// Writes a product's first stock; [`Write::Conflict`] if it has one.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn open(
+    /// Stores a new product's stock; [`Write::Conflict`] if the product has one.
+    fn initialize(
         &self,
         stock: &Stock,
         movement: &Movement,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-/// An adjustment that was made: its key, what was asked for, and the answer that was given.
+/// An applied adjustment: its key, the digest of its request and its response body.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AdjustmentRecord {
-    /// H(Idempotency-Key).
+    /// The hash of the Idempotency-Key.
     pub key: String,
     pub body_hash: String,
-    pub answer: String,
+    #[serde(rename = "answer")]
+    pub response_body: String,
 }
 
 pub trait StockAdjuster {
-    /// A product's stock, and the adjustment that was made under this key.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Loads a product's stock, and the adjustment applied under `key`.
     fn load(
         &self,
         product: ProductId,
         key: &str,
     ) -> impl Future<Output = Result<(Option<Stock>, Option<AdjustmentRecord>), StoreError>> + Send;
 
-    /// Writes the adjusted stock over its version before, and what led to it; [`Write::Conflict`] if that, or the key, isn't as it was.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Stores the adjusted stock, its movement and its record; [`Write::Conflict`] if the stock's version
+    /// has changed or the key was used.
     fn adjust(
         &self,
         stock: &Stock,
@@ -62,14 +56,11 @@ pub trait StockAdjuster {
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-/// Movements in order, and where to go on.
+/// Movements in order, and the position after which the next page begins.
 pub type MovementPage = (Vec<Movement>, Option<String>);
 
 pub trait MovementReader {
     /// A product's movements, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
     fn movements(
         &self,
         product: ProductId,
@@ -78,31 +69,26 @@ pub trait MovementReader {
     ) -> impl Future<Output = Result<MovementPage, StoreError>> + Send;
 }
 
-/// What became of a change of a reservation.
+/// The outcome of writing a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReserveOutcome {
     Done,
-    /// The reservation isn't as the change expected.
+    /// The stored reservation isn't the expected one.
     Conflict,
-    /// There isn't enough of these.
+    /// The stock of these products is too low.
     InsufficientStock(Vec<Shortage>),
-    /// The product's registration wasn't heard of yet.
+    /// The product's registration hasn't arrived yet.
     UnknownProduct(ProductId),
 }
 
 pub trait Reservations {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
     fn reservation(
         &self,
         order: OrderId,
     ) -> impl Future<Output = Result<Option<Reservation>, StoreError>> + Send;
 
-    /// Writes the reservation, the stock of every product and the movements, or nothing. A change of a reservation
-    /// that isn't as expected is a [`Applied::Conflict`], whatever else is wrong with it.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] under contention, or when it isn't known whether it was written.
+    /// Stores the reservation, the stock of every product and the movements, or nothing. An unexpected
+    /// reservation gives [`ReserveOutcome::Conflict`], whatever the stock.
     fn apply(
         &self,
         change: &ReservationUpdate,

@@ -20,7 +20,7 @@ use rialto_dynamo::{
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
 use rialto_lambda::FunctionContext;
 
-/// The ports on the service's table.
+/// The ports, implemented on the service's table.
 #[derive(Debug, Clone)]
 pub struct DynamoInventory {
     table: Table,
@@ -57,7 +57,7 @@ impl DynamoInventory {
         self.table.transact_put(write_item(&key, movement, &[])?, Precondition::Absent)
     }
 
-    /// Adds to the stock's numbers without reading them, if none goes below zero.
+    /// Adds the movement to the stock's counts without reading them, unless one would fall below zero.
     fn move_stock(
         &self,
         movement: &Movement,
@@ -72,7 +72,7 @@ impl DynamoInventory {
                  ADD available :available, reserved :reserved, sold :sold, version :one",
             )
             .expression_attribute_values(":now", AttributeValue::S(movement.at.to_string()))
-            .expression_attribute_values(":cause", as_attribute(&change.cause)?)
+            .expression_attribute_values(":cause", context_attribute(&change.cause)?)
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(OnRefusal::AllOld);
         for (name, delta) in [
@@ -92,8 +92,8 @@ impl DynamoInventory {
     }
 }
 
-/// What led to the change, for the events that the stream's images tell.
-fn as_attribute(cause: &EventContext) -> Result<AttributeValue, StoreError> {
+/// The context of the change, for the events that the relay derives from the stream's images.
+fn context_attribute(cause: &EventContext) -> Result<AttributeValue, StoreError> {
     serde_json::to_string(cause)
         .map(AttributeValue::S)
         .map_err(|error| StoreError::Corrupt(error.to_string()))
@@ -110,7 +110,7 @@ impl StockReader for DynamoInventory {
 }
 
 impl StockInitializer for DynamoInventory {
-    async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
+    async fn initialize(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
         let item = write_item(&stock_key(stock.product_id), stock, &[])?;
         let writes = vec![
             self.table.transact_put(item, Precondition::Absent)?,
@@ -141,7 +141,7 @@ impl StockAdjuster for DynamoInventory {
     ) -> Result<Write, StoreError> {
         let mut item = write_item(&stock_key(stock.product_id), stock, &[])?;
         item.insert("changed_at".to_owned(), AttributeValue::S(movement.at.to_string()));
-        item.insert("cause".to_owned(), as_attribute(cause)?);
+        item.insert("cause".to_owned(), context_attribute(cause)?);
         let key = adjustment_key(stock.product_id, &record.key);
         let writes = vec![
             self.table.transact_put(item, Precondition::Version(stock.version - 1))?,
@@ -192,14 +192,14 @@ impl Reservations for DynamoInventory {
         }
         match self.table.transact(writes).await? {
             Write::Done => Ok(ReserveOutcome::Done),
-            Write::Conflict(refusals) => refused(&change.movements, refusals),
+            Write::Conflict(refusals) => classify_conflict(&change.movements, refusals),
         }
     }
 }
 
-/// Reads from the refused writes what stood in the way: the reservation first, then the stock.
-fn refused(
-    moves: &[Movement],
+/// Classifies a refused transaction: an unexpected reservation comes before missing stock.
+fn classify_conflict(
+    movements: &[Movement],
     mut refusals: Vec<Option<Item>>,
 ) -> Result<ReserveOutcome, StoreError> {
     let mut refusals = refusals.drain(..);
@@ -207,7 +207,7 @@ fn refused(
         return Ok(ReserveOutcome::Conflict);
     }
     let mut shortages = Vec::new();
-    for (movement, refusal) in moves.iter().zip(refusals) {
+    for (movement, refusal) in movements.iter().zip(refusals) {
         let Some(refusal) = refusal else { continue };
         if refusal.is_empty() {
             return Ok(ReserveOutcome::UnknownProduct(movement.product_id));
@@ -221,7 +221,7 @@ fn refused(
     Ok(ReserveOutcome::InsufficientStock(shortages))
 }
 
-/// The events that only the result of a change of stock can tell: that nothing is left, and that something is again.
+/// Events that only the result of an update reveals: available stock fell to zero, or rose from it.
 #[must_use]
 pub fn stock_threshold_events(
     before: &rialto_relay::ItemImage,
@@ -231,10 +231,12 @@ pub fn stock_threshold_events(
         Event,
         inventory::{StockDepleted, StockReplenished},
     };
-    let (Some(was), Some(is)) = (before.number("available"), after.number("available")) else {
+    let (Some(before_count), Some(after_count)) =
+        (before.number("available"), after.number("available"))
+    else {
         return Vec::new();
     };
-    if (was == 0) == (is == 0) {
+    if (before_count == 0) == (after_count == 0) {
         return Vec::new();
     }
     let read = || {
@@ -246,7 +248,7 @@ pub fn stock_threshold_events(
             .and_then(|cause| serde_json::from_str(cause).ok())
             .unwrap_or_default();
         let version = after.number("version")?;
-        Some(if is == 0 {
+        Some(if after_count == 0 {
             Event::new(&StockDepleted { product_id, seller_id }, version, 0, at, &cause)
         } else {
             Event::new(&StockReplenished { product_id, seller_id }, version, 0, at, &cause)

@@ -1,4 +1,4 @@
-//! The ports in memory, for speed and simulation.
+//! The ports in memory, for fast tests and simulation.
 
 use crate::{
     domain::{
@@ -18,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The ports in memory. Clones share what they hold.
+/// The ports in memory. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryInventory {
     state: Arc<Mutex<State>>,
@@ -38,7 +38,7 @@ impl MemoryInventory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every event that a write announced, in order.
+    /// Every event written, in order.
     #[must_use]
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()
@@ -52,7 +52,7 @@ impl StockReader for MemoryInventory {
 }
 
 impl StockInitializer for MemoryInventory {
-    async fn open(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
+    async fn initialize(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
         let mut state = self.state();
         if state.stocks.contains_key(&stock.product_id) {
             return Ok(Write::Conflict(()));

@@ -8,7 +8,7 @@ use crate::{
 use rialto_contracts::EventContext;
 use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write, digest};
 
-/// What is asked for, under which key.
+/// A request to adjust a product's stock, under an Idempotency-Key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdjustStock<'a> {
     pub product: ProductId,
@@ -16,21 +16,21 @@ pub struct AdjustStock<'a> {
     pub adjustment: Adjustment,
 }
 
-/// The answer: made now, or the one that was given the first time.
+/// The response body: new, or the one stored by the first request with the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdjustmentResult {
-    pub answer: String,
+    pub response_body: String,
     pub replayed: bool,
 }
 
-/// Why stock isn't adjusted. Nothing has changed.
+/// An error of [`adjust_stock`]. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdjustStockError {
-    #[error("no such product")]
+    #[error("product not found")]
     NotFound,
-    #[error("somebody else's product")]
+    #[error("product belongs to another seller")]
     Forbidden,
-    #[error("the key belongs to another request")]
+    #[error("Idempotency-Key already used for another request")]
     KeyReused,
     #[error(transparent)]
     Refused(#[from] AdjustmentError),
@@ -41,15 +41,16 @@ pub enum AdjustStockError {
 /// How often an adjustment that collides with others is tried.
 const MAX_ATTEMPTS: u32 = 10;
 
-/// Adds or takes pieces, once for each key. `answer` writes the stock as the client will see it, each time alike.
+/// Adjusts a product's stock once for each key. `render` serialises the response body, which is
+/// stored so that a repeated request gets the same bytes.
 ///
 /// # Errors
-/// [`AdjustStockError`]; nothing has changed then.
+/// [`AdjustStockError`]; nothing was changed then.
 pub async fn adjust_stock(
     store: &impl StockAdjuster,
     request: &AdjustStock<'_>,
     may_adjust: impl Fn(SellerId) -> bool,
-    answer: impl Fn(&Stock) -> String,
+    render: impl Fn(&Stock) -> String,
     now: Timestamp,
     cause: &EventContext,
 ) -> Result<AdjustmentResult, AdjustStockError> {
@@ -69,16 +70,16 @@ pub async fn adjust_stock(
             if record.body_hash != body_hash {
                 return Err(AdjustStockError::KeyReused);
             }
-            return Ok(AdjustmentResult { answer: record.answer, replayed: true });
+            return Ok(AdjustmentResult { response_body: record.response_body, replayed: true });
         }
         let (stock, movement) = adjustment.apply(&stock, &key, now)?;
         let record = AdjustmentRecord {
             key: key.clone(),
             body_hash: body_hash.clone(),
-            answer: answer(&stock),
+            response_body: render(&stock),
         };
         if store.adjust(&stock, &movement, &record, cause).await? == Write::Done {
-            return Ok(AdjustmentResult { answer: record.answer, replayed: false });
+            return Ok(AdjustmentResult { response_body: record.response_body, replayed: false });
         }
     }
     Err(StoreError::Unavailable("the product's stock changes too fast".to_owned()).into())

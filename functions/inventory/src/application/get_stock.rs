@@ -1,17 +1,19 @@
 use crate::{domain::stock::Stock, ports::StockReader};
 use rialto_kernel::{ProductId, SellerId, StoreError};
 
-/// Why stock isn't shown.
+/// An error of [`get_stock`].
 #[derive(Debug, thiserror::Error)]
 pub enum GetStockError {
-    #[error("no such product")]
+    #[error("product not found")]
     NotFound,
-    #[error("somebody else's product")]
+    #[error("product belongs to another seller")]
     Forbidden,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Returns a product's stock.
+///
 /// # Errors
 /// [`GetStockError`] unless the product exists and `may_see` its seller's stock.
 pub async fn get_stock(

@@ -2,6 +2,8 @@ use super::get_stock::{GetStockError, get_stock};
 use crate::ports::{MovementPage, MovementReader, StockReader};
 use rialto_kernel::{ProductId, SellerId};
 
+/// Lists a product's movements, newest first.
+///
 /// # Errors
 /// [`GetStockError`] unless the product exists and `may_see` its seller's stock.
 pub async fn list_movements(

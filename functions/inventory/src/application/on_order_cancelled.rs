@@ -5,20 +5,20 @@ use crate::{
 use rialto_contracts::{EventContext, orders::OrderCancelled};
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 
-/// Why the cancellation is left to the queue's retry.
+/// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
 pub enum OnOrderCancelledError {
-    #[error("the reservation of {0} is being changed")]
+    #[error("concurrent update of the reservation of {0}")]
     Contended(OrderId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Gives back what is reserved or sold. A cancellation heard before its order is kept, and the order then reserves
-/// nothing.
+/// Releases or returns the order's stock. If the cancellation arrives before its order, a tombstone
+/// is stored, and the order reserves nothing.
 ///
 /// # Errors
-/// [`OnOrderCancelledError`]: the event has to come again.
+/// [`OnOrderCancelledError`]: the event must be redelivered.
 pub async fn on_order_cancelled(
     store: &impl Reservations,
     event: &OrderCancelled,

@@ -2,21 +2,21 @@ use crate::ports::{Reservations, ReserveOutcome};
 use rialto_contracts::{EventContext, orders::OrderConfirmed};
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 
-/// Why the confirmation is left to the queue's retry.
+/// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
 pub enum OnOrderConfirmedError {
     #[error("{0} has no reservation")]
     NoReservation(OrderId),
-    #[error("the reservation of {0} is being changed")]
+    #[error("concurrent update of the reservation of {0}")]
     Contended(OrderId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Sells what is reserved. What is sold or given back already stays as it is.
+/// Turns reserved stock into sold stock. Lines that were sold or released before stay as they are.
 ///
 /// # Errors
-/// [`OnOrderConfirmedError`]: the event has to come again.
+/// [`OnOrderConfirmedError`]: the event must be redelivered.
 pub async fn on_order_confirmed(
     store: &impl Reservations,
     event: &OrderConfirmed,

@@ -5,19 +5,20 @@ use crate::{
 use rialto_contracts::{EventContext, orders::OrderPlaced};
 use rialto_kernel::{ProductId, StoreError, Timestamp, Write};
 
-/// Why the order is left to the queue's retry.
+/// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
 pub enum OnOrderPlacedError {
-    #[error("the registration of {0} wasn't heard of yet")]
+    #[error("product {0} not registered yet")]
     UnknownProduct(ProductId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Reserves every line or none. An order that was reserved, refused or cancelled before changes nothing.
+/// Reserves every line or none. An order with a reservation, a rejection or a tombstone changes
+/// nothing.
 ///
 /// # Errors
-/// [`OnOrderPlacedError`]: the event has to come again.
+/// [`OnOrderPlacedError`]: the event must be redelivered.
 pub async fn on_order_placed(
     store: &impl Reservations,
     event: &OrderPlaced,

@@ -2,10 +2,10 @@ use crate::{domain::stock::Stock, ports::StockInitializer};
 use rialto_contracts::catalog::ProductRegistered;
 use rialto_kernel::{StoreError, Timestamp, Write};
 
-/// Opens the product's stock; a second time nothing changes.
+/// Creates the product's stock. Idempotent.
 ///
 /// # Errors
-/// [`StoreError`]: the event has to come again.
+/// [`StoreError`]: the event must be redelivered.
 pub async fn on_product_registered(
     store: &impl StockInitializer,
     event: &ProductRegistered,
@@ -13,5 +13,5 @@ pub async fn on_product_registered(
 ) -> Result<Write, StoreError> {
     let (stock, movement) =
         Stock::initial(event.product_id, event.seller_id, event.initial_stock, now);
-    store.open(&stock, &movement).await
+    store.initialize(&stock, &movement).await
 }

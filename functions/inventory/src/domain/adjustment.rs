@@ -4,40 +4,43 @@ use super::{
 };
 use rialto_kernel::{FieldError, MovementId, Text, Timestamp};
 
-/// The most that one adjustment adds or takes, and the most there can be of a product.
+/// The largest change of one adjustment, in units, and the largest stock of a product.
 pub const MAX_QUANTITY: i64 = 10_000_000;
 
-/// How many pieces to add or take, and why.
+/// A manual correction of the available stock, in units, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjustment {
     pub quantity: i64,
     pub reason: Text<1, 200>,
 }
 
-/// Why stock can't be adjusted so.
+/// A rule that an adjustment would break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AdjustmentError {
-    #[error("only {available} are available")]
+    #[error("only {available} units are available")]
     BelowZero { available: u64 },
-    #[error("a product has {MAX_QUANTITY} pieces at most")]
+    #[error("a product can't have more than {MAX_QUANTITY} units")]
     TooMany,
 }
 
 impl Adjustment {
+    /// Checks a requested change: any number of units but zero, up to [`MAX_QUANTITY`] either way.
+    ///
     /// # Errors
-    /// [`FieldError`] for zero or too many pieces.
+    /// [`FieldError`] if it is zero or out of range.
     pub fn quantity(number: i64) -> Result<i64, FieldError> {
         if number == 0 || number.abs() > MAX_QUANTITY {
-            let message = format!("must be -{MAX_QUANTITY} to {MAX_QUANTITY} and not 0");
+            let message = format!("must be between -{MAX_QUANTITY} and {MAX_QUANTITY}, and not 0");
             return Err(FieldError { field: "quantity".to_owned(), message });
         }
         Ok(number)
     }
 
-    /// The stock after this adjustment, and the movement that tells of it. `key` tells two alike apart.
+    /// Returns the adjusted stock and its movement. `key` makes the movement's id unique among equal
+    /// adjustments.
     ///
     /// # Errors
-    /// [`AdjustmentError`] when there would be less than nothing, or too much.
+    /// [`AdjustmentError`] if the stock would fall below zero or exceed [`MAX_QUANTITY`].
     pub fn apply(
         &self,
         stock: &Stock,
@@ -92,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn stock_never_goes_below_zero_or_above_the_limit() {
+    fn adjustments_keep_stock_within_its_limits() {
         assert_eq!(adjust(5, -5), Ok(0));
         assert_eq!(adjust(5, -6), Err(AdjustmentError::BelowZero { available: 5 }));
         assert_eq!(adjust(5, MAX_QUANTITY), Err(AdjustmentError::TooMany));

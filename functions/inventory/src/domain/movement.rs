@@ -1,13 +1,13 @@
 use rialto_kernel::{MovementId, OrderId, ProductId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Why stock moved.
+/// The cause of a stock movement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MovementCause {
     /// The product was registered.
     Initial,
-    /// The seller counted.
+    /// The seller adjusted the stock.
     Adjusted,
     /// An order was placed.
     Reserved,
@@ -15,7 +15,7 @@ pub enum MovementCause {
     Sold,
     /// An order was cancelled before it was confirmed.
     Released,
-    /// Something sold came back.
+    /// Sold units came back.
     Returned,
 }
 
@@ -26,9 +26,9 @@ pub struct Movement {
     pub product_id: ProductId,
     pub at: Timestamp,
     pub cause: MovementCause,
-    /// The order that caused it, if one did.
+    /// The order that caused the movement, if any.
     pub order_id: Option<OrderId>,
-    /// What the seller said, if the seller adjusted.
+    /// The seller's reason, for an adjustment.
     pub reason: Option<String>,
     pub available: i64,
     pub reserved: i64,

@@ -1,4 +1,4 @@
-//! What an order holds of the stock, line by line.
+//! Reservations: the stock held for an order, line by line.
 
 use super::movement::{Movement, MovementCause};
 use rialto_contracts::{
@@ -10,7 +10,7 @@ use rialto_kernel::{MovementId, OrderId, ProductId, Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// An order's hold on the stock. Quantities come from here, never from a later event.
+/// The stock held for an order. Later events release or sell these quantities, never their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     pub order_id: OrderId,
@@ -19,15 +19,15 @@ pub struct Reservation {
     pub version: u64,
 }
 
-/// What came of the attempt to reserve.
+/// The outcome of reserving an order's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReservationOutcome {
-    /// Every line was reserved; what became of each stands with the line.
+    /// Every line was reserved; each line has its current state.
     Reserved,
-    /// There wasn't enough of something, and nothing was reserved.
+    /// Stock was insufficient, and nothing was reserved.
     Rejected,
-    /// The cancellation was heard before the order: nothing will be reserved.
+    /// Tombstone: the cancellation arrived before the order, so nothing will be reserved.
     #[serde(rename = "OVERTAKEN")]
     CancelledFirst,
 }
@@ -49,20 +49,20 @@ pub enum LineState {
     Returned,
 }
 
-/// A write: the reservation as it will be, what moves in the stock, and what is announced.
+/// One write: the new reservation, the stock movements and the events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservationUpdate {
     pub reservation: Reservation,
-    /// The version that is there now; none if there is no reservation yet.
+    /// The stored version that the write expects; none if there must be no reservation.
     pub expected: Option<u64>,
-    /// One a product.
+    /// One for each product.
     pub movements: Vec<Movement>,
     pub events: Vec<Event>,
     pub cause: EventContext,
 }
 
 impl Reservation {
-    /// Reserves every line of an order, all lines of a product summed.
+    /// Reserves every line of an order; lines of the same product are summed.
     #[must_use]
     pub fn reserve(order: &OrderPlaced, now: Timestamp, cause: &EventContext) -> ReservationUpdate {
         let lines = order
@@ -81,7 +81,7 @@ impl Reservation {
             lines,
             version: 1,
         };
-        let announced = StockReserved {
+        let event = StockReserved {
             order_id: order.order_id,
             user_id: order.user_id,
             total: order.total,
@@ -91,14 +91,14 @@ impl Reservation {
         };
         ReservationUpdate {
             movements: reservation.movements(&reservation.lines, MovementCause::Reserved, now),
-            events: vec![Event::new(&announced, 1, 0, now, cause)],
+            events: vec![Event::new(&event, 1, 0, now, cause)],
             expected: None,
             cause: cause.clone(),
             reservation,
         }
     }
 
-    /// Records that an order can't be had.
+    /// Records that an order's lines couldn't be reserved.
     #[must_use]
     pub fn reject(
         order: &OrderPlaced,
@@ -112,8 +112,8 @@ impl Reservation {
             lines: Vec::new(),
             version: 1,
         };
-        let announced = StockRejected { order_id: order.order_id, shortages };
-        let events = vec![Event::new(&announced, 1, 0, now, cause)];
+        let event = StockRejected { order_id: order.order_id, shortages };
+        let events = vec![Event::new(&event, 1, 0, now, cause)];
         ReservationUpdate {
             reservation,
             expected: None,
@@ -123,7 +123,7 @@ impl Reservation {
         }
     }
 
-    /// Records a cancellation that was heard before its order.
+    /// Records a cancellation that arrived before its order.
     #[must_use]
     pub fn tombstone(order_id: OrderId, cause: &EventContext) -> ReservationUpdate {
         let reservation = Self {
@@ -141,7 +141,7 @@ impl Reservation {
         }
     }
 
-    /// Sells what is still reserved; nothing if nothing is.
+    /// Turns reserved lines into sold ones. `None` if no line is reserved.
     #[must_use]
     pub fn sell(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
         self.transition(now, cause, |state| match state {
@@ -150,7 +150,7 @@ impl Reservation {
         })
     }
 
-    /// Gives back what is reserved or sold; nothing if nothing is.
+    /// Releases reserved lines and returns sold ones. `None` if there are none.
     #[must_use]
     pub fn release(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
         self.transition(now, cause, |state| match state {
@@ -164,13 +164,13 @@ impl Reservation {
         &self,
         now: Timestamp,
         cause: &EventContext,
-        step: fn(LineState) -> Option<(LineState, MovementCause)>,
+        next: fn(LineState) -> Option<(LineState, MovementCause)>,
     ) -> Option<ReservationUpdate> {
         let mut reservation = Self { version: self.version + 1, ..self.clone() };
-        let mut moved: BTreeMap<u8, (MovementCause, Vec<ReservedLine>)> = BTreeMap::new();
+        let mut changed: BTreeMap<u8, (MovementCause, Vec<ReservedLine>)> = BTreeMap::new();
         for line in &mut reservation.lines {
-            if let Some((state, movement)) = step(line.state) {
-                moved
+            if let Some((state, movement)) = next(line.state) {
+                changed
                     .entry(movement as u8)
                     .or_insert_with(|| (movement, Vec::new()))
                     .1
@@ -178,10 +178,10 @@ impl Reservation {
                 line.state = state;
             }
         }
-        if moved.is_empty() {
+        if changed.is_empty() {
             return None;
         }
-        let back: Vec<ReleasedLine> = moved
+        let released: Vec<ReleasedLine> = changed
             .values()
             .filter(|(movement, _)| *movement != MovementCause::Sold)
             .flat_map(|(_, lines)| lines)
@@ -191,35 +191,35 @@ impl Reservation {
                 quantity: line.quantity,
             })
             .collect();
-        let events = if back.is_empty() {
+        let events = if released.is_empty() {
             Vec::new()
         } else {
-            let announced = StockReleased { order_id: self.order_id, lines: back };
-            vec![Event::new(&announced, reservation.version, 0, now, cause)]
+            let event = StockReleased { order_id: self.order_id, lines: released };
+            vec![Event::new(&event, reservation.version, 0, now, cause)]
         };
-        let moves = moved
+        let movements = changed
             .values()
             .flat_map(|(movement, lines)| reservation.movements(lines, *movement, now))
             .collect();
         Some(ReservationUpdate {
             reservation,
             expected: Some(self.version),
-            movements: moves,
+            movements,
             events,
             cause: cause.clone(),
         })
     }
 
-    /// The movements of these lines, one a product.
+    /// The movements of `lines`, one for each product.
     fn movements(
         &self,
         lines: &[ReservedLine],
         cause: MovementCause,
         now: Timestamp,
     ) -> Vec<Movement> {
-        let mut pieces: BTreeMap<ProductId, i64> = BTreeMap::new();
+        let mut units: BTreeMap<ProductId, i64> = BTreeMap::new();
         for line in lines {
-            *pieces.entry(line.product_id).or_default() += i64::from(line.quantity.get());
+            *units.entry(line.product_id).or_default() += i64::from(line.quantity.get());
         }
         let movement = |(product_id, n): (ProductId, i64)| {
             let (available, reserved, sold) = match cause {
@@ -247,7 +247,7 @@ impl Reservation {
                 sold,
             }
         };
-        pieces.into_iter().map(movement).collect()
+        units.into_iter().map(movement).collect()
     }
 }
 
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn two_lines_of_one_product_are_one_movement() {
+    fn lines_of_one_product_make_one_movement() {
         let change = Reservation::reserve(
             &order(&[("a", 2), ("a", 3), ("b", 1)]),
             NOW,
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_only_reserved_is_released() {
+    fn reserved_lines_are_released_not_returned() {
         let cause = EventContext::default();
         let reserved = Reservation::reserve(&order(&[("a", 2)]), NOW, &cause).reservation;
         let back = reserved.release(NOW, &cause).unwrap();

@@ -2,7 +2,7 @@ use super::movement::{Movement, MovementCause};
 use rialto_kernel::{MovementId, ProductId, SellerId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// How many pieces of a product there are, and where they stand.
+/// A product's stock, in units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     pub product_id: ProductId,
@@ -11,14 +11,14 @@ pub struct Stock {
     pub available: u64,
     /// Held for orders that aren't confirmed yet.
     pub reserved: u64,
-    /// Gone with confirmed orders.
+    /// Sold with confirmed orders.
     pub sold: u64,
-    /// Rises with every change.
+    /// Incremented by every change.
     pub version: u64,
 }
 
 impl Stock {
-    /// The stock that a product begins with, and the movement that tells of it.
+    /// Returns a new product's stock and its first movement.
     #[must_use]
     pub fn initial(
         product_id: ProductId,

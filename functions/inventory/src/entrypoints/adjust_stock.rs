@@ -16,7 +16,7 @@ pub fn main() {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdjustStockRequest {
-    /// Pieces to add, or to take when below zero.
+    /// Units to add; negative to remove.
     #[schema(minimum = -10_000_000, maximum = 10_000_000)]
     quantity: i64,
     #[schema(min_length = 1, max_length = 200)]
@@ -35,7 +35,8 @@ impl AdjustStockRequest {
 
 /// Adjust a product's stock
 ///
-/// Adds or takes pieces, with a reason; never below zero. The same key does it once.
+/// Increases or decreases the stock, with a reason. Stock can't go below zero. Requests with the
+/// same Idempotency-Key are applied once.
 #[utoipa::path(
     post, path = "/products/{product_id}/stock/adjustments",
     params(
@@ -53,11 +54,11 @@ pub(crate) async fn handle(store: DynamoInventory, request: Request) -> Result<R
         adjustment: request.json::<AdjustStockRequest>()?.parse()?,
     };
     let may_adjust = |seller| caller.acts_for_seller(seller);
-    let answer = |stock: &_| Response::ok(&StockBody::from(stock)).body;
+    let render = |stock: &_| Response::ok(&StockBody::from(stock)).body;
     let adjusted =
-        adjust_stock(&store, &command, may_adjust, answer, request.now(), &request.cause()).await?;
-    let reply = Response::raw(200, "application/json", adjusted.answer);
-    Ok(if adjusted.replayed { reply.header("Idempotent-Replayed", "true") } else { reply })
+        adjust_stock(&store, &command, may_adjust, render, request.now(), &request.cause()).await?;
+    let response = Response::raw(200, "application/json", adjusted.response_body);
+    Ok(if adjusted.replayed { response.header("Idempotent-Replayed", "true") } else { response })
 }
 
 impl From<AdjustStockError> for Problem {

@@ -24,7 +24,7 @@ fn build(app: &FunctionContext) -> http::Handler {
     })
 }
 
-/// A product's stock, in pieces.
+/// A product's stock, in units.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Stock)]
 pub struct StockBody {
@@ -33,7 +33,7 @@ pub struct StockBody {
     pub available: u64,
     /// Held for orders that aren't confirmed yet.
     pub reserved: u64,
-    /// Gone with confirmed orders.
+    /// Sold with confirmed orders.
     pub sold: u64,
 }
 
@@ -48,7 +48,7 @@ impl From<&Stock> for StockBody {
     }
 }
 
-/// Read a product's stock
+/// Get a product's stock
 ///
 /// For the product's seller and supervisors.
 #[utoipa::path(

@@ -24,16 +24,16 @@ fn build(app: &FunctionContext) -> http::Handler {
     })
 }
 
-/// One change of a product's stock, in pieces added (or taken, below zero).
+/// One change of a product's stock, in units; negative numbers were removed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Movement)]
 pub struct MovementBody {
     pub movement_id: MovementId,
     pub at: Timestamp,
     pub cause: MovementCause,
-    /// The order that caused it, if one did.
+    /// The order that caused the movement, if any.
     pub order_id: Option<OrderId>,
-    /// What the seller said, if the seller adjusted.
+    /// The seller's reason, for an adjustment.
     pub reason: Option<String>,
     pub available: i64,
     pub reserved: i64,

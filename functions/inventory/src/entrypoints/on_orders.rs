@@ -14,7 +14,7 @@ use rialto_lambda::{
 use std::sync::Arc;
 
 pub fn main() {
-    // One at a time: the orders of a batch often want the same product, and would only collide.
+    // One at a time: orders of a batch often reserve the same product and would only conflict.
     sqs::consume("inventory-on-orders", 1, build);
 }
 

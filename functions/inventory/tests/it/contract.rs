@@ -45,22 +45,22 @@ macro_rules! contract {
 }
 
 contract! {
-    stock_opens_once,
-    an_order_reserves_every_line_or_none,
-    two_lines_of_one_product_want_both,
-    an_unknown_product_is_told_apart,
-    a_reservation_is_made_once,
-    a_cancellation_before_its_order_leaves_nothing_to_reserve,
-    what_is_sold_comes_back_once,
-    an_adjustment_is_made_once_and_over_its_version,
-    movements_sum_to_the_stock_page_by_page,
+    initial_stock_is_stored_once,
+    orders_reserve_every_line_or_none,
+    lines_of_one_product_are_summed,
+    unregistered_products_are_reported_as_unknown,
+    reservations_are_stored_once,
+    tombstones_prevent_later_reservations,
+    sold_stock_is_returned_once,
+    adjustments_require_a_fresh_key_and_version,
+    movements_of_all_pages_sum_to_the_stock,
 }
 
 async fn open(store: &impl Store, initial: u32) -> ProductId {
     let product = ProductId::generate(SystemClock.now());
     let (stock, movement) =
         Stock::initial(product, SellerId::derive(&[b"s"]), initial, SystemClock.now());
-    assert_eq!(store.open(&stock, &movement).await.unwrap(), Write::Done);
+    assert_eq!(store.initialize(&stock, &movement).await.unwrap(), Write::Done);
     product
 }
 
@@ -92,97 +92,97 @@ async fn reserve(store: &impl Store, order: &OrderPlaced) -> ReserveOutcome {
         .unwrap()
 }
 
-async fn stands(store: &impl Store, product: ProductId) -> (u64, u64, u64) {
+async fn counts(store: &impl Store, product: ProductId) -> (u64, u64, u64) {
     let stock = store.stock(product).await.unwrap().unwrap();
     (stock.available, stock.reserved, stock.sold)
 }
 
-async fn stock_opens_once(store: impl Store) {
+async fn initial_stock_is_stored_once(store: impl Store) {
     let product = open(&store, 5).await;
     let (again, movement) =
         Stock::initial(product, SellerId::derive(&[b"s"]), 9, SystemClock.now());
-    assert_eq!(store.open(&again, &movement).await.unwrap(), Write::Conflict(()));
-    assert_eq!(stands(&store, product).await, (5, 0, 0));
+    assert_eq!(store.initialize(&again, &movement).await.unwrap(), Write::Conflict(()));
+    assert_eq!(counts(&store, product).await, (5, 0, 0));
     assert_eq!(store.movements(product, 10, None).await.unwrap().0.len(), 1);
     assert_eq!(store.stock(ProductId::derive(&[b"none"])).await.unwrap(), None);
 }
 
-async fn an_order_reserves_every_line_or_none(store: impl Store) {
+async fn orders_reserve_every_line_or_none(store: impl Store) {
     let (a, b) = (open(&store, 5).await, open(&store, 1).await);
     assert_eq!(reserve(&store, &order(&[(a, 3), (b, 1)])).await, ReserveOutcome::Done);
-    assert_eq!((stands(&store, a).await, stands(&store, b).await), ((2, 3, 0), (0, 1, 0)));
+    assert_eq!((counts(&store, a).await, counts(&store, b).await), ((2, 3, 0), (0, 1, 0)));
 
-    let short = ReserveOutcome::InsufficientStock(vec![Shortage {
+    let insufficient = ReserveOutcome::InsufficientStock(vec![Shortage {
         product_id: b,
         wanted: 1,
         available: 0,
     }]);
-    let refused = order(&[(a, 1), (b, 1)]);
-    assert_eq!(reserve(&store, &refused).await, short);
-    assert_eq!((stands(&store, a).await, stands(&store, b).await), ((2, 3, 0), (0, 1, 0)));
-    assert_eq!(store.reservation(refused.order_id).await.unwrap(), None);
+    let rejected = order(&[(a, 1), (b, 1)]);
+    assert_eq!(reserve(&store, &rejected).await, insufficient);
+    assert_eq!((counts(&store, a).await, counts(&store, b).await), ((2, 3, 0), (0, 1, 0)));
+    assert_eq!(store.reservation(rejected.order_id).await.unwrap(), None);
 }
 
-async fn two_lines_of_one_product_want_both(store: impl Store) {
+async fn lines_of_one_product_are_summed(store: impl Store) {
     let a = open(&store, 5).await;
-    let short = ReserveOutcome::InsufficientStock(vec![Shortage {
+    let insufficient = ReserveOutcome::InsufficientStock(vec![Shortage {
         product_id: a,
         wanted: 6,
         available: 5,
     }]);
-    assert_eq!(reserve(&store, &order(&[(a, 3), (a, 3)])).await, short);
+    assert_eq!(reserve(&store, &order(&[(a, 3), (a, 3)])).await, insufficient);
     assert_eq!(reserve(&store, &order(&[(a, 3), (a, 2)])).await, ReserveOutcome::Done);
-    assert_eq!(stands(&store, a).await, (0, 5, 0));
+    assert_eq!(counts(&store, a).await, (0, 5, 0));
 }
 
-async fn an_unknown_product_is_told_apart(store: impl Store) {
+async fn unregistered_products_are_reported_as_unknown(store: impl Store) {
     let (known, unknown) = (open(&store, 5).await, ProductId::derive(&[b"unknown"]));
     assert_eq!(
         reserve(&store, &order(&[(known, 1), (unknown, 1)])).await,
         ReserveOutcome::UnknownProduct(unknown)
     );
-    assert_eq!(stands(&store, known).await, (5, 0, 0));
+    assert_eq!(counts(&store, known).await, (5, 0, 0));
 }
 
-async fn a_reservation_is_made_once(store: impl Store) {
+async fn reservations_are_stored_once(store: impl Store) {
     let a = open(&store, 5).await;
     let order = order(&[(a, 5)]);
     assert_eq!(reserve(&store, &order).await, ReserveOutcome::Done);
     assert_eq!(reserve(&store, &order).await, ReserveOutcome::Conflict);
-    assert_eq!(stands(&store, a).await, (0, 5, 0));
+    assert_eq!(counts(&store, a).await, (0, 5, 0));
 }
 
-async fn a_cancellation_before_its_order_leaves_nothing_to_reserve(store: impl Store) {
+async fn tombstones_prevent_later_reservations(store: impl Store) {
     let a = open(&store, 5).await;
     let order = order(&[(a, 1)]);
-    let overtaken = Reservation::tombstone(order.order_id, &EventContext::default());
-    assert_eq!(store.apply(&overtaken).await.unwrap(), ReserveOutcome::Done);
+    let tombstone = Reservation::tombstone(order.order_id, &EventContext::default());
+    assert_eq!(store.apply(&tombstone).await.unwrap(), ReserveOutcome::Done);
     assert_eq!(reserve(&store, &order).await, ReserveOutcome::Conflict);
-    assert_eq!(stands(&store, a).await, (5, 0, 0));
+    assert_eq!(counts(&store, a).await, (5, 0, 0));
 }
 
-async fn what_is_sold_comes_back_once(store: impl Store) {
+async fn sold_stock_is_returned_once(store: impl Store) {
     let a = open(&store, 5).await;
     let order = order(&[(a, 2)]);
     reserve(&store, &order).await;
-    let cause = EventContext::default();
+    let context = EventContext::default();
     let reservation = store.reservation(order.order_id).await.unwrap().unwrap();
-    let sell = reservation.sell(SystemClock.now(), &cause).unwrap();
+    let sell = reservation.sell(SystemClock.now(), &context).unwrap();
     assert_eq!(store.apply(&sell).await.unwrap(), ReserveOutcome::Done);
-    assert_eq!(stands(&store, a).await, (3, 0, 2));
+    assert_eq!(counts(&store, a).await, (3, 0, 2));
     assert_eq!(store.apply(&sell).await.unwrap(), ReserveOutcome::Conflict);
 
     let sold = store.reservation(order.order_id).await.unwrap().unwrap();
     assert_eq!(sold, sell.reservation);
-    let release = sold.release(SystemClock.now(), &cause).unwrap();
+    let release = sold.release(SystemClock.now(), &context).unwrap();
     assert_eq!(store.apply(&release).await.unwrap(), ReserveOutcome::Done);
     assert_eq!(store.apply(&release).await.unwrap(), ReserveOutcome::Conflict);
-    assert_eq!(stands(&store, a).await, (5, 0, 0));
+    assert_eq!(counts(&store, a).await, (5, 0, 0));
     let returned = store.reservation(order.order_id).await.unwrap().unwrap();
     assert_eq!(returned.lines[0].state, LineState::Returned);
 }
 
-async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
+async fn adjustments_require_a_fresh_key_and_version(store: impl Store) {
     let a = open(&store, 5).await;
     let (before, none) = store.load(a, "k").await.unwrap();
     assert_eq!(none, None);
@@ -191,7 +191,7 @@ async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
     let record = AdjustmentRecord {
         key: "k".to_owned(),
         body_hash: "h".to_owned(),
-        answer: "{}".to_owned(),
+        response_body: "{}".to_owned(),
     };
     assert_eq!(
         store.adjust(&after, &movement, &record, &EventContext::default()).await.unwrap(),
@@ -205,7 +205,7 @@ async fn an_adjustment_is_made_once_and_over_its_version(store: impl Store) {
     assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 2);
 }
 
-async fn movements_sum_to_the_stock_page_by_page(store: impl Store) {
+async fn movements_of_all_pages_sum_to_the_stock(store: impl Store) {
     let a = open(&store, 50).await;
     for _ in 0..4 {
         assert_eq!(reserve(&store, &order(&[(a, 3)])).await, ReserveOutcome::Done);
@@ -226,7 +226,7 @@ async fn movements_sum_to_the_stock_page_by_page(store: impl Store) {
         }
     }
     assert_eq!(sum, (38, 12, 0));
-    assert_eq!(stands(&store, a).await, (38, 12, 0));
+    assert_eq!(counts(&store, a).await, (38, 12, 0));
     let mut newest_first = seen.clone();
     newest_first.sort_unstable_by(|a, b| b.cmp(a));
     newest_first.dedup();
