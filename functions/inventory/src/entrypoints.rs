@@ -6,6 +6,7 @@ pub mod list_movements;
 pub mod on_catalog;
 pub mod on_orders;
 pub mod relay;
+pub mod views;
 
 /// This service's part of the API document.
 #[derive(utoipa::OpenApi)]

@@ -6,7 +6,10 @@ use crate::{
     ports::{AdjustmentRecord, StockAdjuster},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write, digest};
+use rialto_kernel::{
+    ProductId, SellerId, StoreError, Timestamp, digest,
+    store::{self, Attempt},
+};
 
 /// A request to adjust a product's stock, under an Idempotency-Key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,16 +41,13 @@ pub enum AdjustStockError {
     Store(#[from] StoreError),
 }
 
-/// How often an adjustment that collides with others is tried.
-const MAX_ATTEMPTS: u32 = 10;
-
 /// Adjusts a product's stock once for each key. `render` serialises the response body, which is
 /// stored so that a repeated request gets the same bytes.
 ///
 /// # Errors
 /// [`AdjustStockError`]; nothing was changed then.
 pub async fn adjust_stock(
-    store: &impl StockAdjuster,
+    stocks: &impl StockAdjuster,
     request: &AdjustStock<'_>,
     may_adjust: impl Fn(SellerId) -> bool,
     render: impl Fn(&Stock) -> String,
@@ -60,8 +60,8 @@ pub async fn adjust_stock(
         &adjustment.quantity.to_be_bytes(),
         adjustment.reason.as_str().as_bytes(),
     ]));
-    for _ in 0..MAX_ATTEMPTS {
-        let (stock, record) = store.load(request.product, &key).await?;
+    store::update(|| async {
+        let (stock, record) = stocks.load(request.product, &key).await?;
         let stock = stock.ok_or(AdjustStockError::NotFound)?;
         if !may_adjust(stock.seller_id) {
             return Err(AdjustStockError::Forbidden);
@@ -70,7 +70,8 @@ pub async fn adjust_stock(
             if record.body_hash != body_hash {
                 return Err(AdjustStockError::KeyReused);
             }
-            return Ok(AdjustmentResult { response_body: record.response_body, replayed: true });
+            let response_body = record.response_body;
+            return Ok(Attempt::Done(AdjustmentResult { response_body, replayed: true }));
         }
         let (stock, movement) = adjustment.apply(&stock, &key, now)?;
         let record = AdjustmentRecord {
@@ -78,9 +79,9 @@ pub async fn adjust_stock(
             body_hash: body_hash.clone(),
             response_body: render(&stock),
         };
-        if store.adjust(&stock, &movement, &record, cause).await? == Write::Done {
-            return Ok(AdjustmentResult { response_body: record.response_body, replayed: false });
-        }
-    }
-    Err(StoreError::Unavailable("the product's stock changes too fast".to_owned()).into())
+        let write = stocks.adjust(&stock, &movement, &record, cause).await?;
+        let response_body = record.response_body;
+        Ok(write.into_attempt(AdjustmentResult { response_body, replayed: false }))
+    })
+    .await
 }

@@ -3,28 +3,19 @@ use crate::{
     ports::{Reservations, ReserveOutcome},
 };
 use rialto_contracts::{EventContext, orders::OrderCancelled};
-use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
-
-/// An error after which the queue must redeliver the event.
-#[derive(Debug, thiserror::Error)]
-pub enum OnOrderCancelledError {
-    #[error("concurrent update of the reservation of {0}")]
-    Contended(OrderId),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+use rialto_kernel::{StoreError, Timestamp, Write};
 
 /// Releases or returns the order's stock. If the cancellation arrives before its order, a tombstone
 /// is stored, and the order reserves nothing.
 ///
 /// # Errors
-/// [`OnOrderCancelledError`]: the event must be redelivered.
+/// [`StoreError`]: the event must be redelivered.
 pub async fn on_order_cancelled(
     store: &impl Reservations,
     event: &OrderCancelled,
     cause: &EventContext,
     now: Timestamp,
-) -> Result<Write, OnOrderCancelledError> {
+) -> Result<Write, StoreError> {
     let order = event.order_id;
     let change = match store.reservation(order).await? {
         None => Reservation::tombstone(order, cause),
@@ -35,6 +26,6 @@ pub async fn on_order_cancelled(
     };
     match store.apply(&change).await? {
         ReserveOutcome::Done => Ok(Write::Done),
-        _ => Err(OnOrderCancelledError::Contended(order)),
+        _ => Err(StoreError::Contended),
     }
 }

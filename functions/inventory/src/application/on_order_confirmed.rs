@@ -7,8 +7,6 @@ use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 pub enum OnOrderConfirmedError {
     #[error("{0} has no reservation")]
     NoReservation(OrderId),
-    #[error("concurrent update of the reservation of {0}")]
-    Contended(OrderId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -29,6 +27,6 @@ pub async fn on_order_confirmed(
     let Some(change) = reservation.sell(now, cause) else { return Ok(Write::Conflict(())) };
     match store.apply(&change).await? {
         ReserveOutcome::Done => Ok(Write::Done),
-        _ => Err(OnOrderConfirmedError::Contended(order)),
+        _ => Err(StoreError::Contended.into()),
     }
 }

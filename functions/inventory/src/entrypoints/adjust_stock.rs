@@ -1,4 +1,4 @@
-use super::get_stock::StockBody;
+use super::views::StockBody;
 use crate::{
     adapters::dynamodb::DynamoInventory,
     application::adjust_stock::{AdjustStock, AdjustStockError, adjust_stock},

@@ -4,24 +4,14 @@ use crate::{
     domain::movement::{Movement, MovementCause},
 };
 use rialto_kernel::{MovementId, OrderId, ProductId, Timestamp};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Page, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Page, Problem, Request, Response};
 use serde::Serialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("inventory-list-movements", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoInventory::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("inventory-list-movements", |app| {
+        http::handler(DynamoInventory::open(app), handle)
+    });
 }
 
 /// One change of a product's stock, in units; negative numbers were removed.
@@ -67,17 +57,14 @@ impl From<Movement> for MovementBody {
     ),
     responses((status = 200, body = Data<Vec<MovementBody>>)),
 )]
-pub(crate) async fn handle(
-    store: &DynamoInventory,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoInventory, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let product = request.path("product_id")?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
     let may_see = |seller| caller.acts_for_seller(seller);
     let (movements, next) =
-        list_movements(store, product, may_see, limit.get(), position.as_deref()).await?;
+        list_movements(&store, product, may_see, limit.get(), position.as_deref()).await?;
     let items: Vec<_> = movements.into_iter().map(MovementBody::from).collect();
     Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
 }

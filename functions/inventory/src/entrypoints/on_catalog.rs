@@ -1,30 +1,19 @@
 use crate::{
     adapters::dynamodb::DynamoInventory, application::on_product_registered::on_product_registered,
 };
-use rialto_contracts::{Event, catalog::Catalog};
-use rialto_kernel::{Clock, SystemClock};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::catalog::Catalog;
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("inventory-on-catalog", 10, build);
+    sqs::consume("inventory-on-catalog", 10, |app| {
+        sqs::handler(DynamoInventory::open(app), handle)
+    });
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let store = DynamoInventory::open(app);
-    Arc::new(move |message| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &message.event).await })
-    })
-}
-
-async fn handle(store: &DynamoInventory, event: &Event) -> Result<Outcome, Failure> {
-    match Catalog::decode(event)? {
+async fn handle(store: DynamoInventory, message: Message) -> Result<Outcome, Failure> {
+    match Catalog::decode(&message.event)? {
         Catalog::ProductRegistered(registered) => {
-            Ok(on_product_registered(store, &registered, SystemClock.now()).await?.into())
+            Ok(on_product_registered(&store, &registered, message.now()).await?.into())
         }
         Catalog::ProductChanged(_) | Catalog::Other => Ok(Outcome::Ignored),
     }
