@@ -9,6 +9,7 @@ mod code;
 mod events;
 mod gateway;
 mod generated;
+mod markdown;
 mod names;
 mod permissions;
 mod template;
