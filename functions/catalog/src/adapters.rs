@@ -1,4 +1,4 @@
-//! The ports on DynamoDB and in memory; one contract suite runs on both.
+//! Implementations of the ports: DynamoDB and in memory. One contract suite tests both.
 
 pub mod dynamodb;
 pub mod memory;

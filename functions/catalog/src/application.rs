@@ -1,4 +1,4 @@
-//! One use case a file, named as the route or the event that it serves.
+//! Use cases, one per file, named after the route or the event.
 
 pub mod change_product;
 pub mod get_product;

@@ -1,9 +1,9 @@
-//! Types and rules, without any outside world.
+//! Types and rules, without I/O.
 
 pub mod details;
+pub mod index;
 pub mod item;
-pub mod listing;
 pub mod product;
 pub mod search;
 pub mod status;
-pub mod words;
+pub mod tokens;

@@ -1,4 +1,5 @@
-//! One file a function: request or event in, use case, response out, and its `main`.
+//! One file per function with its `main` and handler; `views` has the bodies that several routes
+//! share.
 
 pub mod change_product;
 pub mod get_product;
@@ -8,9 +9,11 @@ pub mod on_accounts;
 pub mod on_inventory;
 pub mod register_product;
 pub mod relay;
+mod route_state;
 pub mod set_product_status;
+pub mod views;
 
-/// This service's part of the API document.
+/// The service's part of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(
     change_product::handle,

@@ -1,7 +1,8 @@
-//! Catalog owns categories, brands, items, products and their rating totals.
+//! Catalog owns categories, brands, items, products and the totals of their ratings.
 //!
-//! A product's seller chooses its status; whether there is stock is another fact, which inventory's events tell. What
-//! is shown follows from both, so no order of events can leave it stuck.
+//! A product's seller sets its status; inventory's events say whether it is in stock. The two are
+//! stored separately and the effective status is derived from both, so that no order of events can
+//! leave it wrong.
 
 pub mod adapters;
 pub mod application;
@@ -11,5 +12,5 @@ pub mod ports;
 #[cfg(test)]
 mod testing;
 
-/// The service's name: its table, its bins and its part of the template begin with it.
+/// The service's name, with which its table, its functions and its template begin.
 pub const SERVICE: &str = "catalog";

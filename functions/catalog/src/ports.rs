@@ -1,49 +1,47 @@
-//! What lies outside: the service's table, in the pieces that each use case needs.
+//! Ports: one small trait per use case, implemented by `adapters`.
+//!
+//! Every method fails with [`StoreError::Unavailable`] when the store can't be reached, or when it
+//! isn't known whether a write happened, and with [`StoreError::Corrupt`] for an item that can't be
+//! read. A write that fails with anything else than `Unavailable` has changed nothing.
 
 use crate::domain::{
+    index::{IndexKey, Sort},
     item::{Brand, Category, Item},
-    listing::{IndexKey, Sort},
     product::{Product, ProductUpdate},
     search::Batch,
 };
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
 
 pub trait ProductReader {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
     fn product(
         &self,
         product: ProductId,
     ) -> impl Future<Output = Result<Option<Product>, StoreError>> + Send;
 }
 
-/// What became of the write of a change.
+/// The outcome of writing a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ProductWriteOutcome {
     Done,
-    /// Nothing was written: the product isn't as it was before the change.
+    /// Nothing was written: the stored product has another version than the update starts from.
     Conflict,
-    /// Nothing was written: the change [needs a seller](Change::needs_seller), who is closed.
+    /// Nothing was written: the update [requires an open
+    /// seller](ProductUpdate::requires_open_seller), and the seller is closed.
     SellerClosed,
 }
 
 pub trait ProductWriter {
-    /// Writes a product, what it announces and its place in every list, or nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
-    fn store(
+    /// Writes a product with its events and its index entries, all or nothing.
+    fn save(
         &self,
-        change: &ProductUpdate,
+        update: &ProductUpdate,
     ) -> impl Future<Output = Result<ProductWriteOutcome, StoreError>> + Send;
 }
 
 pub trait RegistrationContextReader {
-    /// What a product is made from, and what was heard of the seller.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// The item that a product is made from and the status of its seller; `None` for those that
+    /// aren't known.
     fn registration_context(
         &self,
         item: ItemId,
@@ -51,7 +49,7 @@ pub trait RegistrationContextReader {
     ) -> impl Future<Output = Result<(Option<Item>, Option<SellerStatus>), StoreError>> + Send;
 }
 
-/// What accounts told of a seller last.
+/// The status of a seller by the last event of accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SellerStatus {
@@ -60,38 +58,31 @@ pub enum SellerStatus {
     Closed,
 }
 
-pub trait ListReader {
-    /// Up to `limit` entries of a list in order, behind a place that needn't be anything's any more. They may lag behind
-    /// the products, but for the order of newest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+pub trait IndexReader {
+    /// Up to `limit` entries under an index key, in order, after a sort key that need not exist any
+    /// more. Entries are eventually consistent with the products, except in the order
+    /// [`Sort::Newest`], which is consistent.
     fn entries(
         &self,
-        list: &IndexKey,
+        key: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
     ) -> impl Future<Output = Result<Batch, StoreError>> + Send;
 
-    /// These products as they are now, those that exist, in the order asked for.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// The current state of those of these products that exist, in the order of `ids`.
     fn products(
         &self,
         ids: &[ProductId],
     ) -> impl Future<Output = Result<Vec<Product>, StoreError>> + Send;
 }
 
-/// Products in order, and where to go on.
+/// Products in order, and the position after which the next page starts; `None` after the last
+/// page.
 pub type ProductPage = (Vec<Product>, Option<String>);
 
 pub trait SellerProductReader {
-    /// A seller's products of every status, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// A seller's products of every status, newest first. Eventually consistent.
     fn seller_products(
         &self,
         seller: SellerId,
@@ -101,49 +92,35 @@ pub trait SellerProductReader {
 }
 
 pub trait SellerWriter {
-    /// Keeps a seller; [`Write::Conflict`] if it is known already.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Stores a seller as registered; [`Write::Conflict`] if the seller is known already, open or
+    /// closed.
     fn upsert_seller(
         &self,
         seller: SellerId,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// Closes a seller, known or not; [`Write::Conflict`] if it is closed already.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Stores a seller as closed, known or not; [`Write::Conflict`] if it is closed already.
     fn close_seller(
         &self,
         seller: SellerId,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-/// Categories, brands and items. Each write is of a new thing: [`Write::Conflict`] if its id is taken.
+/// Categories, brands and items. Writes only create: [`Write::Conflict`] if the id exists.
 pub trait TaxonomyWriter {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn put_category(
         &self,
         category: &Category,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn put_brand(&self, brand: &Brand) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// Whether there are such a category and such a brand.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Whether the category exists, and whether the brand does.
     fn classes_exist(
         &self,
         category: CategoryId,
         brand: BrandId,
     ) -> impl Future<Output = Result<(bool, bool), StoreError>> + Send;
 
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
     fn put_item(&self, item: &Item) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }

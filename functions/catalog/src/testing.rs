@@ -1,4 +1,4 @@
-//! What the unit tests of several modules begin with.
+//! Fixtures of the unit tests.
 
 use crate::{
     adapters::memory::MemoryCatalog,
@@ -12,7 +12,7 @@ use crate::{
 use rialto_contracts::{EventContext, catalog::ProductStatus};
 use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Text, Timestamp};
 
-/// A registration at this time, which is its price too.
+/// A new product registered at this time. Its price is the time in milliseconds.
 pub(crate) fn registered(
     millis: i64,
     seller: &str,
@@ -40,8 +40,8 @@ pub(crate) fn registered(
     Product::register(id, seller, &item, registration, now, &EventContext::default())
 }
 
-/// A product that its seller sells, in a store.
-pub(crate) async fn sell(
+/// Stores a product with the status SELL.
+pub(crate) async fn register_for_sale(
     store: &MemoryCatalog,
     millis: i64,
     seller: &str,
@@ -49,9 +49,9 @@ pub(crate) async fn sell(
 ) -> ProductId {
     let registered = registered(millis, seller, title, 1);
     let now = Timestamp::from_millis(millis);
-    let shown =
+    let for_sale =
         registered.product.set_status(ProductStatus::Sell, now, &EventContext::default()).unwrap();
-    assert_eq!(store.store(&registered).await.unwrap(), ProductWriteOutcome::Done);
-    assert_eq!(store.store(&shown).await.unwrap(), ProductWriteOutcome::Done);
-    shown.product.product_id
+    assert_eq!(store.save(&registered).await.unwrap(), ProductWriteOutcome::Done);
+    assert_eq!(store.save(&for_sale).await.unwrap(), ProductWriteOutcome::Done);
+    for_sale.product.product_id
 }

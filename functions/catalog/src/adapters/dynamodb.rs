@@ -1,15 +1,16 @@
-//! Items: `CATEGORY#<id>`, `BRAND#<id>`, `ITEM#<id>`, `SELLER#<id>` and `PRODUCT#<id>` hold one each; `LIST#<list>` holds
-//! an entry for each public product in that list, under the product's id.
+//! The ports on DynamoDB. The partitions `CATEGORY#<id>`, `BRAND#<id>`, `ITEM#<id>`, `SELLER#<id>`
+//! and `PRODUCT#<id>` have one item each; `LIST#<index key>` has an entry for each public product
+//! under that key, sorted by product id.
 
 use crate::{
     domain::{
+        index::{IndexDiff, IndexEntry, IndexKey, Sort},
         item::{Brand, Category, Item},
-        listing::{IndexDiff, IndexEntry, IndexKey, Sort},
         product::{Product, ProductUpdate},
         search::Batch,
     },
     ports::{
-        ListReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
+        IndexReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
         RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
@@ -49,9 +50,9 @@ fn product_key(product: ProductId) -> Key {
     Key::new(format!("PRODUCT#{product}"), "PRODUCT")
 }
 
-/// The partition of a list, in the table and in its indexes.
-fn partition(list: &IndexKey) -> String {
-    match list {
+/// The partition of an index key, in the table and in its secondary indexes.
+fn partition(key: &IndexKey) -> String {
+    match key {
         IndexKey::All => "LIST#ALL".to_owned(),
         IndexKey::Seller(seller) => format!("LIST#SELLER#{seller}"),
         IndexKey::Brand(brand) => format!("LIST#BRAND#{brand}"),
@@ -60,8 +61,8 @@ fn partition(list: &IndexKey) -> String {
     }
 }
 
-fn entry_key(list: &IndexKey, product: ProductId) -> Key {
-    Key::new(partition(list), product.to_string())
+fn entry_key(key: &IndexKey, product: ProductId) -> Key {
+    Key::new(partition(key), product.to_string())
 }
 
 impl DynamoCatalog {
@@ -83,13 +84,13 @@ impl DynamoCatalog {
         self.table.put(write_item(key, record, &[])?, Precondition::Absent).await.map(Write::unit)
     }
 
-    /// The product's own write, then its entries.
-    fn writes(
+    /// The writes of a product, of which its own is the first, and of its index entries.
+    fn index_writes(
         &self,
         item: Attributes,
         expect: Precondition,
         product: &Product,
-        relisting: &IndexDiff,
+        diff: &IndexDiff,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
         let mut write = Put::builder()
             .table_name(&self.table.name)
@@ -100,17 +101,17 @@ impl DynamoCatalog {
         }
         let mut writes =
             vec![TransactWriteItem::builder().put(write.build().map_err(incomplete)?).build()];
-        if let Some(entry) = product.entry() {
-            for list in &relisting.write {
-                let item = listed(list, &entry)?;
+        if let Some(entry) = product.index_entry() {
+            for key in &diff.write {
+                let item = entry_item(key, &entry)?;
                 let put = Put::builder().table_name(&self.table.name).set_item(Some(item));
                 writes.push(
                     TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build(),
                 );
             }
         }
-        for list in &relisting.remove {
-            let key = entry_key(list, product.product_id).item();
+        for key in &diff.remove {
+            let key = entry_key(key, product.product_id).item();
             let delete = Delete::builder().table_name(&self.table.name).set_key(Some(key));
             writes.push(
                 TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build(),
@@ -120,13 +121,13 @@ impl DynamoCatalog {
     }
 }
 
-/// An entry as a list holds it, with its place in the orders that aren't the key's.
-fn listed(list: &IndexKey, entry: &IndexEntry) -> Result<Attributes, StoreError> {
-    let mut item = write_item(&entry_key(list, entry.product_id), entry, &[])?;
+/// An index entry as an item, with its keys in the secondary indexes.
+fn entry_item(key: &IndexKey, entry: &IndexEntry) -> Result<Attributes, StoreError> {
+    let mut item = write_item(&entry_key(key, entry.product_id), entry, &[])?;
     for (name, value) in [
-        ("by_price_pk", partition(list)),
+        ("by_price_pk", partition(key)),
         ("by_price_sk", Sort::Price.sort_key(entry)),
-        ("by_rating_pk", partition(list)),
+        ("by_rating_pk", partition(key)),
         ("by_rating_sk", Sort::Rating.sort_key(entry)),
     ] {
         item.insert(name.to_owned(), AttributeValue::S(value));
@@ -145,9 +146,9 @@ impl ProductReader for DynamoCatalog {
 }
 
 impl ProductWriter for DynamoCatalog {
-    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
-        let (before, product) = (change.before.as_ref(), &change.product);
-        let mut item = write_item(&product_key(product.product_id), product, &change.events)?;
+    async fn save(&self, update: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
+        let (before, product) = (update.before.as_ref(), &update.product);
+        let mut item = write_item(&product_key(product.product_id), product, &update.events)?;
         item.insert(
             "by_seller_pk".to_owned(),
             AttributeValue::S(format!("SELLER#{}", product.seller_id)),
@@ -155,16 +156,16 @@ impl ProductWriter for DynamoCatalog {
         item.insert("by_seller_sk".to_owned(), AttributeValue::S(product.product_id.to_string()));
         let expect =
             before.map_or(Precondition::Absent, |before| Precondition::Version(before.version));
-        let was = before.and_then(Product::entry);
-        let relisting = IndexDiff::between(was.as_ref(), product.entry().as_ref());
-        if relisting.is_empty() && !change.requires_open_seller() {
+        let entry_before = before.and_then(Product::index_entry);
+        let diff = IndexDiff::between(entry_before.as_ref(), product.index_entry().as_ref());
+        if diff.is_empty() && !update.requires_open_seller() {
             return Ok(match self.table.put(item, expect).await? {
                 Write::Done => ProductWriteOutcome::Done,
                 Write::Conflict(_) => ProductWriteOutcome::Conflict,
             });
         }
-        let mut writes = self.writes(item, expect, product, &relisting)?;
-        if change.requires_open_seller() {
+        let mut writes = self.index_writes(item, expect, product, &diff)?;
+        if update.requires_open_seller() {
             writes.push(
                 self.table
                     .transact_check(&seller_key(product.seller_id), Precondition::Older(CLOSED))?,
@@ -172,8 +173,8 @@ impl ProductWriter for DynamoCatalog {
         }
         match self.table.transact(writes).await? {
             Write::Done => Ok(ProductWriteOutcome::Done),
-            // The product's own refusal comes first; otherwise it is the seller's.
-            Write::Conflict(refusals) => match refusals.first() {
+            // The product's own condition comes first; if it held, the seller's has failed.
+            Write::Conflict(conditions) => match conditions.first() {
                 Some(None) => Ok(ProductWriteOutcome::SellerClosed),
                 _ => Ok(ProductWriteOutcome::Conflict),
             },
@@ -194,10 +195,10 @@ impl RegistrationContextReader for DynamoCatalog {
     }
 }
 
-impl ListReader for DynamoCatalog {
+impl IndexReader for DynamoCatalog {
     async fn entries(
         &self,
-        list: &IndexKey,
+        key: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
@@ -209,14 +210,14 @@ impl ListReader for DynamoCatalog {
         };
         let stretch = Stretch {
             index,
-            partition: (partition_name, partition(list)),
+            partition: (partition_name, partition(key)),
             sort: sort_name,
             after: after.map(str::to_owned),
-            descending: sort.descends(),
+            descending: sort.is_descending(),
         };
-        let (items, more) = self.table.stretch(&stretch, limit).await?;
+        let (items, has_more) = self.table.stretch(&stretch, limit).await?;
         let entries = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
-        Ok(Batch { entries, more })
+        Ok(Batch { entries, has_more })
     }
 
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -247,15 +248,15 @@ impl SellerProductReader for DynamoCatalog {
     }
 }
 
-/// The versions of a seller who was heard of.
+/// The versions of a [`SellerRecord`].
 const REGISTERED: u64 = 1;
 const CLOSED: u64 = 2;
 
-/// A seller who was heard of.
+/// A seller as it is stored.
 #[derive(Serialize, Deserialize)]
 struct SellerRecord {
     seller_id: SellerId,
-    /// Items of before there was one are of registered sellers.
+    /// Absent from items written before sellers could be closed.
     #[serde(default)]
     status: SellerStatus,
     version: u64,

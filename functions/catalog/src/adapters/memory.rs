@@ -1,14 +1,14 @@
-//! The ports in memory, for speed and simulation.
+//! The ports in memory, for unit tests and simulations.
 
 use crate::{
     domain::{
+        index::{IndexEntry, IndexKey, Sort},
         item::{Brand, Category, Item},
-        listing::{IndexEntry, IndexKey, Sort},
         product::{Product, ProductUpdate},
         search::Batch,
     },
     ports::{
-        ListReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
+        IndexReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
         RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The ports in memory. Clones share what they hold.
+/// The ports in memory. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryCatalog {
     state: Arc<Mutex<State>>,
@@ -40,7 +40,7 @@ impl MemoryCatalog {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every event that a write announced, in order.
+    /// The events of all writes, in order.
     #[must_use]
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()
@@ -54,20 +54,20 @@ impl ProductReader for MemoryCatalog {
 }
 
 impl ProductWriter for MemoryCatalog {
-    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
+    async fn save(&self, update: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
         let mut state = self.state();
-        let product = &change.product;
-        let there = state.products.get(&product.product_id).map(|product| product.version);
-        if there != change.before.as_ref().map(|before| before.version) {
+        let product = &update.product;
+        let stored_version = state.products.get(&product.product_id).map(|product| product.version);
+        if stored_version != update.before.as_ref().map(|before| before.version) {
             return Ok(ProductWriteOutcome::Conflict);
         }
-        if change.requires_open_seller()
+        if update.requires_open_seller()
             && state.sellers.get(&product.seller_id) == Some(&SellerStatus::Closed)
         {
             return Ok(ProductWriteOutcome::SellerClosed);
         }
         state.products.insert(product.product_id, product.clone());
-        state.published_events.extend(change.events.iter().cloned());
+        state.published_events.extend(update.events.iter().cloned());
         Ok(ProductWriteOutcome::Done)
     }
 }
@@ -83,29 +83,29 @@ impl RegistrationContextReader for MemoryCatalog {
     }
 }
 
-impl ListReader for MemoryCatalog {
+impl IndexReader for MemoryCatalog {
     async fn entries(
         &self,
-        list: &IndexKey,
+        key: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Batch, StoreError> {
         let state = self.state();
-        let entries = state.products.values().filter_map(Product::entry);
+        let entries = state.products.values().filter_map(Product::index_entry);
         let mut entries: Vec<(String, IndexEntry)> = entries
-            .filter(|entry| entry.lists().contains(list))
+            .filter(|entry| entry.index_keys().contains(key))
             .map(|entry| (sort.sort_key(&entry), entry))
-            .filter(|(place, _)| {
-                after.is_none_or(
-                    |after| if sort.descends() { &**place < after } else { &**place > after },
-                )
+            .filter(|(sort_key, _)| {
+                after.is_none_or(|after| {
+                    if sort.is_descending() { &**sort_key < after } else { &**sort_key > after }
+                })
             })
             .collect();
-        entries.sort_by(|(a, _), (b, _)| if sort.descends() { b.cmp(a) } else { a.cmp(b) });
-        let more = entries.len() > limit as usize;
+        entries.sort_by(|(a, _), (b, _)| if sort.is_descending() { b.cmp(a) } else { a.cmp(b) });
+        let has_more = entries.len() > limit as usize;
         entries.truncate(limit as usize);
-        Ok(Batch { entries: entries.into_iter().map(|(_, entry)| entry).collect(), more })
+        Ok(Batch { entries: entries.into_iter().map(|(_, entry)| entry).collect(), has_more })
     }
 
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -127,9 +127,10 @@ impl SellerProductReader for MemoryCatalog {
         };
         let own = state.products.values().rev().filter(|product| product.seller_id == seller);
         let mut products: Vec<Product> = own.filter(before).cloned().collect();
-        let more = products.len() > limit as usize;
+        let has_more = products.len() > limit as usize;
         products.truncate(limit as usize);
-        let next = products.last().filter(|_| more).map(|product| product.product_id.to_string());
+        let next =
+            products.last().filter(|_| has_more).map(|product| product.product_id.to_string());
         Ok((products, next))
     }
 }
@@ -145,8 +146,8 @@ impl SellerWriter for MemoryCatalog {
     }
 
     async fn close_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
-        let was = self.state().sellers.insert(seller, SellerStatus::Closed);
-        Ok(if was == Some(SellerStatus::Closed) { Write::Conflict(()) } else { Write::Done })
+        let before = self.state().sellers.insert(seller, SellerStatus::Closed);
+        Ok(if before == Some(SellerStatus::Closed) { Write::Conflict(()) } else { Write::Done })
     }
 }
 

@@ -1,17 +1,18 @@
 use crate::{domain::product::Product, ports::ProductReader};
 use rialto_kernel::{ProductId, StoreError};
 
-/// Why a product isn't shown.
 #[derive(Debug, thiserror::Error)]
 pub enum GetProductError {
-    #[error("no such product, or not a public one")]
+    #[error("product not found or not public")]
     NotFound,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Gets a public product.
+///
 /// # Errors
-/// [`GetProductError`] unless the product shows as SELL or SOLD_OUT.
+/// [`GetProductError`] unless the product's effective status is SELL or SOLD_OUT.
 pub async fn get_product(
     store: &impl ProductReader,
     product: ProductId,

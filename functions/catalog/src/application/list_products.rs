@@ -1,116 +1,122 @@
 use crate::{
-    domain::search::{Batch, Position, PositionError, Search},
-    ports::{ListReader, ProductPage},
+    domain::search::{Batch, Search, SearchPosition, SearchPositionError},
+    ports::{IndexReader, ProductPage},
 };
 use futures_util::future::try_join_all;
 use rialto_kernel::StoreError;
 
-/// How many entries a page reads at most, those of the first look included.
+/// The maximum number of index entries that are read for a page, including those of the probes.
 pub const READ_BUDGET: u32 = 1_000;
 
-/// How many entries of each list a first look reads. There are 15 lists at most: 12 words, a seller, a brand, a category.
+/// The number of entries of each index key that are read to choose one. There are at most 15 keys:
+/// 12 words, a seller, a brand and a category.
 const PROBE_SIZE: u32 = 40;
 
-/// How many entries are read at once where some may not match.
-const CHUNK: u32 = 250;
+/// The number of entries in a batch if some may not match.
+const FILTERED_BATCH_SIZE: u32 = 250;
 
-/// Why products aren't listed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListProductsError {
     #[error(transparent)]
-    Position(#[from] PositionError),
+    Position(#[from] SearchPositionError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Up to `limit` public products that match, in order, and where to go on. The most selective list is read and the rest
-/// filters; a page that read enough ends, however few it found.
+/// Lists up to `limit` matching public products in order, with the position of the next page. Reads
+/// the most selective index key and filters by the others. A page ends when [`READ_BUDGET`] is used
+/// up, however few products it has.
 ///
 /// # Errors
-/// [`ListProductsError`] for a position that isn't one of this search, or when the store can't answer.
+/// [`ListProductsError`] for a position of another search, or if the products can't be read.
 pub async fn list_products(
-    store: &impl ListReader,
+    store: &impl IndexReader,
     search: &Search,
     limit: u32,
     position: Option<&str>,
 ) -> Result<ProductPage, ListProductsError> {
-    let mut reading = ListScan::start(store, search, position).await?;
+    if search.matches_nothing() {
+        return Ok((Vec::new(), None));
+    }
+    let mut scan = IndexScan::start(store, search, position).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     loop {
-        let room = limit - found.len();
-        let chunk = reading.chunk(room).await?;
-        let taken = search.fill_page(&chunk, room);
-        let products = store.products(&taken.products).await?;
-        // What was found in a list may have changed since.
+        let missing = limit - found.len();
+        let batch = scan.next_batch(missing).await?;
+        let slice = search.fill_page(&batch, missing);
+        let products = store.products(&slice.products).await?;
+        // Products may have changed since their index entries were read.
         found.extend(products.into_iter().filter(|product| search.matches_product(product)));
-        if taken.ended {
+        if slice.is_last {
             return Ok((found, None));
         }
-        reading.last = taken.last;
-        if found.len() >= limit || reading.left == 0 {
-            return Ok((found, reading.position()));
+        scan.last_key = slice.last_key;
+        if found.len() >= limit || scan.budget == 0 {
+            return Ok((found, scan.position()));
         }
     }
 }
 
-/// One list as it is read for one page.
-struct ListScan<'a, S> {
+/// The scan of one index key for one page.
+struct IndexScan<'a, S> {
     store: &'a S,
     search: &'a Search,
-    /// Which of the search's lists.
-    list: usize,
-    last: Option<String>,
-    /// What a first look has read of it already.
-    first: Option<Batch>,
-    /// How many entries may still be read.
-    left: u32,
+    /// Which of [`Search::index_keys`] is read.
+    index_key: usize,
+    last_key: Option<String>,
+    /// The batch that the probe of this key has read already.
+    probed: Option<Batch>,
+    /// The number of entries that may still be read.
+    budget: u32,
 }
 
-impl<'a, S: ListReader> ListScan<'a, S> {
-    /// Goes on where a page ended, or looks into every list and chooses one.
+impl<'a, S: IndexReader> IndexScan<'a, S> {
+    /// Continues at a position, or probes every index key and chooses the most selective one.
     async fn start(
         store: &'a S,
         search: &'a Search,
         position: Option<&str>,
     ) -> Result<Self, ListProductsError> {
-        let lists = search.lists();
-        let start = search.start();
-        let mut reading =
-            Self { store, search, list: 0, last: None, first: None, left: READ_BUDGET };
+        let keys = search.index_keys();
+        let start = search.start_key();
+        let mut scan =
+            Self { store, search, index_key: 0, last_key: None, probed: None, budget: READ_BUDGET };
         if let Some(position) = position {
-            let position = Position::parse(position, lists.len())?;
-            return Ok(Self { list: position.list, last: Some(position.last), ..reading });
+            let SearchPosition { index_key, last_key } =
+                SearchPosition::parse(position, keys.len())?;
+            return Ok(Self { index_key, last_key: Some(last_key), ..scan });
         }
-        if lists.len() > 1 {
-            let look = |list| store.entries(list, search.sort, start.as_deref(), PROBE_SIZE);
-            let mut chunks = try_join_all(lists.iter().map(look)).await?;
-            let read = chunks.iter().map(|chunk| chunk.entries.len()).sum::<usize>();
-            reading.left = reading.left.saturating_sub(u32::try_from(read).unwrap_or(u32::MAX));
-            reading.list = search.most_selective(&chunks);
-            reading.first = Some(chunks.swap_remove(reading.list));
+        if keys.len() > 1 {
+            let probe = |key| store.entries(key, search.sort, start.as_deref(), PROBE_SIZE);
+            let mut batches = try_join_all(keys.iter().map(probe)).await?;
+            let read = batches.iter().map(|batch| batch.entries.len()).sum::<usize>();
+            scan.budget = scan.budget.saturating_sub(u32::try_from(read).unwrap_or(u32::MAX));
+            scan.index_key = search.most_selective(&batches);
+            scan.probed = Some(batches.swap_remove(scan.index_key));
         }
-        reading.last = start;
-        Ok(reading)
+        scan.last_key = start;
+        Ok(scan)
     }
 
-    async fn chunk(&mut self, room: usize) -> Result<Batch, StoreError> {
-        if let Some(chunk) = self.first.take() {
-            return Ok(chunk);
+    async fn next_batch(&mut self, missing: usize) -> Result<Batch, StoreError> {
+        if let Some(batch) = self.probed.take() {
+            return Ok(batch);
         }
-        // One more than there is room for tells whether anything follows.
-        let wanted = u32::try_from(room + 1).unwrap_or(u32::MAX);
-        let wanted = if self.search.needs_filtering() { CHUNK } else { wanted }.min(self.left);
-        let list = &self.search.lists()[self.list];
-        let chunk =
-            self.store.entries(list, self.search.sort, self.last.as_deref(), wanted).await?;
-        self.left -= wanted;
-        Ok(chunk)
+        // One more than is missing, to know whether there is a next page.
+        let unfiltered = u32::try_from(missing + 1).unwrap_or(u32::MAX);
+        let size = if self.search.needs_filtering() { FILTERED_BATCH_SIZE } else { unfiltered };
+        let size = size.min(self.budget);
+        let key = &self.search.index_keys()[self.index_key];
+        let batch =
+            self.store.entries(key, self.search.sort, self.last_key.as_deref(), size).await?;
+        self.budget -= size;
+        Ok(batch)
     }
 
     fn position(&self) -> Option<String> {
-        let last = self.last.clone()?;
-        Some(Position { list: self.list, last }.to_string())
+        let last_key = self.last_key.clone()?;
+        Some(SearchPosition { index_key: self.index_key, last_key }.to_string())
     }
 }
 
@@ -120,35 +126,35 @@ mod tests {
     use crate::{
         adapters::memory::MemoryCatalog,
         domain::{
-            listing::{IndexKey, Sort},
+            index::{IndexKey, Sort},
             product::Product,
-            words::Tokens,
+            tokens::Tokens,
         },
         ports::{ProductWriteOutcome, ProductWriter},
-        testing::{registered, sell},
+        testing::{register_for_sale, registered},
     };
     use rialto_contracts::{EventContext, catalog::ProductStatus};
     use rialto_kernel::{Amount, ProductId, SellerId, Timestamp};
     use std::sync::Mutex;
 
-    /// The store in memory, with a note of every list read: which, and how many entries of it.
+    /// The in-memory store, which records the index key and the number of entries of every read.
     #[derive(Default)]
-    struct Noted {
+    struct RecordingCatalog {
         store: MemoryCatalog,
         read: Mutex<Vec<(IndexKey, usize)>>,
     }
 
-    impl ListReader for Noted {
+    impl IndexReader for RecordingCatalog {
         async fn entries(
             &self,
-            list: &IndexKey,
+            key: &IndexKey,
             sort: Sort,
             after: Option<&str>,
             limit: u32,
         ) -> Result<Batch, StoreError> {
-            let chunk = self.store.entries(list, sort, after, limit).await?;
-            self.read.lock().unwrap().push((list.clone(), chunk.entries.len()));
-            Ok(chunk)
+            let batch = self.store.entries(key, sort, after, limit).await?;
+            self.read.lock().unwrap().push((key.clone(), batch.entries.len()));
+            Ok(batch)
         }
 
         async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -156,7 +162,7 @@ mod tests {
         }
     }
 
-    impl Noted {
+    impl RecordingCatalog {
         fn reads(&self) -> Vec<(IndexKey, usize)> {
             std::mem::take(&mut self.read.lock().unwrap())
         }
@@ -167,53 +173,58 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_reads_a_thousand_entries_and_goes_on_from_there() {
-        let store = Noted::default();
-        let wanted = sell(&store.store, 1, "a", "blue hat").await;
+    async fn a_page_reads_a_thousand_entries_at_most() {
+        let store = RecordingCatalog::default();
+        let matching = register_for_sale(&store.store, 1, "a", "blue hat").await;
         for millis in 2..=1_300 {
-            sell(&store.store, millis, "a", "blue hat").await;
+            register_for_sale(&store.store, millis, "a", "blue hat").await;
         }
         let search = Search { price_max: Some(Amount::new(1).unwrap()), ..Search::default() };
         let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
         assert_eq!(found, []);
         assert_eq!(store.reads().iter().map(|(_, read)| read).sum::<usize>(), 1_000);
         let (found, next) = list_products(&store, &search, 20, next.as_deref()).await.unwrap();
-        assert_eq!(found.iter().map(|product| product.product_id).collect::<Vec<_>>(), [wanted]);
+        assert_eq!(found.iter().map(|product| product.product_id).collect::<Vec<_>>(), [matching]);
         assert_eq!(next, None);
     }
 
     #[tokio::test]
-    async fn the_first_look_counts_among_the_thousand() {
-        let store = Noted::default();
-        let wanted = sell(&store.store, 1, "a", "red shoe").await;
+    async fn probes_count_towards_the_read_budget() {
+        let store = RecordingCatalog::default();
+        let matching = register_for_sale(&store.store, 1, "a", "red shoe").await;
         for millis in 2..=2_200 {
-            // Neither word is rare, and hardly anything has both.
-            sell(&store.store, millis, "a", if millis % 2 == 0 { "red hat" } else { "blue shoe" })
-                .await;
+            // Neither word is rare, but both together are.
+            register_for_sale(
+                &store.store,
+                millis,
+                "a",
+                if millis % 2 == 0 { "red hat" } else { "blue shoe" },
+            )
+            .await;
         }
-        let search = Search { words: Tokens::of("red shoe"), ..Search::default() };
+        let search = Search { query: Some(Tokens::of("red shoe")), ..Search::default() };
         let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
         assert_eq!(found, []);
         assert_eq!(store.reads().iter().map(|(_, read)| read).sum::<usize>(), 1_000);
         let (found, next) = list_products(&store, &search, 20, next.as_deref()).await.unwrap();
-        assert_eq!((found.len(), found[0].product_id, next), (1, wanted, None));
+        assert_eq!((found.len(), found[0].product_id, next), (1, matching, None));
     }
 
-    /// Lists that lag behind the products.
-    struct Lagging {
-        lists: MemoryCatalog,
+    /// A store whose index lags behind the products.
+    struct StaleIndexCatalog {
+        index: MemoryCatalog,
         products: MemoryCatalog,
     }
 
-    impl ListReader for Lagging {
+    impl IndexReader for StaleIndexCatalog {
         async fn entries(
             &self,
-            list: &IndexKey,
+            key: &IndexKey,
             sort: Sort,
             after: Option<&str>,
             limit: u32,
         ) -> Result<Batch, StoreError> {
-            self.lists.entries(list, sort, after, limit).await
+            self.index.entries(key, sort, after, limit).await
         }
 
         async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -222,21 +233,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_lists_still_hold_is_shown_only_as_it_is_now() {
-        let store = Lagging { lists: MemoryCatalog::default(), products: MemoryCatalog::default() };
+    async fn stale_entries_are_filtered_by_the_current_product() {
+        let store = StaleIndexCatalog {
+            index: MemoryCatalog::default(),
+            products: MemoryCatalog::default(),
+        };
         for millis in 1..=4 {
             let registered = registered(millis, "a", "thing", 1);
-            let cause = EventContext::default();
+            let context = EventContext::default();
             let now = Timestamp::from_millis(millis);
-            let sold = registered.product.set_status(ProductStatus::Sell, now, &cause).unwrap();
-            let hidden = sold.product.set_status(ProductStatus::Unregistered, now, &cause).unwrap();
-            // Lists hold all four; the newest two were unregistered since.
-            for change in [&registered, &sold] {
-                assert_eq!(store.lists.store(change).await.unwrap(), ProductWriteOutcome::Done);
-                assert_eq!(store.products.store(change).await.unwrap(), ProductWriteOutcome::Done);
+            let sold = registered.product.set_status(ProductStatus::Sell, now, &context).unwrap();
+            let hidden =
+                sold.product.set_status(ProductStatus::Unregistered, now, &context).unwrap();
+            // The index has all four; the newest two have been unregistered since.
+            for update in [&registered, &sold] {
+                assert_eq!(store.index.save(update).await.unwrap(), ProductWriteOutcome::Done);
+                assert_eq!(store.products.save(update).await.unwrap(), ProductWriteOutcome::Done);
             }
             if millis > 2 {
-                assert_eq!(store.products.store(&hidden).await.unwrap(), ProductWriteOutcome::Done);
+                assert_eq!(store.products.save(&hidden).await.unwrap(), ProductWriteOutcome::Done);
             }
         }
         let (found, next) = list_products(&store, &Search::default(), 2, None).await.unwrap();
@@ -245,14 +260,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rarest_is_read_and_the_next_page_reads_it_too() {
-        let store = Noted::default();
+    async fn every_page_reads_the_most_selective_key() {
+        let store = RecordingCatalog::default();
         for millis in 1..=200 {
             let title = if millis % 4 == 0 { "rare red shoe" } else { "red shoe" };
-            sell(&store.store, millis, "a", title).await;
+            register_for_sale(&store.store, millis, "a", title).await;
         }
         let seller = Some(SellerId::derive(&[b"a"]));
-        let search = Search { words: Tokens::of("shoe rare red"), seller, ..Search::default() };
+        let search =
+            Search { query: Some(Tokens::of("shoe rare red")), seller, ..Search::default() };
         let (found, next) = list_products(&store, &search, 30, None).await.unwrap();
         assert_eq!((found.len(), store.reads().len()), (30, 4));
         let (found, next) = list_products(&store, &search, 30, next.as_deref()).await.unwrap();
@@ -261,10 +277,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_filters_a_page_reads_one_entry_more_than_it_holds() {
-        let store = Noted::default();
+    async fn an_unfiltered_page_reads_one_entry_more_than_it_has() {
+        let store = RecordingCatalog::default();
         for millis in 1..=10 {
-            sell(&store.store, millis, "a", "thing").await;
+            register_for_sale(&store.store, millis, "a", "thing").await;
         }
         let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
         assert_eq!((found.len(), store.reads()), (4, vec![(IndexKey::All, 5)]));
@@ -277,21 +293,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_page_knows_that_it_is_the_last() {
-        let store = Noted::default();
+    async fn a_full_last_page_has_no_position() {
+        let store = RecordingCatalog::default();
         for millis in 1..=4 {
-            sell(&store.store, millis, "a", "thing").await;
+            register_for_sale(&store.store, millis, "a", "thing").await;
         }
         let (found, next) = list_products(&store, &Search::default(), 4, None).await.unwrap();
         assert_eq!((found.len(), next), (4, None));
     }
 
     #[tokio::test]
-    async fn a_position_of_no_list_is_refused() {
+    async fn an_invalid_position_is_rejected() {
         let search = Search::default();
         for bad in ["", "1@x", "0@"] {
-            let refused = list_products(&Noted::default(), &search, 4, Some(bad)).await;
-            assert!(matches!(refused, Err(ListProductsError::Position(_))), "{bad}");
+            let listed = list_products(&RecordingCatalog::default(), &search, 4, Some(bad)).await;
+            assert!(matches!(listed, Err(ListProductsError::Position(_))), "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_query_without_a_word_finds_nothing() {
+        let store = RecordingCatalog::default();
+        register_for_sale(&store.store, 1, "a", "thing").await;
+        let search = Search { query: Some(Tokens::of("?!")), ..Search::default() };
+        let (found, next) = list_products(&store, &search, 20, None).await.unwrap();
+        assert_eq!((found, next, store.reads()), (vec![], None, vec![]));
     }
 }

@@ -1,10 +1,10 @@
 use crate::ports::{ProductPage, SellerProductReader};
 use rialto_kernel::{SellerId, StoreError};
 
-/// A seller's products of every status, newest first. Whether the caller is that seller was settled before.
+/// Lists a seller's products of every status, newest first. The caller must be authorised already.
 ///
 /// # Errors
-/// [`StoreError`] when the store can't answer.
+/// [`StoreError`] if the products can't be read.
 pub async fn list_seller_products(
     store: &impl SellerProductReader,
     seller: SellerId,

@@ -2,10 +2,10 @@ use crate::ports::SellerWriter;
 use rialto_contracts::accounts::SellerRegistered;
 use rialto_kernel::{StoreError, Write};
 
-/// Keeps the seller, so that a supervisor can register products for it; a second time nothing changes.
+/// Stores the seller, so that a supervisor can register products for it. Idempotent.
 ///
 /// # Errors
-/// [`StoreError`]: the event has to come again.
+/// [`StoreError`]: the event must be redelivered.
 pub async fn on_seller_registered(
     store: &impl SellerWriter,
     event: &SellerRegistered,

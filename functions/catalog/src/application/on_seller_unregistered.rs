@@ -1,113 +1,122 @@
 use super::{change_product::ChangeProductError, set_product_status::set_product_status};
 use crate::{
-    domain::listing::{IndexKey, Sort},
-    ports::{ListReader, ProductReader, ProductWriter, SellerProductReader, SellerWriter},
+    domain::index::{IndexKey, Sort},
+    ports::{IndexReader, ProductReader, ProductWriter, SellerProductReader, SellerWriter},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rialto_contracts::{EventContext, accounts::SellerUnregistered, catalog::ProductStatus};
-use rialto_kernel::{ProductId, SellerId, StoreError, Timestamp, Write};
+use rialto_kernel::{IfMatch, ProductId, SellerId, StoreError, Timestamp, Write};
 
-/// How many products are listed, and changed, at once.
-const PAGE: u32 = 100;
+/// The number of products that are read at once.
+const PAGE_SIZE: u32 = 100;
+
+/// The number of products that are updated concurrently.
 const CONCURRENCY: usize = 10;
 
-/// Closes the seller, who gets no more products, and makes every product UNREGISTERED; a second time nothing changes.
+/// Closes the seller, who can't register products any more, and makes all its products
+/// UNREGISTERED. Idempotent.
 ///
-/// What everybody sees is found in the seller's list, which doesn't lag; from the closing on, it can only get shorter. The
-/// index finds the rest; what it doesn't know yet stays hidden, as nothing of a closed seller's is ever shown again.
+/// Public products are found by the seller's index key, which is consistent: once the seller is
+/// closed, its entries can only become fewer. The others are found by the seller's list, which is
+/// eventually consistent. A product that it misses stays hidden, because a closed seller's products
+/// can't become public.
 ///
 /// # Errors
-/// [`StoreError`]: some may be left; the event has to come again.
+/// [`StoreError`]: some products may be left; the event must be redelivered.
 pub async fn on_seller_unregistered(
     store: &(
-         impl SellerWriter + SellerProductReader + ListReader + ProductReader + ProductWriter + Sync
+         impl SellerWriter + SellerProductReader + IndexReader + ProductReader + ProductWriter + Sync
      ),
     event: &SellerUnregistered,
     now: Timestamp,
-    cause: &EventContext,
+    context: &EventContext,
 ) -> Result<Write, StoreError> {
     let closed = store.close_seller(event.seller_id).await?;
-    let shown = withdraw_shown(store, event.seller_id, now, cause).await?;
-    let rest = withdraw_rest(store, event.seller_id, now, cause).await?;
-    Ok(any([closed, shown, rest]))
+    let public = unpublish_public(store, event.seller_id, now, context).await?;
+    let remaining = unpublish_remaining(store, event.seller_id, now, context).await?;
+    Ok(any_done([closed, public, remaining]))
 }
 
-/// Whether any of these changed something.
-fn any(writes: impl IntoIterator<Item = Write>) -> Write {
-    if writes.into_iter().any(|write| write == Write::Done) {
-        Write::Done
-    } else {
-        Write::Conflict(())
-    }
+/// [`Write::Done`] if any of these writes was done.
+fn any_done(writes: impl IntoIterator<Item = Write>) -> Write {
+    if writes.into_iter().any(|write| write.is_done()) { Write::Done } else { Write::Conflict(()) }
 }
 
-async fn withdraw_shown(
-    store: &(impl ListReader + ProductReader + ProductWriter + Sync),
+async fn unpublish_public(
+    store: &(impl IndexReader + ProductReader + ProductWriter + Sync),
     seller: SellerId,
     now: Timestamp,
-    cause: &EventContext,
+    context: &EventContext,
 ) -> Result<Write, StoreError> {
-    let mut changed = Write::Conflict(());
+    let mut outcome = Write::Conflict(());
     let mut after: Option<String> = None;
     loop {
-        let chunk =
-            store.entries(&IndexKey::Seller(seller), Sort::Newest, after.as_deref(), PAGE).await?;
-        let shown = chunk.entries.iter().map(|entry| entry.product_id).collect();
-        changed = any([changed, withdraw_all(store, shown, now, cause).await?]);
-        if !chunk.more {
-            return Ok(changed);
+        let key = IndexKey::Seller(seller);
+        let batch = store.entries(&key, Sort::Newest, after.as_deref(), PAGE_SIZE).await?;
+        let products = batch.entries.iter().map(|entry| entry.product_id).collect();
+        outcome = any_done([outcome, unpublish_all(store, products, now, context).await?]);
+        if !batch.has_more {
+            return Ok(outcome);
         }
-        after = chunk.entries.last().map(|entry| Sort::Newest.sort_key(entry));
+        after = batch.entries.last().map(|entry| Sort::Newest.sort_key(entry));
     }
 }
 
-async fn withdraw_rest(
+async fn unpublish_remaining(
     store: &(impl SellerProductReader + ProductReader + ProductWriter + Sync),
     seller: SellerId,
     now: Timestamp,
-    cause: &EventContext,
+    context: &EventContext,
 ) -> Result<Write, StoreError> {
-    let mut changed = Write::Conflict(());
+    let mut outcome = Write::Conflict(());
     let mut position: Option<String> = None;
     loop {
-        let (products, next) = store.seller_products(seller, PAGE, position.as_deref()).await?;
-        let left =
+        let (products, next) =
+            store.seller_products(seller, PAGE_SIZE, position.as_deref()).await?;
+        let remaining =
             products.iter().filter(|product| product.chosen_status != ProductStatus::Unregistered);
-        let left = left.map(|product| product.product_id).collect();
-        changed = any([changed, withdraw_all(store, left, now, cause).await?]);
+        let remaining = remaining.map(|product| product.product_id).collect();
+        outcome = any_done([outcome, unpublish_all(store, remaining, now, context).await?]);
         if next.is_none() {
-            return Ok(changed);
+            return Ok(outcome);
         }
         position = next;
     }
 }
 
-async fn withdraw_all(
+async fn unpublish_all(
     store: &(impl ProductReader + ProductWriter + Sync),
     products: Vec<ProductId>,
     now: Timestamp,
-    cause: &EventContext,
+    context: &EventContext,
 ) -> Result<Write, StoreError> {
-    let withdrawn = stream::iter(products)
-        .map(|product| unpublish(store, product, now, cause))
+    let writes = stream::iter(products)
+        .map(|product| unpublish(store, product, now, context))
         .buffer_unordered(CONCURRENCY)
         .try_collect::<Vec<_>>()
         .await?;
-    Ok(any(withdrawn))
+    Ok(any_done(writes))
 }
 
 async fn unpublish(
     store: &(impl ProductReader + ProductWriter),
     product: ProductId,
     now: Timestamp,
-    cause: &EventContext,
+    context: &EventContext,
 ) -> Result<Write, StoreError> {
     let status = ProductStatus::Unregistered;
-    match set_product_status(store, product, status, |_| true, now, cause).await {
+    match set_product_status(store, product, status, &IfMatch::Absent, |_| true, now, context).await
+    {
         Ok(_) => Ok(Write::Done),
         Err(ChangeProductError::Store(error)) => Err(error),
-        // It is UNREGISTERED since it was listed.
-        Err(_) => Ok(Write::Conflict(())),
+        // It has become UNREGISTERED since it was listed.
+        Err(
+            ChangeProductError::NotFound
+            | ChangeProductError::Forbidden
+            | ChangeProductError::PreconditionFailed(_)
+            | ChangeProductError::IllegalTransition(_)
+            | ChangeProductError::SellerClosed,
+        ) => Ok(Write::Conflict(())),
     }
 }
 
@@ -118,35 +127,40 @@ mod tests {
         adapters::memory::MemoryCatalog,
         application::on_seller_registered::on_seller_registered,
         ports::{RegistrationContextReader, SellerStatus},
-        testing::sell,
+        testing::register_for_sale,
     };
     use rialto_contracts::accounts::SellerRegistered;
     use rialto_kernel::ItemId;
 
     #[tokio::test]
-    async fn an_unregistered_sellers_products_go_and_nobody_elses() {
+    async fn only_the_unregistered_sellers_products_are_unpublished() {
         let store = MemoryCatalog::default();
-        let (seller_id, now, cause) =
+        let (seller_id, now, context) =
             (SellerId::derive(&[b"s"]), Timestamp::from_millis(9), EventContext::default());
-        let (first, second) =
-            (sell(&store, 1, "s", "thing").await, sell(&store, 2, "s", "other thing").await);
-        let strange = sell(&store, 3, "t", "another's").await;
+        let (first, second) = (
+            register_for_sale(&store, 1, "s", "thing").await,
+            register_for_sale(&store, 2, "s", "other thing").await,
+        );
+        let foreign = register_for_sale(&store, 3, "t", "another's").await;
         let event = SellerUnregistered { seller_id };
-        assert_eq!(on_seller_unregistered(&store, &event, now, &cause).await.unwrap(), Write::Done);
         assert_eq!(
-            on_seller_unregistered(&store, &event, now, &cause).await.unwrap(),
+            on_seller_unregistered(&store, &event, now, &context).await.unwrap(),
+            Write::Done
+        );
+        assert_eq!(
+            on_seller_unregistered(&store, &event, now, &context).await.unwrap(),
             Write::Conflict(())
         );
         for product in [first, second] {
             let product = store.product(product).await.unwrap().unwrap();
             assert_eq!(product.chosen_status, ProductStatus::Unregistered);
         }
-        let strange = store.product(strange).await.unwrap().unwrap();
-        assert_eq!(strange.chosen_status, ProductStatus::Sell);
+        let foreign = store.product(foreign).await.unwrap().unwrap();
+        assert_eq!(foreign.chosen_status, ProductStatus::Sell);
     }
 
     #[tokio::test]
-    async fn a_registration_that_comes_late_opens_nothing_again() {
+    async fn a_late_registration_does_not_reopen_a_closed_seller() {
         let store = MemoryCatalog::default();
         let (seller_id, now) = (SellerId::derive(&[b"s"]), Timestamp::from_millis(9));
         let event = SellerUnregistered { seller_id };

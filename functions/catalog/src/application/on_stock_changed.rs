@@ -1,35 +1,39 @@
-use super::change_product::MAX_ATTEMPTS;
 use crate::ports::{ProductReader, ProductWriteOutcome, ProductWriter};
-use rialto_kernel::{ProductId, StoreError, Write};
+use rialto_kernel::{
+    ProductId, StoreError, Write,
+    store::{self, Attempt},
+};
 
-/// Why the event is left to the queue's retry.
+/// Errors after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
 pub enum OnStockChangedError {
-    #[error("{0} isn't known")]
+    #[error("product {0} not found")]
     UnknownProduct(ProductId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Keeps whether there is stock, as the event with the highest `sequence` tells it.
+/// Records whether a product is in stock, unless an event with a higher `sequence` has been applied
+/// already.
 ///
 /// # Errors
-/// [`OnStockChangedError`]: the event has to come again.
+/// [`OnStockChangedError`]: the event must be redelivered.
 pub async fn on_stock_changed(
     store: &(impl ProductReader + ProductWriter),
     product: ProductId,
     in_stock: bool,
     sequence: u64,
 ) -> Result<Write, OnStockChangedError> {
-    for _ in 0..MAX_ATTEMPTS {
-        let known =
+    store::update(|| async {
+        let current =
             store.product(product).await?.ok_or(OnStockChangedError::UnknownProduct(product))?;
-        let Some(change) = known.apply_stock_event(in_stock, sequence) else {
-            return Ok(Write::Conflict(()));
+        let Some(update) = current.apply_stock_event(in_stock, sequence) else {
+            return Ok(Attempt::Done(Write::Conflict(())));
         };
-        if store.store(&change).await? == ProductWriteOutcome::Done {
-            return Ok(Write::Done);
-        }
-    }
-    Err(StoreError::Unavailable("the product changes too fast".to_owned()).into())
+        Ok(match store.save(&update).await? {
+            ProductWriteOutcome::Done => Attempt::Done(Write::Done),
+            ProductWriteOutcome::Conflict | ProductWriteOutcome::SellerClosed => Attempt::Conflict,
+        })
+    })
+    .await
 }

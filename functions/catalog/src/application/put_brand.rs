@@ -1,10 +1,10 @@
 use crate::{domain::item::Brand, ports::TaxonomyWriter};
 use rialto_kernel::{StoreError, Write};
 
-/// Puts a new brand; one that is there stays as it is.
+/// Creates a brand, unless one with its id exists.
 ///
 /// # Errors
-/// [`StoreError`] when it isn't known whether it was written: try again.
+/// [`StoreError`] if the outcome of the write isn't known. Retryable.
 pub async fn put_brand(store: &impl TaxonomyWriter, brand: &Brand) -> Result<Write, StoreError> {
     store.put_brand(brand).await
 }

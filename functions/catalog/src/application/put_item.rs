@@ -1,21 +1,20 @@
 use crate::{domain::item::Item, ports::TaxonomyWriter};
 use rialto_kernel::{StoreError, Write};
 
-/// Why an item isn't put. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PutItemError {
-    #[error("no such category")]
+    #[error("category not found")]
     UnknownCategory,
-    #[error("no such brand")]
+    #[error("brand not found")]
     UnknownBrand,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Puts a new item of a category and a brand; one that is there stays as it is.
+/// Creates an item of an existing category and brand, unless one with its id exists.
 ///
 /// # Errors
-/// [`PutItemError`] without such a category or brand.
+/// [`PutItemError`] if the category or the brand doesn't exist. Nothing is written then.
 pub async fn put_item(store: &impl TaxonomyWriter, item: &Item) -> Result<Write, PutItemError> {
     let (category, brand) = store.classes_exist(item.category_id, item.brand_id).await?;
     if !category {

@@ -7,12 +7,12 @@ use crate::{
 use rialto_contracts::EventContext;
 use rialto_kernel::{ItemId, ProductId, SellerId, StoreError, Timestamp};
 
-/// Whose product it is to be.
+/// The seller of a new product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The caller's own: its token proves that the seller exists.
+    /// The caller. Its token proves that the seller exists.
     Caller(SellerId),
-    /// Somebody whom a supervisor names, and who has to be known here.
+    /// A seller named by a supervisor, who must be known to this service.
     Named(SellerId),
 }
 
@@ -24,7 +24,7 @@ impl Owner {
     }
 }
 
-/// What is asked for.
+/// A request to register a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterProduct {
     /// A new id.
@@ -34,28 +34,27 @@ pub struct RegisterProduct {
     pub registration: Registration,
 }
 
-/// Why a product isn't registered. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterProductError {
-    #[error("no such item")]
+    #[error("item not found")]
     UnknownItem,
-    #[error("no such seller")]
+    #[error("seller not found")]
     UnknownSeller,
-    #[error("the product exists already")]
+    #[error("product already exists")]
     Duplicate,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Registers a product made from an item. Nobody sees it until its seller chooses another status.
+/// Registers a product made from an item. It isn't public until its seller sets another status.
 ///
 /// # Errors
-/// [`RegisterProductError`]; nothing has changed then, unless it is a store that couldn't tell.
+/// [`RegisterProductError`]: nothing is written, except possibly after [`StoreError::Unavailable`].
 pub async fn register_product(
     store: &(impl RegistrationContextReader + ProductReader + ProductWriter),
     request: RegisterProduct,
     now: Timestamp,
-    cause: &EventContext,
+    context: &EventContext,
 ) -> Result<Product, RegisterProductError> {
     let seller = request.owner.seller();
     let (item, known) = store.registration_context(request.item, seller).await?;
@@ -64,14 +63,14 @@ pub async fn register_product(
     if unknown || known == Some(SellerStatus::Closed) {
         return Err(RegisterProductError::UnknownSeller);
     }
-    let change =
-        Product::register(request.product, seller, &item, request.registration, now, cause);
-    match store.store(&change).await? {
-        ProductWriteOutcome::Done => return Ok(change.product),
+    let update =
+        Product::register(request.product, seller, &item, request.registration, now, context);
+    match store.save(&update).await? {
+        ProductWriteOutcome::Done => return Ok(update.product),
         ProductWriteOutcome::SellerClosed => return Err(RegisterProductError::UnknownSeller),
         ProductWriteOutcome::Conflict => (),
     }
-    // It may be this very write, repeated below because its answer was lost.
-    let there = store.product(request.product).await?;
-    there.filter(|there| *there == change.product).ok_or(RegisterProductError::Duplicate)
+    // The conflict may be with this very write, repeated by the SDK after its response was lost.
+    let stored = store.product(request.product).await?;
+    stored.filter(|stored| *stored == update.product).ok_or(RegisterProductError::Duplicate)
 }

@@ -4,20 +4,22 @@ use crate::{
     ports::{ProductReader, ProductWriter},
 };
 use rialto_contracts::{EventContext, catalog::ProductStatus};
-use rialto_kernel::{ProductId, SellerId, Timestamp};
+use rialto_kernel::{IfMatch, ProductId, SellerId, Timestamp};
 
-/// Chooses a product's status. What is shown follows from it and from the stock.
+/// Sets a product's status. The effective status follows from it and from the stock.
 ///
 /// # Errors
-/// [`ChangeProductError`] unless the product exists, `may_change` its seller's products and the status may follow.
+/// [`ChangeProductError`] unless the product exists, its seller passes `is_owner`, it meets
+/// `if_match` and the status may follow the current one.
 pub async fn set_product_status(
     store: &(impl ProductReader + ProductWriter),
     product: ProductId,
     status: ProductStatus,
-    may_change: impl Fn(SellerId) -> bool,
+    if_match: &IfMatch,
+    is_owner: impl Fn(SellerId) -> bool,
     now: Timestamp,
-    cause: &EventContext,
+    context: &EventContext,
 ) -> Result<Product, ChangeProductError> {
-    update_product(store, product, may_change, |product| product.set_status(status, now, cause))
-        .await
+    let decide = |product: &Product| product.set_status(status, now, context);
+    update_product(store, product, if_match, is_owner, decide).await
 }

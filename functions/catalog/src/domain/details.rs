@@ -1,12 +1,12 @@
-//! What a seller says about a product.
+//! The fields of a product that its seller sets.
 
 pub use rialto_kernel::ImageUrl;
-use rialto_kernel::{Amount, Text, text};
+use rialto_kernel::{Amount, Fields, Text, text};
 use serde::{Deserialize, Serialize};
 
 pub type Title = Text<1, 200>;
 
-/// Text of any number of lines, up to 5,000 characters in normal form C; line ends are `\n`.
+/// Multi-line text of up to 5,000 characters in normalisation form C, with `\n` as the line ending.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Description(String);
@@ -15,7 +15,7 @@ pub struct Description(String);
 pub enum DescriptionError {
     #[error("must have at most {} characters", Description::MAX)]
     TooLong,
-    #[error("must not contain control characters other than line ends")]
+    #[error("must not contain control characters other than line breaks")]
     Control,
 }
 
@@ -23,7 +23,8 @@ impl Description {
     pub const MAX: usize = 5_000;
 
     /// # Errors
-    /// [`DescriptionError`] for too many characters, or for control characters other than line ends.
+    /// [`DescriptionError`] for too many characters, or for control characters other than line
+    /// endings.
     pub fn parse(text: &str) -> Result<Self, DescriptionError> {
         let text = text::nfc(text.replace("\r\n", "\n").trim());
         if text.chars().any(|c| c.is_control() && c != '\n') {
@@ -41,20 +42,33 @@ impl Description {
     }
 }
 
-/// How many pictures a product has at most.
+/// The maximum number of a product's images.
 pub const MAX_IMAGES: usize = 10;
 
-/// The most pieces that a product begins with.
+/// The maximum initial stock of a product, in units.
 pub const MAX_INITIAL_STOCK: u32 = 1_000_000;
+
+/// Parses image URLs. `None` if any is invalid or if there are too many, which `fields` records.
+pub fn images(fields: &mut Fields, urls: &[String]) -> Option<Vec<ImageUrl>> {
+    if urls.len() > MAX_IMAGES {
+        fields.reject("images", format!("must have at most {MAX_IMAGES} URLs"));
+        return None;
+    }
+    let images = urls.iter().enumerate();
+    let images =
+        images.map(|(at, url)| fields.field(format!("images[{at}]"), ImageUrl::parse(url)));
+    // Collects twice, so that every invalid URL is recorded.
+    images.collect::<Vec<_>>().into_iter().collect()
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {} minor units", Amount::MAX)]
 pub struct PriceError;
 
-/// What a product costs: at least one minor unit.
+/// A product's price: at least one minor unit.
 ///
 /// # Errors
-/// [`PriceError`] below that, or above what an [`Amount`] can be.
+/// [`PriceError`] for less than one minor unit, or more than [`Amount::MAX`].
 pub fn price(minor_units: i64) -> Result<Amount, PriceError> {
     Amount::new(minor_units).ok().filter(|amount| !amount.is_zero()).ok_or(PriceError)
 }
@@ -63,13 +77,12 @@ pub fn price(minor_units: i64) -> Result<Amount, PriceError> {
 #[error("must be 0 to {MAX_INITIAL_STOCK}")]
 pub struct InitialStockError;
 
+/// A product's initial stock in units.
+///
 /// # Errors
 /// [`InitialStockError`] below zero or above [`MAX_INITIAL_STOCK`].
-pub fn initial_stock(pieces: i64) -> Result<u32, InitialStockError> {
-    u32::try_from(pieces)
-        .ok()
-        .filter(|pieces| *pieces <= MAX_INITIAL_STOCK)
-        .ok_or(InitialStockError)
+pub fn initial_stock(units: i64) -> Result<u32, InitialStockError> {
+    u32::try_from(units).ok().filter(|units| *units <= MAX_INITIAL_STOCK).ok_or(InitialStockError)
 }
 
 #[cfg(test)]
@@ -77,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_has_lines_but_no_other_control_characters() {
+    fn descriptions_may_contain_line_breaks_only_as_control_chars() {
         assert_eq!(
             Description::parse(" one\r\ntwo\n\nthree ").unwrap().as_str(),
             "one\ntwo\n\nthree"
@@ -90,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_keep_to_their_limits() {
+    fn prices_and_initial_stock_are_bounded() {
         assert!(price(0).is_err() && price(-1).is_err() && price(i64::MAX).is_err());
         assert_eq!(price(1).unwrap().minor_units(), 1);
         assert!(initial_stock(-1).is_err() && initial_stock(1_000_001).is_err());

@@ -1,4 +1,4 @@
-//! What products are made from, and how it is sorted: categories, brands, items.
+//! The taxonomy of the shop: categories, brands and items.
 
 use rialto_kernel::{BrandId, CategoryId, ItemId, Text};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Brand {
     pub version: u64,
 }
 
-/// The smallest unit that a product is made from.
+/// The smallest unit that products are made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     pub item_id: ItemId,
@@ -29,20 +29,20 @@ pub struct Item {
     pub version: u64,
 }
 
-/// What else is known of an item, such as its colour: up to 20 names with a value each.
+/// Further properties of an item, such as its colour: up to 20 pairs of name and value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Attributes(BTreeMap<Text<1, 50>, Text<1, 200>>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be at most {} attributes", Attributes::MAX)]
+#[error("must have at most {} attributes", Attributes::MAX)]
 pub struct AttributesError;
 
 impl Attributes {
     pub const MAX: usize = 20;
 
     /// # Errors
-    /// [`AttributesError`] for too many.
+    /// [`AttributesError`] for more than [`Attributes::MAX`] pairs.
     pub fn new(attributes: BTreeMap<Text<1, 50>, Text<1, 200>>) -> Result<Self, AttributesError> {
         if attributes.len() > Self::MAX { Err(AttributesError) } else { Ok(Self(attributes)) }
     }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_has_20_attributes_at_most() {
+    fn more_than_20_attributes_are_rejected() {
         let attributes = |number: usize| {
             let text = |at: usize| Text::parse(&at.to_string()).unwrap();
             Attributes::new((0..number).map(|at| (text(at), Text::parse("x").unwrap())).collect())

@@ -1,48 +1,51 @@
+//! The product aggregate: registered by its seller, then changed by its seller and by inventory's
+//! events.
+
 use super::{
     details::{Description, ImageUrl, Title},
+    index::IndexEntry,
     item::Item,
-    listing::IndexEntry,
     status::{self, IllegalTransition},
-    words::Tokens,
+    tokens::Tokens,
 };
 use rialto_contracts::{
     Event, EventContext,
     catalog::{ProductChanged, ProductRegistered, ProductStatus},
 };
-use rialto_kernel::{Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, Timestamp};
+use rialto_kernel::{Amount, BrandId, CategoryId, ETag, ItemId, ProductId, SellerId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Something that a seller sells.
+/// A product of a seller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     pub product_id: ProductId,
     pub seller_id: SellerId,
     pub item_id: ItemId,
-    /// The item's.
+    /// Copied from the item.
     pub category_id: CategoryId,
-    /// The item's.
+    /// Copied from the item.
     pub brand_id: BrandId,
     pub title: Title,
     pub description: Description,
     pub images: Vec<ImageUrl>,
     pub price: Amount,
-    /// Fixed from the start.
+    /// Set at registration; never changes.
     pub flash_sale: bool,
-    /// What the seller chose.
+    /// The status that the seller has set.
     pub chosen_status: ProductStatus,
-    /// What inventory last told.
+    /// Whether there is stock, by inventory's last event.
     pub in_stock: bool,
-    /// The `sequence` of the event that told it; 0 before the first.
+    /// The `sequence` of inventory's last event; 0 before the first.
     pub stock_sequence: u64,
-    /// All ratings' sum.
+    /// The sum of all ratings.
     pub rating_sum: u64,
     pub rating_count: u64,
     pub created_at: Timestamp,
-    /// Rises with every change.
+    /// Incremented by every write.
     pub version: u64,
 }
 
-/// What a seller says at first.
+/// The fields that a seller sets at registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     pub title: Title,
@@ -53,27 +56,27 @@ pub struct Registration {
     pub flash_sale: bool,
 }
 
-/// What a seller says anew; what is none stays.
+/// Changes of the fields that a seller can change; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Edit {
+pub struct ProductPatch {
     pub title: Option<Title>,
     pub description: Option<Description>,
     pub images: Option<Vec<ImageUrl>>,
     pub price: Option<Amount>,
 }
 
-/// A write: the product before, as it will be, and what is announced.
+/// A pending write: the product before, the product after, and the events to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductUpdate {
-    /// None if there is no such product yet.
+    /// `None` for a new product.
     pub before: Option<Product>,
     pub product: Product,
     pub events: Vec<Event>,
 }
 
 impl ProductUpdate {
-    /// Whether it is only for sellers who aren't closed: what is new, and what everybody sees from now on. So a list of
-    /// what a closed seller shows can only get shorter.
+    /// Whether the seller must not be closed: for new products and for those that become public. A
+    /// closed seller's list of public products can therefore only get shorter.
     #[must_use]
     pub fn requires_open_seller(&self) -> bool {
         self.before.as_ref().is_none_or(|before| self.product.is_public() && !before.is_public())
@@ -81,7 +84,7 @@ impl ProductUpdate {
 }
 
 impl Product {
-    /// A new product, made from an item. It is in stock if it begins with any.
+    /// A new product made from an item. It is in stock if its initial stock isn't zero.
     #[must_use]
     pub fn register(
         product_id: ProductId,
@@ -89,7 +92,7 @@ impl Product {
         item: &Item,
         registration: Registration,
         now: Timestamp,
-        cause: &EventContext,
+        context: &EventContext,
     ) -> ProductUpdate {
         let initial_stock = registration.initial_stock;
         let product = Self {
@@ -111,7 +114,7 @@ impl Product {
             created_at: now,
             version: 1,
         };
-        let announced = ProductRegistered {
+        let registered = ProductRegistered {
             product_id,
             seller_id,
             item_id: product.item_id,
@@ -121,32 +124,32 @@ impl Product {
             flash_sale: product.flash_sale,
             status: product.chosen_status,
         };
-        let events = vec![Event::new(&announced, product.version, 0, now, cause)];
+        let events = vec![Event::new(&registered, product.version, 0, now, context)];
         ProductUpdate { before: None, product, events }
     }
 
-    /// What everybody sees as its status.
+    /// The status that everyone sees: SOLD_OUT instead of SELL while out of stock.
     #[must_use]
     pub const fn effective_status(&self) -> ProductStatus {
-        status::shown(self.chosen_status, self.in_stock)
+        status::effective(self.chosen_status, self.in_stock)
     }
 
-    /// Whether everybody sees it.
+    /// Whether the product is visible to everyone.
     #[must_use]
     pub const fn is_public(&self) -> bool {
         status::is_public(self.effective_status())
     }
 
-    /// The ratings' average in tenths, 10 to 50, rounded; 0 without any.
+    /// The average rating in tenths, 10 to 50, rounded; 0 without ratings.
     #[must_use]
     pub fn rating_tenths(&self) -> u8 {
         let tenths = (self.rating_sum * 10 + self.rating_count / 2).checked_div(self.rating_count);
         tenths.and_then(|tenths| u8::try_from(tenths).ok()).unwrap_or(0)
     }
 
-    /// What lists hold of it; nothing while it isn't public.
+    /// The product's entry in the index; `None` while it isn't public.
     #[must_use]
-    pub fn entry(&self) -> Option<IndexEntry> {
+    pub fn index_entry(&self) -> Option<IndexEntry> {
         self.is_public().then(|| IndexEntry {
             product_id: self.product_id,
             seller_id: self.seller_id,
@@ -158,47 +161,54 @@ impl Product {
         })
     }
 
-    /// The product with what its seller says anew.
+    /// The product's entity tag: of what PATCH and PUT can change, so that neither stock nor
+    /// ratings affect it.
+    #[must_use]
+    pub fn etag(&self) -> ETag {
+        ETag::of(&(&self.title, &self.description, &self.images, self.price, self.chosen_status))
+    }
+
+    /// Changes the fields that the seller can change.
     ///
     /// # Errors
-    /// [`IllegalTransition`] once it is UNREGISTERED.
-    pub fn edit(
+    /// [`IllegalTransition`] if the product is UNREGISTERED.
+    pub fn apply_patch(
         &self,
-        edit: &Edit,
+        patch: &ProductPatch,
         now: Timestamp,
-        cause: &EventContext,
+        context: &EventContext,
     ) -> Result<ProductUpdate, IllegalTransition> {
         if self.chosen_status == ProductStatus::Unregistered {
             return Err(IllegalTransition { state: self.chosen_status });
         }
-        let edit = edit.clone();
+        let patch = patch.clone();
         let after = Self {
-            title: edit.title.unwrap_or_else(|| self.title.clone()),
-            description: edit.description.unwrap_or_else(|| self.description.clone()),
-            images: edit.images.unwrap_or_else(|| self.images.clone()),
-            price: edit.price.unwrap_or(self.price),
+            title: patch.title.unwrap_or_else(|| self.title.clone()),
+            description: patch.description.unwrap_or_else(|| self.description.clone()),
+            images: patch.images.unwrap_or_else(|| self.images.clone()),
+            price: patch.price.unwrap_or(self.price),
             ..self.clone()
         };
-        Ok(self.update_to(after, now, cause))
+        Ok(self.update_to(after, now, context))
     }
 
-    /// The product with another status.
+    /// Changes the status that the seller has set.
     ///
     /// # Errors
-    /// [`IllegalTransition`] unless that status may follow the chosen one.
+    /// [`IllegalTransition`] unless `status` may follow the current one.
     pub fn set_status(
         &self,
         status: ProductStatus,
         now: Timestamp,
-        cause: &EventContext,
+        context: &EventContext,
     ) -> Result<ProductUpdate, IllegalTransition> {
-        if !status::may_follow(self.chosen_status, status) {
+        if !status::is_legal_transition(self.chosen_status, status) {
             return Err(IllegalTransition { state: self.chosen_status });
         }
-        Ok(self.update_to(Self { chosen_status: status, ..self.clone() }, now, cause))
+        Ok(self.update_to(Self { chosen_status: status, ..self.clone() }, now, context))
     }
 
-    /// The product as inventory tells of its stock; nothing if something newer was heard.
+    /// Applies an event of inventory; `None` if a newer event has been applied already.
     #[must_use]
     pub fn apply_stock_event(&self, in_stock: bool, sequence: u64) -> Option<ProductUpdate> {
         (sequence > self.stock_sequence).then(|| {
@@ -208,14 +218,14 @@ impl Product {
         })
     }
 
-    /// Announces the change if the event would say anything new.
-    fn update_to(&self, after: Self, now: Timestamp, cause: &EventContext) -> ProductUpdate {
+    /// The update to `after`, with an event only if a field that the event carries has changed.
+    fn update_to(&self, after: Self, now: Timestamp, context: &EventContext) -> ProductUpdate {
         let product = Self { version: self.version + 1, ..after };
-        let announced = product.to_event();
-        let events = if announced == self.to_event() {
+        let changed = product.to_event();
+        let events = if changed == self.to_event() {
             Vec::new()
         } else {
-            vec![Event::new(&announced, product.version, 0, now, cause)]
+            vec![Event::new(&changed, product.version, 0, now, context)]
         };
         ProductUpdate { before: Some(self.clone()), product, events }
     }
@@ -244,30 +254,30 @@ mod tests {
     }
 
     #[test]
-    fn a_registration_is_announced_with_its_stock() {
-        let change = registered(100, "s", "Red shoe", 7);
-        assert_eq!((change.events.len(), change.product.version), (1, 1));
-        let event = &change.events[0];
+    fn a_registration_emits_an_event_with_the_initial_stock() {
+        let update = registered(100, "s", "Red shoe", 7);
+        assert_eq!((update.events.len(), update.product.version), (1, 1));
+        let event = &update.events[0];
         assert_eq!((event.kind.as_str(), event.sequence), ("ProductRegistered", 1));
         assert_eq!((&event.data["initial_stock"], &event.data["price"]), (&7.into(), &100.into()));
         assert_eq!(event.data["status"], "REGISTERED");
     }
 
-    fn chosen(product: &Product, status: ProductStatus) -> Product {
+    fn with_status(product: &Product, status: ProductStatus) -> Product {
         product.set_status(status, NOW, &EventContext::default()).unwrap().product
     }
 
     #[test]
-    fn stock_events_in_any_order_lead_to_the_newest() {
-        let sold = chosen(&product(5), Sell);
-        let newest_last = [(false, 3), (true, 4), (false, 7)];
+    fn the_newest_stock_event_wins_in_any_order() {
+        let sold = with_status(&product(5), Sell);
+        let events = [(false, 3), (true, 4), (false, 7)];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let mut product = sold.clone();
             for at in order {
-                let (in_stock, sequence) = newest_last[at];
-                if let Some(change) = product.apply_stock_event(in_stock, sequence) {
-                    assert!(change.events.is_empty());
-                    product = change.product;
+                let (in_stock, sequence) = events[at];
+                if let Some(update) = product.apply_stock_event(in_stock, sequence) {
+                    assert!(update.events.is_empty());
+                    product = update.product;
                 }
             }
             assert_eq!((product.in_stock, product.stock_sequence), (false, 7), "{order:?}");
@@ -281,43 +291,54 @@ mod tests {
     }
 
     #[test]
-    fn without_initial_stock_a_product_shows_sold_out() {
-        assert_eq!(chosen(&product(0), Sell).effective_status(), SoldOut);
-        assert_eq!(chosen(&product(1), Sell).effective_status(), Sell);
-        assert_eq!(chosen(&product(1), SoldOut).effective_status(), SoldOut);
+    fn products_without_initial_stock_are_sold_out() {
+        assert_eq!(with_status(&product(0), Sell).effective_status(), SoldOut);
+        assert_eq!(with_status(&product(1), Sell).effective_status(), Sell);
+        assert_eq!(with_status(&product(1), SoldOut).effective_status(), SoldOut);
     }
 
     #[test]
-    fn only_what_the_event_carries_is_announced_and_every_change_counts() {
+    fn events_are_emitted_only_for_fields_that_they_carry() {
         let product = product(5);
-        let edit = |edit: Edit| product.edit(&edit, NOW, &EventContext::default()).unwrap();
-        let described = edit(Edit {
+        let patched = |patch: ProductPatch| {
+            product.apply_patch(&patch, NOW, &EventContext::default()).unwrap()
+        };
+        let described = patched(ProductPatch {
             description: Some(Description::parse("soft").unwrap()),
-            ..Edit::default()
+            ..ProductPatch::default()
         });
         assert_eq!((described.product.version, described.events.len()), (2, 0));
-        let same = edit(Edit { price: Some(product.price), ..Edit::default() });
+        let same = patched(ProductPatch { price: Some(product.price), ..ProductPatch::default() });
         assert_eq!((same.product.version, same.events.len()), (2, 0));
-        let dearer = edit(Edit { price: Some(Amount::new(101).unwrap()), ..Edit::default() });
+        let dearer = patched(ProductPatch {
+            price: Some(Amount::new(101).unwrap()),
+            ..ProductPatch::default()
+        });
         assert_eq!(dearer.events[0].data["price"], 101);
         assert_eq!(dearer.events[0].sequence, 2);
-        let chosen = product.set_status(SoldOut, NOW, &EventContext::default()).unwrap();
-        assert_eq!(chosen.events[0].data["status"], "SOLD_OUT");
+        let sold_out = product.set_status(SoldOut, NOW, &EventContext::default()).unwrap();
+        assert_eq!(sold_out.events[0].data["status"], "SOLD_OUT");
     }
 
     #[test]
-    fn an_unregistered_product_stays_as_it_is() {
-        let gone = chosen(&product(5), Unregistered);
-        let refused = IllegalTransition { state: Unregistered };
-        assert_eq!(gone.edit(&Edit::default(), NOW, &EventContext::default()), Err(refused));
+    fn an_unregistered_product_cannot_be_changed() {
+        let unregistered = with_status(&product(5), Unregistered);
+        let illegal = IllegalTransition { state: Unregistered };
+        assert_eq!(
+            unregistered.apply_patch(&ProductPatch::default(), NOW, &EventContext::default()),
+            Err(illegal)
+        );
         for status in [Registered, Sell, SoldOut, Unregistered] {
-            assert_eq!(gone.set_status(status, NOW, &EventContext::default()), Err(refused));
+            assert_eq!(
+                unregistered.set_status(status, NOW, &EventContext::default()),
+                Err(illegal)
+            );
         }
-        assert!(!gone.is_public());
+        assert!(!unregistered.is_public());
     }
 
     #[test]
-    fn an_average_is_rounded_to_tenths() {
+    fn average_ratings_are_rounded_to_tenths() {
         let rated = |rating_sum, rating_count| {
             Product { rating_sum, rating_count, ..product(1) }.rating_tenths()
         };
@@ -330,38 +351,67 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_seller_gets_nothing_new_and_shows_nothing_more() {
+    fn new_and_newly_public_products_require_an_open_seller() {
         let registered = registered(100, "s", "Red shoe", 7);
         assert!(registered.requires_open_seller());
         let product = registered.product;
-        let choose = |product: &Product, status| {
+        let update = |product: &Product, status| {
             product.set_status(status, NOW, &EventContext::default()).unwrap()
         };
-        for (from, to, needs) in [
+        for (from, to, required) in [
             (&product, Sell, true),
             (&product, SoldOut, true),
             (&product, Unregistered, false),
-            (&chosen(&product, SoldOut), Sell, false),
-            (&chosen(&product, Sell), Unregistered, false),
+            (&with_status(&product, SoldOut), Sell, false),
+            (&with_status(&product, Sell), Unregistered, false),
         ] {
             assert_eq!(
-                choose(from, to).requires_open_seller(),
-                needs,
+                update(from, to).requires_open_seller(),
+                required,
                 "{:?} {to:?}",
                 from.chosen_status
             );
         }
         assert!(
-            !chosen(&product, Sell).apply_stock_event(false, 3).unwrap().requires_open_seller()
+            !with_status(&product, Sell)
+                .apply_stock_event(false, 3)
+                .unwrap()
+                .requires_open_seller()
         );
     }
 
     #[test]
-    fn only_public_products_are_listed() {
+    fn only_public_products_are_indexed() {
         let registered = product(5);
-        assert_eq!(registered.entry(), None);
-        let listed = chosen(&registered, Sell).entry().unwrap();
-        assert_eq!(listed.words, Tokens::of("red shoe"));
-        assert_eq!(chosen(&chosen(&registered, Sell), Unregistered).entry(), None);
+        assert_eq!(registered.index_entry(), None);
+        let entry = with_status(&registered, Sell).index_entry().unwrap();
+        assert_eq!(entry.words, Tokens::of("red shoe"));
+        assert_eq!(with_status(&with_status(&registered, Sell), Unregistered).index_entry(), None);
+    }
+
+    #[test]
+    fn the_etag_covers_what_the_seller_can_change() {
+        let product = product(5);
+        for patch in [
+            ProductPatch { title: Some(Title::parse("Blue shoe").unwrap()), ..Default::default() },
+            ProductPatch {
+                description: Some(Description::parse("soft").unwrap()),
+                ..Default::default()
+            },
+            ProductPatch {
+                images: Some(vec![ImageUrl::parse("https://img.example/a").unwrap()]),
+                ..Default::default()
+            },
+            ProductPatch { price: Some(Amount::new(7).unwrap()), ..Default::default() },
+        ] {
+            let patched = product.apply_patch(&patch, NOW, &EventContext::default()).unwrap();
+            assert_ne!(patched.product.etag(), product.etag(), "{patch:?}");
+        }
+        assert_ne!(with_status(&product, SoldOut).etag(), product.etag());
+
+        let out_of_stock = product.apply_stock_event(false, 3).unwrap().product;
+        assert_eq!(out_of_stock.etag(), product.etag());
+        let rated = Product { rating_sum: 9, rating_count: 2, ..product.clone() };
+        assert_eq!(rated.etag(), product.etag());
     }
 }

@@ -1,13 +1,13 @@
-//! What is looked for, and how a chunk of a list becomes a part of a page.
+//! Product search: the index entries that match, and their batch-wise selection for a page.
 
 use super::{
-    listing::{IndexEntry, IndexKey, Sort},
+    index::{IndexEntry, IndexKey, Sort},
     product::Product,
-    words::Tokens,
+    tokens::Tokens,
 };
 use rialto_kernel::{Amount, BrandId, CategoryId, ProductId, SellerId};
 
-/// Which public products are looked for, in which order.
+/// The filters and the order of a product search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
     pub category: Option<CategoryId>,
@@ -15,58 +15,66 @@ pub struct Search {
     pub seller: Option<SellerId>,
     pub price_min: Option<Amount>,
     pub price_max: Option<Amount>,
-    /// The title has all of these.
-    pub words: Tokens,
+    /// The words that the title must contain, all of them. A query without a word in it matches
+    /// nothing.
+    pub query: Option<Tokens>,
     pub sort: Sort,
 }
 
-/// Entries of one list in order.
+/// Consecutive entries under one index key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     pub entries: Vec<IndexEntry>,
-    /// Whether there may be more behind them.
-    pub more: bool,
+    /// Whether there may be more entries after these.
+    pub has_more: bool,
 }
 
-/// What of a chunk goes onto a page.
+/// The part of a batch that goes onto a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageSlice {
     pub products: Vec<ProductId>,
-    /// The place of the last entry that was looked at.
-    pub last: Option<String>,
-    /// Nothing behind it can match.
-    pub ended: bool,
+    /// The sort key of the last entry that was examined.
+    pub last_key: Option<String>,
+    /// Whether no later entry can match.
+    pub is_last: bool,
 }
 
 impl Search {
-    /// The lists that hold everything looked for: any one of them will do.
+    /// Whether no product can match: the query has no word in it.
     #[must_use]
-    pub fn lists(&self) -> Vec<IndexKey> {
-        let mut lists: Vec<IndexKey> =
-            self.words.iter().map(|word| IndexKey::Word(word.to_owned())).collect();
-        lists.extend(self.seller.map(IndexKey::Seller));
-        lists.extend(self.brand.map(IndexKey::Brand));
-        lists.extend(self.category.map(IndexKey::Category));
-        if lists.is_empty() {
-            lists.push(IndexKey::All);
-        }
-        lists
+    pub fn matches_nothing(&self) -> bool {
+        self.query.as_ref().is_some_and(Tokens::is_empty)
     }
 
-    /// Whether a list holds products that aren't looked for.
+    /// The index keys under each of which all matching products are found. Any one of them is
+    /// enough.
+    #[must_use]
+    pub fn index_keys(&self) -> Vec<IndexKey> {
+        let words = self.query.iter().flat_map(Tokens::iter);
+        let mut keys: Vec<IndexKey> = words.map(|word| IndexKey::Word(word.to_owned())).collect();
+        keys.extend(self.seller.map(IndexKey::Seller));
+        keys.extend(self.brand.map(IndexKey::Brand));
+        keys.extend(self.category.map(IndexKey::Category));
+        if keys.is_empty() {
+            keys.push(IndexKey::All);
+        }
+        keys
+    }
+
+    /// Whether an index key may also have entries that don't match.
     #[must_use]
     pub fn needs_filtering(&self) -> bool {
         let by_price = self.price_min.is_some() || self.price_max.is_some();
-        self.lists().len() > 1 || (by_price && self.sort != Sort::Price)
+        self.index_keys().len() > 1 || (by_price && self.sort != Sort::Price)
     }
 
-    /// Behind which place to begin.
+    /// The sort key after which to start; `None` for the first entry.
     #[must_use]
-    pub fn start(&self) -> Option<String> {
-        self.price_min.filter(|_| self.sort == Sort::Price).map(Sort::price)
+    pub fn start_key(&self) -> Option<String> {
+        self.price_min.filter(|_| self.sort == Sort::Price).map(Sort::price_prefix)
     }
 
-    /// Whether an entry is one of what is looked for.
+    /// Whether an entry matches all filters.
     #[must_use]
     pub fn matches(&self, entry: &IndexEntry) -> bool {
         self.category.is_none_or(|category| entry.category_id == category)
@@ -74,80 +82,87 @@ impl Search {
             && self.seller.is_none_or(|seller| entry.seller_id == seller)
             && self.price_min.is_none_or(|min| entry.price >= min)
             && self.price_max.is_none_or(|max| entry.price <= max)
-            && entry.words.contain(&self.words)
+            && self.query.as_ref().is_none_or(|query| entry.words.contains_all(query))
     }
 
-    /// Whether the product itself, as it is now, is one of what is looked for.
+    /// Whether a product in its current state is public and matches all filters.
     #[must_use]
     pub fn matches_product(&self, product: &Product) -> bool {
-        product.entry().is_some_and(|entry| self.matches(&entry))
+        product.index_entry().is_some_and(|entry| self.matches(&entry))
     }
 
-    /// Takes up to `room` products out of a chunk.
+    /// Selects up to `limit` matching products of a batch.
     #[must_use]
-    pub fn fill_page(&self, chunk: &Batch, room: usize) -> PageSlice {
-        let mut taken = PageSlice { products: Vec::new(), last: None, ended: false };
-        for (at, entry) in chunk.entries.iter().enumerate() {
+    pub fn fill_page(&self, batch: &Batch, limit: usize) -> PageSlice {
+        let mut slice = PageSlice { products: Vec::new(), last_key: None, is_last: false };
+        for (at, entry) in batch.entries.iter().enumerate() {
             if self.sort == Sort::Price && self.price_max.is_some_and(|max| entry.price > max) {
-                taken.ended = true;
-                return taken;
+                slice.is_last = true;
+                return slice;
             }
-            taken.last = Some(self.sort.sort_key(entry));
+            slice.last_key = Some(self.sort.sort_key(entry));
             if self.matches(entry) {
-                taken.products.push(entry.product_id);
+                slice.products.push(entry.product_id);
             }
-            if taken.products.len() == room && at + 1 < chunk.entries.len() {
-                return taken;
+            if slice.products.len() == limit && at + 1 < batch.entries.len() {
+                return slice;
             }
         }
-        taken.ended = !chunk.more || chunk.entries.is_empty();
-        taken
+        slice.is_last = !batch.has_more || batch.entries.is_empty();
+        slice
     }
 
-    /// Which of several lists holds the least, going by a chunk of each from its beginning: the shortest that is whole,
-    /// or else the one whose chunk reaches furthest in the order, because its products lie furthest apart.
+    /// The index of the key with the fewest entries, estimated by the first batch of each: the
+    /// shortest complete one, or else the one whose batch spans most of the order, because its
+    /// entries are the sparsest.
     #[must_use]
-    pub fn most_selective(&self, chunks: &[Batch]) -> usize {
-        let whole = chunks.iter().enumerate().filter(|(_, chunk)| !chunk.more);
-        if let Some((at, _)) = whole.min_by_key(|(_, chunk)| chunk.entries.len()) {
+    pub fn most_selective(&self, batches: &[Batch]) -> usize {
+        let complete = batches.iter().enumerate().filter(|(_, batch)| !batch.has_more);
+        if let Some((at, _)) = complete.min_by_key(|(_, batch)| batch.entries.len()) {
             return at;
         }
-        let reach = |chunk: &Batch| chunk.entries.last().map(|entry| self.sort.sort_key(entry));
-        let reaches = chunks.iter().map(reach).enumerate();
-        let furthest = if self.sort.descends() {
-            reaches.min_by(|(_, a), (_, b)| a.cmp(b))
+        let last_key = |batch: &Batch| batch.entries.last().map(|entry| self.sort.sort_key(entry));
+        let last_keys = batches.iter().map(last_key).enumerate();
+        let sparsest = if self.sort.is_descending() {
+            last_keys.min_by(|(_, a), (_, b)| a.cmp(b))
         } else {
-            // Of equals `max_by` gives the last; the first is as good and the same for every order.
-            reaches.rev().max_by(|(_, a), (_, b)| a.cmp(b))
+            // `max_by` returns the last of equals; reversed, the first, as `min_by` does.
+            last_keys.rev().max_by(|(_, a), (_, b)| a.cmp(b))
         };
-        furthest.map_or(0, |(at, _)| at)
+        sparsest.map_or(0, |(at, _)| at)
     }
 }
 
-/// Where a search goes on: in which of its lists, behind which place.
+/// The position at which a search continues, as cursors carry it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    pub list: usize,
-    pub last: String,
+pub struct SearchPosition {
+    /// Which of [`Search::index_keys`] is read.
+    pub index_key: usize,
+    /// The sort key of the last entry that was examined.
+    pub last_key: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a cursor of this list")]
-pub struct PositionError;
+pub struct SearchPositionError;
 
-impl Position {
+impl SearchPosition {
     /// # Errors
-    /// [`PositionError`] for a text that isn't a position in one of `lists` lists.
-    pub fn parse(text: &str, lists: usize) -> Result<Self, PositionError> {
-        let (list, last) = text.split_once('@').ok_or(PositionError)?;
-        let list = list.parse().ok().filter(|list| *list < lists).ok_or(PositionError)?;
-        if last.is_empty() { Err(PositionError) } else { Ok(Self { list, last: last.to_owned() }) }
+    /// [`SearchPositionError`] for a text that isn't a position in a search by `index_keys` keys.
+    pub fn parse(text: &str, index_keys: usize) -> Result<Self, SearchPositionError> {
+        let (index_key, last_key) = text.split_once('@').ok_or(SearchPositionError)?;
+        let index_key = index_key.parse().ok().filter(|at| *at < index_keys);
+        let index_key = index_key.ok_or(SearchPositionError)?;
+        if last_key.is_empty() {
+            return Err(SearchPositionError);
+        }
+        Ok(Self { index_key, last_key: last_key.to_owned() })
     }
 }
 
-impl std::fmt::Display for Position {
+impl std::fmt::Display for SearchPosition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}@{}", self.list, self.last)
+        write!(f, "{}@{}", self.index_key, self.last_key)
     }
 }
 
@@ -172,83 +187,91 @@ mod tests {
         Amount::new(price).unwrap()
     }
 
-    fn chunk(millis: &[i64], more: bool) -> Batch {
+    fn batch(millis: &[i64], has_more: bool) -> Batch {
         Batch {
             entries: millis.iter().map(|millis| entry(*millis, *millis, "red shoe")).collect(),
-            more,
+            has_more,
         }
     }
 
     fn red() -> Search {
-        Search { words: Tokens::of("red"), ..Search::default() }
+        Search { query: Some(Tokens::of("red")), ..Search::default() }
     }
 
     #[test]
-    fn every_filter_filters() {
+    fn entries_must_match_every_filter() {
         let entry = entry(1, 100, "red shoe");
-        let other = |search: Search| search.matches(&entry);
-        assert!(other(Search::default()));
-        assert!(other(Search {
+        let matches = |search: Search| search.matches(&entry);
+        assert!(matches(Search::default()));
+        assert!(matches(Search {
             price_min: Some(amount(100)),
             price_max: Some(amount(100)),
             ..red()
         }));
-        assert!(!other(Search { price_min: Some(amount(101)), ..red() }));
-        assert!(!other(Search { price_max: Some(amount(99)), ..red() }));
-        assert!(!other(Search { words: Tokens::of("red boot"), ..red() }));
-        assert!(!other(Search { seller: Some(SellerId::derive(&[b"x"])), ..red() }));
-        assert!(!other(Search { brand: Some(BrandId::derive(&[b"x"])), ..red() }));
-        assert!(!other(Search { category: Some(CategoryId::derive(&[b"x"])), ..red() }));
-        assert!(other(Search { category: Some(CategoryId::derive(&[b"c"])), ..red() }));
+        assert!(!matches(Search { price_min: Some(amount(101)), ..red() }));
+        assert!(!matches(Search { price_max: Some(amount(99)), ..red() }));
+        assert!(!matches(Search { query: Some(Tokens::of("red boot")), ..red() }));
+        assert!(!matches(Search { seller: Some(SellerId::derive(&[b"x"])), ..red() }));
+        assert!(!matches(Search { brand: Some(BrandId::derive(&[b"x"])), ..red() }));
+        assert!(!matches(Search { category: Some(CategoryId::derive(&[b"x"])), ..red() }));
+        assert!(matches(Search { category: Some(CategoryId::derive(&[b"c"])), ..red() }));
     }
 
     #[test]
-    fn a_page_ends_where_it_is_full() {
-        let chunk = chunk(&[5, 4, 3], false);
-        let taken = red().fill_page(&chunk, 2);
-        assert_eq!(taken.products.len(), 2);
-        assert_eq!(taken.last, Some(Sort::Newest.sort_key(&chunk.entries[1])));
-        assert!(!taken.ended);
-        assert!(red().fill_page(&chunk, 3).ended);
-        assert!(!red().fill_page(&Batch { more: true, ..chunk }, 3).ended);
-        assert!(red().fill_page(&Batch { entries: Vec::new(), more: true }, 3).ended);
+    fn a_query_without_a_word_matches_nothing() {
+        let query = |text| Search { query: Some(Tokens::of(text)), ..Search::default() };
+        assert!(query("!?").matches_nothing());
+        assert!(!query("a!").matches_nothing());
+        assert!(!Search::default().matches_nothing());
     }
 
     #[test]
-    fn the_order_of_prices_begins_and_ends_with_the_range() {
+    fn a_page_ends_when_it_is_full() {
+        let batch = batch(&[5, 4, 3], false);
+        let slice = red().fill_page(&batch, 2);
+        assert_eq!(slice.products.len(), 2);
+        assert_eq!(slice.last_key, Some(Sort::Newest.sort_key(&batch.entries[1])));
+        assert!(!slice.is_last);
+        assert!(red().fill_page(&batch, 3).is_last);
+        assert!(!red().fill_page(&Batch { has_more: true, ..batch }, 3).is_last);
+        assert!(red().fill_page(&Batch { entries: Vec::new(), has_more: true }, 3).is_last);
+    }
+
+    #[test]
+    fn a_search_by_price_reads_only_the_range() {
         let search = Search {
             price_min: Some(amount(2)),
             price_max: Some(amount(3)),
             sort: Sort::Price,
             ..Search::default()
         };
-        assert!(search.start().unwrap() < Sort::Price.sort_key(&entry(1, 2, "a")));
-        assert!(search.start().unwrap() > Sort::Price.sort_key(&entry(1, 1, "a")));
-        let taken = search.fill_page(&chunk(&[2, 3, 4], true), 10);
-        assert!(taken.ended);
-        assert_eq!(taken.products.len(), 2);
+        assert!(search.start_key().unwrap() < Sort::Price.sort_key(&entry(1, 2, "a")));
+        assert!(search.start_key().unwrap() > Sort::Price.sort_key(&entry(1, 1, "a")));
+        let slice = search.fill_page(&batch(&[2, 3, 4], true), 10);
+        assert!(slice.is_last);
+        assert_eq!(slice.products.len(), 2);
     }
 
     #[test]
-    fn the_list_that_is_whole_and_shortest_is_read() {
-        let chunks = [chunk(&[9, 1], true), chunk(&[9, 8, 7], false), chunk(&[9, 8], false)];
-        assert_eq!(red().most_selective(&chunks), 2);
+    fn the_shortest_complete_batch_is_the_most_selective() {
+        let batches = [batch(&[9, 1], true), batch(&[9, 8, 7], false), batch(&[9, 8], false)];
+        assert_eq!(red().most_selective(&batches), 2);
     }
 
     #[test]
-    fn otherwise_the_list_whose_products_lie_furthest_apart_is_read() {
-        assert_eq!(red().most_selective(&[chunk(&[9, 8], true), chunk(&[9, 2], true)]), 1);
+    fn the_sparsest_incomplete_batch_is_the_most_selective() {
+        assert_eq!(red().most_selective(&[batch(&[9, 8], true), batch(&[9, 2], true)]), 1);
         let by_price = Search { sort: Sort::Price, ..red() };
-        assert_eq!(by_price.most_selective(&[chunk(&[1, 8], true), chunk(&[1, 2], true)]), 0);
+        assert_eq!(by_price.most_selective(&[batch(&[1, 8], true), batch(&[1, 2], true)]), 0);
     }
 
     #[test]
-    fn a_position_reads_back_and_names_one_of_the_lists() {
-        let position = Position { list: 1, last: "0000000000002#prd_x".to_owned() };
-        assert_eq!(Position::parse(&position.to_string(), 2), Ok(position.clone()));
-        assert_eq!(Position::parse(&position.to_string(), 1), Err(PositionError));
+    fn a_position_is_parsed_within_the_number_of_keys() {
+        let position = SearchPosition { index_key: 1, last_key: "0000000000002#prd_x".to_owned() };
+        assert_eq!(SearchPosition::parse(&position.to_string(), 2), Ok(position.clone()));
+        assert_eq!(SearchPosition::parse(&position.to_string(), 1), Err(SearchPositionError));
         for bad in ["", "1", "1@", "@x", "-1@x"] {
-            assert_eq!(Position::parse(bad, 2), Err(PositionError), "{bad}");
+            assert_eq!(SearchPosition::parse(bad, 2), Err(SearchPositionError), "{bad}");
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What a seller chooses for a product, and what is shown of it.
+//! The status of a product: the one its seller has set, and the effective one.
 
 use rialto_contracts::catalog::ProductStatus;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not REGISTERED, SELL, SOLD_OUT or UNREGISTERED")]
+#[error("must be REGISTERED, SELL, SOLD_OUT or UNREGISTERED")]
 pub struct StatusError;
 
 /// # Errors
-/// [`StatusError`] for any other word.
+/// [`StatusError`] for any other text.
 pub fn parse(text: &str) -> Result<ProductStatus, StatusError> {
     use ProductStatus::{Registered, Sell, SoldOut, Unregistered};
     [Registered, Sell, SoldOut, Unregistered]
@@ -16,17 +16,17 @@ pub fn parse(text: &str) -> Result<ProductStatus, StatusError> {
         .ok_or(StatusError)
 }
 
-/// A product's state doesn't allow this.
+/// The product's status doesn't allow the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the product is {}", state.as_str())]
 pub struct IllegalTransition {
-    /// What the seller has chosen.
+    /// The status that the seller has set.
     pub state: ProductStatus,
 }
 
-/// Whether a seller may go from one status to another.
+/// Whether a seller may change the status from `from` to `to`.
 #[must_use]
-pub const fn may_follow(from: ProductStatus, to: ProductStatus) -> bool {
+pub const fn is_legal_transition(from: ProductStatus, to: ProductStatus) -> bool {
     use ProductStatus::{Registered, Sell, SoldOut, Unregistered};
     matches!(
         (from, to),
@@ -36,16 +36,17 @@ pub const fn may_follow(from: ProductStatus, to: ProductStatus) -> bool {
     )
 }
 
-/// What is shown: what the seller chose, but that nothing is sold without stock.
+/// The effective status: the one that the seller has set, but SOLD_OUT instead of SELL while out of
+/// stock.
 #[must_use]
-pub const fn shown(chosen: ProductStatus, in_stock: bool) -> ProductStatus {
+pub const fn effective(chosen: ProductStatus, in_stock: bool) -> ProductStatus {
     match chosen {
         ProductStatus::Sell if !in_stock => ProductStatus::SoldOut,
         chosen => chosen,
     }
 }
 
-/// Whether everybody sees products of this status.
+/// Whether products of this effective status are visible to everyone.
 #[must_use]
 pub const fn is_public(status: ProductStatus) -> bool {
     matches!(status, ProductStatus::Sell | ProductStatus::SoldOut)
@@ -63,7 +64,7 @@ mod tests {
         let legal: Vec<_> = ALL
             .into_iter()
             .flat_map(|from| ALL.map(|to| (from, to)))
-            .filter(|(from, to)| may_follow(*from, *to))
+            .filter(|(from, to)| is_legal_transition(*from, *to))
             .collect();
         assert_eq!(
             legal,
@@ -80,17 +81,17 @@ mod tests {
     }
 
     #[test]
-    fn without_stock_what_is_sold_shows_as_sold_out() {
-        assert_eq!(shown(Sell, true), Sell);
-        assert_eq!(shown(Sell, false), SoldOut);
+    fn products_on_sale_are_sold_out_while_out_of_stock() {
+        assert_eq!(effective(Sell, true), Sell);
+        assert_eq!(effective(Sell, false), SoldOut);
         for chosen in [Registered, SoldOut, Unregistered] {
-            assert_eq!(shown(chosen, true), chosen);
-            assert_eq!(shown(chosen, false), chosen);
+            assert_eq!(effective(chosen, true), chosen);
+            assert_eq!(effective(chosen, false), chosen);
         }
     }
 
     #[test]
-    fn a_status_reads_back() {
+    fn every_status_is_parsed_from_its_text() {
         for status in ALL {
             assert_eq!(parse(status.as_str()), Ok(status));
         }

@@ -1,49 +1,32 @@
-use super::{
-    get_product::{currency, open},
-    register_product::{OwnProductBody, images},
-};
+use super::{route_state::RouteState, views::OwnProductBody};
 use crate::{
-    adapters::dynamodb::DynamoCatalog,
     application::change_product::{ChangeProductError, change_product},
     domain::{
         details::{self, Description, Title},
-        product::Edit,
+        product::ProductPatch,
     },
 };
 use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Fields, Invalid, ProductId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, ProblemCode, Request, Response},
-    settings::Settings,
-};
+use rialto_lambda::http::{self, Data, Problem, ProblemCode, Request, Response};
 use serde::Deserialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("catalog-change-product", build);
+    http::serve("catalog-change-product", |app| http::handler(RouteState::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, settings) = open(app);
-    Arc::new(move |request| {
-        let (store, settings) = (store.clone(), Arc::clone(&settings));
-        Box::pin(async move { handle(&store, &settings, &request).await })
-    })
-}
-
-/// At least one field; what is left out stays.
+/// At least one field. Fields that are left out stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1)]
 pub struct ChangeProductRequest {
     #[schema(min_length = 1, max_length = 200)]
     title: Option<String>,
-    /// Any number of lines.
+    /// May have several lines.
     #[schema(max_length = 5000)]
     description: Option<String>,
-    /// `https` URLs, instead of all that there were.
+    /// `https` URLs, which replace all existing ones.
     #[schema(max_items = 10)]
     images: Option<Vec<String>>,
     /// In minor units of the shop's currency.
@@ -52,46 +35,52 @@ pub struct ChangeProductRequest {
 }
 
 impl ChangeProductRequest {
-    fn parse(self) -> Result<Edit, Invalid> {
+    fn parse(self) -> Result<ProductPatch, Invalid> {
         let mut fields = Fields::default();
-        let edit = Edit {
+        let patch = ProductPatch {
             title: self.title.and_then(|title| fields.field("title", Title::parse(&title))),
             description: self.description.and_then(|description| {
                 fields.field("description", Description::parse(&description))
             }),
-            images: self.images.and_then(|urls| images(&mut fields, &urls)),
+            images: self.images.and_then(|urls| details::images(&mut fields, &urls)),
             price: self.price.and_then(|price| fields.field("price", details::price(price))),
         };
-        let edit = fields.build(Some(edit))?;
-        if edit == Edit::default() {
+        let patch = fields.build(Some(patch))?;
+        if patch == ProductPatch::default() {
             return Err(Invalid::field("body", "must have title, description, images or price"));
         }
-        Ok(edit)
+        Ok(patch)
     }
 }
 
-/// Change a product
+/// Update a product
 ///
-/// For its seller and supervisors, unless it is UNREGISTERED.
+/// For the product's seller and supervisors, unless it is UNREGISTERED.
 #[utoipa::path(
     patch, path = "/products/{product_id}",
-    params(("product_id" = ProductId, Path)),
+    params(
+        ("product_id" = ProductId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "`*` or a list of the product's entity tags: 412 if it has another one."),
+    ),
     request_body = ChangeProductRequest,
-    responses((status = 200, body = Data<OwnProductBody>)),
+    responses(
+        (status = 200, body = Data<OwnProductBody>, headers(
+            ("ETag" = String, description = "Changes with what the seller can change."),
+        )),
+    ),
 )]
-pub(crate) async fn handle(
-    store: &DynamoCatalog,
-    settings: &Settings,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let product = request.path("product_id")?;
-    let edit = request.json::<ChangeProductRequest>()?.parse()?;
-    let currency = currency(settings).await?;
-    let may_change = |seller| caller.acts_for_seller(seller);
-    let cause = request.cause();
-    let product = change_product(store, product, &edit, may_change, request.now(), &cause).await?;
-    Ok(Response::ok(&OwnProductBody::new(&product, currency)))
+    let patch = request.json::<ChangeProductRequest>()?.parse()?;
+    let if_match = request.if_match()?;
+    let currency = state.currency().await?;
+    let is_owner = |seller| caller.acts_for_seller(seller);
+    let (now, context) = (request.now(), request.cause());
+    let product =
+        change_product(&state.store, product, &patch, &if_match, is_owner, now, &context).await?;
+    Ok(Response::ok(&OwnProductBody::new(&product, currency)).etag(&product.etag()))
 }
 
 impl From<ChangeProductError> for Problem {
@@ -99,8 +88,9 @@ impl From<ChangeProductError> for Problem {
         match error {
             ChangeProductError::NotFound => Self::not_found(),
             ChangeProductError::Forbidden => Self::forbidden(),
-            ChangeProductError::Refused(refused) => {
-                Self::new(ProblemCode::IllegalTransition).with("state", refused.state)
+            ChangeProductError::PreconditionFailed(error) => error.into(),
+            ChangeProductError::IllegalTransition(error) => {
+                Self::new(ProblemCode::IllegalTransition).with("state", error.state)
             }
             ChangeProductError::SellerClosed => {
                 Self::new(ProblemCode::IllegalTransition).with("state", ProductStatus::Unregistered)
@@ -115,13 +105,13 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn parse(body: Value) -> Result<Edit, Vec<String>> {
+    fn parse(body: Value) -> Result<ProductPatch, Vec<String>> {
         let request: ChangeProductRequest = serde_json::from_value(body).unwrap();
         request.parse().map_err(|invalid| invalid.0.into_iter().map(|error| error.field).collect())
     }
 
     #[test]
-    fn a_change_changes_something() {
+    fn an_update_without_any_field_is_rejected() {
         assert_eq!(parse(json!({})), Err(vec!["body".to_owned()]));
         assert_eq!(parse(json!({"title": null})), Err(vec!["body".to_owned()]));
         assert!(parse(json!({"images": []})).unwrap().images.unwrap().is_empty());
@@ -132,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_named() {
         let bad = json!({"title": " ", "description": "\u{7}", "images": ["x"], "price": 0});
         let fields = parse(bad).unwrap_err();
         assert_eq!(fields, ["title", "description", "images[0]", "price"]);

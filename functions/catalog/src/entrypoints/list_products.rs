@@ -1,27 +1,16 @@
-use super::get_product::{ProductBody, currency, open};
+use super::{route_state::RouteState, views::ProductBody};
 use crate::{
-    adapters::dynamodb::DynamoCatalog,
     application::list_products::{ListProductsError, list_products},
-    domain::{listing::Sort, search::Search, words::Tokens},
+    domain::{index::Sort, search::Search, tokens::Tokens},
 };
-use rialto_kernel::{Amount, BrandId, CategoryId, Fields, Invalid, SellerId, Text};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Page, Problem, Query, Request, Response},
-    settings::Settings,
+use rialto_kernel::{
+    Amount, BrandId, CategoryId, Fields, Invalid, SellerId, Text, text::TextError,
 };
-use std::{fmt::Display, sync::Arc};
+use rialto_lambda::http::{self, Data, Page, Problem, Query, Request, Response};
+use std::fmt::Display;
 
 pub fn main() {
-    http::serve("catalog-list-products", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, settings) = open(app);
-    Arc::new(move |request| {
-        let (store, settings) = (store.clone(), Arc::clone(&settings));
-        Box::pin(async move { handle(&store, &settings, &request).await })
-    })
+    http::serve("catalog-list-products", |app| http::handler(RouteState::open(app), handle));
 }
 
 const PARAMETERS: &[&str] =
@@ -30,13 +19,13 @@ const PARAMETERS: &[&str] =
 fn parse(query: &Query<'_>) -> Result<Search, Invalid> {
     let mut fields = Fields::default();
     let search = Search {
-        category: given(&mut fields, query, "category_id", CategoryId::parse),
-        brand: given(&mut fields, query, "brand_id", BrandId::parse),
-        seller: given(&mut fields, query, "seller_id", SellerId::parse),
-        price_min: given(&mut fields, query, "price_min", price),
-        price_max: given(&mut fields, query, "price_max", price),
-        words: given(&mut fields, query, "q", words).unwrap_or_default(),
-        sort: given(&mut fields, query, "sort", str::parse::<Sort>).unwrap_or_default(),
+        category: optional(&mut fields, query, "category_id", CategoryId::parse),
+        brand: optional(&mut fields, query, "brand_id", BrandId::parse),
+        seller: optional(&mut fields, query, "seller_id", SellerId::parse),
+        price_min: optional(&mut fields, query, "price_min", price),
+        price_max: optional(&mut fields, query, "price_max", price),
+        query: optional(&mut fields, query, "q", tokens),
+        sort: optional(&mut fields, query, "sort", str::parse::<Sort>).unwrap_or_default(),
     };
     if search.price_min.zip(search.price_max).is_some_and(|(min, max)| min > max) {
         fields.reject("price_max", "must be price_min or more");
@@ -44,8 +33,8 @@ fn parse(query: &Query<'_>) -> Result<Search, Invalid> {
     fields.build(Some(search))
 }
 
-/// A parameter, if it is given; nothing and a note if it is bad.
-fn given<T, E: Display>(
+/// Parses a parameter. `None` if it is absent, and if it is invalid, which `fields` records.
+fn optional<T, E: Display>(
     fields: &mut Fields,
     query: &Query<'_>,
     name: &str,
@@ -60,42 +49,50 @@ fn price(text: &str) -> Result<Amount, String> {
     Amount::new(minor_units).map_err(|error| error.to_string())
 }
 
-fn words(text: &str) -> Result<Tokens, String> {
-    let text = Text::<1, 200>::parse(text).map_err(|error| error.to_string())?;
-    let words = Tokens::of(text.as_str());
-    if words.is_empty() { Err("must have a letter or a digit".to_owned()) } else { Ok(words) }
+/// The words of a query. Unlike other texts it may be blank: it has no word in it then.
+fn tokens(text: &str) -> Result<Tokens, TextError> {
+    match Text::<1, 200>::parse(text) {
+        Ok(text) => Ok(Tokens::of(text.as_str())),
+        Err(TextError::Length { .. }) if is_blank(text) => Ok(Tokens::default()),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    (1..=200).contains(&text.chars().count()) && text.trim().is_empty()
 }
 
 /// List products
 ///
-/// Those that show as SELL or SOLD_OUT. A page may hold fewer than `limit` though there are more.
+/// Public products: those with the status SELL or SOLD_OUT. A page may have fewer products than
+/// `limit` even if there are more; follow `next_cursor`.
 #[utoipa::path(
     get, path = "/products",
     params(
         ("category_id" = Option<CategoryId>, Query),
         ("brand_id" = Option<BrandId>, Query),
         ("seller_id" = Option<SellerId>, Query),
-        ("price_min" = Option<Amount>, Query, description = "In minor units, this or more."),
-        ("price_max" = Option<Amount>, Query, description = "In minor units, this or less."),
+        ("price_min" = Option<Amount>, Query, description = "Minimum price in minor units."),
+        ("price_max" = Option<Amount>, Query, description = "Maximum price in minor units."),
         ("q" = Option<String>, Query, min_length = 1, max_length = 200,
-            description = "Words, all of which are among the first 12 of the title, in any case."),
+            description = "Words, all of which must be among the first 12 words of the title. Case-insensitive. \
+                A text without a word in it finds nothing."),
         ("sort" = inline(Option<Sort>), Query,
-            description = "newest (the default) first; price: cheapest first; rating: best first."),
+            description = "newest (the default): newest first; price: cheapest first; rating: best first."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Data<Vec<ProductBody>>)),
+    responses(
+        (status = 200, body = Data<Vec<ProductBody>>),
+    ),
 )]
-pub(crate) async fn handle(
-    store: &DynamoCatalog,
-    settings: &Settings,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Response, Problem> {
     let query = request.list_query(PARAMETERS)?;
     let search = parse(&query)?;
     let (limit, position) = (query.limit()?, query.position()?);
-    let (products, next) = list_products(store, &search, limit.get(), position.as_deref()).await?;
-    let currency = currency(settings).await?;
+    let (products, next) =
+        list_products(&state.store, &search, limit.get(), position.as_deref()).await?;
+    let currency = state.currency().await?;
     let items: Vec<_> =
         products.iter().map(|product| ProductBody::new(product, currency)).collect();
     Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
@@ -128,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn without_parameters_everything_is_listed_newest_first() {
+    fn a_query_without_parameters_lists_all_newest_first() {
         assert_eq!(parse(&request(&[]).list_query(PARAMETERS).unwrap()), Ok(Search::default()));
         assert_eq!(Search::default().sort, Sort::Newest);
     }
 
     #[test]
-    fn every_parameter_is_read() {
+    fn every_parameter_is_parsed() {
         let seller = SellerId::derive(&[b"s"]);
         let query = [
             ("seller_id", seller.to_string()),
@@ -148,21 +145,30 @@ mod tests {
         let search = parse(&request(&query).list_query(PARAMETERS).unwrap()).unwrap();
         assert_eq!(search.seller, Some(seller));
         assert_eq!(search.price_min, Some(Amount::ZERO));
-        assert_eq!(search.words, Tokens::of("red shoe"));
+        assert_eq!(search.query, Some(Tokens::of("red shoe")));
         assert_eq!(search.sort, Sort::Rating);
     }
 
     #[test]
-    fn every_bad_parameter_is_named() {
+    fn every_invalid_parameter_is_named() {
         let bad = [
             ("category_id", "x"),
             ("price_min", "-1"),
             ("price_max", "1.5"),
-            ("q", "!?"),
+            ("q", "a\u{0}"),
             ("sort", "best"),
         ];
         assert_eq!(bad_fields(&bad), ["category_id", "price_min", "price_max", "q", "sort"]);
         assert_eq!(bad_fields(&[("price_min", "2"), ("price_max", "1")]), ["price_max"]);
         assert_eq!(bad_fields(&[("q", "")]), ["q"]);
+        assert_eq!(bad_fields(&[("q", "x".repeat(201).as_str())]), ["q"]);
+    }
+
+    #[test]
+    fn a_query_without_a_word_matches_nothing() {
+        for text in ["!?", " ", "\u{a0}", "🛒"] {
+            let search = parse(&request(&[("q", text)]).list_query(PARAMETERS).unwrap()).unwrap();
+            assert!(search.matches_nothing(), "{text:?}");
+        }
     }
 }

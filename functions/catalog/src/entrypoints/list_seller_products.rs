@@ -1,33 +1,15 @@
-use super::{
-    get_product::{currency, open},
-    register_product::OwnProductBody,
-};
-use crate::{
-    adapters::dynamodb::DynamoCatalog, application::list_seller_products::list_seller_products,
-};
+use super::{route_state::RouteState, views::OwnProductBody};
+use crate::application::list_seller_products::list_seller_products;
 use rialto_kernel::SellerId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Page, Problem, Request, Response},
-    settings::Settings,
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Page, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("catalog-list-seller-products", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, settings) = open(app);
-    Arc::new(move |request| {
-        let (store, settings) = (store.clone(), Arc::clone(&settings));
-        Box::pin(async move { handle(&store, &settings, &request).await })
-    })
+    http::serve("catalog-list-seller-products", |app| http::handler(RouteState::open(app), handle));
 }
 
 /// List a seller's products
 ///
-/// Of every status, newest first. For that seller and supervisors.
+/// Products of every status, newest first. For that seller and supervisors.
 #[utoipa::path(
     get, path = "/sellers/{seller_id}/products",
     params(
@@ -35,19 +17,17 @@ fn build(app: &FunctionContext) -> http::Handler {
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query),
     ),
-    responses((status = 200, body = Data<Vec<OwnProductBody>>)),
+    responses(
+        (status = 200, body = Data<Vec<OwnProductBody>>),
+    ),
 )]
-pub(crate) async fn handle(
-    store: &DynamoCatalog,
-    settings: &Settings,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Response, Problem> {
     let seller = request.path("seller_id")?;
     let query = request.list_query(&[])?;
     let (limit, position) = (query.limit()?, query.position()?);
     let (products, next) =
-        list_seller_products(store, seller, limit.get(), position.as_deref()).await?;
-    let currency = currency(settings).await?;
+        list_seller_products(&state.store, seller, limit.get(), position.as_deref()).await?;
+    let currency = state.currency().await?;
     let items: Vec<_> =
         products.iter().map(|product| OwnProductBody::new(product, currency)).collect();
     Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))

@@ -4,38 +4,25 @@ use crate::{
         on_seller_registered::on_seller_registered, on_seller_unregistered::on_seller_unregistered,
     },
 };
-use rialto_contracts::{Event, EventContext, accounts::Accounts};
-use rialto_kernel::{Clock, SystemClock};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::accounts::Accounts;
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("catalog-on-accounts", 10, build);
+    sqs::consume("catalog-on-accounts", 10, |app| sqs::handler(DynamoCatalog::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let store = DynamoCatalog::open(app);
-    Arc::new(move |message| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &message.event, &message.event_context()).await })
-    })
-}
-
-async fn handle(
-    store: &DynamoCatalog,
-    event: &Event,
-    cause: &EventContext,
-) -> Result<Outcome, Failure> {
-    match Accounts::decode(event)? {
+async fn handle(store: DynamoCatalog, message: Message) -> Result<Outcome, Failure> {
+    match Accounts::decode(&message.event)? {
         Accounts::SellerRegistered(registered) => {
-            Ok(on_seller_registered(store, &registered).await?.into())
+            Ok(on_seller_registered(&store, &registered).await?.into())
         }
-        Accounts::SellerUnregistered(gone) => {
-            Ok(on_seller_unregistered(store, &gone, SystemClock.now(), cause).await?.into())
+        Accounts::SellerUnregistered(unregistered) => {
+            let (now, context) = (message.now(), message.event_context());
+            Ok(on_seller_unregistered(&store, &unregistered, now, &context).await?.into())
         }
-        _ => Ok(Outcome::Ignored),
+        Accounts::UserRegistered(_)
+        | Accounts::UserUnregistered(_)
+        | Accounts::UserLoggedIn(_)
+        | Accounts::Other => Ok(Outcome::Ignored),
     }
 }

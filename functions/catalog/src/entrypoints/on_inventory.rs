@@ -1,28 +1,19 @@
 use crate::{adapters::dynamodb::DynamoCatalog, application::on_stock_changed::on_stock_changed};
-use rialto_contracts::{Event, inventory::Inventory};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::inventory::Inventory;
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("catalog-on-inventory", 10, build);
+    sqs::consume("catalog-on-inventory", 10, |app| sqs::handler(DynamoCatalog::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let store = DynamoCatalog::open(app);
-    Arc::new(move |message| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &message.event).await })
-    })
-}
-
-async fn handle(store: &DynamoCatalog, event: &Event) -> Result<Outcome, Failure> {
-    let (product, in_stock) = match Inventory::decode(event)? {
+async fn handle(store: DynamoCatalog, message: Message) -> Result<Outcome, Failure> {
+    let (product, in_stock) = match Inventory::decode(&message.event)? {
         Inventory::StockDepleted(depleted) => (depleted.product_id, false),
         Inventory::StockReplenished(replenished) => (replenished.product_id, true),
-        _ => return Ok(Outcome::Ignored),
+        Inventory::StockReserved(_)
+        | Inventory::StockRejected(_)
+        | Inventory::StockReleased(_)
+        | Inventory::Other => return Ok(Outcome::Ignored),
     };
-    Ok(on_stock_changed(store, product, in_stock, event.sequence).await?.into())
+    Ok(on_stock_changed(&store, product, in_stock, message.event.sequence).await?.into())
 }

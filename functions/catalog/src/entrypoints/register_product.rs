@@ -1,66 +1,38 @@
-use super::get_product::{ProductBody, currency, open};
+use super::{route_state::RouteState, views::OwnProductBody};
 use crate::{
-    adapters::dynamodb::DynamoCatalog,
     application::register_product::{
         Owner, RegisterProduct, RegisterProductError, register_product,
     },
     domain::{
-        details::{self, Description, ImageUrl, MAX_IMAGES, Title},
+        details::{self, Description, Title},
         product::{Product, Registration},
     },
 };
-use rialto_contracts::catalog::ProductStatus;
-use rialto_kernel::{Currency, Fields, Invalid, ItemId, ProductId, SellerId, Timestamp};
+use rialto_kernel::{Fields, Invalid, ItemId, ProductId, SellerId, Timestamp};
 use rialto_lambda::{
-    FunctionContext,
     caller::Account,
     http::{self, Data, Problem, ProblemCode, Request, Response},
-    settings::Settings,
 };
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("catalog-register-product", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, settings) = open(app);
-    Arc::new(move |request| {
-        let (store, settings) = (store.clone(), Arc::clone(&settings));
-        Box::pin(async move { handle(&store, &settings, &request).await })
-    })
-}
-
-/// A product as its seller sees it.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OwnProduct)]
-pub struct OwnProductBody {
-    #[serde(flatten)]
-    product: ProductBody,
-    /// What the seller chose, whether there is stock or not.
-    chosen_status: ProductStatus,
-}
-
-impl OwnProductBody {
-    pub(super) fn new(product: &Product, currency: Currency) -> Self {
-        Self { product: ProductBody::new(product, currency), chosen_status: product.chosen_status }
-    }
+    http::serve("catalog-register-product", |app| http::handler(RouteState::open(app), handle));
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterProductRequest {
-    /// Whose product it is: from supervisors only, who must give it.
+    /// The product's seller. Required from supervisors, who register products for sellers; not
+    /// allowed from sellers.
     #[schema(value_type = Option<SellerId>)]
     seller_id: Option<String>,
-    /// What the product is made from.
+    /// The item that the product is made from.
     #[schema(value_type = ItemId)]
     item_id: String,
     #[schema(min_length = 1, max_length = 200)]
     title: String,
-    /// Any number of lines.
+    /// May have several lines.
     #[serde(default)]
     #[schema(max_length = 5000)]
     description: String,
@@ -71,10 +43,10 @@ pub struct RegisterProductRequest {
     /// In minor units of the shop's currency.
     #[schema(minimum = 1, maximum = 1_000_000_000_000i64)]
     price: i64,
-    /// How many pieces there are at first.
+    /// In units.
     #[schema(minimum = 0, maximum = 1_000_000)]
     initial_stock: i64,
-    /// Whether many will want it at once; fixed from then on.
+    /// Whether to prepare for many concurrent orders. Can't be changed later.
     #[serde(default)]
     flash_sale: bool,
 }
@@ -86,12 +58,12 @@ impl RegisterProductRequest {
         let item = fields.field("item_id", ItemId::parse(&self.item_id));
         let title = fields.field("title", Title::parse(&self.title));
         let description = fields.field("description", Description::parse(&self.description));
-        let images = images(&mut fields, &self.images);
+        let images = details::images(&mut fields, &self.images);
         let price = fields.field("price", details::price(self.price));
         let initial_stock =
             fields.field("initial_stock", details::initial_stock(self.initial_stock));
         let flash_sale = self.flash_sale;
-        let whole = || {
+        let build = || {
             let registration = Registration {
                 title: title?,
                 description: description?,
@@ -107,66 +79,55 @@ impl RegisterProductRequest {
                 registration,
             })
         };
-        fields.build(whole())
+        fields.build(build())
     }
 }
 
-/// A seller registers its own products; a supervisor says whose.
+/// The owner of the new product: the calling seller, or the seller that a supervisor names.
 fn owner(caller: Account, seller_id: Option<&str>) -> Result<Owner, String> {
     match (caller, seller_id) {
         (Account::Seller(seller), None) => Ok(Owner::Caller(seller)),
         (Account::Supervisor(_), Some(seller)) => {
             SellerId::parse(seller).map(Owner::Named).map_err(|error| error.to_string())
         }
-        (Account::Supervisor(_), None) => Err("is required from a supervisor".to_owned()),
-        (_, _) => Err("is for supervisors only".to_owned()),
+        (Account::Supervisor(_), None) => Err("is required from supervisors".to_owned()),
+        (_, _) => Err("is only allowed from supervisors".to_owned()),
     }
-}
-
-/// Every picture's URL, or nothing and a note of each bad one.
-pub(super) fn images(fields: &mut Fields, images: &[String]) -> Option<Vec<ImageUrl>> {
-    if images.len() > MAX_IMAGES {
-        fields.reject("images", format!("must be at most {MAX_IMAGES}"));
-        return None;
-    }
-    let urls = images.iter().enumerate();
-    let urls =
-        urls.map(|(at, image)| fields.field(format!("images[{at}]"), ImageUrl::parse(image)));
-    // All of them, so that each bad one is noted.
-    urls.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// Register a product
 ///
-/// Made from an item. It is REGISTERED: nobody else sees it until its seller chooses SELL or SOLD_OUT.
+/// Registers a product made from an item. It isn't public until its status is set to SELL or
+/// SOLD_OUT.
 #[utoipa::path(
     post, path = "/products",
     request_body = RegisterProductRequest,
     responses(
-        (status = 201, body = Data<OwnProductBody>, headers(("Location" = String))),
+        (status = 201, body = Data<OwnProductBody>, headers(
+            ("Location" = String),
+            ("ETag" = String, description = "Changes with what the seller can change."),
+        )),
     ),
 )]
-pub(crate) async fn handle(
-    store: &DynamoCatalog,
-    settings: &Settings,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let now = request.now();
     let command = request.json::<RegisterProductRequest>()?.parse(caller.account, now)?;
-    let currency = currency(settings).await?;
-    let product = register_product(store, command, now, &request.cause()).await?;
-    // A supervisor says whose it is, and no path tells it.
-    tracing::info!(seller = %product.seller_id, product = %product.product_id, "registered");
-    let location = format!("products/{}", product.product_id);
-    Ok(Response::created(location, &OwnProductBody::new(&product, currency)))
+    let currency = state.currency().await?;
+    let product = register_product(&state.store, command, now, &request.cause()).await?;
+    // The path names neither id, and a supervisor isn't the seller.
+    let Product { seller_id, product_id, .. } = &product;
+    tracing::info!(seller = %seller_id, product = %product_id, "product registered");
+    let location = format!("products/{product_id}");
+    let body = OwnProductBody::new(&product, currency);
+    Ok(Response::created(location, &body).etag(&product.etag()))
 }
 
 impl From<RegisterProductError> for Problem {
     fn from(error: RegisterProductError) -> Self {
         match error {
-            RegisterProductError::UnknownItem => Self::field("item_id", "names no item"),
-            RegisterProductError::UnknownSeller => Self::field("seller_id", "names no seller"),
+            RegisterProductError::UnknownItem => Self::field("item_id", "item not found"),
+            RegisterProductError::UnknownSeller => Self::field("seller_id", "seller not found"),
             RegisterProductError::Duplicate => Self::new(ProblemCode::Duplicate),
             RegisterProductError::Store(error) => error.into(),
         }
@@ -187,7 +148,8 @@ mod tests {
 
     fn body(changed: &Value) -> RegisterProductRequest {
         let mut body = json!({
-            "item_id": ItemId::derive(&[b"i"]), "title": "Red shoe", "price": 100, "initial_stock": 5,
+            "item_id": ItemId::derive(&[b"i"]), "title": "Red shoe", "price": 100,
+            "initial_stock": 5,
         });
         for (name, value) in changed.as_object().unwrap() {
             body[name] = value.clone();
@@ -201,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_its_default() {
+    fn optional_fields_have_defaults() {
         let command = body(&json!({})).parse(Account::Seller(seller()), NOW).unwrap();
         assert_eq!(command.owner, Owner::Caller(seller()));
         assert_eq!(command.registration.description, Description::default());
@@ -210,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_supervisor_says_whose_product_it_is_and_must() {
+    fn the_seller_id_is_for_supervisors_who_must_give_it() {
         let supervisor = Account::Supervisor(SupervisorId::derive(&[b"v"]));
         let named = body(&json!({"seller_id": seller()})).parse(supervisor, NOW).unwrap();
         assert_eq!(named.owner, Owner::Named(seller()));
@@ -223,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_field_is_named() {
+    fn every_invalid_field_is_named() {
         let bad = json!({
             "item_id": "x", "title": "", "description": "\u{0}", "price": 0, "initial_stock": -1,
             "images": ["https://img.example/a", "ftp://img.example/a", "x"],

@@ -1,32 +1,13 @@
-use super::{
-    get_product::{currency, open},
-    register_product::OwnProductBody,
-};
-use crate::{
-    adapters::dynamodb::DynamoCatalog, application::set_product_status::set_product_status,
-    domain::status,
-};
+use super::{route_state::RouteState, views::OwnProductBody};
+use crate::{application::set_product_status::set_product_status, domain::status};
 use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Invalid, ProductId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-    settings::Settings,
-};
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Deserialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("catalog-set-product-status", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, settings) = open(app);
-    Arc::new(move |request| {
-        let (store, settings) = (store.clone(), Arc::clone(&settings));
-        Box::pin(async move { handle(&store, &settings, &request).await })
-    })
+    http::serve("catalog-set-product-status", |app| http::handler(RouteState::open(app), handle));
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,28 +23,34 @@ impl SetProductStatusRequest {
     }
 }
 
-/// Choose a product's status
+/// Set a product's status
 ///
-/// REGISTERED to SELL or SOLD_OUT, from one of these to the other, from any to UNREGISTERED; nothing else. For its seller
-/// and supervisors.
+/// From REGISTERED to SELL or SOLD_OUT, from either of these to the other, and from any of them to
+/// UNREGISTERED. For the product's seller and supervisors.
 #[utoipa::path(
     put, path = "/products/{product_id}/status",
-    params(("product_id" = ProductId, Path)),
+    params(
+        ("product_id" = ProductId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "`*` or a list of the product's entity tags: 412 if it has another one."),
+    ),
     request_body = SetProductStatusRequest,
-    responses((status = 200, body = Data<OwnProductBody>)),
+    responses(
+        (status = 200, body = Data<OwnProductBody>, headers(
+            ("ETag" = String, description = "Changes with what the seller can change."),
+        )),
+    ),
 )]
-pub(crate) async fn handle(
-    store: &DynamoCatalog,
-    settings: &Settings,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let product = request.path("product_id")?;
     let status = request.json::<SetProductStatusRequest>()?.parse()?;
-    let currency = currency(settings).await?;
-    let may_change = |seller| caller.acts_for_seller(seller);
-    let cause = request.cause();
+    let if_match = request.if_match()?;
+    let currency = state.currency().await?;
+    let is_owner = |seller| caller.acts_for_seller(seller);
+    let (now, context) = (request.now(), request.cause());
     let product =
-        set_product_status(store, product, status, may_change, request.now(), &cause).await?;
-    Ok(Response::ok(&OwnProductBody::new(&product, currency)))
+        set_product_status(&state.store, product, status, &if_match, is_owner, now, &context)
+            .await?;
+    Ok(Response::ok(&OwnProductBody::new(&product, currency)).etag(&product.etag()))
 }

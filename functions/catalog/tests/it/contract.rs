@@ -1,4 +1,4 @@
-//! What every adapter of catalog's ports must do.
+//! The contract of catalog's ports, tested on every adapter.
 
 use rialto_catalog::{
     SERVICE,
@@ -18,28 +18,32 @@ use rialto_catalog::{
     },
     domain::{
         details::{Description, ImageUrl, price},
+        index::{IndexKey, Sort},
         item::{Attributes, Brand, Category, Item},
-        listing::{IndexKey, Sort},
-        product::{Edit, Product, ProductUpdate, Registration},
+        product::{Product, ProductPatch, ProductUpdate, Registration},
         search::{Batch, Search},
-        words::Tokens,
+        tokens::Tokens,
     },
     ports::{
-        ListReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
+        IndexReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
         RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
 use rialto_contracts::{EventContext, accounts::SellerUnregistered, catalog::ProductStatus};
 use rialto_kernel::{
-    Amount, BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Text, Timestamp, Write,
+    Amount, BrandId, CategoryId, IfMatch, ItemId, ProductId, SellerId, StoreError, Text, Timestamp,
+    Write,
 };
 use std::collections::BTreeMap;
+
+mod search;
+use search::*;
 
 trait Store:
     ProductReader
     + ProductWriter
     + RegistrationContextReader
-    + ListReader
+    + IndexReader
     + SellerProductReader
     + SellerWriter
     + TaxonomyWriter
@@ -50,7 +54,7 @@ impl<S> Store for S where
     S: ProductReader
         + ProductWriter
         + RegistrationContextReader
-        + ListReader
+        + IndexReader
         + SellerProductReader
         + SellerWriter
         + TaxonomyWriter
@@ -58,46 +62,48 @@ impl<S> Store for S where
 {
 }
 
-/// Runs each rule on each adapter, on a store of its own.
+/// Runs each test on each adapter, with a new store.
 macro_rules! contract {
-    ($($rule:ident),* $(,)?) => {
+    ($($test:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryCatalog::default()).await; })*
+            $(#[tokio::test] async fn $test() { super::$test(super::MemoryCatalog::default()).await; })*
         }
         mod dynamodb {
-            $(#[tokio::test] async fn $rule() {
+            $(#[tokio::test] async fn $test() {
                 let table = rialto_testkit::new_table(super::SERVICE).await;
-                super::$rule(super::DynamoCatalog::on(table)).await;
+                super::$test(super::DynamoCatalog::on(table)).await;
             })*
         }
     };
 }
 
 contract! {
-    a_product_reads_back_as_it_was_registered,
-    a_product_is_made_from_an_item_that_exists,
-    a_seller_that_is_named_has_to_be_known,
-    a_closed_seller_gets_no_products_and_loses_those_there_are,
-    a_seller_that_goes_while_a_product_is_registered_does_not_get_it,
-    what_a_seller_that_goes_shows_is_withdrawn_though_the_index_does_not_know_it,
-    what_the_index_hid_from_the_withdrawal_is_never_shown,
-    an_assortment_is_put_once,
-    a_write_expects_the_version_before,
-    a_seller_changes_only_its_own_products,
-    only_sell_and_sold_out_are_shown,
+    a_registered_product_is_stored,
+    a_registration_requires_an_existing_item,
+    a_named_seller_must_be_known,
+    closing_a_seller_ends_its_products_and_registrations,
+    a_registration_fails_if_the_seller_closes_meanwhile,
+    public_products_are_unpublished_despite_a_stale_index,
+    products_of_a_closed_seller_cannot_become_public,
+    categories_brands_and_items_are_created_once,
+    a_write_requires_the_previous_version,
+    a_seller_can_change_only_its_own_products,
+    a_failed_precondition_comes_before_illegal_transitions,
+    a_precondition_allows_changes_of_the_version_that_was_read,
+    only_products_on_sale_or_sold_out_are_public,
     the_newest_stock_event_wins_in_any_order,
-    stock_and_seller_do_not_overwrite_one_another,
-    stock_of_an_unknown_product_waits,
+    stock_events_and_edits_do_not_overwrite_each_other,
+    stock_events_of_unknown_products_fail,
     products_are_listed_in_order,
-    a_page_goes_on_where_the_last_one_ended,
-    newest_first_neither_skips_nor_repeats_while_products_come_and_go,
-    every_filter_and_all_of_them_together,
-    a_range_of_prices_is_read_in_the_order_of_prices,
-    another_title_is_found_by_its_own_words_only,
-    an_unregistered_product_stands_in_no_list,
-    a_long_title_is_found_by_twelve_words,
-    a_product_is_listed_with_its_price_and_rating_of_now,
-    a_seller_sees_every_status_newest_first,
+    pages_continue_after_the_last_product,
+    pages_stay_complete_while_products_change,
+    products_are_found_by_every_filter_and_their_combination,
+    a_price_range_is_listed_in_order,
+    a_new_title_is_found_by_its_words_only,
+    only_public_products_are_indexed,
+    a_title_is_found_by_its_first_twelve_words,
+    products_are_listed_by_current_price_and_rating,
+    a_sellers_list_has_every_status_newest_first,
 }
 
 fn now(millis: i64) -> Timestamp {
@@ -116,7 +122,7 @@ fn brand(name: &str) -> BrandId {
     BrandId::derive(&[name.as_bytes()])
 }
 
-/// An item of this category and brand, which are put if they aren't there.
+/// Creates an item of this category and brand, if necessary with these.
 async fn item(store: &impl Store, category_name: &str, brand_name: &str) -> ItemId {
     let (category_id, brand_id) = (category(category_name), brand(brand_name));
     let name = |name| Text::parse(name).unwrap();
@@ -139,10 +145,10 @@ async fn item(store: &impl Store, category_name: &str, brand_name: &str) -> Item
     item_id
 }
 
-/// What a product of a test is about; the rest doesn't matter.
+/// The properties of a product that tests depend on.
 #[derive(Clone, Copy)]
-struct Sketch {
-    /// When it is registered.
+struct ProductDraft {
+    /// The time of registration in milliseconds.
     at: i64,
     seller: &'static str,
     category: &'static str,
@@ -152,7 +158,7 @@ struct Sketch {
     stock: u32,
 }
 
-const SKETCH: Sketch = Sketch {
+const DRAFT: ProductDraft = ProductDraft {
     at: 1,
     seller: "s",
     category: "c",
@@ -162,56 +168,72 @@ const SKETCH: Sketch = Sketch {
     stock: 5,
 };
 
-fn registration(sketch: Sketch) -> Registration {
+fn registration(draft: ProductDraft) -> Registration {
     Registration {
-        title: Text::parse(sketch.title).unwrap(),
+        title: Text::parse(draft.title).unwrap(),
         description: Description::parse("one\ntwo").unwrap(),
         images: vec![ImageUrl::parse("https://img.example/a.png").unwrap()],
-        price: price(sketch.price).unwrap(),
-        initial_stock: sketch.stock,
+        price: price(draft.price).unwrap(),
+        initial_stock: draft.stock,
         flash_sale: true,
     }
 }
 
-async fn register(store: &impl Store, sketch: Sketch) -> Product {
+async fn register(store: &impl Store, draft: ProductDraft) -> Product {
     let request = RegisterProduct {
-        product: ProductId::generate(now(sketch.at)),
-        owner: Owner::Caller(seller(sketch.seller)),
-        item: item(store, sketch.category, sketch.brand).await,
-        registration: registration(sketch),
+        product: ProductId::generate(now(draft.at)),
+        owner: Owner::Caller(seller(draft.seller)),
+        item: item(store, draft.category, draft.brand).await,
+        registration: registration(draft),
     };
-    register_product(store, request, now(sketch.at), &EventContext::default()).await.unwrap()
+    register_product(store, request, now(draft.at), &EventContext::default()).await.unwrap()
 }
 
-async fn choose(store: &impl Store, product: ProductId, status: ProductStatus) -> Product {
-    set_product_status(store, product, status, |_| true, now(9), &EventContext::default())
-        .await
-        .unwrap()
+async fn set_status(store: &impl Store, product: ProductId, status: ProductStatus) -> Product {
+    set_product_status(
+        store,
+        product,
+        status,
+        &IfMatch::Absent,
+        |_| true,
+        now(9),
+        &EventContext::default(),
+    )
+    .await
+    .unwrap()
 }
 
-/// A product that is shown.
-async fn sell(store: &impl Store, sketch: Sketch) -> ProductId {
-    let product = register(store, sketch).await.product_id;
-    choose(store, product, ProductStatus::Sell).await.product_id
+/// Registers a product and sets its status to SELL.
+async fn register_for_sale(store: &impl Store, draft: ProductDraft) -> ProductId {
+    let product = register(store, draft).await.product_id;
+    set_status(store, product, ProductStatus::Sell).await.product_id
 }
 
-async fn edit(store: &impl Store, product: ProductId, edit: Edit) {
-    change_product(store, product, &edit, |_| true, now(9), &EventContext::default())
-        .await
-        .unwrap();
+async fn patch(store: &impl Store, product: ProductId, patch: ProductPatch) {
+    change_product(
+        store,
+        product,
+        &patch,
+        &IfMatch::Absent,
+        |_| true,
+        now(9),
+        &EventContext::default(),
+    )
+    .await
+    .unwrap();
 }
 
-async fn found(store: &impl Store, search: &Search) -> Vec<ProductId> {
+async fn search_ids(store: &impl Store, search: &Search) -> Vec<ProductId> {
     let (products, next) = list_products(store, search, 100, None).await.unwrap();
     assert_eq!(next, None);
     products.into_iter().map(|product| product.product_id).collect()
 }
 
-fn of_words(words: &str) -> Search {
-    Search { words: Tokens::of(words), ..Search::default() }
+fn by_words(words: &str) -> Search {
+    Search { query: Some(Tokens::of(words)), ..Search::default() }
 }
 
-fn sorted(sort: Sort) -> Search {
+fn by_order(sort: Sort) -> Search {
     Search { sort, ..Search::default() }
 }
 
@@ -219,24 +241,24 @@ fn amount(minor_units: i64) -> Option<Amount> {
     Some(Amount::new(minor_units).unwrap())
 }
 
-async fn a_product_reads_back_as_it_was_registered(store: impl Store) {
-    let product = register(&store, SKETCH).await;
+async fn a_registered_product_is_stored(store: impl Store) {
+    let product = register(&store, DRAFT).await;
     assert_eq!(product.chosen_status, ProductStatus::Registered);
     assert_eq!((product.category_id, product.brand_id), (category("c"), brand("b")));
     assert_eq!(store.product(product.product_id).await.unwrap(), Some(product));
     assert_eq!(store.product(ProductId::derive(&[b"none"])).await.unwrap(), None);
 }
 
-async fn a_product_is_made_from_an_item_that_exists(store: impl Store) {
+async fn a_registration_requires_an_existing_item(store: impl Store) {
     let request = RegisterProduct {
         product: ProductId::generate(now(1)),
         owner: Owner::Caller(seller("s")),
         item: ItemId::derive(&[b"none"]),
-        registration: registration(SKETCH),
+        registration: registration(DRAFT),
     };
     let id = request.product;
-    let refused = register_product(&store, request.clone(), now(1), &EventContext::default()).await;
-    assert!(matches!(refused, Err(RegisterProductError::UnknownItem)));
+    let result = register_product(&store, request.clone(), now(1), &EventContext::default()).await;
+    assert!(matches!(result, Err(RegisterProductError::UnknownItem)));
     assert_eq!(store.product(id).await.unwrap(), None);
 
     let request = RegisterProduct { item: item(&store, "c", "b").await, ..request };
@@ -248,15 +270,15 @@ async fn a_product_is_made_from_an_item_that_exists(store: impl Store) {
     assert!(matches!(other, Err(RegisterProductError::Duplicate)));
 }
 
-async fn a_seller_that_is_named_has_to_be_known(store: impl Store) {
+async fn a_named_seller_must_be_known(store: impl Store) {
     let request = RegisterProduct {
         product: ProductId::generate(now(1)),
         owner: Owner::Named(seller("s")),
         item: item(&store, "c", "b").await,
-        registration: registration(SKETCH),
+        registration: registration(DRAFT),
     };
-    let refused = register_product(&store, request.clone(), now(1), &EventContext::default()).await;
-    assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)));
+    let result = register_product(&store, request.clone(), now(1), &EventContext::default()).await;
+    assert!(matches!(result, Err(RegisterProductError::UnknownSeller)));
 
     assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Done);
     assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Conflict(()));
@@ -265,18 +287,21 @@ async fn a_seller_that_is_named_has_to_be_known(store: impl Store) {
     assert_eq!(product.seller_id, seller("s"));
 }
 
-async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl Store) {
+async fn closing_a_seller_ends_its_products_and_registrations(store: impl Store) {
     assert_eq!(store.upsert_seller(seller("s")).await.unwrap(), Write::Done);
-    let product = register(&store, SKETCH).await;
+    let product = register(&store, DRAFT).await;
     assert_eq!(product.seller_id, seller("s"));
     let sells = product.set_status(ProductStatus::Sell, now(2), &EventContext::default()).unwrap();
-    assert_eq!(store.store(&sells).await.unwrap(), ProductWriteOutcome::Done);
+    assert_eq!(store.save(&sells).await.unwrap(), ProductWriteOutcome::Done);
 
-    let gone = SellerUnregistered { seller_id: seller("s") };
-    let cause = EventContext::default();
-    assert_eq!(on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(), Write::Done);
+    let event = SellerUnregistered { seller_id: seller("s") };
+    let context = EventContext::default();
     assert_eq!(
-        on_seller_unregistered(&store, &gone, now(3), &cause).await.unwrap(),
+        on_seller_unregistered(&store, &event, now(3), &context).await.unwrap(),
+        Write::Done
+    );
+    assert_eq!(
+        on_seller_unregistered(&store, &event, now(3), &context).await.unwrap(),
         Write::Conflict(())
     );
     let left = store.product(product.product_id).await.unwrap().unwrap();
@@ -287,59 +312,62 @@ async fn a_closed_seller_gets_no_products_and_loses_those_there_are(store: impl 
             product: ProductId::generate(now(4)),
             owner,
             item: product.item_id,
-            registration: registration(SKETCH),
+            registration: registration(DRAFT),
         };
-        let refused = register_product(&store, request, now(4), &cause).await;
-        assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)), "{owner:?}");
+        let result = register_product(&store, request, now(4), &context).await;
+        assert!(matches!(result, Err(RegisterProductError::UnknownSeller)), "{owner:?}");
     }
 }
 
-/// A store in which a seller goes right after it was looked at.
-struct Leaving<'a, S>(&'a S);
+/// A store in which the seller is closed right after it is read.
+struct SellerClosingCatalog<'a, S>(&'a S);
 
-impl<S: Store> RegistrationContextReader for Leaving<'_, S> {
+impl<S: Store> RegistrationContextReader for SellerClosingCatalog<'_, S> {
     async fn registration_context(
         &self,
         item: ItemId,
         seller: SellerId,
     ) -> Result<(Option<Item>, Option<SellerStatus>), StoreError> {
-        let origin = self.0.registration_context(item, seller).await?;
+        let found = self.0.registration_context(item, seller).await?;
         assert_eq!(self.0.close_seller(seller).await?, Write::Done);
-        Ok(origin)
+        Ok(found)
     }
 }
 
-impl<S: Store> ProductReader for Leaving<'_, S> {
+impl<S: Store> ProductReader for SellerClosingCatalog<'_, S> {
     async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
         self.0.product(product).await
     }
 }
 
-impl<S: Store> ProductWriter for Leaving<'_, S> {
-    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
-        self.0.store(change).await
+impl<S: Store> ProductWriter for SellerClosingCatalog<'_, S> {
+    async fn save(&self, update: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
+        self.0.save(update).await
     }
 }
 
-async fn a_seller_that_goes_while_a_product_is_registered_does_not_get_it(store: impl Store) {
+async fn a_registration_fails_if_the_seller_closes_meanwhile(store: impl Store) {
     let item = item(&store, "c", "b").await;
     assert_eq!(store.upsert_seller(seller("known")).await.unwrap(), Write::Done);
-    for (at, owner) in
-        [(1, Owner::Named(seller("known"))), (2, Owner::Caller(seller("unheard of")))]
-    {
+    for (at, owner) in [(1, Owner::Named(seller("known"))), (2, Owner::Caller(seller("unknown")))] {
         let product = ProductId::generate(now(at));
-        let request = RegisterProduct { product, owner, item, registration: registration(SKETCH) };
-        let refused =
-            register_product(&Leaving(&store), request, now(at), &EventContext::default()).await;
-        assert!(matches!(refused, Err(RegisterProductError::UnknownSeller)), "{refused:?}");
+        let request = RegisterProduct { product, owner, item, registration: registration(DRAFT) };
+        let result = register_product(
+            &SellerClosingCatalog(&store),
+            request,
+            now(at),
+            &EventContext::default(),
+        )
+        .await;
+        assert!(matches!(result, Err(RegisterProductError::UnknownSeller)), "{result:?}");
         assert_eq!(store.product(product).await.unwrap(), None);
     }
 }
 
-/// A store whose index doesn't have a seller's products yet.
-struct Lagging<'a, S>(&'a S);
+/// A store whose list of a seller's products is stale and empty.
+struct StaleSellerListCatalog<'a, S>(&'a S);
 
-impl<S: Store> SellerProductReader for Lagging<'_, S> {
+impl<S: Store> SellerProductReader for StaleSellerListCatalog<'_, S> {
     async fn seller_products(
         &self,
         _: SellerId,
@@ -350,7 +378,7 @@ impl<S: Store> SellerProductReader for Lagging<'_, S> {
     }
 }
 
-impl<S: Store> SellerWriter for Lagging<'_, S> {
+impl<S: Store> SellerWriter for StaleSellerListCatalog<'_, S> {
     async fn upsert_seller(&self, seller: SellerId) -> Result<Write, StoreError> {
         self.0.upsert_seller(seller).await
     }
@@ -360,15 +388,15 @@ impl<S: Store> SellerWriter for Lagging<'_, S> {
     }
 }
 
-impl<S: Store> ListReader for Lagging<'_, S> {
+impl<S: Store> IndexReader for StaleSellerListCatalog<'_, S> {
     async fn entries(
         &self,
-        list: &IndexKey,
+        key: &IndexKey,
         sort: Sort,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Batch, StoreError> {
-        self.0.entries(list, sort, after, limit).await
+        self.0.entries(key, sort, after, limit).await
     }
 
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -376,54 +404,65 @@ impl<S: Store> ListReader for Lagging<'_, S> {
     }
 }
 
-impl<S: Store> ProductReader for Lagging<'_, S> {
+impl<S: Store> ProductReader for StaleSellerListCatalog<'_, S> {
     async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
         self.0.product(product).await
     }
 }
 
-impl<S: Store> ProductWriter for Lagging<'_, S> {
-    async fn store(&self, change: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
-        self.0.store(change).await
+impl<S: Store> ProductWriter for StaleSellerListCatalog<'_, S> {
+    async fn save(&self, update: &ProductUpdate) -> Result<ProductWriteOutcome, StoreError> {
+        self.0.save(update).await
     }
 }
 
-/// The seller goes while the index has nothing of it.
-async fn unregister_unseen(store: &impl Store) {
-    let gone = SellerUnregistered { seller_id: seller("s") };
-    let heard =
-        on_seller_unregistered(&Lagging(store), &gone, now(3), &EventContext::default()).await;
-    assert_eq!(heard.unwrap(), Write::Done);
+/// Unregisters the seller while the list of its products is stale.
+async fn unregister_with_stale_list(store: &impl Store) {
+    let event = SellerUnregistered { seller_id: seller("s") };
+    let outcome = on_seller_unregistered(
+        &StaleSellerListCatalog(store),
+        &event,
+        now(3),
+        &EventContext::default(),
+    )
+    .await;
+    assert_eq!(outcome.unwrap(), Write::Done);
 }
 
-async fn what_a_seller_that_goes_shows_is_withdrawn_though_the_index_does_not_know_it(
-    store: impl Store,
-) {
-    let shown = sell(&store, SKETCH).await;
-    let sold_out = sell(&store, Sketch { at: 2, stock: 0, ..SKETCH }).await;
-    let strange = sell(&store, Sketch { at: 3, seller: "other", ..SKETCH }).await;
-    unregister_unseen(&store).await;
+async fn public_products_are_unpublished_despite_a_stale_index(store: impl Store) {
+    let shown = register_for_sale(&store, DRAFT).await;
+    let sold_out = register_for_sale(&store, ProductDraft { at: 2, stock: 0, ..DRAFT }).await;
+    let foreign = register_for_sale(&store, ProductDraft { at: 3, seller: "other", ..DRAFT }).await;
+    unregister_with_stale_list(&store).await;
     for product in [shown, sold_out] {
         let product = store.product(product).await.unwrap().unwrap();
         assert_eq!(product.chosen_status, ProductStatus::Unregistered);
     }
-    assert_eq!(found(&store, &Search::default()).await, [strange]);
+    assert_eq!(search_ids(&store, &Search::default()).await, [foreign]);
 }
 
-async fn what_the_index_hid_from_the_withdrawal_is_never_shown(store: impl Store) {
-    let product = register(&store, SKETCH).await.product_id;
-    unregister_unseen(&store).await;
+async fn products_of_a_closed_seller_cannot_become_public(store: impl Store) {
+    let product = register(&store, DRAFT).await.product_id;
+    unregister_with_stale_list(&store).await;
+    let context = EventContext::default();
     for status in [ProductStatus::Sell, ProductStatus::SoldOut] {
-        let refused =
-            set_product_status(&store, product, status, |_| true, now(9), &EventContext::default())
-                .await;
-        assert!(matches!(refused, Err(ChangeProductError::SellerClosed)), "{refused:?}");
+        let outcome = set_product_status(
+            &store,
+            product,
+            status,
+            &IfMatch::Absent,
+            |_| true,
+            now(9),
+            &context,
+        )
+        .await;
+        assert!(matches!(outcome, Err(ChangeProductError::SellerClosed)), "{outcome:?}");
     }
-    assert_eq!(found(&store, &Search::default()).await, []);
-    choose(&store, product, ProductStatus::Unregistered).await;
+    assert_eq!(search_ids(&store, &Search::default()).await, []);
+    set_status(&store, product, ProductStatus::Unregistered).await;
 }
 
-async fn an_assortment_is_put_once(store: impl Store) {
+async fn categories_brands_and_items_are_created_once(store: impl Store) {
     let name = |name| Text::parse(name).unwrap();
     let first = Category { category_id: category("c"), name: name("first"), version: 1 };
     let second = Category { name: name("second"), ..first.clone() };
@@ -452,41 +491,90 @@ async fn an_assortment_is_put_once(store: impl Store) {
     );
 }
 
-async fn a_write_expects_the_version_before(store: impl Store) {
-    let product = register(&store, SKETCH).await;
-    let cause = EventContext::default();
-    // One that changes lists too, and one that doesn't.
-    let sells = product.set_status(ProductStatus::Sell, now(2), &cause).unwrap();
-    let dearer =
-        product.edit(&Edit { price: amount(101), ..Edit::default() }, now(2), &cause).unwrap();
-    assert_eq!(store.store(&sells).await.unwrap(), ProductWriteOutcome::Done);
-    assert_eq!(store.store(&dearer).await.unwrap(), ProductWriteOutcome::Conflict);
-    assert_eq!(store.store(&sells).await.unwrap(), ProductWriteOutcome::Conflict);
+async fn a_write_requires_the_previous_version(store: impl Store) {
+    let product = register(&store, DRAFT).await;
+    let context = EventContext::default();
+    // One write changes index entries, the other doesn't.
+    let sells = product.set_status(ProductStatus::Sell, now(2), &context).unwrap();
+    let dearer = product
+        .apply_patch(
+            &ProductPatch { price: amount(101), ..ProductPatch::default() },
+            now(2),
+            &context,
+        )
+        .unwrap();
+    assert_eq!(store.save(&sells).await.unwrap(), ProductWriteOutcome::Done);
+    assert_eq!(store.save(&dearer).await.unwrap(), ProductWriteOutcome::Conflict);
+    assert_eq!(store.save(&sells).await.unwrap(), ProductWriteOutcome::Conflict);
     assert_eq!(store.product(product.product_id).await.unwrap(), Some(sells.product));
 }
 
-async fn a_seller_changes_only_its_own_products(store: impl Store) {
-    let product = register(&store, SKETCH).await.product_id;
-    let edit = Edit { price: amount(7), ..Edit::default() };
-    let cause = EventContext::default();
-    let own = |owner: SellerId| move |seller: SellerId| seller == owner;
-    let refused = change_product(&store, product, &edit, own(seller("x")), now(2), &cause).await;
-    assert!(matches!(refused, Err(ChangeProductError::Forbidden)));
-    let nothing = ProductId::derive(&[b"none"]);
-    let refused = change_product(&store, nothing, &edit, own(seller("s")), now(2), &cause).await;
-    assert!(matches!(refused, Err(ChangeProductError::NotFound)));
-    let changed =
-        change_product(&store, product, &edit, own(seller("s")), now(2), &cause).await.unwrap();
+async fn a_seller_can_change_only_its_own_products(store: impl Store) {
+    let product = register(&store, DRAFT).await.product_id;
+    let patch = ProductPatch { price: amount(7), ..ProductPatch::default() };
+    let context = EventContext::default();
+    let change = async |product, seller_name| {
+        let is_owner = |owner| owner == seller(seller_name);
+        change_product(&store, product, &patch, &IfMatch::Absent, is_owner, now(2), &context).await
+    };
+    assert!(matches!(change(product, "x").await, Err(ChangeProductError::Forbidden)));
+    let unknown = ProductId::derive(&[b"none"]);
+    assert!(matches!(change(unknown, "s").await, Err(ChangeProductError::NotFound)));
+    let changed = change(product, "s").await.unwrap();
     assert_eq!((changed.price, changed.version), (Amount::new(7).unwrap(), 2));
 
-    choose(&store, product, ProductStatus::Unregistered).await;
-    let refused = change_product(&store, product, &edit, own(seller("s")), now(2), &cause).await;
-    let Err(ChangeProductError::Refused(refused)) = refused else { panic!("{refused:?}") };
-    assert_eq!(refused.state, ProductStatus::Unregistered);
+    set_status(&store, product, ProductStatus::Unregistered).await;
+    let Err(ChangeProductError::IllegalTransition(error)) = change(product, "s").await else {
+        panic!("an unregistered product was changed")
+    };
+    assert_eq!(error.state, ProductStatus::Unregistered);
 }
 
-async fn only_sell_and_sold_out_are_shown(store: impl Store) {
-    let product = register(&store, SKETCH).await.product_id;
+async fn a_failed_precondition_comes_before_illegal_transitions(store: impl Store) {
+    let product = register_for_sale(&store, DRAFT).await;
+    let outdated = store.product(product).await.unwrap().unwrap().etag();
+    set_status(&store, product, ProductStatus::Unregistered).await;
+    let current = store.product(product).await.unwrap().unwrap().etag();
+    let (patch, context) = (ProductPatch::default(), EventContext::default());
+    let change = async |tag: &str, is_owner: bool| {
+        let if_match = IfMatch::parse(tag).unwrap();
+        change_product(&store, product, &patch, &if_match, |_| is_owner, now(2), &context).await
+    };
+    let forbidden = change(outdated.as_str(), false).await;
+    assert!(matches!(forbidden, Err(ChangeProductError::Forbidden)));
+    let failed = change(outdated.as_str(), true).await;
+    assert!(matches!(failed, Err(ChangeProductError::PreconditionFailed(_))));
+    for tag in [current.as_str(), "*"] {
+        let illegal = change(tag, true).await;
+        assert!(matches!(illegal, Err(ChangeProductError::IllegalTransition(_))), "{tag}");
+    }
+}
+
+async fn a_precondition_allows_changes_of_the_version_that_was_read(store: impl Store) {
+    let product = register_for_sale(&store, DRAFT).await;
+    let read = get_product(&store, product).await.unwrap();
+    let if_match = IfMatch::parse(read.etag().as_str()).unwrap();
+    // Neither stock nor ratings are part of the tag.
+    assert_eq!(on_stock_changed(&store, product, false, 2).await.unwrap(), Write::Done);
+    rate(&store, product, 9, 2).await;
+    let (patch, context) =
+        (ProductPatch { price: amount(7), ..ProductPatch::default() }, EventContext::default());
+    let change = async || {
+        change_product(&store, product, &patch, &if_match, |_| true, now(3), &context).await
+    };
+    let changed = change().await.unwrap();
+    assert_eq!((changed.price, changed.in_stock), (Amount::new(7).unwrap(), false));
+    assert!(matches!(change().await, Err(ChangeProductError::PreconditionFailed(_))));
+
+    let sold_out = ProductStatus::SoldOut;
+    let outdated =
+        set_product_status(&store, product, sold_out, &if_match, |_| true, now(4), &context).await;
+    assert!(matches!(outdated, Err(ChangeProductError::PreconditionFailed(_))));
+    assert_eq!(store.product(product).await.unwrap(), Some(changed));
+}
+
+async fn only_products_on_sale_or_sold_out_are_public(store: impl Store) {
+    let product = register(&store, DRAFT).await.product_id;
     for (status, shown) in [
         (None, false),
         (Some(ProductStatus::SoldOut), true),
@@ -494,17 +582,21 @@ async fn only_sell_and_sold_out_are_shown(store: impl Store) {
         (Some(ProductStatus::Unregistered), false),
     ] {
         if let Some(status) = status {
-            choose(&store, product, status).await;
+            set_status(&store, product, status).await;
         }
         let read = get_product(&store, product).await;
         assert_eq!(read.is_ok(), shown, "{status:?}");
         assert_eq!(matches!(read, Err(GetProductError::NotFound)), !shown, "{status:?}");
-        assert_eq!(found(&store, &Search::default()).await.len(), usize::from(shown), "{status:?}");
+        assert_eq!(
+            search_ids(&store, &Search::default()).await.len(),
+            usize::from(shown),
+            "{status:?}"
+        );
     }
 }
 
 async fn the_newest_stock_event_wins_in_any_order(store: impl Store) {
-    let product = sell(&store, SKETCH).await;
+    let product = register_for_sale(&store, DRAFT).await;
     assert_eq!(on_stock_changed(&store, product, false, 4).await.unwrap(), Write::Done);
     let read = get_product(&store, product).await.unwrap();
     assert_eq!((read.in_stock, read.effective_status()), (false, ProductStatus::SoldOut));
@@ -513,20 +605,20 @@ async fn the_newest_stock_event_wins_in_any_order(store: impl Store) {
     assert!(!get_product(&store, product).await.unwrap().in_stock);
     assert_eq!(on_stock_changed(&store, product, true, 5).await.unwrap(), Write::Done);
     assert_eq!(get_product(&store, product).await.unwrap().effective_status(), ProductStatus::Sell);
-    assert_eq!(found(&store, &Search::default()).await, [product]);
+    assert_eq!(search_ids(&store, &Search::default()).await, [product]);
 }
 
-async fn stock_and_seller_do_not_overwrite_one_another(store: impl Store) {
-    let product = sell(&store, SKETCH).await;
+async fn stock_events_and_edits_do_not_overwrite_each_other(store: impl Store) {
+    let product = register_for_sale(&store, DRAFT).await;
     let before = store.product(product).await.unwrap().unwrap();
     assert_eq!(on_stock_changed(&store, product, false, 2).await.unwrap(), Write::Done);
-    let overtaken = before.edit(
-        &Edit { price: amount(1), ..Edit::default() },
+    let overtaken = before.apply_patch(
+        &ProductPatch { price: amount(1), ..ProductPatch::default() },
         now(3),
         &EventContext::default(),
     );
-    assert_eq!(store.store(&overtaken.unwrap()).await.unwrap(), ProductWriteOutcome::Conflict);
-    edit(&store, product, Edit { price: amount(1), ..Edit::default() }).await;
+    assert_eq!(store.save(&overtaken.unwrap()).await.unwrap(), ProductWriteOutcome::Conflict);
+    patch(&store, product, ProductPatch { price: amount(1), ..ProductPatch::default() }).await;
     assert_eq!(on_stock_changed(&store, product, true, 3).await.unwrap(), Write::Done);
     let after = store.product(product).await.unwrap().unwrap();
     assert_eq!(
@@ -535,7 +627,7 @@ async fn stock_and_seller_do_not_overwrite_one_another(store: impl Store) {
     );
 }
 
-async fn stock_of_an_unknown_product_waits(store: impl Store) {
+async fn stock_events_of_unknown_products_fail(store: impl Store) {
     let product = ProductId::derive(&[b"none"]);
     let failed = on_stock_changed(&store, product, false, 2).await;
     assert!(
@@ -543,212 +635,16 @@ async fn stock_of_an_unknown_product_waits(store: impl Store) {
     );
 }
 
-/// The same product with these ratings, as reviews will write it.
+/// Sets a product's ratings, as reviews will.
 async fn rate(store: &impl Store, product: ProductId, sum: u64, count: u64) {
     let before = store.product(product).await.unwrap().unwrap();
     let version = before.version + 1;
     let product = Product { rating_sum: sum, rating_count: count, version, ..before.clone() };
-    let change = ProductUpdate { before: Some(before), product, events: Vec::new() };
-    assert_eq!(store.store(&change).await.unwrap(), ProductWriteOutcome::Done);
+    let update = ProductUpdate { before: Some(before), product, events: Vec::new() };
+    assert_eq!(store.save(&update).await.unwrap(), ProductWriteOutcome::Done);
 }
 
-async fn products_are_listed_in_order(store: impl Store) {
-    let dear = sell(&store, Sketch { at: 1, price: 1_000, ..SKETCH }).await;
-    let cheap = sell(&store, Sketch { at: 2, price: 999, ..SKETCH }).await;
-    let free_next = sell(&store, Sketch { at: 3, price: 2, ..SKETCH }).await;
-    rate(&store, cheap, 9, 2).await;
-    rate(&store, dear, 41, 10).await;
-    assert_eq!(found(&store, &sorted(Sort::Newest)).await, [free_next, cheap, dear]);
-    assert_eq!(found(&store, &sorted(Sort::Price)).await, [free_next, cheap, dear]);
-    assert_eq!(found(&store, &sorted(Sort::Rating)).await, [cheap, dear, free_next]);
-    let by_word = Search { sort: Sort::Rating, ..of_words("shoe") };
-    assert_eq!(found(&store, &by_word).await, [cheap, dear, free_next]);
-}
-
-/// Every product of a search, page by page.
-async fn all_pages(store: &impl Store, search: &Search, limit: u32) -> Vec<ProductId> {
-    let mut seen = Vec::new();
-    let mut position = None;
-    loop {
-        let (products, next) =
-            list_products(store, search, limit, position.as_deref()).await.unwrap();
-        assert!(products.len() <= limit as usize);
-        seen.extend(products.iter().map(|product| product.product_id));
-        position = next;
-        if position.is_none() {
-            return seen;
-        }
-    }
-}
-
-async fn a_page_goes_on_where_the_last_one_ended(store: impl Store) {
-    let mut all = Vec::new();
-    for at in 1..=7 {
-        // Prices and ratings that many share.
-        let title = if at % 2 == 0 { "Blue shoe" } else { "Red shoe" };
-        all.push(sell(&store, Sketch { at, price: 100 + at % 2, title, ..SKETCH }).await);
-    }
-    let newest_first: Vec<_> = all.iter().rev().copied().collect();
-    let of_red = [6, 4, 2, 0].map(|at| all[at]);
-    for limit in [1, 2, 3, 7, 8] {
-        assert_eq!(all_pages(&store, &Search::default(), limit).await, newest_first, "{limit}");
-        assert_eq!(all_pages(&store, &sorted(Sort::Rating), limit).await, newest_first, "{limit}");
-        assert_eq!(all_pages(&store, &of_words("shoe red"), limit).await, of_red, "{limit}");
-        let by_price = all_pages(&store, &sorted(Sort::Price), limit).await;
-        assert_eq!(by_price, [1, 3, 5, 0, 2, 4, 6].map(|at| all[at]), "{limit}");
-    }
-}
-
-async fn newest_first_neither_skips_nor_repeats_while_products_come_and_go(store: impl Store) {
-    let mut all = Vec::new();
-    for at in 1..=6 {
-        all.push(sell(&store, Sketch { at, ..SKETCH }).await);
-    }
-    let newest = Search::default();
-    let (first, next) = list_products(&store, &newest, 2, None).await.unwrap();
-    // The product that the page ended with vanishes, a newer one appears, one to come gets dearer.
-    choose(&store, all[4], ProductStatus::Unregistered).await;
-    sell(&store, Sketch { at: 7, ..SKETCH }).await;
-    edit(&store, all[2], Edit { price: amount(1), ..Edit::default() }).await;
-    let (second, next) = list_products(&store, &newest, 2, next.as_deref()).await.unwrap();
-    let (third, next) = list_products(&store, &newest, 2, next.as_deref()).await.unwrap();
-    let ids: Vec<_> =
-        [first, second, third].concat().iter().map(|product| product.product_id).collect();
-    assert_eq!(ids, [5, 4, 3, 2, 1, 0].map(|at| all[at]));
-    assert_eq!(next, None);
-}
-
-async fn every_filter_and_all_of_them_together(store: impl Store) {
-    let all = [
-        Sketch { at: 1, ..SKETCH },
-        Sketch { at: 2, seller: "other", ..SKETCH },
-        Sketch { at: 3, brand: "other", ..SKETCH },
-        Sketch { at: 4, category: "other", ..SKETCH },
-        Sketch { at: 5, title: "Red boot", ..SKETCH },
-        Sketch { at: 6, price: 50, ..SKETCH },
-    ];
-    let mut ids = Vec::new();
-    for sketch in all {
-        ids.push(sell(&store, sketch).await);
-    }
-    let without = |left_out: usize| -> Vec<ProductId> {
-        (0..6).rev().filter(|at| *at != left_out).map(|at| ids[at]).collect()
-    };
-    let (s, b, c) = (Some(seller("s")), Some(brand("b")), Some(category("c")));
-    assert_eq!(found(&store, &Search { seller: s, ..Search::default() }).await, without(1));
-    assert_eq!(found(&store, &Search { brand: b, ..Search::default() }).await, without(2));
-    assert_eq!(found(&store, &Search { category: c, ..Search::default() }).await, without(3));
-    assert_eq!(found(&store, &of_words("SHOE")).await, without(4));
-    assert_eq!(
-        found(&store, &Search { price_min: amount(51), ..Search::default() }).await,
-        without(5)
-    );
-    let together =
-        Search { seller: s, brand: b, category: c, price_min: amount(51), ..of_words("red shoe") };
-    for sort in [Sort::Newest, Sort::Price, Sort::Rating] {
-        assert_eq!(found(&store, &Search { sort, ..together.clone() }).await, [ids[0]]);
-    }
-    let none = Search { seller: Some(seller("none")), ..Search::default() };
-    assert_eq!(found(&store, &none).await, []);
-    assert_eq!(found(&store, &of_words("red sandal")).await, []);
-}
-
-async fn a_range_of_prices_is_read_in_the_order_of_prices(store: impl Store) {
-    let mut ids = Vec::new();
-    for at in 1..=6 {
-        ids.push(sell(&store, Sketch { at, price: at * 10, ..SKETCH }).await);
-    }
-    let range = Search { price_min: amount(20), price_max: amount(50), ..sorted(Sort::Price) };
-    assert_eq!(all_pages(&store, &range, 2).await, ids[1..5]);
-    let newest = Search { sort: Sort::Newest, ..range };
-    assert_eq!(all_pages(&store, &newest, 2).await, [4, 3, 2, 1].map(|at| ids[at]));
-}
-
-/// How many entries a list has, in every order alike.
-async fn entries(store: &impl Store, list: IndexKey) -> usize {
-    let mut numbers = Vec::new();
-    for sort in [Sort::Newest, Sort::Price, Sort::Rating] {
-        numbers.push(store.entries(&list, sort, None, 100).await.unwrap().entries.len());
-    }
-    numbers.dedup();
-    assert_eq!(numbers.len(), 1, "{list:?}");
-    numbers[0]
-}
-
-fn word(word: &str) -> IndexKey {
-    IndexKey::Word(word.to_owned())
-}
-
-async fn another_title_is_found_by_its_own_words_only(store: impl Store) {
-    let product = sell(&store, SKETCH).await;
-    assert_eq!(found(&store, &of_words("red")).await, [product]);
-    edit(
-        &store,
-        product,
-        Edit { title: Some(Text::parse("Blue shoe").unwrap()), ..Edit::default() },
-    )
-    .await;
-    assert_eq!(entries(&store, word("red")).await, 0);
-    assert_eq!(found(&store, &of_words("red")).await, []);
-    assert_eq!(found(&store, &of_words("blue")).await, [product]);
-    assert_eq!(found(&store, &of_words("shoe")).await, [product]);
-    assert_eq!(entries(&store, word("shoe")).await, 1);
-}
-
-async fn an_unregistered_product_stands_in_no_list(store: impl Store) {
-    let product = register(&store, SKETCH).await.product_id;
-    let lists = [
-        IndexKey::All,
-        IndexKey::Seller(seller("s")),
-        IndexKey::Brand(brand("b")),
-        IndexKey::Category(category("c")),
-        word("red"),
-        word("shoe"),
-    ];
-    for (status, listed) in [
-        (None, 0),
-        (Some(ProductStatus::Sell), 1),
-        (Some(ProductStatus::SoldOut), 1),
-        (Some(ProductStatus::Unregistered), 0),
-    ] {
-        if let Some(status) = status {
-            choose(&store, product, status).await;
-        }
-        for list in &lists {
-            assert_eq!(entries(&store, list.clone()).await, listed, "{list:?} {status:?}");
-        }
-    }
-}
-
-async fn a_long_title_is_found_by_twelve_words(store: impl Store) {
-    let title = "a1 a2 a3 a4 a5 a6 a7 a8 a9 a10 a11 a12 a13";
-    let product = sell(&store, Sketch { title, ..SKETCH }).await;
-    assert_eq!(found(&store, &of_words(title)).await, [product]);
-    assert_eq!(found(&store, &of_words("a13")).await, []);
-    let other = "b1 b2 b3 b4 b5 b6 b7 b8 b9 b10 b11 b12 b13";
-    edit(&store, product, Edit { title: Some(Text::parse(other).unwrap()), ..Edit::default() })
-        .await;
-    assert_eq!(entries(&store, word("a12")).await, 0);
-    assert_eq!(found(&store, &of_words(other)).await, [product]);
-}
-
-async fn a_product_is_listed_with_its_price_and_rating_of_now(store: impl Store) {
-    let first = sell(&store, Sketch { at: 1, price: 10, ..SKETCH }).await;
-    let second = sell(&store, Sketch { at: 2, price: 20, ..SKETCH }).await;
-    edit(&store, first, Edit { price: amount(30), ..Edit::default() }).await;
-    assert_eq!(found(&store, &sorted(Sort::Price)).await, [second, first]);
-    let cheap = Search { price_max: amount(25), ..Search::default() };
-    assert_eq!(found(&store, &cheap).await, [second]);
-    rate(&store, first, 3, 1).await;
-    rate(&store, second, 4, 1).await;
-    assert_eq!(found(&store, &sorted(Sort::Rating)).await, [second, first]);
-    rate(&store, first, 8, 2).await;
-    rate(&store, second, 5, 2).await;
-    assert_eq!(found(&store, &sorted(Sort::Rating)).await, [first, second]);
-    assert_eq!(entries(&store, IndexKey::All).await, 2);
-}
-
-async fn a_seller_sees_every_status_newest_first(store: impl Store) {
+async fn a_sellers_list_has_every_status_newest_first(store: impl Store) {
     let mut own = Vec::new();
     for (at, status) in [
         (1, None),
@@ -756,13 +652,13 @@ async fn a_seller_sees_every_status_newest_first(store: impl Store) {
         (3, Some(ProductStatus::SoldOut)),
         (4, Some(ProductStatus::Unregistered)),
     ] {
-        let product = register(&store, Sketch { at, ..SKETCH }).await.product_id;
+        let product = register(&store, ProductDraft { at, ..DRAFT }).await.product_id;
         if let Some(status) = status {
-            choose(&store, product, status).await;
+            set_status(&store, product, status).await;
         }
         own.insert(0, product);
     }
-    register(&store, Sketch { at: 5, seller: "other", ..SKETCH }).await;
+    register(&store, ProductDraft { at: 5, seller: "other", ..DRAFT }).await;
     let mut seen = Vec::new();
     let mut position = None;
     loop {
@@ -778,20 +674,21 @@ async fn a_seller_sees_every_status_newest_first(store: impl Store) {
 }
 
 #[tokio::test]
-async fn a_product_is_read_in_one_call() {
+async fn reading_a_product_takes_one_call() {
     let store = DynamoCatalog::on(rialto_testkit::new_table(SERVICE).await);
-    let product = sell(&store, SKETCH).await;
+    let product = register_for_sale(&store, DRAFT).await;
     let (read, calls) = rialto_aws::calls::count_requests(get_product(&store, product)).await;
     assert_eq!((read.unwrap().product_id, calls), (product, 1));
 }
 
 #[tokio::test]
-async fn a_stock_event_is_two_calls_and_a_page_without_filters_too() {
+async fn stock_events_and_unfiltered_pages_take_two_calls() {
     let store = DynamoCatalog::on(rialto_testkit::new_table(SERVICE).await);
-    let product = sell(&store, SKETCH).await;
+    let product = register_for_sale(&store, DRAFT).await;
     let (_, calls) =
         rialto_aws::calls::count_requests(on_stock_changed(&store, product, false, 2)).await;
     assert_eq!(calls, 2);
-    let (_, calls) = rialto_aws::calls::count_requests(found(&store, &Search::default())).await;
+    let (_, calls) =
+        rialto_aws::calls::count_requests(search_ids(&store, &Search::default())).await;
     assert_eq!(calls, 2);
 }

@@ -450,8 +450,6 @@ async fn input(world: &World, function: &str) -> Option<Input> {
                 ("price_max=1.5", "price_max"),
                 ("price_min=2&price_max=1", "price_max"),
                 ("q=", "q"),
-                ("q=%20", "q"),
-                ("q=!!!", "q"),
                 ("q=a%00b", "q"),
                 ("sort=best", "sort"),
                 ("sort=", "sort"),

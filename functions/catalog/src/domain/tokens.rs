@@ -1,7 +1,10 @@
+//! Tokens for full-text search in titles.
+
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// The words that a text is found by: its first 12 distinct ones, in lower case and normal form C.
+/// The words by which a text is found: its first 12 distinct ones, in lower case and normalisation
+/// form C.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tokens(Vec<String>);
@@ -9,7 +12,7 @@ pub struct Tokens(Vec<String>);
 impl Tokens {
     pub const MAX: usize = 12;
 
-    /// A word is a run of letters, digits and their marks; everything else parts words.
+    /// Splits a text into words: runs of letters, digits and their combining marks.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let text: String = text.to_lowercase().nfc().collect();
@@ -19,7 +22,7 @@ impl Tokens {
             if words.len() == Self::MAX {
                 break;
             }
-            if !words.iter().any(|known| known == word) {
+            if !words.iter().any(|earlier| earlier == word) {
                 words.push(word.to_owned());
             }
         }
@@ -35,10 +38,10 @@ impl Tokens {
         self.0.is_empty()
     }
 
-    /// Whether every word of `wanted` is among these.
+    /// Whether every word of `other` is among these.
     #[must_use]
-    pub fn contain(&self, wanted: &Self) -> bool {
-        wanted.0.iter().all(|word| self.0.contains(word))
+    pub fn contains_all(&self, other: &Self) -> bool {
+        other.0.iter().all(|word| self.0.contains(word))
     }
 }
 
@@ -51,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_distinct_and_in_lower_case() {
+    fn words_are_distinct_and_lower_case() {
         assert_eq!(words("Red SHOE, red/blue (42)"), ["red", "shoe", "blue", "42"]);
         assert_eq!(words("E\u{301}te\u{301} ÉTÉ"), ["été"]);
         assert_eq!(words("İstanbul"), ["i\u{307}stanbul"]);
@@ -59,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_twelve_words_count() {
+    fn only_the_first_twelve_words_are_indexed() {
         let text: Vec<String> =
             (0..20).map(|at| format!("w{}", at / 2)).chain(["x".into(), "y".into()]).collect();
         assert_eq!(words(&text.join(" ")).len(), 12);
@@ -70,9 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn all_wanted_words_have_to_be_there() {
-        assert!(Tokens::of("red running shoe").contain(&Tokens::of("SHOE red")));
-        assert!(!Tokens::of("red running shoe").contain(&Tokens::of("red boot")));
-        assert!(!Tokens::of("red shoes").contain(&Tokens::of("shoe")));
+    fn a_match_requires_every_word() {
+        assert!(Tokens::of("red running shoe").contains_all(&Tokens::of("SHOE red")));
+        assert!(!Tokens::of("red running shoe").contains_all(&Tokens::of("red boot")));
+        assert!(!Tokens::of("red shoes").contains_all(&Tokens::of("shoe")));
     }
 }

@@ -1,10 +1,10 @@
-//! How public products are found: each stands in a list for everything it can be looked for by.
+//! The index of public products: an entry of each under every key by which it can be searched for.
 
-use super::words::Tokens;
+use super::tokens::Tokens;
 use rialto_kernel::{Amount, BrandId, CategoryId, ProductId, SellerId};
 use serde::{Deserialize, Serialize};
 
-/// What lists hold of a product: what they filter and sort by.
+/// An entry of the index: the fields of a product to filter and sort by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexEntry {
     pub product_id: ProductId,
@@ -12,12 +12,12 @@ pub struct IndexEntry {
     pub category_id: CategoryId,
     pub brand_id: BrandId,
     pub price: Amount,
-    /// The ratings' average in tenths; 0 without any.
+    /// The average rating in tenths; 0 without ratings.
     pub rating_tenths: u8,
     pub words: Tokens,
 }
 
-/// What all products of one list have in common.
+/// A property by which products are indexed. Each value has a partition of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IndexKey {
     All,
@@ -28,21 +28,21 @@ pub enum IndexKey {
     Word(String),
 }
 
-/// In which order a list is read.
+/// The order in which entries are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub enum Sort {
-    /// Newest first: a product's place never changes.
+    /// Newest first. A product's sort key never changes.
     #[default]
     Newest,
     /// Cheapest first.
     Price,
-    /// Best first, without ratings last; newest first among alike.
+    /// Best rating first, products without ratings last; newest first among equals.
     Rating,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not newest, price or rating")]
+#[error("must be newest, price or rating")]
 pub struct SortError;
 
 impl std::str::FromStr for Sort {
@@ -59,64 +59,64 @@ impl std::str::FromStr for Sort {
 }
 
 impl Sort {
-    /// An entry's place, as text that sorts so; no two entries share one.
+    /// An entry's sort key: unique, and in the right order as text.
     #[must_use]
     pub fn sort_key(self, entry: &IndexEntry) -> String {
         let id = entry.product_id;
         match self {
             Self::Newest => id.to_string(),
-            Self::Price => format!("{}#{id}", Self::price(entry.price)),
+            Self::Price => format!("{}#{id}", Self::price_prefix(entry.price)),
             Self::Rating => format!("{:02}#{id}", entry.rating_tenths),
         }
     }
 
-    /// Where a price begins in the order of prices.
+    /// The prefix of the sort keys of this price in the order [`Sort::Price`].
     #[must_use]
-    pub fn price(price: Amount) -> String {
+    pub fn price_prefix(price: Amount) -> String {
         format!("{:013}", price.minor_units())
     }
 
-    /// Whether lists are read from the last place to the first.
+    /// Whether entries are read from the greatest sort key to the least.
     #[must_use]
-    pub const fn descends(self) -> bool {
+    pub const fn is_descending(self) -> bool {
         matches!(self, Self::Newest | Self::Rating)
     }
 }
 
 impl IndexEntry {
-    /// Every list that it stands in: up to 16.
+    /// Every key that a product is indexed under: up to 16.
     #[must_use]
-    pub fn lists(&self) -> Vec<IndexKey> {
-        let mut lists = vec![
+    pub fn index_keys(&self) -> Vec<IndexKey> {
+        let mut keys = vec![
             IndexKey::All,
             IndexKey::Seller(self.seller_id),
             IndexKey::Brand(self.brand_id),
             IndexKey::Category(self.category_id),
         ];
-        lists.extend(self.words.iter().map(|word| IndexKey::Word(word.to_owned())));
-        lists
+        keys.extend(self.words.iter().map(|word| IndexKey::Word(word.to_owned())));
+        keys
     }
 }
 
-/// What a change of a product changes in lists.
+/// The difference between the index entries of a product before and after an update.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexDiff {
-    /// Where the product's entry is to be written.
+    /// The keys under which the entry is written.
     pub write: Vec<IndexKey>,
-    /// Where it is to be taken out.
+    /// The keys under which the entry is deleted.
     pub remove: Vec<IndexKey>,
 }
 
 impl IndexDiff {
-    /// From the product's entry before and after; nothing if lists say the same of it.
+    /// The difference between the entry before and after; empty if the entry is unchanged.
     #[must_use]
     pub fn between(before: Option<&IndexEntry>, after: Option<&IndexEntry>) -> Self {
         if before == after {
             return Self::default();
         }
-        let write = after.map(IndexEntry::lists).unwrap_or_default();
-        let mut remove = before.map(IndexEntry::lists).unwrap_or_default();
-        remove.retain(|list| !write.contains(list));
+        let write = after.map(IndexEntry::index_keys).unwrap_or_default();
+        let mut remove = before.map(IndexEntry::index_keys).unwrap_or_default();
+        remove.retain(|key| !write.contains(key));
         Self { write, remove }
     }
 
@@ -144,31 +144,31 @@ mod tests {
     }
 
     #[test]
-    fn places_sort_as_text() {
+    fn sort_keys_order_entries_as_text() {
         let (old, new) = (entry(1, 1_000, 50, "a"), entry(2, 999, 9, "b"));
         assert!(Sort::Newest.sort_key(&old) < Sort::Newest.sort_key(&new));
         assert!(Sort::Price.sort_key(&new) < Sort::Price.sort_key(&old));
         assert!(Sort::Rating.sort_key(&new) < Sort::Rating.sort_key(&old));
         let dearest = Amount::MAX;
-        assert!(Sort::price(Amount::new(2).unwrap()) < Sort::price(dearest));
-        assert!(Sort::price(old.price) < Sort::Price.sort_key(&old));
+        assert!(Sort::price_prefix(Amount::new(2).unwrap()) < Sort::price_prefix(dearest));
+        assert!(Sort::price_prefix(old.price) < Sort::Price.sort_key(&old));
     }
 
     #[test]
-    fn a_change_of_title_moves_only_between_words() {
+    fn a_new_title_replaces_only_the_entries_of_its_words() {
         let before = entry(1, 5, 0, "red shoe");
         let after = IndexEntry { words: Tokens::of("blue shoe"), ..before.clone() };
-        let relisting = IndexDiff::between(Some(&before), Some(&after));
-        assert_eq!(relisting.remove, [IndexKey::Word("red".to_owned())]);
-        assert_eq!(relisting.write, after.lists());
+        let diff = IndexDiff::between(Some(&before), Some(&after));
+        assert_eq!(diff.remove, [IndexKey::Word("red".to_owned())]);
+        assert_eq!(diff.write, after.index_keys());
     }
 
     #[test]
-    fn what_appears_is_written_and_what_vanishes_removed_everywhere() {
+    fn published_products_are_indexed_and_hidden_ones_removed() {
         let entry = entry(1, 5, 0, "red shoe");
-        assert_eq!(entry.lists().len(), 6);
-        assert_eq!(IndexDiff::between(None, Some(&entry)).write, entry.lists());
-        assert_eq!(IndexDiff::between(Some(&entry), None).remove, entry.lists());
+        assert_eq!(entry.index_keys().len(), 6);
+        assert_eq!(IndexDiff::between(None, Some(&entry)).write, entry.index_keys());
+        assert_eq!(IndexDiff::between(Some(&entry), None).remove, entry.index_keys());
         assert!(IndexDiff::between(Some(&entry), Some(&entry)).is_empty());
         assert!(IndexDiff::between(None, None).is_empty());
     }
