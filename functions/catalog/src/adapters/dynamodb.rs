@@ -15,7 +15,7 @@ use crate::{
     },
 };
 use rialto_dynamo::{
-    AttributeValue, Delete, Key, Listing, Precondition, Put, Stretch, Table, TransactWriteItem,
+    AttributeValue, Delete, Key, PartitionQuery, Precondition, Put, Table, TransactWriteItem,
     read_item, write_item,
 };
 use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
@@ -92,15 +92,7 @@ impl DynamoCatalog {
         product: &Product,
         diff: &IndexDiff,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let mut write = Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(item))
-            .condition_expression(expect.condition());
-        for (name, value) in expect.values() {
-            write = write.expression_attribute_values(name, value);
-        }
-        let mut writes =
-            vec![TransactWriteItem::builder().put(write.build().map_err(incomplete)?).build()];
+        let mut writes = vec![self.table.transact_put(item, expect)?];
         if let Some(entry) = product.index_entry() {
             for key in &diff.write {
                 let item = entry_item(key, &entry)?;
@@ -203,21 +195,16 @@ impl IndexReader for DynamoCatalog {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Batch, StoreError> {
-        let (index, partition_name, sort_name) = match sort {
-            Sort::Newest => (None, "pk", "sk"),
-            Sort::Price => (Some("by_price"), "by_price_pk", "by_price_sk"),
-            Sort::Rating => (Some("by_rating"), "by_rating_pk", "by_rating_sk"),
+        let query = match sort {
+            Sort::Newest => PartitionQuery::table(partition(key)).consistent(),
+            Sort::Price => PartitionQuery::index("by_price", partition(key)),
+            Sort::Rating => PartitionQuery::index("by_rating", partition(key)),
         };
-        let stretch = Stretch {
-            index,
-            partition: (partition_name, partition(key)),
-            sort: sort_name,
-            after: after.map(str::to_owned),
-            descending: sort.is_descending(),
-        };
-        let (items, has_more) = self.table.stretch(&stretch, limit).await?;
+        let query = if sort.is_descending() { query.descending() } else { query };
+        let query = query.after(after.map(str::to_owned));
+        let (items, next) = self.table.query(&query, limit, None).await?;
         let entries = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
-        Ok(Batch { entries, has_more })
+        Ok(Batch { entries, has_more: next.is_some() })
     }
 
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -234,13 +221,8 @@ impl SellerProductReader for DynamoCatalog {
         limit: u32,
         position: Option<&str>,
     ) -> Result<ProductPage, StoreError> {
-        let listing = Listing {
-            index: Some("by_seller"),
-            partition: ("by_seller_pk", format!("SELLER#{seller}")),
-            begins: None,
-            newest_first: true,
-        };
-        let (items, next) = self.table.list(&listing, limit, position).await?;
+        let query = PartitionQuery::index("by_seller", format!("SELLER#{seller}")).descending();
+        let (items, next) = self.table.query(&query, limit, position).await?;
         let keys = items.iter().map(rialto_dynamo::item_key).collect::<Result<Vec<_>, _>>()?;
         let mut items = self.table.batch_get(&keys).await?;
         let products = keys.iter().filter_map(|key| items.remove(key)).map(read_item);

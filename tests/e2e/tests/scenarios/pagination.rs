@@ -79,6 +79,10 @@ async fn products_are_found_by_seller_word_price_category_and_brand() {
         .lists(&format!("q={}%20EVEN", word.to_uppercase()), &range.newest(|at| at % 2 == 0))
         .await;
     range.lists(&format!("q={word}%20nothing"), &[]).await;
+    // Without a word in it a query finds nothing.
+    for query in ["q=%21%3F", "q=%20"] {
+        range.lists(query, &[]).await;
+    }
     let within = range.newest(|at| (200..=500).contains(&PRICES[at]));
     range.lists(&format!("q={word}&price_min=200&price_max=500"), &within).await;
     range.lists(&format!("seller_id={seller}&price_max=99"), &[]).await;
