@@ -8,15 +8,17 @@ use crate::{
 use clap::Args;
 use rialto_accounts::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
-    application::{create_supervisor::create_supervisor, register_user::RegisterError},
+    application::register_account::{RegisterError, register_account},
     domain::{
+        account::ContactDetails,
         contact::{Email, Name},
         credential::Password,
     },
 };
 use rialto_aws::{SdkConfig, Stage};
+use rialto_contracts::EventContext;
 use rialto_dynamo::Table;
-use rialto_kernel::{Clock, SupervisorId, SystemClock};
+use rialto_kernel::{AccountId, Clock, SupervisorId, SystemClock};
 use std::fmt::Display;
 
 /// Create a supervisor. The first one can only be made this way.
@@ -78,7 +80,12 @@ pub(super) async fn create(
     let store = DynamoAccounts::on(Table::open(aws, stage, rialto_accounts::SERVICE));
     let now = SystemClock.now();
     let id = SupervisorId::generate(now);
-    match create_supervisor(&store, &Argon2Hasher, id, email, name, &password, now).await {
+    let account_id = AccountId::Supervisor(id);
+    let details = ContactDetails { email, name, phone: None };
+    let context = EventContext::default();
+    let registered =
+        register_account(&store, &Argon2Hasher, account_id, details, &password, &context, now);
+    match registered.await {
         Ok(_) => Ok(Some(id)),
         Err(RegisterError::Duplicate) => Ok(None),
         Err(RegisterError::Store(error)) => {

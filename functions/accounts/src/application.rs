@@ -1,11 +1,11 @@
-//! One use case a file, named as the route, the function or the command that it serves.
+//! Use cases, one a file, named as the route, the function or the command that they serve.
+//! `register_account` and `change_account` serve the routes of users and sellers alike. Routes that
+//! only read one item call its port directly.
 
 pub mod addresses;
 pub mod authorize;
+pub mod change_account;
 pub mod change_password;
-pub mod change_seller;
-pub mod change_user;
-pub mod create_supervisor;
 pub mod end_session;
 pub mod get_user;
 pub mod init_keys;
@@ -21,8 +21,8 @@ pub mod on_user_logged_in;
 pub mod publish_keys;
 pub mod rate_limit;
 pub mod refresh;
-pub mod register_seller;
-pub mod register_user;
+pub mod register_account;
+mod replace_credential;
 pub mod request_reset;
 pub mod reset_password;
 pub mod rotate_keys;

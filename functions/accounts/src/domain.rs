@@ -1,4 +1,4 @@
-//! Types and rules, without any outside world.
+//! Domain types and rules, without I/O.
 
 pub mod account;
 pub mod address_book;
@@ -12,7 +12,8 @@ pub mod reset;
 pub mod session;
 pub mod signing_key;
 
-/// Keeps personal data and secrets out of log lines and test output.
+/// Implements `Debug` without the value, to keep personal data and secrets out of logs and test
+/// output.
 macro_rules! redacted_debug {
     ($($name:ident),*) => {$(
         impl std::fmt::Debug for $name {

@@ -1,8 +1,9 @@
-//! The accounts service: users, sellers, supervisors, profiles, sessions and the keys that sign
-//! tokens.
+//! The accounts service: users, sellers, supervisors, profiles, addresses, sessions and the keys
+//! that sign tokens.
 //!
-//! An email belongs to one account of any role. Logging in starts a session. An access token is
-//! valid while its session is active, which the gateway's authorizer checks for each request.
+//! An email belongs to at most one account, of any role. Logging in starts a session. An access
+//! token is valid while its session is active, which the gateway's authorizer checks on each
+//! request.
 
 pub mod adapters;
 pub mod application;
@@ -13,5 +14,5 @@ pub mod ports;
 #[cfg(test)]
 mod testing;
 
-/// The service's name, with which its table, binaries and template resources begin.
+/// The service's name, with which the names of its table, functions and other resources begin.
 pub const SERVICE: &str = "accounts";

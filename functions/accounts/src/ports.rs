@@ -1,4 +1,12 @@
-//! What lies outside: the service's table, the keys and the hashing of passwords, in the pieces that each use case needs.
+//! Ports: small traits, one for what each use case needs of the table, the keys, password hashing,
+//! email and the orders service. `adapters` implements them. Futures are `Send`, because handlers
+//! run on several threads.
+//!
+//! The error of most methods is [`StoreError`](rialto_kernel::StoreError). From a read, it means
+//! that nothing could be read. From a write, it means that its outcome is unknown, so that the
+//! write has to be safe to repeat.
+
+#![expect(clippy::missing_errors_doc, reason = "errors are described once, above")]
 
 mod accounts;
 mod keys;

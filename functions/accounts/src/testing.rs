@@ -1,4 +1,4 @@
-//! What the unit tests of several modules need.
+//! Fixtures and test doubles of the unit tests.
 
 use crate::{
     adapters::memory::MemoryAccounts,
@@ -7,17 +7,19 @@ use crate::{
         address_book::AddressBook,
         contact::{Email, Name},
         credential::{Credential, Password, PasswordHash},
+        profile::Profile,
         rate_limit::{RateLimitDecision, RateLimitKey},
         registration::Registration,
         reset::PasswordReset,
         session::Session,
     },
     ports::{
-        AccountReader, AccountRegistrar, AddressBookStore, CredentialReader, CredentialWriter,
-        HashError, OrdersClient, PasswordHasher, RateLimiter, ResetReader, ResetWriter,
-        SessionEnder, SessionStarter,
+        AccountReader, AccountRegistrar, AccountWriter, AddressBookStore, CredentialReader,
+        CredentialWriter, HashError, OrdersClient, PasswordHasher, ProfileStore, RateLimiter,
+        ResetReader, ResetWriter, SessionEnder, SessionStarter,
     },
 };
+use futures_util::future::BoxFuture;
 use rialto_contracts::{EventContext, internal::orders::RecentOrder};
 use rialto_kernel::{
     AccountId, Clock, Phone, SellerId, SessionId, StoreError, SystemClock, Timestamp, UserId, Write,
@@ -26,7 +28,7 @@ use std::sync::Mutex;
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
-/// Hashes nothing.
+/// Hashes by writing `hash of` before the password.
 #[derive(Clone, Copy)]
 pub(crate) struct FakeHasher;
 
@@ -38,7 +40,7 @@ impl PasswordHasher for FakeHasher {
         hash.0 == format!("hash of {}", password.as_str())
     }
     fn dummy_hash(&self) -> PasswordHash {
-        PasswordHash("decoy".to_owned())
+        PasswordHash("dummy".to_owned())
     }
 }
 
@@ -54,8 +56,8 @@ pub(crate) fn details(email: &str) -> ContactDetails {
 pub(crate) async fn registered_buyer(store: &impl AccountRegistrar, email: &str) -> Credential {
     let now = SystemClock.now();
     let hash = FakeHasher.hash(&Password::new(PASSWORD).unwrap()).unwrap();
-    let registration = Registration::user(
-        UserId::generate(now),
+    let registration = Registration::new(
+        AccountId::User(UserId::generate(now)),
         details(email),
         hash,
         &EventContext::default(),
@@ -78,44 +80,48 @@ pub(crate) fn address(receiver: &str) -> rialto_kernel::Address {
     }
 }
 
-/// Orders that answers as it is told.
+/// The orders service with fixed responses.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct FakeOrders {
-    pub(crate) silent: bool,
+    pub(crate) unavailable: bool,
     pub(crate) open: bool,
 }
 
 impl FakeOrders {
-    fn answer<T>(self, answer: T) -> Result<T, StoreError> {
-        if self.silent { Err(StoreError::Unavailable("no answer".to_owned())) } else { Ok(answer) }
+    fn respond<T>(self, value: T) -> Result<T, StoreError> {
+        if self.unavailable {
+            Err(StoreError::Unavailable("no response".to_owned()))
+        } else {
+            Ok(value)
+        }
     }
 }
 
 impl OrdersClient for FakeOrders {
     async fn recent_orders(&self, _: UserId) -> Result<Vec<RecentOrder>, StoreError> {
-        self.answer(Vec::new())
+        self.respond(Vec::new())
     }
     async fn has_open_orders(&self, _: UserId) -> Result<bool, StoreError> {
-        self.answer(self.open)
+        self.respond(self.open)
     }
     async fn has_open_lines(&self, _: SellerId) -> Result<bool, StoreError> {
-        self.answer(self.open)
+        self.respond(self.open)
     }
 }
 
-/// A store whose writes happen, and then look as if somebody else had been quicker: their answers were lost, and they were
-/// sent again.
+/// A store whose writes are done but return a conflict, as if their responses were lost and the
+/// writes sent again.
 #[derive(Default)]
 pub(crate) struct LostAckStore {
     pub(crate) store: MemoryAccounts,
-    /// A session that begins just before the first write of a credential.
-    pub(crate) begins: Mutex<Option<(Session, Credential)>>,
+    /// A session that starts just before the first write of a credential.
+    pub(crate) concurrent_login: Mutex<Option<(Session, Credential)>>,
 }
 
 impl LostAckStore {
-    async fn begin(&self) {
-        let begins = self.begins.lock().unwrap().take();
-        if let Some((session, credential)) = begins {
+    async fn log_in(&self) {
+        let login = self.concurrent_login.lock().unwrap().take();
+        if let Some((session, credential)) = login {
             assert_eq!(self.store.start(&session, &credential, &[]).await, Ok(Write::Done));
         }
     }
@@ -127,6 +133,21 @@ impl AccountReader for LostAckStore {
     }
 }
 
+impl AccountWriter for LostAckStore {
+    async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
+        self.store.save_account(account).await.map(|_| Write::Conflict(()))
+    }
+}
+
+impl ProfileStore for LostAckStore {
+    async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        self.store.profile(user).await
+    }
+    async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
+        self.store.save_profile(profile).await.map(|_| Write::Conflict(()))
+    }
+}
+
 impl CredentialReader for LostAckStore {
     async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
         self.store.credential(email).await
@@ -135,7 +156,7 @@ impl CredentialReader for LostAckStore {
 
 impl CredentialWriter for LostAckStore {
     async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
-        self.begin().await;
+        self.log_in().await;
         self.store.save_credential(credential).await.map(|_| Write::Conflict(()))
     }
 }
@@ -155,7 +176,7 @@ impl ResetReader for LostAckStore {
         credential: &Credential,
         reset: &PasswordReset,
     ) -> Result<Write, StoreError> {
-        self.begin().await;
+        self.log_in().await;
         self.store.use_reset(credential, reset).await.map(|_| Write::Conflict(()))
     }
 }
@@ -189,15 +210,74 @@ impl SessionEnder for LostAckStore {
 impl RateLimiter for LostAckStore {
     async fn acquire(
         &self,
-        counter: &RateLimitKey,
+        key: &RateLimitKey,
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
-        self.store.acquire(counter, now).await
+        self.store.acquire(key, now).await
     }
-    async fn refund(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
-        self.store.refund(counter).await
+    async fn refund(&self, key: &RateLimitKey) -> Result<(), StoreError> {
+        self.store.refund(key).await
     }
-    async fn clear(&self, counter: &RateLimitKey) -> Result<(), StoreError> {
-        self.store.clear(counter).await
+    async fn clear(&self, key: &RateLimitKey) -> Result<(), StoreError> {
+        self.store.clear(key).await
+    }
+}
+
+/// A store in which another write is done just before the first one.
+pub(crate) struct ConcurrentWriteStore<'a> {
+    store: &'a MemoryAccounts,
+    other: Mutex<Option<BoxFuture<'a, ()>>>,
+}
+
+impl<'a> ConcurrentWriteStore<'a> {
+    pub(crate) fn new(
+        store: &'a MemoryAccounts,
+        other: impl Future<Output = ()> + Send + 'a,
+    ) -> Self {
+        Self { store, other: Mutex::new(Some(Box::pin(other))) }
+    }
+
+    async fn write_other(&self) {
+        let other = self.other.lock().unwrap().take();
+        if let Some(other) = other {
+            other.await;
+        }
+    }
+}
+
+impl AccountReader for ConcurrentWriteStore<'_> {
+    async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
+        self.store.account(account).await
+    }
+}
+
+impl AccountWriter for ConcurrentWriteStore<'_> {
+    async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
+        self.write_other().await;
+        self.store.save_account(account).await
+    }
+}
+
+impl ProfileStore for ConcurrentWriteStore<'_> {
+    async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
+        self.store.profile(user).await
+    }
+    async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
+        self.write_other().await;
+        self.store.save_profile(profile).await
+    }
+}
+
+impl AddressBookStore for ConcurrentWriteStore<'_> {
+    async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
+        self.store.addresses(user).await
+    }
+    async fn save_addresses(
+        &self,
+        book: &AddressBook,
+        account: &Account,
+    ) -> Result<Write, StoreError> {
+        self.write_other().await;
+        self.store.save_addresses(book, account).await
     }
 }

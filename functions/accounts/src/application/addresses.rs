@@ -1,33 +1,33 @@
-//! Adding, replacing and removing addresses: each reads them all, decides, and writes them over what was read, so that as many
-//! as come at once can't get past the limit.
+//! A buyer's addresses: adding, replacing, removing and listing them. All of a buyer's addresses
+//! are one item, so that concurrent additions can't exceed the limit.
 
 use crate::{
     domain::address_book::{AddressBook, SavedAddress},
     ports::AddressBookStore,
 };
-use rialto_kernel::{Address, AddressId, StoreError, UserId, Write};
+use rialto_kernel::{
+    Address, AddressId, IfMatch, PreconditionFailed, StoreError, UserId, Write,
+    store::{self, Attempt},
+};
 
-/// Why addresses are as they were.
+/// Why an address wasn't found or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// No such buyer or address, or the buyer's account is closed.
-    #[error("there is no such address")]
+    #[error("address not found")]
     NotFound,
-    #[error("there are as many addresses as there may be")]
+    #[error(transparent)]
+    PreconditionFailed(#[from] PreconditionFailed),
+    #[error("address limit reached")]
     LimitReached,
-    #[error("others change the addresses at the same moment")]
-    Contended,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How often a change is made anew because somebody else's came first.
-const MAX_ATTEMPTS: u32 = 8;
-
-/// Keeps one more address.
+/// Adds an address.
 ///
 /// # Errors
-/// [`AddressError`]; nothing has changed then, unless the store can't tell.
+/// [`AddressError`]. Nothing was written, unless the store's outcome is unknown.
 pub async fn add_address(
     store: &impl AddressBookStore,
     user: UserId,
@@ -35,42 +35,51 @@ pub async fn add_address(
     address: &Address,
     default: bool,
 ) -> Result<SavedAddress, AddressError> {
-    let changed = change(store, user, |book| {
+    let book = update_book(store, user, |book| {
         book.with(id, address.clone(), default).map_err(|_| AddressError::LimitReached)
     });
-    changed.await?.get(id).cloned().ok_or(AddressError::NotFound)
+    book.await?.get(id).cloned().ok_or(AddressError::NotFound)
 }
 
-/// Replaces an address.
+/// Replaces an address. With `if_match`, it fails once the address isn't the one that the client
+/// has read.
 ///
 /// # Errors
-/// [`AddressError`]; nothing has changed then, unless the store can't tell.
+/// [`AddressError`]. Nothing was written, unless the store's outcome is unknown.
 pub async fn set_address(
     store: &impl AddressBookStore,
     user: UserId,
     id: AddressId,
     address: &Address,
     default: bool,
+    if_match: &IfMatch,
 ) -> Result<SavedAddress, AddressError> {
-    let changed = change(store, user, |book| {
+    let book = update_book(store, user, |book| {
+        if_match.check(&book.get(id).ok_or(AddressError::NotFound)?.etag())?;
         book.replaced(id, address.clone(), default).ok_or(AddressError::NotFound)
     });
-    changed.await?.get(id).cloned().ok_or(AddressError::NotFound)
+    book.await?.get(id).cloned().ok_or(AddressError::NotFound)
 }
 
-/// Removes an address.
+/// Removes an address. With `if_match`, it fails once the address isn't the one that the client has
+/// read.
 ///
 /// # Errors
-/// [`AddressError`]; nothing has changed then, unless the store can't tell.
+/// [`AddressError`]. Nothing was written, unless the store's outcome is unknown.
 pub async fn remove_address(
     store: &impl AddressBookStore,
     user: UserId,
     id: AddressId,
+    if_match: &IfMatch,
 ) -> Result<(), AddressError> {
-    change(store, user, |book| book.without(id).ok_or(AddressError::NotFound)).await.map(drop)
+    let book = update_book(store, user, |book| {
+        if_match.check(&book.get(id).ok_or(AddressError::NotFound)?.etag())?;
+        book.without(id).ok_or(AddressError::NotFound)
+    });
+    book.await.map(drop)
 }
 
-/// A buyer's addresses, oldest first.
+/// Lists a buyer's addresses, oldest first.
 ///
 /// # Errors
 /// [`AddressError`].
@@ -82,49 +91,129 @@ pub async fn list_addresses(
     Ok(book.addresses)
 }
 
-async fn change(
+async fn update_book(
     store: &impl AddressBookStore,
     user: UserId,
     decide: impl Fn(&AddressBook) -> Result<AddressBook, AddressError>,
 ) -> Result<AddressBook, AddressError> {
-    let mut tried: Option<AddressBook> = None;
-    for _ in 0..MAX_ATTEMPTS {
+    store::update(|| async {
         let (account, book) = store.addresses(user).await?.ok_or(AddressError::NotFound)?;
-        // A write whose answer was lost is sent again, and then collides with itself.
-        if tried.as_ref() == Some(&book) {
-            return Ok(book);
-        }
         if !account.is_registered() {
             return Err(AddressError::NotFound);
         }
         let changed = decide(&book)?;
-        match store.save_addresses(&changed, &account).await? {
-            Write::Done => return Ok(changed),
-            Write::Conflict(()) => tried = Some(changed),
-        }
-    }
-    Err(AddressError::Contended)
+        Ok(match store.save_addresses(&changed, &account).await? {
+            Write::Done => Attempt::Done(changed),
+            Write::Conflict(()) if was_persisted(store, &changed).await? => Attempt::Done(changed),
+            Write::Conflict(()) => Attempt::Conflict,
+        })
+    })
+    .await
+}
+
+/// Whether the stored addresses are these. A write whose response was lost is sent again and then
+/// conflicts with itself.
+async fn was_persisted(
+    store: &impl AddressBookStore,
+    changed: &AddressBook,
+) -> Result<bool, StoreError> {
+    Ok(store.addresses(changed.user_id).await?.is_some_and(|(_, stored)| stored == *changed))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{LostAckStore, address, registered_buyer};
+    use crate::{
+        adapters::memory::MemoryAccounts,
+        testing::{ConcurrentWriteStore, LostAckStore, address, registered_buyer},
+    };
     use rialto_kernel::AccountId;
 
+    const NONE: IfMatch = IfMatch::Absent;
+
+    async fn buyer(store: &MemoryAccounts) -> UserId {
+        match registered_buyer(store, "ann@example.com").await.account_id {
+            AccountId::User(user) => user,
+            other => panic!("{other:?} is no buyer"),
+        }
+    }
+
+    fn address_id(name: &str) -> AddressId {
+        AddressId::derive(&[name.as_bytes()])
+    }
+
+    /// A buyer with two addresses, `a` and `b`, and the tag of `b`.
+    async fn two_addresses(store: &MemoryAccounts) -> (UserId, IfMatch) {
+        let user = buyer(store).await;
+        add_address(store, user, address_id("a"), &address("Ann"), false).await.unwrap();
+        let b = add_address(store, user, address_id("b"), &address("Bob"), false).await.unwrap();
+        (user, IfMatch::parse(b.etag().as_str()).unwrap())
+    }
+
     #[tokio::test]
-    async fn a_change_that_collides_with_itself_has_happened_once() {
+    async fn a_change_whose_response_was_lost_is_applied_once() {
         let store = LostAckStore::default();
-        let id = registered_buyer(&store.store, "ann@example.com").await.account_id;
-        let AccountId::User(user) = id else { panic!("a buyer") };
-        let ids = ["a", "b", "c"].map(|name| AddressId::derive(&[name.as_bytes()]));
+        let user = buyer(&store.store).await;
+        let ids = ["a", "b", "c"].map(address_id);
         for id in ids {
             add_address(&store, user, id, &address("Ann"), false).await.unwrap();
         }
-        set_address(&store, user, ids[2], &address("Bob"), true).await.unwrap();
+        set_address(&store, user, ids[2], &address("Bob"), true, &NONE).await.unwrap();
         assert_eq!(list_addresses(&store, user).await.unwrap().len(), 3);
-        remove_address(&store, user, ids[0]).await.unwrap();
+        remove_address(&store, user, ids[0], &NONE).await.unwrap();
         let (_, book) = store.addresses(user).await.unwrap().unwrap();
         assert_eq!((book.addresses.len(), book.version), (2, 5), "one version a change");
+    }
+
+    #[tokio::test]
+    async fn an_address_is_changed_only_in_the_version_that_was_read() {
+        let store = MemoryAccounts::default();
+        let (user, read) = two_addresses(&store).await;
+        let b = address_id("b");
+        let set = set_address(&store, user, b, &address("Bea"), false, &read).await.unwrap();
+        for refused in [
+            set_address(&store, user, b, &address("Ben"), false, &read).await.map(drop),
+            remove_address(&store, user, b, &read).await,
+        ] {
+            assert!(matches!(refused, Err(AddressError::PreconditionFailed(_))), "{refused:?}");
+        }
+        assert_eq!(list_addresses(&store, user).await.unwrap()[1], set);
+        let read = IfMatch::parse(set.etag().as_str()).unwrap();
+        remove_address(&store, user, b, &read).await.unwrap();
+        for refused in [
+            set_address(&store, user, b, &address("Ben"), false, &read).await.map(drop),
+            remove_address(&store, user, b, &IfMatch::Any).await,
+        ] {
+            assert!(matches!(refused, Err(AddressError::NotFound)), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn concurrent_changes_of_two_addresses_are_both_kept() {
+        let store = MemoryAccounts::default();
+        let (user, read) = two_addresses(&store).await;
+        let racing = ConcurrentWriteStore::new(&store, async {
+            set_address(&store, user, address_id("a"), &address("Ada"), false, &NONE)
+                .await
+                .unwrap();
+        });
+        set_address(&racing, user, address_id("b"), &address("Bea"), false, &read).await.unwrap();
+        let saved = list_addresses(&store, user).await.unwrap();
+        let receivers: Vec<_> =
+            saved.iter().map(|saved| saved.address.receiver.as_str().to_owned()).collect();
+        assert_eq!(receivers, ["Ada", "Bea"]);
+    }
+
+    #[tokio::test]
+    async fn a_change_fails_when_the_address_changes_before_the_write() {
+        let store = MemoryAccounts::default();
+        let (user, read) = two_addresses(&store).await;
+        let b = address_id("b");
+        let racing = ConcurrentWriteStore::new(&store, async {
+            set_address(&store, user, b, &address("Bea"), false, &NONE).await.unwrap();
+        });
+        let refused = remove_address(&racing, user, b, &read).await;
+        assert!(matches!(refused, Err(AddressError::PreconditionFailed(_))), "{refused:?}");
+        assert_eq!(list_addresses(&store, user).await.unwrap().len(), 2);
     }
 }

@@ -1,3 +1,5 @@
+//! The gateway's authorizer.
+
 use crate::ports::SessionReader;
 use rialto_aws::Stage;
 use rialto_kernel::{StoreError, Timestamp};
@@ -6,16 +8,17 @@ use rialto_lambda::{
     settings::{Settings, SettingsError},
 };
 
-/// What the gateway is told of a call.
+/// The authorizer's decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthorizerDecision {
-    /// It goes on to its function, which is told this. Only a call whose session is active does anything there.
+    /// The request is passed to its function with this context. Functions reject it unless the
+    /// session is active.
     Allow(AuthorizerContext),
-    /// It ends at the gateway: its token never was one of ours.
+    /// The gateway rejects the request: its token isn't one of ours.
     Deny,
 }
 
-/// The gateway can't be told anything.
+/// Why no decision could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizeError {
     #[error(transparent)]
@@ -24,10 +27,10 @@ pub enum AuthorizeError {
     Store(#[from] StoreError),
 }
 
-/// Decides on a call by its `Authorization` header, with one read of the session.
+/// Decides on a request by its `Authorization` header, with one read of the session.
 ///
 /// # Errors
-/// [`AuthorizeError`] when keys or session can't be read: the call must not go on.
+/// [`AuthorizeError`] when keys or session can't be read. The request must be rejected.
 pub async fn authorize(
     store: &impl SessionReader,
     settings: &Settings,
@@ -51,7 +54,7 @@ pub async fn authorize(
         Some(session) if session.is_active(now) => {
             AuthorizerContext::Active { sub: claims.sub, sid: claims.sid, role: claims.role }
         }
-        // One that isn't there any more was ended: the token says that there was one.
+        // The token proves that there was a session: a missing one was ended.
         Some(_) | None => AuthorizerContext::Ended,
     }))
 }
@@ -67,11 +70,11 @@ mod tests {
         time::Duration,
     };
 
-    /// Holds one session at most, and counts how often it is asked.
+    /// Has one session at most and counts reads.
     #[derive(Default)]
     struct FakeSessions {
         session: Option<Session>,
-        broken: bool,
+        unavailable: bool,
         reads: AtomicU32,
     }
 
@@ -82,11 +85,11 @@ mod tests {
             id: SessionId,
         ) -> Result<Option<Session>, StoreError> {
             self.reads.fetch_add(1, Ordering::Relaxed);
-            if self.broken {
+            if self.unavailable {
                 return Err(StoreError::Unavailable("throttled".to_owned()));
             }
-            let held = self.session.clone();
-            Ok(held.filter(|session| (session.account_id, session.session_id) == (account, id)))
+            let session = self.session.clone();
+            Ok(session.filter(|session| (session.account_id, session.session_id) == (account, id)))
         }
     }
 
@@ -109,9 +112,9 @@ mod tests {
             let (user, user_jwk) = generate_key("u".to_owned(), Role::User).unwrap();
             let (seller, seller_jwk) = generate_key("s".to_owned(), Role::Seller).unwrap();
             let jwks = serde_json::to_string(&Jwks { keys: vec![user_jwk, seller_jwk] }).unwrap();
-            let (held, _) = Session::start(session, account, &RefreshKey([1; 32]), now);
+            let (stored, _) = Session::start(session, account, &RefreshKey([1; 32]), now);
             Self {
-                sessions: FakeSessions { session: Some(held), ..FakeSessions::default() },
+                sessions: FakeSessions { session: Some(stored), ..FakeSessions::default() },
                 settings: Settings::fixed(&[("auth/jwks", &jwks)]),
                 stage: Stage::parse("test").unwrap(),
                 user_key: SigningKey::from_pkcs8("u".to_owned(), &user).unwrap(),
@@ -136,7 +139,7 @@ mod tests {
                 .unwrap()
         }
 
-        async fn decide_on(&self, token: &str) -> AuthorizerDecision {
+        async fn decide_on_token(&self, token: &str) -> AuthorizerDecision {
             self.decide(Some(&format!("Bearer {token}"))).await
         }
 
@@ -146,102 +149,115 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_good_token_of_an_active_session_passes_after_one_read() {
-        let gate = Fixture::new();
+    async fn a_valid_token_of_an_active_session_is_allowed() {
+        let fixture = Fixture::new();
         let active = AuthorizerContext::Active {
-            sub: gate.account.to_string(),
-            sid: gate.session,
+            sub: fixture.account.to_string(),
+            sid: fixture.session,
             role: Role::User,
         };
-        assert_eq!(gate.decide_on(&gate.token()).await, AuthorizerDecision::Allow(active));
-        assert_eq!(gate.reads(), 1);
+        assert_eq!(
+            fixture.decide_on_token(&fixture.token()).await,
+            AuthorizerDecision::Allow(active)
+        );
+        assert_eq!(fixture.reads(), 1);
     }
 
     #[tokio::test]
-    async fn what_never_was_a_token_of_ours_is_turned_away_without_a_read() {
-        let gate = Fixture::new();
-        let token = gate.token();
-        let mut sold = gate.claims();
-        sold.role = Role::Seller;
+    async fn foreign_tokens_are_denied_without_a_read() {
+        let fixture = Fixture::new();
+        let token = fixture.token();
+        let mut as_seller = fixture.claims();
+        as_seller.role = Role::Seller;
         let another_stage = Claims::new(
             &Stage::parse("other").unwrap(),
-            gate.account.to_string(),
-            gate.session,
+            fixture.account.to_string(),
+            fixture.session,
             Role::User,
-            gate.now,
+            fixture.now,
         );
-        let stranger = generate_key("u".to_owned(), Role::User).unwrap().0;
-        let stranger = SigningKey::from_pkcs8("u".to_owned(), &stranger).unwrap();
+        let foreign = generate_key("u".to_owned(), Role::User).unwrap().0;
+        let foreign = SigningKey::from_pkcs8("u".to_owned(), &foreign).unwrap();
         let unknown = generate_key("x".to_owned(), Role::User).unwrap().0;
         let unknown = SigningKey::from_pkcs8("x".to_owned(), &unknown).unwrap();
         for forged in [
-            gate.seller_key.sign(&gate.claims()).unwrap(),
-            gate.user_key.sign(&sold).unwrap(),
-            gate.seller_key.sign(&sold).unwrap(),
-            gate.user_key.sign(&another_stage).unwrap(),
-            stranger.sign(&gate.claims()).unwrap(),
-            unknown.sign(&gate.claims()).unwrap(),
+            fixture.seller_key.sign(&fixture.claims()).unwrap(),
+            fixture.user_key.sign(&as_seller).unwrap(),
+            fixture.seller_key.sign(&as_seller).unwrap(),
+            fixture.user_key.sign(&another_stage).unwrap(),
+            foreign.sign(&fixture.claims()).unwrap(),
+            unknown.sign(&fixture.claims()).unwrap(),
             token[..token.len() - 2].to_owned(),
             "x".to_owned(),
         ] {
-            assert_eq!(gate.decide_on(&forged).await, AuthorizerDecision::Deny, "{forged}");
+            assert_eq!(
+                fixture.decide_on_token(&forged).await,
+                AuthorizerDecision::Deny,
+                "{forged}"
+            );
         }
         for header in [None, Some(""), Some("Bearer"), Some("Basic YTpi"), Some(token.as_str())] {
-            assert_eq!(gate.decide(header).await, AuthorizerDecision::Deny, "{header:?}");
+            assert_eq!(fixture.decide(header).await, AuthorizerDecision::Deny, "{header:?}");
         }
-        assert_eq!(gate.reads(), 0);
+        assert_eq!(fixture.reads(), 0);
     }
 
     #[tokio::test]
     async fn an_expired_token_is_marked_as_ended() {
-        let gate = Fixture::new();
-        let token = gate.token();
-        let later = Fixture { now: gate.now.plus(Duration::from_secs(15 * 60)), ..gate };
+        let fixture = Fixture::new();
+        let token = fixture.token();
+        let later = Fixture { now: fixture.now.plus(Duration::from_secs(15 * 60)), ..fixture };
         assert_eq!(
-            later.decide_on(&token).await,
+            later.decide_on_token(&token).await,
             AuthorizerDecision::Allow(AuthorizerContext::Ended)
         );
         assert_eq!(later.reads(), 0);
     }
 
     #[tokio::test]
-    async fn an_outlived_and_a_missing_session_are_marked_as_ended() {
+    async fn expired_and_missing_sessions_are_marked_as_ended() {
         let ended = |change: fn(Session) -> Option<Session>| {
-            let mut gate = Fixture::new();
-            gate.sessions.session = gate.sessions.session.take().and_then(change);
-            gate
+            let mut fixture = Fixture::new();
+            fixture.sessions.session = fixture.sessions.session.take().and_then(change);
+            fixture
         };
-        for gate in [
+        for fixture in [
             ended(|session| Some(Session { expires_at: session.created_at, ..session })),
             ended(|_| None),
         ] {
             assert_eq!(
-                gate.decide_on(&gate.token()).await,
+                fixture.decide_on_token(&fixture.token()).await,
                 AuthorizerDecision::Allow(AuthorizerContext::Ended)
             );
-            assert_eq!(gate.reads(), 1);
+            assert_eq!(fixture.reads(), 1);
         }
     }
 
     #[tokio::test]
-    async fn a_session_of_another_account_lets_nobody_in() {
-        let mut gate = Fixture::new();
-        let other = AccountId::Seller(SellerId::generate(gate.now));
-        gate.sessions.session =
-            Some(Session::start(gate.session, other, &RefreshKey([1; 32]), gate.now).0);
+    async fn a_session_of_another_account_is_marked_as_ended() {
+        let mut fixture = Fixture::new();
+        let other = AccountId::Seller(SellerId::generate(fixture.now));
+        fixture.sessions.session =
+            Some(Session::start(fixture.session, other, &RefreshKey([1; 32]), fixture.now).0);
         assert_eq!(
-            gate.decide_on(&gate.token()).await,
+            fixture.decide_on_token(&fixture.token()).await,
             AuthorizerDecision::Allow(AuthorizerContext::Ended)
         );
     }
 
     #[tokio::test]
-    async fn when_the_session_cant_be_read_nobody_passes() {
-        let mut gate = Fixture::new();
-        gate.sessions.broken = true;
-        let header = format!("Bearer {}", gate.token());
-        let decided =
-            authorize(&gate.sessions, &gate.settings, &gate.stage, Some(&header), gate.now).await;
+    async fn an_unavailable_store_fails_the_decision() {
+        let mut fixture = Fixture::new();
+        fixture.sessions.unavailable = true;
+        let header = format!("Bearer {}", fixture.token());
+        let decided = authorize(
+            &fixture.sessions,
+            &fixture.settings,
+            &fixture.stage,
+            Some(&header),
+            fixture.now,
+        )
+        .await;
         assert!(matches!(decided, Err(AuthorizeError::Store(_))));
     }
 }

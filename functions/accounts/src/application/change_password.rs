@@ -1,4 +1,7 @@
-use super::rate_limit::{RateLimitError, acquire, refund};
+use super::{
+    rate_limit::{RateLimitError, acquire, refund},
+    replace_credential::replace_credential,
+};
 use crate::{
     domain::{
         credential::{Credential, Password},
@@ -11,26 +14,24 @@ use crate::{
 };
 use rialto_kernel::{AccountId, SessionId, StoreError, Timestamp, Write};
 
-/// Whose password is changed, from where, and to what.
+/// A request to change a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordChange {
     pub account_id: AccountId,
-    /// The session that goes on.
+    /// The caller's session, which stays active.
     pub session_id: SessionId,
-    pub old: Password,
-    pub new: Password,
+    pub old_password: Password,
+    pub new_password: Password,
 }
 
-/// Why the password is what it was.
+/// Why the password wasn't changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    #[error("the old password is wrong")]
+    #[error("wrong old password")]
     WrongPassword,
     /// The account is closed.
-    #[error("there is no such account")]
+    #[error("account not found")]
     NotFound,
-    #[error("the password was changed at the same moment")]
-    Contended,
     #[error(transparent)]
     RateLimited(#[from] RateLimitError),
     #[error(transparent)]
@@ -39,48 +40,35 @@ pub enum ChangePasswordError {
     Store(#[from] StoreError),
 }
 
-/// Changes a password; every other session of the account ends.
-///
-/// They end before the change, so that none survives a change whose end was cut off, and once more after it, whatever is known
-/// of it, for one that began with the old password in between.
+/// Changes a password and ends every other session of the account.
 ///
 /// # Errors
-/// [`ChangePasswordError`]; the password is the old one then, unless the store can't tell.
+/// [`ChangePasswordError`]. The password is unchanged, unless the store's outcome is unknown.
 pub async fn change_password(
     store: &(impl AccountReader + CredentialReader + CredentialWriter + SessionEnder + RateLimiter),
-    passwords: &impl PasswordHasher,
+    hasher: &impl PasswordHasher,
     request: &PasswordChange,
     now: Timestamp,
 ) -> Result<(), ChangePasswordError> {
-    let credential = credential(store, request.account_id).await?;
-    let counters = [RateLimitKey::email(LimitedAction::VerifyPassword, &credential.email)];
-    acquire(store, &counters, now).await?;
-    if !passwords.verify(&request.old, &credential.password_hash) {
+    let credential = find_credential(store, request.account_id).await?;
+    let keys = [RateLimitKey::email(LimitedAction::VerifyPassword, &credential.email)];
+    acquire(store, &keys, now).await?;
+    if !hasher.verify(&request.old_password, &credential.password_hash) {
         return Err(ChangePasswordError::WrongPassword);
     }
-    refund(store, &counters).await;
-    let password_hash = passwords.hash(&request.new)?;
+    refund(store, &keys).await;
+    let password_hash = hasher.hash(&request.new_password)?;
     let changed = Credential { password_hash, version: credential.version + 1, ..credential };
-    store.end_all(request.account_id, Some(request.session_id)).await?;
-    let written = store.save_credential(&changed).await;
-    store.end_all(request.account_id, Some(request.session_id)).await?;
-    match written? {
+    let save = || store.save_credential(&changed);
+    match replace_credential(store, &changed, Some(request.session_id), save).await? {
         Write::Done => Ok(()),
-        Write::Conflict(()) if was_persisted(store, &changed).await? => Ok(()),
-        Write::Conflict(()) => Err(ChangePasswordError::Contended),
+        // Not repeated: the old password was verified against a credential that isn't stored any
+        // more.
+        Write::Conflict(()) => Err(StoreError::Contended.into()),
     }
 }
 
-/// Whether a credential that seems to have come too late is there after all: a write whose answer was lost is sent again, and
-/// then collides with itself.
-pub(super) async fn was_persisted(
-    store: &impl CredentialReader,
-    credential: &Credential,
-) -> Result<bool, StoreError> {
-    Ok(store.credential(&credential.email).await?.as_ref() == Some(credential))
-}
-
-async fn credential(
+async fn find_credential(
     store: &(impl AccountReader + CredentialReader),
     account_id: AccountId,
 ) -> Result<Credential, ChangePasswordError> {
@@ -88,7 +76,7 @@ async fn credential(
     let email =
         account.details.map(|details| details.email).ok_or(ChangePasswordError::NotFound)?;
     let credential = store.credential(&email).await?;
-    // An email that became free may belong to another account by now.
+    // After unregistration, the email may belong to another account.
     credential
         .filter(|credential| credential.account_id == account_id)
         .ok_or(ChangePasswordError::NotFound)
@@ -110,7 +98,7 @@ mod tests {
         Session::start(SessionId::generate(now), credential.account_id, &RefreshKey([1; 32]), now).0
     }
 
-    async fn session(store: &MemoryAccounts, credential: &Credential) -> Session {
+    async fn start_session(store: &MemoryAccounts, credential: &Credential) -> Session {
         let session = new_session(credential);
         assert_eq!(store.start(&session, credential, &[]).await, Ok(Write::Done));
         session
@@ -120,18 +108,18 @@ mod tests {
         PasswordChange {
             account_id: session.account_id,
             session_id: session.session_id,
-            old: Password::from_login_input(old).unwrap(),
-            new: Password::new("a better one").unwrap(),
+            old_password: Password::from_login_input(old).unwrap(),
+            new_password: Password::new("a better one").unwrap(),
         }
     }
 
     #[tokio::test]
-    async fn the_new_password_counts_and_only_this_session_goes_on() {
+    async fn a_new_password_ends_every_other_session() {
         let store = MemoryAccounts::default();
         let credential = registered_buyer(&store, "ann@example.com").await;
-        let (here, there) =
-            (session(&store, &credential).await, session(&store, &credential).await);
-        change_password(&store, &FakeHasher, &request(&here, PASSWORD), SystemClock.now())
+        let (current, other) =
+            (start_session(&store, &credential).await, start_session(&store, &credential).await);
+        change_password(&store, &FakeHasher, &request(&current, PASSWORD), SystemClock.now())
             .await
             .unwrap();
         let changed = store.credential(&credential.email).await.unwrap().unwrap();
@@ -140,48 +128,55 @@ mod tests {
             ("hash of a better one", credential.version + 1)
         );
         assert_eq!(
-            store.session(here.account_id, here.session_id).await.unwrap(),
-            Some(here.clone())
+            store.session(current.account_id, current.session_id).await.unwrap(),
+            Some(current.clone())
         );
-        assert_eq!(store.session(there.account_id, there.session_id).await.unwrap(), None);
+        assert_eq!(store.session(other.account_id, other.session_id).await.unwrap(), None);
     }
 
     #[tokio::test]
-    async fn a_wrong_old_password_changes_nothing_and_can_be_tried_ten_times() {
+    async fn ten_wrong_old_passwords_are_allowed_per_window() {
         let store = MemoryAccounts::default();
         let credential = registered_buyer(&store, "ann@example.com").await;
-        let (here, there) =
-            (session(&store, &credential).await, session(&store, &credential).await);
+        let (current, other) =
+            (start_session(&store, &credential).await, start_session(&store, &credential).await);
         let now = SystemClock.now();
         for _ in 0..10 {
-            let refused = change_password(&store, &FakeHasher, &request(&here, "wrong"), now).await;
+            let refused =
+                change_password(&store, &FakeHasher, &request(&current, "wrong"), now).await;
             assert!(matches!(refused, Err(ChangePasswordError::WrongPassword)));
         }
-        let refused = change_password(&store, &FakeHasher, &request(&here, PASSWORD), now).await;
+        let refused = change_password(&store, &FakeHasher, &request(&current, PASSWORD), now).await;
         assert!(matches!(
             refused,
             Err(ChangePasswordError::RateLimited(RateLimitError::LimitExceeded { .. }))
         ));
         assert_eq!(store.credential(&credential.email).await.unwrap(), Some(credential));
-        assert!(store.session(there.account_id, there.session_id).await.unwrap().is_some());
+        assert!(store.session(other.account_id, other.session_id).await.unwrap().is_some());
     }
 
-    /// A store in which a session begins with the old password while it is changed, and which forgets that it was.
-    async fn forgetful() -> (LostAckStore, Session, Session) {
+    /// A store in which a session starts with the old password while that is changed, and whose
+    /// responses are lost; with the current session and that one.
+    async fn with_concurrent_login() -> (LostAckStore, Session, Session) {
         let store = MemoryAccounts::default();
         let credential = registered_buyer(&store, "ann@example.com").await;
-        let (here, late) = (session(&store, &credential).await, new_session(&credential));
-        (LostAckStore { store, begins: Some((late.clone(), credential)).into() }, here, late)
+        let (current, concurrent) =
+            (start_session(&store, &credential).await, new_session(&credential));
+        let concurrent_login = Some((concurrent.clone(), credential)).into();
+        (LostAckStore { store, concurrent_login }, current, concurrent)
     }
 
     #[tokio::test]
-    async fn a_change_that_collides_with_itself_has_happened_and_ends_what_began_meanwhile() {
-        let (store, here, late) = forgetful().await;
-        change_password(&store, &FakeHasher, &request(&here, PASSWORD), SystemClock.now())
+    async fn a_change_with_a_lost_response_ends_concurrent_logins() {
+        let (store, current, concurrent) = with_concurrent_login().await;
+        change_password(&store, &FakeHasher, &request(&current, PASSWORD), SystemClock.now())
             .await
             .unwrap();
         let sessions = &store.store;
-        assert_eq!(sessions.session(late.account_id, late.session_id).await.unwrap(), None);
-        assert!(sessions.session(here.account_id, here.session_id).await.unwrap().is_some());
+        assert_eq!(
+            sessions.session(concurrent.account_id, concurrent.session_id).await.unwrap(),
+            None
+        );
+        assert!(sessions.session(current.account_id, current.session_id).await.unwrap().is_some());
     }
 }

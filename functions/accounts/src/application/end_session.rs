@@ -1,16 +1,16 @@
 use crate::ports::SessionEnder;
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 
-/// Why no session was ended.
+/// Why the session wasn't ended.
 #[derive(Debug, thiserror::Error)]
 pub enum EndSessionError {
-    #[error("the account has no such session")]
+    #[error("session not found")]
     NotFound,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Ends one of the caller's sessions: a device that was lost.
+/// Ends one of the caller's sessions, for example that of a lost device.
 ///
 /// # Errors
 /// [`EndSessionError`].

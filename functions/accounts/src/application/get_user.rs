@@ -5,26 +5,27 @@ use crate::{
 use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{AccountId, StoreError, UserId};
 
-/// What is asked for beside the account.
+/// The buyer's newest orders, if requested.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum RecentOrders {
     #[default]
     NotRequested,
     Loaded(Vec<RecentOrder>),
-    /// Orders doesn't answer for now.
+    /// The orders service doesn't respond.
     Unavailable,
 }
 
-/// Why there is no account to show.
+/// Why no account was returned.
 #[derive(Debug, thiserror::Error)]
 pub enum GetAccountError {
-    #[error("there is no such account")]
+    #[error("account not found")]
     NotFound,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// A buyer's account, if asked for with the newest orders. When those can't be had, the account is shown without them.
+/// Returns a buyer's account, on request with the newest orders. If the orders service doesn't
+/// respond, the account is returned without them.
 ///
 /// # Errors
 /// [`GetAccountError`].
@@ -45,7 +46,7 @@ pub async fn get_user(
     Ok((account, recent))
 }
 
-/// Any account.
+/// Returns an account of any role.
 ///
 /// # Errors
 /// [`GetAccountError`].
@@ -65,19 +66,19 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn without_orders_answer_the_account_is_shown_all_the_same() {
+    async fn an_account_is_returned_without_orders_if_those_are_down() {
         let store = MemoryAccounts::default();
         let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
         else {
             panic!("a buyer")
         };
-        let silent = FakeOrders { silent: true, ..FakeOrders::default() };
-        let (account, recent) = get_user(&store, &silent, user, true).await.unwrap();
+        let unavailable = FakeOrders { unavailable: true, ..FakeOrders::default() };
+        let (account, recent) = get_user(&store, &unavailable, user, true).await.unwrap();
         assert_eq!(
             (account.account_id, recent),
             (AccountId::User(user), RecentOrders::Unavailable)
         );
-        let (_, recent) = get_user(&store, &silent, user, false).await.unwrap();
+        let (_, recent) = get_user(&store, &unavailable, user, false).await.unwrap();
         assert_eq!(recent, RecentOrders::NotRequested);
         let (_, recent) = get_user(&store, &FakeOrders::default(), user, true).await.unwrap();
         assert_eq!(recent, RecentOrders::Loaded(Vec::new()));

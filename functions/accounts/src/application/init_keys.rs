@@ -1,3 +1,5 @@
+//! Creation of a stage's keys.
+
 use super::publish_keys::{update_jwks, with_signing_keys};
 use crate::{
     domain::{
@@ -9,21 +11,21 @@ use crate::{
 use rialto_kernel::{Role, StoreError, Write, digest};
 use rialto_lambda::token::{self, Jwk, Jwks, KeyError};
 
-/// What was done about the keys.
+/// What initialising the keys changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InitKeysSummary {
-    /// The roles that had no signing key and now have one.
+    /// The roles whose signing key was created.
     pub signing_keys: Vec<Role>,
-    /// Whether there was no key for refresh tokens.
+    /// Whether the key of refresh tokens was created.
     pub refresh_key: bool,
-    /// Whether the published set wasn't complete.
+    /// Whether public keys were published.
     pub published: bool,
 }
 
-/// Why keys are missing still. Whatever was made stays; another try goes on from there.
+/// Why the keys are incomplete. Safe to retry: keys that were created are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum InitKeysError {
-    #[error("the key of {0} was added and can't be read")]
+    #[error("the signing key of {0} accounts was stored but can't be read")]
     Lost(Role),
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -33,35 +35,35 @@ pub enum InitKeysError {
     Store(#[from] StoreError),
 }
 
-/// Makes the keys that a stage lacks and publishes the public ones. Keys that exist, and public keys that are
-/// published already, stay.
+/// Creates the keys that a stage lacks and publishes the public ones. Existing and published keys
+/// are kept.
 ///
 /// # Errors
-/// [`InitKeysError`]; do it again.
+/// [`InitKeysError`].
 pub async fn init_keys(
     keys: &(impl KeyReader + KeyWriter),
 ) -> Result<InitKeysSummary, InitKeysError> {
-    let mut prepared = InitKeysSummary::default();
+    let mut summary = InitKeysSummary::default();
     for role in Role::ALL {
         if keys.current_signing_key(role).await?.is_none() {
             let (secret, _) = new_signing_key(role)?;
             if keys.add_signing_key(role, &secret).await? == Write::Done {
-                prepared.signing_keys.push(role);
+                summary.signing_keys.push(role);
             }
             keys.current_signing_key(role).await?.ok_or(InitKeysError::Lost(role))?;
         }
     }
-    let complete = async |published: &Jwks| -> Result<Jwks, InitKeysError> {
+    let with_missing = async |published: &Jwks| -> Result<Jwks, InitKeysError> {
         with_signing_keys(keys, published).await
     };
-    prepared.published = !update_jwks(keys, complete).await?.found;
+    summary.published = !update_jwks(keys, with_missing).await?.unchanged;
     if keys.refresh_key().await?.is_none() {
-        prepared.refresh_key = keys.add_refresh_key(&RefreshKey::generate()?).await? == Write::Done;
+        summary.refresh_key = keys.add_refresh_key(&RefreshKey::generate()?).await? == Write::Done;
     }
-    Ok(prepared)
+    Ok(summary)
 }
 
-/// A new key and its public half, named by a digest of it.
+/// Generates a key pair whose key id is a digest of the public key.
 pub(super) fn new_signing_key(role: Role) -> Result<(SigningSecret, Jwk), KeyError> {
     let (pkcs8, mut public) = token::generate_key(String::new(), role)?;
     let digest = digest::sha256(&[public.x.as_bytes(), public.y.as_bytes()]);
@@ -75,11 +77,11 @@ mod tests {
     use crate::adapters::memory::MemoryKeys;
 
     #[tokio::test]
-    async fn every_role_gets_a_key_of_its_own_and_its_public_half_is_published() {
+    async fn each_role_gets_a_key_whose_public_half_is_published() {
         let keys = MemoryKeys::default();
-        let prepared = init_keys(&keys).await.unwrap();
-        assert_eq!(prepared.signing_keys, Role::ALL);
-        assert!(prepared.refresh_key && prepared.published);
+        let summary = init_keys(&keys).await.unwrap();
+        assert_eq!(summary.signing_keys, Role::ALL);
+        assert!(summary.refresh_key && summary.published);
 
         let published = keys.published().await.unwrap();
         assert_eq!(published.keys.iter().map(|key| key.role).collect::<Vec<_>>(), Role::ALL);
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_second_time_nothing_changes() {
+    async fn initialising_twice_changes_nothing() {
         let keys = MemoryKeys::default();
         init_keys(&keys).await.unwrap();
         let before = (keys.published().await.unwrap(), keys.refresh_key().await.unwrap());
@@ -104,23 +106,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_exists_is_kept_and_only_what_lacks_is_made() {
+    async fn existing_keys_are_kept_and_missing_ones_created() {
         let keys = MemoryKeys::default();
         let (pkcs8, _) = token::generate_key(String::new(), Role::Seller).unwrap();
         let seller = SigningSecret { kid: "seller-1".to_owned(), pkcs8 };
         assert_eq!(keys.add_signing_key(Role::Seller, &seller).await, Ok(Write::Done));
         assert_eq!(keys.add_refresh_key(&RefreshKey([7; 32])).await, Ok(Write::Done));
 
-        let prepared = init_keys(&keys).await.unwrap();
-        assert_eq!(prepared.signing_keys, [Role::User, Role::Supervisor]);
-        assert!(!prepared.refresh_key);
+        let summary = init_keys(&keys).await.unwrap();
+        assert_eq!(summary.signing_keys, [Role::User, Role::Supervisor]);
+        assert!(!summary.refresh_key);
         assert_eq!(keys.signing_key(Role::Seller).await.unwrap(), Some(seller));
         assert_eq!(keys.refresh_key().await.unwrap(), Some(RefreshKey([7; 32])));
         assert!(keys.published().await.unwrap().keys.iter().any(|key| key.kid == "seller-1"));
     }
 
     #[tokio::test]
-    async fn a_published_key_that_still_verifies_tokens_stays() {
+    async fn published_keys_that_dont_sign_any_more_are_kept() {
         let keys = MemoryKeys::default();
         let (_, old): (_, Jwk) = token::generate_key("user-old".to_owned(), Role::User).unwrap();
         keys.publish(&Jwks { keys: vec![old.clone()] }).await.unwrap();

@@ -1,4 +1,4 @@
-//! What logging in and refreshing have in common.
+//! Issuing of tokens, for logging in and refreshing.
 
 use crate::{
     domain::refresh_token::{RefreshKey, RefreshToken},
@@ -15,12 +15,12 @@ pub struct SessionTokens {
     pub refresh_token: RefreshToken,
 }
 
-/// Why there are no tokens.
+/// Why no tokens were issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueTokensError {
-    #[error("{0} accounts have no signing key yet: run `rialto keys init`")]
+    #[error("no signing key for {0} accounts: run `rialto keys init`")]
     NoSigningKey(Role),
-    #[error("there is no key for refresh tokens yet: run `rialto keys init`")]
+    #[error("no key for refresh tokens: run `rialto keys init`")]
     NoRefreshKey,
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -28,11 +28,12 @@ pub enum IssueTokensError {
     Store(#[from] StoreError),
 }
 
+/// The key of refresh tokens.
 pub(super) async fn refresh_key(keys: &impl KeyReader) -> Result<RefreshKey, IssueTokensError> {
     keys.refresh_key().await?.ok_or(IssueTokensError::NoRefreshKey)
 }
 
-/// A new access token, signed with the key of the account's role.
+/// Issues an access token, signed with the key of the account's role.
 pub(super) async fn access_token(
     keys: &impl KeyReader,
     stage: &Stage,

@@ -2,10 +2,11 @@ use super::list_users::list_accounts;
 use crate::{domain::account::Account, ports::AccountLister};
 use rialto_kernel::{Role, StoreError};
 
-/// Sellers' accounts, newest first, and where the list goes on if it does.
+/// Lists sellers' accounts, newest first, and returns the position of the next page if there is
+/// one.
 ///
 /// # Errors
-/// [`StoreError`] when the store can't answer.
+/// [`StoreError`].
 pub async fn list_sellers(
     store: &impl AccountLister,
     limit: u32,

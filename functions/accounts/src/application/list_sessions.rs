@@ -1,10 +1,11 @@
 use crate::{domain::session::Session, ports::SessionLister};
 use rialto_kernel::{AccountId, StoreError, Timestamp};
 
-/// The account's sessions that go on, newest first, and where the list does.
+/// Lists the account's active sessions, newest first, and returns the position of the next page if
+/// there may be one.
 ///
 /// # Errors
-/// [`StoreError`] when the store can't answer.
+/// [`StoreError`].
 pub async fn list_sessions(
     store: &impl SessionLister,
     account: AccountId,
@@ -13,7 +14,7 @@ pub async fn list_sessions(
     now: Timestamp,
 ) -> Result<(Vec<Session>, Option<String>), StoreError> {
     let (mut sessions, next) = store.sessions(account, limit, position).await?;
-    // The table forgets them some time after their end.
+    // The table deletes expired sessions with a delay.
     sessions.retain(|session| session.is_active(now));
     Ok((sessions, next))
 }

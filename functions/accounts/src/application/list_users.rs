@@ -4,23 +4,25 @@ use crate::{
 };
 use rialto_kernel::{AccountId, Role, StoreError};
 
-/// Whom a supervisor looks for.
+/// The search criteria of a list of users.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserFilter {
     pub email: Option<Email>,
-    /// A part of the name, whatever its case.
+    /// A part of the name, compared without case.
     pub name: Option<String>,
 }
 
-/// How many accounts are looked at for one page at most, and at a time.
-const BUDGET: usize = 1_000;
-const STEP: u32 = 100;
+/// The maximum number of accounts read for one page of a search by name.
+const READ_BUDGET: usize = 1_000;
 
-/// Buyers' accounts, newest first, and where the list goes on if it may. A page of a search by name may be short and go on all
-/// the same.
+/// The number of accounts read at a time.
+const READ_BATCH: u32 = 100;
+
+/// Lists buyers' accounts, newest first, and returns the position of the next page if there may be
+/// one. A page of a search by name can have fewer than `limit` accounts although there are more.
 ///
 /// # Errors
-/// [`StoreError`] when the store can't answer.
+/// [`StoreError`].
 pub async fn list_users(
     store: &(impl AccountLister + AccountReader + CredentialReader),
     filter: &UserFilter,
@@ -31,7 +33,7 @@ pub async fn list_users(
     match (&filter.email, name) {
         (Some(email), name) => {
             let mut found: Vec<Account> = by_email(store, email).await?.into_iter().collect();
-            found.retain(|account| name.as_ref().is_none_or(|name| is_named(account, name)));
+            found.retain(|account| name.as_ref().is_none_or(|name| name_contains(account, name)));
             Ok((found, None))
         }
         (None, None) => list_accounts(store, Role::User, limit, position).await,
@@ -66,20 +68,20 @@ async fn by_name(
     limit: u32,
     position: Option<&str>,
 ) -> Result<(Vec<Account>, Option<String>), StoreError> {
-    let (mut found, mut looked_at) = (Vec::new(), 0);
+    let (mut found, mut read) = (Vec::new(), 0);
     let mut position = position.map(str::to_owned);
-    while looked_at < BUDGET {
-        let (accounts, more) = store.accounts(Role::User, STEP, position.as_deref()).await?;
+    while read < READ_BUDGET {
+        let (accounts, more) = store.accounts(Role::User, READ_BATCH, position.as_deref()).await?;
         let last = accounts.len().saturating_sub(1);
-        for (at, account) in accounts.into_iter().enumerate() {
-            looked_at += 1;
+        for (index, account) in accounts.into_iter().enumerate() {
+            read += 1;
             position = Some(account.list_sort_key());
-            let goes_on = more || at < last;
-            if is_named(&account, name) {
+            let has_more = more || index < last;
+            if name_contains(&account, name) {
                 found.push(account);
             }
             if found.len() == limit as usize {
-                return Ok((found, position.filter(|_| goes_on)));
+                return Ok((found, position.filter(|_| has_more)));
             }
         }
         if !more {
@@ -89,7 +91,7 @@ async fn by_name(
     Ok((found, position))
 }
 
-fn is_named(account: &Account, lower_case: &str) -> bool {
+fn name_contains(account: &Account, lower_case: &str) -> bool {
     let details = account.details.as_ref();
     details.is_some_and(|details| details.name.as_str().to_lowercase().contains(lower_case))
 }
@@ -109,7 +111,7 @@ mod tests {
     use rialto_contracts::EventContext;
     use rialto_kernel::{Timestamp, UserId, Write};
 
-    /// Buyers whose names are those, oldest first.
+    /// A store of buyers with these names, oldest first.
     async fn buyers(names: impl IntoIterator<Item = String>) -> MemoryAccounts {
         let store = MemoryAccounts::default();
         for (at, name) in names.into_iter().enumerate() {
@@ -119,8 +121,8 @@ mod tests {
                 ..details(&format!("buyer{at}@example.com"))
             };
             let hash = PasswordHash("h".to_owned());
-            let buyer = Registration::user(
-                UserId::generate(now),
+            let buyer = Registration::new(
+                AccountId::User(UserId::generate(now)),
                 details,
                 hash,
                 &EventContext::default(),
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everybody_is_listed_newest_first_page_by_page() {
+    async fn users_are_listed_newest_first_in_pages() {
         let store = buyers(["Ann", "Bob", "Cem"].map(str::to_owned)).await;
         let (first, next) = page(&store, &UserFilter::default(), None).await;
         assert_eq!(first, ["Cem", "Bob"]);
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_found_by_a_part_of_it_whatever_the_case() {
+    async fn a_name_is_found_by_a_part_of_it_without_case() {
         let store = buyers(["Ann Lee", "Bob", "LEANNE", "Joann"].map(str::to_owned)).await;
         let (first, next) = page(&store, &named("aNN"), None).await;
         assert_eq!(first, ["Joann", "LEANNE"]);
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_looks_at_so_many_accounts_and_no_more() {
+    async fn a_page_reads_a_limited_number_of_accounts() {
         let names = (0..1_200).map(|at| if at == 0 { "Ann".to_owned() } else { "Bob".to_owned() });
         let store = buyers(names).await;
         let (found, next) = page(&store, &named("ann"), None).await;
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_email_leads_to_the_one_buyer_who_has_it() {
+    async fn an_email_finds_the_one_user_who_has_it() {
         let store = buyers(["Ann", "Bob"].map(str::to_owned)).await;
         let email = Some(Email::parse("BUYER0@example.com").unwrap());
         let filter = UserFilter { email, ..UserFilter::default() };

@@ -4,14 +4,14 @@ use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 /// Ends the caller's session, for all services at once.
 ///
 /// # Errors
-/// [`StoreError`]; the session may go on then.
+/// [`StoreError`]. The session may still be active.
 pub async fn log_out(
     store: &impl SessionEnder,
     account: AccountId,
     session: SessionId,
 ) -> Result<(), StoreError> {
     match store.end(account, session).await? {
-        // Somebody else may have ended it since the gateway looked.
+        // It may have been ended since the authorizer read it.
         Write::Done | Write::Conflict(()) => Ok(()),
     }
 }

@@ -1,3 +1,5 @@
+//! Creation and sending of a password reset code.
+
 use crate::{
     domain::{
         contact::Email,
@@ -8,7 +10,7 @@ use crate::{
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
-/// Why no code was mailed; a second try makes another one.
+/// Why no code was sent. A retry sends another code.
 #[derive(Debug, thiserror::Error)]
 pub enum MailCodeError {
     #[error(transparent)]
@@ -17,15 +19,15 @@ pub enum MailCodeError {
     Store(#[from] StoreError),
 }
 
-const SUBJECT: &str = "Your new password";
+const SUBJECT: &str = "Your password reset code";
 
-/// Makes a code and mails it, if the email belongs to an account; tells to which account it was mailed.
+/// Sends a reset code, if the email belongs to an account, and returns that account's id.
 ///
 /// # Errors
 /// [`MailCodeError`].
 pub async fn send_reset_code(
     store: &(impl CredentialReader + ResetReader + ResetWriter),
-    post: &impl EmailSender,
+    emails: &impl EmailSender,
     email: &Email,
     now: Timestamp,
 ) -> Result<Option<AccountId>, MailCodeError> {
@@ -34,20 +36,20 @@ pub async fn send_reset_code(
     let reset = PasswordReset::new(credential.account_id, credential.version, &code, now);
     match store.save_reset(email, &reset).await? {
         Write::Done => {}
-        // A write whose answer was lost is sent again, and then collides with itself.
+        // A write whose response was lost is sent again and then conflicts with itself.
         Write::Conflict(()) if store.reset(email).await?.as_ref() == Some(&reset) => {}
-        // A newer one is under way.
+        // A newer code was created concurrently.
         Write::Conflict(()) => return Ok(None),
     }
-    // To where the account says, whatever the case of what was asked for.
-    post.send(&credential.email, SUBJECT, &text(&code)).await?;
+    // The account's spelling of the email, not the request's.
+    emails.send(&credential.email, SUBJECT, &email_text(&code)).await?;
     Ok(Some(credential.account_id))
 }
 
-fn text(code: &ResetCode) -> String {
+fn email_text(code: &ResetCode) -> String {
     format!(
-        "Somebody, probably you, wants to choose a new password.\n\n    {}\n\nThis code is good once, for half an hour. \
-         If it wasn't you, do nothing: your password stays as it is.\n",
+        "Somebody, probably you, requested a new password.\n\n    {}\n\nThis code is valid once, for 30 minutes. \
+         If you didn't request it, ignore this email: your password stays unchanged.\n",
         code.formatted()
     )
 }

@@ -2,10 +2,11 @@ use crate::ports::LastLoginWriter;
 use rialto_contracts::accounts::UserLoggedIn;
 use rialto_kernel::{StoreError, Write};
 
-/// Keeps when an account has logged in last, out of login's way. Only ever forward: a late event changes nothing.
+/// Records an account's last login, asynchronously to keep logins fast. A late event doesn't
+/// overwrite a newer login.
 ///
 /// # Errors
-/// [`StoreError`]: the event comes again.
+/// [`StoreError`]. The event is redelivered.
 pub async fn on_user_logged_in(
     store: &impl LastLoginWriter,
     logged_in: &UserLoggedIn,

@@ -1,82 +1,77 @@
-//! What making and replacing keys have in common: the public keys of all roles are one parameter, which is read, changed and
-//! written without a condition.
+//! Publication of public keys. The keys of all roles are one parameter, which can't be written
+//! conditionally: it is read, changed, written and read back.
 
 use crate::ports::KeyWriter;
-use rialto_kernel::{Role, StoreError};
+use rialto_kernel::{Role, StoreError, store::MAX_ATTEMPTS};
 use rialto_lambda::token::{self, Jwk, Jwks, KeyError};
 use std::time::Duration;
 
-/// Within this time a change of the published keys that was begun is written, or never will be: reading and writing are given
-/// up sooner.
+/// The time after which a started change of the published keys is either written or abandoned. The
+/// timeouts of reading and writing are shorter.
 pub const WRITE_SETTLE_TIME: Duration = Duration::from_secs(10);
 
-/// How often the published keys are read and written while others publish, too.
-const MAX_ATTEMPTS: u32 = 8;
-
-/// What is published.
-pub(super) struct Published {
+/// The published keys after an update.
+pub(super) struct PublishedKeys {
     pub(super) keys: Jwks,
-    /// It was so already.
-    pub(super) found: bool,
+    /// Whether they were so before.
+    pub(super) unchanged: bool,
 }
 
-/// Publishes what is wanted instead of what was published, and reads it back until it is so: who publishes at the same moment
-/// writes over it what they read before.
+/// Publishes what `change` makes of the published keys, until reading them back confirms it: a
+/// concurrent writer may overwrite them with what it read before. The attempts are counted, because
+/// only the first can find the keys unchanged.
 pub(super) async fn update_jwks<E: From<StoreError>>(
     keys: &impl KeyWriter,
-    wanted: impl AsyncFn(&Jwks) -> Result<Jwks, E>,
-) -> Result<Published, E> {
-    for tried in 0..MAX_ATTEMPTS {
+    change: impl AsyncFn(&Jwks) -> Result<Jwks, E>,
+) -> Result<PublishedKeys, E> {
+    for attempt in 0..MAX_ATTEMPTS {
         let published = keys.published().await?;
-        let wanted = wanted(&published).await?;
-        if wanted == published {
-            return Ok(Published { keys: published, found: tried == 0 });
+        let changed = change(&published).await?;
+        if changed == published {
+            return Ok(PublishedKeys { keys: published, unchanged: attempt == 0 });
         }
-        keys.publish(&wanted).await?;
+        keys.publish(&changed).await?;
     }
-    Err(contended().into())
+    Err(StoreError::Contended.into())
 }
 
-/// Does this after a pause, and again, until it finds published what it wants. Who read before that was written, and hadn't
-/// written yet, has in the pause.
+/// Repeats `publish` after a pause until it finds the keys unchanged. Concurrent writers that read
+/// the keys before the previous write have written by the end of the pause.
 pub(super) async fn retry_until_stable<T, E: From<StoreError>>(
     pause: impl AsyncFn(),
     publish: impl AsyncFn() -> Result<(T, bool), E>,
 ) -> Result<T, E> {
     for _ in 0..MAX_ATTEMPTS {
         pause().await;
-        if let (done, true) = publish().await? {
-            return Ok(done);
+        if let (result, true) = publish().await? {
+            return Ok(result);
         }
     }
-    Err(contended().into())
+    Err(StoreError::Contended.into())
 }
 
-fn contended() -> StoreError {
-    StoreError::Unavailable("others publish keys at the same moment".to_owned())
-}
-
-/// The published keys with this one just so; where it is already, all stay as they are.
+/// The published keys with this one added, or in place of the one with the same key id.
 pub(super) fn with_public_key(published: &Jwks, public: &Jwk) -> Jwks {
-    let mut wanted = published.clone();
-    if !wanted.keys.contains(public) {
-        wanted.keys.retain(|key| key.kid != public.kid);
-        wanted.keys.push(public.clone());
+    let mut keys = published.clone();
+    if !keys.keys.contains(public) {
+        keys.keys.retain(|key| key.kid != public.kid);
+        keys.keys.push(public.clone());
     }
-    wanted
+    keys
 }
 
-/// The published keys with the one that signs each role's tokens, as the secrets tell. Those are read after what is published: one
-/// that was replaced in between is published, too.
+/// The published keys with the public half of each role's signing key. The secrets are read after
+/// the published keys, so that a key that is activated in between is included.
 pub(super) async fn with_signing_keys<E: From<StoreError> + From<KeyError>>(
     keys: &impl KeyWriter,
     published: &Jwks,
 ) -> Result<Jwks, E> {
-    let mut wanted = published.clone();
+    let mut complete = published.clone();
     for role in Role::ALL {
         if let Some(secret) = keys.current_signing_key(role).await? {
-            wanted = with_public_key(&wanted, &token::public_key(secret.kid, role, &secret.pkcs8)?);
+            let public = token::public_key(secret.kid, role, &secret.pkcs8)?;
+            complete = with_public_key(&complete, &public);
         }
     }
-    Ok(wanted)
+    Ok(complete)
 }

@@ -1,5 +1,5 @@
-//! Attempts are counted before they are made, and taken back if they turn out right: as many as come at once can't get
-//! past the limit.
+//! Rate limiting. Attempts are counted before verification and refunded on success, so that
+//! concurrent attempts can't exceed the limit.
 
 use crate::{
     domain::{
@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rialto_kernel::{StoreError, Timestamp};
 use std::net::IpAddr;
 
-/// Why nothing is tried.
+/// Why an attempt isn't allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum RateLimitError {
     #[error("too many attempts")]
@@ -21,44 +21,44 @@ pub enum RateLimitError {
     Store(#[from] StoreError),
 }
 
-/// What an attempt on an email counts on: first the address that it comes from, which uses up nobody's attempts once it may try
-/// no more itself.
+/// The keys that an attempt is counted under. The client's address comes first, so that a blocked
+/// address doesn't use up the email's attempts.
 pub(super) fn rate_limit_keys(
-    attempt: LimitedAction,
+    action: LimitedAction,
     email: &Email,
-    address: Option<IpAddr>,
+    ip_address: Option<IpAddr>,
 ) -> Vec<RateLimitKey> {
-    let address = address.map(|address| RateLimitKey::ip_address(attempt, address));
-    address.into_iter().chain([RateLimitKey::email(attempt, email)]).collect()
+    let by_address = ip_address.map(|address| RateLimitKey::ip_address(action, address));
+    by_address.into_iter().chain([RateLimitKey::email(action, email)]).collect()
 }
 
-/// Counts an attempt on one counter after the other.
+/// Counts an attempt under one key after the other.
 ///
 /// # Errors
-/// [`RateLimitError`] at the first that admits no more.
+/// [`RateLimitError`] at the first whose limit is reached.
 pub(super) async fn acquire(
     store: &impl RateLimiter,
-    counters: &[RateLimitKey],
+    keys: &[RateLimitKey],
     now: Timestamp,
 ) -> Result<(), RateLimitError> {
-    for counter in counters {
-        if let RateLimitDecision::Denied { until } = store.acquire(counter, now).await? {
+    for key in keys {
+        if let RateLimitDecision::Denied { until } = store.acquire(key, now).await? {
             return Err(RateLimitError::LimitExceeded { until });
         }
     }
     Ok(())
 }
 
-/// The attempt was right: whose email it is has no attempts any more, and where it came from one less. What can't be taken
-/// back is over with its window.
-pub(super) async fn refund(store: &impl RateLimiter, counters: &[RateLimitKey]) {
-    let taken_back = counters.iter().map(|counter| async move {
-        match counter.subject {
-            RateLimitSubject::Email(_) => store.clear(counter).await,
-            RateLimitSubject::IpAddress(_) => store.refund(counter).await,
+/// Refunds a successful attempt: clears the email's counter and decrements the address's. Failures
+/// are only logged, because the counters expire with their window.
+pub(super) async fn refund(store: &impl RateLimiter, keys: &[RateLimitKey]) {
+    let refunds = keys.iter().map(|key| async move {
+        match key.subject {
+            RateLimitSubject::Email(_) => store.clear(key).await,
+            RateLimitSubject::IpAddress(_) => store.refund(key).await,
         }
     });
-    for error in join_all(taken_back).await.into_iter().filter_map(Result::err) {
-        tracing::warn!(%error, "a right attempt still counts");
+    for error in join_all(refunds).await.into_iter().filter_map(Result::err) {
+        tracing::warn!(%error, "couldn't decrement the attempt counter after a success");
     }
 }

@@ -7,19 +7,19 @@ use crate::{
     ports::{KeyReader, SessionEnder, SessionReader, SessionWriter},
 };
 use rialto_aws::Stage;
-use rialto_kernel::{StoreError, Timestamp, Write};
+use rialto_kernel::{
+    StoreError, Timestamp, Write,
+    store::{self, Attempt},
+};
 
-/// Why there are no new tokens.
+/// Why no new tokens were issued.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// It never was a refresh token of ours.
-    #[error("no refresh token of ours")]
+    #[error("invalid refresh token")]
     Unauthenticated,
-    /// Its session is over; maybe because this very token was used before.
-    #[error("the session is over")]
+    /// The session was ended, possibly because this token was reused, or has expired.
+    #[error("the session has ended")]
     Ended,
-    #[error("others refresh the session at the same moment")]
-    Contended,
     #[error(transparent)]
     Issue(#[from] IssueTokensError),
 }
@@ -30,14 +30,12 @@ impl From<StoreError> for RefreshError {
     }
 }
 
-/// How often the session is read again because somebody else has refreshed it in between. One who did leads to
-/// [`Refresh::Again`] or to the session's end, so the second time is the last.
-const MAX_ATTEMPTS: u32 = 4;
-
-/// New tokens for a refresh token. A token that was used already ends the session, unless the answer may have been lost.
+/// Issues new tokens for a refresh token. Reuse of a token ends the session, except within the
+/// grace period, when the response may have been lost.
 ///
 /// # Errors
-/// [`RefreshError`]; unless the store can't tell, the token is as good as before or its session has ended.
+/// [`RefreshError`]. The token stays valid unless the session has ended or the store's outcome is
+/// unknown.
 pub async fn refresh(
     store: &(impl SessionReader + SessionWriter + SessionEnder),
     keys: &impl KeyReader,
@@ -46,42 +44,44 @@ pub async fn refresh(
     now: Timestamp,
 ) -> Result<SessionTokens, RefreshError> {
     let key = refresh_key(keys).await?;
-    let shown = RefreshToken::verify(&key, text).ok_or(RefreshError::Unauthenticated)?;
-    let (account_id, session_id) = (shown.account_id, shown.session_id);
-    // Before anything changes: without a signing key the refresh token stays as good as it is.
+    let presented = RefreshToken::verify(&key, text).ok_or(RefreshError::Unauthenticated)?;
+    let (account_id, session_id) = (presented.account_id, presented.session_id);
+    // Before any write, so that the refresh token stays valid if there is no signing key.
     let access_token = access_token(keys, stage, account_id, session_id, now).await?;
-    let refresh_token = rotate(store, &key, &shown, now).await?;
+    let refresh_token = rotate(store, &key, &presented, now).await?;
     Ok(SessionTokens { account_id, access_token, refresh_token })
 }
 
 async fn rotate(
     store: &(impl SessionReader + SessionWriter + SessionEnder),
     key: &RefreshKey,
-    shown: &VerifiedRefreshToken,
+    presented: &VerifiedRefreshToken,
     now: Timestamp,
 ) -> Result<RefreshToken, RefreshError> {
-    for _ in 0..MAX_ATTEMPTS {
-        let session = store.session(shown.account_id, shown.session_id).await?;
-        let session = session.ok_or(RefreshError::Ended)?;
-        match session.refresh(&shown.token, shown.n, key, now) {
-            RefreshOutcome::Rotated(session, token) => match store.save(&session).await? {
-                Write::Done => return Ok(token),
-                Write::Conflict(()) => {}
-            },
-            RefreshOutcome::GraceReplay(token) => return Ok(token),
-            RefreshOutcome::ReuseDetected => {
-                let (account, session) = (shown.account_id, shown.session_id);
-                tracing::warn!(%account, %session, "a refresh token was used twice: the session ends");
-                // Whether it was there still doesn't matter.
-                return match store.end(account, session).await? {
-                    Write::Done | Write::Conflict(()) => Err(RefreshError::Ended),
-                };
+    let (account, session_id) = (presented.account_id, presented.session_id);
+    store::update(|| async {
+        let session = store.session(account, session_id).await?.ok_or(RefreshError::Ended)?;
+        match session.refresh(&presented.token, presented.generation, key, now) {
+            // After a conflict, the session that was refreshed concurrently leads to a grace replay
+            // or to its end.
+            RefreshOutcome::Rotated(session, token) => {
+                Ok(store.save(&session).await?.into_attempt(token))
             }
-            RefreshOutcome::Expired => return Err(RefreshError::Ended),
-            RefreshOutcome::Unknown => return Err(RefreshError::Unauthenticated),
+            RefreshOutcome::GraceReplay(token) => Ok(Attempt::Done(token)),
+            RefreshOutcome::ReuseDetected => {
+                tracing::warn!(
+                    %account, session = %session_id,
+                    "refresh token reuse detected; session revoked"
+                );
+                match store.end(account, session_id).await? {
+                    Write::Done | Write::Conflict(()) => Err(RefreshError::Ended),
+                }
+            }
+            RefreshOutcome::Expired => Err(RefreshError::Ended),
+            RefreshOutcome::Unknown => Err(RefreshError::Unauthenticated),
         }
-    }
-    Err(RefreshError::Contended)
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
     use rialto_lambda::token::Claims;
     use std::time::Duration;
 
-    struct Device {
+    struct DeviceFixture {
         store: MemoryAccounts,
         keys: MemoryKeys,
         stage: Stage,
@@ -107,7 +107,7 @@ mod tests {
         now: Timestamp,
     }
 
-    impl Device {
+    impl DeviceFixture {
         async fn new() -> Self {
             let now = SystemClock.now();
             let (store, keys) = (MemoryAccounts::default(), MemoryKeys::default());
@@ -142,8 +142,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refresh_gives_both_tokens_of_the_same_session() {
-        let device = Device::new().await;
+    async fn a_refresh_issues_both_tokens_of_the_session() {
+        let device = DeviceFixture::new().await;
         let tokens = device.refresh(&device.first).await.unwrap();
         let published = crate::ports::KeyWriter::published(&device.keys).await.unwrap();
         let claims = device.claims(&tokens, &published);
@@ -154,8 +154,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_lost_the_answer_gets_the_same_token_again() {
-        let device = Device::new().await;
+    async fn a_client_that_lost_the_response_gets_the_same_token() {
+        let device = DeviceFixture::new().await;
         let lost = device.refresh(&device.first).await.unwrap();
         let before = device.stored().await;
         let again = device.refresh(&device.first).await.unwrap();
@@ -165,8 +165,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_used_twice_ends_the_session_for_everybody() {
-        let device = Device::new().await;
+    async fn reuse_of_a_token_ends_the_session() {
+        let device = DeviceFixture::new().await;
         let tokens = device.refresh(&device.first).await.unwrap();
         let late = device.now.plus(GRACE_PERIOD);
         assert!(matches!(device.refresh_at(&device.first, late).await, Err(RefreshError::Ended)));
@@ -176,8 +176,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forged_token_ends_nothing() {
-        let device = Device::new().await;
+    async fn a_forged_token_is_rejected_and_ends_no_session() {
+        let device = DeviceFixture::new().await;
         let tokens = device.refresh(&device.first).await.unwrap();
         let (account, session) = (device.session.account_id, device.session.session_id);
         for n in [1, 2, 3] {
@@ -191,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_signing_key_the_refresh_token_stays_good() {
-        let device = Device::new().await;
+        let device = DeviceFixture::new().await;
         let without = MemoryKeys::default();
         let key = device.keys.refresh_key().await.unwrap().unwrap();
         assert_eq!(crate::ports::KeyWriter::add_refresh_key(&without, &key).await, Ok(Write::Done));
@@ -201,8 +201,8 @@ mod tests {
         assert_eq!(device.stored().await, Some(device.session.clone()));
     }
 
-    /// Somebody else refreshes between this reader's look and its write.
-    struct RacedSession<'a>(&'a Device, std::sync::atomic::AtomicBool);
+    /// A store in which another client refreshes the session between this one's read and write.
+    struct RacedSession<'a>(&'a DeviceFixture, std::sync::atomic::AtomicBool);
 
     impl SessionReader for RacedSession<'_> {
         async fn session(
@@ -210,11 +210,11 @@ mod tests {
             account: AccountId,
             id: SessionId,
         ) -> Result<Option<Session>, StoreError> {
-            let seen = self.0.store.session(account, id).await;
+            let session_read = self.0.store.session(account, id).await;
             if !self.1.swap(true, std::sync::atomic::Ordering::Relaxed) {
                 self.0.refresh(&self.0.first).await.unwrap();
             }
-            seen
+            session_read
         }
     }
 
@@ -238,8 +238,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_at_once_get_the_same_token() {
-        let device = Device::new().await;
+    async fn concurrent_refreshes_get_the_same_token() {
+        let device = DeviceFixture::new().await;
         let second = RacedSession(&device, std::sync::atomic::AtomicBool::new(false));
         let text = device.first.as_str();
         let tokens = refresh(&second, &device.keys, &device.stage, text, device.now).await.unwrap();

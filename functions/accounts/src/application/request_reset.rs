@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::{StoreError, Timestamp};
 use std::net::IpAddr;
 
-/// Why no code is mailed.
+/// Why no code was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestResetError {
     #[error(transparent)]
@@ -15,8 +15,8 @@ pub enum RequestResetError {
     Store(#[from] StoreError),
 }
 
-/// Has a code mailed, if anybody has the email: whether anybody does is looked up out of sight, so that neither the answer nor
-/// the time it takes tells.
+/// Requests a reset code for an email. Whether the email belongs to an account is looked up
+/// asynchronously, so that neither the response nor its time reveals it.
 ///
 /// # Errors
 /// [`RequestResetError`].
@@ -24,9 +24,10 @@ pub async fn request_reset(
     store: &impl RateLimiter,
     requester: &impl ResetRequester,
     email: &Email,
-    address: Option<IpAddr>,
+    ip_address: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<(), RequestResetError> {
-    acquire(store, &rate_limit_keys(LimitedAction::RequestResetCode, email, address), now).await?;
+    let limits = rate_limit_keys(LimitedAction::RequestResetCode, email, ip_address);
+    acquire(store, &limits, now).await?;
     Ok(requester.request(email).await?)
 }

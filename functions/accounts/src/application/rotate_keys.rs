@@ -1,10 +1,12 @@
-//! A role's key is replaced in two steps, so that no token is refused on the way: first the new public key is published, and
-//! when every function has seen it, the new private key signs. The old public key stays for as long as it may have signed a
-//! token that is still good, and is worth nothing from then on, whether anybody takes it away or not.
+//! Rotation of a role's signing key in two steps, so that no token is rejected meanwhile. First the
+//! new public key is published; once every function has read it, the new private key signs. The old
+//! public key stays published for as long as tokens that it verifies may be valid, and is ignored
+//! from then on.
 //!
-//! Keys may be replaced at the same moment, of several roles or of one. Then a change of what is published may get lost, until
-//! [`WRITTEN_WITHIN`](super::publish_keys::WRITTEN_WITHIN) is over: what is published still after such a pause stays so. Which
-//! key signs the secret tells, and it alone: of a role's other keys each gets its end.
+//! Rotations may run concurrently, of several roles or of one. A change of the published keys can
+//! then be lost until [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME) is over; what
+//! is still published after such a pause is permanent. The secret alone decides which key signs; a
+//! role's other keys retire.
 
 use super::{
     init_keys::new_signing_key,
@@ -15,20 +17,21 @@ use rialto_kernel::{Role, StoreError, Timestamp};
 use rialto_lambda::token::{ACCESS_SECONDS, Jwk, Jwks, KeyError};
 use std::time::Duration;
 
-/// Within this time everybody has read settings, secrets and `/.well-known/jwks.json` anew.
+/// The time after which every function and client has reloaded settings, secrets and
+/// `/.well-known/jwks.json`.
 pub const PROPAGATION_DELAY: Duration = Duration::from_secs(65);
 
-/// How long a key verifies after another signs in its place: functions may sign with it until they read the secret anew, and
-/// what they sign last is good for as long as every token.
+/// How long a key stays valid after its replacement: functions sign with it until they reload the
+/// secret, and the last token that they sign is valid for its whole lifetime.
 pub const OVERLAP: Duration = Duration::from_secs(ACCESS_SECONDS.unsigned_abs() + 5 * 60);
 
-/// Why a role's key is as it was, or only half replaced: another rotation makes good what is left.
+/// Why a rotation failed. The key is unchanged or half replaced; another rotation completes it.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateKeysError {
-    #[error("{0} accounts have no signing key yet")]
+    #[error("no signing key for {0} accounts")]
     NoKey(Role),
-    /// Nothing signs with it.
-    #[error("the next key of {0} accounts isn't published any more: another was chosen meanwhile")]
+    /// The new key isn't published any more and won't sign.
+    #[error("rotation for {0} superseded by a concurrent one")]
     Superseded(Role),
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -36,7 +39,7 @@ pub enum RotateKeysError {
     Store(#[from] StoreError),
 }
 
-/// A key that is published and doesn't sign yet.
+/// A key that is published but doesn't sign yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextKey {
     pub role: Role,
@@ -44,20 +47,20 @@ pub struct NextKey {
     public: Jwk,
 }
 
-/// What was replaced by what.
+/// The outcome of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRotation {
-    /// The key that signs.
+    /// The id of the key that signs.
     pub kid: String,
-    /// Those that verify no longer than until then.
+    /// The ids of the keys that are valid until `until` at most.
     pub retiring: Vec<String>,
     pub until: Timestamp,
 }
 
-/// Makes a role's next key and publishes its public half. Keys whose time is over are taken away.
+/// Generates a role's next key and publishes its public half. Removes retired keys.
 ///
 /// # Errors
-/// [`RotateKeysError`]; nothing signs with the new key then.
+/// [`RotateKeysError`]. The new key doesn't sign.
 pub async fn publish_next_key(
     keys: &impl KeyWriter,
     role: Role,
@@ -70,11 +73,11 @@ pub async fn publish_next_key(
     Ok(next)
 }
 
-/// Publishes a next key again as long as others who publish at the same moment leave it out. Each `pause` has to last for
-/// [`WRITTEN_WITHIN`](super::publish_keys::WRITTEN_WITHIN).
+/// Publishes a next key again while concurrent writers overwrite it. Each `pause` has to last for
+/// [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME).
 ///
 /// # Errors
-/// [`RotateKeysError`]; nothing signs with the new key then.
+/// [`RotateKeysError`]. The new key doesn't sign.
 pub async fn ensure_published(
     keys: &impl KeyWriter,
     next: &NextKey,
@@ -84,27 +87,27 @@ pub async fn ensure_published(
     retry_until_stable(pause, async || Ok(((), publish(keys, next, now).await?))).await
 }
 
-/// Whether it was published already.
+/// Publishes a next key, and returns whether it was published before.
 async fn publish(
     keys: &impl KeyWriter,
     next: &NextKey,
     now: Timestamp,
 ) -> Result<bool, RotateKeysError> {
     let with_next = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
-        let mut wanted = with_public_key(
-            &with_signing_keys::<RotateKeysError>(keys, published).await?,
-            &next.public,
-        );
-        wanted.keys.retain(|key| key.retires_at.is_none_or(|end| now.seconds() < end));
-        Ok(wanted)
+        let current = with_signing_keys::<RotateKeysError>(keys, published).await?;
+        let mut changed = with_public_key(&current, &next.public);
+        changed.keys.retain(|key| key.retires_at.is_none_or(|end| now.seconds() < end));
+        Ok(changed)
     };
-    Ok(update_jwks(keys, with_next).await?.found)
+    Ok(update_jwks(keys, with_next).await?.unchanged)
 }
 
-/// Has a role's tokens signed with a key that every function has seen; the others of the role retire.
+/// Makes a published key the one that signs a role's tokens, and retires the role's other keys.
+/// Every function has to have read the published keys.
 ///
 /// # Errors
-/// [`RotateKeysError`]; which key signs isn't known then, unless it is [`RotateKeysError::Superseded`].
+/// [`RotateKeysError`]. Unless it is [`RotateKeysError::Superseded`], it isn't known which key
+/// signs.
 pub async fn activate(
     keys: &impl KeyWriter,
     next: NextKey,
@@ -118,11 +121,12 @@ pub async fn activate(
     Ok(retire(keys, role, now).await?.0)
 }
 
-/// Has every key of a role retire but the one that signs, again as long as others who publish at the same moment undo it. Those
-/// that retire already keep their end. Each `pause` has to last for [`WRITTEN_WITHIN`](super::publish_keys::WRITTEN_WITHIN).
+/// Retires every key of a role but the one that signs, again while concurrent writers undo it. Keys
+/// that are retiring keep their time. Each `pause` has to last for
+/// [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME).
 ///
 /// # Errors
-/// [`RotateKeysError`]; do it again.
+/// [`RotateKeysError`]. Safe to retry.
 pub async fn retire_previous(
     keys: &impl KeyWriter,
     role: Role,
@@ -132,20 +136,21 @@ pub async fn retire_previous(
     retry_until_stable(pause, async || retire(keys, role, now).await).await
 }
 
-/// What retires, and whether it did already.
+/// Retires every key of a role but the one that signs, and returns whether they were retiring
+/// before.
 async fn retire(
     keys: &impl KeyWriter,
     role: Role,
     now: Timestamp,
 ) -> Result<(KeyRotation, bool), RotateKeysError> {
     let retired = async |published: &Jwks| -> Result<Jwks, RotateKeysError> {
-        let mut wanted = with_signing_keys::<RotateKeysError>(keys, published).await?;
+        let mut changed = with_signing_keys::<RotateKeysError>(keys, published).await?;
         let signing =
             keys.current_signing_key(role).await?.ok_or(RotateKeysError::NoKey(role))?.kid;
-        for key in wanted.keys.iter_mut().filter(|key| key.role == role && key.kid != signing) {
+        for key in changed.keys.iter_mut().filter(|key| key.role == role && key.kid != signing) {
             key.retires_at.get_or_insert(now.plus(OVERLAP).seconds());
         }
-        Ok(wanted)
+        Ok(changed)
     };
     let published = update_jwks(keys, retired).await?;
     let of_role = || published.keys.keys.iter().filter(|key| key.role == role);
@@ -158,7 +163,7 @@ async fn retire(
         retiring: retiring.into_iter().map(|(_, kid)| kid).collect(),
         until: Timestamp::from_millis(until * 1_000),
     };
-    Ok((rotated, published.found))
+    Ok((rotated, published.unchanged))
 }
 
 #[cfg(test)]
@@ -190,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn at_every_moment_of_a_rotation_every_token_verifies() {
+    async fn tokens_verify_throughout_a_rotation() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
         let old = token(&keys, now).await;
@@ -202,14 +207,14 @@ mod tests {
         for token in [&old, &new] {
             assert_eq!(verified(&keys, token, now).await, Ok(Role::Seller));
         }
-        // A function that hasn't seen the new secret signs with the old key for a while.
+        // A function that hasn't reloaded the secret signs with the old key for a while.
         let last = now.plus(PROPAGATION_DELAY);
         assert!(last.seconds() + ACCESS_SECONDS < rotated.until.seconds());
         assert_eq!(rotated.retiring.len(), 1);
     }
 
     #[tokio::test]
-    async fn the_old_key_is_worth_nothing_when_its_time_is_over() {
+    async fn a_retired_key_is_ignored_and_then_removed() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
         let retired = {
@@ -221,28 +226,29 @@ mod tests {
         };
         assert_eq!(kids().await.len(), 4);
         let over = now.plus(OVERLAP);
-        let shown = keys.published().await.unwrap().at(over);
-        assert!(shown.keys.iter().all(|key| key.kid != retired));
-        // The next rotation takes it away.
+        let valid = keys.published().await.unwrap().at(over);
+        assert!(valid.keys.iter().all(|key| key.kid != retired));
+        // The next rotation removes it.
         publish_next_key(&keys, Role::User, over).await.unwrap();
         assert!(!kids().await.contains(&retired));
     }
 
     #[tokio::test]
-    async fn a_rotation_that_was_cut_off_is_made_good_by_the_next() {
+    async fn an_interrupted_rotation_is_completed_by_the_next() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
-        let lost = publish_next_key(&keys, Role::Seller, now).await.unwrap();
+        let interrupted = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let rotated = activate(&keys, next, now).await.unwrap();
         assert_eq!(rotated.retiring.len(), 2);
-        assert!(rotated.retiring.contains(&lost.public.kid));
-        let others = keys.published().await.unwrap();
-        let staying = others.keys.iter().filter(|key| key.retires_at.is_none()).count();
-        assert_eq!(staying, 3, "one a role");
+        assert!(rotated.retiring.contains(&interrupted.public.kid));
+        let published = keys.published().await.unwrap();
+        let permanent = published.keys.iter().filter(|key| key.retires_at.is_none()).count();
+        assert_eq!(permanent, 3, "one a role");
     }
 
-    /// Somebody else, who read before each publication and writes what they read after it, as often as told.
+    /// Keys with a concurrent writer, which overwrites that many publications with what it read
+    /// before them.
     struct ConcurrentWriterKeys(MemoryKeys, Mutex<u32>);
 
     impl KeyWriter for ConcurrentWriterKeys {
@@ -275,16 +281,16 @@ mod tests {
         async fn publish(&self, keys: &Jwks) -> Result<(), StoreError> {
             let before = self.0.published().await?;
             self.0.publish(keys).await?;
-            let again = self.1.lock().unwrap().checked_sub(1);
-            if let Some(left) = again {
-                *self.1.lock().unwrap() = left;
+            let remaining = self.1.lock().unwrap().checked_sub(1);
+            if let Some(remaining) = remaining {
+                *self.1.lock().unwrap() = remaining;
                 self.0.publish(&before).await?;
             }
             Ok(())
         }
     }
 
-    /// How many keys of a role are published, and how many of them have no end.
+    /// The number of a role's published keys, and of those among them that don't retire.
     async fn of_role(keys: &MemoryKeys, role: Role) -> (usize, usize) {
         let published = keys.published().await.unwrap().keys;
         let of_role = || published.iter().filter(|key| key.role == role);
@@ -292,20 +298,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_others_leave_out_at_the_same_moment_is_published_again() {
+    async fn keys_overwritten_by_a_concurrent_writer_are_republished() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
-        let crowded = |times: u32| ConcurrentWriterKeys(keys.clone(), times.into());
-        let next = publish_next_key(&crowded(2), Role::Seller, now).await.unwrap();
+        let contended = |times: u32| ConcurrentWriterKeys(keys.clone(), times.into());
+        let next = publish_next_key(&contended(2), Role::Seller, now).await.unwrap();
         assert_eq!(of_role(&keys, Role::Seller).await, (2, 2));
-        activate(&crowded(2), next, now).await.unwrap();
-        assert_eq!(of_role(&keys, Role::Seller).await, (2, 1), "the old key has its end");
-        let given_up = publish_next_key(&crowded(u32::MAX), Role::Seller, now).await;
-        assert!(matches!(given_up, Err(RotateKeysError::Store(StoreError::Unavailable(_)))));
+        activate(&contended(2), next, now).await.unwrap();
+        assert_eq!(of_role(&keys, Role::Seller).await, (2, 1), "the old key retires");
+        let given_up = publish_next_key(&contended(u32::MAX), Role::Seller, now).await;
+        assert!(matches!(given_up, Err(RotateKeysError::Store(StoreError::Contended))));
     }
 
     #[tokio::test]
-    async fn a_key_that_is_not_published_any_more_does_not_sign() {
+    async fn a_key_that_was_unpublished_is_not_activated() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
         let before = keys.published().await.unwrap();
@@ -320,17 +326,18 @@ mod tests {
         assert_eq!(activate(&keys, next.clone(), now).await.unwrap().kid, next.public.kid);
     }
 
-    /// A command that stood still for longer than any request takes, then wrote what it had read.
+    /// Overwrites the published keys as a command would that was suspended for long between its
+    /// read and its write.
     #[tokio::test]
-    async fn whoever_publishes_puts_the_keys_that_sign_back_whosever_they_are() {
+    async fn publishing_restores_every_roles_signing_key() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
         let before = keys.published().await.unwrap();
         let next = publish_next_key(&keys, Role::User, now).await.unwrap();
         activate(&keys, next, now).await.unwrap();
-        for made_good in [0, 1] {
+        for restored_by in [0, 1] {
             keys.publish(&before).await.unwrap();
-            match made_good {
+            match restored_by {
                 0 => drop(publish_next_key(&keys, Role::Seller, now).await.unwrap()),
                 _ => drop(retire_previous(&keys, Role::Seller, now, async || {}).await.unwrap()),
             }
@@ -341,7 +348,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_end_that_was_lost_later_is_given_again_and_one_that_is_there_stays() {
+    async fn a_lost_retirement_is_repeated_with_its_time_kept() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
@@ -359,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_rotations_of_one_role_the_later_is_refused_and_the_role_goes_on() {
+    async fn the_later_of_two_rotations_of_a_role_is_superseded() {
         let (keys, now) = (MemoryKeys::default(), SystemClock.now());
         init_keys(&keys).await.unwrap();
         let one = publish_next_key(&keys, Role::Seller, now).await.unwrap();
@@ -374,12 +381,12 @@ mod tests {
         assert_eq!(last.keys.iter().filter(|key| key.role == Role::Seller).count(), 1);
     }
 
-    /// Lets others go first before each request, as chance has it; and sees that whoever signs is published, whenever
-    /// anything changes.
+    /// Keys whose requests yield to other tasks a random number of times, and which check after
+    /// every change that each signing key is published.
     struct RandomlyInterleavedKeys<'a>(&'a MemoryKeys, &'a Mutex<u64>);
 
     impl RandomlyInterleavedKeys<'_> {
-        async fn wait(&self) {
+        async fn yield_randomly(&self) {
             let turns = {
                 let mut state = self.1.lock().unwrap();
                 *state = state
@@ -392,7 +399,7 @@ mod tests {
             }
         }
 
-        async fn nobody_is_locked_out(&self) {
+        async fn assert_signing_keys_are_published(&self) {
             let published = self.0.published().await.unwrap();
             for role in Role::ALL {
                 let signing = self.0.signing_key(role).await.unwrap().unwrap();
@@ -406,7 +413,7 @@ mod tests {
             &self,
             role: Role,
         ) -> Result<Option<SigningSecret>, StoreError> {
-            self.wait().await;
+            self.yield_randomly().await;
             self.0.current_signing_key(role).await
         }
         async fn add_signing_key(
@@ -421,34 +428,34 @@ mod tests {
             role: Role,
             key: &SigningSecret,
         ) -> Result<(), StoreError> {
-            self.wait().await;
+            self.yield_randomly().await;
             self.0.replace_signing_key(role, key).await?;
-            self.nobody_is_locked_out().await;
+            self.assert_signing_keys_are_published().await;
             Ok(())
         }
         async fn add_refresh_key(&self, key: &RefreshKey) -> Result<Write, StoreError> {
             self.0.add_refresh_key(key).await
         }
         async fn published(&self) -> Result<Jwks, StoreError> {
-            self.wait().await;
+            self.yield_randomly().await;
             self.0.published().await
         }
         async fn publish(&self, keys: &Jwks) -> Result<(), StoreError> {
-            self.wait().await;
+            self.yield_randomly().await;
             self.0.publish(keys).await?;
-            self.nobody_is_locked_out().await;
+            self.assert_signing_keys_are_published().await;
             Ok(())
         }
     }
 
-    /// Longer than any request.
+    /// A pause that is longer than any request.
     async fn pause() {
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
     }
 
-    /// As the command does it.
+    /// A whole rotation, as the command does it.
     async fn rotate(
         keys: &RandomlyInterleavedKeys<'_>,
         role: Role,
@@ -462,24 +469,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn however_rotations_interleave_each_role_has_one_key_without_an_end_and_it_signs() {
+    async fn interleaved_rotations_leave_one_permanent_key_per_role() {
         for seed in 0..100 {
-            let (held, random, now) = (MemoryKeys::default(), Mutex::new(seed), SystemClock.now());
-            init_keys(&held).await.unwrap();
+            let (stored, random, now) =
+                (MemoryKeys::default(), Mutex::new(seed), SystemClock.now());
+            init_keys(&stored).await.unwrap();
             let (before, keys) =
-                (held.published().await.unwrap(), RandomlyInterleavedKeys(&held, &random));
+                (stored.published().await.unwrap(), RandomlyInterleavedKeys(&stored, &random));
             let roles = [Role::User, Role::Seller, Role::Seller, Role::Supervisor];
             let rotated = join_all(roles.map(|role| rotate(&keys, role, now))).await;
             assert!(rotated[0].is_ok() && rotated[3].is_ok(), "{seed}: {rotated:?}");
             assert!(rotated[1].is_ok() || rotated[2].is_ok(), "{seed}: {rotated:?}");
-            let published = held.published().await.unwrap().keys;
+            let published = stored.published().await.unwrap().keys;
             for role in Role::ALL {
-                let signs = held.signing_key(role).await.unwrap().unwrap().kid;
+                let signs = stored.signing_key(role).await.unwrap().unwrap().kid;
                 assert!(before.keys.iter().all(|key| key.kid != signs), "{seed}: {role}");
-                let endless =
+                let permanent =
                     published.iter().filter(|key| key.role == role && key.retires_at.is_none());
                 assert_eq!(
-                    endless.map(|key| &key.kid).collect::<Vec<_>>(),
+                    permanent.map(|key| &key.kid).collect::<Vec<_>>(),
                     [&signs],
                     "{seed}: {role}"
                 );
@@ -488,7 +496,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_first_key_there_is_nothing_to_replace() {
+    async fn a_rotation_without_a_first_key_fails() {
         let refused = publish_next_key(&MemoryKeys::default(), Role::User, SystemClock.now()).await;
         assert!(matches!(refused, Err(RotateKeysError::NoKey(Role::User))));
     }

@@ -2,89 +2,149 @@ use crate::{
     domain::profile::{Grade, Nickname, Profile},
     ports::ProfileStore,
 };
-use rialto_kernel::{ImageUrl, StoreError, UserId, Write};
+use rialto_kernel::{
+    IfMatch, ImageUrl, PreconditionFailed, StoreError, UserId, Write,
+    store::{self, Attempt},
+};
 
-/// What a profile is to be.
+/// The new content of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileUpdate {
     pub nickname: Nickname,
     pub image: Option<ImageUrl>,
-    /// None leaves it as it is.
+    /// `None` leaves the grade unchanged.
     pub grade: Option<Grade>,
-    /// Only a supervisor may change a grade.
+    /// Only supervisors may change a grade.
     pub by_supervisor: bool,
 }
 
-/// Why a profile is as it was.
+/// Why a profile wasn't set.
 #[derive(Debug, thiserror::Error)]
 pub enum SetProfileError {
-    #[error("there is no such profile")]
+    #[error("profile not found")]
     NotFound,
-    #[error("only supervisors change a grade")]
+    #[error("only supervisors may change a grade")]
     Forbidden,
-    #[error("others change the profile at the same moment")]
-    Contended,
+    #[error(transparent)]
+    PreconditionFailed(#[from] PreconditionFailed),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How often a profile is set anew because somebody else came first.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// Sets nickname and image; a supervisor the grade, too.
+/// Sets nickname and image and, for a supervisor, the grade. With `if_match`, it fails once the
+/// profile isn't the one that the client has read.
 ///
 /// # Errors
-/// [`SetProfileError`]; nothing has changed then, unless the store can't tell.
+/// [`SetProfileError`]. Nothing was written, unless the store's outcome is unknown.
 pub async fn set_profile(
     store: &impl ProfileStore,
     user: UserId,
-    wanted: &ProfileUpdate,
+    update: &ProfileUpdate,
+    if_match: &IfMatch,
 ) -> Result<Profile, SetProfileError> {
-    for _ in 0..MAX_ATTEMPTS {
+    store::update(|| async {
         let profile = store.profile(user).await?.ok_or(SetProfileError::NotFound)?;
-        let grade = wanted.grade.unwrap_or(profile.grade);
-        if grade != profile.grade && !wanted.by_supervisor {
+        let grade = update.grade.unwrap_or(profile.grade);
+        if grade != profile.grade && !update.by_supervisor {
             return Err(SetProfileError::Forbidden);
         }
-        let ProfileUpdate { nickname, image, .. } = wanted.clone();
+        if_match.check(&profile.etag())?;
+        let ProfileUpdate { nickname, image, .. } = update.clone();
         let next = Profile { nickname, image, grade, version: profile.version + 1, ..profile };
-        match store.save_profile(&next).await? {
-            Write::Done => return Ok(next),
-            Write::Conflict(()) => {}
-        }
-    }
-    Err(SetProfileError::Contended)
+        Ok(match store.save_profile(&next).await? {
+            Write::Done => Attempt::Done(next),
+            // A write whose response was lost is sent again and then conflicts with itself.
+            Write::Conflict(()) if store.profile(user).await?.as_ref() == Some(&next) => {
+                Attempt::Done(next)
+            }
+            Write::Conflict(()) => Attempt::Conflict,
+        })
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{adapters::memory::MemoryAccounts, testing::registered_buyer};
+    use crate::{
+        adapters::memory::MemoryAccounts,
+        testing::{ConcurrentWriteStore, LostAckStore, registered_buyer},
+    };
     use rialto_kernel::AccountId;
 
+    async fn buyer(store: &MemoryAccounts) -> UserId {
+        match registered_buyer(store, "ann@example.com").await.account_id {
+            AccountId::User(user) => user,
+            other => panic!("{other:?} is no buyer"),
+        }
+    }
+
+    fn update(nickname: &str, grade: Option<Grade>, by_supervisor: bool) -> ProfileUpdate {
+        let nickname = Nickname::parse(nickname).unwrap();
+        ProfileUpdate { nickname, image: None, grade, by_supervisor }
+    }
+
+    async fn if_match(store: &impl ProfileStore, user: UserId) -> IfMatch {
+        let etag = store.profile(user).await.unwrap().unwrap().etag();
+        IfMatch::parse(etag.as_str()).unwrap()
+    }
+
     #[tokio::test]
-    async fn a_buyer_may_set_everything_but_the_grade() {
+    async fn buyers_set_their_profile_but_not_their_grade() {
         let store = MemoryAccounts::default();
-        let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
-        else {
-            panic!("a buyer")
+        let user = buyer(&store).await;
+        let set = async |grade, by_supervisor| {
+            let update = update("annie", grade, by_supervisor);
+            set_profile(&store, user, &update, &IfMatch::Absent).await
         };
-        let wanted = |grade, by_supervisor| ProfileUpdate {
-            nickname: Nickname::parse("annie").unwrap(),
-            image: None,
-            grade,
-            by_supervisor,
-        };
-        let set = set_profile(&store, user, &wanted(None, false)).await.unwrap();
-        assert_eq!((set.nickname.as_str(), set.grade, set.version), ("annie", Grade::Bronze, 2));
-        // What was read may be sent back.
-        assert!(set_profile(&store, user, &wanted(Some(Grade::Bronze), false)).await.is_ok());
-        let refused = set_profile(&store, user, &wanted(Some(Grade::Gold), false)).await;
+        let profile = set(None, false).await.unwrap();
+        let seen = (profile.nickname.as_str(), profile.grade, profile.version);
+        assert_eq!(seen, ("annie", Grade::Bronze, 2));
+        // A client may send back the grade that it has read.
+        assert!(set(Some(Grade::Bronze), false).await.is_ok());
+        let refused = set(Some(Grade::Gold), false).await;
         assert!(matches!(refused, Err(SetProfileError::Forbidden)));
         assert_eq!(store.profile(user).await.unwrap().unwrap().grade, Grade::Bronze);
-        let set = set_profile(&store, user, &wanted(Some(Grade::Gold), true)).await.unwrap();
-        assert_eq!(set.grade, Grade::Gold);
-        let kept = set_profile(&store, user, &wanted(None, true)).await.unwrap();
-        assert_eq!(kept.grade, Grade::Gold);
+        assert_eq!(set(Some(Grade::Gold), true).await.unwrap().grade, Grade::Gold);
+        assert_eq!(set(None, true).await.unwrap().grade, Grade::Gold);
+    }
+
+    #[tokio::test]
+    async fn a_profile_is_set_only_in_the_version_that_was_read() {
+        let store = MemoryAccounts::default();
+        let user = buyer(&store).await;
+        let read = if_match(&store, user).await;
+        set_profile(&store, user, &update("annie", None, false), &read).await.unwrap();
+        let refused = set_profile(&store, user, &update("anna", None, false), &read).await;
+        assert!(matches!(refused, Err(SetProfileError::PreconditionFailed(_))), "{refused:?}");
+        // Not being allowed to comes first.
+        let gold = update("anna", Some(Grade::Gold), false);
+        let refused = set_profile(&store, user, &gold, &read).await;
+        assert!(matches!(refused, Err(SetProfileError::Forbidden)), "{refused:?}");
+        assert_eq!(store.profile(user).await.unwrap().unwrap().nickname.as_str(), "annie");
+    }
+
+    #[tokio::test]
+    async fn setting_fails_when_the_profile_changes_before_the_write() {
+        let store = MemoryAccounts::default();
+        let user = buyer(&store).await;
+        let read = if_match(&store, user).await;
+        let racing = ConcurrentWriteStore::new(&store, async {
+            let other = update("anna", None, false);
+            set_profile(&store, user, &other, &IfMatch::Absent).await.unwrap();
+        });
+        let refused = set_profile(&racing, user, &update("annie", None, false), &read).await;
+        assert!(matches!(refused, Err(SetProfileError::PreconditionFailed(_))), "{refused:?}");
+        assert_eq!(store.profile(user).await.unwrap().unwrap().nickname.as_str(), "anna");
+    }
+
+    #[tokio::test]
+    async fn a_profile_whose_response_was_lost_is_set_once() {
+        let store = LostAckStore::default();
+        let user = buyer(&store.store).await;
+        let read = if_match(&store, user).await;
+        let set = set_profile(&store, user, &update("annie", None, false), &read).await.unwrap();
+        assert_eq!(set.version, 2);
+        assert_eq!(store.profile(user).await.unwrap(), Some(set));
     }
 }

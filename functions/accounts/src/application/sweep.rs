@@ -1,91 +1,93 @@
+//! Erasure of the personal data of closed accounts.
+
 use crate::ports::{AccountReader, ErasureQueue, OrdersClient, SessionEnder};
 use futures_util::{StreamExt, stream};
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 use std::time::Duration;
 
-/// How many accounts one sweep looks at; the next one goes on.
+/// The maximum number of accounts per sweep; the next sweep continues.
 pub const BATCH_LIMIT: usize = 200;
 
-/// How long a closed account waits until orders is asked again.
+/// How long an account with open orders waits for its next check.
 pub const RECHECK_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// How many accounts are looked at at once: most of the time is that of orders.
+/// The number of accounts processed at a time; most of it is spent waiting for the orders service.
 const CONCURRENCY: usize = 10;
 
-/// What a sweep did.
+/// The outcome of a sweep.
 #[derive(Debug, Default)]
 pub struct ErasureSummary {
     pub erased: usize,
-    /// Orders of theirs go on.
+    /// Accounts with open orders.
     pub waiting: usize,
-    /// Changed by somebody else in the meantime, or not due after all.
+    /// Accounts that were changed concurrently or weren't due after all.
     pub skipped: usize,
-    /// Those that the next sweep has to look at again, and why.
+    /// Accounts that failed and why; the next sweep retries them.
     pub failed: Vec<(AccountId, StoreError)>,
 }
 
-/// What became of an account.
-enum Outcome {
+/// The outcome for one account.
+enum ErasureOutcome {
     Erased,
     Waiting,
-    Left,
+    Skipped,
 }
 
-/// Erases what closed accounts tell of persons, those whose orders have ended. The index only finds them; what each is, its own
-/// item tells. Sessions that closing should have ended, had it not been cut off, end here at the latest. One that fails, or of
-/// which orders tells nothing, doesn't keep the others.
+/// Erases the personal data of closed accounts without open orders. The index only lists
+/// candidates; each decision is based on the account's own item. Sessions that an interrupted
+/// closing has left end here, too. A failing account doesn't block the others.
 ///
 /// # Errors
-/// [`StoreError`] when they can't be listed.
+/// [`StoreError`] if the due accounts can't be listed.
 pub async fn sweep(
     store: &(impl ErasureQueue + AccountReader + SessionEnder + Sync),
     orders: &(impl OrdersClient + Sync),
     now: Timestamp,
 ) -> Result<ErasureSummary, StoreError> {
     let due = store.due(now, BATCH_LIMIT).await?;
-    let settled = stream::iter(due)
-        .map(|id| async move { (id, settle(store, orders, id, now).await) })
+    let outcomes = stream::iter(due)
+        .map(|id| async move { (id, erase_if_unneeded(store, orders, id, now).await) })
         .buffer_unordered(CONCURRENCY);
-    let count = |mut swept: ErasureSummary, (id, result)| {
+    let count = |mut summary: ErasureSummary, (id, result)| {
         match result {
-            Ok(Outcome::Erased) => {
+            Ok(ErasureOutcome::Erased) => {
                 tracing::info!(account = %id, "erased");
-                swept.erased += 1;
+                summary.erased += 1;
             }
-            Ok(Outcome::Waiting) => swept.waiting += 1,
-            Ok(Outcome::Left) => swept.skipped += 1,
-            Err(error) => swept.failed.push((id, error)),
+            Ok(ErasureOutcome::Waiting) => summary.waiting += 1,
+            Ok(ErasureOutcome::Skipped) => summary.skipped += 1,
+            Err(error) => summary.failed.push((id, error)),
         }
-        std::future::ready(swept)
+        std::future::ready(summary)
     };
-    Ok(settled.fold(ErasureSummary::default(), count).await)
+    Ok(outcomes.fold(ErasureSummary::default(), count).await)
 }
 
-async fn settle(
+async fn erase_if_unneeded(
     store: &(impl ErasureQueue + AccountReader + SessionEnder),
     orders: &impl OrdersClient,
     id: AccountId,
     now: Timestamp,
-) -> Result<Outcome, StoreError> {
+) -> Result<ErasureOutcome, StoreError> {
     let account = store.account(id).await?;
     let Some(account) =
         account.filter(|account| !account.is_registered() && account.details.is_some())
     else {
-        return Ok(Outcome::Left);
+        return Ok(ErasureOutcome::Skipped);
     };
     store.end_all(id, None).await?;
     let (written, outcome) = if is_needed(orders, id).await? {
-        (store.reschedule(&account, now.plus(RECHECK_INTERVAL)).await?, Outcome::Waiting)
+        (store.reschedule(&account, now.plus(RECHECK_INTERVAL)).await?, ErasureOutcome::Waiting)
     } else {
-        (store.erase(&account.erased()).await?, Outcome::Erased)
+        (store.erase(&account.erased()).await?, ErasureOutcome::Erased)
     };
     Ok(match written {
         Write::Done => outcome,
-        Write::Conflict(()) => Outcome::Left,
+        Write::Conflict(()) => ErasureOutcome::Skipped,
     })
 }
 
-/// Whether anything is open that needs what the account tells.
+/// Whether an open order or line still needs the account's personal data.
 async fn is_needed(orders: &impl OrdersClient, id: AccountId) -> Result<bool, StoreError> {
     match id {
         AccountId::User(user) => orders.has_open_orders(user).await,
@@ -110,12 +112,12 @@ mod tests {
     use rialto_contracts::EventContext;
     use rialto_kernel::{AddressId, Clock, SessionId, SystemClock, UserId};
 
-    fn counts(swept: &ErasureSummary) -> (usize, usize, usize, usize) {
-        (swept.erased, swept.waiting, swept.skipped, swept.failed.len())
+    fn counts(summary: &ErasureSummary) -> (usize, usize, usize, usize) {
+        (summary.erased, summary.waiting, summary.skipped, summary.failed.len())
     }
 
     #[tokio::test]
-    async fn what_tells_of_a_person_is_erased_when_the_last_order_has_ended_and_not_before() {
+    async fn personal_data_is_erased_once_no_order_is_open() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
         let id = registered_buyer(&store, "ann@example.com").await.account_id;
         let AccountId::User(user) = id else { panic!("a buyer") };
@@ -123,36 +125,36 @@ mod tests {
         unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
 
         let busy = FakeOrders { open: true, ..FakeOrders::default() };
-        let silent = FakeOrders { silent: true, ..FakeOrders::default() };
-        let over = FakeOrders::default();
-        assert_eq!(counts(&sweep(&store, &over, now).await.unwrap()), (0, 0, 0, 0), "too early");
+        let down = FakeOrders { unavailable: true, ..FakeOrders::default() };
+        let closed = FakeOrders::default();
+        assert_eq!(counts(&sweep(&store, &closed, now).await.unwrap()), (0, 0, 0, 0), "too early");
         let time = now.plus(FIRST_CHECK_DELAY);
         assert_eq!(counts(&sweep(&store, &busy, time).await.unwrap()), (0, 1, 0, 0));
         assert_eq!(
             counts(&sweep(&store, &busy, time).await.unwrap()),
             (0, 0, 0, 0),
-            "asked lately"
+            "checked recently"
         );
         let time = time.plus(RECHECK_INTERVAL);
         for _ in 0..2 {
             assert_eq!(
-                counts(&sweep(&store, &silent, time).await.unwrap()),
+                counts(&sweep(&store, &down, time).await.unwrap()),
                 (0, 0, 0, 1),
-                "no answer"
+                "no response"
             );
         }
         assert!(store.account(id).await.unwrap().unwrap().details.is_some());
-        assert_eq!(counts(&sweep(&store, &over, time).await.unwrap()), (1, 0, 0, 0));
+        assert_eq!(counts(&sweep(&store, &closed, time).await.unwrap()), (1, 0, 0, 0));
         let (account, book) = store.addresses(user).await.unwrap().unwrap();
         assert_eq!((account.details, book.addresses.len()), (None, 0));
         let later = time.plus(RECHECK_INTERVAL);
-        assert_eq!(counts(&sweep(&store, &over, later).await.unwrap()), (0, 0, 0, 0));
+        assert_eq!(counts(&sweep(&store, &closed, later).await.unwrap()), (0, 0, 0, 0));
     }
 
-    /// A store that can't read one of its accounts, the one that waits longest.
-    struct Broken(MemoryAccounts, AccountId);
+    /// A store that can't read one of its accounts, the one that is due longest.
+    struct CorruptItemStore(MemoryAccounts, AccountId);
 
-    impl AccountReader for Broken {
+    impl AccountReader for CorruptItemStore {
         async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
             if account == self.1 {
                 Err(StoreError::Corrupt("torn".to_owned()))
@@ -162,9 +164,9 @@ mod tests {
         }
     }
 
-    impl ErasureQueue for Broken {
-        async fn due(&self, now: Timestamp, at_most: usize) -> Result<Vec<AccountId>, StoreError> {
-            let mut due = self.0.due(now, at_most).await?;
+    impl ErasureQueue for CorruptItemStore {
+        async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
+            let mut due = self.0.due(now, limit).await?;
             due.insert(0, self.1);
             Ok(due)
         }
@@ -180,7 +182,7 @@ mod tests {
         }
     }
 
-    impl SessionEnder for Broken {
+    impl SessionEnder for CorruptItemStore {
         async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
             self.0.end(account, session).await
         }
@@ -194,16 +196,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_account_that_cannot_be_read_does_not_keep_the_others() {
+    async fn an_unreadable_account_does_not_block_the_others() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
         let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
         else {
             panic!("a buyer")
         };
         unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
-        let broken = Broken(store, AccountId::User(UserId::derive(&[b"broken"])));
+        let store = CorruptItemStore(store, AccountId::User(UserId::derive(&[b"broken"])));
         let swept =
-            sweep(&broken, &FakeOrders::default(), now.plus(FIRST_CHECK_DELAY)).await.unwrap();
+            sweep(&store, &FakeOrders::default(), now.plus(FIRST_CHECK_DELAY)).await.unwrap();
         assert_eq!(counts(&swept), (1, 0, 0, 1));
     }
 }

@@ -3,31 +3,32 @@ use crate::ports::{AccountCloser, AccountReader, CredentialReader, OrdersClient,
 use rialto_contracts::EventContext;
 use rialto_kernel::{AccountId, SellerId, StoreError, Timestamp};
 
-/// Why a seller's account is as it was.
+/// Why a seller's account wasn't closed.
 #[derive(Debug, thiserror::Error)]
 pub enum UnregisterSellerError {
     #[error("the seller has open lines")]
     OpenLines,
-    #[error("whether the seller has open lines isn't known: {0}")]
+    #[error("couldn't query the seller's open lines: {0}")]
     OrdersUnavailable(StoreError),
     #[error(transparent)]
     Unregister(#[from] UnregisterError),
 }
 
-/// Closes a seller's account unless lines of theirs are open. Lines that are ordered meanwhile run on.
+/// Closes a seller's account unless it has open lines. Lines that are ordered concurrently
+/// continue.
 ///
 /// # Errors
-/// [`UnregisterSellerError`]; nothing has changed then, unless the store can't tell.
+/// [`UnregisterSellerError`]. The account is unchanged, unless the store's outcome is unknown.
 pub async fn unregister_seller(
     store: &(impl AccountReader + CredentialReader + AccountCloser + SessionEnder),
     orders: &impl OrdersClient,
     seller_id: SellerId,
-    cause: &EventContext,
+    context: &EventContext,
     now: Timestamp,
 ) -> Result<(), UnregisterSellerError> {
     let id = AccountId::Seller(seller_id);
     let account = store.account(id).await.map_err(UnregisterError::from)?;
-    // One that is closed already may have lines that were ordered meanwhile.
+    // A closed account may have open lines that were ordered while it was being closed.
     if account.ok_or(UnregisterError::NotFound)?.is_registered() {
         match orders.has_open_lines(seller_id).await {
             Ok(false) => {}
@@ -35,7 +36,7 @@ pub async fn unregister_seller(
             Err(error) => return Err(UnregisterSellerError::OrdersUnavailable(error)),
         }
     }
-    Ok(unregister(store, id, cause, now).await?)
+    Ok(unregister(store, id, context, now).await?)
 }
 
 #[cfg(test)]
@@ -52,8 +53,8 @@ mod tests {
     async fn seller(store: &MemoryAccounts) -> SellerId {
         let (now, hash) = (SystemClock.now(), PasswordHash("h".to_owned()));
         let id = SellerId::generate(now);
-        let sue = Registration::seller(
-            id,
+        let sue = Registration::new(
+            AccountId::Seller(id),
             details("sue@example.com"),
             hash,
             &EventContext::default(),
@@ -64,23 +65,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn with_open_lines_or_without_an_answer_nothing_changes() {
-        let (store, now, cause) =
+    async fn a_seller_is_not_closed_while_lines_may_be_open() {
+        let (store, now, context) =
             (MemoryAccounts::default(), SystemClock.now(), EventContext::default());
         let id = seller(&store).await;
-        let (busy, silent) = (
+        let (busy, down) = (
             FakeOrders { open: true, ..FakeOrders::default() },
-            FakeOrders { silent: true, ..FakeOrders::default() },
+            FakeOrders { unavailable: true, ..FakeOrders::default() },
         );
-        let refused = unregister_seller(&store, &busy, id, &cause, now).await;
+        let refused = unregister_seller(&store, &busy, id, &context, now).await;
         assert!(matches!(refused, Err(UnregisterSellerError::OpenLines)));
-        let refused = unregister_seller(&store, &silent, id, &cause, now).await;
+        let refused = unregister_seller(&store, &down, id, &context, now).await;
         assert!(matches!(refused, Err(UnregisterSellerError::OrdersUnavailable(_))));
         assert!(store.account(AccountId::Seller(id)).await.unwrap().unwrap().is_registered());
 
-        unregister_seller(&store, &FakeOrders::default(), id, &cause, now).await.unwrap();
+        unregister_seller(&store, &FakeOrders::default(), id, &context, now).await.unwrap();
         assert_eq!(store.published_events().last().unwrap().kind, "SellerUnregistered");
-        // Done already: nothing needs to be asked.
-        unregister_seller(&store, &silent, id, &cause, now).await.unwrap();
+        // Already closed: the orders service isn't queried.
+        unregister_seller(&store, &down, id, &context, now).await.unwrap();
     }
 }

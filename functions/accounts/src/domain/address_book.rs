@@ -1,7 +1,9 @@
-use rialto_kernel::{Address, AddressId, UserId};
+//! A buyer's saved addresses.
+
+use rialto_kernel::{Address, AddressId, ETag, UserId};
 use serde::{Deserialize, Serialize};
 
-/// How many addresses a buyer keeps at most.
+/// The maximum number of a buyer's addresses.
 pub const MAX_ADDRESSES: usize = 3;
 
 /// A buyer's addresses, oldest first. One of them is the default, unless there are none.
@@ -9,7 +11,7 @@ pub const MAX_ADDRESSES: usize = 3;
 pub struct AddressBook {
     pub user_id: UserId,
     pub addresses: Vec<SavedAddress>,
-    /// Rises with every change; 0 before the first.
+    /// Incremented by every change; 0 before the first.
     pub version: u64,
 }
 
@@ -20,9 +22,17 @@ pub struct SavedAddress {
     pub default: bool,
 }
 
-/// As many as there may be are there.
+/// The address limit has been reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressLimitReached;
+
+impl SavedAddress {
+    /// The entity tag of what replacing the address can change.
+    #[must_use]
+    pub fn etag(&self) -> ETag {
+        ETag::of(&(&self.address, self.default))
+    }
+}
 
 impl AddressBook {
     #[must_use]
@@ -32,21 +42,22 @@ impl AddressBook {
 
     #[must_use]
     pub fn get(&self, id: AddressId) -> Option<&SavedAddress> {
-        self.addresses.iter().find(|kept| kept.address_id == id)
+        self.addresses.iter().find(|saved| saved.address_id == id)
     }
 
-    /// With one more address, as the default if that is asked for or it is the only one. One that is there already is there once.
+    /// The addresses with one more, which is the default if requested or if it is the only one.
+    /// Idempotent: an id that exists is replaced.
     ///
     /// # Errors
-    /// [`Full`] with [`MAX_ADDRESSES`] already.
+    /// [`AddressLimitReached`] if there are [`MAX_ADDRESSES`] already.
     pub fn with(
         &self,
         id: AddressId,
         address: Address,
         default: bool,
     ) -> Result<Self, AddressLimitReached> {
-        if let Some(again) = self.replaced(id, address.clone(), default) {
-            return Ok(again);
+        if let Some(replaced) = self.replaced(id, address.clone(), default) {
+            return Ok(replaced);
         }
         if self.addresses.len() >= MAX_ADDRESSES {
             return Err(AddressLimitReached);
@@ -56,28 +67,30 @@ impl AddressBook {
         Ok(self.next(addresses, default.then_some(id)))
     }
 
-    /// With another address under this id. The default stays the default until another one is.
+    /// The addresses with this one replaced; `None` without it. The default doesn't change unless
+    /// this address becomes it.
     #[must_use]
     pub fn replaced(&self, id: AddressId, address: Address, default: bool) -> Option<Self> {
         let mut addresses = self.addresses.clone();
-        addresses.iter_mut().find(|kept| kept.address_id == id)?.address = address;
+        addresses.iter_mut().find(|saved| saved.address_id == id)?.address = address;
         Some(self.next(addresses, default.then_some(id)))
     }
 
-    /// Without this address. The oldest is the default then, if this one was.
+    /// The addresses without this one; `None` without it. If it was the default, the oldest one
+    /// becomes it.
     #[must_use]
     pub fn without(&self, id: AddressId) -> Option<Self> {
         let mut addresses = self.addresses.clone();
-        addresses.retain(|kept| kept.address_id != id);
+        addresses.retain(|saved| saved.address_id != id);
         (addresses.len() < self.addresses.len()).then(|| self.next(addresses, None))
     }
 
-    fn next(&self, mut addresses: Vec<SavedAddress>, chosen: Option<AddressId>) -> Self {
-        let default = chosen
-            .or_else(|| addresses.iter().find(|kept| kept.default).map(|kept| kept.address_id))
-            .or_else(|| addresses.first().map(|kept| kept.address_id));
-        for kept in &mut addresses {
-            kept.default = Some(kept.address_id) == default;
+    fn next(&self, mut addresses: Vec<SavedAddress>, new_default: Option<AddressId>) -> Self {
+        let default = new_default
+            .or_else(|| addresses.iter().find(|saved| saved.default).map(|saved| saved.address_id))
+            .or_else(|| addresses.first().map(|saved| saved.address_id));
+        for saved in &mut addresses {
+            saved.default = Some(saved.address_id) == default;
         }
         Self { user_id: self.user_id, addresses, version: self.version + 1 }
     }
@@ -99,13 +112,13 @@ mod tests {
     }
 
     fn default(book: &AddressBook) -> AddressId {
-        let defaults: Vec<_> = book.addresses.iter().filter(|kept| kept.default).collect();
+        let defaults: Vec<_> = book.addresses.iter().filter(|saved| saved.default).collect();
         let [one] = defaults.as_slice() else { panic!("{} defaults", defaults.len()) };
         one.address_id
     }
 
     #[test]
-    fn there_are_three_at_most() {
+    fn a_book_has_three_addresses_at_most() {
         let full = book(&["a", "b", "c"]);
         assert_eq!((full.addresses.len(), full.version), (3, 3));
         assert_eq!(full.with(id("d"), address("d"), true), Err(AddressLimitReached));
@@ -113,23 +126,23 @@ mod tests {
     }
 
     #[test]
-    fn one_is_the_default_whatever_happens() {
+    fn exactly_one_address_is_the_default() {
         let book = book(&["a", "b"]);
         assert_eq!(default(&book), id("a"), "the first");
         let book = book.with(id("c"), address("c"), true).unwrap();
-        assert_eq!(default(&book), id("c"), "the chosen one");
+        assert_eq!(default(&book), id("c"), "the requested one");
         let book = book.replaced(id("b"), address("new"), true).unwrap();
         assert_eq!(default(&book), id("b"));
         let book = book.replaced(id("b"), address("newer"), false).unwrap();
-        assert_eq!(default(&book), id("b"), "until another one is");
+        assert_eq!(default(&book), id("b"), "unchanged");
         let book = book.without(id("b")).unwrap();
-        assert_eq!(default(&book), id("a"), "the oldest that is left");
+        assert_eq!(default(&book), id("a"), "the oldest one");
         let book = book.without(id("a")).unwrap().without(id("c")).unwrap();
         assert!(book.addresses.is_empty());
     }
 
     #[test]
-    fn what_is_not_there_changes_nothing() {
+    fn unknown_addresses_are_neither_replaced_nor_removed() {
         let book = book(&["a"]);
         assert_eq!(book.replaced(id("x"), address("x"), true), None);
         assert_eq!(book.without(id("x")), None);
@@ -137,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_there_once_however_often_it_is_added() {
+    fn adding_an_address_is_idempotent() {
         let full = book(&["a", "b", "c"]);
         let again = full.with(id("c"), address("c"), false).unwrap();
         assert_eq!((&again.addresses, again.version), (&full.addresses, 4));

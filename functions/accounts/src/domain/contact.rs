@@ -1,10 +1,10 @@
-//! What a person is called and reached by.
+//! Emails and names.
 
 use super::redacted_debug;
 use rialto_kernel::{Text, text::TextError};
 use serde::{Deserialize, Serialize};
 
-/// A mail address as its owner writes it: ASCII, 254 characters at most.
+/// An email address in its owner's spelling: ASCII, 254 characters at most.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Email(String);
@@ -16,12 +16,13 @@ pub struct Name(Text<1, 80>);
 redacted_debug!(Email, Name);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a mail address such as name@shop.example of 254 characters at most")]
+#[error("must be an email address such as name@shop.example, 254 characters at most")]
 pub struct EmailError;
 
 impl Email {
     /// # Errors
-    /// [`EmailError`] for anything but a plain address: no quotes, comments or addresses of hosts.
+    /// [`EmailError`] for anything but a plain address: quoted local parts, comments and IP
+    /// addresses are rejected.
     pub fn parse(text: &str) -> Result<Self, EmailError> {
         let text = text.trim();
         let (local, domain) = text.rsplit_once('@').ok_or(EmailError)?;
@@ -32,7 +33,7 @@ impl Email {
         }
     }
 
-    /// What tells two addresses apart: case doesn't.
+    /// The lower-case form, by which addresses are compared.
     #[must_use]
     pub fn key(&self) -> String {
         self.0.to_ascii_lowercase()
@@ -86,14 +87,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_keeps_its_writing_and_is_compared_without_case() {
+    fn an_email_keeps_its_spelling_and_is_compared_without_case() {
         let email = Email::parse(" Ann.Lee+shop@Mail.Example.com ").unwrap();
         assert_eq!(email.as_str(), "Ann.Lee+shop@Mail.Example.com");
         assert_eq!(email.key(), "ann.lee+shop@mail.example.com");
     }
 
     #[test]
-    fn what_is_no_mail_address_is_refused() {
+    fn invalid_emails_are_rejected() {
         let (local, label) = ("l".repeat(65), "d".repeat(64));
         let long = format!("a@{}", "abcdefghi.".repeat(30));
         for bad in [
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_254_characters_at_most() {
+    fn an_email_has_254_characters_at_most() {
         let address = |len: usize| {
             let domain =
                 format!("{}.{}.{}.example", "a".repeat(60), "b".repeat(60), "c".repeat(60));
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_personal_is_printed() {
+    fn debug_output_has_no_personal_data() {
         let printed = format!("{:?} {:?}", Email::parse("ann@example.com"), Name::parse("Ann Lee"));
         for personal in ["ann", "Ann"] {
             assert!(!printed.contains(personal), "{printed}");

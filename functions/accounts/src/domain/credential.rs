@@ -1,21 +1,21 @@
-//! What lets somebody log in.
+//! Login credentials.
 
 use super::{contact::Email, redacted_debug};
 use rialto_kernel::{AccountId, Text, Timestamp, text::TextError};
 use serde::{Deserialize, Serialize};
 
-/// A password as it was typed. White space at both ends doesn't count.
+/// A password as entered, without white space at both ends.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
-/// A password's hash in PHC form, with algorithm, parameters and salt.
+/// A password hash in PHC format, with algorithm, parameters and salt.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordHash(pub String);
 
 redacted_debug!(Password, PasswordHash);
 
 impl Password {
-    /// One that somebody chooses.
+    /// A new password.
     ///
     /// # Errors
     /// [`TextError`] unless it has 10 to 128 characters.
@@ -23,7 +23,7 @@ impl Password {
         Text::<10, 128>::parse(text).map(|text| Self(text.into_string()))
     }
 
-    /// One that somebody logs in with: it may be wrong, so it may be short.
+    /// A password to be verified. It may be wrong, and so shorter than a new one.
     ///
     /// # Errors
     /// [`TextError`] unless it has 1 to 128 characters.
@@ -37,19 +37,19 @@ impl Password {
     }
 }
 
-/// The claim of an account to an email, and the password that goes with it. An email has one at most.
+/// The email and password that an account logs in with. There is at most one credential per email.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     pub email: Email,
     pub account_id: AccountId,
     pub password_hash: PasswordHash,
-    /// Rises with every change of the password, from the millisecond in which the account was made: an email that became free
-    /// never has a version again that another account's credential had.
+    /// Incremented by every change of the password. It starts from the millisecond in which the
+    /// account was created, so that versions don't repeat when an email is registered again.
     pub version: u64,
 }
 
 impl Credential {
-    /// The credential that an account begins with.
+    /// The credential of a new account.
     #[must_use]
     pub fn initial(
         email: Email,
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_may_be_too_short_to_be_right_but_not_endless() {
+    fn login_input_has_1_to_128_characters() {
         assert!(Password::from_login_input("x").is_ok());
         assert!(Password::from_login_input("").is_err());
         assert!(Password::from_login_input(&"x".repeat(129)).is_err());
     }
 
     #[test]
-    fn one_password_has_one_writing() {
+    fn passwords_are_normalised() {
         assert_eq!(
             Password::new("re\u{301}sume\u{301} 1234"),
             Password::from_login_input("r\u{e9}sum\u{e9} 1234")
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_printed() {
+    fn debug_output_has_no_password() {
         let password = Password::new("correct horse").unwrap();
         assert_eq!(
             format!("{password:?} {:?}", PasswordHash("$argon2".to_owned())),

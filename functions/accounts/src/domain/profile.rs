@@ -1,7 +1,9 @@
-use rialto_kernel::{ImageUrl, Text, UserId, digest};
+//! A buyer's profile.
+
+use rialto_kernel::{ETag, ImageUrl, Text, UserId, digest};
 use serde::{Deserialize, Serialize};
 
-/// A buyer's standing.
+/// A buyer's loyalty grade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Grade {
@@ -28,28 +30,32 @@ impl std::str::FromStr for Grade {
 
 pub type Nickname = Text<1, 40>;
 
-/// What everybody may know of a buyer.
+/// The public profile of a buyer, without personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     pub user_id: UserId,
     pub nickname: Nickname,
-    /// Where a picture is.
     pub image: Option<ImageUrl>,
     pub grade: Grade,
-    /// Rises with every change.
+    /// Incremented by every change.
     pub version: u64,
 }
 
 impl Profile {
-    /// The profile that an account begins with. Its nickname tells nothing of the person.
+    /// The profile of a new account. Its nickname is derived from the id, not from personal data.
     #[must_use]
     pub fn initial(user_id: UserId) -> Self {
         let digest = digest::sha256(&[b"nickname", user_id.to_string().as_bytes()]);
         let nickname = format!("buyer-{}", digest::hex(&digest[..4]));
-        // Fourteen letters and digits are a nickname.
-        #[expect(clippy::expect_used, reason = "a test makes one")]
+        #[expect(clippy::expect_used, reason = "a test creates one")]
         let nickname = Nickname::parse(&nickname).expect("a nickname");
         Self { user_id, nickname, image: None, grade: Grade::Bronze, version: 1 }
+    }
+
+    /// The entity tag of what setting the profile can change.
+    #[must_use]
+    pub fn etag(&self) -> ETag {
+        ETag::of(&(&self.nickname, &self.image, self.grade))
     }
 }
 
@@ -58,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_nickname_is_made_from_nothing_but_the_id() {
+    fn the_initial_nickname_is_derived_from_the_id() {
         let (one, other) = (UserId::derive(&[b"1"]), UserId::derive(&[b"2"]));
         let profile = Profile::initial(one);
         assert_eq!(profile, Profile::initial(one));

@@ -1,4 +1,4 @@
-//! How often something may be tried, by whom.
+//! Rate limits of password and reset-code attempts.
 
 use super::{contact::Email, redacted_debug};
 use rialto_kernel::Timestamp;
@@ -7,30 +7,30 @@ use std::{
     time::Duration,
 };
 
-/// How long attempts are counted before counting begins anew.
+/// The length of a rate-limit window.
 pub const RATE_LIMIT_WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// What is tried. Each is counted by itself.
+/// An action whose rate is limited. Each has its own counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LimitedAction {
-    /// A password, when logging in or changing it. What was right doesn't count.
+    /// Verifying a password, to log in or to change it. Successes don't count.
     VerifyPassword,
-    /// Having a code mailed.
+    /// Requesting a password reset code.
     RequestResetCode,
-    /// A mailed code. What was right doesn't count.
+    /// Verifying a password reset code. Successes don't count.
     VerifyResetCode,
 }
 
-/// Whose attempts are counted.
+/// The subject whose attempts are counted.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RateLimitSubject {
-    /// An email in lower case, whether it belongs to an account or not.
+    /// A lower-case email, whether or not it belongs to an account.
     Email(String),
-    /// Where requests come from; of IPv6, the network of one household.
+    /// The client's address; for IPv6, its /64 network, as one household has it.
     IpAddress(IpAddr),
 }
 
-/// One count: of one kind of attempt, by one subject.
+/// The key of a counter: one action of one subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RateLimitKey {
     pub action: LimitedAction,
@@ -39,11 +39,11 @@ pub struct RateLimitKey {
 
 redacted_debug!(RateLimitSubject);
 
-/// Whether something may be tried once more.
+/// Whether another attempt is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateLimitDecision {
     Allowed,
-    /// Not before the window ends.
+    /// Denied until the window ends.
     Denied {
         until: Timestamp,
     },
@@ -66,7 +66,8 @@ impl RateLimitKey {
         Self { action, subject: RateLimitSubject::IpAddress(address) }
     }
 
-    /// How many are admitted in one window. Many people may share an address.
+    /// The number of attempts allowed per window. Higher for an IP address, because many people may
+    /// share one.
     #[must_use]
     pub const fn limit(&self) -> u32 {
         match (self.action, &self.subject) {
@@ -80,7 +81,7 @@ impl RateLimitKey {
     }
 }
 
-/// The /64 that an address lies in.
+/// The /64 network of an address.
 fn network(address: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)
 }
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_household_counts_as_one_address() {
+    fn an_ipv6_network_counts_as_one_address() {
         assert_eq!(address("2001:db8:1:2::1"), address("2001:db8:1:2:ffff::9"));
         assert_ne!(address("2001:db8:1:2::1"), address("2001:db8:1:3::1"));
         assert_eq!(address("::ffff:192.0.2.1"), address("192.0.2.1"));
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_is_counted_whatever_its_case_and_an_address_may_try_more() {
+    fn an_email_is_counted_without_case_and_an_address_has_a_higher_limit() {
         let email =
             |text| RateLimitKey::email(LimitedAction::VerifyPassword, &Email::parse(text).unwrap());
         assert_eq!(email("Ann@example.com"), email("ann@Example.com"));

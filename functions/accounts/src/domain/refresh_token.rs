@@ -1,4 +1,5 @@
-//! Refresh tokens: made from a key, a family and a number, so that the same one can be made again; kept as hashes.
+//! Refresh tokens: derived from a key, a token family and a generation, so that the same token can
+//! be issued again. Only their hashes are stored.
 
 use super::redacted_debug;
 use rialto_kernel::{AccountId, SessionId, digest};
@@ -11,25 +12,26 @@ use ring::{
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshKey(pub [u8; 32]);
 
-/// `<account>.<session>.<n>.<HMAC-SHA256(key, session, n)>`: the session is the family, `n` counts its tokens from 1.
-/// Account and session say where to look; nothing but the stored hash says that the token is good.
+/// `<account>.<session>.<generation>.<HMAC-SHA256(key, session.generation)>`. The session is the
+/// token family; generations count from 1. Account and session locate the session; whether the
+/// token is valid is decided by the stored hash alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
-/// A genuine token, with what it says of itself.
+/// A refresh token that was issued with our key, and its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedRefreshToken {
     pub account_id: AccountId,
     pub session_id: SessionId,
-    pub n: u64,
+    pub generation: u64,
     pub token: RefreshToken,
 }
 
 redacted_debug!(RefreshKey, RefreshToken);
 
-/// The system has no randomness to make a key from.
+/// The system's random number generator failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the system has no randomness")]
+#[error("the system's random number generator failed")]
 pub struct RandomnessError;
 
 impl RefreshKey {
@@ -44,12 +46,17 @@ impl RefreshKey {
 
 impl RefreshToken {
     #[must_use]
-    pub fn issue(key: &RefreshKey, account: AccountId, session: SessionId, n: u64) -> Self {
+    pub fn issue(
+        key: &RefreshKey,
+        account: AccountId,
+        session: SessionId,
+        generation: u64,
+    ) -> Self {
         let mac = hmac::sign(
             &hmac::Key::new(hmac::HMAC_SHA256, &key.0),
-            format!("{session}.{n}").as_bytes(),
+            format!("{session}.{generation}").as_bytes(),
         );
-        Self(format!("{account}.{session}.{n}.{}", digest::hex(mac.as_ref())))
+        Self(format!("{account}.{session}.{generation}.{}", digest::hex(mac.as_ref())))
     }
 
     #[must_use]
@@ -57,24 +64,24 @@ impl RefreshToken {
         &self.0
     }
 
-    /// Reads a token that somebody shows; nothing unless it is one that this key made.
+    /// Parses a presented token; `None` unless it was issued with this key.
     #[must_use]
     pub fn verify(key: &RefreshKey, text: &str) -> Option<VerifiedRefreshToken> {
         let mut parts = text.splitn(4, '.');
         let account_id = parts.next()?.parse().ok()?;
         let session_id = parts.next()?.parse().ok()?;
-        let n = parts.next()?.parse().ok()?;
-        let token = Self::issue(key, account_id, session_id, n);
-        // Digests are compared: how far they agree tells nothing of the token.
+        let generation = parts.next()?.parse().ok()?;
+        let token = Self::issue(key, account_id, session_id, generation);
+        // Comparing digests, not tokens, leaks nothing about the token by timing.
         (token.hash() == Self(text.to_owned()).hash()).then_some(VerifiedRefreshToken {
             account_id,
             session_id,
-            n,
+            generation,
             token,
         })
     }
 
-    /// What is kept of it.
+    /// The hash under which the token is stored.
     #[must_use]
     pub fn hash(&self) -> String {
         digest::hex(&digest::sha256(&[b"refresh token", self.0.as_bytes()]))
@@ -87,7 +94,7 @@ mod tests {
     use rialto_kernel::UserId;
 
     #[test]
-    fn a_token_can_be_made_again_and_only_from_the_same_key_family_and_number() {
+    fn a_token_is_determined_by_key_family_and_generation() {
         let (key, other) = (RefreshKey([1; 32]), RefreshKey([2; 32]));
         let account = AccountId::User(UserId::derive(&[b"u"]));
         let (session, another) = (SessionId::derive(&[b"1"]), SessionId::derive(&[b"2"]));
@@ -106,14 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_only_as_it_was_made() {
+    fn only_unaltered_tokens_are_verified() {
         let key = RefreshKey([1; 32]);
         let account = AccountId::User(UserId::derive(&[b"u"]));
         let session = SessionId::derive(&[b"1"]);
         let token = RefreshToken::issue(&key, account, session, 7);
-        let shown = RefreshToken::verify(&key, token.as_str()).unwrap();
-        assert_eq!((shown.account_id, shown.session_id, shown.n), (account, session, 7));
-        assert_eq!(shown.token, token);
+        let verified = RefreshToken::verify(&key, token.as_str()).unwrap();
+        assert_eq!(
+            (verified.account_id, verified.session_id, verified.generation),
+            (account, session, 7)
+        );
+        assert_eq!(verified.token, token);
 
         let text = token.as_str();
         let (rest, mac) = text.rsplit_once('.').unwrap();
@@ -135,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_does_not_tell_its_token() {
+    fn a_hash_does_not_reveal_its_token() {
         let account = AccountId::User(UserId::derive(&[b"u"]));
         let token =
             RefreshToken::issue(&RefreshKey([1; 32]), account, SessionId::derive(&[b"1"]), 1);
@@ -146,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn two_keys_are_not_alike() {
+    fn generated_keys_differ() {
         assert_ne!(RefreshKey::generate(), RefreshKey::generate());
     }
 }

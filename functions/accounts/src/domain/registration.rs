@@ -7,67 +7,38 @@ use rialto_contracts::{
     Event, EventContext,
     accounts::{SellerRegistered, UserRegistered},
 };
-use rialto_kernel::{AccountId, SellerId, SupervisorId, Timestamp, UserId};
+use rialto_kernel::{AccountId, Timestamp};
 
-/// Everything that a new account begins with, written as one.
+/// Everything that registering an account writes, in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     pub account: Account,
     pub credential: Credential,
-    /// Buyers have one.
+    /// Only buyers have one.
     pub profile: Option<Profile>,
     pub events: Vec<Event>,
 }
 
 impl Registration {
+    /// A new account of the role of its id. No service needs an event about a supervisor.
     #[must_use]
-    pub fn user(
-        user_id: UserId,
-        details: ContactDetails,
-        password_hash: PasswordHash,
-        cause: &EventContext,
-        now: Timestamp,
-    ) -> Self {
-        let announced = UserRegistered { user_id };
-        Self {
-            profile: Some(Profile::initial(user_id)),
-            events: vec![Event::new(&announced, 1, 0, now, cause)],
-            ..Self::plain(AccountId::User(user_id), details, password_hash, now)
-        }
-    }
-
-    #[must_use]
-    pub fn seller(
-        seller_id: SellerId,
-        details: ContactDetails,
-        password_hash: PasswordHash,
-        cause: &EventContext,
-        now: Timestamp,
-    ) -> Self {
-        let announced = SellerRegistered { seller_id };
-        Self {
-            events: vec![Event::new(&announced, 1, 0, now, cause)],
-            ..Self::plain(AccountId::Seller(seller_id), details, password_hash, now)
-        }
-    }
-
-    /// Nobody needs to hear of a supervisor.
-    #[must_use]
-    pub fn supervisor(
-        supervisor_id: SupervisorId,
-        details: ContactDetails,
-        password_hash: PasswordHash,
-        now: Timestamp,
-    ) -> Self {
-        Self::plain(AccountId::Supervisor(supervisor_id), details, password_hash, now)
-    }
-
-    fn plain(
+    pub fn new(
         account_id: AccountId,
         details: ContactDetails,
         password_hash: PasswordHash,
+        context: &EventContext,
         now: Timestamp,
     ) -> Self {
+        let (profile, event) = match account_id {
+            AccountId::User(user_id) => (
+                Some(Profile::initial(user_id)),
+                Some(Event::new(&UserRegistered { user_id }, 1, 0, now, context)),
+            ),
+            AccountId::Seller(seller_id) => {
+                (None, Some(Event::new(&SellerRegistered { seller_id }, 1, 0, now, context)))
+            }
+            AccountId::Supervisor(_) => (None, None),
+        };
         let email = details.email.clone();
         let credential = Credential::initial(email, account_id, password_hash, now);
         let account = Account {
@@ -79,7 +50,7 @@ impl Registration {
             last_login_at: None,
             version: 1,
         };
-        Self { account, credential, profile: None, events: Vec::new() }
+        Self { account, credential, profile, events: event.into_iter().collect() }
     }
 }
 
@@ -87,21 +58,18 @@ impl Registration {
 mod tests {
     use super::*;
     use crate::testing::details;
+    use rialto_kernel::{SellerId, SupervisorId, UserId};
 
-    fn hash() -> PasswordHash {
-        PasswordHash("$argon2id$hash".to_owned())
+    fn registration(account_id: AccountId) -> Registration {
+        let hash = PasswordHash("$argon2id$hash".to_owned());
+        let (context, now) = (EventContext::default(), Timestamp::from_millis(7));
+        Registration::new(account_id, details("Ann@Example.com"), hash, &context, now)
     }
 
     #[test]
-    fn a_user_begins_with_a_profile_and_is_announced_by_nothing_but_the_id() {
-        let (id, now) = (UserId::derive(&[b"u"]), Timestamp::from_millis(7));
-        let registration = Registration::user(
-            id,
-            details("Ann@Example.com"),
-            hash(),
-            &EventContext::default(),
-            now,
-        );
+    fn a_new_user_has_a_profile_and_an_event_with_its_id_only() {
+        let id = UserId::derive(&[b"u"]);
+        let registration = registration(AccountId::User(id));
         assert_eq!(registration.profile, Some(Profile::initial(id)));
         assert_eq!(registration.account.status, AccountStatus::Registered);
         assert!(!registration.account.mail_notifications);
@@ -113,28 +81,17 @@ mod tests {
     }
 
     #[test]
-    fn a_seller_has_no_profile_and_is_announced() {
+    fn a_new_seller_has_an_event_and_no_profile() {
         let id = SellerId::derive(&[b"s"]);
-        let registration = Registration::seller(
-            id,
-            details("Ann@Example.com"),
-            hash(),
-            &EventContext::default(),
-            Timestamp::from_millis(7),
-        );
+        let registration = registration(AccountId::Seller(id));
         assert_eq!(registration.profile, None);
+        assert_eq!(registration.events[0].kind, "SellerRegistered");
         assert_eq!(registration.events[0].data, serde_json::json!({"seller_id": id}));
     }
 
     #[test]
-    fn nobody_hears_of_a_supervisor() {
-        let id = SupervisorId::derive(&[b"s"]);
-        let registration = Registration::supervisor(
-            id,
-            details("Ann@Example.com"),
-            hash(),
-            Timestamp::from_millis(7),
-        );
+    fn a_new_supervisor_has_neither_event_nor_profile() {
+        let registration = registration(AccountId::Supervisor(SupervisorId::derive(&[b"s"])));
         assert!(registration.events.is_empty() && registration.profile.is_none());
     }
 }

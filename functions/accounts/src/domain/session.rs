@@ -1,51 +1,54 @@
+//! Login sessions and the rotation of their refresh tokens.
+
 use super::refresh_token::{RefreshKey, RefreshToken};
 use rialto_contracts::{Event, EventContext, accounts::UserLoggedIn};
 use rialto_kernel::{AccountId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a session goes on without being refreshed.
+/// The lifetime of a session since its last refresh.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How long after a refresh the token before leads to the same new one: a client whose answer was lost asks again.
+/// How long after a refresh the previous token still returns the current one, for clients that lost
+/// the response.
 pub const GRACE_PERIOD: Duration = Duration::from_secs(30);
 
-/// One login on one device. It is also the family of its refresh tokens. One that was ended before its time, by logging out
-/// or because a refresh token was used twice, is no more.
+/// One login on one device, and the family of its refresh tokens. A session that is ended early, by
+/// logging out or because a refresh token was reused, is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub session_id: SessionId,
     pub account_id: AccountId,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
-    /// The number of the refresh token that is good now, from 1.
+    /// The generation of the current refresh token, from 1.
     #[serde(rename = "refresh_n")]
     pub generation: u64,
-    /// The hash of that token.
+    /// The hash of the current refresh token.
     pub refresh_hash: String,
-    /// Since when that token is the good one.
+    /// The time at which the current refresh token was issued.
     pub refreshed_at: Timestamp,
-    /// Rises with every change.
+    /// Incremented by every change.
     pub version: u64,
 }
 
-/// What a refresh token leads to.
+/// The outcome of presenting a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefreshOutcome {
-    /// The next token; the session has to be stored.
+    /// The next token; the session must be saved.
     Rotated(Session, RefreshToken),
-    /// The token that was given out already, for the one before it.
+    /// The current token again, for its predecessor within the grace period.
     GraceReplay(RefreshToken),
-    /// It was used long ago: somebody has a copy, and the session must end.
+    /// The token was used before: it may have been stolen, and the session must be ended.
     ReuseDetected,
-    /// No session's token.
+    /// No token of this session.
     Unknown,
-    /// Its session's time is over.
+    /// The session has expired.
     Expired,
 }
 
 impl Session {
-    /// A session, its first refresh token and what is announced.
+    /// A new session and its first refresh token.
     #[must_use]
     pub fn start(
         session_id: SessionId,
@@ -67,45 +70,46 @@ impl Session {
         (session, token)
     }
 
-    /// What is announced of a session that begins.
+    /// The event that a new session emits.
     #[must_use]
-    pub fn logged_in_event(&self, cause: &EventContext) -> Event {
-        let announced = UserLoggedIn { account_id: self.account_id, at: self.created_at };
-        Event::new(&announced, self.version, 0, self.created_at, cause)
+    pub fn logged_in_event(&self, context: &EventContext) -> Event {
+        let event = UserLoggedIn { account_id: self.account_id, at: self.created_at };
+        Event::new(&event, self.version, 0, self.created_at, context)
     }
 
-    /// Whether it goes on at `now`.
+    /// Whether the session hasn't expired at `now`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
 
-    /// What a genuine token of this session leads to.
+    /// Decides on a refresh token of this session that was issued with our key.
     #[must_use]
     pub fn refresh(
         &self,
-        shown: &RefreshToken,
-        n: u64,
+        presented: &RefreshToken,
+        generation: u64,
         key: &RefreshKey,
         now: Timestamp,
     ) -> RefreshOutcome {
-        let issue = |n| RefreshToken::issue(key, self.account_id, self.session_id, n);
+        let issue =
+            |generation| RefreshToken::issue(key, self.account_id, self.session_id, generation);
         if !self.is_active(now) {
             RefreshOutcome::Expired
-        } else if n == self.generation && shown.hash() == self.refresh_hash {
-            let token = issue(n + 1);
+        } else if generation == self.generation && presented.hash() == self.refresh_hash {
+            let token = issue(generation + 1);
             let next = Self {
                 expires_at: now.plus(SESSION_LIFETIME),
-                generation: n + 1,
+                generation: generation + 1,
                 refresh_hash: token.hash(),
                 refreshed_at: now,
                 version: self.version + 1,
                 ..self.clone()
             };
             RefreshOutcome::Rotated(next, token)
-        } else if n + 1 == self.generation && now < self.refreshed_at.plus(GRACE_PERIOD) {
+        } else if generation + 1 == self.generation && now < self.refreshed_at.plus(GRACE_PERIOD) {
             RefreshOutcome::GraceReplay(issue(self.generation))
-        } else if n < self.generation {
+        } else if generation < self.generation {
             RefreshOutcome::ReuseDetected
         } else {
             RefreshOutcome::Unknown
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_goes_on_until_its_time_is_over() {
+    fn a_session_is_active_until_it_expires() {
         let (session, token) = started();
         assert_eq!(session.refresh_hash, token.hash());
         assert!(session.is_active(now()));
@@ -147,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn a_session_holds_no_token() {
+    fn a_stored_session_has_no_token() {
         let (session, token) = started();
         let (_, mac) = token.as_str().rsplit_once('.').unwrap();
         assert!(!serde_json::to_string(&session).unwrap().contains(mac));
     }
 
     #[test]
-    fn each_refresh_leads_to_the_next_token_and_prolongs_the_session() {
+    fn a_refresh_rotates_the_token_and_extends_the_session() {
         let (session, first) = started();
         let later = now().plus(Duration::from_secs(60));
         let (session, second) = next(&session, &first, later);
@@ -166,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_before_leads_to_the_same_one_again_for_half_a_minute() {
+    fn the_previous_token_is_replayed_in_the_grace_period() {
         let (session, first) = started();
         let (session, second) = next(&session, &first, now());
         let just = Timestamp::from_millis(now().plus(GRACE_PERIOD).millis() - 1);
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_from_before_that_is_used_twice_at_once() {
+    fn a_token_two_generations_old_is_reported_as_reuse() {
         let (session, first) = started();
         let (session, second) = next(&session, &first, now());
         let (session, _) = next(&session, &second, now());
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_never_given_out_is_unknown() {
+    fn a_token_that_was_never_issued_is_unknown() {
         let (session, first) = started();
         assert_eq!(session.refresh(&first, 2, &KEY, now()), RefreshOutcome::Unknown);
         let other =
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_announced_by_nothing_but_account_and_time() {
+    fn a_login_event_has_account_and_time_only() {
         let (session, _) = started();
         let event = session.logged_in_event(&EventContext::default());
         assert_eq!(event.kind, "UserLoggedIn");

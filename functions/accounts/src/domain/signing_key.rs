@@ -1,9 +1,11 @@
+//! Private signing keys.
+
 use super::redacted_debug;
 
-/// A private key that signs one role's access tokens, as it is kept.
+/// The stored private key that signs one role's access tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret {
-    /// The key's name in tokens and in the published set.
+    /// The key id in tokens and in the published key set.
     pub kid: String,
     pub pkcs8: Vec<u8>,
 }

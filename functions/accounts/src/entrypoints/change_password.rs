@@ -28,14 +28,12 @@ pub struct ChangePasswordRequest {
 impl ChangePasswordRequest {
     fn parse(self, caller: Caller) -> Result<PasswordChange, Invalid> {
         let mut fields = Fields::default();
-        let old = fields.field("old_password", Password::from_login_input(&self.old_password));
-        let new = fields.field("new_password", Password::new(&self.new_password));
-        let Caller { account, session } = caller;
-        fields.build(old.zip(new).map(|(old, new)| PasswordChange {
-            account_id: account,
-            session_id: session,
-            old,
-            new,
+        let old_password =
+            fields.field("old_password", Password::from_login_input(&self.old_password));
+        let new_password = fields.field("new_password", Password::new(&self.new_password));
+        let Caller { account: account_id, session: session_id } = caller;
+        fields.build(old_password.zip(new_password).map(|(old_password, new_password)| {
+            PasswordChange { account_id, session_id, old_password, new_password }
         }))
     }
 }
@@ -63,7 +61,6 @@ fn problem(error: ChangePasswordError, now: Timestamp) -> Problem {
     match error {
         ChangePasswordError::WrongPassword => Problem::field("old_password", "is wrong"),
         ChangePasswordError::NotFound => Problem::not_found(),
-        ChangePasswordError::Contended => Problem::unavailable(error),
         ChangePasswordError::RateLimited(error) => rate_limit_problem(error, now),
         ChangePasswordError::Hash(error) => Problem::internal(error),
         ChangePasswordError::Store(error) => error.into(),

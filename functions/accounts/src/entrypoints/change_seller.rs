@@ -1,6 +1,6 @@
 use super::views::{ChangeAccountRequest, SellerBody};
-use crate::{adapters::dynamodb::DynamoAccounts, application::change_seller::change_seller};
-use rialto_kernel::SellerId;
+use crate::{adapters::dynamodb::DynamoAccounts, application::change_account::change_account};
+use rialto_kernel::{AccountId, SellerId};
 use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
@@ -12,14 +12,23 @@ pub fn main() {
 /// For the seller and supervisors.
 #[utoipa::path(
     patch, path = "/sellers/{seller_id}",
-    params(("seller_id" = SellerId, Path)),
+    params(
+        ("seller_id" = SellerId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "`*` or a list of the account's entity tags: 412 if it has another one."),
+    ),
     request_body = ChangeAccountRequest,
-    responses((status = 200, body = Data<SellerBody>)),
+    responses(
+        (status = 200, body = Data<SellerBody>, headers(
+            ("ETag" = String, description = "Changes with the fields that PATCH can change."),
+        )),
+    ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let seller_id = request.path("seller_id")?;
     let patch = request.json::<ChangeAccountRequest>()?.parse()?;
-    let account = change_seller(&store, seller_id, &patch).await?;
+    let (id, if_match) = (AccountId::Seller(seller_id), request.if_match()?);
+    let account = change_account(&store, id, &patch, &if_match).await?;
     tracing::info!(seller = %seller_id, "account changed");
-    Ok(Response::ok(&SellerBody::new(seller_id, &account)))
+    Ok(Response::ok(&SellerBody::new(seller_id, &account)).etag(&account.etag()))
 }

@@ -1,6 +1,6 @@
 use super::views::{ChangeAccountRequest, UserBody};
-use crate::{adapters::dynamodb::DynamoAccounts, application::change_user::change_user};
-use rialto_kernel::UserId;
+use crate::{adapters::dynamodb::DynamoAccounts, application::change_account::change_account};
+use rialto_kernel::{AccountId, UserId};
 use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
@@ -12,14 +12,23 @@ pub fn main() {
 /// For the buyer and supervisors.
 #[utoipa::path(
     patch, path = "/users/{user_id}",
-    params(("user_id" = UserId, Path)),
+    params(
+        ("user_id" = UserId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "`*` or a list of the account's entity tags: 412 if it has another one."),
+    ),
     request_body = ChangeAccountRequest,
-    responses((status = 200, body = Data<UserBody>)),
+    responses(
+        (status = 200, body = Data<UserBody>, headers(
+            ("ETag" = String, description = "Changes with the fields that PATCH can change."),
+        )),
+    ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let patch = request.json::<ChangeAccountRequest>()?.parse()?;
-    let account = change_user(&store, user_id, &patch).await?;
+    let (id, if_match) = (AccountId::User(user_id), request.if_match()?);
+    let account = change_account(&store, id, &patch, &if_match).await?;
     tracing::info!(user = %user_id, "account changed");
-    Ok(Response::ok(&UserBody::new(user_id, &account)))
+    Ok(Response::ok(&UserBody::new(user_id, &account)).etag(&account.etag()))
 }

@@ -13,7 +13,11 @@ pub fn main() {
 #[utoipa::path(
     get, path = "/users/{user_id}/profile",
     params(("user_id" = UserId, Path)),
-    responses((status = 200, body = Data<ProfileBody>)),
+    responses(
+        (status = 200, body = Data<ProfileBody>, headers(
+            ("ETag" = String, description = "Changes with the fields that PUT can change."),
+        )),
+    ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     profile_response(&store, &request).await
@@ -26,5 +30,6 @@ pub(super) async fn profile_response(
 ) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
     let profile = store.profile(user_id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Response::ok(&ProfileBody::from(profile)))
+    let etag = profile.etag();
+    Ok(Response::ok(&ProfileBody::from(profile)).etag(&etag))
 }

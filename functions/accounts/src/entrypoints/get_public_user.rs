@@ -13,7 +13,11 @@ pub fn main() {
 #[utoipa::path(
     get, path = "/users/{user_id}/public",
     params(("user_id" = UserId, Path)),
-    responses((status = 200, body = Data<ProfileBody>)),
+    responses(
+        (status = 200, body = Data<ProfileBody>, headers(
+            ("ETag" = String, description = "The profile's, which changes with its fields."),
+        )),
+    ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     profile_response(&store, &request).await

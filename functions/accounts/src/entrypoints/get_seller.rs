@@ -13,10 +13,14 @@ pub fn main() {
 #[utoipa::path(
     get, path = "/sellers/{seller_id}",
     params(("seller_id" = SellerId, Path)),
-    responses((status = 200, body = Data<SellerBody>)),
+    responses(
+        (status = 200, body = Data<SellerBody>, headers(
+            ("ETag" = String, description = "Changes with the fields that PATCH can change."),
+        )),
+    ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let seller_id = request.path("seller_id")?;
     let account = get_account(&store, AccountId::Seller(seller_id)).await?;
-    Ok(Response::ok(&SellerBody::new(seller_id, &account)))
+    Ok(Response::ok(&SellerBody::new(seller_id, &account)).etag(&account.etag()))
 }

@@ -53,7 +53,11 @@ impl From<RecentOrder> for RecentOrderBody {
 #[utoipa::path(
     get, path = "/users/{user_id}",
     params(("user_id" = UserId, Path), ("include" = Option<String>, Query, pattern = "^orders$")),
-    responses((status = 200, body = Data<UserWithOrders>)),
+    responses(
+        (status = 200, body = Data<UserWithOrders>, headers(
+            ("ETag" = String, description = "Changes with the fields that PATCH can change."),
+        )),
+    ),
 )]
 pub(crate) async fn handle(
     (store, orders): (DynamoAccounts, LambdaOrdersClient),
@@ -73,5 +77,6 @@ pub(crate) async fn handle(
         }
         RecentOrders::Unavailable => (None, vec!["orders"]),
     };
-    Ok(Response::ok(&UserWithOrders { user: UserBody::new(user_id, &account), orders, degraded }))
+    let body = UserWithOrders { user: UserBody::new(user_id, &account), orders, degraded };
+    Ok(Response::ok(&body).etag(&account.etag()))
 }

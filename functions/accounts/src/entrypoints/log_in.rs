@@ -27,7 +27,7 @@ pub struct LogInRequest {
 }
 
 impl LogInRequest {
-    fn parse(self, address: Option<IpAddr>, now: Timestamp) -> Result<LoginAttempt, Invalid> {
+    fn parse(self, ip_address: Option<IpAddr>, now: Timestamp) -> Result<LoginAttempt, Invalid> {
         let mut fields = Fields::default();
         let email = fields.field("email", Email::parse(&self.email));
         let password = fields.field("password", Password::from_login_input(&self.password));
@@ -36,7 +36,7 @@ impl LogInRequest {
         fields.build(parsed.map(|(email, password)| LoginAttempt {
             email,
             password,
-            address,
+            ip_address,
             session_id,
         }))
     }

@@ -2,9 +2,9 @@
 
 use crate::{
     application::{
-        addresses::AddressError, change_user::ChangeAccountError, get_user::GetAccountError,
-        issue_tokens::IssueTokensError, rate_limit::RateLimitError, register_user::RegisterError,
-        unregister_user::UnregisterError,
+        addresses::AddressError, change_account::ChangeAccountError, get_user::GetAccountError,
+        issue_tokens::IssueTokensError, rate_limit::RateLimitError,
+        register_account::RegisterError, unregister_user::UnregisterError,
     },
     domain::{account::AccountStatus, address_book},
 };
@@ -38,7 +38,7 @@ impl From<ChangeAccountError> for Problem {
             ChangeAccountError::Unregistered => {
                 Self::new(ProblemCode::IllegalTransition).with("state", AccountStatus::Unregistered)
             }
-            ChangeAccountError::Contended => Self::unavailable(error),
+            ChangeAccountError::PreconditionFailed(error) => error.into(),
             ChangeAccountError::Store(error) => error.into(),
         }
     }
@@ -48,7 +48,6 @@ impl From<UnregisterError> for Problem {
     fn from(error: UnregisterError) -> Self {
         match error {
             UnregisterError::NotFound => Self::not_found(),
-            UnregisterError::Contended => Self::unavailable(error),
             UnregisterError::Store(error) => error.into(),
         }
     }
@@ -60,7 +59,7 @@ impl From<AddressError> for Problem {
             AddressError::NotFound => Self::not_found(),
             AddressError::LimitReached => Self::new(ProblemCode::LimitReached)
                 .detail(format!("A buyer can save {} addresses.", address_book::MAX_ADDRESSES)),
-            AddressError::Contended => Self::unavailable(error),
+            AddressError::PreconditionFailed(error) => error.into(),
             AddressError::Store(error) => error.into(),
         }
     }

@@ -73,7 +73,6 @@ impl From<RefreshError> for Problem {
             RefreshError::Ended => {
                 Self::new(ProblemCode::TokenExpired).detail("The session has ended; log in again.")
             }
-            RefreshError::Contended => Self::unavailable(error),
             RefreshError::Issue(error) => error.into(),
         }
     }

@@ -1,9 +1,9 @@
 use super::views::{RegisterRequest, SellerBody};
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
-    application::register_seller::register_seller,
+    application::register_account::register_account,
 };
-use rialto_kernel::SellerId;
+use rialto_kernel::{AccountId, SellerId};
 use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
@@ -25,9 +25,9 @@ pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Re
     let (details, password) = request.json::<RegisterRequest>()?.parse()?;
     let (now, context) = (request.now(), request.cause());
     let seller_id = SellerId::generate(now);
+    let id = AccountId::Seller(seller_id);
     let account =
-        register_seller(&store, &Argon2Hasher, seller_id, details, &password, &context, now)
-            .await?;
+        register_account(&store, &Argon2Hasher, id, details, &password, &context, now).await?;
     tracing::info!(seller = %seller_id, "account registered");
     Ok(Response::created(format!("sellers/{seller_id}"), &SellerBody::new(seller_id, &account)))
 }

@@ -1,9 +1,9 @@
 use super::views::{RegisterRequest, UserBody};
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
-    application::register_user::register_user,
+    application::register_account::register_account,
 };
-use rialto_kernel::UserId;
+use rialto_kernel::{AccountId, UserId};
 use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
@@ -25,8 +25,9 @@ pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Re
     let (details, password) = request.json::<RegisterRequest>()?.parse()?;
     let (now, context) = (request.now(), request.cause());
     let user_id = UserId::generate(now);
+    let id = AccountId::User(user_id);
     let account =
-        register_user(&store, &Argon2Hasher, user_id, details, &password, &context, now).await?;
+        register_account(&store, &Argon2Hasher, id, details, &password, &context, now).await?;
     tracing::info!(user = %user_id, "account registered");
     Ok(Response::created(format!("users/{user_id}"), &UserBody::new(user_id, &account)))
 }

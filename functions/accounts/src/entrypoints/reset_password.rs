@@ -27,7 +27,7 @@ pub struct ResetPasswordRequest {
 }
 
 impl ResetPasswordRequest {
-    fn parse(self, address: Option<IpAddr>) -> Result<PasswordResetForm, Invalid> {
+    fn parse(self, ip_address: Option<IpAddr>) -> Result<PasswordResetForm, Invalid> {
         let mut fields = Fields::default();
         let email = fields.field("email", Email::parse(&self.email));
         let code = fields.field("code", ResetCode::parse(&self.code));
@@ -37,7 +37,7 @@ impl ResetPasswordRequest {
             email,
             code,
             password,
-            address,
+            ip_address,
         }))
     }
 }

@@ -12,14 +12,20 @@ pub fn main() {
 /// Orders that were placed keep their copy. For the buyer and supervisors.
 #[utoipa::path(
     put, path = "/users/{user_id}/addresses/{address_id}",
-    params(("user_id" = UserId, Path), ("address_id" = AddressId, Path)),
+    params(
+        ("user_id" = UserId, Path),
+        ("address_id" = AddressId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "`*` or a list of the address's entity tags: 412 if it has another one."),
+    ),
     request_body = SavedAddressRequest,
     responses((status = 200, body = Data<SavedAddressBody>)),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let (user_id, id) = (request.path("user_id")?, request.path("address_id")?);
     let (address, default) = request.json::<SavedAddressRequest>()?.parse()?;
-    let saved = set_address(&store, user_id, id, &address, default).await?;
+    let if_match = request.if_match()?;
+    let saved = set_address(&store, user_id, id, &address, default, &if_match).await?;
     tracing::info!(user = %user_id, address = %id, "address replaced");
     Ok(Response::ok(&SavedAddressBody::from(saved)))
 }

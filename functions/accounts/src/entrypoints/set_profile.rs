@@ -46,17 +46,26 @@ impl SetProfileRequest {
 /// For the buyer and supervisors; only supervisors can change the grade.
 #[utoipa::path(
     put, path = "/users/{user_id}/profile",
-    params(("user_id" = UserId, Path)),
+    params(
+        ("user_id" = UserId, Path),
+        ("If-Match" = Option<String>, Header,
+            description = "`*` or a list of the profile's entity tags: 412 if it has another one."),
+    ),
     request_body = SetProfileRequest,
-    responses((status = 200, body = Data<ProfileBody>)),
+    responses(
+        (status = 200, body = Data<ProfileBody>, headers(
+            ("ETag" = String, description = "Changes with the fields that PUT can change."),
+        )),
+    ),
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let by_supervisor = matches!(request.caller()?.account, AccountId::Supervisor(_));
     let user_id = request.path("user_id")?;
     let change = request.json::<SetProfileRequest>()?.parse(by_supervisor)?;
-    let profile = set_profile(&store, user_id, &change).await?;
+    let profile = set_profile(&store, user_id, &change, &request.if_match()?).await?;
     tracing::info!(user = %user_id, "profile changed");
-    Ok(Response::ok(&ProfileBody::from(profile)))
+    let etag = profile.etag();
+    Ok(Response::ok(&ProfileBody::from(profile)).etag(&etag))
 }
 
 impl From<SetProfileError> for Problem {
@@ -66,7 +75,7 @@ impl From<SetProfileError> for Problem {
             SetProfileError::Forbidden => {
                 Self::forbidden().detail("Only supervisors can change the grade.")
             }
-            SetProfileError::Contended => Self::unavailable(error),
+            SetProfileError::PreconditionFailed(error) => error.into(),
             SetProfileError::Store(error) => error.into(),
         }
     }

@@ -204,10 +204,13 @@ pub struct SavedAddressBody {
     drop_off: DropOff,
     note: Option<String>,
     default: bool,
+    /// The address's entity tag for `If-Match`, in its quotes.
+    etag: String,
 }
 
 impl From<SavedAddress> for SavedAddressBody {
     fn from(saved: SavedAddress) -> Self {
+        let etag = saved.etag().as_str().to_owned();
         let Address { receiver, line1, line2, zipcode, phone, drop_off, note } = saved.address;
         Self {
             address_id: saved.address_id,
@@ -219,6 +222,7 @@ impl From<SavedAddress> for SavedAddressBody {
             drop_off,
             note: note.map(Text::into_string),
             default: saved.default,
+            etag,
         }
     }
 }

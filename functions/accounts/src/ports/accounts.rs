@@ -6,11 +6,8 @@ use rialto_contracts::Event;
 use rialto_kernel::{AccountId, Role, StoreError, Timestamp, UserId, Write};
 
 pub trait AccountRegistrar {
-    /// Writes an account with all that it begins with; [`Write::Conflict`] if its email belongs to another account already.
-    /// The same registration a second time changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Writes a new account with its credential, profile and events; [`Write::Conflict`] if the
+    /// email belongs to another account. Idempotent.
     fn register(
         &self,
         registration: &Registration,
@@ -18,10 +15,7 @@ pub trait AccountRegistrar {
 }
 
 pub trait CredentialReader {
-    /// The credential of an email, compared without case.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// The credential of an email, which is compared without case.
     fn credential(
         &self,
         email: &Email,
@@ -29,10 +23,8 @@ pub trait CredentialReader {
 }
 
 pub trait CredentialWriter {
-    /// Writes a credential over the one of the version before; [`Write::Conflict`] if that isn't there any more.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Replaces the previous version of a credential; [`Write::Conflict`] if that isn't stored any
+    /// more.
     fn save_credential(
         &self,
         credential: &Credential,
@@ -40,10 +32,7 @@ pub trait CredentialWriter {
 }
 
 pub trait AccountReader {
-    /// The account with this id as it is now, closed or not.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// The account with this id, open or closed. Strongly consistent.
     fn account(
         &self,
         account: AccountId,
@@ -51,10 +40,8 @@ pub trait AccountReader {
 }
 
 pub trait LastLoginWriter {
-    /// Keeps that an account logged in then; [`Write::Conflict`] if a later login is known already, or it is closed.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Records the time of a login; [`Write::Conflict`] if a later one is recorded or the account
+    /// is closed.
     fn record_login(
         &self,
         account: AccountId,
@@ -63,10 +50,8 @@ pub trait LastLoginWriter {
 }
 
 pub trait AccountWriter {
-    /// Writes everything of an account but its last login over the version before; [`Write::Conflict`] if that isn't there.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Replaces the previous version of an account, except for its last login; [`Write::Conflict`]
+    /// if that isn't stored any more.
     fn save_account(
         &self,
         account: &Account,
@@ -74,11 +59,8 @@ pub trait AccountWriter {
 }
 
 pub trait AccountLister {
-    /// Up to `limit` accounts of a role, newest first, behind the one whose [place](Account::place) is `position`; and whether
-    /// there are more. Lags behind what was written.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Up to `limit` accounts of a role, newest first, after the one with [sort
+    /// key](Account::list_sort_key) `position`, and whether there are more. Eventually consistent.
     fn accounts(
         &self,
         role: Role,
@@ -88,23 +70,18 @@ pub trait AccountLister {
 }
 
 pub trait AccountCloser {
-    /// Writes a closed account over the version before, takes its credential away and announces it, as one;
-    /// [`Write::Conflict`] if either has changed. From `ask_at` on it is [due](ErasureQueue::due).
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Replaces the previous version of an account with the closed one, deletes its credential and
+    /// publishes the events, in one transaction; [`Write::Conflict`] if account or credential has
+    /// changed. The account's erasure is [due](ErasureQueue::due) at `erasure_check_at`.
     fn close(
         &self,
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        ask_at: Timestamp,
+        erasure_check_at: Timestamp,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// Takes away what everybody may know of a buyer.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it is gone.
+    /// Deletes a buyer's profile.
     fn remove_profile(
         &self,
         account: AccountId,
@@ -112,47 +89,35 @@ pub trait AccountCloser {
 }
 
 pub trait ErasureQueue {
-    /// Closed accounts that tell of persons still, to be asked about by `now`; the longest waiting first, `at_most` so many.
-    /// Lags behind what was written.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Up to `limit` closed accounts with personal data whose erasure is to be checked by `now`,
+    /// longest due first. Eventually consistent.
     fn due(
         &self,
         now: Timestamp,
-        at_most: usize,
+        limit: usize,
     ) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send;
 
-    /// Not before `until`; [`Write::Conflict`] if the account has changed.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Postpones the check of an account's erasure until `until`; [`Write::Conflict`] if the
+    /// account has changed.
     fn reschedule(
         &self,
         account: &Account,
         until: Timestamp,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// Takes away everything beside the account that tells of a person, and last writes the erased account over the version
-    /// before. Cut off, it can be done again.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether all is gone.
+    /// Deletes the items with the account's other personal data and then replaces its previous
+    /// version with the erased one. Safe to repeat after an interruption.
     fn erase(&self, account: &Account) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait ProfileStore {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
     fn profile(
         &self,
         user: UserId,
     ) -> impl Future<Output = Result<Option<Profile>, StoreError>> + Send;
 
-    /// Writes a profile over the version before; [`Write::Conflict`] if that isn't there any more.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Replaces the previous version of a profile; [`Write::Conflict`] if that isn't stored any
+    /// more.
     fn save_profile(
         &self,
         profile: &Profile,
@@ -160,19 +125,14 @@ pub trait ProfileStore {
 }
 
 pub trait AddressBookStore {
-    /// A buyer's account and addresses as they are now; none without an account.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// A buyer's account and addresses; `None` without an account. Strongly consistent.
     fn addresses(
         &self,
         user: UserId,
     ) -> impl Future<Output = Result<Option<(Account, AddressBook)>, StoreError>> + Send;
 
-    /// Writes addresses over the version before; [`Write::Conflict`] if that isn't there, or `account` has changed.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether they were written.
+    /// Replaces the previous version of a buyer's addresses; [`Write::Conflict`] if that isn't
+    /// stored any more, or `account` has changed.
     fn save_addresses(
         &self,
         book: &AddressBook,

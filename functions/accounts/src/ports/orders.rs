@@ -1,30 +1,21 @@
 use rialto_contracts::internal::orders::RecentOrder;
 use rialto_kernel::{SellerId, StoreError, UserId};
 
-/// What orders knows and accounts asks.
+/// The client of the orders service. Its errors mean that the service didn't respond.
 pub trait OrdersClient {
     /// A buyer's newest orders.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when orders doesn't answer.
     fn recent_orders(
         &self,
         user: UserId,
     ) -> impl Future<Output = Result<Vec<RecentOrder>, StoreError>> + Send;
 
-    /// Whether a buyer has an order that hasn't ended.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when orders doesn't answer.
+    /// Whether a buyer has an open order. Eventually consistent.
     fn has_open_orders(
         &self,
         user: UserId,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Whether a seller has a line that hasn't ended.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when orders doesn't answer.
+    /// Whether a seller has an open line. Eventually consistent.
     fn has_open_lines(
         &self,
         seller: SellerId,

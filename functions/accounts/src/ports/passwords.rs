@@ -1,19 +1,18 @@
 use crate::domain::credential::{Password, PasswordHash};
 
-/// The system has no randomness, or not the memory that hashing takes.
+/// Hashing failed: no randomness for the salt, or not enough memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the password can't be hashed")]
+#[error("hashing the password failed")]
 pub struct HashError;
 
-/// Hashing of passwords: deliberate work of some ten milliseconds.
+/// Password hashing, which takes tens of milliseconds by design.
 pub trait PasswordHasher {
-    /// # Errors
-    /// [`HashError`].
     fn hash(&self, password: &Password) -> Result<PasswordHash, HashError>;
 
-    /// Whether the hash is this password's. Costs the same whatever the answer.
+    /// Whether the hash is this password's. Takes the same time either way.
     fn verify(&self, password: &Password, hash: &PasswordHash) -> bool;
 
-    /// A hash to verify against where there is no account, so that this can't be told by the time it takes.
+    /// A hash to verify against when there is no account, so that the response time doesn't reveal
+    /// this.
     fn dummy_hash(&self) -> PasswordHash;
 }

@@ -2,18 +2,14 @@ use crate::domain::{contact::Email, credential::Credential, reset::PasswordReset
 use rialto_kernel::{StoreError, Write};
 
 pub trait ResetRequester {
-    /// Has a code mailed, if the email belongs to an account. What becomes of it isn't waited for.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether anything will.
+    /// Starts sending a reset code, if the email belongs to an account, without waiting for the
+    /// outcome.
     fn request(&self, email: &Email) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 pub trait ResetWriter {
-    /// Keeps a code's hash for an email, over that of an older one; [`Write::Conflict`] if there is a newer one.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it is kept.
+    /// Stores an email's pending reset in place of an older one; [`Write::Conflict`] if there is a
+    /// newer one.
     fn save_reset(
         &self,
         email: &Email,
@@ -22,19 +18,14 @@ pub trait ResetWriter {
 }
 
 pub trait ResetReader {
-    /// The newest code of an email.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// The pending reset of an email.
     fn reset(
         &self,
         email: &Email,
     ) -> impl Future<Output = Result<Option<PasswordReset>, StoreError>> + Send;
 
-    /// Writes a credential over the version before and takes the code away, as one; [`Write::Conflict`] if either has changed.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Replaces the previous version of a credential and deletes the pending reset, in one
+    /// transaction; [`Write::Conflict`] if either has changed.
     fn use_reset(
         &self,
         credential: &Credential,
@@ -43,10 +34,7 @@ pub trait ResetReader {
 }
 
 pub trait EmailSender {
-    /// Sends a mail in plain text.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was sent.
+    /// Sends an email in plain text.
     fn send(
         &self,
         to: &Email,

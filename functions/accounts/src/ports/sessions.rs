@@ -3,10 +3,8 @@ use rialto_contracts::Event;
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 
 pub trait SessionStarter {
-    /// Writes a new session and announces it; [`Write::Conflict`] if the credential isn't any more what it was logged in with.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Writes a new session and publishes its events; [`Write::Conflict`] if the credential has
+    /// changed since it was verified.
     fn start(
         &self,
         session: &Session,
@@ -16,10 +14,8 @@ pub trait SessionStarter {
 }
 
 pub trait SessionReader {
-    /// The account's session with this id as it is now, in one read. Another account's is none.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// The account's session with this id, in one strongly consistent read. `None` for another
+    /// account's session.
     fn session(
         &self,
         account: AccountId,
@@ -28,28 +24,21 @@ pub trait SessionReader {
 }
 
 pub trait SessionWriter {
-    /// Writes a session over the one of the version before; [`Write::Conflict`] if that isn't there any more.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Replaces the previous version of a session; [`Write::Conflict`] if that isn't stored any
+    /// more.
     fn save(&self, session: &Session) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait SessionEnder {
-    /// Ends the account's session with this id: it is no more. [`Write::Conflict`] if there is none.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was ended.
+    /// Deletes the account's session with this id; [`Write::Conflict`] if there is none.
     fn end(
         &self,
         account: AccountId,
         session: SessionId,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// Ends every session of the account but `except`, as they are now; tells how many.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when some may go on: do it again.
+    /// Deletes every session of the account but `except`, and returns their number. Strongly
+    /// consistent; after an error, some may still be active.
     fn end_all(
         &self,
         account: AccountId,
@@ -58,10 +47,8 @@ pub trait SessionEnder {
 }
 
 pub trait SessionLister {
-    /// Up to `limit` of the account's sessions, newest first, and where the list goes on if it may.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Up to `limit` of the account's sessions, newest first, and the position of the next page if
+    /// there may be one.
     fn sessions(
         &self,
         account: AccountId,

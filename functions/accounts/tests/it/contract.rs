@@ -97,8 +97,8 @@ fn user(email: &str) -> Registration {
 
 /// A buyer who signed up at `at`.
 fn user_since(email: &str, at: Timestamp) -> Registration {
-    Registration::user(
-        UserId::generate(at),
+    Registration::new(
+        AccountId::User(UserId::generate(at)),
         details(email),
         hash("h"),
         &EventContext::default(),
@@ -107,8 +107,8 @@ fn user_since(email: &str, at: Timestamp) -> Registration {
 }
 
 fn seller(email: &str) -> Registration {
-    Registration::seller(
-        SellerId::generate(now()),
+    Registration::new(
+        AccountId::Seller(SellerId::generate(now())),
         details(email),
         hash("h"),
         &EventContext::default(),
@@ -117,7 +117,8 @@ fn seller(email: &str) -> Registration {
 }
 
 fn supervisor(email: &str) -> Registration {
-    Registration::supervisor(SupervisorId::generate(now()), details(email), hash("h"), now())
+    let id = AccountId::Supervisor(SupervisorId::generate(now()));
+    Registration::new(id, details(email), hash("h"), &EventContext::default(), now())
 }
 
 async fn registered(store: &impl Store, email: &str) -> Credential {

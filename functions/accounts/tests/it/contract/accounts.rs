@@ -169,7 +169,7 @@ async fn an_unknown_email_costs_as_much_as_a_wrong_password() {
         let request = LoginAttempt {
             email: Email::parse(email).unwrap(),
             password: Password::from_login_input(password).unwrap(),
-            address: Some(address.parse().unwrap()),
+            ip_address: Some(address.parse().unwrap()),
             session_id: SessionId::generate(SystemClock.now()),
         };
         let context = EventContext::default();

@@ -18,7 +18,7 @@ use rialto_accounts::{
 use rialto_aws::calls::count_requests;
 use rialto_contracts::EventContext;
 use rialto_kernel::{
-    AccountId, Address, AddressId, DropOff, Phone, Role, Text, Timestamp, UserId, Write,
+    AccountId, Address, AddressId, DropOff, IfMatch, Phone, Role, Text, Timestamp, UserId, Write,
 };
 
 contract! {
@@ -37,8 +37,8 @@ const DAY: i64 = 24 * 3600 * 1000;
 async fn register_at(store: &impl Store, at: i64) -> Account {
     let now = Timestamp::from_millis(at);
     let id = UserId::generate(now);
-    let registration = Registration::user(
-        id,
+    let registration = Registration::new(
+        AccountId::User(id),
         details(&format!("{id}@example.com")),
         hash("h"),
         &EventContext::default(),
@@ -184,21 +184,22 @@ async fn addresses_conflict_with_changes_since_the_read(store: impl Store) {
 async fn addresses_are_replaced_and_removed(store: impl Store) {
     let user = buyer(registered(&store, "ann@example.com").await.account_id);
     let (a, b) = (AddressId::derive(&[b"a"]), AddressId::derive(&[b"b"]));
+    let any = IfMatch::Any;
     for (id, name) in [(a, "a"), (b, "b")] {
         add_address(&store, user, id, &address(name), false).await.unwrap();
     }
-    let replaced = set_address(&store, user, b, &address("new"), true).await.unwrap();
+    let replaced = set_address(&store, user, b, &address("new"), true, &any).await.unwrap();
     assert_eq!((replaced.address, replaced.default), (address("new"), true));
-    remove_address(&store, user, b).await.unwrap();
+    remove_address(&store, user, b, &any).await.unwrap();
     let saved = list_addresses(&store, user).await.unwrap();
     assert_eq!(
         saved.iter().map(|saved| (saved.address_id, saved.default)).collect::<Vec<_>>(),
         [(a, true)]
     );
     for refused in [
-        remove_address(&store, user, b).await,
-        set_address(&store, user, b, &address("x"), false).await.map(drop),
-        remove_address(&store, UserId::derive(&[b"nobody"]), a).await,
+        remove_address(&store, user, b, &any).await,
+        set_address(&store, user, b, &address("x"), false, &any).await.map(drop),
+        remove_address(&store, UserId::derive(&[b"nobody"]), a, &any).await,
     ] {
         assert!(matches!(refused, Err(AddressError::NotFound)), "{refused:?}");
     }

@@ -1,3 +1,5 @@
+//! Registration of any account: the routes for users and sellers, and the command for supervisors.
+
 use crate::{
     domain::{
         account::{Account, ContactDetails},
@@ -7,12 +9,12 @@ use crate::{
     ports::{AccountRegistrar, HashError, PasswordHasher},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
-/// Why there is no new account.
+/// Why an account wasn't registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    #[error("the email belongs to an account")]
+    #[error("the email belongs to another account")]
     Duplicate,
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -20,27 +22,21 @@ pub enum RegisterError {
     Store(#[from] StoreError),
 }
 
-/// Makes a buyer's account with its default profile.
+/// Creates an account with this id; a buyer's with its default profile.
 ///
 /// # Errors
-/// [`RegisterError`]; nothing has changed then, unless the store can't tell.
-pub async fn register_user(
+/// [`RegisterError`]. Nothing was written, unless the store's outcome is unknown.
+pub async fn register_account(
     store: &impl AccountRegistrar,
-    passwords: &impl PasswordHasher,
-    user_id: UserId,
+    hasher: &impl PasswordHasher,
+    account_id: AccountId,
     details: ContactDetails,
     password: &Password,
-    cause: &EventContext,
+    context: &EventContext,
     now: Timestamp,
 ) -> Result<Account, RegisterError> {
-    let hash = passwords.hash(password)?;
-    register(store, Registration::user(user_id, details, hash, cause, now)).await
-}
-
-pub(super) async fn register(
-    store: &impl AccountRegistrar,
-    registration: Registration,
-) -> Result<Account, RegisterError> {
+    let hash = hasher.hash(password)?;
+    let registration = Registration::new(account_id, details, hash, context, now);
     match store.register(&registration).await? {
         Write::Done => Ok(registration.account),
         Write::Conflict(()) => Err(RegisterError::Duplicate),
