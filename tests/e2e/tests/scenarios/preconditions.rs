@@ -1,8 +1,9 @@
-//! `ETag` and `If-Match` of accounts, profiles and addresses.
+//! `ETag` and `If-Match` of accounts, profiles, addresses and products.
 
 use rialto_e2e::{
     http::{Answer, Call},
-    shop::{DemoAccount, Shop, address},
+    shop::{DemoAccount, NewProduct, Shop, address, unique},
+    wait::eventually,
 };
 use serde_json::{Value, json};
 
@@ -169,4 +170,78 @@ async fn concurrent_changes_of_different_fields_are_both_kept() {
     phone.data(200);
     let account = get(&shop, &buyer, &path).await.data(200);
     assert_eq!((&account["name"], &account["phone"]), (&json!("Renamed"), &json!("+4915550177")));
+}
+
+/// A public product of a new seller: its path and its seller.
+async fn public_product(shop: &Shop, stock: i64) -> (String, DemoAccount) {
+    let seller = shop.new_seller().await;
+    let product = shop.product(&seller, &NewProduct::new("Tagged", 700, stock)).await;
+    (format!("/products/{product}"), seller)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_changes_only_from_the_version_read() {
+    let shop = Shop::open();
+    let (path, seller) = &public_product(&shop, 5).await;
+    let path = path.clone();
+    let resource = Resource { shop: &shop, owner: seller, path, method: "PATCH", field: "title" };
+    assert_preconditions_hold(&resource).await;
+
+    // The tag of a public product is the same for anonymous callers and in the responses to changes.
+    let tag = resource.tag().await;
+    assert_eq!(etag(&shop.get(&resource.path).send().await), tag);
+    let changed = resource.changed_if(&tag, "Fifth").await;
+    assert_eq!(etag(&changed), resource.tag().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_products_status_changes_only_from_the_version_read() {
+    let shop = Shop::open();
+    let (path, seller) = public_product(&shop, 5).await;
+    let set_status = |status: &str, if_match: &str| {
+        let call = shop.put(format!("{path}/status"), &json!({ "status": status }));
+        call.token(&seller.token).header("if-match", if_match)
+    };
+    let on_sale = etag(&shop.get(&path).send().await);
+    set_status("SOLD_OUT", &on_sale).send().await.data(200);
+    let sold_out = etag(&shop.get(&path).send().await);
+    assert_ne!(sold_out, on_sale);
+    set_status("SELL", &on_sale).send().await.problem(412, "precondition_failed");
+    let malformed = set_status("SELL", "sell").send().await;
+    assert_eq!(malformed.is_problem(400, "invalid", &["If-Match"]), Ok(()));
+    // Neither the precondition nor the status allows this: the precondition comes first.
+    set_status("REGISTERED", &on_sale).send().await.problem(412, "precondition_failed");
+    set_status("REGISTERED", &sold_out).send().await.problem(409, "illegal_transition");
+    set_status("SELL", &sold_out).send().await.data(200);
+    assert_eq!(etag(&shop.get(&path).send().await), on_sale);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_does_not_change_a_products_tag() {
+    let shop = Shop::open();
+    let (path, seller) = public_product(&shop, 1).await;
+    let tag = etag(&shop.get(&path).send().await);
+    let adjustment = json!({ "quantity": -1, "reason": "broken" });
+    let adjust = shop.post(format!("{path}/stock/adjustments"), &adjustment);
+    let adjust = adjust.token(&seller.token).header("idempotency-key", unique("key"));
+    adjust.send().await.data(200);
+    eventually("the product to be out of stock", async || {
+        let in_stock = shop.get(&path).send().await.data(200)["in_stock"].clone();
+        if in_stock == false { Ok(()) } else { Err(in_stock.to_string()) }
+    })
+    .await;
+    assert_eq!(etag(&shop.get(&path).send().await), tag);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_changes_of_a_product_are_both_kept() {
+    let shop = Shop::open();
+    let (path, seller) = public_product(&shop, 5).await;
+    let change = |body: Value| shop.patch(&path, &body).token(&seller.token).send();
+    let (title, price) =
+        tokio::join!(change(json!({ "title": "Renamed" })), change(json!({ "price": 701 })),);
+    title.data(200);
+    price.data(200);
+    let product = shop.get(&path).send().await.data(200);
+    assert_eq!((&product["title"], &product["price"]), (&json!("Renamed"), &json!(701)));
 }
