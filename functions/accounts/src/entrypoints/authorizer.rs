@@ -64,7 +64,7 @@ fn authorization(request: &AuthorizerRequest) -> Option<&str> {
         .map(|(_, value)| value.as_str())
 }
 
-/// The policy applies to this one request, since the template disables caching. It names the whole
+/// The policy applies to this one request, since the template disables caching. It names the entire
 /// stage, so that the gateway doesn't interpret a path that the client chose as a pattern.
 fn policy(method_arn: &str, decision: &AuthorizerDecision) -> Result<Value, Failure> {
     let (effect, principal, context) = match decision {

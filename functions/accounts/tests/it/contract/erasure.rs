@@ -152,7 +152,7 @@ async fn pending_changes_never_reach_the_emails_next_account(store: impl Store) 
 async fn no_concurrent_login_survives_closing(store: impl Store) {
     for round in 0..5 {
         let credential = registered(&store, &format!("ann{round}@example.com")).await;
-        let (account, cause) = (credential.account_id, EventContext::default());
+        let (account, context) = (credential.account_id, EventContext::default());
         let AccountId::User(user) = account else { panic!("a buyer") };
         let logins = (0..8).map(|at| {
             let (store, credential, session) = (&store, &credential, session(account));
@@ -162,7 +162,7 @@ async fn no_concurrent_login_survives_closing(store: impl Store) {
             }
         });
         let (started, closed) =
-            tokio::join!(join_all(logins), unregister_user(&store, user, &cause, now()));
+            tokio::join!(join_all(logins), unregister_user(&store, user, &context, now()));
         closed.unwrap();
         assert_eq!(store.sessions(account, 100, None).await, Ok((Vec::new(), None)), "{started:?}");
         assert_eq!(store.start(&session(account), &credential, &[]).await, Ok(Write::Conflict(())));

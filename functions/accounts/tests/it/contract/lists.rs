@@ -127,8 +127,8 @@ async fn a_profile_replaces_only_its_previous_version(store: impl Store) {
     assert_eq!(store.save_profile(&second).await, Ok(Write::Done));
     assert_eq!(store.save_profile(&second).await, Ok(Write::Conflict(())));
     assert_eq!(store.profile(user).await, Ok(Some(second)));
-    let nobody = Profile { version: 2, ..Profile::initial(UserId::derive(&[b"nobody"])) };
-    assert_eq!(store.save_profile(&nobody).await, Ok(Write::Conflict(())));
+    let unknown = Profile { version: 2, ..Profile::initial(UserId::derive(&[b"unknown"])) };
+    assert_eq!(store.save_profile(&unknown).await, Ok(Write::Conflict(())));
 }
 
 pub(super) fn address(receiver: &str) -> Address {
@@ -178,7 +178,7 @@ async fn addresses_conflict_with_changes_since_the_read(store: impl Store) {
     );
     assert_eq!(store.save_addresses(&two, &edited).await, Ok(Write::Done));
     assert_eq!(store.addresses(user).await, Ok(Some((edited, two))));
-    assert_eq!(store.addresses(UserId::derive(&[b"nobody"])).await, Ok(None));
+    assert_eq!(store.addresses(UserId::derive(&[b"unknown"])).await, Ok(None));
 }
 
 async fn addresses_are_replaced_and_removed(store: impl Store) {
@@ -199,7 +199,7 @@ async fn addresses_are_replaced_and_removed(store: impl Store) {
     for refused in [
         remove_address(&store, user, b, &any).await,
         set_address(&store, user, b, &address("x"), false, &any).await.map(drop),
-        remove_address(&store, UserId::derive(&[b"nobody"]), a, &any).await,
+        remove_address(&store, UserId::derive(&[b"unknown"]), a, &any).await,
     ] {
         assert!(matches!(refused, Err(AddressError::NotFound)), "{refused:?}");
     }
