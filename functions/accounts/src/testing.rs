@@ -67,6 +67,14 @@ pub(crate) async fn registered_buyer(store: &impl AccountRegistrar, email: &str)
     registration.credential
 }
 
+/// The id of a new buyer whose password is [`PASSWORD`].
+pub(crate) async fn registered_user(store: &impl AccountRegistrar, email: &str) -> UserId {
+    match registered_buyer(store, email).await.account_id {
+        AccountId::User(user) => user,
+        other => panic!("{other} is no buyer"),
+    }
+}
+
 pub(crate) fn address(receiver: &str) -> rialto_kernel::Address {
     use rialto_kernel::{Address, DropOff, Phone, Text};
     Address {

@@ -125,18 +125,10 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        testing::{ConcurrentWriteStore, LostAckStore, address, registered_buyer},
+        testing::{ConcurrentWriteStore, LostAckStore, address, registered_user},
     };
-    use rialto_kernel::AccountId;
 
     const NONE: IfMatch = IfMatch::Absent;
-
-    async fn buyer(store: &MemoryAccounts) -> UserId {
-        match registered_buyer(store, "ann@example.com").await.account_id {
-            AccountId::User(user) => user,
-            other => panic!("{other:?} is no buyer"),
-        }
-    }
 
     fn address_id(name: &str) -> AddressId {
         AddressId::derive(&[name.as_bytes()])
@@ -144,7 +136,7 @@ mod tests {
 
     /// A buyer with two addresses, `a` and `b`, and the tag of `b`.
     async fn two_addresses(store: &MemoryAccounts) -> (UserId, IfMatch) {
-        let user = buyer(store).await;
+        let user = registered_user(store, "ann@example.com").await;
         add_address(store, user, address_id("a"), &address("Ann"), false).await.unwrap();
         let b = add_address(store, user, address_id("b"), &address("Bob"), false).await.unwrap();
         (user, IfMatch::parse(b.etag().as_str()).unwrap())
@@ -153,7 +145,7 @@ mod tests {
     #[tokio::test]
     async fn a_change_whose_response_was_lost_is_applied_once() {
         let store = LostAckStore::default();
-        let user = buyer(&store.store).await;
+        let user = registered_user(&store.store, "ann@example.com").await;
         let ids = ["a", "b", "c"].map(address_id);
         for id in ids {
             add_address(&store, user, id, &address("Ann"), false).await.unwrap();

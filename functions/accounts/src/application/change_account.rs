@@ -65,7 +65,7 @@ mod tests {
         adapters::memory::MemoryAccounts,
         application::unregister_user::unregister_user,
         domain::contact::Name,
-        testing::{ConcurrentWriteStore, LostAckStore, registered_buyer},
+        testing::{ConcurrentWriteStore, LostAckStore, registered_buyer, registered_user},
     };
     use rialto_contracts::EventContext;
     use rialto_kernel::{Clock, Phone, SystemClock, UserId};
@@ -149,8 +149,8 @@ mod tests {
     #[tokio::test]
     async fn a_failed_precondition_is_reported_before_a_closed_account() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
-        let id = registered_buyer(&store, "ann@example.com").await.account_id;
-        let AccountId::User(user) = id else { panic!("a buyer") };
+        let user = registered_user(&store, "ann@example.com").await;
+        let id = AccountId::User(user);
         let read = if_match(&store, id).await;
         change_account(&store, id, &name("Ann Roe"), &IfMatch::Absent).await.unwrap();
         unregister_user(&store, user, &EventContext::default(), now).await.unwrap();

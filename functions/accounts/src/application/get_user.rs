@@ -62,16 +62,13 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        testing::{FakeOrders, registered_buyer},
+        testing::{FakeOrders, registered_user},
     };
 
     #[tokio::test]
     async fn an_account_is_returned_without_orders_if_those_are_down() {
         let store = MemoryAccounts::default();
-        let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
-        else {
-            panic!("a buyer")
-        };
+        let user = registered_user(&store, "ann@example.com").await;
         let unavailable = FakeOrders { unavailable: true, ..FakeOrders::default() };
         let (account, recent) = get_user(&store, &unavailable, user, true).await.unwrap();
         assert_eq!(

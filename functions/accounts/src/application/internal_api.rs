@@ -43,7 +43,7 @@ mod tests {
             unregister_user::unregister_user,
         },
         domain::account::AccountPatch,
-        testing::{address, registered_buyer},
+        testing::{address, registered_user},
     };
     use rialto_contracts::EventContext;
     use rialto_kernel::{Clock, IfMatch, SystemClock};
@@ -51,8 +51,8 @@ mod tests {
     #[tokio::test]
     async fn closed_accounts_have_neither_address_nor_email() {
         let store = MemoryAccounts::default();
-        let account = registered_buyer(&store, "Ann@example.com").await.account_id;
-        let AccountId::User(user) = account else { panic!("a buyer") };
+        let user = registered_user(&store, "Ann@example.com").await;
+        let account = AccountId::User(user);
         let id = AddressId::generate(SystemClock.now());
         add_address(&store, user, id, &address("Ann"), false).await.unwrap();
         assert_eq!(find_address(&store, user, id).await.unwrap(), Some(address("Ann")));

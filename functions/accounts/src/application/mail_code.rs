@@ -48,7 +48,8 @@ pub async fn send_reset_code(
 
 fn email_text(code: &ResetCode) -> String {
     format!(
-        "Somebody, probably you, requested a new password.\n\n    {}\n\nThis code is valid once, for 30 minutes. \
+        "A new password was requested for your account. Reset it with this code:\n\n    {}\n\n\
+         The code is valid once, for 30 minutes. \
          If you didn't request it, ignore this email: your password stays unchanged.\n",
         code.formatted()
     )

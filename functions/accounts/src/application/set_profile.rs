@@ -68,16 +68,8 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        testing::{ConcurrentWriteStore, LostAckStore, registered_buyer},
+        testing::{ConcurrentWriteStore, LostAckStore, registered_user},
     };
-    use rialto_kernel::AccountId;
-
-    async fn buyer(store: &MemoryAccounts) -> UserId {
-        match registered_buyer(store, "ann@example.com").await.account_id {
-            AccountId::User(user) => user,
-            other => panic!("{other:?} is no buyer"),
-        }
-    }
 
     fn update(nickname: &str, grade: Option<Grade>, by_supervisor: bool) -> ProfileUpdate {
         let nickname = Nickname::parse(nickname).unwrap();
@@ -92,7 +84,7 @@ mod tests {
     #[tokio::test]
     async fn buyers_set_their_profile_but_not_their_grade() {
         let store = MemoryAccounts::default();
-        let user = buyer(&store).await;
+        let user = registered_user(&store, "ann@example.com").await;
         let set = async |grade, by_supervisor| {
             let update = update("annie", grade, by_supervisor);
             set_profile(&store, user, &update, &IfMatch::Absent).await
@@ -112,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn a_profile_is_set_only_in_the_version_that_was_read() {
         let store = MemoryAccounts::default();
-        let user = buyer(&store).await;
+        let user = registered_user(&store, "ann@example.com").await;
         let read = if_match(&store, user).await;
         set_profile(&store, user, &update("annie", None, false), &read).await.unwrap();
         let refused = set_profile(&store, user, &update("anna", None, false), &read).await;
@@ -127,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn setting_fails_when_the_profile_changes_before_the_write() {
         let store = MemoryAccounts::default();
-        let user = buyer(&store).await;
+        let user = registered_user(&store, "ann@example.com").await;
         let read = if_match(&store, user).await;
         let racing = ConcurrentWriteStore::new(&store, async {
             let other = update("anna", None, false);
@@ -141,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn a_profile_whose_response_was_lost_is_set_once() {
         let store = LostAckStore::default();
-        let user = buyer(&store.store).await;
+        let user = registered_user(&store.store, "ann@example.com").await;
         let read = if_match(&store, user).await;
         let set = set_profile(&store, user, &update("annie", None, false), &read).await.unwrap();
         assert_eq!(set.version, 2);

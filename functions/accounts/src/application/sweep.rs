@@ -107,7 +107,7 @@ mod tests {
         },
         domain::account::Account,
         ports::AddressBookStore,
-        testing::{FakeOrders, address, registered_buyer},
+        testing::{FakeOrders, address, registered_user},
     };
     use rialto_contracts::EventContext;
     use rialto_kernel::{AddressId, Clock, SessionId, SystemClock, UserId};
@@ -119,8 +119,8 @@ mod tests {
     #[tokio::test]
     async fn personal_data_is_erased_once_no_order_is_open() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
-        let id = registered_buyer(&store, "ann@example.com").await.account_id;
-        let AccountId::User(user) = id else { panic!("a buyer") };
+        let user = registered_user(&store, "ann@example.com").await;
+        let id = AccountId::User(user);
         add_address(&store, user, AddressId::generate(now), &address("Ann"), false).await.unwrap();
         unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
 
@@ -198,10 +198,7 @@ mod tests {
     #[tokio::test]
     async fn an_unreadable_account_does_not_block_the_others() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
-        let AccountId::User(user) = registered_buyer(&store, "ann@example.com").await.account_id
-        else {
-            panic!("a buyer")
-        };
+        let user = registered_user(&store, "ann@example.com").await;
         unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
         let store = CorruptItemStore(store, AccountId::User(UserId::derive(&[b"broken"])));
         let swept =
