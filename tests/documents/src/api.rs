@@ -9,7 +9,7 @@ use utoipa::{
     openapi::{
         ContentBuilder, Info, License, OpenApi as Document, Ref, RefOr, ResponseBuilder, Server,
         path::{Operation, ParameterIn, PathItem},
-        schema::Schema,
+        schema::{Schema, Type},
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
         tag::Tag,
     },
@@ -101,15 +101,21 @@ fn complete(operation: &mut Operation, route: &Route) {
     }
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
-        let is_cursor =
-            matches!(parameter.parameter_in, ParameterIn::Query) && parameter.name == "cursor";
-        if let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
-            && is_cursor
-        {
-            schema.min_length = Some(1);
+        let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
+        match (&parameter.parameter_in, parameter.name.as_str()) {
+            (ParameterIn::Query, "cursor") => schema.min_length = Some(1),
+            // A header is never null. The pattern is that of RFC 9110, without control characters.
+            (ParameterIn::Header, "If-Match") => {
+                schema.schema_type = Type::String.into();
+                schema.pattern = Some(IF_MATCH.to_owned());
+            }
+            _ => {}
         }
     }
 }
+
+/// `*`, or a list of entity tags.
+const IF_MATCH: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
 
 /// `orders-place-order` as the document writes it: `ordersPlaceOrder`.
 #[must_use]

@@ -173,26 +173,36 @@ fn entrypoint(function: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The routes on which the header's declaration and the handler's use of it differ.
+fn undeclared_or_unread(header: &str, required: bool, call: &str) -> Vec<String> {
+    let document = document();
+    let differs = operations(&document).into_iter().filter(|(method, path, operation)| {
+        let mut routes = access::ROUTES.iter();
+        let route = routes.find(|route| route.method == *method && route.path == *path).unwrap();
+        let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+        let declared = parameters.any(|parameter| {
+            parameter["in"] == "header"
+                && parameter["name"] == header
+                && parameter["required"] == required
+        });
+        declared != entrypoint(route.function).contains(call)
+    });
+    differs.map(|(method, path, _)| format!("{method} {path}")).collect()
+}
+
 #[test]
 fn routes_that_read_an_idempotency_key_declare_it() {
-    let document = document();
-    let mut found = Vec::new();
-    for (method, path, operation) in operations(&document) {
-        let route = access::ROUTES
-            .iter()
-            .find(|route| route.method == method && route.path == path)
-            .unwrap();
-        let parameters = operation["parameters"].as_array().into_iter().flatten();
-        let declared = parameters
-            .filter(|parameter| parameter["in"] == "header" && parameter["required"] == true)
-            .any(|parameter| parameter["name"] == "Idempotency-Key");
-        if declared != entrypoint(route.function).contains(".idempotency_key()") {
-            found.push(format!("{method} {path}"));
-        }
-    }
     assert_no_violations(
-        found,
+        undeclared_or_unread("Idempotency-Key", true, ".idempotency_key()"),
         "declare the header Idempotency-Key exactly where the handler reads it.",
+    );
+}
+
+#[test]
+fn routes_that_check_a_precondition_declare_if_match() {
+    assert_no_violations(
+        undeclared_or_unread("If-Match", false, ".if_match()"),
+        "declare the header If-Match exactly where the handler reads it.",
     );
 }
 
