@@ -1,46 +1,65 @@
-"""Prints what each function costs: its size, what it does from spawn to its first poll, and its calls to DynamoDB.
+"""Prints what each function costs: its size, its start and its work per call, beside functions with less in them.
 
-Sizes and starts are those of the binaries in target/lambda. Instructions are counted by valgrind (callgrind), which counts the
-same for the same binary, whatever else the machine does; times are the best of several starts. Calls are what functions log
-of an order's run on the emulator that scripts/up started.
+    footprint.py FUNCTIONS BINARIES COMPARISON [FUNCTION…]
 
-    footprint.py TARGET_DIR HELLO_WORLD LOCAL_JSON
+FUNCTIONS   what is deployed: a folder with a bootstrap for each function, for this machine or for arm64
+BINARIES    a folder with the functions and the comparison functions, built for this machine
+COMPARISON  the comparison functions as deployed: a folder with a bootstrap for each, built as FUNCTIONS is
+FUNCTION    functions to measure; all by default
+
+Sizes are those of the bootstraps. Instructions are counted by valgrind (callgrind), which counts the same for the
+same binary whatever else the machine does; times are the best of several starts. The work per call is that of
+invocations 11 to 110.
 """
 
 import gzip
-import http.server
-import io
-import json
-import os
 import re
+import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
-import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
+from stub import Stub
 
 MIB = 1024 * 1024
-BARS = {"unzipped": 5 * MIB, "zipped": 2.3e6, "instructions": 2.0e6, "start": 1.3}
+# The targets of a function: bytes, instructions, and times hello-world's start.
+UNZIPPED = 5.2 * MIB
+ZIPPED = 2.3e6
+START_INSTRUCTIONS = 2.0e6
+START_RATIO = 1.3
+# The target of a warm GET /products/{product_id}: instructions per call.
+WARM_INSTRUCTIONS = 0.6e6
+
+HELLO_WORLD = "hello-world"
+COMPARISON_FUNCTIONS = {
+    HELLO_WORLD: "an echo by lambda_runtime",
+    "read-item": "GET /products/{product_id} by lambda_http and the SDK, with nothing else in it",
+    "read-item-default-config": "the same, configured by aws-config's default chain",
+}
+READ_PRODUCT = "catalog-get-product"
+EVENT = Path(__file__).parents[2] / "events/samples/catalog-get-product.json"
+
 STARTS = 7
+WARM_UP_CALLS = 10
+MEASURED_CALLS = 100
+TIMEOUT_SECONDS = 120
+
+MACHINES = {0x3E: "x86-64", 0xB7: "arm64"}
 
 
-class RuntimeApi(http.server.BaseHTTPRequestHandler):
-    """A Lambda runtime API that never has an event; it tells when a function polls for the first time."""
+@dataclass
+class Size:
+    unzipped: int
+    zipped: int
 
-    polled: threading.Event
 
-    def do_GET(self):
-        RuntimeApi.polled.set()
-        time.sleep(60)
-
-    def log_message(self, *_):
-        pass
+@dataclass
+class Start:
+    instructions: int
+    seconds: float
 
 
 def environment(port: int) -> dict[str, str]:
@@ -54,166 +73,135 @@ def environment(port: int) -> dict[str, str]:
         "AWS_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "RIALTO_STAGE": "local",
         "OUTBOX_DEAD_LETTERS": "http://127.0.0.1/queue",
     }
 
 
-def until_first_poll(command: list[str], port: int) -> tuple[float, str]:
-    """Seconds from spawn to first poll, and what the command said on standard error."""
-    RuntimeApi.polled = threading.Event()
+def run_until_idle(command: list[str], stub: Stub, invocations: int) -> tuple[float, str]:
+    """Runs a function until it polls in vain. Returns the seconds from spawn to then, and its standard error."""
+    stub.reset(invocations)
     started = time.perf_counter()
-    process = subprocess.Popen(command, env=environment(port), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    polled = RuntimeApi.polled.wait(60)
+    process = subprocess.Popen(
+        command,
+        env=environment(stub.port),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    idle = stub.idle.wait(TIMEOUT_SECONDS)
     seconds = time.perf_counter() - started
     process.terminate()
-    said = process.communicate()[1]
-    if not polled:
-        raise SystemExit(f"{command[-1]} didn't poll within a minute:\n{said}")
-    return seconds, said
+    errors = process.communicate()[1]
+    if not idle:
+        raise SystemExit(f"{command[-1]} didn't poll within {TIMEOUT_SECONDS} s:\n{errors}")
+    return seconds, errors
 
 
-def instructions(binary: Path, port: int) -> int:
+def count_instructions(binary: Path, stub: Stub, invocations: int) -> int:
+    """Instructions from spawn until the invocations are answered and the next one is awaited."""
     with tempfile.TemporaryDirectory() as folder:
-        callgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", str(binary)]
-        said = until_first_poll(callgrind, port)[1]
-    return int(re.search(r"Collected : (\d+)", said).group(1))
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", str(binary)]
+        errors = run_until_idle(command, stub, invocations)[1]
+    failures = [body for kind, body in stub.responses if kind == "error" or b'"statusCode":5' in body]
+    if failures or len(stub.responses) != invocations:
+        raise SystemExit(f"{binary} failed: {len(stub.responses)} responses, {failures[:1]}")
+    return int(re.search(r"Collected : (\d+)", errors).group(1))
 
 
-def zipped(data: bytes) -> int:
-    buffer = io.BytesIO()
-    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=9) as file:
-        file.write(data)
-    return buffer.tell()
-
-
-def measure(binary: Path, port: int) -> dict[str, float]:
+def measure_size(binary: Path) -> Size:
     data = binary.read_bytes()
-    start = min(until_first_poll([str(binary)], port)[0] for _ in range(STARTS))
-    return {
-        "unzipped": len(data),
-        "zipped": zipped(data),
-        "instructions": instructions(binary, port),
-        "start": start,
-    }
+    return Size(len(data), len(gzip.compress(data, compresslevel=9)))
 
 
-def print_functions(target: Path, hello: Path) -> None:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.server_address[1]
-    least = measure(hello, port)
+def measure_start(binary: Path, stub: Stub) -> Start:
+    seconds = min(run_until_idle([str(binary)], stub, 0)[0] for _ in range(STARTS))
+    return Start(count_instructions(binary, stub, 0), seconds)
+
+
+def measure_call(binary: Path, stub: Stub) -> float:
+    """Instructions of a warm call."""
+    warm_up = count_instructions(binary, stub, WARM_UP_CALLS)
+    total = count_instructions(binary, stub, WARM_UP_CALLS + MEASURED_CALLS)
+    return (total - warm_up) / MEASURED_CALLS
+
+
+def machine(binary: Path) -> str:
+    """The processor that an ELF file is for."""
+    number = struct.unpack_from("<H", binary.read_bytes()[:20], 18)[0]
+    return MACHINES.get(number, f"ELF machine {number:#x}")
+
+
+def describe_build(functions: list[Path]) -> str:
+    machines = {machine(function) for function in functions}
+    if machines == {"arm64"}:
+        return "the arm64 build that is deployed to AWS (scripts/build --arm64: link-time optimisation)"
+    return (
+        f"the {' and '.join(sorted(machines))} build for emulators, without link-time optimisation;"
+        " scripts/build --arm64 makes the one that counts"
+    )
+
+
+def print_functions(functions: dict[str, Path], comparison: dict[str, Path], binaries: Path) -> None:
+    print(f"Sizes: {describe_build(list(functions.values()))}.")
+    print("Starts: the build for this machine, from spawn to the first poll.\n")
     print(f"{'function':34} {'MiB':>6} {'zip MB':>7} {'M instr.':>9} {'ms':>6} {'x hello':>8}")
-    over = 0
-    for binary in [hello, *sorted(target.glob("*/bootstrap"))]:
-        name = "hello-world" if binary == hello else binary.parent.name
-        figures = least if binary == hello else measure(binary, port)
-        ratio = figures["start"] / least["start"]
+    stub = Stub()
+    hello = measure_start(binaries / HELLO_WORLD, stub)
+    exceeding = 0
+    for name, bootstrap in {**comparison, **functions}.items():
+        size = measure_size(bootstrap)
+        start = hello if name == HELLO_WORLD else measure_start(binaries / name, stub)
+        ratio = start.seconds / hello.seconds
         exceeded = [
-            bar
-            for bar, limit in BARS.items()
-            if (ratio if bar == "start" else figures[bar]) > limit
+            label
+            for label, figure, target in [
+                ("unzipped size", size.unzipped, UNZIPPED),
+                ("zipped size", size.zipped, ZIPPED),
+                ("instructions", start.instructions, START_INSTRUCTIONS),
+                ("start", ratio, START_RATIO),
+            ]
+            if figure > target and name in functions
         ]
-        over += bool(exceeded)
+        exceeding += bool(exceeded)
         print(
-            f"{name:34} {figures['unzipped'] / MIB:6.2f} {figures['zipped'] / 1e6:7.2f} "
-            f"{figures['instructions'] / 1e6:9.2f} {figures['start'] * 1e3:6.1f} {ratio:8.2f}"
-            + (f"   over: {', '.join(exceeded)}" if exceeded else "")
+            f"{name:34} {size.unzipped / MIB:6.2f} {size.zipped / 1e6:7.2f} "
+            f"{start.instructions / 1e6:9.2f} {start.seconds * 1e3:6.1f} {ratio:8.2f}"
+            + (f"   exceeds: {', '.join(exceeded)}" if exceeded else ""),
+            flush=True,
         )
-    print(f"bars: 5 MiB, 2.3 MB zipped, 2.0 M instructions, 1.3 x hello-world; {over} functions over one of them\n")
+    print(
+        f"\ntargets: {UNZIPPED / MIB} MiB, {ZIPPED / 1e6} MB zipped, {START_INSTRUCTIONS / 1e6} M instructions, "
+        f"{START_RATIO} x hello-world; {exceeding} of {len(functions)} functions exceed one of them\n"
+    )
 
 
-class Api:
-    def __init__(self, local: dict):
-        self.local = local
-        self.token = None
-
-    def call(self, method: str, path: str, body=None, key=None):
-        request = urllib.request.Request(self.local["api_url"] + path, method=method)
-        if body is not None:
-            request.add_header("Content-Type", "application/json")
-            request.data = json.dumps(body).encode()
-        if self.token:
-            request.add_header("Authorization", f"Bearer {self.token}")
-        if key:
-            request.add_header("Idempotency-Key", key)
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["data"]
-
-
-def run_an_order(local: dict) -> str:
-    """Reads a product, places an order twice, waits until it is CONFIRMED; returns its id."""
-    api = Api(local)
-    products = api.call("GET", "/products?limit=50")
-    product = next(product for product in products if product["status"] == "SELL")
-    api.call("GET", f"/products/{product['product_id']}")
-    buyer = local["accounts"]["buyers"][0]
-    login = api.call("POST", "/auth/login", {"email": buyer["email"], "password": buyer["password"]})
-    api.token = login["access_token"]
-    body = {
-        "lines": [{"product_id": product["product_id"], "quantity": 1}],
-        "address": {
-            "receiver": "Kim Example",
-            "line1": "1 Harbour Road",
-            "zipcode": "20457",
-            "phone": "+49401234567",
-            "drop_off": "DOOR",
-        },
-        "payment_method": "pm_card_visa",
-    }
-    key = str(uuid.uuid4())
-    order = api.call("POST", f"/users/{buyer['user_id']}/orders", body, key)
-    deadline = time.monotonic() + 60
-    while api.call("GET", f"/orders/{order['order_id']}")["state"] != "CONFIRMED":
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{order['order_id']} wasn't CONFIRMED within a minute")
-        time.sleep(0.1)
-    api.call("POST", f"/users/{buyer['user_id']}/orders", body, key)
-    return order["order_id"]
-
-
-def log_lines(local: dict, since: float):
-    endpoint = local["aws_endpoint"]
-    logs = boto3.client("logs", endpoint_url=endpoint)
-    for service in ["accounts", "catalog", "inventory", "orders", "payments"]:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=f"/rialto/local/{service}", startTime=int(since * 1000)
-        )
-        for page in pages:
-            for event in page["events"]:
-                for line in event["message"].splitlines():
-                    if line.startswith("{"):
-                        yield json.loads(line)
-
-
-CALLS = [
-    ("product read", 1, lambda line, _: line["function"] == "catalog-get-product" and line["message"] == "answered"),
-    ("order placed", 2, lambda line, _: line["function"] == "orders-place-order" and line["message"] == "answered" and line["calls"] == 2),
-    ("a replay", 1, lambda line, _: line["function"] == "orders-place-order" and line["message"] == "answered" and line["calls"] != 2),
-    ("reserve", 1, lambda line, order: line.get("kind") == "OrderPlaced" and line["function"] == "inventory-on-orders" and line.get("correlation_id") == order and "calls" in line),
-    ("pay", 3, lambda line, order: line.get("kind") == "StockReserved" and line["function"] == "payments-on-inventory" and line.get("correlation_id") == order and "calls" in line),
-    ("confirm", 2, lambda line, order: line.get("kind") == "PaymentCaptured" and line["function"] == "orders-on-payments" and line.get("correlation_id") == order and "calls" in line),
-    ("the authorizer", 1, lambda line, _: line["function"] == "accounts-authorizer" and "calls" in line),
-]
-
-
-def print_calls(local: dict) -> None:
-    since = time.time() - 1
-    order = run_an_order(local)
-    lines = list(log_lines(local, since))
-    print(f"{'DynamoDB round trips':34} {'bar':>4} {'seen':>6}")
-    for what, bar, matches in CALLS:
-        seen = sorted({line["calls"] for line in lines if matches(line, order)})
-        text = ", ".join(map(str, seen)) or "none"
-        print(f"{what:34} {bar:4} {text:>6}" + ("" if seen == [bar] else "   differs"))
+def print_calls(binaries: Path) -> None:
+    stub = Stub(EVENT.read_bytes())
+    print(f"{'warm GET /products/{product_id}':34} {'M instr.':>9}")
+    for name in [*COMPARISON_FUNCTIONS, READ_PRODUCT]:
+        instructions = measure_call(binaries / name, stub)
+        exceeds = name == READ_PRODUCT and instructions > WARM_INSTRUCTIONS
+        note = "exceeds the target" if exceeds else COMPARISON_FUNCTIONS.get(name, "")
+        print(f"{name:34} {instructions / 1e6:9.3f}   {note}", flush=True)
+    print(f"\ntarget: {WARM_INSTRUCTIONS / 1e6} M instructions\n")
 
 
 def main() -> None:
-    target, hello, local = map(Path, sys.argv[1:])
-    print_functions(target, hello)
-    print_calls(json.loads(local.read_text()))
+    deployed, binaries, comparison = map(Path, sys.argv[1:4])
+    wanted = sys.argv[4:]
+    functions = {path.parent.name: path for path in sorted(deployed.glob("*/bootstrap"))}
+    if unknown := [name for name in wanted if name not in functions]:
+        raise SystemExit(f"not built: {', '.join(unknown)}")
+    if wanted:
+        functions = {name: functions[name] for name in wanted}
+    print_functions(
+        functions,
+        {name: comparison / name / "bootstrap" for name in COMPARISON_FUNCTIONS},
+        binaries,
+    )
+    print_calls(binaries)
 
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
 main()

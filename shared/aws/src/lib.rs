@@ -7,7 +7,7 @@
 pub mod calls;
 mod config;
 mod functions;
-mod http;
+pub mod http;
 mod mail;
 mod parameters;
 mod secrets;

@@ -2,13 +2,15 @@
 //!
 //! Their SDKs know hundreds: each would be a tenth of a function's size and a fifth of the time that building it takes.
 
-use crate::{SdkConfig, http};
+use crate::{
+    SdkConfig,
+    http::{Connector, TrustedRoots},
+};
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use aws_smithy_http_client::Connector;
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
@@ -89,7 +91,9 @@ impl SignedClient {
         body: &str,
     ) -> Result<SignedResponse, String> {
         let request = self.signed(path, headers, body).await?;
-        let connector = self.connector.get_or_init(|| http::connector(self.read_timeout));
+        let connector = self
+            .connector
+            .get_or_init(|| Connector::new(TrustedRoots::Amazon, Some(self.read_timeout)));
         let answer = connector.call(request).await.map_err(|error| error.to_string())?;
         let status = answer.status().as_u16();
         let function_error = answer.headers().get("x-amz-function-error").map(str::to_owned);

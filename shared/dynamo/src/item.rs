@@ -1,7 +1,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_contracts::Event;
 use rialto_kernel::StoreError;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IntoDeserializer, value::MapDeserializer},
+};
 use std::collections::HashMap;
 
 pub type Item = HashMap<String, AttributeValue>;
@@ -67,7 +70,21 @@ pub fn write_item<T: Serialize>(
 /// # Errors
 /// [`StoreError::Corrupt`] unless the item is a `T`.
 pub fn read_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt(error.to_string()))
+    let attributes = item.into_iter().map(|(name, value)| (name, Attribute(value)));
+    T::deserialize(MapDeserializer::new(attributes))
+        .map_err(|error: serde_dynamo::Error| StoreError::Corrupt(error.to_string()))
+}
+
+/// An attribute that becomes a field. `serde_dynamo` reads the value; for the whole item it would first build a second
+/// map.
+struct Attribute(AttributeValue);
+
+impl<'de> IntoDeserializer<'de, serde_dynamo::Error> for Attribute {
+    type Deserializer = serde_dynamo::Deserializer;
+
+    fn into_deserializer(self) -> Self::Deserializer {
+        serde_dynamo::Deserializer::from_attribute_value(self.0.into())
+    }
 }
 
 /// The outbox attribute's value: one JSON string.

@@ -104,7 +104,8 @@ impl Settings {
         let now = SystemClock.now();
         let known = match known {
             Some(known) if now.since(known.read_at) < age => known,
-            stale => self.reload(setting.name, stale, now).await?,
+            // On the heap: it runs once a minute, and every caller's future would contain it.
+            stale => Box::pin(self.reload(setting.name, stale, now)).await?,
         };
         let Some(value) = known.value else { return default(setting) };
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);

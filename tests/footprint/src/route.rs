@@ -2,7 +2,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use lambda_http::{Body, Error, Request, RequestExt, Response, service_fn};
 use serde_json::Value;
 
-pub async fn serve(client: Client) -> Result<(), Error> {
+pub(crate) async fn serve(client: Client) -> Result<(), Error> {
     lambda_http::run(service_fn(|request| read_item(&client, request))).await
 }
 

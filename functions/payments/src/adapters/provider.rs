@@ -8,18 +8,11 @@ use crate::{
     },
     ports::{Provider, ProviderError},
 };
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider as Tls, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorSettings},
-    orchestrator::HttpRequest,
-};
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::{
     body::SdkBody, byte_stream::ByteStream, error::display::DisplayErrorContext,
 };
+use rialto_aws::http::{Connector, TrustedRoots};
 use rialto_kernel::{
     OrderId, RefundId,
     settings::{PROVIDER_KEY, PROVIDER_URL},
@@ -32,8 +25,6 @@ use std::{
     time::Duration,
 };
 
-/// Until the connection stands.
-const CONNECT_TIME: Duration = Duration::from_secs(1);
 /// For a request as a whole, its answer included.
 const CALL_TIME: Duration = Duration::from_secs(4);
 /// No answer is longer.
@@ -90,7 +81,8 @@ impl HttpProvider {
     async fn answer(&self, call: Call<'_>) -> Result<ProviderResponse, ProviderError> {
         let request = self.request(call).await?;
         let answer = async {
-            let connector = self.connector.get_or_init(connector);
+            let connector =
+                self.connector.get_or_init(|| Connector::new(TrustedRoots::System, None));
             let mut response = connector.call(request).await.map_err(|error| lost(&error))?;
             let status = response.status().as_u16();
             let mut stream = ByteStream::new(response.take_body());
@@ -138,15 +130,6 @@ impl HttpProvider {
         }
         Ok(request)
     }
-}
-
-fn connector() -> Connector {
-    let times = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIME).build();
-    Connector::builder()
-        .tls_provider(Tls::Rustls(CryptoMode::Ring))
-        .connector_settings(times)
-        .sleep_impl(TokioSleep::new())
-        .build()
 }
 
 /// The request may have arrived or not.

@@ -1,23 +1,15 @@
 //! Who hears the simulator's webhooks, over HTTP.
 
 use crate::ports::{DeliveryFailed, WebhookSender};
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::{
-    Connector,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorSettings},
-    orchestrator::HttpRequest,
-};
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::{body::SdkBody, error::display::DisplayErrorContext};
+use rialto_aws::http::{Connector, TrustedRoots};
 use rialto_kernel::signature;
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-const CONNECT_TIME: Duration = Duration::from_secs(1);
 /// Until the answer's head is there.
 const ANSWER_TIME: Duration = Duration::from_secs(8);
 
@@ -49,13 +41,5 @@ impl WebhookSender for HttpListener {
 }
 
 fn connector() -> Connector {
-    let times = HttpConnectorSettings::builder()
-        .connect_timeout(CONNECT_TIME)
-        .read_timeout(ANSWER_TIME)
-        .build();
-    Connector::builder()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .connector_settings(times)
-        .sleep_impl(TokioSleep::new())
-        .build()
+    Connector::new(TrustedRoots::System, Some(ANSWER_TIME))
 }
