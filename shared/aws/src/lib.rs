@@ -12,6 +12,7 @@ mod mail;
 mod parameters;
 mod secrets;
 mod signed;
+pub mod signing;
 mod stage;
 
 pub use aws_types::SdkConfig;

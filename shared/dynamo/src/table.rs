@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::{
     error::SdkError,
     types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
-use rialto_aws::{SdkConfig, Stage, calls::CountCalls};
+use rialto_aws::{SdkConfig, Stage, calls::CountCalls, signing::JsonServiceAuth};
 use rialto_kernel::{StoreError, Write};
 use std::{collections::HashMap, time::Duration};
 
@@ -36,7 +36,10 @@ impl Table {
 
     #[must_use]
     pub fn named(aws: &SdkConfig, name: String) -> Self {
-        let config = with_contention_retries(config::Builder::from(aws).interceptor(CountCalls));
+        let config = config::Builder::from(aws)
+            .interceptor(CountCalls)
+            .push_auth_scheme(JsonServiceAuth::new("dynamodb"));
+        let config = with_contention_retries(config);
         Self { client: Client::from_conf(config.build()), name }
     }
 
