@@ -26,6 +26,8 @@ use rialto_kernel::{
 };
 use std::sync::Mutex;
 
+pub(crate) use rialto_testkit::fixtures::address;
+
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// Hashes by writing `hash of` before the password.
@@ -72,19 +74,6 @@ pub(crate) async fn registered_user(store: &impl AccountRegistrar, email: &str) 
     match registered_buyer(store, email).await.account_id {
         AccountId::User(user) => user,
         other => panic!("{other} is no buyer"),
-    }
-}
-
-pub(crate) fn address(receiver: &str) -> rialto_kernel::Address {
-    use rialto_kernel::{Address, DropOff, Phone, Text};
-    Address {
-        receiver: Text::parse(receiver).unwrap(),
-        line1: Text::parse("7 Nowhere Lane").unwrap(),
-        line2: None,
-        zipcode: Text::parse("98765").unwrap(),
-        phone: Phone::parse("+4915550100").unwrap(),
-        drop_off: DropOff::Door,
-        note: None,
     }
 }
 

@@ -6,6 +6,7 @@
     reason = "a test that can't be set up should fail loudly"
 )]
 
+pub mod fixtures;
 pub mod generated;
 pub mod http;
 mod template;

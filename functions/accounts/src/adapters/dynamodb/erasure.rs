@@ -18,10 +18,10 @@ impl AccountCloser for DynamoAccounts {
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        due_at: Timestamp,
+        erasure_check_at: Timestamp,
     ) -> Result<Write, StoreError> {
         let mut set = changed_attributes(account)?;
-        set.extend(ERASURE_INDEX.attributes(account.account_id, due_at));
+        set.extend(ERASURE_INDEX.attributes(account.account_id, erasure_check_at));
         let mut remove = Vec::new();
         if events.is_empty() {
             remove.push(OUTBOX);

@@ -8,12 +8,12 @@ use crate::{
 use rialto_dynamo::{CountOutcome, Key};
 use rialto_kernel::{StoreError, Timestamp, Write};
 
-fn counter_key(limit_key: &RateLimitKey) -> Key {
-    let partition = match &limit_key.subject {
+fn counter_key(key: &RateLimitKey) -> Key {
+    let partition = match &key.subject {
         RateLimitSubject::Email(email) => format!("EMAIL#{email}"),
         RateLimitSubject::IpAddress(address) => format!("ADDRESS#{address}"),
     };
-    let action = match limit_key.action {
+    let action = match key.action {
         LimitedAction::VerifyPassword => "PASSWORD",
         LimitedAction::RequestResetCode => "MAIL-CODE",
         LimitedAction::VerifyResetCode => "CODE",
@@ -24,27 +24,23 @@ fn counter_key(limit_key: &RateLimitKey) -> Key {
 impl RateLimiter for DynamoAccounts {
     async fn acquire(
         &self,
-        limit_key: &RateLimitKey,
+        key: &RateLimitKey,
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
-        Ok(
-            match self
-                .table
-                .count(&counter_key(limit_key), limit_key.limit(), RATE_LIMIT_WINDOW, now)
-                .await?
-            {
-                CountOutcome::Done => RateLimitDecision::Allowed,
-                CountOutcome::LimitReached { until } => RateLimitDecision::Denied { until },
-            },
-        )
+        let counter = counter_key(key);
+        let outcome = self.table.count(&counter, key.limit(), RATE_LIMIT_WINDOW, now).await?;
+        Ok(match outcome {
+            CountOutcome::Done => RateLimitDecision::Allowed,
+            CountOutcome::LimitReached { until } => RateLimitDecision::Denied { until },
+        })
     }
 
-    async fn refund(&self, limit_key: &RateLimitKey) -> Result<(), StoreError> {
-        self.table.decrement(&counter_key(limit_key)).await
+    async fn refund(&self, key: &RateLimitKey) -> Result<(), StoreError> {
+        self.table.decrement(&counter_key(key)).await
     }
 
-    async fn clear(&self, limit_key: &RateLimitKey) -> Result<(), StoreError> {
-        match self.table.delete(&counter_key(limit_key), None).await? {
+    async fn clear(&self, key: &RateLimitKey) -> Result<(), StoreError> {
+        match self.table.delete(&counter_key(key), None).await? {
             Write::Done | Write::Conflict(()) => Ok(()),
         }
     }

@@ -14,7 +14,7 @@ impl AccountCloser for MemoryAccounts {
         account: &Account,
         credential: &Credential,
         events: &[Event],
-        due_at: Timestamp,
+        erasure_check_at: Timestamp,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let email = credential.email.key();
@@ -23,7 +23,7 @@ impl AccountCloser for MemoryAccounts {
             return Ok(Write::Conflict(()));
         }
         state.credentials.remove(&email);
-        state.due.insert(account.account_id, due_at);
+        state.due.insert(account.account_id, erasure_check_at);
         state.published_events.extend_from_slice(events);
         Ok(Write::Done)
     }

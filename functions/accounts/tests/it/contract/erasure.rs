@@ -1,4 +1,4 @@
-use super::{Store, contract, hash, lists::address, now, registered, session, user_since};
+use super::{Store, contract, hash, now, registered, session, user_since};
 use futures_util::future::join_all;
 use rialto_accounts::{
     SERVICE,
@@ -17,6 +17,7 @@ use rialto_accounts::{
 use rialto_contracts::{Event, EventContext};
 use rialto_dynamo::{Key, OUTBOX};
 use rialto_kernel::{AccountId, AddressId, Timestamp, Write};
+use rialto_testkit::fixtures::address;
 use std::time::Duration;
 
 contract! {

@@ -17,9 +17,8 @@ use rialto_accounts::{
 };
 use rialto_aws::calls::count_requests;
 use rialto_contracts::EventContext;
-use rialto_kernel::{
-    AccountId, Address, AddressId, DropOff, IfMatch, Phone, Role, Text, Timestamp, UserId, Write,
-};
+use rialto_kernel::{AccountId, AddressId, IfMatch, Role, Timestamp, UserId, Write};
+use rialto_testkit::fixtures::address;
 
 contract! {
     accounts_are_listed_newest_first_across_days,
@@ -129,18 +128,6 @@ async fn a_profile_replaces_only_its_previous_version(store: impl Store) {
     assert_eq!(store.profile(user).await, Ok(Some(second)));
     let unknown = Profile { version: 2, ..Profile::initial(UserId::derive(&[b"unknown"])) };
     assert_eq!(store.save_profile(&unknown).await, Ok(Write::Conflict(())));
-}
-
-pub(super) fn address(receiver: &str) -> Address {
-    Address {
-        receiver: Text::parse(receiver).unwrap(),
-        line1: Text::parse("7 Nowhere Lane").unwrap(),
-        line2: None,
-        zipcode: Text::parse("98765").unwrap(),
-        phone: Phone::parse("+4915550100").unwrap(),
-        drop_off: DropOff::Door,
-        note: Some(Text::parse("behind the door").unwrap()),
-    }
 }
 
 async fn concurrent_adds_cannot_exceed_the_address_limit(store: impl Store) {
