@@ -109,7 +109,7 @@ mod tests {
         let failure = check(fee, "lots").unwrap_err().to_string();
         assert_eq!(
             failure,
-            "orders/shipping-fee is not a whole number.\n  It takes 0 to 1000000 minor units."
+            "orders/shipping-fee must be a whole number.\n  It takes 0 to 1000000 minor units."
         );
         assert!(check(setting("payments/provider-key").unwrap(), "").is_err());
     }

@@ -1,4 +1,4 @@
-//! Waiting out contention: a table that throttles, or an item that a transaction is under way on.
+//! Retries for throttling and transaction conflicts.
 
 use aws_sdk_dynamodb::{
     config::{Builder, interceptors::InterceptorContext, retry::RetryConfig},
@@ -10,25 +10,25 @@ use aws_sdk_dynamodb::{
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use std::time::Duration;
 
-/// How often a request is sent before it is left to its caller. A table that refuses every second one then lets 255 of 256
-/// through.
-const ATTEMPTS: u32 = 8;
-/// The first pause at most, doubled with each attempt. Each is as long as chance has it.
+/// The attempts of a request. If the table refuses every second one, 255 of 256 requests succeed.
+const MAX_ATTEMPTS: u32 = 8;
+/// The upper limit of the first pause, doubled with each attempt. Pauses are random.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A client so configured sends again what met contention, after pauses that are about a second in all.
+/// Configures a client to repeat requests that met contention, with pauses of about a second in total.
 pub(crate) fn with_contention_retries(config: Builder) -> Builder {
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS);
     let retries = retries.with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
     config.retry_config(retries).retry_classifier(ContentionClassifier)
 }
 
-/// A single write that met a transaction did nothing and may be sent again; the SDK itself doesn't know.
+/// Classifies a single write's conflict with a transaction as retryable: it changed nothing. The SDK
+/// doesn't retry it by itself.
 #[derive(Debug)]
 struct ContentionClassifier;
 
-const TRANSACTION_CONFLICT: &str = "TransactionConflictException";
+pub(crate) const TRANSACTION_CONFLICT: &str = "TransactionConflictException";
 
 impl ClassifyRetry for ContentionClassifier {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
@@ -48,7 +48,7 @@ impl ClassifyRetry for ContentionClassifier {
     }
 
     fn name(&self) -> &'static str {
-        "Collision"
+        "ContentionClassifier"
     }
 }
 
@@ -66,13 +66,13 @@ mod tests {
     const THROTTLED: &str =
         "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
 
-    /// A table that refuses so many requests by this error before it takes one, and how many it has had.
-    fn busy(refusals: u32, error: &'static str) -> (Table, Arc<AtomicU32>) {
+    /// A table that rejects the first requests with `error`, and the number of requests it got.
+    fn busy(rejections: u32, error: &'static str) -> (Table, Arc<AtomicU32>) {
         let requests = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&requests);
         let endpoint = serve(move |_| {
-            let refused = count.fetch_add(1, Ordering::Relaxed) < refusals;
-            Some(match refused {
+            let rejected = count.fetch_add(1, Ordering::Relaxed) < rejections;
+            Some(match rejected {
                 true => {
                     StubResponse::new(400, format!(r#"{{"__type":"{error}","message":"busy"}}"#))
                 }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_meets_a_transaction_is_sent_until_it_is_taken() {
+    async fn writes_are_retried_after_transaction_conflicts() {
         let (table, requests) = busy(5, CONFLICT);
         let put = table.put(Item::new(), Precondition::Absent).await;
         assert_eq!(put.unwrap(), Write::Done);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_throttled_read_or_write_is_sent_until_it_is_taken() {
+    async fn throttled_requests_are_retried() {
         let (table, _) = busy(5, THROTTLED);
         assert_eq!(table.get(&Key::new("A#1", "A")).await.unwrap(), None);
         let (table, _) = busy(5, THROTTLED);
@@ -106,10 +106,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn contention_that_lasts_is_left_to_the_caller() {
+    async fn lasting_contention_is_reported_as_contended() {
         let (table, requests) = busy(u32::MAX, CONFLICT);
         let put = table.put(Item::new(), Precondition::Absent).await;
-        assert!(matches!(put, Err(StoreError::Unavailable(_))), "{put:?}");
-        assert_eq!(requests.load(Ordering::Relaxed), super::ATTEMPTS);
+        assert_eq!(put, Err(StoreError::Contended));
+        assert_eq!(requests.load(Ordering::Relaxed), super::MAX_ATTEMPTS);
     }
 }

@@ -1,4 +1,4 @@
-//! Counting up to a limit in windows of time, by single conditional updates: as many as count at once can't get past it.
+//! Fixed-window rate limiting with conditional updates; concurrent callers can't exceed the limit.
 
 use crate::{
     item::{Item, Key, number},
@@ -12,25 +12,26 @@ use aws_sdk_dynamodb::{
 use rialto_kernel::{StoreError, Timestamp, Write};
 use std::time::Duration;
 
-/// What became of counting one more.
+/// The outcome of counting one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountOutcome {
     Done,
-    /// As many as the limit are counted already.
+    /// The limit of the window is reached.
     LimitReached {
         until: Timestamp,
     },
 }
 
-/// How often counting is tried while others begin windows at the same moment.
+/// A conflict means that a concurrent caller opened a window, which takes place once a window: two
+/// attempts are nearly always enough.
 const MAX_ATTEMPTS: u32 = 4;
 
 impl Table {
-    /// Counts one more under `key` in the window that goes on at `now`, or in a new one. The table forgets the count when its
-    /// window is over.
+    /// Counts one more under `key` in the current window, or opens a new one. The table deletes the
+    /// counter after its window.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was counted.
+    /// [`StoreError`] when it isn't known whether it was counted.
     pub async fn count(
         &self,
         key: &Key,
@@ -42,12 +43,13 @@ impl Table {
             let within = "SET #count = #count + :one";
             let values =
                 [(":one", number(1)), (":now", number(now.millis())), (":limit", number(limit))];
-            let old =
-                match self.counting(key, within, "#ends > :now AND #count < :limit", values).await?
-                {
-                    Write::Done => return Ok(CountOutcome::Done),
-                    Write::Conflict(old) => old,
-                };
+            let old = match self
+                .update_counter(key, within, "#ends > :now AND #count < :limit", values)
+                .await?
+            {
+                Write::Done => return Ok(CountOutcome::Done),
+                Write::Conflict(old) => old,
+            };
             let ends = old.get("window_ends").and_then(|value| value.as_n().ok()?.parse().ok());
             if let Some(until) = ends.map(Timestamp::from_millis).filter(|until| *until > now) {
                 return Ok(CountOutcome::LimitReached { until });
@@ -61,25 +63,28 @@ impl Table {
                 (":ttl", number(ends.seconds() + 60)),
             ];
             let over = "attribute_not_exists(pk) OR #ends <= :now";
-            if let Write::Done = self.counting(key, anew, over, values).await? {
+            if let Write::Done = self.update_counter(key, anew, over, values).await? {
                 return Ok(CountOutcome::Done);
             }
         }
-        Err(StoreError::Unavailable("others count at the same moment".to_owned()))
+        Err(StoreError::Contended)
     }
 
-    /// Counts one less, if any is counted.
+    /// Counts one less, unless the count is zero.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was.
+    /// [`StoreError`] when it isn't known whether it was.
     pub async fn decrement(&self, key: &Key) -> Result<(), StoreError> {
         let values = [(":one", number(1)), (":none", number(0))];
-        match self.counting(key, "SET #count = #count - :one", "#count > :none", values).await? {
+        match self
+            .update_counter(key, "SET #count = #count - :one", "#count > :none", values)
+            .await?
+        {
             Write::Done | Write::Conflict(_) => Ok(()),
         }
     }
 
-    async fn counting<const N: usize>(
+    async fn update_counter<const N: usize>(
         &self,
         key: &Key,
         update: &str,

@@ -1,4 +1,4 @@
-//! Taking items away.
+//! Deleting items.
 
 use crate::{
     item::Key,
@@ -11,10 +11,10 @@ use aws_sdk_dynamodb::{
 use rialto_kernel::{StoreError, Write};
 
 impl Table {
-    /// Takes an item away if there is one and the table holds what is expected; [`Write::Conflict`] otherwise.
+    /// Deletes an item; [`Write::Conflict`] if it doesn't exist or `expect` isn't met.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether the item is gone.
+    /// [`StoreError`] when it isn't known whether the item was deleted.
     pub async fn delete(
         &self,
         key: &Key,
@@ -36,10 +36,10 @@ impl Table {
         }
     }
 
-    /// A deletion as a part of a transaction.
+    /// A conditional delete as a part of a transaction.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the request can't be put together.
+    /// [`StoreError::Corrupt`] if the request can't be built.
     pub fn transact_delete(
         &self,
         key: &Key,

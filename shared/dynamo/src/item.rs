@@ -1,3 +1,5 @@
+//! Items and their keys.
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_contracts::Event;
 use rialto_kernel::StoreError;
@@ -9,8 +11,8 @@ use std::collections::HashMap;
 
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The attribute that carries the events of an item's last change. The relay publishes what it finds there; a write
-/// that announces nothing leaves it out.
+/// The attribute with the events of an item's last change, which the relay publishes. Writes without
+/// events leave it out.
 pub const OUTBOX: &str = "outbox";
 
 /// An item's primary key.
@@ -49,7 +51,7 @@ pub fn item_key(item: &Item) -> Result<Key, StoreError> {
     Ok(Key { pk: part("pk")?, sk: part("sk")? })
 }
 
-/// `record` as an item under `key`, with the events that the write announces.
+/// `record` as an item under `key`, with the events of the write in its outbox.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] if the record can't be written as an item.
@@ -87,7 +89,7 @@ impl<'de> IntoDeserializer<'de, serde_dynamo::Error> for Attribute {
     }
 }
 
-/// The outbox attribute's value: one JSON string.
+/// The value of the outbox attribute: the events as one JSON string.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] if an event can't be written as JSON.

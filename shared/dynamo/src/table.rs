@@ -1,8 +1,10 @@
-use crate::contention::with_contention_retries;
+//! A table: reads and conditional writes of single items.
+
+use crate::contention::{TRANSACTION_CONFLICT, with_contention_retries};
 use crate::item::{Item, Key, item_key, number};
 use aws_sdk_dynamodb::{
     Client, config,
-    error::SdkError,
+    error::{ProvideErrorMetadata, SdkError},
     types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
 use rialto_aws::{SdkConfig, Stage, calls::CountCalls, signing::JsonServiceAuth};
@@ -16,14 +18,14 @@ pub struct Table {
     pub name: String,
 }
 
-/// What a write expects to find.
+/// The condition of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// No item with this key.
+    /// No item has this key.
     Absent,
-    /// The item at this `version`.
+    /// The item has this `version`.
     Version(u64),
-    /// No item, or one of a lower `version`: a copy of something whose owner counts the versions.
+    /// There is no item, or one with a lower `version`: for copies of what another service owns.
     Older(u64),
 }
 
@@ -54,8 +56,8 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// The items with these keys as they are now, those that exist, in no order. 100 at most in one request; keys that
-    /// the table left for later are asked for again.
+    /// The current items with these keys, those that exist. Requests hold 100 keys at most; keys that the
+    /// table leaves unprocessed are requested again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read.
@@ -92,7 +94,7 @@ impl Table {
     /// Writes an item if the table holds what the write expects.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether the item was written.
+    /// [`StoreError`] when it isn't known whether the item was written.
     pub async fn put(&self, item: Item, expect: Precondition) -> Result<Write<Item>, StoreError> {
         let mut request = self
             .client
@@ -124,7 +126,7 @@ impl Table {
     /// Sets attributes of an item and removes others, if the table holds what the write expects.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether the item was written.
+    /// [`StoreError`] when it isn't known whether the item was written.
     pub async fn update(
         &self,
         key: &Key,
@@ -154,7 +156,7 @@ impl Table {
     }
 }
 
-/// What an update sets, removes and expects, in DynamoDB's words.
+/// The expressions of an update.
 pub(crate) struct Changes {
     pub(crate) expression: String,
     pub(crate) names: HashMap<String, String>,
@@ -187,7 +189,7 @@ impl Changes {
 }
 
 impl Precondition {
-    /// The condition in DynamoDB's words; its values are in [`Expect::values`].
+    /// The condition expression; [`Precondition::values`] has its values.
     #[must_use]
     pub const fn condition(self) -> &'static str {
         match self {
@@ -208,13 +210,17 @@ impl Precondition {
     }
 }
 
-/// What the SDK couldn't do, with its causes, for the log. Not the SDK's own text for that: it shows whole answers, and those
-/// of refused writes carry items.
+/// An SDK error with its sources, for the log. The SDK's own debug text isn't used: it shows complete
+/// responses, and those of rejected writes contain items. A conflict with a transaction wrote nothing,
+/// and is told apart from an outage.
 pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StoreError
 where
-    E: std::error::Error + 'static,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
     R: std::fmt::Debug,
 {
+    if error.code() == Some(TRANSACTION_CONFLICT) {
+        return StoreError::Contended;
+    }
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

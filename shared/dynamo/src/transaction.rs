@@ -1,4 +1,4 @@
-//! Several items in one write.
+//! Transactions: writes of several items, all or none.
 
 use crate::{
     item::{Item, Key},
@@ -13,14 +13,15 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rialto_kernel::{StoreError, Write};
 use std::time::Duration;
 
-/// How often a transaction that collides with others is tried before it is left to its caller.
+/// The attempts of a transaction that collides with others: about two seconds with the pauses.
 const MAX_ATTEMPTS: u32 = 8;
 
 impl Table {
-    /// A conditional put as a part of a transaction. Refused, it tells what is there, as [`Table::put`] does.
+    /// A conditional put as a part of a transaction. A conflict carries the stored item, as for
+    /// [`Table::put`].
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the request can't be put together.
+    /// [`StoreError::Corrupt`] if the request can't be built.
     pub fn transact_put(
         &self,
         item: Item,
@@ -40,7 +41,7 @@ impl Table {
     /// A conditional update as a part of a transaction; see [`Table::update`].
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the request can't be put together.
+    /// [`StoreError::Corrupt`] if the request can't be built.
     pub fn transact_update(
         &self,
         key: &Key,
@@ -59,10 +60,10 @@ impl Table {
         Ok(TransactWriteItem::builder().update(update.build().map_err(incomplete)?).build())
     }
 
-    /// A part of a transaction that only looks: the whole is refused unless the table holds what is expected.
+    /// A condition as a part of a transaction, without a write.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the request can't be put together.
+    /// [`StoreError::Corrupt`] if the request can't be built.
     pub fn transact_check(
         &self,
         key: &Key,
@@ -78,20 +79,23 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
-    /// Writes all or nothing. A conflict has one entry a write, in order: the item that is there (empty if none is, or if it
-    /// isn't returned) where the condition failed, and none where it held. Contention is waited out with jitter, for two seconds or so; an attempt that is still under way is
-    /// asked about again under its own token, so that it can't collide with itself.
+    /// Writes all items or none. A conflict has one entry per write, in order: the stored item where the
+    /// condition failed (empty if there is none, or if it isn't returned), and `None` where it held.
+    ///
+    /// Collisions are retried with jitter. An attempt that is still in progress is repeated with its own
+    /// token, so that it can't collide with itself.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] while the contention lasts, or when it isn't known whether the write happened.
+    /// [`StoreError::Contended`] after the last collision; [`StoreError::Unavailable`] when it isn't known
+    /// whether the items were written.
     pub async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
     ) -> Result<Write<Vec<Option<Item>>>, StoreError> {
-        let mut tries = 0;
+        let mut attempt = 0;
         let mut token = new_token()?;
         loop {
-            tries += 1;
+            attempt += 1;
             let request =
                 self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             let request = request.client_request_token(&token);
@@ -101,18 +105,17 @@ impl Table {
             };
             match cancelled(&error) {
                 Cancelled::ByConditions(refusals) => return Ok(Write::Conflict(refusals)),
-                Cancelled::ByContention if tries < MAX_ATTEMPTS => token = new_token()?,
-                Cancelled::NotYet if tries < MAX_ATTEMPTS => {}
-                Cancelled::ByContention | Cancelled::NotYet | Cancelled::Otherwise => {
-                    return Err(unavailable(&error));
-                }
+                Cancelled::ByContention if attempt < MAX_ATTEMPTS => token = new_token()?,
+                Cancelled::InProgress if attempt < MAX_ATTEMPTS => {}
+                Cancelled::ByContention => return Err(StoreError::Contended),
+                Cancelled::InProgress | Cancelled::Otherwise => return Err(unavailable(&error)),
             }
-            tokio::time::sleep(jitter(tries)).await;
+            tokio::time::sleep(jitter(attempt)).await;
         }
     }
 }
 
-/// What DynamoDB knows an attempt by.
+/// The idempotency token of an attempt.
 fn new_token() -> Result<String, StoreError> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -126,8 +129,8 @@ fn incomplete(error: BuildError) -> StoreError {
 enum Cancelled {
     ByConditions(Vec<Option<Item>>),
     ByContention,
-    /// It is still under way.
-    NotYet,
+    /// The same attempt is still in progress.
+    InProgress,
     Otherwise,
 }
 
@@ -137,11 +140,11 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>) -> Cancelled {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => {
             cancelled.cancellation_reasons()
         }
-        TransactWriteItemsError::TransactionInProgressException(_) => return Cancelled::NotYet,
+        TransactWriteItemsError::TransactionInProgressException(_) => return Cancelled::InProgress,
         _ => return Cancelled::Otherwise,
     };
     let codes: Vec<&str> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
-    // A collision beside a failed condition says nothing final about the items that collided.
+    // Next to a collision, a failed condition isn't final for the items that collided.
     let contended = codes.iter().any(|code| {
         matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
     });
@@ -158,12 +161,12 @@ fn cancelled(error: &SdkError<TransactWriteItemsError>) -> Cancelled {
     Cancelled::ByConditions(refusals.collect())
 }
 
-/// 5 to 15 milliseconds, doubled with each try.
-fn jitter(tries: u32) -> Duration {
+/// 5 to 15 milliseconds, doubled with each attempt.
+fn jitter(attempt: u32) -> Duration {
     let nanos = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| u64::from(since.subsec_nanos()));
-    Duration::from_micros((5_000 + nanos % 10_000) << tries.min(6))
+    Duration::from_micros((5_000 + nanos % 10_000) << attempt.min(6))
 }
 
 #[cfg(test)]
@@ -177,14 +180,13 @@ mod tests {
 
     const PREFIX: &str = "com.amazonaws.dynamodb.v20120810#";
 
-    /// A table that refuses one transaction after the other by these errors, and then takes them; and the tokens that it was
-    /// sent.
-    fn refusing(errors: Vec<Value>) -> (Table, Arc<Mutex<Vec<String>>>) {
+    /// A table that rejects the first transactions with `errors` and accepts the next, and the tokens it got.
+    fn rejecting(errors: Vec<Value>) -> (Table, Arc<Mutex<Vec<String>>>) {
         let tokens = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::clone(&tokens);
-        let endpoint = serve(move |asked| {
+        let endpoint = serve(move |request| {
             let mut sent = sent.lock().unwrap();
-            let body: Value = serde_json::from_str(&asked.body).unwrap();
+            let body: Value = serde_json::from_str(&request.body).unwrap();
             sent.push(body["ClientRequestToken"].as_str().unwrap().to_owned());
             Some(match errors.get(sent.len() - 1) {
                 Some(error) => StubResponse::new(400, error.to_string()),
@@ -207,10 +209,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_still_under_way_is_asked_about_under_its_own_token() {
+    async fn attempts_in_progress_are_repeated_with_their_token() {
         // More often than the SDK itself sends it.
-        let under_way = json!({"__type": format!("{PREFIX}TransactionInProgressException"), "Message": "not yet"});
-        let (table, tokens) = refusing(vec![under_way; 9]);
+        let in_progress = json!({"__type": format!("{PREFIX}TransactionInProgressException"), "Message": "not yet"});
+        let (table, tokens) = rejecting(vec![in_progress; 9]);
         assert_eq!(transacted(&table).await, Ok(Write::Done));
         let tokens = tokens.lock().unwrap();
         assert_eq!(tokens.len(), 10);
@@ -218,19 +220,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_collision_is_another_attempt_next_time() {
-        let (table, tokens) = refusing(vec![cancelled_by(&["TransactionConflict"])]);
+    async fn attempts_after_a_collision_have_a_new_token() {
+        let (table, tokens) = rejecting(vec![cancelled_by(&["TransactionConflict"])]);
         assert_eq!(transacted(&table).await, Ok(Write::Done));
         let tokens = tokens.lock().unwrap();
         assert_ne!(tokens[0], tokens[1]);
     }
 
     #[tokio::test]
-    async fn no_item_gets_into_what_is_logged() {
+    async fn lasting_collisions_are_reported_as_contended() {
         let busy = cancelled_by(&["TransactionConflict", "ConditionalCheckFailed"]);
-        let (table, _) = refusing(vec![busy; MAX_ATTEMPTS as usize]);
+        let (table, tokens) = rejecting(vec![busy; MAX_ATTEMPTS as usize]);
+        assert_eq!(transacted(&table).await, Err(StoreError::Contended));
+        assert_eq!(tokens.lock().unwrap().len(), MAX_ATTEMPTS as usize);
+    }
+
+    #[tokio::test]
+    async fn errors_do_not_contain_items() {
+        let (table, _) = rejecting(vec![cancelled_by(&["ValidationError"]); 3]);
         let Err(StoreError::Unavailable(text)) = transacted(&table).await else {
-            panic!("it was taken")
+            panic!("the transaction succeeded")
         };
         assert!(text.contains("TransactionCanceledException"), "{text}");
         assert!(!text.contains("Harbour"), "{text}");

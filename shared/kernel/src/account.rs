@@ -11,7 +11,7 @@ pub enum AccountId {
 }
 
 impl AccountId {
-    /// The account of this role with this id, if the id is one of that role's.
+    /// Parses the id of an account of `role`; `None` if it isn't one.
     #[must_use]
     pub fn parse(role: Role, id: &str) -> Option<Self> {
         match role {
@@ -81,7 +81,7 @@ mod tests {
     use crate::Timestamp;
 
     #[test]
-    fn an_accounts_id_tells_its_role() {
+    fn an_account_id_has_its_role() {
         let now = Timestamp::from_millis(1);
         for (id, role) in [
             (AccountId::User(UserId::generate(now)), Role::User),

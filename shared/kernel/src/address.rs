@@ -4,7 +4,7 @@ use crate::{Phone, Text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Where a parcel goes, and to whom. Personal: it is neither printed nor put on the bus.
+/// A shipping address with its receiver. Personal data: never printed and never published on the bus.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub receiver: Text<1, 80>,
@@ -34,7 +34,7 @@ pub enum DropOff {
     Etc,
 }
 
-/// Why a text names no place to leave a parcel.
+/// The text isn't a drop-off place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be DOOR, SELF, OFFICE, POST or ETC")]
 pub struct DropOffError;

@@ -2,7 +2,7 @@
 
 use ring::digest::{Context, SHA256};
 
-/// The whole digest.
+/// The digest of `parts`.
 #[must_use]
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
@@ -15,7 +15,7 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
-/// The first 128 bits, as ids are made of.
+/// The first 128 bits of the digest, for ids.
 #[must_use]
 pub fn sha256_128(parts: &[&[u8]]) -> u128 {
     let full = sha256(parts);
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_kept_apart() {
+    fn the_boundaries_of_parts_count() {
         assert_ne!(sha256(&[b"ab", b"c"]), sha256(&[b"a", b"bc"]));
     }
 

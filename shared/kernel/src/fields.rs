@@ -1,18 +1,18 @@
-//! Collects what is wrong with a request, so that an answer can name every bad field at once.
+//! Collects the validation errors of a request, so that one response names every bad field.
 
 use std::fmt::Display;
 
-/// One bad field: where it is (`lines[2].quantity`) and what is wrong with it.
+/// The validation error of one field.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct FieldError {
-    /// Where in the request, such as `lines[2].quantity`.
+    /// The field's path in the request, such as `lines[2].quantity`.
     pub field: String,
     pub message: String,
 }
 
 /// A request with at least one bad field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the request has bad fields")]
+#[error("the request has invalid fields")]
 pub struct Invalid(pub Vec<FieldError>);
 
 impl Invalid {
@@ -22,12 +22,12 @@ impl Invalid {
     }
 }
 
-/// The bad fields found so far.
+/// Validates the fields of a request one by one.
 #[derive(Debug, Default)]
 pub struct Fields(Vec<FieldError>);
 
 impl Fields {
-    /// The value, or nothing and a note of what is wrong.
+    /// The parsed value; `None` if it is invalid, which is recorded.
     pub fn field<T, E: Display>(
         &mut self,
         field: impl Into<String>,
@@ -47,9 +47,9 @@ impl Fields {
     }
 
     /// # Errors
-    /// [`Invalid`] with every bad field. `whole` is `None` only after one was noted.
-    pub fn build<T>(self, whole: Option<T>) -> Result<T, Invalid> {
-        match whole {
+    /// [`Invalid`] with every recorded error. `value` is `None` only if there is one.
+    pub fn build<T>(self, value: Option<T>) -> Result<T, Invalid> {
+        match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(Invalid(self.0)),
         }

@@ -1,14 +1,14 @@
 //! Typed ids: a prefix, an underscore and 26 characters of Crockford's base 32, in lower case.
 //!
-//! A generated id begins with its time in milliseconds, so ids sort by age. A derived id (an order's, a
-//! payment's) is a digest of what it is derived from and sorts by nothing.
+//! A generated id starts with its time in milliseconds, so generated ids sort by age. A derived id (such
+//! as an order's or a payment's) is a digest of its source, and its order means nothing.
 
 use crate::{digest::sha256_128, time::Timestamp};
 use ulid::Ulid;
 
-/// Why a text is not an id.
+/// The text isn't an id of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not an id of the form {prefix}_ and 26 letters and digits")]
+#[error("must be {prefix}_ followed by 26 letters and digits")]
 pub struct IdError {
     prefix: &'static str,
 }
@@ -54,7 +54,7 @@ fn with_text<T>(prefix: &str, value: u128, with: impl FnOnce(&str) -> T) -> T {
 
 fn generate(now: Timestamp) -> u128 {
     let mut random = [0; 16];
-    // Without the system's randomness no id is safe to give out, and nothing else can work either.
+    // Without randomness no id is safe to issue, and nothing else works either.
     #[expect(
         clippy::expect_used,
         reason = "getrandom fails only where the system has no randomness"
@@ -70,29 +70,29 @@ macro_rules! typed_ids {
         pub struct $name(u128);
 
         impl $name {
-            /// What every id of this kind begins with.
+            /// The prefix of every id of this kind.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new id that sorts by `now`.
+            /// A new random id that sorts by `now`.
             #[must_use]
             pub fn generate(now: Timestamp) -> Self {
                 Self(generate(now))
             }
 
-            /// The id that these parts always lead to.
+            /// The id derived from these parts: the same ones give the same id.
             #[must_use]
             pub fn derive(parts: &[&[u8]]) -> Self {
                 Self(sha256_128(parts))
             }
 
-            /// An id that sorts by `now` and that these parts always lead to at that time.
+            /// An id derived from these parts and `now`, by which it sorts.
             #[must_use]
             pub fn derive_at(now: Timestamp, parts: &[&[u8]]) -> Self {
                 Self(Ulid::from_parts(now.millis().unsigned_abs(), sha256_128(parts)).0)
             }
 
             /// # Errors
-            /// [`IdError`] for anything but the one canonical writing.
+            /// [`IdError`] for anything but the canonical form.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 parse($prefix, text).map(Self)
             }
@@ -152,15 +152,15 @@ typed_ids! {
     /// The smallest unit a product is made from.
     ItemId = "itm";
     ProductId = "prd";
-    /// Derived from the buyer and the Idempotency-Key: placing twice leads to the same order.
+    /// Derived from the buyer and the Idempotency-Key, so that a repeated request finds its order.
     OrderId = "ord";
-    /// Derived from the order: an order has one payment.
+    /// Derived from the order, which has one payment.
     PaymentId = "pay";
     /// Derived from the order and the refund's key.
     RefundId = "ref";
     /// One change of a product's stock.
     MovementId = "mov";
-    /// Derived from the aggregate and its version: an event published again keeps its id.
+    /// Derived from the aggregate and its version, so that an event keeps its id when republished.
     EventId = "evt";
 }
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn another_writing_of_an_id_is_refused() {
+    fn only_the_canonical_form_of_an_id_is_parsed() {
         let id = OrderId::derive(&[b"a"]).to_string();
         assert!(OrderId::parse(&id.to_uppercase()).is_err());
         assert!(OrderId::parse(&id.replace("ord_", "usr_")).is_err());

@@ -1,8 +1,8 @@
-//! Where pictures are.
+//! Image URLs.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a picture is: an `https` URL of up to 500 characters, with a host and without a user.
+/// An `https` URL of an image: up to 500 characters, with a host and without a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ImageUrl(String);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_has_an_https_url() {
+    fn an_image_url_is_https_with_a_host() {
         for good in
             ["https://img.example/a.png?w=1#x", "https://img.example:8443", "https://1.2.3.4/%20"]
         {

@@ -1,4 +1,4 @@
-//! Values that every service speaks in. Nothing here knows AWS, HTTP or the environment.
+//! Values that every service shares. Nothing here depends on AWS, HTTP or the environment.
 
 pub mod account;
 pub mod address;

@@ -11,7 +11,7 @@ use std::fmt;
 #[schema(value_type = i64, minimum = 0, maximum = 1_000_000_000_000i64)]
 pub struct Amount(i64);
 
-/// Why a number is not an amount, or a sum leads to none.
+/// The number, or the result of a calculation, isn't an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     #[error("must be 0 or more")]
@@ -22,7 +22,8 @@ pub enum AmountError {
 
 impl Amount {
     pub const ZERO: Self = Self(0);
-    /// Ten thousand million in a currency of hundredths: no order comes near, and 64 bits hold a million of them.
+    /// Ten thousand million in a currency with cents: far above any order, and 64 bits hold the
+    /// sum of millions of them.
     pub const MAX: Self = Self(1_000_000_000_000);
 
     /// # Errors
@@ -71,7 +72,7 @@ impl Amount {
         amounts.into_iter().try_fold(Self::ZERO, Self::plus)
     }
 
-    /// Splits this amount in proportion to `weights` by largest remainder: the parts sum to the whole, and each
+    /// Splits this amount in proportion to `weights` by largest remainder: the parts sum to the total, and each
     /// is within one minor unit of its exact share. Ties go to the earlier part; without any weight the first
     /// part gets everything.
     #[must_use]
@@ -85,7 +86,7 @@ impl Amount {
                 .collect();
         }
         let exact = |weight: &Self| i128::from(self.0) * i128::from(weight.0);
-        // A part is at most the whole, so it fits.
+        // A part is at most the total, so it fits.
         let mut parts: Vec<i64> = weights
             .iter()
             .map(|weight| i64::try_from(exact(weight) / total).unwrap_or(self.0))
@@ -121,7 +122,7 @@ impl<'de> Deserialize<'de> for Amount {
 pub struct Currency([u8; 3]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a currency's three upper-case letters")]
+#[error("must be a currency code of three upper-case letters")]
 pub struct CurrencyError;
 
 impl Currency {
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_sums_to_the_whole() {
+    fn the_parts_of_a_split_sum_to_the_total() {
         assert_eq!(Amount(100).split(&amounts(&[1, 1, 1])), amounts(&[34, 33, 33]));
         assert_eq!(Amount(5).split(&amounts(&[300, 100])), amounts(&[4, 1]));
         assert_eq!(Amount(7).split(&amounts(&[0, 0])), amounts(&[7, 0]));

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A telephone number: 5 to 15 digits, after a `+` if the country is the first of them; spaces and hyphens between them are
-/// dropped. Personal: it isn't printed.
+/// A telephone number: 5 to 15 digits, with a leading `+` if it starts with a country code. Spaces
+/// and hyphens are dropped. Personal data: never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Phone(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 5 to 15 digits, with a + before the country's code if there is one")]
+#[error("must be 5 to 15 digits, with a leading + before a country code")]
 pub struct PhoneError;
 
 impl Phone {
@@ -20,7 +20,7 @@ impl Phone {
         let number: String = text.trim().chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         let international = number.strip_prefix('+');
         let digits = international.unwrap_or(&number);
-        // No country's code begins with 0.
+        // No country code starts with 0.
         let dialled = !international.is_some_and(|digits| digits.starts_with('0'));
         if dialled && (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
         {

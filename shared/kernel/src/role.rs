@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// Who an account is.
+/// The role of an account.
 #[derive(
     Debug,
     Clone,

@@ -3,13 +3,13 @@
 use crate::{Amount, Currency};
 use std::time::Duration;
 
-/// One setting. `parse` refuses what is out of range and says why.
+/// One setting. `parse` rejects values out of range with a message.
 #[derive(Debug)]
 pub struct Setting<T> {
-    /// Below `/rialto/<stage>/`.
+    /// The name below `/rialto/<stage>/`.
     pub name: &'static str,
     pub default: &'static str,
-    /// What values it takes, for people.
+    /// The allowed values, in words.
     pub range: &'static str,
     pub doc: &'static str,
     pub parse: fn(&str) -> Result<T, String>,
@@ -48,7 +48,7 @@ pub const PENDING_DEADLINE: Setting<Duration> = Setting {
     parse: |text| seconds(text, 5, 86_400),
 };
 
-/// Origins that browsers may call from.
+/// The origins that browsers may call from.
 pub const ALLOWED_ORIGINS: Setting<Vec<String>> = Setting {
     name: "http/allowed-origins",
     default: "http://localhost:3001",
@@ -57,7 +57,7 @@ pub const ALLOWED_ORIGINS: Setting<Vec<String>> = Setting {
     parse: origins,
 };
 
-/// The public keys that tokens are verified with, as a JWK set; kept by `rialto keys`.
+/// The public keys that verify tokens, as a JWK set; managed by `rialto keys`.
 pub const JWKS: Setting<String> = Setting {
     name: "auth/jwks",
     default: "{\"keys\":[]}",
@@ -67,12 +67,12 @@ pub const JWKS: Setting<String> = Setting {
         if text.trim_start().starts_with('{') {
             Ok(text.to_owned())
         } else {
-            Err("is not a JWK set".to_owned())
+            Err("must be a JWK set".to_owned())
         }
     },
 };
 
-/// Whom mail comes from.
+/// The sender of mail.
 pub const MAIL_SENDER: Setting<String> = Setting {
     name: "mail/sender",
     default: "rialto@shop.example",
@@ -87,12 +87,12 @@ pub const MAIL_SENDER: Setting<String> = Setting {
             Some((name, domain)) if plain(name) && plain(domain) && text.len() <= 254 => {
                 Ok(text.to_owned())
             }
-            _ => Err("is not a mail address".to_owned()),
+            _ => Err("must be a mail address".to_owned()),
         }
     },
 };
 
-/// What proves to the payment provider who asks. A secret.
+/// The API key of the payment provider. A secret.
 pub const PROVIDER_KEY: Setting<String> = Setting {
     name: "payments/provider-key",
     default: "",
@@ -107,7 +107,7 @@ pub const PROVIDER_KEY: Setting<String> = Setting {
     },
 };
 
-/// Where the payment provider is: all of a URL before `/v1/…`.
+/// The base URL of the payment provider: all of it before `/v1/…`.
 pub const PROVIDER_URL: Setting<String> = Setting {
     name: "payments/provider-url",
     default: "https://api.stripe.com",
@@ -116,7 +116,7 @@ pub const PROVIDER_URL: Setting<String> = Setting {
     parse: provider_url,
 };
 
-/// What the payment provider signs its webhooks with. A secret.
+/// The secret that the payment provider signs its webhooks with.
 pub const WEBHOOK_SECRET: Setting<String> = Setting {
     name: "payments/webhook-secret",
     default: "",
@@ -125,7 +125,8 @@ pub const WEBHOOK_SECRET: Setting<String> = Setting {
     parse: PROVIDER_KEY.parse,
 };
 
-/// Where the provider's simulator posts its webhooks: the API's own address, which the template can't tell it.
+/// The URL that the provider's simulator posts webhooks to: the API's own, which the template can't
+/// reference.
 pub const WEBHOOK_URL: Setting<String> = Setting {
     name: "simulator/webhook-url",
     default: "",
@@ -134,17 +135,17 @@ pub const WEBHOOK_URL: Setting<String> = Setting {
     parse: |text| if text.trim().is_empty() { Ok(String::new()) } else { provider_url(text) },
 };
 
-/// A setting without its type: what lists and checks settings of every kind.
+/// A setting without its type, for listing and checking all of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Description {
-    /// Below `/rialto/<stage>/`.
+    /// The name below `/rialto/<stage>/`.
     pub name: &'static str,
     pub default: &'static str,
     pub range: &'static str,
     pub doc: &'static str,
-    /// Kept as a SecureString, and shown to nobody unasked.
+    /// Stored as a SecureString, and not shown unless asked for.
     pub secret: bool,
-    /// Refuses what is out of range and says why.
+    /// Rejects values out of range with a message.
     pub check: fn(&str) -> Result<(), String>,
 }
 
@@ -179,7 +180,7 @@ pub const ALL: &[Description] = describe![
 ];
 
 fn amount(text: &str, max: i64) -> Result<Amount, String> {
-    let number: i64 = text.trim().parse().map_err(|_| "is not a whole number".to_owned())?;
+    let number: i64 = text.trim().parse().map_err(|_| "must be a whole number".to_owned())?;
     if number > max {
         return Err(format!("must be at most {max}"));
     }
@@ -188,7 +189,7 @@ fn amount(text: &str, max: i64) -> Result<Amount, String> {
 
 fn seconds(text: &str, min: u64, max: u64) -> Result<Duration, String> {
     let number: u64 =
-        text.trim().parse().map_err(|_| "is not a whole number of seconds".to_owned())?;
+        text.trim().parse().map_err(|_| "must be a whole number of seconds".to_owned())?;
     if (min..=max).contains(&number) {
         Ok(Duration::from_secs(number))
     } else {
@@ -212,7 +213,7 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
     Ok(origins)
 }
 
-/// The provider's key travels with each request, so in the clear only to where it is.
+/// The provider's key travels with each request: unencrypted only to this machine.
 fn provider_url(text: &str) -> Result<String, String> {
     let url = text.trim().trim_end_matches('/');
     let here = |host: &str| {
@@ -222,13 +223,13 @@ fn provider_url(text: &str) -> Result<String, String> {
         (Some(rest), _) => rest,
         (_, Some(rest)) if rest.split(['/', ':']).next().is_some_and(here) => rest,
         (_, Some(_)) => return Err("must be https, except to this machine".to_owned()),
-        (None, None) => return Err("is not an https URL".to_owned()),
+        (None, None) => return Err("must be an https URL".to_owned()),
     };
     let plain = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:".contains(&b));
     if plain && rest.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         Ok(url.to_owned())
     } else {
-        Err("must be a host and perhaps a path, without a query".to_owned())
+        Err("must have a host and no query".to_owned())
     }
 }
 
@@ -275,14 +276,14 @@ mod tests {
     }
 
     #[test]
-    fn a_providers_url_has_no_slash_at_its_end_and_may_be_near() {
+    fn a_provider_url_is_https_or_local() {
         let local = "http://localhost:4566/_aws/execute-api/a1b2/local";
         assert_eq!((PROVIDER_URL.parse)(local).unwrap(), local);
         assert_eq!((PROVIDER_URL.parse)("https://api.stripe.com/").unwrap(), PROVIDER_URL.default);
     }
 
     #[test]
-    fn every_setting_is_described_once_and_in_order() {
+    fn settings_are_described_once_in_order() {
         let declared = include_str!("settings.rs")
             .lines()
             .filter(|line| line.starts_with("pub const ") && line.contains(": Setting<"));
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_checks_as_its_setting_parses() {
+    fn a_description_checks_like_its_setting() {
         for setting in ALL {
             assert_eq!((setting.check)(setting.default), Ok(()), "{}", setting.name);
         }

@@ -1,28 +1,28 @@
-//! How the payment provider signs what it posts: `Stripe-Signature: t=<seconds>,v1=<hex>`, an HMAC-SHA256 of
-//! `<t>.<body>` under a secret that both sides know.
+//! Webhook signatures of the payment provider: `Stripe-Signature: t=<seconds>,v1=<hex>`, an HMAC-SHA256
+//! of `<t>.<body>` under a shared secret.
 
 use crate::{Timestamp, digest};
 use ring::hmac;
 use std::time::Duration;
 
-/// The header that carries it, in lower case.
+/// The name of the signature's header, in lower case.
 pub const HEADER: &str = "stripe-signature";
 
-/// How far a signature's time may be from now, either way: what was caught on its way is good no longer than this.
+/// The greatest difference between a signature's time and now. Limits the replay of intercepted requests.
 pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
-/// Why something wasn't signed by who knows the secret, or not just now.
+/// The signature isn't valid for this body and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("must be t=<seconds>,v1=<signature>")]
     Malformed,
-    #[error("is of another time")]
+    #[error("timestamp outside tolerance")]
     OutOfTime,
-    #[error("doesn't belong to this body")]
+    #[error("signature mismatch")]
     Wrong,
 }
 
-/// The header for a body that is sent now.
+/// The header value for a body that is sent `now`.
 #[must_use]
 pub fn sign(secret: &str, body: &[u8], now: Timestamp) -> String {
     let time = now.seconds().to_string();
@@ -30,11 +30,11 @@ pub fn sign(secret: &str, body: &[u8], now: Timestamp) -> String {
     format!("t={time},v1={}", digest::hex(signature.as_ref()))
 }
 
-/// Checks a header against the body as it came. While its secret changes, the provider signs by the old one and the new
-/// one: one of several signatures has to be right. Nothing is right under an empty secret.
+/// Verifies a header against the raw body. During a change of the secret the provider signs with the
+/// old and the new one, so one of several signatures has to match. Nothing matches an empty secret.
 ///
 /// # Errors
-/// [`SignatureError`] unless one is right and of this time.
+/// [`SignatureError`] unless a signature matches and its time is within [`TOLERANCE`].
 pub fn verify(
     secret: &str,
     header: &str,
@@ -71,7 +71,7 @@ fn signed(time: &str, body: &[u8]) -> Vec<u8> {
     [time.as_bytes(), b".", body].concat()
 }
 
-/// What hexadecimal text stands for.
+/// Decodes hexadecimal text.
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_the_one_that_the_provider_documents() {
+    fn signatures_have_the_documented_form() {
         // printf '1700000000.{"id":"evt_1"}' | openssl dgst -sha256 -hmac whsec_test
         let expected =
             "t=1700000000,v1=c89214b5b5da833daed6f0b8c5bb6bd58cea9022bd80ccc78230f3942d632925";
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_belongs_to_one_body_one_time_and_one_secret() {
+    fn signatures_depend_on_body_time_and_secret() {
         let header = sign(SECRET, BODY, NOW);
         assert_eq!(verify(SECRET, &header, b"{\"id\":\"evt_2\"}", NOW), Err(SignatureError::Wrong));
         assert_eq!(verify("whsec_other", &header, BODY, NOW), Err(SignatureError::Wrong));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_good_for_five_minutes_either_way() {
+    fn signatures_are_valid_for_five_minutes_either_way() {
         let header = sign(SECRET, BODY, NOW);
         for seconds in [-300, -1, 0, 1, 300] {
             assert_eq!(verify_at(&header, seconds), Ok(()), "{seconds}");
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_signatures_has_to_be_right() {
+    fn one_matching_signature_of_several_is_enough() {
         let (new, old) = (sign(SECRET, BODY, NOW), sign("whsec_old", BODY, NOW));
         let both = format!("{old},{}", new.split_once(',').unwrap().1);
         assert_eq!(verify_at(&both, 0), Ok(()));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_malformed() {
+    fn malformed_headers_are_refused() {
         let good = sign(SECRET, BODY, NOW);
         let (time, signature) = good.split_once(',').unwrap();
         for header in [

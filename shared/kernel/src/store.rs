@@ -1,25 +1,26 @@
-//! The outcomes and errors of stores, and the loop that optimistic concurrency takes.
+//! Outcomes and errors of stores, and the retry loop of optimistic concurrency.
 
-/// A store failed to do what it was called for.
+/// A store operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled or unreachable, or it isn't known whether the write happened: try again.
+    /// Throttled or unreachable, or the outcome of the write is unknown. Retryable.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// The store works, and nothing was written: other writes to the same item came first, time and again.
+    /// Nothing was written, as concurrent writes to the same item always came first. Retryable.
     #[error("concurrent updates kept colliding; try again")]
     Contended,
-    /// An item isn't what this code writes.
+    /// A stored item doesn't have the form that this code writes.
     #[error("an item can't be read: {0}")]
     Corrupt(String),
 }
 
-/// The outcome of a conditional write. `C` is what the table holds instead, where the caller gets to know it.
+/// The outcome of a conditional write. `C` is the data that a conflict carries, such as the item that
+/// is stored instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Write<C = ()> {
     Done,
-    /// The item isn't in the state that the write expected: nothing was written.
+    /// The condition failed, and nothing was written.
     Conflict(C),
 }
 
@@ -29,7 +30,7 @@ impl<C> Write<C> {
         matches!(self, Self::Done)
     }
 
-    /// Converts what a conflict carries.
+    /// Converts the data of a conflict.
     pub fn map_conflict<D>(self, convert: impl FnOnce(C) -> D) -> Write<D> {
         match self {
             Self::Done => Write::Done,
@@ -37,12 +38,12 @@ impl<C> Write<C> {
         }
     }
 
-    /// Drops what a conflict carries.
+    /// Drops the data of a conflict.
     pub fn unit(self) -> Write {
         self.map_conflict(drop)
     }
 
-    /// The attempt of [`update`] that this write ends: done with `value`, or to be repeated.
+    /// Ends an attempt of [`update`]: with `value` if the write was done.
     pub fn into_attempt<T>(self, value: T) -> Attempt<T> {
         match self {
             Self::Done => Attempt::Done(value),
@@ -57,19 +58,19 @@ impl<C> Write<C> {
 pub enum Attempt<T = ()> {
     /// Written, or there was nothing to write.
     Done(T),
-    /// Another write came first: load again.
+    /// A concurrent write came first; load again.
     Conflict,
 }
 
-/// The attempts of an [`update`]. Each conflict means that another write to the same item was done, so that a
-/// caller runs out of attempts only behind as many writers at the same moment. An item has a few at most: its owner's
-/// requests, and the consumers of some queues.
+/// The bound on the attempts of an [`update`]. A conflict means that a concurrent write succeeded, so
+/// an update only fails when it meets this many of them. An item has a few writers at most: its owner's
+/// requests and some consumers.
 pub const MAX_ATTEMPTS: u32 = 10;
 
-/// Loads, decides and writes by `attempt`, and again while another write comes first, [`MAX_ATTEMPTS`] times at most.
+/// Runs `attempt`, which loads, decides and writes, until it is done; at most [`MAX_ATTEMPTS`] times.
 ///
 /// # Errors
-/// What `attempt` fails with, and [`StoreError::Contended`] after the last attempt.
+/// The error of `attempt`, or [`StoreError::Contended`] after the last conflict.
 pub async fn update<T, E, F>(mut attempt: impl FnMut() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<Attempt<T>, E>>,
@@ -92,11 +93,11 @@ mod tests {
         task::{Context, Poll, Waker},
     };
 
-    /// Runs a future that never waits.
+    /// Polls a future that is ready at once.
     fn run<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(value) => value,
-            Poll::Pending => panic!("it waits"),
+            Poll::Pending => panic!("the future is pending"),
         }
     }
 

@@ -1,9 +1,9 @@
-//! Text from outside: UTF-8 in normal form C, without control characters, of a bounded length.
+//! Text from clients: UTF-8 in normal form C, without control characters, of a bounded length.
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
-/// One line of text, of `MIN` to `MAX` characters after white space at both ends is cut off.
+/// One line of text of `MIN` to `MAX` characters, trimmed at both ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text<const MIN: usize, const MAX: usize>(String);

@@ -47,7 +47,7 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// How long after `earlier` this is; nothing if it isn't.
+    /// The time since `earlier`; zero if that is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -118,12 +118,12 @@ impl utoipa::PartialSchema for Timestamp {
 
 impl utoipa::ToSchema for Timestamp {}
 
-/// What tells the time. Rules are handed a [`Timestamp`]; only the outermost code asks a clock.
+/// A source of the current time. Rules take a [`Timestamp`]; only the outermost code reads a clock.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_reads_back_and_sorts_as_text() {
+    fn timestamps_sort_as_text() {
         let time = Timestamp::parse("2026-11-21T09:30:00.125Z").unwrap();
         assert_eq!(time.to_string(), "2026-11-21T09:30:00.125Z");
         assert_eq!(time.day(), "2026-11-21");

@@ -9,21 +9,21 @@ use aws_sdk_eventbridge::{
 use rialto_aws::{SdkConfig, Stage};
 use rialto_contracts::Event;
 
-/// The bus's own limits for one request.
-const ENTRIES_A_REQUEST: usize = 10;
-const BYTES_A_REQUEST: usize = 256 * 1024;
+/// EventBridge's limits for one request.
+const MAX_ENTRIES_PER_REQUEST: usize = 10;
+const MAX_BYTES_PER_REQUEST: usize = 256 * 1024;
 
 pub struct EventBus {
     client: Client,
     name: String,
 }
 
-/// The bus doesn't answer: whether it has the events isn't known.
+/// The request failed; it isn't known which events the bus has.
 #[derive(Debug, thiserror::Error)]
 #[error("the bus can't be reached: {0}")]
 pub struct BusError(String);
 
-/// An event that the bus didn't take, and what it says of it.
+/// An event that the bus rejected, with the bus's error code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedEvent {
     pub event: Event,
@@ -36,24 +36,25 @@ impl EventBus {
         Self { client: Client::new(aws), name: stage.event_bus() }
     }
 
-    /// Sends what one request takes, as [`batches`] cuts it; what the bus refused of it. An event of which the bus says nothing
-    /// is none that it took.
+    /// Sends a batch that fits into one request (see [`batches`]), and returns the events that the bus
+    /// rejected. An event without a result counts as rejected.
     ///
     /// # Errors
-    /// [`BusError`] when it isn't known which it took.
+    /// [`BusError`] when it isn't known which events the bus accepted.
     pub async fn send(&self, batch: Vec<Event>) -> Result<Vec<RejectedEvent>, BusError> {
         let entries = batch.iter().map(|event| self.entry(event)).collect();
-        let answer = self.client.put_events().set_entries(Some(entries)).send().await;
-        let answer = answer.map_err(|error| BusError(DisplayErrorContext(error).to_string()))?;
-        let results = answer.entries.unwrap_or_default();
-        let refused = |(at, event): (usize, Event)| match why_refused(results.get(at)) {
+        let response = self.client.put_events().set_entries(Some(entries)).send().await;
+        let response =
+            response.map_err(|error| BusError(DisplayErrorContext(error).to_string()))?;
+        let results = response.entries.unwrap_or_default();
+        let rejected = |(at, event): (usize, Event)| match rejection_code(results.get(at)) {
             Some(code) => Some(RejectedEvent { event, code }),
             None => {
                 log_published(&event);
                 None
             }
         };
-        Ok(batch.into_iter().enumerate().filter_map(refused).collect())
+        Ok(batch.into_iter().enumerate().filter_map(rejected).collect())
     }
 
     fn entry(&self, event: &Event) -> PutEventsRequestEntry {
@@ -66,7 +67,7 @@ impl EventBus {
     }
 }
 
-fn why_refused(result: Option<&PutEventsResultEntry>) -> Option<String> {
+fn rejection_code(result: Option<&PutEventsResultEntry>) -> Option<String> {
     match result {
         None => Some("no result".to_owned()),
         Some(result) => result.error_code().map(str::to_owned),
@@ -84,7 +85,7 @@ fn log_published(event: &Event) {
     );
 }
 
-/// Cuts the events, in order, into what one request takes.
+/// Splits the events, in order, into batches that fit into one request each.
 #[must_use]
 pub fn batches(events: Vec<Event>) -> Vec<Vec<Event>> {
     let mut batches: Vec<Vec<Event>> = Vec::new();
@@ -93,7 +94,10 @@ pub fn batches(events: Vec<Event>) -> Vec<Vec<Event>> {
         // Source, type and bus name count too.
         let size = detail(&event).len() + 256;
         match batches.last_mut() {
-            Some(batch) if batch.len() < ENTRIES_A_REQUEST && bytes + size <= BYTES_A_REQUEST => {
+            Some(batch)
+                if batch.len() < MAX_ENTRIES_PER_REQUEST
+                    && bytes + size <= MAX_BYTES_PER_REQUEST =>
+            {
                 bytes += size;
                 batch.push(event);
             }
@@ -121,21 +125,21 @@ mod tests {
     }
 
     #[test]
-    fn a_request_takes_ten_events() {
+    fn a_batch_has_at_most_ten_events() {
         let sizes: Vec<usize> =
             batches((0..25).map(|at| event(at, 0)).collect()).iter().map(Vec::len).collect();
         assert_eq!(sizes, [10, 10, 5]);
     }
 
     #[test]
-    fn a_request_takes_256_kib() {
+    fn a_batch_has_at_most_256_kib() {
         let sizes: Vec<usize> =
             batches((0..6).map(|at| event(at, 60_000)).collect()).iter().map(Vec::len).collect();
         assert_eq!(sizes, [4, 2]);
     }
 
     #[test]
-    fn no_event_is_lost_and_the_order_stays() {
+    fn batches_keep_all_events_in_order() {
         let ids: Vec<_> = (0..33).map(|at| event(at, 20_000)).collect();
         assert_eq!(batches(ids.clone()).concat(), ids);
     }

@@ -1,4 +1,4 @@
-//! A change of an item as the table's stream tells it.
+//! Changes of items, as the table's stream reports them.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,7 +32,7 @@ impl Record {
     }
 }
 
-/// An item in DynamoDB's JSON; empty if there was none.
+/// An item in DynamoDB JSON; empty if there was none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ItemImage(Value);
 

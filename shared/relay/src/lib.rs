@@ -1,7 +1,8 @@
-//! Publishes what a table's outbox announces: the table's stream in, the event bus out.
+//! The outbox relay: reads a table's stream and publishes its events on the bus.
 //!
-//! An event is published at least once and always with the id that its write gave it. What the bus refuses goes whole
-//! into the outbox's dead-letter queue, and the stream goes on; when the bus can't be reached at all, the stream waits.
+//! An event is published at least once, always with the id that its write gave it. Events that the bus
+//! rejects go into the outbox's dead-letter queue, and the stream goes on; while the bus can't be
+//! reached, the stream waits.
 
 mod bus;
 mod image;
@@ -17,37 +18,34 @@ use rialto_lambda::{FunctionContext, boot};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Events that only the result of a write can tell of: from the item before and after it.
+/// Derives events that depend on the result of a write, from the item before and after it.
 pub type Derive = fn(before: &ItemImage, after: &ItemImage) -> Vec<Event>;
 
-/// Serves `<service>-relay`. `derive` adds what the images of a change tell beside its outbox.
+/// Serves `<service>-relay`. `derive` adds events to those of the outbox.
 pub fn serve(function: &'static str, derive: Option<Derive>) {
     boot::run(function, |app| handler(app, derive));
 }
 
 fn handler(app: &FunctionContext, derive: Option<Derive>) -> boot::Handler {
     let publisher = Arc::new(Publisher::from_environment(app));
-    Arc::new(move |payload, _| {
-        let publisher = Arc::clone(&publisher);
-        Box::pin(async move {
-            let stream: StreamEvent = serde_json::from_value(payload)?;
-            let mut events = Vec::new();
-            let mut unreadable = Vec::new();
-            for record in &stream.records {
-                match announced(&record.before(), &record.after(), derive) {
-                    Ok(announced) => events.extend(announced),
-                    Err(outbox) => unreadable.push(outbox),
-                }
+    boot::handler(publisher, move |publisher, payload, _| async move {
+        let stream: StreamEvent = serde_json::from_value(payload)?;
+        let mut events = Vec::new();
+        let mut unreadable = Vec::new();
+        for record in &stream.records {
+            match events_of(&record.before(), &record.after(), derive) {
+                Ok(new) => events.extend(new),
+                Err(outbox) => unreadable.push(outbox),
             }
-            publisher.dead_letter(&unreadable).await?;
-            publisher.publish(events).await?;
-            Ok(json!({}))
-        })
+        }
+        publisher.dead_letter(&unreadable).await?;
+        publisher.publish(events).await?;
+        Ok(json!({}))
     })
 }
 
-/// The events of a change: what its outbox carries that the item didn't carry before, and what its images tell.
-fn announced(
+/// The events of a change: those that its outbox has and the item before it hasn't, and the derived ones.
+fn events_of(
     before: &ItemImage,
     after: &ItemImage,
     derive: Option<Derive>,
@@ -66,7 +64,7 @@ fn announced(
     Ok(events)
 }
 
-/// One event as the bus takes it.
+/// An event as the `detail` of a bus entry.
 fn detail(event: &Event) -> String {
     serde_json::to_value(event).unwrap_or(Value::Null).to_string()
 }
@@ -93,27 +91,27 @@ mod tests {
     }
 
     #[test]
-    fn a_new_outbox_is_announced_once() {
+    fn new_events_are_published_once() {
         let (first, second) = events();
         let nothing = ItemImage::default();
         assert_eq!(
-            announced(&nothing, &image(std::slice::from_ref(&first)), None).unwrap(),
+            events_of(&nothing, &image(std::slice::from_ref(&first)), None).unwrap(),
             std::slice::from_ref(&first)
         );
         let unchanged = image(std::slice::from_ref(&first));
         assert!(
-            announced(&unchanged, &image(std::slice::from_ref(&first)), None).unwrap().is_empty()
+            events_of(&unchanged, &image(std::slice::from_ref(&first)), None).unwrap().is_empty()
         );
         assert_eq!(
-            announced(&unchanged, &image(std::slice::from_ref(&second)), None).unwrap(),
+            events_of(&unchanged, &image(std::slice::from_ref(&second)), None).unwrap(),
             [second]
         );
-        assert!(announced(&unchanged, &nothing, None).unwrap().is_empty());
+        assert!(events_of(&unchanged, &nothing, None).unwrap().is_empty());
     }
 
     #[test]
-    fn an_outbox_that_no_code_can_read_is_handed_on_whole() {
+    fn unreadable_outboxes_are_passed_on_unchanged() {
         let broken = ItemImage::from(json!({"outbox": {"S": "[{]"}}));
-        assert_eq!(announced(&ItemImage::default(), &broken, None), Err("[{]".to_owned()));
+        assert_eq!(events_of(&ItemImage::default(), &broken, None), Err("[{]".to_owned()));
     }
 }

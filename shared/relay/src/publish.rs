@@ -1,4 +1,4 @@
-//! To the bus, and what it refuses to the dead-letter queue.
+//! Publishing on the bus, with a dead-letter queue for events that the bus rejects.
 
 use crate::{
     bus::{BusError, EventBus, batches},
@@ -10,10 +10,11 @@ use rialto_contracts::Event;
 use rialto_lambda::FunctionContext;
 use std::time::Duration;
 
-/// How often entries that the bus refuses are sent before they are put aside.
+/// The attempts for an event before it is dead-lettered, with pauses of 0.7 seconds in total: a throttled
+/// bus has recovered by then, and the records behind it don't wait for long.
 const MAX_ATTEMPTS: u32 = 4;
 
-/// Neither published nor put aside: the stream has to bring it again.
+/// Neither published nor dead-lettered: the stream delivers the records again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
     #[error(transparent)]
@@ -44,34 +45,34 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends a batch, then again only what the bus refused of it, then puts the rest aside.
-    async fn publish_batch(&self, mut left: Vec<Event>) -> Result<(), PublishError> {
-        for tries in 0..MAX_ATTEMPTS {
-            if tries > 0 {
-                tokio::time::sleep(Duration::from_millis(50 << tries)).await;
+    /// Sends a batch, then again only the rejected events, and dead-letters those that stay rejected.
+    async fn publish_batch(&self, mut remaining: Vec<Event>) -> Result<(), PublishError> {
+        for attempt in 0..MAX_ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
             }
-            let refused = self.bus.send(left).await?;
-            if refused.is_empty() {
+            let rejected = self.bus.send(remaining).await?;
+            if rejected.is_empty() {
                 return Ok(());
             }
-            for refused in &refused {
-                let (event, code) = (&refused.event, &refused.code);
-                tracing::warn!(event = %event.id, kind = event.kind, code, "the bus refused an event");
+            for rejected in &rejected {
+                let (event, code) = (&rejected.event, &rejected.code);
+                tracing::warn!(event = %event.id, kind = event.kind, code, "the bus rejected an event");
             }
-            left = refused.into_iter().map(|refused| refused.event).collect();
+            remaining = rejected.into_iter().map(|rejected| rejected.event).collect();
         }
-        let whole: Vec<String> = left.iter().map(detail).collect();
-        self.dead_letter(&whole).await
+        let bodies: Vec<String> = remaining.iter().map(detail).collect();
+        self.dead_letter(&bodies).await
     }
 
     pub(crate) async fn dead_letter(&self, bodies: &[String]) -> Result<(), PublishError> {
         if bodies.is_empty() {
             return Ok(());
         }
-        // Made only now, because it is seldom needed and would be a third of the relay's start.
+        // Created on demand: it is rarely needed and would be a third of the relay's cold start.
         let queues = aws_sdk_sqs::Client::new(&self.aws);
         for body in bodies {
-            tracing::error!("an event is put aside in the outbox's dead-letter queue");
+            tracing::error!("event moved to the outbox's dead-letter queue");
             let request = queues.send_message().queue_url(&self.dead_letters).message_body(body);
             let sent = request.send().await;
             sent.map_err(|error| {
@@ -97,14 +98,14 @@ mod tests {
         Event::new(&payload, number, 0, Timestamp::from_millis(1), &EventContext::default())
     }
 
-    /// A publisher whose bus answers so, one answer a request; and what it sent and put aside: the events' ids, request by
-    /// request.
+    /// A publisher whose bus returns `results`, one per request; and the ids of the events in each request
+    /// to the bus or the dead-letter queue.
     fn publisher(results: &[Value]) -> (Publisher, Arc<Mutex<Vec<Vec<String>>>>) {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, results) = (Arc::clone(&requests), results.to_vec());
-        let url = serve(move |asked| {
+        let url = serve(move |request| {
             let mut seen = seen.lock().unwrap();
-            let body: Value = serde_json::from_str(&asked.body).unwrap();
+            let body: Value = serde_json::from_str(&request.body).unwrap();
             let id = |text: &Value| {
                 serde_json::from_str::<Event>(text.as_str().unwrap()).unwrap().id.to_string()
             };
@@ -115,7 +116,7 @@ mod tests {
                     answer
                 }
                 None => {
-                    seen.push(vec![format!("aside {}", id(&body["MessageBody"]))]);
+                    seen.push(vec![format!("dead letter {}", id(&body["MessageBody"]))]);
                     r#"{"MessageId":"m","MD5OfMessageBody":""}"#.to_owned()
                 }
             };
@@ -126,19 +127,19 @@ mod tests {
         (Publisher { bus, aws, dead_letters: format!("{url}/q") }, requests)
     }
 
-    fn taken() -> Value {
+    fn accepted() -> Value {
         json!({"EventId": "e"})
     }
 
-    fn refused() -> Value {
+    fn rejected() -> Value {
         json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "too much"})
     }
 
     #[tokio::test]
-    async fn only_what_the_bus_refused_is_sent_again() {
+    async fn only_rejected_events_are_sent_again() {
         let results = [
-            json!({"FailedEntryCount": 1, "Entries": [taken(), refused()]}),
-            json!({"FailedEntryCount": 0, "Entries": [taken()]}),
+            json!({"FailedEntryCount": 1, "Entries": [accepted(), rejected()]}),
+            json!({"FailedEntryCount": 0, "Entries": [accepted()]}),
         ];
         let (publisher, requests) = publisher(&results);
         let (first, second) = (event(1), event(2));
@@ -148,24 +149,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_bus_refuses_for_good_is_put_aside_whole() {
+    async fn events_that_stay_rejected_are_dead_lettered() {
         let results =
-            vec![json!({"FailedEntryCount": 1, "Entries": [refused()]}); MAX_ATTEMPTS as usize];
+            vec![json!({"FailedEntryCount": 1, "Entries": [rejected()]}); MAX_ATTEMPTS as usize];
         let (publisher, requests) = publisher(&results);
         let event = event(1);
         let id = event.id.to_string();
         publisher.publish(vec![event]).await.unwrap();
         let requests = requests.lock().unwrap();
         assert_eq!(requests.len(), MAX_ATTEMPTS as usize + 1);
-        assert_eq!(requests.last(), Some(&vec![format!("aside {id}")]));
+        assert_eq!(requests.last(), Some(&vec![format!("dead letter {id}")]));
     }
 
     #[tokio::test]
-    async fn an_event_of_which_the_bus_says_nothing_is_not_taken_for_published() {
+    async fn events_without_a_result_are_sent_again() {
         let results = [
-            json!({"FailedEntryCount": 0, "Entries": [taken()]}),
+            json!({"FailedEntryCount": 0, "Entries": [accepted()]}),
             json!({}),
-            json!({"FailedEntryCount": 0, "Entries": [taken()]}),
+            json!({"FailedEntryCount": 0, "Entries": [accepted()]}),
         ];
         let (publisher, requests) = publisher(&results);
         let (first, second) = (event(1), event(2));
