@@ -202,7 +202,7 @@ impl<'a> Check<'a> {
         self.expect(about.clone(), order.reason.is_none(), || "CONFIRMED with a reason".to_owned());
         let held = self.reservations.get(&id).map(|reservation| reservation.lines.as_slice());
         let live: Vec<_> =
-            order.lines.iter().filter(|line| line.state != order::LineState::Cancelled).collect();
+            order.lines.iter().filter(|line| line.state != order::OrderLineState::Cancelled).collect();
         for line in &live {
             let found = held.unwrap_or_default().iter().find(|held| held.line_no == line.line_no);
             let sold = found.is_some_and(|held| {
@@ -243,7 +243,7 @@ impl<'a> Check<'a> {
             "CANCELLED without a reason".to_owned()
         });
         let live =
-            order.lines.iter().filter(|line| line.state != order::LineState::Cancelled).count();
+            order.lines.iter().filter(|line| line.state != order::OrderLineState::Cancelled).count();
         self.expect(about.clone(), live == 0, || format!("CANCELLED with {live} live lines"));
         for line in self.reservations.get(&id).copied().into_iter().flat_map(|held| &held.lines) {
             let back = matches!(line.state, LineState::Released | LineState::Returned);

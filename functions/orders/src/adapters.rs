@@ -1,4 +1,4 @@
-//! The ports on DynamoDB, on accounts and in memory; one contract suite runs on the stores.
+//! Implementations of the ports: DynamoDB, accounts, memory. One contract suite runs on both stores.
 
 pub mod accounts;
 pub mod dynamodb;

@@ -12,6 +12,7 @@ pub mod on_payments;
 pub mod place_order;
 pub mod relay;
 pub mod sweep;
+pub mod views;
 
 /// This service's part of the API document.
 #[derive(utoipa::OpenApi)]

@@ -1,15 +1,16 @@
-//! Orders owns orders, their lines and timelines, and its own copy of the products that can be ordered.
+//! Orders owns orders, their lines and timelines, and its own copy of the products that can be
+//! ordered.
 //!
-//! Placing an order is one batched read and one conditional write. From then on an order only hears: what inventory and
-//! payments announce moves it from PENDING to CONFIRMED or CANCELLED.
+//! Placing an order is one batched read and one conditional write. Events of inventory and payments
+//! then change it from PENDING to CONFIRMED or CANCELLED.
 
 pub mod adapters;
 pub mod application;
 pub mod domain;
 pub mod entrypoints;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fixtures;
 pub mod ports;
-#[cfg(test)]
-mod testing;
 
-/// The service's name: its table, its bins and its part of the template begin with it.
+/// The service's name, which its table, its binaries and its template resources begin with.
 pub const SERVICE: &str = "orders";

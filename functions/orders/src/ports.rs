@@ -1,4 +1,8 @@
-//! What lies outside: the service's table, in the pieces that each use case needs.
+//! Ports: one small trait per use case, implemented by `adapters`.
+//!
+//! Every method fails with [`StoreError`] if the store or the called service can't be reached, or if
+//! the outcome of a write is unknown. Futures are `Send`, because the Lambda runtime polls them on
+//! any thread.
 
 use crate::domain::{
     order::{Order, OrderState, OrderUpdate},
@@ -9,31 +13,35 @@ use rialto_kernel::{
 };
 use std::collections::HashMap;
 
-/// What the first placing of an order left for its repetitions.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// The digest of the request that placed an order, and its response body, for repeated requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct IdempotencyRecord {
     pub body_hash: String,
-    /// The answer that was given, to the byte. Empty, as the hash is, once the buyer's address is forgotten.
+    /// The exact response body. Emptied, like the hash, when the address is erased.
     #[serde(rename = "answer")]
     pub response_body: String,
 }
 
-/// All that placing an order depends on.
+impl IdempotencyRecord {
+    /// The record of an order whose address was erased. It matches no request.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::default()
+    }
+}
+
+/// Everything that the placement of an order depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacementContext {
-    /// The order of this id, if it was placed before.
-    pub placed: Option<IdempotencyRecord>,
-    /// The buyer is unregistered.
-    pub buyer_gone: bool,
-    /// Those of the products that orders knows.
+    /// The record of the order with this id, if it was placed before.
+    pub existing: Option<IdempotencyRecord>,
+    pub buyer_unregistered: bool,
+    /// The requested products that orders has a copy of.
     pub products: HashMap<ProductId, Product>,
 }
 
 pub trait OrderPlacer {
-    /// One read of the order's id, its buyer and all products together.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Reads the order, its buyer and all products in one batch.
     fn load_placement_context(
         &self,
         order: OrderId,
@@ -41,23 +49,17 @@ pub trait OrderPlacer {
         products: &[ProductId],
     ) -> impl Future<Output = Result<PlacementContext, StoreError>> + Send;
 
-    /// Writes a new order with its events; [`Write::Conflict`] if its id is taken.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Stores a new order with its events; [`Write::Conflict`] if its id is taken.
     fn insert(
         &self,
         change: &OrderUpdate,
-        placing: &IdempotencyRecord,
+        record: &IdempotencyRecord,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-/// The addresses that buyers keep with accounts.
+/// The buyers' saved addresses, which accounts owns.
 pub trait AddressBook {
-    /// Nothing if the buyer has no such address.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when accounts doesn't answer.
+    /// A buyer's saved address; `None` if the buyer has none with this id.
     fn address(
         &self,
         user: UserId,
@@ -66,8 +68,6 @@ pub trait AddressBook {
 }
 
 pub trait OrderReader {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
     fn order(
         &self,
         order: OrderId,
@@ -75,18 +75,14 @@ pub trait OrderReader {
 }
 
 pub trait OrderWriter: OrderReader {
-    /// Writes the order over its version before; [`Write::Conflict`] if that isn't what is there.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Replaces the order's previous version and stores its events; [`Write::Conflict`] if the
+    /// stored version is another one.
     fn save(&self, change: &OrderUpdate) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait ExpiredOrders {
-    /// PENDING orders that were to be settled by `now`, `limit` at most: as an index has them, which may lag.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// PENDING orders whose deadline is `now` or earlier, at most `limit`. Read from an eventually
+    /// consistent index: check the order itself.
     fn due_before(
         &self,
         now: Timestamp,
@@ -94,14 +90,12 @@ pub trait ExpiredOrders {
     ) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
 }
 
-/// Orders, and where to go on.
+/// Orders, and the position after which the next page begins.
 pub type OrderPage = (Vec<Order>, Option<String>);
 
 pub trait OrderLister {
-    /// A buyer's orders, newest first; those in `state`, if one is given. A page may be short though there is more.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// A buyer's orders, newest first, optionally only those in `state`. A page may be short
+    /// although another one follows.
     fn list_by_buyer(
         &self,
         user: UserId,
@@ -112,10 +106,7 @@ pub trait OrderLister {
 }
 
 pub trait OpenLineReader {
-    /// Whether this seller has a line that hasn't ended, in an order that is CONFIRMED.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Whether a CONFIRMED order has an open line of this seller.
     fn has_open_lines(
         &self,
         seller: SellerId,
@@ -123,10 +114,8 @@ pub trait OpenLineReader {
 }
 
 pub trait UnregisteredBuyers {
-    /// Keeps that a buyer is unregistered, for orders that are placed later; [`Write::Conflict`] if that is known.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Records that a buyer is unregistered, for orders that are placed later; [`Write::Conflict`]
+    /// if it was recorded before.
     fn mark_unregistered(
         &self,
         buyer: UserId,
@@ -134,10 +123,7 @@ pub trait UnregisteredBuyers {
 }
 
 pub trait ProductReplica {
-    /// Keeps this copy of a product; [`Write::Conflict`] if a copy as new or newer is there.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Stores a copy of a product; [`Write::Conflict`] if the stored copy is as new or newer.
     fn upsert_if_newer(
         &self,
         product: &Product,

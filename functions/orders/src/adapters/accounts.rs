@@ -1,11 +1,11 @@
-//! Accounts, by its internal function.
+//! Calls accounts' internal function.
 
 use crate::ports::AddressBook;
 use rialto_contracts::internal::accounts::GetAddress;
 use rialto_kernel::{Address, AddressId, StoreError, UserId};
 use rialto_lambda::{FunctionContext, internal::ServiceClient};
 
-/// What accounts knows of buyers.
+/// The address book of accounts, read by internal calls.
 #[derive(Clone)]
 pub struct AccountsClient(ServiceClient);
 
@@ -22,7 +22,7 @@ impl AddressBook for AccountsClient {
         user_id: UserId,
         address_id: AddressId,
     ) -> Result<Option<Address>, StoreError> {
-        let answer = self.0.call(GetAddress { user_id, address_id }).await;
-        answer.map_err(|error| StoreError::Unavailable(error.to_string()))
+        let response = self.0.call(GetAddress { user_id, address_id }).await;
+        response.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }

@@ -1,10 +1,15 @@
-//! Items: `ORDER#<id>` holds `ORDER`; `PRODUCT#<id>` holds `PRODUCT`; `BUYER#<id>` holds `BUYER` once unregistered. Index `by_buyer` lists a buyer's orders by time;
-//! `by_deadline` those that are PENDING, by when they expire; `by_open_seller` those that have an open line of a seller. For the
-//! second seller in an order and every further one, `ORDER#<id>` holds `SELLER#<seller>`, which only stands in that index.
+//! The ports on the service's table.
+//!
+//! Items: `ORDER#<id>` holds `ORDER`, `PRODUCT#<id>` holds `PRODUCT`, and `BUYER#<id>` holds `BUYER`
+//! once the buyer is unregistered. `ORDER#<id>` also holds `SELLER#<seller>` for each seller with open
+//! lines but the first: entries of the index `by_open_seller` only.
+//!
+//! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` PENDING orders by deadline, and
+//! `by_open_seller` orders with open lines of a seller by time.
 
 use crate::{
     domain::{
-        order::{Line, Order, OrderState, OrderUpdate},
+        order::{Order, OrderLine, OrderState, OrderUpdate},
         product::Product,
         timeline::TimelineEntry,
     },
@@ -23,16 +28,16 @@ use rialto_lambda::FunctionContext;
 use serde::Serialize;
 use std::collections::HashSet;
 
-/// The ports on the service's table.
+/// The ports, implemented on the service's table.
 #[derive(Debug, Clone)]
 pub struct DynamoOrders {
     table: Table,
 }
 
-/// How many orders are read for one page at most, when a state is asked for.
-const READ_AT_MOST: u32 = 1_000;
+/// Orders read at most for one page that is filtered by state.
+const READ_LIMIT: u32 = 1_000;
 
-/// Lists the PENDING orders. Over eight partitions, so that none of them limits how many are written at once.
+/// PENDING orders by deadline, sharded because one partition would limit the write rate.
 pub const DEADLINES: DueIndex = DueIndex { index: "by_deadline", prefix: "PENDING", shards: 8 };
 
 fn order_key(order: OrderId) -> Key {
@@ -70,24 +75,24 @@ impl OrderPlacer for DynamoOrders {
         let mut keys = vec![order.clone(), buyer.clone()];
         keys.extend(products.iter().map(|product| product_key(*product)));
         let mut items = self.table.batch_get(&keys).await?;
-        let placed = items.remove(&order).map(read_item).transpose()?;
-        let buyer_gone = items.remove(&buyer).is_some();
+        let existing = items.remove(&order).map(read_item).transpose()?;
+        let buyer_unregistered = items.remove(&buyer).is_some();
         let products = items
             .into_values()
             .map(|item| read_item::<Product>(item).map(|product| (product.product_id, product)))
             .collect::<Result<_, _>>()?;
-        Ok(PlacementContext { placed, buyer_gone, products })
+        Ok(PlacementContext { existing, buyer_unregistered, products })
     }
 
     async fn insert(
         &self,
         change: &OrderUpdate,
-        placing: &IdempotencyRecord,
+        record: &IdempotencyRecord,
     ) -> Result<Write, StoreError> {
         let order = &change.order;
         let key = order_key(order.order_id);
         let mut item = write_item(&key, order, &change.events)?;
-        item.extend(write_item(&key, placing, &[])?);
+        item.extend(write_item(&key, record, &[])?);
         let by_time = format!("{}#{}", order.created_at, order.order_id);
         item.insert(
             "by_buyer_pk".to_owned(),
@@ -105,19 +110,20 @@ impl OrderReader for DynamoOrders {
     }
 }
 
-/// What a change of an order may change; the rest stays as it was placed.
+/// The attributes that an update of an order may change.
 #[derive(Serialize)]
 struct OrderPatch<'a> {
     state: OrderState,
     reason: Option<CancelReason>,
-    lines: &'a [Line],
+    lines: &'a [OrderLine],
     timeline: &'a [TimelineEntry],
     address: Option<&'a Address>,
-    buyer_gone: bool,
+    #[serde(rename = "buyer_gone")]
+    buyer_unregistered: bool,
     version: u64,
 }
 
-/// Tells a seller of something open in an order: beside the order itself, which tells one of them.
+/// An entry of `by_open_seller`, for a seller other than the one that the order item itself lists.
 #[derive(Serialize)]
 struct SellerIndexItem {
     version: u64,
@@ -127,20 +133,18 @@ impl OrderWriter for DynamoOrders {
     async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
         let order = &change.order;
         let key = order_key(order.order_id);
-        let moved = OrderPatch {
+        let patch = OrderPatch {
             state: order.state,
             reason: order.reason,
             lines: &order.lines,
             timeline: &order.timeline,
             address: order.address.as_ref(),
-            buyer_gone: order.buyer_unregistered,
+            buyer_unregistered: order.buyer_unregistered,
             version: order.version,
         };
-        let mut set = write_item(&key, &moved, &[])?;
+        let mut set = write_item(&key, &patch, &[])?;
         if order.address.is_none() {
-            let forgotten =
-                IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
-            set.extend(write_item(&key, &forgotten, &[])?);
+            set.extend(write_item(&key, &IdempotencyRecord::empty(), &[])?);
         }
         set.retain(|name, _| name != "pk" && name != "sk");
         let mut remove = Vec::new();
@@ -154,28 +158,30 @@ impl OrderWriter for DynamoOrders {
         }
         let mut sellers = order.sellers_with_open_lines().into_iter();
         match sellers.next() {
-            Some(first) => set.extend(open_for(order, first)),
+            Some(first) => set.extend(open_seller_attributes(order, first)),
             None => remove.extend(["by_open_seller_pk", "by_open_seller_sk"]),
         }
         let expect = Precondition::Version(order.version - 1);
-        let mut marks = Vec::new();
+        let mut index_items = Vec::new();
         for seller in sellers {
             let key = Key::new(format!("ORDER#{}", order.order_id), format!("SELLER#{seller}"));
-            let mut mark = write_item(&key, &SellerIndexItem { version: order.version }, &[])?;
-            mark.extend(open_for(order, seller));
-            marks.push(self.table.transact_put(mark, Precondition::Older(order.version))?);
+            let mut index_item =
+                write_item(&key, &SellerIndexItem { version: order.version }, &[])?;
+            index_item.extend(open_seller_attributes(order, seller));
+            index_items
+                .push(self.table.transact_put(index_item, Precondition::Older(order.version))?);
         }
-        if marks.is_empty() {
+        if index_items.is_empty() {
             return self.table.update(&key, set, &remove, expect).await;
         }
         let mut writes = vec![self.table.transact_update(&key, set, &remove, expect)?];
-        writes.append(&mut marks);
+        writes.append(&mut index_items);
         self.table.transact(writes).await.map(Write::unit)
     }
 }
 
-/// The place in `by_open_seller` of an order that has something open for this seller.
-fn open_for(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
+/// The key in `by_open_seller` of an order with open lines of this seller.
+fn open_seller_attributes(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
     let by_time = format!("{}#{}", order.created_at, order.order_id);
     [
         ("by_open_seller_pk".to_owned(), AttributeValue::S(format!("SELLER#{seller}"))),
@@ -184,14 +190,15 @@ fn open_for(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
 }
 
 impl OpenLineReader for DynamoOrders {
-    /// The index finds the orders; whether something is open in them, they themselves tell.
+    /// The index lists candidates; the orders themselves decide, read consistently.
     async fn has_open_lines(&self, seller: SellerId) -> Result<bool, StoreError> {
         let query = PartitionQuery::index("by_open_seller", format!("SELLER#{seller}"));
         let mut position = None;
         loop {
             let (keys, next) = self.table.query(&query, 100, position.as_deref()).await?;
-            // An order and an old mark of it may both stand here, and a key may be asked for only once.
-            let orders = keys.iter().map(order_of).collect::<Result<HashSet<_>, _>>()?;
+            // An order and an outdated index item of it may both be listed, and a batch must not
+            // repeat a key.
+            let orders = keys.iter().map(order_key_of).collect::<Result<HashSet<_>, _>>()?;
             let orders = self.table.batch_get(&Vec::from_iter(orders)).await?;
             for item in orders.into_values() {
                 if read_item::<Order>(item)?.sellers_with_open_lines().contains(&seller) {
@@ -207,7 +214,7 @@ impl OpenLineReader for DynamoOrders {
 }
 
 /// The key of the order that an item of its partition belongs to.
-fn order_of(item: &Item) -> Result<Key, StoreError> {
+fn order_key_of(item: &Item) -> Result<Key, StoreError> {
     Ok(Key::new(item_key(item)?.pk, "ORDER"))
 }
 
@@ -224,12 +231,12 @@ impl OrderLister for DynamoOrders {
         let mut position = position.map(str::to_owned);
         let mut read = 0;
         loop {
-            let wanted = limit - u32::try_from(found.len()).unwrap_or(limit);
-            let (keys, next) = self.table.query(&query, wanted, position.as_deref()).await?;
-            read += wanted;
+            let missing = limit - u32::try_from(found.len()).unwrap_or(limit);
+            let (keys, next) = self.table.query(&query, missing, position.as_deref()).await?;
+            read += missing;
             found.extend(self.load_orders(keys, state).await?);
             position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
-            let full = found.len() >= limit as usize || read >= READ_AT_MOST;
+            let full = found.len() >= limit as usize || read >= READ_LIMIT;
             if full || position.is_none() {
                 return Ok((found, position));
             }
@@ -238,7 +245,7 @@ impl OrderLister for DynamoOrders {
 }
 
 impl DynamoOrders {
-    /// The orders behind the index's keys, in their order, in `state` if one is given.
+    /// Loads the orders that index entries refer to, in that order, optionally only those in `state`.
     async fn load_orders(
         &self,
         keys: Vec<Item>,
@@ -263,7 +270,7 @@ impl ExpiredOrders for DynamoOrders {
     }
 }
 
-/// A buyer who is unregistered.
+/// The mark of an unregistered buyer.
 #[derive(Serialize)]
 struct UnregisteredBuyerItem {
     user_id: UserId,

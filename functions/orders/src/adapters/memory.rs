@@ -1,4 +1,4 @@
-//! The ports in memory, for speed and simulation.
+//! The ports in memory, for fast tests and simulation.
 
 use super::dynamodb::DEADLINES;
 use crate::{
@@ -22,7 +22,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The ports in memory. Clones share what they hold.
+/// The ports in memory. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryOrders {
     state: Arc<Mutex<State>>,
@@ -32,7 +32,7 @@ pub struct MemoryOrders {
 struct State {
     orders: BTreeMap<OrderId, (Order, IdempotencyRecord)>,
     products: BTreeMap<ProductId, Product>,
-    gone: BTreeSet<UserId>,
+    unregistered_buyers: BTreeSet<UserId>,
     published_events: Vec<Event>,
 }
 
@@ -41,7 +41,7 @@ impl MemoryOrders {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every event that a write announced, in order.
+    /// Every event written, in order.
     #[must_use]
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()
@@ -56,25 +56,25 @@ impl OrderPlacer for MemoryOrders {
         products: &[ProductId],
     ) -> Result<PlacementContext, StoreError> {
         let state = self.state();
-        let known = |id: &ProductId| state.products.get(id).map(|product| (*id, product.clone()));
+        let product = |id: &ProductId| state.products.get(id).map(|product| (*id, product.clone()));
         Ok(PlacementContext {
-            placed: state.orders.get(&order).map(|(_, placing)| placing.clone()),
-            buyer_gone: state.gone.contains(&buyer),
-            products: products.iter().filter_map(known).collect(),
+            existing: state.orders.get(&order).map(|(_, record)| record.clone()),
+            buyer_unregistered: state.unregistered_buyers.contains(&buyer),
+            products: products.iter().filter_map(product).collect(),
         })
     }
 
     async fn insert(
         &self,
         change: &OrderUpdate,
-        placing: &IdempotencyRecord,
+        record: &IdempotencyRecord,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let id = change.order.order_id;
         if state.orders.contains_key(&id) {
             return Ok(Write::Conflict(()));
         }
-        state.orders.insert(id, (change.order.clone(), placing.clone()));
+        state.orders.insert(id, (change.order.clone(), record.clone()));
         state.published_events.extend(change.events.iter().cloned());
         Ok(Write::Done)
     }
@@ -91,13 +91,10 @@ impl OrderWriter for MemoryOrders {
         let mut state = self.state();
         let state = &mut *state;
         match state.orders.get_mut(&change.order.order_id) {
-            Some((order, placing)) if order.version + 1 == change.order.version => {
+            Some((order, record)) if order.version + 1 == change.order.version => {
                 *order = change.order.clone();
                 if order.address.is_none() {
-                    *placing = IdempotencyRecord {
-                        body_hash: String::new(),
-                        response_body: String::new(),
-                    };
+                    *record = IdempotencyRecord::empty();
                 }
                 state.published_events.extend(change.events.iter().cloned());
                 Ok(Write::Done)
@@ -115,20 +112,20 @@ impl OrderLister for MemoryOrders {
         limit: u32,
         position: Option<&str>,
     ) -> Result<OrderPage, StoreError> {
-        let place = |order: &Order| format!("{}#{}", order.created_at, order.order_id);
+        let sort_key = |order: &Order| format!("{}#{}", order.created_at, order.order_id);
         let mut orders: Vec<Order> = self
             .state()
             .orders
             .values()
             .map(|(order, _)| order)
             .filter(|order| order.user_id == user && state.is_none_or(|state| state == order.state))
-            .filter(|order| position.is_none_or(|last| place(order).as_str() < last))
+            .filter(|order| position.is_none_or(|last| sort_key(order).as_str() < last))
             .cloned()
             .collect();
-        orders.sort_by_key(|order| std::cmp::Reverse(place(order)));
+        orders.sort_by_key(|order| std::cmp::Reverse(sort_key(order)));
         let more = orders.len() > limit as usize;
         orders.truncate(limit as usize);
-        let next = orders.last().filter(|_| more).map(place);
+        let next = orders.last().filter(|_| more).map(sort_key);
         Ok((orders, next))
     }
 }
@@ -154,7 +151,7 @@ impl OpenLineReader for MemoryOrders {
     }
 }
 
-/// An address book that has been filled before.
+/// A fixed address book.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryAddresses(pub BTreeMap<(UserId, AddressId), Address>);
 
@@ -170,7 +167,8 @@ impl AddressBook for MemoryAddresses {
 
 impl UnregisteredBuyers for MemoryOrders {
     async fn mark_unregistered(&self, buyer: UserId) -> Result<Write, StoreError> {
-        Ok(if self.state().gone.insert(buyer) { Write::Done } else { Write::Conflict(()) })
+        let inserted = self.state().unregistered_buyers.insert(buyer);
+        Ok(if inserted { Write::Done } else { Write::Conflict(()) })
     }
 }
 
@@ -180,7 +178,7 @@ impl ProductReplica for MemoryOrders {
         let newest = state
             .products
             .get(&product.product_id)
-            .is_none_or(|known| known.version < product.version);
+            .is_none_or(|stored| stored.version < product.version);
         if newest {
             state.products.insert(product.product_id, product.clone());
         }

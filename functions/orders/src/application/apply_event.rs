@@ -1,42 +1,39 @@
 use crate::{domain::order::Transition, ports::OrderWriter};
 use rialto_contracts::{Event, EventContext};
-use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
+use rialto_kernel::{
+    OrderId, StoreError, Timestamp, Write,
+    store::{self, Attempt},
+};
 
-/// Why the event is left to the queue's retry.
+/// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyEventError {
-    #[error("there is no order {0}")]
-    NoOrder(OrderId),
-    #[error("the order {0} is being changed")]
-    Contended(OrderId),
+    #[error("order {0} not found")]
+    NotFound(OrderId),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How often an order that is being changed is tried.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// Tells an order of another service's event. A second time nothing changes; too late, it is only recorded.
+/// Applies another service's event to an order. Idempotent; an event that arrives too late is only
+/// recorded.
 ///
 /// # Errors
-/// [`HearEventError`]: the event has to come again.
+/// [`ApplyEventError`]: the event must be redelivered.
 pub async fn apply_event(
     store: &impl OrderWriter,
     order_id: OrderId,
     event: &Event,
-    effect: Transition,
+    transition: Transition,
     cause: &EventContext,
     now: Timestamp,
 ) -> Result<Write, ApplyEventError> {
-    let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    for _ in 0..MAX_ATTEMPTS {
-        let order = store.order(order_id).await?.ok_or(ApplyEventError::NoOrder(order_id))?;
-        let Some(change) = order.apply(event, effect, now, &cause) else {
-            return Ok(Write::Conflict(()));
-        };
-        if store.save(&change).await? == Write::Done {
-            return Ok(Write::Done);
+    let cause = &EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
+    store::update(|| async move {
+        let order = store.order(order_id).await?.ok_or(ApplyEventError::NotFound(order_id))?;
+        match order.apply(event, transition, now, cause) {
+            Some(change) => Ok(store.save(&change).await?.into_attempt(Write::Done)),
+            None => Ok(Attempt::Done(Write::Conflict(()))),
         }
-    }
-    Err(ApplyEventError::Contended(order_id))
+    })
+    .await
 }

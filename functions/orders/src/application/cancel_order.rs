@@ -7,43 +7,42 @@ use crate::{
     ports::OrderWriter,
 };
 use rialto_contracts::{EventContext, orders::CancelReason};
-use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
+use rialto_kernel::{OrderId, StoreError, Timestamp, store::MAX_ATTEMPTS};
 
-/// Why an order isn't cancelled. Nothing has changed.
+/// An error of [`cancel_order`]. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelOrderError {
-    /// There is none, or it isn't the caller's.
-    #[error("no such order")]
+    /// The order doesn't exist, or it is another buyer's.
+    #[error("order not found")]
     NotFound,
-    #[error("its state doesn't allow it")]
+    #[error("order can't be cancelled in its state")]
     IllegalTransition(OrderState),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How often an order that is being changed is tried.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// Cancels a PENDING order at once, as a whole, for its buyer or a supervisor.
+/// Cancels all lines of a PENDING order, for its buyer or a supervisor.
 ///
 /// # Errors
-/// [`CancelOrderError`]; nothing has changed then.
+/// [`CancelOrderError`]; nothing was changed then.
 pub async fn cancel_order(
     store: &impl OrderWriter,
     order_id: OrderId,
-    viewer: Requester,
+    requester: Requester,
     now: Timestamp,
     cause: &EventContext,
 ) -> Result<Order, CancelOrderError> {
     let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    let mut tried: Vec<TimelineEntry> = Vec::new();
+    // Not `store::update`: an attempt has to recognise the previous one's write.
+    let mut attempted: Vec<TimelineEntry> = Vec::new();
     for _ in 0..MAX_ATTEMPTS {
         let order = store.order(order_id).await?.ok_or(CancelOrderError::NotFound)?;
-        // A write whose answer was lost is sent again, and then collides with itself. Other events may have come since.
-        if order.timeline.iter().any(|entry| tried.contains(entry)) {
+        // A write whose response was lost is repeated by the SDK, and then conflicts with itself.
+        // Other events may have been applied since.
+        if order.timeline.iter().any(|entry| attempted.contains(entry)) {
             return Ok(order);
         }
-        match viewer {
+        match requester {
             Requester::Supervisor => {}
             Requester::Buyer(user) if user == order.user_id => {}
             Requester::Buyer(_) | Requester::Seller(_) => return Err(CancelOrderError::NotFound),
@@ -51,12 +50,12 @@ pub async fn cancel_order(
         let change = order
             .cancel(CancelReason::Buyer, now, &cause)
             .map_err(CancelOrderError::IllegalTransition)?;
-        if store.save(&change).await? == Write::Done {
+        if store.save(&change).await?.is_done() {
             return Ok(change.order);
         }
-        tried = change.events.iter().map(TimelineEntry::from).collect();
+        attempted = change.events.iter().map(TimelineEntry::from).collect();
     }
-    Err(StoreError::Unavailable("the order changes too fast".to_owned()).into())
+    Err(StoreError::Contended.into())
 }
 
 #[cfg(test)]
@@ -65,35 +64,38 @@ mod tests {
     use crate::{
         adapters::memory::MemoryOrders,
         domain::order::{OrderUpdate, Transition},
-        ports::{IdempotencyRecord, OrderPlacer, OrderReader},
-        testing,
+        fixtures::{insert_placed_order, placed_order},
+        ports::OrderReader,
     };
     use rialto_contracts::{Event, inventory::StockReleased};
-    use rialto_kernel::UserId;
+    use rialto_kernel::{UserId, Write};
 
     const NOW: Timestamp = Timestamp::from_millis(2_000);
 
-    async fn placed() -> (MemoryOrders, Order) {
+    async fn store_with_order() -> (MemoryOrders, Order) {
         let store = MemoryOrders::default();
-        let change = testing::order();
-        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
-        assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
-        (store, change.order)
+        let order = insert_placed_order(&store).await;
+        (store, order)
+    }
+
+    async fn cancel(
+        store: &impl OrderWriter,
+        order: &Order,
+        requester: Requester,
+    ) -> Result<Order, CancelOrderError> {
+        cancel_order(store, order.order_id, requester, NOW, &EventContext::default()).await
     }
 
     #[tokio::test]
     async fn a_pending_order_is_cancelled_once() {
-        let (store, order) = placed().await;
+        let (store, order) = store_with_order().await;
         let buyer = Requester::Buyer(order.user_id);
-        let cancelled = cancel_order(&store, order.order_id, buyer, NOW, &EventContext::default())
-            .await
-            .unwrap();
+        let cancelled = cancel(&store, &order, buyer).await.unwrap();
         assert_eq!(
             (cancelled.state, cancelled.reason),
             (OrderState::Cancelled, Some(CancelReason::Buyer))
         );
-        let again =
-            cancel_order(&store, order.order_id, buyer, NOW, &EventContext::default()).await;
+        let again = cancel(&store, &order, buyer).await;
         assert!(matches!(again, Err(CancelOrderError::IllegalTransition(OrderState::Cancelled))));
         assert_eq!(
             store.published_events().iter().filter(|event| event.kind == "OrderCancelled").count(),
@@ -101,46 +103,43 @@ mod tests {
         );
     }
 
-    /// A store whose first write happens, and then looks as if somebody else had been quicker; other events follow at once.
-    struct Forgetful {
+    /// A store whose writes are done but reported as conflicts, after which other events are
+    /// applied.
+    struct LostResponseStore {
         store: MemoryOrders,
-        then: Vec<Event>,
+        later_events: Vec<Event>,
     }
 
-    impl OrderReader for Forgetful {
+    impl OrderReader for LostResponseStore {
         async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
             self.store.order(order).await
         }
     }
 
-    impl OrderWriter for Forgetful {
+    impl OrderWriter for LostResponseStore {
         async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
             assert_eq!(self.store.save(change).await?, Write::Done);
             let mut order = change.order.clone();
-            for event in &self.then {
-                let heard = order
+            for event in &self.later_events {
+                let update = order
                     .apply(event, Transition::RecordOnly, NOW, &EventContext::default())
                     .unwrap();
-                assert_eq!(self.store.save(&heard).await?, Write::Done);
-                order = heard.order;
+                assert_eq!(self.store.save(&update).await?, Write::Done);
+                order = update.order;
             }
             Ok(Write::Conflict(()))
         }
     }
 
     #[tokio::test]
-    async fn a_cancellation_that_collides_with_itself_has_happened() {
-        let payload =
-            StockReleased { order_id: testing::order().order.order_id, lines: Vec::new() };
+    async fn a_cancellation_that_conflicts_with_itself_succeeds() {
+        let payload = StockReleased { order_id: placed_order().order.order_id, lines: Vec::new() };
         let released = Event::new(&payload, 2, 0, NOW, &EventContext::default());
-        for then in [Vec::new(), vec![released]] {
-            let (store, order) = placed().await;
-            let (entries, store) = (2 + then.len(), Forgetful { store, then });
-            let buyer = Requester::Buyer(order.user_id);
-            let cancelled =
-                cancel_order(&store, order.order_id, buyer, NOW, &EventContext::default())
-                    .await
-                    .unwrap();
+        for later_events in [Vec::new(), vec![released]] {
+            let (store, order) = store_with_order().await;
+            let entries = 2 + later_events.len();
+            let store = LostResponseStore { store, later_events };
+            let cancelled = cancel(&store, &order, Requester::Buyer(order.user_id)).await.unwrap();
             assert_eq!(
                 (cancelled.state, cancelled.timeline.len()),
                 (OrderState::Cancelled, entries)
@@ -148,16 +147,16 @@ mod tests {
         }
     }
 
-    /// A store in which the deadline is quicker than the first write.
-    struct TooLate(MemoryOrders);
+    /// A store in which the deadline's cancellation comes before the first write.
+    struct ExpiredFirstStore(MemoryOrders);
 
-    impl OrderReader for TooLate {
+    impl OrderReader for ExpiredFirstStore {
         async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
             self.0.order(order).await
         }
     }
 
-    impl OrderWriter for TooLate {
+    impl OrderWriter for ExpiredFirstStore {
         async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
             if let Some(order) = self.0.order(change.order.order_id).await? {
                 let cancelled = order.cancel(CancelReason::Timeout, NOW, &EventContext::default());
@@ -168,21 +167,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_deadline_cancelled_is_not_taken_for_the_buyers_success() {
-        let (store, order) = placed().await;
+    async fn an_order_cancelled_by_its_deadline_is_not_a_success() {
+        let (store, order) = store_with_order().await;
         let buyer = Requester::Buyer(order.user_id);
-        let refused =
-            cancel_order(&TooLate(store), order.order_id, buyer, NOW, &EventContext::default())
-                .await;
+        let refused = cancel(&ExpiredFirstStore(store), &order, buyer).await;
         assert!(matches!(refused, Err(CancelOrderError::IllegalTransition(OrderState::Cancelled))));
     }
 
+    /// A store in which every write conflicts with another one.
+    struct ContendedStore(MemoryOrders);
+
+    impl OrderReader for ContendedStore {
+        async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
+            self.0.order(order).await
+        }
+    }
+
+    impl OrderWriter for ContendedStore {
+        async fn save(&self, _: &OrderUpdate) -> Result<Write, StoreError> {
+            Ok(Write::Conflict(()))
+        }
+    }
+
     #[tokio::test]
-    async fn somebody_elses_order_is_not_found_and_stays() {
-        let (store, order) = placed().await;
-        let another = Requester::Buyer(UserId::derive(&[b"another"]));
-        let refused =
-            cancel_order(&store, order.order_id, another, NOW, &EventContext::default()).await;
+    async fn a_cancellation_that_keeps_conflicting_is_contended() {
+        let (store, order) = store_with_order().await;
+        let buyer = Requester::Buyer(order.user_id);
+        let contended = cancel(&ContendedStore(store), &order, buyer).await;
+        assert!(matches!(contended, Err(CancelOrderError::Store(StoreError::Contended))));
+    }
+
+    #[tokio::test]
+    async fn another_buyers_order_is_not_cancelled() {
+        let (store, order) = store_with_order().await;
+        let other = Requester::Buyer(UserId::derive(&[b"other"]));
+        let refused = cancel(&store, &order, other).await;
         assert!(matches!(refused, Err(CancelOrderError::NotFound)));
         assert_eq!(store.order(order.order_id).await.unwrap(), Some(order));
     }

@@ -4,7 +4,7 @@ use crate::{
 };
 use rialto_kernel::{OrderId, SellerId, StoreError, UserId};
 
-/// Whose eyes an order is shown to.
+/// The account that requests an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Requester {
     Supervisor,
@@ -12,47 +12,48 @@ pub enum Requester {
     Seller(SellerId),
 }
 
-/// An order as its viewer may see it.
+/// The part of an order that its requester may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderView {
-    Whole(Order),
-    /// To a seller: with that seller's lines only.
-    Lines(Order),
+    Full(Order),
+    /// For a seller: the order with that seller's lines only.
+    SellerLines(Order),
 }
 
-/// Why an order isn't shown.
+/// An error of [`get_order`].
 #[derive(Debug, thiserror::Error)]
 pub enum GetOrderError {
-    /// There is none, or it isn't the viewer's.
-    #[error("no such order")]
+    /// The order doesn't exist, or the requester may not see it.
+    #[error("order not found")]
     NotFound,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Returns an order. Sellers see it once it was CONFIRMED.
+///
 /// # Errors
-/// [`GetOrderError`] unless the order exists and is the viewer's. A seller sees it from CONFIRMED on.
+/// [`GetOrderError`] unless the order exists and `requester` may see it.
 pub async fn get_order(
     store: &impl OrderReader,
     order: OrderId,
-    viewer: Requester,
+    requester: Requester,
 ) -> Result<OrderView, GetOrderError> {
     let mut order = store.order(order).await?.ok_or(GetOrderError::NotFound)?;
-    match viewer {
-        Requester::Supervisor => Ok(OrderView::Whole(order)),
-        Requester::Buyer(user) if order.user_id == user => Ok(OrderView::Whole(order)),
+    match requester {
+        Requester::Supervisor => Ok(OrderView::Full(order)),
+        Requester::Buyer(user) if order.user_id == user => Ok(OrderView::Full(order)),
         Requester::Buyer(_) => Err(GetOrderError::NotFound),
         Requester::Seller(seller) => {
             order.lines.retain(|line| line.seller_id == seller);
             if order.lines.is_empty() || !was_confirmed(&order) {
                 return Err(GetOrderError::NotFound);
             }
-            Ok(OrderView::Lines(order))
+            Ok(OrderView::SellerLines(order))
         }
     }
 }
 
-/// Whether the order ever was CONFIRMED.
 fn was_confirmed(order: &Order) -> bool {
     order.state == OrderState::Confirmed
         || order.timeline.iter().any(|entry| entry.kind == "OrderConfirmed")
@@ -63,57 +64,36 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryOrders,
-        domain::order::Transition,
-        ports::{IdempotencyRecord, OrderPlacer, OrderWriter},
-        testing,
+        fixtures::{confirmed, insert_placed_order},
+        ports::OrderWriter,
     };
-    use rialto_contracts::{Event, EventContext, payments::PaymentCaptured};
-    use rialto_kernel::{PaymentId, Timestamp, Write};
+    use rialto_kernel::{Timestamp, Write};
 
     const NOW: Timestamp = Timestamp::from_millis(2_000);
 
-    async fn placed() -> (MemoryOrders, Order) {
-        let store = MemoryOrders::default();
-        let change = testing::order();
-        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
-        assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
-        (store, change.order)
-    }
-
     #[tokio::test]
-    async fn a_seller_sees_own_lines_from_confirmed_on() {
-        let (store, order) = placed().await;
+    async fn sellers_see_their_lines_once_the_order_is_confirmed() {
+        let store = MemoryOrders::default();
+        let order = insert_placed_order(&store).await;
         let seller = Requester::Seller(order.lines[0].seller_id);
-        assert!(matches!(
-            get_order(&store, order.order_id, seller).await,
-            Err(GetOrderError::NotFound)
-        ));
+        let pending = get_order(&store, order.order_id, seller).await;
+        assert!(matches!(pending, Err(GetOrderError::NotFound)));
 
-        let captured = PaymentCaptured {
-            order_id: order.order_id,
-            payment_id: PaymentId::derive(&[b"p"]),
-            amount: order.total,
-        };
-        let captured = Event::new(&captured, 1, 0, NOW, &EventContext::default());
-        let confirmed =
-            order.apply(&captured, Transition::Confirm, NOW, &EventContext::default()).unwrap();
-        assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
-        assert!(matches!(get_order(&store, order.order_id, seller).await, Ok(OrderView::Lines(_))));
-        let another = Requester::Seller(SellerId::derive(&[b"another"]));
-        assert!(matches!(
-            get_order(&store, order.order_id, another).await,
-            Err(GetOrderError::NotFound)
-        ));
+        assert_eq!(store.save(&confirmed(&order, NOW)).await.unwrap(), Write::Done);
+        let view = get_order(&store, order.order_id, seller).await;
+        assert!(matches!(view, Ok(OrderView::SellerLines(_))));
+        let other = Requester::Seller(SellerId::derive(&[b"other"]));
+        let refused = get_order(&store, order.order_id, other).await;
+        assert!(matches!(refused, Err(GetOrderError::NotFound)));
     }
 
     #[tokio::test]
     async fn another_buyers_order_is_not_found() {
-        let (store, order) = placed().await;
+        let store = MemoryOrders::default();
+        let order = insert_placed_order(&store).await;
         assert!(get_order(&store, order.order_id, Requester::Buyer(order.user_id)).await.is_ok());
-        let another = Requester::Buyer(UserId::derive(&[b"another"]));
-        assert!(matches!(
-            get_order(&store, order.order_id, another).await,
-            Err(GetOrderError::NotFound)
-        ));
+        let other = Requester::Buyer(UserId::derive(&[b"other"]));
+        let refused = get_order(&store, order.order_id, other).await;
+        assert!(matches!(refused, Err(GetOrderError::NotFound)));
     }
 }

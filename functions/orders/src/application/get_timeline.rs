@@ -5,19 +5,19 @@ use crate::{
 };
 use rialto_kernel::OrderId;
 
-/// Every event of the order's saga, causes before effects. Sellers have no view of it.
+/// Returns every event of the order's saga, causes before effects. Sellers may not see it.
 ///
 /// # Errors
-/// [`GetOrderError`] unless the order exists and is the viewer's.
+/// [`GetOrderError`] unless the order exists and `requester` is its buyer or a supervisor.
 pub async fn get_timeline(
     store: &impl OrderReader,
     order: OrderId,
-    viewer: Requester,
+    requester: Requester,
 ) -> Result<Vec<TimelineEntry>, GetOrderError> {
-    match get_order(store, order, viewer).await? {
-        OrderView::Whole(order) => {
+    match get_order(store, order, requester).await? {
+        OrderView::Full(order) => {
             Ok(in_causal_order(&order.timeline).into_iter().cloned().collect())
         }
-        OrderView::Lines(_) => Err(GetOrderError::NotFound),
+        OrderView::SellerLines(_) => Err(GetOrderError::NotFound),
     }
 }

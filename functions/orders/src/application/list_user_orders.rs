@@ -4,10 +4,10 @@ use crate::{
 };
 use rialto_kernel::{StoreError, UserId};
 
-/// A buyer's orders, newest first.
+/// Lists a buyer's orders, newest first.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] when the store can't answer.
+/// [`StoreError`] if the store can't be read.
 pub async fn list_user_orders(
     store: &impl OrderLister,
     user: UserId,

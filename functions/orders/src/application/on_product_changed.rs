@@ -2,10 +2,11 @@ use crate::{domain::product::Product, ports::ProductReplica};
 use rialto_contracts::catalog::{ProductChanged, ProductRegistered};
 use rialto_kernel::{StoreError, Write};
 
-/// Keeps a copy of the product as the event tells it, unless a newer one is known.
+/// Stores a copy of the changed product, unless the stored copy is newer. `sequence` is the event's,
+/// which is the product's version in catalog.
 ///
 /// # Errors
-/// [`StoreError`]: the event has to come again.
+/// [`StoreError`]: the event must be redelivered.
 pub async fn on_product_changed(
     store: &impl ProductReplica,
     event: &ProductChanged,
@@ -22,21 +23,21 @@ pub async fn on_product_changed(
     store.upsert_if_newer(&product).await
 }
 
-/// A registration tells a product as a change does.
+/// Stores a copy of the registered product.
 ///
 /// # Errors
-/// [`StoreError`]: the event has to come again.
+/// [`StoreError`]: the event must be redelivered.
 pub async fn on_product_registered(
     store: &impl ProductReplica,
     event: &ProductRegistered,
     sequence: u64,
 ) -> Result<Write, StoreError> {
-    let as_changed = ProductChanged {
+    let changed = ProductChanged {
         product_id: event.product_id,
         seller_id: event.seller_id,
         title: event.title.clone(),
         price: event.price,
         status: event.status,
     };
-    on_product_changed(store, &as_changed, sequence).await
+    on_product_changed(store, &changed, sequence).await
 }

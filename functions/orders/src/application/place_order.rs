@@ -9,7 +9,7 @@ use crate::{
 use rialto_contracts::EventContext;
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
 
-/// Who orders what, under which key.
+/// A request to place an order, under an Idempotency-Key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceOrder<'a> {
     pub user_id: UserId,
@@ -17,26 +17,26 @@ pub struct PlaceOrder<'a> {
     pub request: OrderRequest<ShippingAddress>,
 }
 
-/// The answer: made now, or the one that was given the first time.
+/// The response body: new, or the one stored by the first request with the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedOrder {
     pub order_id: OrderId,
-    pub answer: String,
+    pub response_body: String,
     pub replayed: bool,
 }
 
-/// Why no order is placed. Nothing is stored, and the key is free.
+/// An error of [`place_order`]. Nothing was stored, and the key can be used again.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceOrderError {
-    #[error("the key belongs to another request")]
+    #[error("Idempotency-Key already used for another request")]
     KeyReused,
     #[error("some products can't be ordered")]
     NotOrderable(Vec<ProductId>),
-    #[error("the total is too large")]
+    #[error("total too large")]
     TooLarge,
-    #[error("the buyer keeps no such address")]
+    #[error("saved address not found")]
     NoAddress,
-    #[error("the order costs something else now")]
+    #[error("the total differs from `expected_total`")]
     PriceChanged(Quote),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,18 +51,20 @@ impl From<QuoteError> for PlaceOrderError {
     }
 }
 
-/// Places an order, once for each key: one read, one write. `answer` writes the order as the client will see it.
+/// Places an order once for each key, by one read and one write. `render` serialises the response
+/// body, which is stored so that a repeated request gets the same bytes.
 ///
-/// A key that was used before gets its first answer again, before anything is checked, whatever became of the order.
+/// A repeated request is recognised before anything else is checked, whatever happened to the order
+/// since.
 ///
 /// # Errors
-/// [`PlaceOrderError`]; nothing is stored then.
+/// [`PlaceOrderError`]; nothing was stored then.
 pub async fn place_order(
     store: &impl OrderPlacer,
     addresses: &impl AddressBook,
     command: &PlaceOrder<'_>,
     terms: &PricingTerms,
-    answer: impl Fn(&Order) -> String,
+    render: impl Fn(&Order) -> String,
     now: Timestamp,
     cause: &EventContext,
 ) -> Result<PlacedOrder, PlaceOrderError> {
@@ -73,10 +75,10 @@ pub async fn place_order(
     products.sort_unstable();
     products.dedup();
 
-    let PlacementContext { placed, buyer_gone, products } =
+    let PlacementContext { existing, buyer_unregistered, products } =
         store.load_placement_context(order_id, command.user_id, &products).await?;
-    if let Some(placed) = placed {
-        return replay(order_id, placed, &body_hash);
+    if let Some(existing) = existing {
+        return replay(order_id, existing, &body_hash);
     }
     let quote = Quote::new(&command.request.lines, &products, terms)?;
     if command.request.expected_total.is_some_and(|expected| expected != quote.total) {
@@ -91,29 +93,30 @@ pub async fn place_order(
     let request = command.request.with_address(address);
     let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
     let mut change = Order::place(order_id, command.user_id, &request, quote, terms, now, &cause);
-    change.order.buyer_unregistered = buyer_gone;
-    let placing = IdempotencyRecord { body_hash, response_body: answer(&change.order) };
-    match store.insert(&change, &placing).await? {
-        Write::Done => Ok(PlacedOrder { order_id, answer: placing.response_body, replayed: false }),
-        // Another request with the same key was quicker.
+    change.order.buyer_unregistered = buyer_unregistered;
+    let record = IdempotencyRecord { body_hash, response_body: render(&change.order) };
+    match store.insert(&change, &record).await? {
+        Write::Done => {
+            Ok(PlacedOrder { order_id, response_body: record.response_body, replayed: false })
+        }
+        // A concurrent request with the same key was stored first.
         Write::Conflict(()) => {
-            let winner = store.load_placement_context(order_id, command.user_id, &[]).await?.placed;
-            let vanished =
-                || StoreError::Corrupt("an order vanished while it was placed".to_owned());
-            replay(order_id, winner.ok_or_else(vanished)?, &placing.body_hash)
+            let context = store.load_placement_context(order_id, command.user_id, &[]).await?;
+            let missing = || StoreError::Corrupt("a stored order can't be read".to_owned());
+            replay(order_id, context.existing.ok_or_else(missing)?, &record.body_hash)
         }
     }
 }
 
 fn replay(
     order_id: OrderId,
-    placed: IdempotencyRecord,
+    existing: IdempotencyRecord,
     body_hash: &str,
 ) -> Result<PlacedOrder, PlaceOrderError> {
-    if placed.body_hash != body_hash {
+    if existing.body_hash != body_hash {
         return Err(PlaceOrderError::KeyReused);
     }
-    Ok(PlacedOrder { order_id, answer: placed.response_body, replayed: true })
+    Ok(PlacedOrder { order_id, response_body: existing.response_body, replayed: true })
 }
 
 #[cfg(test)]
@@ -122,18 +125,18 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryAddresses, MemoryOrders},
         application::on_user_unregistered::on_user_unregistered,
-        domain::{order::Transition, product::Product},
+        domain::product::Product,
+        fixtures::{self, buyer, payment_failure, pricing_terms, product},
         ports::{OrderReader, OrderWriter, ProductReplica},
-        testing,
     };
-    use rialto_contracts::{Event, orders::CancelReason, payments::PaymentFailed};
+    use rialto_contracts::orders::CancelReason;
     use rialto_kernel::{Address, AddressId, Amount};
 
-    const NOW: Timestamp = Timestamp::from_millis(1_000);
+    const NOW: Timestamp = fixtures::PLACED_AT;
 
-    fn requested(quantity: i64) -> OrderRequest<ShippingAddress> {
+    fn order_request(quantity: i64) -> OrderRequest<ShippingAddress> {
         let OrderRequest { lines, address, payment_method, expected_total } =
-            testing::request(quantity);
+            fixtures::order_request(quantity);
         OrderRequest {
             lines,
             address: ShippingAddress::Inline(address),
@@ -142,58 +145,53 @@ mod tests {
         }
     }
 
-    fn kept() -> AddressId {
+    fn saved_address() -> AddressId {
         AddressId::derive(&[b"home"])
     }
 
     fn addresses() -> MemoryAddresses {
-        MemoryAddresses([((UserId::derive(&[b"u"]), kept()), testing::request(1).address)].into())
+        MemoryAddresses([((buyer(), saved_address()), fixtures::address())].into())
     }
 
-    async fn shop() -> MemoryOrders {
+    async fn store_with_product() -> MemoryOrders {
         let store = MemoryOrders::default();
-        assert_eq!(store.upsert_if_newer(&testing::product()).await.unwrap(), Write::Done);
+        assert_eq!(store.upsert_if_newer(&product()).await.unwrap(), Write::Done);
         store
+    }
+
+    async fn place_with(
+        store: &MemoryOrders,
+        addresses: &impl AddressBook,
+        request: OrderRequest<ShippingAddress>,
+        idempotency_key: &str,
+    ) -> Result<PlacedOrder, PlaceOrderError> {
+        let command = PlaceOrder { user_id: buyer(), idempotency_key, request };
+        let render =
+            |order: &Order| format!("{} {:?} {}", order.order_id, order.state, order.total);
+        let (terms, cause) = (pricing_terms(), EventContext::default());
+        place_order(store, addresses, &command, &terms, render, NOW, &cause).await
     }
 
     async fn place(
         store: &MemoryOrders,
         request: OrderRequest<ShippingAddress>,
     ) -> Result<PlacedOrder, PlaceOrderError> {
-        let command =
-            PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: "k", request };
-        let answer =
-            |order: &Order| format!("{} {:?} {}", order.order_id, order.state, order.total);
-        place_order(
-            store,
-            &addresses(),
-            &command,
-            &testing::terms(),
-            answer,
-            NOW,
-            &EventContext::default(),
-        )
-        .await
+        place_with(store, &addresses(), request, "k").await
     }
 
     #[tokio::test]
-    async fn the_same_key_gets_the_first_answer_after_the_price_changed_and_the_order_ended() {
-        let store = shop().await;
-        let first = place(&store, requested(2)).await.unwrap();
+    async fn a_repeated_key_returns_the_first_response() {
+        let store = store_with_product().await;
+        let first = place(&store, order_request(2)).await.unwrap();
         assert!(!first.replayed);
 
-        let dearer =
-            Product { price: Amount::new(9_999).unwrap(), version: 2, ..testing::product() };
+        let dearer = Product { price: Amount::new(9_999).unwrap(), version: 2, ..product() };
         assert_eq!(store.upsert_if_newer(&dearer).await.unwrap(), Write::Done);
         let order = store.order(first.order_id).await.unwrap().unwrap();
-        let failed = PaymentFailed { order_id: first.order_id, reason: "card_declined".to_owned() };
-        let failed = Event::new(&failed, 1, 0, NOW, &EventContext::default());
-        let effect = Transition::Cancel(CancelReason::PaymentFailed);
-        let cancelled = order.apply(&failed, effect, NOW, &EventContext::default()).unwrap();
-        assert_eq!(store.save(&cancelled).await.unwrap(), Write::Done);
+        assert_eq!(store.save(&payment_failure(&order, NOW)).await.unwrap(), Write::Done);
 
-        let second = place(&store, requested(2)).await.unwrap();
-        assert_eq!((second.answer, second.replayed), (first.answer, true));
+        let second = place(&store, order_request(2)).await.unwrap();
+        assert_eq!((second.response_body, second.replayed), (first.response_body, true));
         assert_eq!(
             store.published_events().iter().filter(|event| event.kind == "OrderPlaced").count(),
             1
@@ -201,99 +199,100 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_body_under_the_same_key_is_refused() {
-        let store = shop().await;
-        place(&store, requested(2)).await.unwrap();
-        assert!(matches!(place(&store, requested(3)).await, Err(PlaceOrderError::KeyReused)));
+    async fn a_key_is_rejected_for_another_body() {
+        let store = store_with_product().await;
+        place(&store, order_request(2)).await.unwrap();
+        assert!(matches!(place(&store, order_request(3)).await, Err(PlaceOrderError::KeyReused)));
     }
 
     #[tokio::test]
-    async fn a_refusal_stores_nothing_and_leaves_the_key_free() {
-        let store = shop().await;
-        let expects_less =
-            OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..requested(2) };
-        let Err(PlaceOrderError::PriceChanged(quote)) = place(&store, expects_less).await else {
+    async fn a_rejected_request_does_not_use_up_its_key() {
+        let store = store_with_product().await;
+        let request =
+            OrderRequest { expected_total: Some(Amount::new(1).unwrap()), ..order_request(2) };
+        let Err(PlaceOrderError::PriceChanged(quote)) = place(&store, request).await else {
             panic!("the price has changed");
         };
         assert_eq!(quote.total.minor_units(), 2_300);
         assert!(store.published_events().is_empty());
-        let expects = OrderRequest { expected_total: Some(quote.total), ..requested(2) };
-        assert!(!place(&store, expects).await.unwrap().replayed);
+        let request = OrderRequest { expected_total: Some(quote.total), ..order_request(2) };
+        assert!(!place(&store, request).await.unwrap().replayed);
     }
 
     #[tokio::test]
-    async fn a_product_that_is_not_known_cannot_be_ordered() {
+    async fn an_unknown_product_cannot_be_ordered() {
         let store = MemoryOrders::default();
-        let refused = place(&store, requested(1)).await;
+        let refused = place(&store, order_request(1)).await;
         assert!(
             matches!(refused, Err(PlaceOrderError::NotOrderable(products)) if products.len() == 1)
         );
     }
 
     #[tokio::test]
-    async fn an_order_for_an_unregistered_buyer_forgets_the_address_when_it_ends() {
-        let store = shop().await;
-        let gone = on_user_unregistered(&store, UserId::derive(&[b"u"])).await.unwrap();
-        assert_eq!(gone, Write::Done);
-        let placed = place(&store, requested(2)).await.unwrap();
+    async fn an_unregistered_buyers_address_is_erased_at_closing() {
+        let store = store_with_product().await;
+        assert_eq!(on_user_unregistered(&store, buyer()).await.unwrap(), Write::Done);
+        let placed = place(&store, order_request(2)).await.unwrap();
         let order = store.order(placed.order_id).await.unwrap().unwrap();
-        assert!(order.address.is_some(), "it goes there");
-        let ended = order.cancel(CancelReason::Timeout, NOW, &EventContext::default()).unwrap();
-        assert_eq!(store.save(&ended).await.unwrap(), Write::Done);
+        assert!(order.address.is_some(), "an open order needs its address");
+        let closed = order.cancel(CancelReason::Timeout, NOW, &EventContext::default()).unwrap();
+        assert_eq!(store.save(&closed).await.unwrap(), Write::Done);
         assert_eq!(store.order(placed.order_id).await.unwrap().unwrap().address, None);
     }
 
     #[tokio::test]
-    async fn an_order_goes_to_an_address_that_its_buyer_keeps() {
-        let store = shop().await;
-        let request = OrderRequest { address: ShippingAddress::Saved(kept()), ..requested(2) };
-        let placed = place(&store, request).await.unwrap();
+    async fn an_order_can_use_a_saved_address() {
+        let store = store_with_product().await;
+        let address = ShippingAddress::Saved(saved_address());
+        let placed = place(&store, OrderRequest { address, ..order_request(2) }).await.unwrap();
         let order = store.order(placed.order_id).await.unwrap().unwrap();
-        assert_eq!(order.address, Some(testing::request(1).address));
+        assert_eq!(order.address, Some(fixtures::address()));
     }
 
     #[tokio::test]
-    async fn an_address_that_is_not_the_buyers_is_refused() {
-        let store = shop().await;
-        let another = AddressId::derive(&[b"another"]);
-        let request = OrderRequest { address: ShippingAddress::Saved(another), ..requested(2) };
-        assert!(matches!(place(&store, request).await, Err(PlaceOrderError::NoAddress)));
+    async fn an_unknown_saved_address_is_rejected() {
+        let store = store_with_product().await;
+        let address = ShippingAddress::Saved(AddressId::derive(&[b"other"]));
+        let refused = place(&store, OrderRequest { address, ..order_request(2) }).await;
+        assert!(matches!(refused, Err(PlaceOrderError::NoAddress)));
         assert!(store.published_events().is_empty());
     }
 
-    struct Silent;
+    /// An address book that can't be reached.
+    struct UnavailableAddresses;
 
-    impl AddressBook for Silent {
+    impl AddressBook for UnavailableAddresses {
         async fn address(&self, _: UserId, _: AddressId) -> Result<Option<Address>, StoreError> {
-            Err(StoreError::Unavailable("accounts is silent".to_owned()))
+            Err(StoreError::Unavailable("accounts can't be reached".to_owned()))
         }
     }
 
+    fn request_with_saved_address() -> OrderRequest<ShippingAddress> {
+        OrderRequest { address: ShippingAddress::Saved(saved_address()), ..order_request(2) }
+    }
+
     #[tokio::test]
-    async fn while_accounts_is_silent_only_a_written_address_or_a_replay_goes_through() {
-        let store = shop().await;
-        let place = async |request: OrderRequest<ShippingAddress>, key: &str| {
-            let command =
-                PlaceOrder { user_id: UserId::derive(&[b"u"]), idempotency_key: key, request };
-            let (terms, cause) = (testing::terms(), EventContext::default());
-            place_order(&store, &Silent, &command, &terms, |_| String::new(), NOW, &cause).await
-        };
-        let kept_address = OrderRequest { address: ShippingAddress::Saved(kept()), ..requested(2) };
-        let refused = place(kept_address.clone(), "k").await;
+    async fn saved_addresses_fail_while_accounts_is_unavailable() {
+        let store = store_with_product().await;
+        let refused =
+            place_with(&store, &UnavailableAddresses, request_with_saved_address(), "k").await;
         assert!(matches!(refused, Err(PlaceOrderError::Store(StoreError::Unavailable(_)))));
         assert!(store.published_events().is_empty());
+    }
 
-        assert!(!place(requested(2), "k").await.unwrap().replayed);
-        let addresses = addresses();
-        let command = PlaceOrder {
-            user_id: UserId::derive(&[b"u"]),
-            idempotency_key: "k2",
-            request: kept_address.clone(),
-        };
-        let (terms, cause) = (testing::terms(), EventContext::default());
-        place_order(&store, &addresses, &command, &terms, |_| String::new(), NOW, &cause)
-            .await
-            .unwrap();
-        assert!(place(kept_address, "k2").await.unwrap().replayed);
+    #[tokio::test]
+    async fn inline_addresses_work_while_accounts_is_unavailable() {
+        let store = store_with_product().await;
+        let placed = place_with(&store, &UnavailableAddresses, order_request(2), "k").await;
+        assert!(!placed.unwrap().replayed);
+    }
+
+    #[tokio::test]
+    async fn replays_work_while_accounts_is_unavailable() {
+        let store = store_with_product().await;
+        let request = request_with_saved_address();
+        place_with(&store, &addresses(), request.clone(), "k").await.unwrap();
+        let replayed = place_with(&store, &UnavailableAddresses, request, "k").await.unwrap();
+        assert!(replayed.replayed);
     }
 }

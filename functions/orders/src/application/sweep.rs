@@ -3,45 +3,46 @@ use futures_util::{StreamExt, stream};
 use rialto_contracts::{EventContext, orders::CancelReason};
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 
-/// How many orders one sweep settles at most; the next one goes on a minute later.
+/// Orders that one sweep cancels at most; the next one runs a minute later.
 pub const BATCH_LIMIT: usize = 500;
 
-/// How many are settled at once.
+/// Orders that are cancelled concurrently.
 const CONCURRENCY: usize = 10;
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub struct SweepSummary {
     pub cancelled: usize,
-    /// Settled by somebody else in the meantime, or not due after all.
+    /// Orders that another write settled first, or that aren't due.
     pub skipped: usize,
-    /// Those that the next sweep has to try again, and why.
+    /// Orders that the next sweep must retry, each with its error.
     pub failed: Vec<(OrderId, StoreError)>,
 }
 
-/// Cancels (TIMEOUT) the orders that are still PENDING past their deadline, by the same conditional write that a buyer's
-/// cancellation makes. The index only finds them; what each is, its own item tells. One that fails doesn't keep the others.
+/// Cancels (TIMEOUT) orders that are still PENDING past their deadline, by the same conditional
+/// write as a buyer's cancellation. The index only lists candidates; the order itself decides. A
+/// failing order doesn't block the others.
 ///
 /// # Errors
-/// [`StoreError`] when they can't be listed.
+/// [`StoreError`] if the candidates can't be listed.
 pub async fn sweep(
     store: &(impl ExpiredOrders + OrderWriter + Sync),
     now: Timestamp,
     cause: &EventContext,
 ) -> Result<SweepSummary, StoreError> {
     let due = store.due_before(now, BATCH_LIMIT).await?;
-    let settled = stream::iter(due)
+    let results = stream::iter(due)
         .map(|order| async move { (order, cancel_expired(store, order, now, cause).await) })
         .buffer_unordered(CONCURRENCY);
-    let count = |mut swept: SweepSummary, (order, result)| {
+    let count = |mut summary: SweepSummary, (order, result)| {
         match result {
-            Ok(Write::Done) => swept.cancelled += 1,
-            Ok(Write::Conflict(())) => swept.skipped += 1,
-            Err(error) => swept.failed.push((order, error)),
+            Ok(Write::Done) => summary.cancelled += 1,
+            Ok(Write::Conflict(())) => summary.skipped += 1,
+            Err(error) => summary.failed.push((order, error)),
         }
-        std::future::ready(swept)
+        std::future::ready(summary)
     };
-    Ok(settled.fold(SweepSummary::default(), count).await)
+    Ok(results.fold(SweepSummary::default(), count).await)
 }
 
 async fn cancel_expired(
@@ -64,19 +65,24 @@ mod tests {
     use crate::{
         adapters::memory::MemoryOrders,
         domain::order::{Order, OrderState, OrderUpdate},
-        ports::{IdempotencyRecord, OrderPlacer, OrderReader},
-        testing,
+        fixtures::insert_placed_order,
+        ports::OrderReader,
     };
     use std::time::Duration;
 
-    fn counts(swept: &SweepSummary) -> (usize, usize, usize) {
-        (swept.cancelled, swept.skipped, swept.failed.len())
+    /// Cancelled, skipped and failed orders of one sweep.
+    async fn sweep_counts(
+        store: &(impl ExpiredOrders + OrderWriter + Sync),
+        now: Timestamp,
+    ) -> (usize, usize, usize) {
+        let summary = sweep(store, now, &EventContext::default()).await.unwrap();
+        (summary.cancelled, summary.skipped, summary.failed.len())
     }
 
-    /// A store that can't read one of its orders.
-    struct Broken(MemoryOrders, OrderId);
+    /// A store that lists one order first which it can't read.
+    struct CorruptOrderStore(MemoryOrders, OrderId);
 
-    impl ExpiredOrders for Broken {
+    impl ExpiredOrders for CorruptOrderStore {
         async fn due_before(
             &self,
             now: Timestamp,
@@ -88,64 +94,46 @@ mod tests {
         }
     }
 
-    impl OrderReader for Broken {
+    impl OrderReader for CorruptOrderStore {
         async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
             if order == self.1 {
-                Err(StoreError::Corrupt("torn".to_owned()))
+                Err(StoreError::Corrupt("truncated".to_owned()))
             } else {
                 self.0.order(order).await
             }
         }
     }
 
-    impl OrderWriter for Broken {
+    impl OrderWriter for CorruptOrderStore {
         async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
             self.0.save(change).await
         }
     }
 
     #[tokio::test]
-    async fn an_order_that_cannot_be_settled_does_not_keep_the_others() {
+    async fn a_failing_order_does_not_block_the_others() {
         let store = MemoryOrders::default();
-        let change = testing::order();
-        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
-        assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
-        let broken = Broken(store, OrderId::derive(&[b"broken"]));
-        let late = change.order.expires_at;
-        assert_eq!(
-            counts(&sweep(&broken, late, &EventContext::default()).await.unwrap()),
-            (1, 0, 1)
-        );
+        let order = insert_placed_order(&store).await;
+        let store = CorruptOrderStore(store, OrderId::derive(&[b"corrupt"]));
+        assert_eq!(sweep_counts(&store, order.expires_at).await, (1, 0, 1));
     }
 
     #[tokio::test]
-    async fn an_order_is_cancelled_when_its_time_has_come_and_not_before() {
+    async fn a_pending_order_is_cancelled_after_its_deadline() {
         let store = MemoryOrders::default();
-        let change = testing::order();
-        let order = change.order.clone();
-        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
-        assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
+        let order = insert_placed_order(&store).await;
 
         let early = Timestamp::from_millis(order.expires_at.millis() - 1);
-        assert_eq!(
-            counts(&sweep(&store, early, &EventContext::default()).await.unwrap()),
-            (0, 0, 0)
-        );
+        assert_eq!(sweep_counts(&store, early).await, (0, 0, 0));
         assert_eq!(store.order(order.order_id).await.unwrap(), Some(order.clone()));
 
         let late = order.expires_at.plus(Duration::from_secs(1));
-        assert_eq!(
-            counts(&sweep(&store, late, &EventContext::default()).await.unwrap()),
-            (1, 0, 0)
-        );
+        assert_eq!(sweep_counts(&store, late).await, (1, 0, 0));
         let cancelled = store.order(order.order_id).await.unwrap().unwrap();
         assert_eq!(
             (cancelled.state, cancelled.reason),
             (OrderState::Cancelled, Some(CancelReason::Timeout))
         );
-        assert_eq!(
-            counts(&sweep(&store, late, &EventContext::default()).await.unwrap()),
-            (0, 0, 0)
-        );
+        assert_eq!(sweep_counts(&store, late).await, (0, 0, 0));
     }
 }

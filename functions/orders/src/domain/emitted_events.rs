@@ -1,4 +1,5 @@
-//! What orders announced of an order, made again from its timeline: for when it was lost after it was published.
+//! Rebuilds the events that an order has emitted from its timeline, in case they were lost after
+//! publication.
 
 use super::{order::Order, timeline::TimelineEntry};
 use rialto_contracts::{
@@ -6,23 +7,23 @@ use rialto_contracts::{
     orders::{OrderCancelled, OrderConfirmed, OrderPlaced, Orders},
 };
 
-/// An event that this release can't make again.
+/// The timeline has an event that this release can't rebuild.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no event of this release: {0}")]
+#[error("event of another release: {0}")]
 pub struct UnknownEvent(String);
 
 impl Order {
-    /// Every event that orders ever announced of it, as it was.
+    /// Returns every event that the order has emitted, unchanged.
     ///
     /// # Errors
-    /// [`UnknownEvent`] when there is one of another release.
+    /// [`UnknownEvent`] if the timeline has an event of another release.
     pub fn rebuild_events(&self) -> Result<Vec<Event>, UnknownEvent> {
         let own = self.timeline.iter().filter(|entry| entry.source == Orders::NAME);
         own.map(|entry| {
             let event = match entry.kind.as_str() {
-                OrderPlaced::TYPE => self.again::<OrderPlaced>(entry),
-                OrderConfirmed::TYPE => self.again::<OrderConfirmed>(entry),
-                OrderCancelled::TYPE => self.again::<OrderCancelled>(entry),
+                OrderPlaced::TYPE => self.rebuild::<OrderPlaced>(entry),
+                OrderConfirmed::TYPE => self.rebuild::<OrderConfirmed>(entry),
+                OrderCancelled::TYPE => self.rebuild::<OrderCancelled>(entry),
                 _ => None,
             };
             event.ok_or_else(|| UnknownEvent(format!("{} {}", entry.kind, entry.id)))
@@ -30,14 +31,14 @@ impl Order {
         .collect()
     }
 
-    fn again<P: Payload>(&self, entry: &TimelineEntry) -> Option<Event> {
+    fn rebuild<P: Payload>(&self, entry: &TimelineEntry) -> Option<Event> {
         let payload = P::deserialize(&entry.data).ok()?;
         let cause = EventContext {
             correlationid: Some(self.order_id.to_string()),
             causationid: entry.causationid,
             traceparent: entry.traceparent.clone(),
         };
-        // The timeline doesn't tell the version that was written with it; the id is derived from it.
+        // An event's id is derived from the order's version, which the timeline doesn't hold.
         let event = (1..=self.version)
             .map(|version| Event::new(&payload, version, 0, entry.time, &cause))
             .find(|event| event.id == entry.id)?;
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::order::{OrderUpdate, Transition},
-        testing,
+        fixtures::placed_order,
     };
     use rialto_contracts::{
         inventory::StockRejected, orders::CancelReason, payments::PaymentCaptured,
@@ -61,11 +62,11 @@ mod tests {
         Timestamp::from_millis(seconds * 1_000)
     }
 
-    /// What came of hearing an event that another service announced then.
-    fn heard<P: Payload>(
+    /// Applies an event that another service published at `seconds`.
+    fn apply<P: Payload>(
         order: &Order,
         payload: &P,
-        effect: Transition,
+        transition: Transition,
         seconds: i64,
     ) -> OrderUpdate {
         let event = Event::new(payload, 1, 0, at(seconds), &EventContext::default());
@@ -74,12 +75,12 @@ mod tests {
             causationid: Some(event.id),
             traceparent: Some("00-1-2-01".to_owned()),
         };
-        order.apply(&event, effect, at(seconds + 1), &cause).unwrap()
+        order.apply(&event, transition, at(seconds + 1), &cause).unwrap()
     }
 
     #[test]
-    fn every_event_that_was_announced_is_made_again_as_it_was() {
-        let placed = testing::order();
+    fn emitted_events_are_rebuilt_unchanged() {
+        let placed = placed_order();
         let order = &placed.order;
         let captured = PaymentCaptured {
             order_id: order.order_id,
@@ -87,25 +88,25 @@ mod tests {
             amount: order.total,
         };
         let rejected = StockRejected { order_id: order.order_id, shortages: Vec::new() };
-        let told = heard(order, &rejected, Transition::RecordOnly, 2).order;
-        let forgotten = told.erase_buyer_data().unwrap().order;
+        let recorded = apply(order, &rejected, Transition::RecordOnly, 2).order;
+        let marked = recorded.erase_buyer_data().unwrap().order;
         for last in [
-            heard(&forgotten, &captured, Transition::Confirm, 4),
-            heard(&forgotten, &captured, Transition::Cancel(CancelReason::PaymentFailed), 4),
-            forgotten.cancel(CancelReason::Buyer, at(5), &EventContext::default()).unwrap(),
+            apply(&marked, &captured, Transition::Confirm, 4),
+            apply(&marked, &captured, Transition::Cancel(CancelReason::PaymentFailed), 4),
+            marked.cancel(CancelReason::Buyer, at(5), &EventContext::default()).unwrap(),
         ] {
-            let late = heard(&last.order, &rejected, Transition::RecordOnly, 9).order;
-            let announced = [placed.events.clone(), last.events].concat();
-            assert_eq!(late.rebuild_events().unwrap(), announced);
-            assert_eq!(announced.len(), 2);
+            let late = apply(&last.order, &rejected, Transition::RecordOnly, 9).order;
+            let emitted = [placed.events.clone(), last.events].concat();
+            assert_eq!(late.rebuild_events().unwrap(), emitted);
+            assert_eq!(emitted.len(), 2);
         }
     }
 
     #[test]
-    fn what_this_release_does_not_know_is_refused() {
-        let mut order = testing::order().order;
+    fn events_of_another_release_are_not_rebuilt() {
+        let mut order = placed_order().order;
         order.timeline[0].kind = "OrderPraised".to_owned();
-        let refused = order.rebuild_events().unwrap_err().to_string();
-        assert!(refused.contains("OrderPraised evt_"), "{refused}");
+        let error = order.rebuild_events().unwrap_err().to_string();
+        assert!(error.contains("OrderPraised evt_"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! An order: placed once, then moved by what it hears.
+//! The order aggregate: placed once, then changed by events.
 
 use super::{
     quote::{PricingTerms, Quote},
@@ -20,20 +20,20 @@ pub struct Order {
     pub order_id: OrderId,
     pub user_id: UserId,
     pub state: OrderState,
-    /// Why it was cancelled, if it was.
+    /// The reason of the cancellation, if it is CANCELLED.
     pub reason: Option<CancelReason>,
-    pub lines: Vec<Line>,
+    pub lines: Vec<OrderLine>,
     pub shipping_fee: Amount,
     pub total: Amount,
     pub currency: Currency,
     pub payment_method: String,
-    /// None once it is forgotten.
+    /// `None` once it was erased.
     pub address: Option<Address>,
     pub created_at: Timestamp,
-    /// After this no charge is begun, and a PENDING order is cancelled.
+    /// The deadline after which no charge is started, and a PENDING order is cancelled.
     pub expires_at: Timestamp,
     pub timeline: Vec<TimelineEntry>,
-    /// The buyer is unregistered: the address goes when the order ends.
+    /// The buyer is unregistered: the address is erased when the order closes.
     #[serde(default, rename = "buyer_gone")]
     pub buyer_unregistered: bool,
     pub version: u64,
@@ -47,7 +47,7 @@ pub enum OrderState {
     Cancelled,
 }
 
-/// Why a text is no state.
+/// A text isn't an order state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be PENDING, CONFIRMED or CANCELLED")]
 pub struct OrderStateError;
@@ -76,8 +76,8 @@ impl std::str::FromStr for OrderState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// From 1.
+pub struct OrderLine {
+    /// The line's number within the order, from 1.
     pub line_no: u32,
     pub product_id: ProductId,
     pub seller_id: SellerId,
@@ -86,34 +86,35 @@ pub struct Line {
     pub unit_price: Amount,
     /// The line's price with its part of the shipping fee.
     pub share: Amount,
-    pub state: LineState,
+    pub state: OrderLineState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum LineState {
+#[schema(as = LineState)]
+pub enum OrderLineState {
     Ordered,
     Cancelled,
 }
 
-/// A write: the order as it will be, and what is announced.
+/// The next version of an order, and the events to publish with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderUpdate {
     pub order: Order,
     pub events: Vec<Event>,
 }
 
-/// What an event of another service does to a PENDING order.
+/// The effect of another service's event on a PENDING order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
-    /// It is only told in the timeline.
+    /// Recorded in the timeline; the state doesn't change.
     RecordOnly,
     Confirm,
     Cancel(CancelReason),
 }
 
 impl Order {
-    /// A new order, PENDING, at the quoted price.
+    /// Creates a PENDING order at the quoted price.
     #[must_use]
     pub fn place(
         order_id: OrderId,
@@ -124,7 +125,7 @@ impl Order {
         now: Timestamp,
         cause: &EventContext,
     ) -> OrderUpdate {
-        let lines = quote.lines.into_iter().zip(1..).map(|(line, line_no)| Line {
+        let lines = quote.lines.into_iter().zip(1..).map(|(line, line_no)| OrderLine {
             line_no,
             product_id: line.product_id,
             seller_id: line.seller_id,
@@ -132,7 +133,7 @@ impl Order {
             quantity: line.quantity,
             unit_price: line.unit_price,
             share: line.share,
-            state: LineState::Ordered,
+            state: OrderLineState::Ordered,
         });
         let order = Self {
             order_id,
@@ -163,13 +164,13 @@ impl Order {
         OrderUpdate { order, events: Vec::new() }.emit(&placed, now, cause)
     }
 
-    /// What hearing `event` leads to; nothing if it was heard before. Only a PENDING order is moved: on any other the
-    /// event is late, and only told.
+    /// Applies an event of another service; `None` if it was applied before. An event that arrives
+    /// after the order left PENDING is only recorded.
     #[must_use]
     pub fn apply(
         &self,
         event: &Event,
-        effect: Transition,
+        transition: Transition,
         now: Timestamp,
         cause: &EventContext,
     ) -> Option<OrderUpdate> {
@@ -182,17 +183,17 @@ impl Order {
         if self.state != OrderState::Pending {
             return Some(change);
         }
-        Some(match effect {
+        Some(match transition {
             Transition::RecordOnly => change,
             Transition::Confirm => change.confirm(now, cause),
             Transition::Cancel(reason) => change.cancel(reason, now, cause),
         })
     }
 
-    /// Cancels a PENDING order as a whole.
+    /// Cancels all lines of a PENDING order.
     ///
     /// # Errors
-    /// The state that doesn't allow it.
+    /// The order's state, if it isn't PENDING.
     pub fn cancel(
         &self,
         reason: CancelReason,
@@ -206,7 +207,8 @@ impl Order {
         Ok(OrderUpdate { order, events: Vec::new() }.cancel(reason, now, cause))
     }
 
-    /// The buyer is unregistered: the address goes now if the order has ended, or else when it does. Nothing if that is known.
+    /// Marks the buyer as unregistered and erases the address, now if the order is closed, else when
+    /// it closes. `None` if the buyer was marked before.
     #[must_use]
     pub fn erase_buyer_data(&self) -> Option<OrderUpdate> {
         (!self.buyer_unregistered).then(|| {
@@ -223,22 +225,23 @@ impl Order {
         self
     }
 
-    /// The sellers who have something to do in it: those of its open lines, once it is CONFIRMED. Each once.
+    /// The sellers of the open lines, if the order is CONFIRMED.
     #[must_use]
     pub fn sellers_with_open_lines(&self) -> BTreeSet<SellerId> {
         let confirmed = self.state == OrderState::Confirmed;
-        let open = self.lines.iter().filter(|line| confirmed && line.state == LineState::Ordered);
+        let open =
+            self.lines.iter().filter(|line| confirmed && line.state == OrderLineState::Ordered);
         open.map(|line| line.seller_id).collect()
     }
 
-    /// Whether it still goes on.
+    /// Whether the order isn't closed yet.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.state != OrderState::Cancelled
     }
 
     fn placed_lines(&self) -> Vec<PlacedLine> {
-        let placed = |line: &Line| PlacedLine {
+        let placed = |line: &OrderLine| PlacedLine {
             line_no: line.line_no,
             product_id: line.product_id,
             seller_id: line.seller_id,
@@ -266,7 +269,7 @@ impl OrderUpdate {
         self.order.state = OrderState::Cancelled;
         self.order.reason = Some(reason);
         for line in &mut self.order.lines {
-            line.state = LineState::Cancelled;
+            line.state = OrderLineState::Cancelled;
         }
         self.order = self.order.erase_if_closed();
         let cancelled =
@@ -274,7 +277,7 @@ impl OrderUpdate {
         self.emit(&cancelled, now, cause)
     }
 
-    /// Adds an event to what the write announces, and to the order's own timeline.
+    /// Adds an event to the events to publish and to the order's timeline.
     fn emit<P: Payload>(mut self, payload: &P, now: Timestamp, cause: &EventContext) -> Self {
         let index = u8::try_from(self.events.len()).unwrap_or(u8::MAX);
         let event = Event::new(payload, self.order.version, index, now, cause);
@@ -287,31 +290,18 @@ impl OrderUpdate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
-    use rialto_contracts::payments::{PaymentCaptured, PaymentFailed};
-    use rialto_kernel::PaymentId;
+    use crate::fixtures::{confirmed, payment_captured, payment_failure, placed_order, product};
 
     const LATER: Timestamp = Timestamp::from_millis(2_000);
 
-    fn captured(order: &Order) -> Event {
-        let payload = PaymentCaptured {
-            order_id: order.order_id,
-            payment_id: PaymentId::derive(&[b"p"]),
-            amount: order.total,
-        };
-        Event::new(&payload, 3, 0, LATER, &EventContext::default())
-    }
-
-    fn failed(order: &Order) -> Event {
-        let payload =
-            PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
-        Event::new(&payload, 3, 0, LATER, &EventContext::default())
+    fn cancelled(order: &Order, reason: CancelReason) -> Result<Order, OrderState> {
+        order.cancel(reason, LATER, &EventContext::default()).map(|change| change.order)
     }
 
     #[test]
-    fn a_payment_confirms_a_pending_order_once() {
-        let order = testing::order().order;
-        let event = captured(&order);
+    fn a_captured_payment_confirms_a_pending_order_once() {
+        let order = placed_order().order;
+        let event = payment_captured(&order, LATER);
         let cause = EventContext { causationid: Some(event.id), ..EventContext::default() };
         let change = order.apply(&event, Transition::Confirm, LATER, &cause).unwrap();
         assert_eq!(change.order.state, OrderState::Confirmed);
@@ -322,75 +312,61 @@ mod tests {
     }
 
     #[test]
-    fn only_a_pending_order_is_cancelled_as_a_whole() {
-        let order = testing::order().order;
-        let cause = EventContext::default();
-        let cancelled = order.cancel(CancelReason::Buyer, LATER, &cause).unwrap();
-        assert_eq!(cancelled.order.reason, Some(CancelReason::Buyer));
-        assert_eq!(cancelled.events[0].kind, "OrderCancelled");
-        assert_eq!(
-            cancelled.order.cancel(CancelReason::Buyer, LATER, &cause),
-            Err(OrderState::Cancelled)
-        );
-        let confirmed =
-            order.apply(&captured(&order), Transition::Confirm, LATER, &cause).unwrap().order;
-        assert_eq!(
-            confirmed.cancel(CancelReason::Timeout, LATER, &cause),
-            Err(OrderState::Confirmed)
-        );
+    fn only_a_pending_order_can_be_cancelled() {
+        let order = placed_order().order;
+        let change = order.cancel(CancelReason::Buyer, LATER, &EventContext::default()).unwrap();
+        assert_eq!(change.order.reason, Some(CancelReason::Buyer));
+        assert_eq!(change.events[0].kind, "OrderCancelled");
+        assert_eq!(cancelled(&change.order, CancelReason::Buyer), Err(OrderState::Cancelled));
+        let confirmed = confirmed(&order, LATER).order;
+        assert_eq!(cancelled(&confirmed, CancelReason::Timeout), Err(OrderState::Confirmed));
     }
 
     #[test]
-    fn a_late_event_is_told_and_moves_nothing() {
-        let order = testing::order().order;
-        let cause = EventContext::default();
-        let reason = CancelReason::PaymentFailed;
-        let cancelled =
-            order.apply(&failed(&order), Transition::Cancel(reason), LATER, &cause).unwrap().order;
-        assert_eq!((cancelled.state, cancelled.reason), (OrderState::Cancelled, Some(reason)));
-        assert!(cancelled.lines.iter().all(|line| line.state == LineState::Cancelled));
+    fn a_late_event_is_only_recorded() {
+        let order = placed_order().order;
+        let failed = payment_failure(&order, LATER).order;
+        assert_eq!(
+            (failed.state, failed.reason),
+            (OrderState::Cancelled, Some(CancelReason::PaymentFailed))
+        );
+        assert!(failed.lines.iter().all(|line| line.state == OrderLineState::Cancelled));
 
-        let late = cancelled.apply(&captured(&order), Transition::Confirm, LATER, &cause).unwrap();
+        let event = payment_captured(&order, LATER);
+        let late =
+            failed.apply(&event, Transition::Confirm, LATER, &EventContext::default()).unwrap();
         assert_eq!(late.order.state, OrderState::Cancelled);
         assert!(late.events.is_empty());
         assert_eq!(late.order.timeline.last().unwrap().kind, "PaymentCaptured");
     }
 
     #[test]
-    fn an_unregistered_buyers_address_goes_when_the_order_ends() {
-        let order = testing::order().order;
-        let told = order.erase_buyer_data().unwrap().order;
-        assert!(told.address.is_some());
-        assert_eq!(told.erase_buyer_data(), None);
-        let ended =
-            told.cancel(CancelReason::Timeout, LATER, &EventContext::default()).unwrap().order;
-        assert_eq!(ended.address, None);
+    fn an_unregistered_buyers_address_is_erased_at_closing() {
+        let order = placed_order().order;
+        let marked = order.erase_buyer_data().unwrap().order;
+        assert!(marked.address.is_some());
+        assert_eq!(marked.erase_buyer_data(), None);
+        assert_eq!(cancelled(&marked, CancelReason::Timeout).unwrap().address, None);
 
-        let ended =
-            order.cancel(CancelReason::Timeout, LATER, &EventContext::default()).unwrap().order;
-        assert!(ended.address.is_some());
-        assert_eq!(ended.erase_buyer_data().unwrap().order.address, None);
+        let closed = cancelled(&order, CancelReason::Timeout).unwrap();
+        assert!(closed.address.is_some());
+        assert_eq!(closed.erase_buyer_data().unwrap().order.address, None);
     }
 
     #[test]
-    fn a_seller_has_something_to_do_from_confirmed_on() {
-        let order = testing::order().order;
+    fn sellers_have_open_lines_once_the_order_is_confirmed() {
+        let order = placed_order().order;
         assert!(order.sellers_with_open_lines().is_empty());
-        let confirmed = order
-            .apply(&captured(&order), Transition::Confirm, LATER, &EventContext::default())
-            .unwrap();
-        assert_eq!(
-            confirmed.order.sellers_with_open_lines(),
-            [testing::product().seller_id].into()
-        );
+        let confirmed = confirmed(&order, LATER).order;
+        assert_eq!(confirmed.sellers_with_open_lines(), [product().seller_id].into());
     }
 
     #[test]
-    fn a_placed_order_announces_its_lines_without_anything_personal() {
-        let change = testing::order();
+    fn order_placed_events_contain_no_personal_data() {
+        let change = placed_order();
         assert_eq!(change.events.len(), 1);
         let published = change.events[0].data.to_string();
-        for personal in ["Kim Example", "1 Test Street", "12345", "+491701234567"] {
+        for personal in ["Kim Example", "1 Test Street", "12345", "+491701234567", "ring twice"] {
             assert!(!published.contains(personal), "{personal}");
         }
     }

@@ -2,15 +2,16 @@ use rialto_contracts::catalog::ProductStatus;
 use rialto_kernel::{Amount, ProductId, SellerId};
 use serde::{Deserialize, Serialize};
 
-/// What orders knows of a product: catalog's last word, by its version there.
+/// Orders' copy of a catalog product, as of `version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     pub product_id: ProductId,
     pub seller_id: SellerId,
     pub title: String,
     pub price: Amount,
-    /// The seller's choice. Whether there is stock only inventory decides.
+    /// The status that the seller set. Stock is only known to inventory.
     pub status: ProductStatus,
+    /// The product's version in catalog.
     pub version: u64,
 }
 

@@ -1,16 +1,16 @@
-//! What an order costs now.
+//! The current price of a requested order.
 
 use super::{product::Product, request::RequestedLine};
 use rialto_kernel::{Amount, AmountError, Currency, ProductId, Quantity, SellerId};
 use std::{collections::HashMap, time::Duration};
 
-/// The shop's terms, from its settings.
+/// The shop's pricing terms, from its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PricingTerms {
     pub currency: Currency,
     pub shipping_fee: Amount,
     pub free_shipping_from: Amount,
-    /// How long an order may stay PENDING.
+    /// The time that an order may stay PENDING.
     pub pending_deadline: Duration,
 }
 
@@ -29,16 +29,16 @@ pub struct QuotedLine {
     pub title: String,
     pub quantity: Quantity,
     pub unit_price: Amount,
-    /// The line's price with its part of the shipping fee. The shares sum to the total.
+    /// The line's price with its part of the shipping fee. The shares of all lines sum to the total.
     pub share: Amount,
 }
 
-/// Why there is no price.
+/// An order request has no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QuoteError {
     #[error("some products can't be ordered")]
     NotOrderable(Vec<ProductId>),
-    #[error("the total is too large")]
+    #[error("total too large")]
     TooLarge,
 }
 
@@ -49,22 +49,27 @@ impl From<AmountError> for QuoteError {
 }
 
 impl Quote {
+    /// Prices the requested lines.
+    ///
     /// # Errors
-    /// [`QuoteError`] names every product that isn't sold, or says that the sum is too large.
+    /// [`QuoteError`] with every product that can't be ordered, or if the total is too large.
     pub fn new(
-        wanted: &[RequestedLine],
+        requested: &[RequestedLine],
         products: &HashMap<ProductId, Product>,
         terms: &PricingTerms,
     ) -> Result<Self, QuoteError> {
         let product = |id: &ProductId| products.get(id).filter(|product| product.is_orderable());
-        let mut missing: Vec<ProductId> =
-            wanted.iter().map(|line| line.product_id).filter(|id| product(id).is_none()).collect();
+        let mut missing: Vec<ProductId> = requested
+            .iter()
+            .map(|line| line.product_id)
+            .filter(|id| product(id).is_none())
+            .collect();
         if !missing.is_empty() {
             missing.dedup();
             return Err(QuoteError::NotOrderable(missing));
         }
         let mut lines: Vec<QuotedLine> = Vec::new();
-        for line in wanted {
+        for line in requested {
             let Some(product) = product(&line.product_id) else { continue };
             lines.push(QuotedLine {
                 product_id: product.product_id,
@@ -89,30 +94,21 @@ impl Quote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::{self, pricing_terms};
     use rialto_contracts::catalog::ProductStatus;
-
-    fn terms() -> PricingTerms {
-        PricingTerms {
-            currency: Currency::parse("EUR").unwrap(),
-            shipping_fee: Amount::new(300).unwrap(),
-            free_shipping_from: Amount::new(5_000).unwrap(),
-            pending_deadline: Duration::from_secs(900),
-        }
-    }
 
     fn product(name: &str, price: i64, status: ProductStatus) -> Product {
         Product {
             product_id: ProductId::derive(&[name.as_bytes()]),
-            seller_id: SellerId::derive(&[b"s"]),
             title: name.to_owned(),
             price: Amount::new(price).unwrap(),
             status,
-            version: 1,
+            ..fixtures::product()
         }
     }
 
     fn quote(products: &[Product], quantities: &[i64]) -> Result<Quote, QuoteError> {
-        let wanted: Vec<_> = products
+        let requested: Vec<_> = products
             .iter()
             .zip(quantities)
             .map(|(product, quantity)| RequestedLine {
@@ -120,12 +116,12 @@ mod tests {
                 quantity: Quantity::new(*quantity).unwrap(),
             })
             .collect();
-        let known = products.iter().map(|product| (product.product_id, product.clone())).collect();
-        Quote::new(&wanted, &known, &terms())
+        let copies = products.iter().map(|product| (product.product_id, product.clone())).collect();
+        Quote::new(&requested, &copies, &pricing_terms())
     }
 
     #[test]
-    fn the_shares_of_money_sum_to_the_total() {
+    fn the_shares_of_the_lines_sum_to_the_total() {
         let products = [
             product("a", 333, ProductStatus::Sell),
             product("b", 1, ProductStatus::Sell),
@@ -138,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn shipping_is_free_from_the_limit_on() {
+    fn shipping_is_free_from_the_configured_amount_on() {
         let product = product("a", 2_500, ProductStatus::Sell);
         assert_eq!(quote(std::slice::from_ref(&product), &[1]).unwrap().total.minor_units(), 2_800);
         assert_eq!(quote(&[product], &[2]).unwrap().total.minor_units(), 5_000);
     }
 
     #[test]
-    fn only_what_the_seller_sells_can_be_ordered() {
+    fn only_products_for_sale_can_be_ordered() {
         let sold = product("a", 1, ProductStatus::Sell);
         for status in
             [ProductStatus::Registered, ProductStatus::SoldOut, ProductStatus::Unregistered]
@@ -157,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_total_that_is_too_large_is_refused() {
+    fn a_total_that_is_too_large_is_rejected() {
         let product = product("a", 1_000_000_000_000, ProductStatus::Sell);
         assert_eq!(quote(&[product], &[2]), Err(QuoteError::TooLarge));
     }

@@ -1,23 +1,25 @@
+//! A buyer's request to place an order.
+
 use rialto_kernel::{
     Address, AddressId, Amount, OrderId, ProductId, Quantity, Text, UserId, digest,
 };
 use serde::Serialize;
 
-/// The most lines an order has.
+/// The number of lines that an order may have.
 pub const MAX_LINES: usize = 20;
 
-/// What a buyer asks for; once a [`Destination`] is looked up, with the address itself.
+/// A request to place an order. `A` is [`ShippingAddress`] until a saved address is resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OrderRequest<A = Address> {
-    /// 1 to 20.
+    /// 1 to [`MAX_LINES`].
     pub lines: Vec<RequestedLine>,
     pub address: A,
     pub payment_method: PaymentMethod,
-    /// What the buyer expects to pay, if the buyer says.
+    /// The total that the buyer agrees to, if given.
     pub expected_total: Option<Amount>,
 }
 
-/// Where an order is to go: as the buyer writes it, or one that accounts keeps.
+/// The address to ship to: given inline, or saved in accounts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ShippingAddress {
@@ -32,7 +34,7 @@ pub struct RequestedLine {
 }
 
 impl OrderRequest<ShippingAddress> {
-    /// A digest of all that was asked for, whatever the white space and the order of fields were.
+    /// A digest of the parsed request, independent of white space and the order of fields.
     #[must_use]
     pub fn body_hash(&self) -> String {
         let canonical = serde_json::to_vec(self).unwrap_or_default();
@@ -50,13 +52,13 @@ impl OrderRequest<ShippingAddress> {
     }
 }
 
-/// The order that this buyer places under this key, always the same.
+/// Derives an order's id from its buyer and Idempotency-Key: a repeated request gets the same id.
 #[must_use]
 pub fn order_id(user: UserId, idempotency_key: &str) -> OrderId {
     OrderId::derive(&[user.to_string().as_bytes(), idempotency_key.as_bytes()])
 }
 
-/// The provider's name for a means of payment, such as `pm_card_visa`.
+/// The payment provider's id of a payment method, such as `pm_card_visa`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct PaymentMethod(Text<4, 64>);
@@ -67,7 +69,7 @@ pub struct PaymentMethodError;
 
 impl PaymentMethod {
     /// # Errors
-    /// [`PaymentMethodError`] for anything else.
+    /// [`PaymentMethodError`] if `text` has another form.
     pub fn parse(text: &str) -> Result<Self, PaymentMethodError> {
         let name = text.strip_prefix("pm_").ok_or(PaymentMethodError)?;
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_buyer_and_one_key_lead_to_one_order() {
+    fn order_ids_depend_on_buyer_and_key() {
         let (a, b) = (UserId::derive(&[b"a"]), UserId::derive(&[b"b"]));
         assert_eq!(order_id(a, "k"), order_id(a, "k"));
         assert_ne!(order_id(a, "k"), order_id(a, "k2"));
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_method_is_the_providers() {
+    fn payment_methods_have_the_providers_form() {
         assert!(PaymentMethod::parse("pm_card_visa").is_ok());
         for bad in ["", "pm_", "card", "pm_a b", "pm_ä"] {
             assert!(PaymentMethod::parse(bad).is_err(), "{bad}");

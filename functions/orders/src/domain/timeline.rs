@@ -1,11 +1,11 @@
-//! Every event of an order's saga, in causal order.
+//! The events of an order's saga, in causal order.
 
 use rialto_contracts::{Event, orders::Orders};
 use rialto_kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One event of the saga, this service's own or another's.
+/// An event of the saga: emitted by the order, or applied to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineEntry {
     pub id: EventId,
@@ -13,9 +13,10 @@ pub struct TimelineEntry {
     pub kind: String,
     pub source: String,
     pub time: Timestamp,
-    /// The event that led to this one.
+    /// The event that caused this one.
     pub causationid: Option<EventId>,
-    /// Where in which trace orders announced it, so that it can be announced again as it was; none of other services' events.
+    /// The trace context of an event that orders emitted, so that it can be rebuilt unchanged; `None`
+    /// for other services' events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     pub data: Value,
@@ -35,20 +36,20 @@ impl From<&Event> for TimelineEntry {
     }
 }
 
-/// The entries with each cause before its effects, and by time where neither caused the other.
+/// Sorts the entries topologically, each cause before its effects, and unrelated ones by time.
 #[must_use]
 pub fn in_causal_order(entries: &[TimelineEntry]) -> Vec<&TimelineEntry> {
-    let mut left: Vec<&TimelineEntry> = entries.iter().collect();
-    left.sort_by_key(|entry| (entry.time, entry.id));
-    let mut ordered: Vec<&TimelineEntry> = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        // An event whose cause isn't here, or is told already, can be told. Ids make no circles; if they did, time
-        // alone would decide.
-        let free = |entry: &&TimelineEntry| {
-            entry.causationid.is_none_or(|cause| left.iter().all(|other| other.id != cause))
+    let mut remaining: Vec<&TimelineEntry> = entries.iter().collect();
+    remaining.sort_by_key(|entry| (entry.time, entry.id));
+    let mut ordered: Vec<&TimelineEntry> = Vec::with_capacity(remaining.len());
+    while !remaining.is_empty() {
+        // Emit an event once its cause has been emitted or is absent. Causation ids are acyclic; if
+        // they weren't, the oldest event would be emitted.
+        let is_next = |entry: &&TimelineEntry| {
+            entry.causationid.is_none_or(|cause| remaining.iter().all(|other| other.id != cause))
         };
-        let next = left.iter().position(free).unwrap_or(0);
-        ordered.push(left.remove(next));
+        let next = remaining.iter().position(is_next).unwrap_or(0);
+        ordered.push(remaining.remove(next));
     }
     ordered
 }
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_comes_before_its_effect_whatever_the_clocks_say() {
+    fn causes_come_before_effects_despite_clock_skew() {
         let entries = [
             entry("confirmed", 4, Some("captured")),
             entry("captured", 1, Some("reserved")),
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn unrelated_events_are_told_by_time() {
+    fn unrelated_events_are_sorted_by_time() {
         let entries =
             [entry("b", 2, None), entry("a", 1, Some("elsewhere")), entry("c", 3, Some("b"))];
         assert_eq!(names(&entries), ["a", "b", "c"]);

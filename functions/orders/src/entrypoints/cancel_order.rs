@@ -1,30 +1,19 @@
-use super::get_order::{OrderBody, viewer};
+use super::views::{OrderBody, requester};
 use crate::{
     adapters::dynamodb::DynamoOrders,
     application::cancel_order::{CancelOrderError, cancel_order},
 };
 use rialto_kernel::OrderId;
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response};
 
 pub fn main() {
-    http::serve("orders-cancel-order", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoOrders::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("orders-cancel-order", |app| http::handler(DynamoOrders::open(app), handle));
 }
 
 /// Cancel an order
 ///
-/// A PENDING order is cancelled at once, as a whole; any other is refused with its `state`. For its buyer and supervisors.
+/// Cancels all lines of a PENDING order; in any other state it fails with that `state`. For its
+/// buyer and supervisors.
 #[utoipa::path(
     post, path = "/orders/{order_id}/cancel",
     params(("order_id" = OrderId, Path)),
@@ -34,10 +23,10 @@ fn build(app: &FunctionContext) -> http::Handler {
             description = "`illegal_transition` (with `state`)"),
     ),
 )]
-pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Response, Problem> {
-    let viewer = viewer(request.caller()?);
+pub(crate) async fn handle(store: DynamoOrders, request: Request) -> Result<Response, Problem> {
+    let requester = requester(request.caller()?);
     let order_id = request.path("order_id")?;
-    let order = cancel_order(store, order_id, viewer, request.now(), &request.cause()).await?;
+    let order = cancel_order(&store, order_id, requester, request.now(), &request.cause()).await?;
     Ok(Response::ok(&OrderBody::from(&order)))
 }
 

@@ -1,47 +1,35 @@
-use super::get_order::viewer;
+use super::views::requester;
 use crate::{
     adapters::dynamodb::DynamoOrders, application::get_timeline::get_timeline,
     domain::timeline::TimelineEntry,
 };
 use rialto_kernel::{EventId, OrderId, Timestamp};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Serialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("orders-get-timeline", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoOrders::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
+    http::serve("orders-get-timeline", |app| http::handler(DynamoOrders::open(app), handle));
 }
 
 /// One event of an order's saga.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TimelineEntry)]
-pub struct EntryBody {
+pub struct TimelineEntryBody {
     pub id: EventId,
-    /// Such as `OrderPlaced`.
+    /// The event type, such as `OrderPlaced`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The service that it comes from, such as `rialto.orders`.
+    /// The publishing service, such as `rialto.orders`.
     pub source: String,
     pub time: Timestamp,
-    /// The event that led to this one.
+    /// The event that caused this one.
     pub causationid: Option<EventId>,
     #[schema(value_type = Object)]
     pub data: serde_json::Value,
 }
 
-impl From<TimelineEntry> for EntryBody {
+impl From<TimelineEntry> for TimelineEntryBody {
     fn from(entry: TimelineEntry) -> Self {
         Self {
             id: entry.id,
@@ -54,16 +42,16 @@ impl From<TimelineEntry> for EntryBody {
     }
 }
 
-/// Read an order's timeline
+/// Get an order's timeline
 ///
 /// Every event of its saga, causes before effects. For its buyer and supervisors.
 #[utoipa::path(
     get, path = "/orders/{order_id}/timeline",
     params(("order_id" = OrderId, Path)),
-    responses((status = 200, body = Data<Vec<EntryBody>>)),
+    responses((status = 200, body = Data<Vec<TimelineEntryBody>>)),
 )]
-pub(crate) async fn handle(store: &DynamoOrders, request: &Request) -> Result<Response, Problem> {
-    let viewer = viewer(request.caller()?);
-    let entries = get_timeline(store, request.path("order_id")?, viewer).await?;
-    Ok(Response::ok(&entries.into_iter().map(EntryBody::from).collect::<Vec<_>>()))
+pub(crate) async fn handle(store: DynamoOrders, request: Request) -> Result<Response, Problem> {
+    let requester = requester(request.caller()?);
+    let entries = get_timeline(&store, request.path("order_id")?, requester).await?;
+    Ok(Response::ok(&entries.into_iter().map(TimelineEntryBody::from).collect::<Vec<_>>()))
 }

@@ -1,30 +1,22 @@
 use crate::{
     adapters::dynamodb::DynamoOrders, application::on_user_unregistered::on_user_unregistered,
 };
-use rialto_contracts::{Event, accounts::Accounts};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::accounts::Accounts;
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("orders-on-accounts", 1, build);
+    sqs::consume("orders-on-accounts", 1, |app| sqs::handler(DynamoOrders::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let store = DynamoOrders::open(app);
-    Arc::new(move |message| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &message.event).await })
-    })
-}
-
-async fn handle(store: &DynamoOrders, event: &Event) -> Result<Outcome, Failure> {
-    match Accounts::decode(event)? {
-        Accounts::UserUnregistered(gone) => {
-            Ok(on_user_unregistered(store, gone.user_id).await?.into())
+async fn handle(store: DynamoOrders, message: Message) -> Result<Outcome, Failure> {
+    match Accounts::decode(&message.event)? {
+        Accounts::UserUnregistered(unregistered) => {
+            Ok(on_user_unregistered(&store, unregistered.user_id).await?.into())
         }
-        _ => Ok(Outcome::Ignored),
+        Accounts::UserRegistered(_)
+        | Accounts::UserLoggedIn(_)
+        | Accounts::SellerRegistered(_)
+        | Accounts::SellerUnregistered(_)
+        | Accounts::Other => Ok(Outcome::Ignored),
     }
 }

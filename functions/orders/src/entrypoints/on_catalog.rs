@@ -2,33 +2,20 @@ use crate::{
     adapters::dynamodb::DynamoOrders,
     application::on_product_changed::{on_product_changed, on_product_registered},
 };
-use rialto_contracts::{Event, catalog::Catalog};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::catalog::Catalog;
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("orders-on-catalog", 10, build);
+    sqs::consume("orders-on-catalog", 10, |app| sqs::handler(DynamoOrders::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let store = DynamoOrders::open(app);
-    Arc::new(move |message| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &message.event).await })
-    })
-}
-
-async fn handle(store: &DynamoOrders, event: &Event) -> Result<Outcome, Failure> {
-    let write = match Catalog::decode(event)? {
+async fn handle(store: DynamoOrders, message: Message) -> Result<Outcome, Failure> {
+    let sequence = message.event.sequence;
+    let write = match Catalog::decode(&message.event)? {
         Catalog::ProductRegistered(registered) => {
-            on_product_registered(store, &registered, event.sequence).await?
+            on_product_registered(&store, &registered, sequence).await?
         }
-        Catalog::ProductChanged(changed) => {
-            on_product_changed(store, &changed, event.sequence).await?
-        }
+        Catalog::ProductChanged(changed) => on_product_changed(&store, &changed, sequence).await?,
         Catalog::Other => return Ok(Outcome::Ignored),
     };
     Ok(write.into())

@@ -2,32 +2,15 @@ use crate::{
     adapters::dynamodb::DynamoOrders, application::apply_event::apply_event,
     domain::order::Transition,
 };
-use rialto_contracts::{Event, EventContext, inventory::Inventory, orders::CancelReason};
-use rialto_kernel::{Clock, SystemClock};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::{inventory::Inventory, orders::CancelReason};
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("orders-on-inventory", 10, build);
+    sqs::consume("orders-on-inventory", 10, |app| sqs::handler(DynamoOrders::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let store = DynamoOrders::open(app);
-    Arc::new(move |message| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &message.event, &message.event_context()).await })
-    })
-}
-
-async fn handle(
-    store: &DynamoOrders,
-    event: &Event,
-    cause: &EventContext,
-) -> Result<Outcome, Failure> {
-    let (order, effect) = match Inventory::decode(event)? {
+async fn handle(store: DynamoOrders, message: Message) -> Result<Outcome, Failure> {
+    let (order, transition) = match Inventory::decode(&message.event)? {
         Inventory::StockReserved(reserved) => (reserved.order_id, Transition::RecordOnly),
         Inventory::StockRejected(rejected) => {
             (rejected.order_id, Transition::Cancel(CancelReason::OutOfStock))
@@ -37,5 +20,6 @@ async fn handle(
             return Ok(Outcome::Ignored);
         }
     };
-    Ok(apply_event(store, order, event, effect, cause, SystemClock.now()).await?.into())
+    let (context, now) = (message.event_context(), message.now());
+    Ok(apply_event(&store, order, &message.event, transition, &context, now).await?.into())
 }

@@ -1,29 +1,30 @@
-//! What other services ask of orders.
+//! Use cases of the function that other services call.
 
 use crate::{domain::order::Order, ports::OrderLister};
 use rialto_kernel::{StoreError, UserId};
 
-const RECENT: u32 = 10;
-/// Once the newest orders have all ended.
-const MANY: u32 = 100;
+/// Orders in the first page: open orders are usually among the newest.
+const FIRST_PAGE_SIZE: u32 = 10;
+/// Orders in each further page.
+const PAGE_SIZE: u32 = 100;
 
-/// A buyer's newest orders, ten at most.
+/// Returns a buyer's newest orders, at most ten.
 ///
 /// # Errors
-/// [`StoreError`] when the store can't answer.
+/// [`StoreError`] if the store can't be read.
 pub async fn recent_orders(
     store: &impl OrderLister,
     user: UserId,
 ) -> Result<Vec<Order>, StoreError> {
-    store.list_by_buyer(user, None, RECENT, None).await.map(|(orders, _)| orders)
+    store.list_by_buyer(user, None, FIRST_PAGE_SIZE, None).await.map(|(orders, _)| orders)
 }
 
-/// Whether a buyer has an order that hasn't ended. Such an order is mostly one of the newest: a few are looked at first.
+/// Whether a buyer has an open order.
 ///
 /// # Errors
-/// [`StoreError`] when the store can't answer.
+/// [`StoreError`] if the store can't be read.
 pub async fn has_open_orders(store: &impl OrderLister, user: UserId) -> Result<bool, StoreError> {
-    let (mut limit, mut position) = (RECENT, None::<String>);
+    let (mut limit, mut position) = (FIRST_PAGE_SIZE, None::<String>);
     loop {
         let (orders, next) = store.list_by_buyer(user, None, limit, position.as_deref()).await?;
         if orders.iter().any(Order::is_open) {
@@ -32,7 +33,7 @@ pub async fn has_open_orders(store: &impl OrderLister, user: UserId) -> Result<b
         if next.is_none() {
             return Ok(false);
         }
-        (limit, position) = (MANY, next);
+        (limit, position) = (PAGE_SIZE, next);
     }
 }
 
@@ -42,21 +43,21 @@ mod tests {
     use crate::{
         adapters::memory::MemoryOrders,
         domain::order::OrderState,
+        fixtures::{insert_placed_order, placed_order},
         ports::{IdempotencyRecord, OrderPage, OrderPlacer, OrderWriter},
-        testing,
     };
     use rialto_contracts::{EventContext, orders::CancelReason};
     use rialto_kernel::{OrderId, Timestamp, Write};
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// A store that counts the orders that it was asked for.
+    /// A store that sums the limits of the pages that are read.
     #[derive(Default)]
-    struct Counting {
+    struct CountingStore {
         store: MemoryOrders,
-        asked: AtomicU32,
+        orders_read: AtomicU32,
     }
 
-    impl OrderLister for Counting {
+    impl OrderLister for CountingStore {
         async fn list_by_buyer(
             &self,
             user: UserId,
@@ -64,44 +65,41 @@ mod tests {
             limit: u32,
             position: Option<&str>,
         ) -> Result<OrderPage, StoreError> {
-            self.asked.fetch_add(limit, Ordering::Relaxed);
+            self.orders_read.fetch_add(limit, Ordering::Relaxed);
             self.store.list_by_buyer(user, state, limit, position).await
         }
     }
 
     #[tokio::test]
-    async fn of_a_long_history_only_the_newest_are_read_while_one_of_them_is_open() {
-        let counting = Counting::default();
-        let user = testing::order().order.user_id;
-        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
+    async fn one_page_is_read_if_a_recent_order_is_open() {
+        let store = CountingStore::default();
+        let user = placed_order().order.user_id;
+        let record = IdempotencyRecord::empty();
         for at in 0..150_u8 {
-            let mut change = testing::order();
+            let mut change = placed_order();
             change.order.order_id = OrderId::derive(&[&[at]]);
             change.order.created_at = Timestamp::from_millis(at.into());
             if at != 145 {
                 change.order.state = OrderState::Cancelled;
             }
-            assert_eq!(counting.store.insert(&change, &placing).await.unwrap(), Write::Done);
+            assert_eq!(store.store.insert(&change, &record).await.unwrap(), Write::Done);
         }
-        assert!(has_open_orders(&counting, user).await.unwrap());
-        assert_eq!(counting.asked.load(Ordering::Relaxed), 10);
+        assert!(has_open_orders(&store, user).await.unwrap());
+        assert_eq!(store.orders_read.load(Ordering::Relaxed), 10);
     }
 
     #[tokio::test]
-    async fn a_buyer_has_open_orders_until_the_last_has_ended() {
+    async fn a_buyer_has_open_orders_until_the_last_is_closed() {
         let store = MemoryOrders::default();
-        let change = testing::order();
-        let user = change.order.user_id;
+        let user = placed_order().order.user_id;
         assert!(!has_open_orders(&store, user).await.unwrap());
-        let placing = IdempotencyRecord { body_hash: String::new(), response_body: String::new() };
-        assert_eq!(store.insert(&change, &placing).await.unwrap(), Write::Done);
+        let order = insert_placed_order(&store).await;
         assert!(has_open_orders(&store, user).await.unwrap());
-        assert_eq!(recent_orders(&store, user).await.unwrap(), std::slice::from_ref(&change.order));
+        assert_eq!(recent_orders(&store, user).await.unwrap(), std::slice::from_ref(&order));
 
         let now = Timestamp::from_millis(2_000);
-        let ended =
-            change.order.cancel(CancelReason::Buyer, now, &EventContext::default()).unwrap();
-        assert_eq!(store.save(&ended).await.unwrap(), Write::Done);
+        let closed = order.cancel(CancelReason::Buyer, now, &EventContext::default()).unwrap();
+        assert_eq!(store.save(&closed).await.unwrap(), Write::Done);
         assert!(!has_open_orders(&store, user).await.unwrap());
     }
 }
