@@ -1,4 +1,4 @@
-//! The demo shop's accounts: found where the stage's file says, else made.
+//! The demo shop's accounts: read from the stage's file, or registered.
 
 use crate::{
     api::{Api, ApiError, Session},
@@ -8,7 +8,7 @@ use crate::{
     password,
 };
 
-/// Which of the file's accounts.
+/// A position in the file's accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AccountSlot {
     Supervisor,
@@ -16,14 +16,14 @@ pub(crate) enum AccountSlot {
     Buyer(usize),
 }
 
-/// What became of an attempt to make an account.
+/// The outcome of registering an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Registered {
     Done,
     EmailTaken,
 }
 
-/// Under how many addresses an account is tried before something must be wrong.
+/// How many addresses are tried for an account.
 const ADDRESSES: u32 = 20;
 
 impl AccountSlot {
@@ -51,7 +51,7 @@ impl AccountSlot {
         }
     }
 
-    /// The account with the id that logging in told.
+    /// The account, with the id from the login response.
     fn identified(self, mut account: Account, session: &Session) -> Account {
         let id = Some(session.account_id.clone());
         match self {
@@ -63,9 +63,11 @@ impl AccountSlot {
     }
 }
 
-/// Logs in with what the file says, and makes the account first if that doesn't work. Whether it is new is told, too.
+/// Logs in with the stored credentials, and registers the account first if that fails. Also returns
+/// whether the account is new.
 ///
-/// An address that somebody has already, whose password the file doesn't say, is given a number.
+/// If the address belongs to an account whose password isn't in the file, a number is added to the
+/// address.
 ///
 /// # Errors
 /// [`Failure`] of the API, of the file or of `register`.
@@ -102,7 +104,7 @@ pub(crate) async fn get_or_create(
     ))
 }
 
-/// Nobody, if there is no such account or its password is another.
+/// `None` if the credentials are rejected.
 async fn log_in(api: &Api, account: &Account) -> Result<Option<Session>, ApiError> {
     match api.log_in(&account.email, &account.password).await {
         Ok(session) => Ok(Some(session)),
@@ -138,7 +140,7 @@ mod tests {
         (200, r#"{"data":{"access_token":"t","account_id":"usr_1","role":"USER"}}"#);
     const WRONG: (u16, &str) = (401, r#"{"code":"unauthenticated"}"#);
 
-    /// A file that a test leaves nothing of.
+    /// A temporary file, removed with the test.
     fn with_file<T>(name: &str, noted: Option<Account>, test: impl FnOnce(LocalFile) -> T) -> T {
         let path =
             std::env::temp_dir().join(format!("rialto-account-{}-{name}.json", std::process::id()));
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_can_log_in_is_left_as_it_is() {
+    fn accounts_that_can_log_in_are_left_alone() {
         with_file("found", Some(account("nora@rialto.example")), |mut file| {
             let (url, server) = serve(vec![LOGGED_IN]);
             let api = Api::new(&url).unwrap();
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_noted_but_gone_is_made_again_with_its_password() {
+    fn missing_accounts_are_registered_with_their_password() {
         with_file("gone", Some(account("nora@rialto.example")), |mut file| {
             let (url, server) = serve(vec![WRONG, LOGGED_IN]);
             let api = Api::new(&url).unwrap();
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_address_leads_to_another_and_its_password_is_noted_before_it_is_made() {
+    fn passwords_are_stored_before_registration() {
         with_file("taken", None, |mut file| {
             let (url, server) = serve(vec![LOGGED_IN]);
             let (api, path) = (Api::new(&url).unwrap(), file.path.clone());
@@ -210,13 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_taken_gets_a_number() {
+    fn taken_addresses_get_a_number() {
         assert_eq!(numbered("nora@rialto.example", 1), "nora@rialto.example");
         assert_eq!(numbered("nora@rialto.example", 2), "nora+2@rialto.example");
     }
 
     #[test]
-    fn each_slot_keeps_its_own_account() {
+    fn each_slot_has_its_own_account() {
         let mut accounts = Accounts::default();
         let slots = [
             AccountSlot::Supervisor,
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_told_by_the_id_of_its_kind() {
+    fn accounts_are_identified_by_their_role_id() {
         let session = Session { access_token: "t".to_owned(), account_id: "sel_1".to_owned() };
         let seller = AccountSlot::Seller(0).identified(account("a"), &session);
         assert_eq!((seller.seller_id.as_deref(), seller.user_id), (Some("sel_1"), None));

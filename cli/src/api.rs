@@ -1,4 +1,4 @@
-//! The stage's HTTP API, spoken to with the client that the AWS SDKs bring along.
+//! A client of the stage's HTTP API, on the HTTP client of the AWS SDKs.
 
 use crate::failure::Failure;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -18,26 +18,26 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use std::{error::Error, fmt::Write, time::Duration};
 
-/// A gateway answers within 29 seconds or not at all.
+/// Longer than API Gateway's limit of 29 seconds.
 const ANSWER: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
-/// How often a call is made that was refused only for the moment.
+/// Maximum attempts of a request that failed temporarily.
 const ATTEMPTS: u32 = 5;
 
 pub(crate) struct Api {
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     url: String,
     connector: Connector,
 }
 
-/// Somebody who is logged in.
+/// A logged-in account.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Session {
     pub(crate) access_token: String,
     pub(crate) account_id: String,
 }
 
-/// A call that is being put together.
+/// A request builder.
 pub(crate) struct Call<'a> {
     api: &'a Api,
     method: &'static str,
@@ -45,14 +45,14 @@ pub(crate) struct Call<'a> {
     token: Option<&'a str>,
     key: Option<&'a str>,
     body: Option<Value>,
-    /// That it may come twice, though it is a POST without a key.
+    /// The request may be repeated, though it is a POST without an Idempotency-Key.
     harmless: bool,
 }
 
-/// Why a call didn't succeed.
+/// An error of a request.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// It isn't known whether the API heard of it.
+    /// No response: the request may or may not have been processed.
     Unreachable {
         url: String,
         cause: String,
@@ -60,7 +60,7 @@ pub(crate) enum ApiError {
     Refused(ProblemResponse),
 }
 
-/// What the API answered instead, as RFC 9457 has it; anything else that spoke for it has no code.
+/// An RFC 9457 problem response. A response from something else than the API has no code.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ProblemResponse {
@@ -92,7 +92,7 @@ struct Pagination {
     next_cursor: Option<String>,
 }
 
-/// An answer as it came.
+/// A response before it is parsed.
 struct Raw {
     status: u16,
     retry_after: Option<u64>,
@@ -101,7 +101,7 @@ struct Raw {
 
 impl Api {
     /// # Errors
-    /// [`Failure`] for a text that is no URL of an API.
+    /// [`Failure`] unless `url` is a valid HTTP URL.
     pub(crate) fn new(url: &str) -> Result<Self, Failure> {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Failure::new(
@@ -148,35 +148,35 @@ impl Api {
     }
 
     /// # Errors
-    /// [`ApiError`]; code `unauthenticated` for an unknown email or another password.
+    /// [`ApiError`], with the code `unauthenticated` for an unknown email or a wrong password.
     pub(crate) async fn log_in(&self, email: &str, password: &str) -> Result<Session, ApiError> {
-        // A session more does no harm.
+        // A repeated login only creates another session.
         let call = self.post("/auth/login", json!({ "email": email, "password": password }));
         Call { harmless: true, ..call }.read().await
     }
 }
 
 impl<'a> Call<'a> {
-    /// Calls as somebody who is logged in.
+    /// Sends the request as a logged-in account.
     pub(crate) fn by(self, session: &'a Session) -> Self {
         Self { token: Some(&session.access_token), ..self }
     }
 
-    /// With an Idempotency-Key.
+    /// Adds an Idempotency-Key.
     pub(crate) fn key(self, key: &'a str) -> Self {
         Self { key: Some(key), ..self }
     }
 
-    /// The answer's data.
+    /// Returns the response's data.
     ///
     /// # Errors
-    /// [`ApiError`] without a success, or when the data isn't a `T`.
+    /// [`ApiError`] unless the response is a success whose data is a `T`.
     pub(crate) async fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         let answer = self.answer().await?;
         T::deserialize(answer.data).map_err(|error| self.malformed_response(&error))
     }
 
-    /// Every page of a list, one after the other. The path has no query.
+    /// Returns every page of a list. The path must have no query.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -204,7 +204,7 @@ impl<'a> Call<'a> {
         serde_json::from_slice(&raw.body).map_err(|error| self.malformed_response(&error))
     }
 
-    /// Calls again for as long as the answer only says "not now".
+    /// Repeats a request that failed temporarily.
     async fn send_with_retries(&self) -> Result<Raw, ApiError> {
         let mut attempt = 1;
         loop {
@@ -219,7 +219,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether the same call can do no harm: a throttled one did nothing, and others only if twice is once.
+    /// Whether a repetition is harmless: the request was throttled, or it is idempotent.
     fn may_repeat(&self, status: u16) -> bool {
         let twice_is_once = self.method != "POST" || self.key.is_some() || self.harmless;
         status == 429 || (twice_is_once && matches!(status, 503 | 504))
@@ -278,12 +278,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A success that isn't what the API promises.
+    /// A success response that doesn't have the expected form.
     fn malformed_response(&self, error: &serde_json::Error) -> ApiError {
         ApiError::Refused(ProblemResponse {
             call: self.name(),
             url: self.api.url.clone(),
-            title: format!("the answer can't be understood: {error}"),
+            title: format!("the answer can't be parsed: {error}"),
             ..ProblemResponse::default()
         })
     }
@@ -294,7 +294,7 @@ impl<'a> Call<'a> {
 }
 
 impl ApiError {
-    /// Whether the API refused with this code.
+    /// Whether the API responded with this problem code.
     pub(crate) fn is(&self, code: &str) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.code == code)
     }
@@ -352,7 +352,7 @@ impl ProblemResponse {
     }
 }
 
-/// What went wrong at the bottom of it, such as `Connection refused`.
+/// The root cause of an error, such as `Connection refused`.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_told_with_its_bad_fields() {
+    fn problems_are_shown_with_their_invalid_fields() {
         let text = refusal(
             400,
             r#"{"type":"urn:rialto:problem:invalid","title":"The request is invalid","status":400,"code":"invalid",
@@ -388,14 +388,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_something_else_leads_to_the_url() {
+    fn responses_of_other_servers_show_the_url() {
         let text = refusal(404, "<html>nothing here");
         assert!(text.contains("answered 404: <html>nothing here"), "{text}");
         assert!(text.contains("Check that http://127.0.0.1:1/x is the URL"), "{text}");
     }
 
     #[tokio::test]
-    async fn an_api_that_is_not_there_is_told() {
+    async fn unreachable_apis_are_reported() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_list_is_read_to_its_end() {
+    async fn lists_are_read_to_the_last_page() {
         let (url, server) = serve(vec![
             (
                 200,
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_throttled_call_is_made_again_but_not_for_ever() {
+    async fn throttled_requests_are_retried_within_limits() {
         let (url, server) = serve(vec![(429, "{}"), (200, r#"{"data":"done"}"#)]);
         let call = Api::new(&url).unwrap();
         assert_eq!(call.post("/x", json!({"a": 1})).read::<String>().await.unwrap(), "done");
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_is_tried_again_when_it_is_not_possible_at_the_moment() {
+    async fn logins_are_retried_while_unavailable() {
         let session = r#"{"data":{"access_token":"t","account_id":"a"}}"#;
         let (url, server) = serve(vec![(503, r#"{"code":"unavailable"}"#), (200, session)]);
         assert_eq!(Api::new(&url).unwrap().log_in("e", "p").await.unwrap().access_token, "t");
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn only_harmless_calls_are_repeated() {
+    fn only_idempotent_requests_are_retried() {
         let api = Api::new("http://127.0.0.1:1").unwrap();
         let post = || api.post("/x", json!({}));
         assert!(post().may_repeat(429));
@@ -461,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn only_urls_are_taken_for_one() {
+    fn only_valid_urls_are_accepted() {
         assert!(Api::new("abc123.execute-api.eu-central-1.amazonaws.com/dev").is_err());
         assert_eq!(Api::new("https://a.example/dev/").unwrap().url(), "https://a.example/dev");
     }

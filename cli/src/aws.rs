@@ -1,4 +1,4 @@
-//! AWS as a person's machine reaches it, and its errors in words that say what to do.
+//! AWS clients configured as on a developer's machine, and their errors with advice.
 
 use crate::failure::Failure;
 use aws_config::BehaviorVersion;
@@ -12,16 +12,17 @@ use rialto_aws::{ParameterError, SdkConfig, Stage};
 use rialto_kernel::StoreError;
 use std::error::Error;
 
-/// Where configuration comes from.
+/// The source of the configuration.
 #[derive(Debug, PartialEq, Eq)]
 enum Source<'a> {
-    /// The emulator that the stage's file names.
+    /// The emulator named in the stage's file.
     Emulator(&'a str),
     /// The default chain: environment, profiles, SSO, metadata services.
     Chain,
 }
 
-/// The environment's endpoint, which the chain reads itself, goes before the file's. The stage `local` never means AWS.
+/// An endpoint in the environment, which the default chain reads itself, takes precedence over the
+/// file's. The stage `local` never means AWS.
 fn source<'a>(
     stage: &Stage,
     endpoint_in_environment: Option<&str>,
@@ -40,7 +41,7 @@ fn source<'a>(
 }
 
 /// # Errors
-/// [`Failure`] without an endpoint for the stage `local`, a region or credentials.
+/// [`Failure`] without an endpoint for the stage `local`, without a region or without credentials.
 pub(crate) async fn config(
     stage: &Stage,
     endpoint_in_file: Option<&str>,
@@ -53,7 +54,7 @@ pub(crate) async fn config(
 }
 
 async fn chain() -> Result<SdkConfig, Failure> {
-    // Named here, so that no other cryptography comes in beside rustls on ring.
+    // Explicit, so that no second cryptography library is linked beside rustls on ring.
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
     if config.region().is_none() {
@@ -78,30 +79,30 @@ async fn chain() -> Result<SdkConfig, Failure> {
     Ok(config)
 }
 
-/// What the parameter store couldn't do. `doing` completes "… failed", such as `Reading the settings`.
+/// An error of the parameter store. `doing` completes "… failed", such as `Reading the settings`.
 pub(crate) fn parameter_failure(doing: &str, error: &ParameterError) -> Failure {
     let text = error.to_string();
     Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
 }
 
-/// What an SDK's client says, in a few words.
+/// A short description of an SDK error.
 pub(crate) fn sdk_words(error: &(dyn Error + 'static)) -> String {
     short(&DisplayErrorContext(error).to_string())
 }
 
-/// What an SDK's client couldn't do.
+/// An error of an SDK client.
 pub(crate) fn sdk_failure(doing: &str, error: &(dyn Error + 'static)) -> Failure {
     let text = DisplayErrorContext(error).to_string();
     Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
 }
 
-/// What a service's table couldn't do.
+/// An error of a service's table.
 pub(crate) fn store_failure(doing: &str, error: &StoreError) -> Failure {
     let text = error.to_string();
     Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
 }
 
-/// What to do about an error that says this somewhere.
+/// Advice for errors whose text contains a phrase.
 fn advice(text: &str) -> &'static str {
     const ADVICE: &[(&str, &str)] = &[
         ("AccessDenied", "The credentials may not do this: use a role that may."),
@@ -135,7 +136,7 @@ fn advice(text: &str) -> &'static str {
     })
 }
 
-/// What the SDK says, once, and without what is for its developers.
+/// The SDK's message, without repetitions and details for SDK developers.
 fn short(text: &str) -> String {
     let mut told: Vec<&str> = Vec::new();
     for part in text.split(" (").next().unwrap_or_default().split(": ") {
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_gets_the_advice_that_fits() {
+    fn errors_get_matching_advice() {
         let error = StoreError::Unavailable(
             "service error: ResourceNotFoundException: no table".to_owned(),
         );

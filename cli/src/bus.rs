@@ -1,13 +1,14 @@
-//! Publishing what was announced before.
+//! Publishing stored events again.
 
 use crate::failure::Failure;
 use rialto_contracts::Event;
 use rialto_relay::{EventBus, batches};
 
-/// Publishes events as a relay does, under the ids that they have.
+/// Publishes events under their original ids, as a relay does.
 ///
 /// # Errors
-/// [`Failure`] when one wasn't taken; others may have been, and are the same when they come again.
+/// [`Failure`] if an event was rejected. Others may have been published; publishing them again is
+/// harmless.
 pub(crate) async fn publish(bus: &EventBus, events: &[Event]) -> Result<(), Failure> {
     for batch in batches(events.to_vec()) {
         let refused = bus.send(batch).await.map_err(|error| {

@@ -1,4 +1,4 @@
-//! One file a command.
+//! The commands, one file each.
 
 mod config_get;
 mod config_list;
@@ -21,26 +21,26 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The keys that access tokens are signed with.
+    /// Signing keys of access tokens.
     #[command(subcommand)]
     Keys(Keys),
-    /// The accounts that may do everything.
+    /// Supervisor accounts, which may call every route.
     #[command(subcommand)]
     Supervisor(Supervisor),
-    /// The settings of a stage, kept in the parameter store.
+    /// Settings of a stage, stored in the parameter store.
     #[command(subcommand)]
     Config(Config),
     Seed(seed::Seed),
-    /// Orders of the demo shop, and what happened to any order.
+    /// Orders of the demo shop, and the timeline of any order.
     #[command(subcommand)]
     Order(Order),
-    /// Dead letters: what couldn't be delivered or published.
+    /// Dead letters: messages that couldn't be delivered or published.
     #[command(subcommand)]
     Dlq(Dlq),
-    /// What items have announced, and the bus may not have heard.
+    /// Outboxes: events stored with items, for publishing again.
     #[command(subcommand)]
     Outbox(Outbox),
-    /// Orders on their way through the services.
+    /// Sagas: orders that are in progress.
     #[command(subcommand)]
     Saga(Saga),
     Reconcile(reconcile::Reconcile),
@@ -89,7 +89,7 @@ pub(crate) enum Saga {
 
 impl Command {
     /// # Errors
-    /// [`Failure`] says what went wrong and what to do.
+    /// [`Failure`] with the cause and advice.
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         match self {
             Self::Keys(Keys::Init(command)) => command.run(context).await,

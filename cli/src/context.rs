@@ -1,4 +1,4 @@
-//! What every command is given: the stage, its file, its API, its AWS.
+//! The context of every command: the stage, its file, its API and its AWS clients.
 
 use crate::{
     api::Api,
@@ -11,19 +11,19 @@ use rialto_aws::{SdkConfig, Stage};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Which deployment to work on.
+    /// The stage to work on
     #[arg(long, env = "RIALTO_STAGE", hide_env_values = true, global = true, default_value = "local", value_parser = Stage::parse)]
     stage: Stage,
 
-    /// Where the API is, if not where the stage's file says (api_url).
+    /// The base URL of the API; by default the api_url of the stage's file
     #[arg(long, value_name = "URL", env = "RIALTO_API_URL", hide_env_values = true, global = true)]
     api_url: Option<String>,
 
-    /// The stage's file: its addresses and its demo shop's accounts.
+    /// The stage's file, with its addresses and its demo shop's accounts
     ///
-    /// Unless it is named, the nearest .rialto/<stage>.json from the current folder upward.
+    /// By default the nearest .rialto/<stage>.json, from the current folder upward.
     #[arg(long, value_name = "PATH", env = "RIALTO_FILE", hide_env_values = true, global = true)]
     file: Option<PathBuf>,
 }
@@ -36,14 +36,14 @@ pub(crate) struct Context {
 
 impl Context {
     /// # Errors
-    /// [`Failure`] when the stage's file is there but can't be read.
+    /// [`Failure`] if the stage's file exists but can't be read.
     pub(crate) fn open(global: Global) -> Result<Self, Failure> {
         let path = match global.file {
             Some(path) => path,
             None => {
                 let here = std::env::current_dir().map_err(|error| {
                     Failure::new(
-                        format!("The current folder can't be told: {error}"),
+                        format!("The current folder isn't known: {error}"),
                         "Change to one that exists, or name the stage's file with --file.",
                     )
                 })?;
@@ -57,27 +57,35 @@ impl Context {
     /// The stage's API.
     ///
     /// # Errors
-    /// [`Failure`] when nobody says where it is.
+    /// [`Failure`] if its URL isn't known.
     pub(crate) fn api(&self) -> Result<Api, Failure> {
         let url = self.api_url.as_deref().or(self.local.content.api_url.as_deref());
         let url = url.ok_or_else(|| {
             let todo = if self.stage.as_str() == "local" {
-                "Run scripts/up first; it writes where the API is. Or name it with --api-url.".to_owned()
+                "Run scripts/up first, which stores the API's URL, or give --api-url.".to_owned()
             } else {
-                format!("Name it with --api-url or RIALTO_API_URL: it is the output ApiUrl of the stack rialto-{}.", self.stage)
+                format!(
+                    "Give --api-url or RIALTO_API_URL: the output ApiUrl of the stack rialto-{}.",
+                    self.stage
+                )
             };
             Failure::new(
-                format!("Where is the API of the stage {}? {} doesn't say.", self.stage, self.local.path.display()),
+                format!(
+                    "The API's URL of the stage {} isn't known: {} doesn't have it.",
+                    self.stage,
+                    self.local.path.display()
+                ),
                 todo,
             )
         })?;
         Api::new(url)
     }
 
-    /// AWS, or the emulator that stands in for it.
+    /// The configuration of AWS or of the emulator.
     ///
     /// # Errors
-    /// [`Failure`] without an endpoint for the stage `local`, a region or credentials.
+    /// [`Failure`] without an endpoint for the stage `local`, without a region or without
+    /// credentials.
     pub(crate) async fn aws(&self) -> Result<SdkConfig, Failure> {
         aws::config(&self.stage, self.local.content.aws_endpoint.as_deref()).await
     }

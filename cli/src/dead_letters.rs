@@ -1,4 +1,4 @@
-//! What couldn't be delivered or published: what it says, where it belongs, and which of it is meant.
+//! Dead letters: their content, their redrive target, and their selection.
 
 mod access;
 #[cfg(test)]
@@ -14,23 +14,25 @@ use rialto_kernel::{OrderId, Timestamp};
 use serde::Deserialize;
 use std::{fmt, time::Duration};
 
-/// A dead-letter queue, by what lies in it. Written as its name between stage and `-dead-letters`.
+/// A dead-letter queue, by the kind of its messages. Written as the part of its name between stage
+/// and `-dead-letters`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
-    /// What a consumer failed on, as EventBridge put it into its queue: `inventory-on-orders`.
+    /// Messages that a consumer failed on, as EventBridge sent them: `inventory-on-orders`.
     Consumer(String),
     /// Events that a service's relay couldn't publish: `orders-outbox`.
     Outbox(String),
-    /// What the bus couldn't hand to a rule's target.
+    /// Events that EventBridge couldn't deliver to a rule's target.
     Rule,
 }
 
 impl Source {
-    /// None for a queue that is no dead-letter queue of this stage.
+    /// `None` if the queue isn't a dead-letter queue of this stage.
     pub(crate) fn of(stage: &Stage, queue: &str) -> Option<Self> {
         let name =
             queue.strip_prefix(&format!("rialto-{stage}-"))?.strip_suffix("-dead-letters")?;
-        // Services are single words: what isn't one belongs to a stage whose name begins like this one's.
+        // Service names are single words; anything else belongs to a stage whose name has this one
+        // as a prefix.
         let word =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
         match (name.split_once("-on-"), name.strip_suffix("-outbox")) {
@@ -59,17 +61,18 @@ impl fmt::Display for Source {
 pub(crate) struct DeadLetter {
     pub(crate) source: Source,
     pub(crate) message_id: String,
-    /// How many times it was received, by consumers and by whoever looked at it since.
+    /// How often it was received, by consumers and by later inspections.
     pub(crate) receives: u32,
-    /// When it was first sent.
+    /// The time at which it was first sent.
     pub(crate) sent: Timestamp,
     pub(crate) body: String,
-    /// What it says; why nobody can read it, otherwise.
+    /// The events in it, or the reason why it can't be parsed.
     pub(crate) events: Result<Vec<Event>, String>,
     pub(crate) marks: RedriveMetadata,
 }
 
-/// A message's attributes: those that EventBridge gives what it couldn't hand on, and those of an earlier redrive.
+/// Message attributes: those that EventBridge adds to undeliverable events, and those of an earlier
+/// redrive.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RedriveMetadata {
     pub(crate) target: Option<String>,
@@ -78,28 +81,28 @@ pub(crate) struct RedriveMetadata {
     pub(crate) redriven_at: Option<String>,
 }
 
-/// Where a dead letter belongs.
+/// The target of a redrive.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RedriveTarget {
-    /// Into this queue, as it is.
+    /// This queue; the message is sent unchanged.
     Queue(String),
-    /// Its events onto the bus.
+    /// The bus; its events are published.
     Bus,
-    /// It stays where it is; why.
+    /// None, with the reason.
     Nowhere(String),
 }
 
 impl DeadLetter {
-    /// What a message of `source` says.
+    /// Parses a message of `source`.
     ///
     /// # Errors
-    /// Why it can't be read.
+    /// The reason why it can't be parsed.
     pub(crate) fn read(source: &Source, body: &str) -> Result<Vec<Event>, String> {
         #[derive(Deserialize)]
         struct Envelope {
             detail: Event,
         }
-        /// A relay puts single events aside, and outboxes that it couldn't read.
+        /// A relay stores single events, and whole outboxes that it couldn't parse.
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Outbox {
@@ -120,7 +123,7 @@ impl DeadLetter {
 
     pub(crate) fn target(&self, stage: &Stage) -> RedriveTarget {
         if let Err(why) = &self.events {
-            return RedriveTarget::Nowhere(format!("nobody can read it: {why}"));
+            return RedriveTarget::Nowhere(format!("it can't be parsed: {why}"));
         }
         match &self.source {
             Source::Consumer(consumer) => {
@@ -131,12 +134,10 @@ impl DeadLetter {
         }
     }
 
-    /// The queue that a rule meant.
+    /// The queue that the rule targeted.
     fn rule_target(&self, stage: &Stage) -> RedriveTarget {
         let Some(target) = &self.marks.target else {
-            return RedriveTarget::Nowhere(
-                "it doesn't say for whom it was (TARGET_ARN)".to_owned(),
-            );
+            return RedriveTarget::Nowhere("it has no target (TARGET_ARN)".to_owned());
         };
         let queue = target
             .strip_prefix("arn:")
@@ -144,9 +145,9 @@ impl DeadLetter {
             .map_or("", |(_, name)| name);
         match target.contains(":sqs:") && queue.starts_with(&format!("rialto-{stage}-")) {
             true => RedriveTarget::Queue(queue.to_owned()),
-            false => RedriveTarget::Nowhere(format!(
-                "it was for {target}, which is no queue of this stage"
-            )),
+            false => {
+                RedriveTarget::Nowhere(format!("its target {target} isn't a queue of this stage"))
+            }
         }
     }
 
@@ -154,7 +155,7 @@ impl DeadLetter {
         now.since(self.sent)
     }
 
-    /// Whether it says something of this order, product or whatever has an id.
+    /// Whether an event concerns the order, product or other thing with this id.
     pub(crate) fn concerns(&self, id: &str) -> bool {
         match &self.events {
             Ok(events) => {
@@ -168,7 +169,7 @@ impl DeadLetter {
         self.events.iter().flatten().any(|event| event.kind == kind)
     }
 
-    /// A row of [`HEADING`].
+    /// A row below [`HEADING`].
     pub(crate) fn row(&self, now: Timestamp) -> [String; 7] {
         let told = |what: fn(&Event) -> &str| match &self.events {
             Ok(events) => {
@@ -197,40 +198,41 @@ impl DeadLetter {
 pub(crate) const HEADING: [&str; 7] =
     ["id", "queue", "event", "about", "age", "receives", "redriven"];
 
-/// Rows with their heading, the oldest first.
+/// A table with its heading, oldest message first.
 pub(crate) fn rows(letters: &[DeadLetter], now: Timestamp) -> Vec<[String; 7]> {
     let mut rows = vec![HEADING.map(str::to_owned)];
     rows.extend(letters.iter().map(|letter| letter.row(now)));
     rows
 }
 
-/// Which dead letters are meant; all of them, unless something is said.
+/// The selected dead letters; all of them by default.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
-    /// Only what belongs to this order.
+    /// Only messages about this order
     #[arg(long, value_name = "ORDER_ID", value_parser = OrderId::parse)]
     pub(crate) order: Option<OrderId>,
-    /// Only events of this type, such as OrderPlaced.
+    /// Only events of this type, such as OrderPlaced
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<String>,
-    /// Only what was sent longer ago than this: 90s, 10m, 2h, 3d.
+    /// Only messages sent longer ago than this: 90s, 10m, 2h, 3d
     #[arg(long, value_name = "AGE", value_parser = duration::parse)]
     pub(crate) age: Option<Duration>,
-    /// Only what lies in this queue, as the list names it: inventory-on-orders, orders-outbox, rule, …
+    /// Only messages of this queue, as the list names it: inventory-on-orders, orders-outbox, rule,
+    /// …
     #[arg(long, value_name = "QUEUE")]
     pub(crate) queue: Option<String>,
-    /// Only what relays put aside.
+    /// Only events that relays couldn't publish
     #[arg(skip)]
     pub(crate) outboxes_only: bool,
 }
 
 impl Selection {
-    /// All of one order.
+    /// All messages about one order.
     pub(crate) fn of_order(order: OrderId) -> Self {
         Self { order: Some(order), ..Self::default() }
     }
 
-    /// Whether a queue's messages can be meant.
+    /// Whether messages of a queue can match.
     pub(crate) fn may_be_in(&self, source: &Source) -> bool {
         let outbox = matches!(source, Source::Outbox(_));
         (outbox || !self.outboxes_only)

@@ -1,4 +1,5 @@
-//! The demo shop: people, and what they sell. All of it is made up; mail addresses end in `.example`, which nobody has.
+//! The demo shop: its accounts and products, all fictitious. Mail addresses end in `.example`, a
+//! domain reserved for documentation.
 
 mod products;
 
@@ -19,7 +20,7 @@ pub(crate) struct Person {
 pub(crate) const SUPERVISOR: Person =
     Person { email: "supervisor@rialto.example", name: "Vera Lindqvist", phone: "+46855500100" };
 
-/// Products name them by their place here.
+/// Products refer to classes by their index.
 pub(crate) const SELLERS: [Person; 3] = [
     Person {
         email: "harbour@rialto.example",
@@ -79,7 +80,7 @@ pub(crate) const BUYERS: [Buyer; 3] = [
 ];
 
 impl Buyer {
-    /// Where this buyer's orders go, as an order's request has it.
+    /// The address of this buyer, as in an order's request body.
     pub(crate) fn address(&self) -> Value {
         let mut address = json!({
             "receiver": self.person.name,
@@ -111,9 +112,9 @@ pub(crate) const BRANDS: [&str; 8] = [
     "Quietbox",
 ];
 
-/// A product, and the item that it is made from.
+/// A product and its item.
 pub(crate) struct Product {
-    /// A place in [`SELLERS`].
+    /// An index of [`SELLERS`].
     pub(crate) seller: usize,
     pub(crate) category: &'static str,
     pub(crate) brand: &'static str,
@@ -126,7 +127,7 @@ pub(crate) struct Product {
     pub(crate) stock: i64,
 }
 
-/// Ids are derived from names: a second run meets the same things.
+/// Ids are derived from names, so that a second run finds the same things.
 fn category_id(name: &str) -> CategoryId {
     CategoryId::derive(&[b"rialto seed", name.as_bytes()])
 }
@@ -136,13 +137,13 @@ fn brand_id(name: &str) -> BrandId {
 }
 
 /// # Errors
-/// [`Failure`] for a name that the catalog doesn't take.
+/// [`Failure`] for a name that the catalog rejects.
 pub(crate) fn category(name: &str) -> Result<Category, Failure> {
     Ok(Category { category_id: category_id(name), name: text(name)?, version: 1 })
 }
 
 /// # Errors
-/// [`Failure`] for a name that the catalog doesn't take.
+/// [`Failure`] for a name that the catalog rejects.
 pub(crate) fn brand(name: &str) -> Result<Brand, Failure> {
     Ok(Brand { brand_id: brand_id(name), name: text(name)?, version: 1 })
 }
@@ -153,7 +154,7 @@ impl Product {
     }
 
     /// # Errors
-    /// [`Failure`] for text that the catalog doesn't take.
+    /// [`Failure`] for a text that the catalog rejects.
     pub(crate) fn item(&self) -> Result<Item, Failure> {
         let attributes =
             self.attributes.iter().map(|(name, value)| Ok((text(name)?, text(value)?)));
@@ -168,7 +169,7 @@ impl Product {
         })
     }
 
-    /// As a request to register it has it.
+    /// The request body that registers the product.
     pub(crate) fn registration(&self) -> Value {
         json!({
             "item_id": self.item_id(),
@@ -185,7 +186,7 @@ fn text<const MIN: usize, const MAX: usize>(text: &str) -> Result<Text<MIN, MAX>
     Text::parse(text).map_err(|error| unfit(text, error))
 }
 
-/// The tests keep this from happening.
+/// Unreachable: tests check every entry.
 fn unfit(text: &str, error: impl Display) -> Failure {
     Failure::new(
         format!("The demo shop's {text:?} {error}."),
@@ -202,7 +203,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_product_keeps_to_the_catalogs_limits() {
+    fn every_product_meets_the_catalogs_limits() {
         for product in PRODUCTS {
             Title::parse(product.title).unwrap();
             Description::parse(product.description).unwrap();
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_item_is_of_a_category_and_a_brand_of_the_shop() {
+    fn every_item_has_a_category_and_a_brand_of_the_shop() {
         for product in PRODUCTS {
             let item = product.item().unwrap();
             assert!(
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_there_once_and_used() {
+    fn every_entry_is_unique_and_used() {
         let distinct = |all: &[String]| all.iter().collect::<HashSet<_>>().len() == all.len();
         let items: Vec<_> = PRODUCTS.iter().map(|product| product.item_id().to_string()).collect();
         let titles: Vec<_> = PRODUCTS.iter().map(|product| product.title.to_owned()).collect();
@@ -245,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn the_shop_has_plenty_of_most_and_nothing_of_one() {
+    fn one_product_is_out_of_stock() {
         assert_eq!(PRODUCTS.iter().filter(|product| product.stock == 0).count(), 1);
         assert!(PRODUCTS.iter().filter(|product| product.stock >= 20).count() > 25);
     }
 
     #[test]
-    fn everybody_can_sign_up() {
+    fn every_account_can_sign_up() {
         let buyers = BUYERS.iter().map(|buyer| &buyer.person);
         for person in buyers.chain(&SELLERS).chain([&SUPERVISOR]) {
             assert!(
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn every_buyer_has_an_address_that_orders_takes() {
+    fn every_buyer_has_a_valid_address() {
         for buyer in &BUYERS {
             let address = buyer.address();
             let line = |name: &str| address[name].as_str().unwrap().to_owned();

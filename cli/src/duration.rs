@@ -1,13 +1,13 @@
-//! Lengths of time, as a person writes and reads them.
+//! Durations as people write and read them.
 
 use std::time::Duration;
 
 const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
 
-/// `90s`, `10m`, `2h` or `3d`.
+/// Parses `90s`, `10m`, `2h` or `3d`.
 ///
 /// # Errors
-/// What is taken, for anything else.
+/// A description of the accepted form.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let refusal = || "write a whole number and s, m, h or d, such as 90s, 10m, 2h or 3d".to_owned();
     let unit = text.chars().last().ok_or_else(refusal)?;
@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     number.checked_mul(*seconds).map(Duration::from_secs).ok_or_else(refusal)
 }
 
-/// In its largest whole unit: `40s`, `12m`, `3h`, `13d`.
+/// Formats a duration in its largest whole unit: `40s`, `12m`, `3h`, `13d`.
 pub(crate) fn short(age: Duration) -> String {
     let (letter, seconds) =
         UNITS.iter().rev().find(|(_, seconds)| age.as_secs() >= *seconds).unwrap_or(&UNITS[0]);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_of_time_are_read() {
+    fn durations_are_parsed() {
         for (text, seconds) in
             [("0s", 0), ("90s", 90), ("10m", 600), ("2h", 7_200), ("3d", 259_200)]
         {
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_told_in_the_largest_unit() {
+    fn durations_are_formatted_in_the_largest_unit() {
         let told = [0, 59, 60, 3_599, 3_600, 86_399, 1_209_600]
             .map(|seconds| short(Duration::from_secs(seconds)));
         assert_eq!(told, ["0s", "59s", "1m", "59m", "1h", "23h", "14d"]);

@@ -1,13 +1,13 @@
 use std::fmt;
 
-/// Why a command didn't do its work, and what to do about it.
+/// A command's failure, with advice.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Reported {
         what: String,
         todo: String,
     },
-    /// Nobody reads the output any more, as in `rialto config list | head -1`.
+    /// Standard output is closed, as in `rialto config list | head -1`.
     OutputClosed,
 }
 

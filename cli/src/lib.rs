@@ -1,4 +1,5 @@
-//! `rialto`, the operator's command. Results go to standard output, progress and errors to standard error.
+//! `rialto`, the operator's command. Results go to standard output, progress and errors to standard
+//! error.
 
 mod account;
 mod api;
@@ -29,7 +30,8 @@ use context::{Context, Global};
 use failure::Failure;
 use std::process::ExitCode;
 
-/// Runs a Rialto deployment: keys, supervisors, settings, a demo shop, orders, and what went wrong with them.
+/// Operates a Rialto deployment: keys, supervisors, settings, a demo shop, orders and their
+/// failures.
 #[derive(Debug, Parser)]
 #[command(name = "rialto", version, max_term_width = 120)]
 #[command(after_long_help = ENVIRONMENT, arg_required_else_help = true)]
@@ -42,18 +44,18 @@ struct Cli {
 
 const ENVIRONMENT: &str = "\
 AWS:
-  A stage whose file names an emulator's endpoint (aws_endpoint, written by scripts/up) is worked on there. For every
-  other stage credentials and region come from where the AWS tools look: AWS_PROFILE and ~/.aws (SSO included),
+  A stage whose file has an emulator's endpoint (aws_endpoint, written by scripts/up) uses that
+  emulator. Every other stage uses the default credential and region chain of the AWS tools: AWS_PROFILE and ~/.aws (SSO included),
   AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. AWS_ENDPOINT_URL overrides the endpoint.
 
-Exit status: 0 when it worked, 1 when it didn't, 2 for a command line that can't be read.";
+Exit status: 0 on success, 1 on failure, 2 for an invalid command line.";
 
-/// Reads the command line and does what it says.
+/// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
-        // Whoever read the output has seen enough of it.
+        // The reader of the output stopped reading.
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_and_option_is_explained() {
+    fn every_command_and_option_has_help() {
         fn explained(command: &clap::Command) {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             for argument in command.get_arguments() {
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_commands_are_read() {
+    fn documented_command_lines_are_parsed() {
         for line in [
             "rialto keys init",
             "rialto --stage dev keys init",
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_arguments_are_refused() {
+    fn invalid_arguments_are_rejected() {
         for line in [
             "rialto",
             "rialto --stage Prod keys init",

@@ -1,7 +1,7 @@
-//! `.rialto/<stage>.json`: where a stage is reached, and the accounts of its demo shop.
+//! `.rialto/<stage>.json`: the addresses of a stage and the accounts of its demo shop.
 //!
-//! Written by scripts/up and `rialto seed`, readable by its owner only, never committed. Fields that this command
-//! doesn't know stay as they are.
+//! Written by scripts/up and `rialto seed`, readable by its owner only, never committed. Unknown
+//! fields are preserved.
 
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use std::{
 pub(crate) struct Local {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) api_url: Option<String>,
-    /// An emulator's; none for a stage on AWS.
+    /// The endpoint of an emulator; `None` for a stage on AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) aws_endpoint: Option<String>,
     #[serde(default)]
@@ -37,7 +37,7 @@ pub(crate) struct Accounts {
     rest: Map<String, Value>,
 }
 
-/// Noted before it is registered, so that its password is never lost; its id follows.
+/// Stored before the account is registered, so that its password is never lost; the id follows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) email: String,
@@ -56,7 +56,7 @@ impl Account {
     }
 }
 
-/// The file and what stands in it.
+/// The file and its content.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalFile {
     pub(crate) path: PathBuf,
@@ -64,15 +64,15 @@ pub(crate) struct LocalFile {
 }
 
 impl LocalFile {
-    /// The file at `path`; nothing stands in one that doesn't exist.
+    /// Reads the file at `path`. A missing file is empty.
     ///
     /// # Errors
-    /// [`Failure`] for a file that can't be read or isn't of its form.
+    /// [`Failure`] if the file can't be read or parsed.
     pub(crate) fn open(path: PathBuf) -> Result<Self, Failure> {
         let content = match fs::read_to_string(&path) {
             Ok(text) => serde_json::from_str(&text).map_err(|error| {
                 Failure::new(
-                    format!("{} can't be understood: {error}", path.display()),
+                    format!("{} can't be parsed: {error}", path.display()),
                     "Repair it, or delete it and run scripts/up or rialto seed again.",
                 )
             })?,
@@ -80,22 +80,22 @@ impl LocalFile {
             Err(error) => {
                 return Err(Failure::new(
                     format!("{} can't be read: {error}", path.display()),
-                    "Give yourself the right to read it, or name another with --file.",
+                    "Allow reading it, or name another file with --file.",
                 ));
             }
         };
         Ok(Self { path, content })
     }
 
-    /// Replaces the file in one step by one that only its owner can read.
+    /// Replaces the file atomically by one that only its owner can read.
     ///
     /// # Errors
-    /// [`Failure`] when it can't be written; the old one then stays.
+    /// [`Failure`] if it can't be written; the old file stays then.
     pub(crate) fn save(&self) -> Result<(), Failure> {
         self.write().map_err(|error| {
             Failure::new(
                 format!("{} can't be written: {error}", self.path.display()),
-                "Make room or give yourself the right to write there, or name another file with --file.",
+                "Free disk space, allow writing there, or name another file with --file.",
             )
         })
     }
@@ -112,7 +112,7 @@ impl LocalFile {
             fs::rename(&new, &self.path)
         });
         if written.is_err() {
-            // What went wrong first is what is told.
+            // The first error is reported.
             fs::remove_file(&new).ok();
         }
         written
@@ -127,7 +127,8 @@ fn create_private(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// The nearest `.rialto/<stage>.json`, from `start` upward; where it would be in `start` if there is none.
+/// The nearest `.rialto/<stage>.json`, from `start` upward; if there is none, its path below
+/// `start`.
 pub(crate) fn find(start: &Path, stage: &str) -> PathBuf {
     let name = Path::new(".rialto").join(format!("{stage}.json"));
     let found = start.ancestors().map(|folder| folder.join(&name)).find(|path| path.is_file());
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A folder of this test's own, gone with it.
+    /// A temporary folder, removed with the test.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_stays_as_it_is() {
+    fn unknown_fields_are_preserved() {
         let folder = Folder::new("merge");
         let path = folder.0.join("local.json");
         let before = json!({
@@ -186,7 +187,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_its_owner_can_read_it() {
+    fn only_the_owner_can_read_the_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = Folder::new("mode");
         let path = folder.0.join("deep/local.json");
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_told_and_not_overwritten() {
+    fn invalid_files_are_reported_and_left_alone() {
         let folder = Folder::new("broken");
         let path = folder.0.join("local.json");
         fs::write(&path, "{").unwrap();

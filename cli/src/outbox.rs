@@ -1,5 +1,5 @@
-//! What can be published again: the events that items carry in their outboxes, those of their last change, published or not;
-//! and all that an order's timeline tells of orders itself.
+//! Events that can be published again: those stored in items' outboxes (of each item's last change,
+//! published or not), and orders' own events, rebuilt from an order's timeline.
 
 use crate::{aws::store_failure, failure::Failure, tables::partition};
 use rialto_aws::{SdkConfig, Stage};
@@ -16,10 +16,10 @@ const SERVICES: [&str; 5] = [
     rialto_payments::SERVICE,
 ];
 
-/// The events that are known of a partition, whichever service's they are, the oldest first.
+/// The known events of a partition, of any service, oldest first.
 ///
 /// # Errors
-/// [`Failure`] when a table can't be read, or what an item announced.
+/// [`Failure`] if a table or an outbox can't be read.
 pub(crate) async fn announced(
     aws: &SdkConfig,
     stage: &Stage,
@@ -31,8 +31,8 @@ pub(crate) async fn announced(
         for item in items.map_err(|error| store_failure(&format!("Reading {service}"), &error))? {
             events.extend(announced_by(service, item).map_err(|why| {
                 Failure::new(
-                    format!("What {pk} announced in {service} can't be read: {why}."),
-                    "Use a release of this command that is as new as what is deployed.",
+                    format!("The outbox of {pk} in {service} can't be parsed: {why}."),
+                    "Use a release of this command as new as the deployment.",
                 )
             })?);
         }
@@ -57,7 +57,7 @@ fn outbox(item: &Item) -> Result<Vec<Event>, String> {
     match item.get(OUTBOX).map(|value| value.as_s()) {
         None => Ok(Vec::new()),
         Some(Ok(text)) => serde_json::from_str(text).map_err(|error| error.to_string()),
-        Some(Err(_)) => Err("it is no text".to_owned()),
+        Some(Err(_)) => Err("it isn't a string".to_owned()),
     }
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use rialto_dynamo::{AttributeValue, Key, write_item};
 
     #[test]
-    fn an_item_carries_the_events_of_its_last_change() {
+    fn items_store_the_events_of_their_last_change() {
         let key = Key::new("ORDER#1", "ORDER");
         let events = [event(order("a"))];
         let item = write_item(&key, &serde_json::json!({"version": 1}), &events).unwrap();
@@ -84,7 +84,7 @@ mod tests {
         }
     }
     #[test]
-    fn an_order_whose_last_change_announced_nothing_still_tells_all_that_orders_announced() {
+    fn orders_events_are_rebuilt_from_the_timeline() {
         let order = &declined().orders[0];
         let item = write_item(&Key::new("ORDER#1", "ORDER"), order, &[]).unwrap();
         let told = announced_by(rialto_orders::SERVICE, item).unwrap();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_carried_is_told_once() {
+    fn stored_events_are_listed_once() {
         let order = &declined().orders[0];
         let mut carried = order.rebuild_events().unwrap().pop().unwrap();
         carried.traceparent = Some("00-1-2-01".to_owned());

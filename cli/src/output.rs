@@ -1,29 +1,29 @@
 use crate::failure::Failure;
 use std::io::{ErrorKind, Write};
 
-/// A result: a line on standard output.
+/// Prints a result: a line on standard output.
 ///
 /// # Errors
-/// [`Failure`] when nobody takes it.
+/// [`Failure`] if standard output is closed.
 pub(crate) fn print(line: impl AsRef<str>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", line.as_ref()).and_then(|()| out.flush()).map_err(|error| {
         match error.kind() {
             ErrorKind::BrokenPipe => Failure::OutputClosed,
             _ => Failure::new(
-                format!("The output can't be written: {error}"),
-                "Send it somewhere else.",
+                format!("Can't write to standard output: {error}"),
+                "Redirect it elsewhere.",
             ),
         }
     })
 }
 
-/// Progress: a line on standard error.
+/// Prints progress: a line on standard error.
 pub(crate) fn progress(line: impl AsRef<str>) {
     eprintln!("{}", line.as_ref());
 }
 
-/// Rows under each other, every column as wide as its widest cell.
+/// Formats rows as a table; every column is as wide as its widest cell.
 pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> Vec<String> {
     let width =
         |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A stage's settings as they stand in the parameter store.
+//! A stage's settings in the parameter store.
 
 use crate::{aws, failure::Failure};
 use rialto_aws::{Parameter, ParameterStore, SdkConfig, Stage};
@@ -13,7 +13,7 @@ pub(crate) struct Parameters<'a> {
 /// The setting of this name.
 ///
 /// # Errors
-/// [`Failure`] that names the one that was perhaps meant.
+/// [`Failure`] that suggests the most similar name.
 pub(crate) fn setting(name: &str) -> Result<&'static Description, Failure> {
     ALL.iter().find(|setting| setting.name == name).ok_or_else(|| {
         let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
@@ -34,10 +34,10 @@ impl<'a> Parameters<'a> {
         Self { store: ParameterStore::new(aws), stage }
     }
 
-    /// The values that were set, by setting. Those of secrets are asked for only in the clear with `reveal`.
+    /// The values that are set, by setting. Secrets are decrypted only with `reveal`.
     ///
     /// # Errors
-    /// [`Failure`] when the parameter store doesn't tell.
+    /// [`Failure`] if the parameter store can't be read.
     pub(crate) async fn read(
         &self,
         settings: &[Description],
@@ -56,7 +56,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// # Errors
-    /// [`Failure`] for a value that is out of range, or when the parameter store doesn't take it.
+    /// [`Failure`] for a value out of range, or if the parameter store can't be written.
     pub(crate) async fn write(&self, setting: &Description, value: &str) -> Result<(), Failure> {
         check(setting, value)?;
         let name = self.stage.parameter(setting.name);
@@ -88,14 +88,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_is_found_by_its_name() {
+    fn every_setting_is_found_by_name() {
         for described in ALL {
             assert_eq!(setting(described.name).unwrap().name, described.name);
         }
     }
 
     #[test]
-    fn the_setting_that_was_meant_is_named() {
+    fn the_most_similar_setting_is_suggested() {
         let failure = setting("shipping-fee").unwrap_err().to_string();
         assert!(failure.contains("Did you mean orders/shipping-fee?"), "{failure}");
         assert!(!setting("colour").unwrap_err().to_string().contains("Did you mean"));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_refused_with_what_is_taken() {
+    fn invalid_values_are_rejected_with_their_range() {
         let fee = setting("orders/shipping-fee").unwrap();
         assert!(check(fee, "250").is_ok());
         let failure = check(fee, "lots").unwrap_err().to_string();

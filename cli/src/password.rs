@@ -1,14 +1,14 @@
 use crate::failure::Failure;
 use std::io::Read;
 
-/// Letters and digits that nobody takes for one another: 56 of them, so 24 make 139 bits.
+/// Unambiguous letters and digits: 56 of them, so that 24 characters have 139 bits.
 const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789";
 const LENGTH: usize = 24;
 
-/// A random password.
+/// Generates a random password.
 ///
 /// # Errors
-/// [`Failure`] where the system has no randomness.
+/// [`Failure`] if the system has no source of randomness.
 pub(crate) fn generate() -> Result<String, Failure> {
     let mut password = String::with_capacity(LENGTH);
     while password.len() < LENGTH {
@@ -19,17 +19,17 @@ pub(crate) fn generate() -> Result<String, Failure> {
                 "Give one with --password-stdin.",
             )
         })?;
-        // Six bits that name no letter are left out: none is favoured.
+        // Six-bit values beyond the alphabet are skipped, so that no character is more likely.
         let fair = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 63)));
         password.extend(fair.take(LENGTH - password.len()).map(|letter| char::from(*letter)));
     }
     Ok(password)
 }
 
-/// A secret that is piped in: standard input without the line's end.
+/// Reads a secret from standard input, without the line ending.
 ///
 /// # Errors
-/// [`Failure`] for anything but UTF-8.
+/// [`Failure`] unless it is valid UTF-8.
 pub(crate) fn from_stdin() -> Result<String, Failure> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|error| {

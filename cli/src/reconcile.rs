@@ -1,6 +1,7 @@
-//! What inventory, orders and payments have written down, and whether it agrees.
+//! Reconciliation: whether the state of inventory, orders and payments agrees.
 //!
-//! One piece of code, on the services' own types: whoever has books to check, from whatever store, calls [`findings`].
+//! One implementation, on the services' own types, for every store: fill a [`Snapshot`] and call
+//! [`findings`].
 
 mod check;
 pub(crate) mod expected_events;
@@ -18,7 +19,7 @@ use rialto_payments::domain::{ledger, payment::Payment};
 use serde::de::DeserializeOwned;
 use std::{collections::BTreeSet, fmt};
 
-/// The services whose books have to agree.
+/// The services whose state is compared.
 pub const SERVICES: [&str; 3] =
     [rialto_inventory::SERVICE, rialto_orders::SERVICE, rialto_payments::SERVICE];
 
@@ -30,40 +31,40 @@ pub struct Snapshot {
     pub orders: Vec<Order>,
     pub payments: Vec<Payment>,
     pub ledger: Vec<ledger::LedgerEntry>,
-    /// Products whose stock changed while they were read: what was read of them is of several moments.
+    /// Products whose stock changed during the read, so that their items are of different moments.
     pub moving: BTreeSet<ProductId>,
-    /// Items that aren't what their keys promise: the key, and why.
+    /// Items that don't have the form that their key promises: the key and the error.
     pub unreadable: Vec<(String, String)>,
 }
 
-/// Something that doesn't agree, or isn't at rest.
+/// A violated invariant, or work in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
     pub about: Subject,
-    /// In words, without the subject.
+    /// A description, without the subject.
     pub what: String,
     pub standing: Severity,
 }
 
-/// Whom a finding is about.
+/// The subject of a discrepancy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Product(ProductId),
     Order(OrderId),
-    /// An item's key.
+    /// The key of an item.
     Item(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It would be wrong at any quiet moment.
+    /// Wrong at any quiet moment.
     Inconsistent,
-    /// It isn't at rest yet: nothing is wrong so far, and it isn't too late either.
+    /// Not settled yet, but not overdue either.
     InProgress,
 }
 
 impl Snapshot {
-    /// Writes an item of one of the services' tables into its place.
+    /// Inserts an item of one of the services' tables.
     pub fn insert(&mut self, item: Item) {
         let name = item_key(&item).map(|key| format!("{} {}", key.pk, key.sk));
         let entered = match &name {
@@ -88,8 +89,8 @@ impl Snapshot {
             "ORDER" => push_parsed(&mut self.orders, item),
             "PAYMENT" => push_parsed(&mut self.payments, item),
             "LEDGER" => push_parsed(&mut self.ledger, item),
-            // An adjustment's first answer; orders' copy of a product, its note of an unregistered buyer, and an order's place
-            // in another seller's list.
+            // Idempotency records of adjustments; orders' copies of products, its unregistered
+            // buyers, and its index entries of further sellers.
             "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" => Ok(()),
             _ => Err(StoreError::Corrupt("no invariant knows such an item".to_owned())),
         }
@@ -101,10 +102,10 @@ fn push_parsed<T: DeserializeOwned>(list: &mut Vec<T>, item: Item) -> Result<(),
     Ok(())
 }
 
-/// Every invariant that doesn't hold at a quiet moment, in words.
+/// Every violated invariant at a quiet moment, in words.
 #[must_use]
 pub fn broken(books: &Snapshot) -> Vec<String> {
-    // No time is too late here: what is under way isn't quiet, however long it has been.
+    // Without a time nothing is overdue: whatever is in progress isn't quiet.
     findings(books, Timestamp::from_millis(0)).iter().map(Discrepancy::to_string).collect()
 }
 

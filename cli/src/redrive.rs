@@ -1,4 +1,4 @@
-//! Sending dead letters on, or showing which would be.
+//! Redriving dead letters, or showing which would be redriven.
 
 use crate::{
     dead_letters::{DeadLetters, HOLD_ON_EVERY, Leased, RedriveTarget, Selection, rows},
@@ -9,10 +9,10 @@ use rialto_aws::Stage;
 use rialto_kernel::{Clock, SystemClock};
 use std::time::{Duration, Instant};
 
-/// Redrives what is selected, if `really`; shows it in either case.
+/// Shows the selected dead letters, and redrives them if `really`.
 ///
 /// # Errors
-/// [`Failure`] when something of it stays a dead letter.
+/// [`Failure`] if any of them stays a dead letter.
 pub(crate) async fn run(
     dead: &DeadLetters,
     stage: &Stage,
@@ -57,7 +57,8 @@ pub(crate) async fn run(
     ended(reasons, left)
 }
 
-/// One after the other, the oldest first; which of them are still here, and why. What comes after a failure stays a dead letter.
+/// Redrives one after the other, oldest first. Returns those that remain, with the reason. After a
+/// failure the rest remain.
 async fn send(
     dead: &DeadLetters,
     held: Vec<Leased>,
@@ -66,7 +67,7 @@ async fn send(
     let wanted = held.len();
     let (mut here, mut undeleted) = (Vec::new(), Vec::new());
     let mut last: Option<Instant> = None;
-    // The last of them is the next.
+    // Pops from the end.
     let mut left: Vec<Leased> = held.into_iter().rev().collect();
     while !left.is_empty() {
         if last.is_none_or(|last| last.elapsed() >= hold_on_every) {
@@ -105,7 +106,7 @@ fn not_held(held: &Leased) -> String {
     )
 }
 
-/// Whether something stays a dead letter: what nobody can send on, and what can be tried again.
+/// Whether dead letters remain: those without a target, and those to try again.
 fn ended(stays: Vec<String>, here: Vec<String>) -> Result<(), Failure> {
     let mut todo = Vec::new();
     if !here.is_empty() {
@@ -150,10 +151,11 @@ mod tests {
         json!({"Messages": [message("young", 2_000), message("old", 1_000)]}).to_string().leak()
     }
 
-    /// What a queue's letters are read with.
+    /// The receipt of a queue's messages.
     const READ: usize = 4;
 
-    /// Works with what a queue has, which answers so after it was read; what it was asked from then on.
+    /// Redrives the messages of a queue that gives these responses afterwards. Returns the requests
+    /// it received.
     fn working<T>(
         answers: &[(u16, &'static str)],
         work: impl AsyncFnOnce(DeadLetters, Stage) -> Result<T, Failure>,
@@ -177,7 +179,7 @@ mod tests {
         })
     }
 
-    /// Each request by what it does, and to which message.
+    /// Each request as its action and message.
     fn told(asked: &[String]) -> Vec<String> {
         let kind = |asked: &String| {
             let about = if asked.contains("receipt-old") { " old" } else { " young" };
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_sent_first_and_each_is_deleted_only_after_it_was_sent() {
+    fn messages_are_sent_oldest_first_then_deleted() {
         let (result, asked) =
             redriven(&[DONE, (200, QUEUE), SENT, DONE, (200, QUEUE), SENT, DONE], true);
         result.unwrap();
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_stays_and_shows_again_with_all_that_comes_after_it() {
+    fn unsendable_messages_and_later_ones_are_released() {
         let (result, asked) = redriven(&[DONE, (200, QUEUE), REFUSED, DONE], true);
         assert!(
             result
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_and_cannot_be_deleted_is_told_and_shows_again() {
+    fn undeletable_messages_are_reported_and_released() {
         let answers = [DONE, (200, QUEUE), SENT, REFUSED, (200, QUEUE), SENT, DONE, DONE];
         let (result, asked) = redriven(&answers, true);
         let failure = result.unwrap_err().to_string();
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_held_on_to_and_what_somebody_else_has_meanwhile_is_left() {
+    fn leases_are_extended_and_lost_ones_skipped() {
         let lost = r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"InvalidParameterValue"}]}"#;
         let answers = [DONE, (200, QUEUE), SENT, DONE, (200, lost)];
         let (result, asked) = working(&answers, async |dead, _| {
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn without_yes_everything_is_only_released() {
+    fn dry_runs_only_release_messages() {
         let (result, asked) = redriven(&[DONE], false);
         result.unwrap();
         assert_eq!(told(&asked), ["release both"]);

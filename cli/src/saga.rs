@@ -1,4 +1,4 @@
-//! What an order waits for.
+//! Orders in progress, and what they are waiting for.
 
 #[cfg(test)]
 mod tests;
@@ -17,28 +17,28 @@ use rialto_payments::domain::{
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-/// What has to happen before an order, its stock and its money are at rest.
+/// A condition that must be met before an order, its stock and its payment are settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// An event has to be heard.
+    /// A consumer must process an event.
     Event { kind: &'static str, consumer: &'static str },
-    /// The payment provider has to say how it ended.
+    /// The payment provider must settle a charge or refund.
     Provider(&'static str),
 }
 
-/// An order that has been waiting for too long.
+/// An order that has been in progress for too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stuck {
     pub(crate) order: OrderId,
     pub(crate) state: &'static str,
-    /// When something last happened to it.
+    /// The time of the order's last event.
     pub(crate) since: Timestamp,
     pub(crate) wait: Wait,
-    /// It should have been cancelled by now.
+    /// The order's deadline has passed.
     pub(crate) overdue: bool,
 }
 
-/// What of the books has been waiting for longer than `older`, or past its deadline; the longest first.
+/// Orders in progress for longer than `older`, or past their deadline; the longest first.
 pub(crate) fn stuck(books: &Snapshot, now: Timestamp, older: Duration) -> Vec<Stuck> {
     let reservations: BTreeMap<_, _> =
         books.reservations.iter().map(|held| (held.order_id, held)).collect();
@@ -60,7 +60,7 @@ pub(crate) fn stuck(books: &Snapshot, now: Timestamp, older: Duration) -> Vec<St
     stuck
 }
 
-/// What an order of the books waits for.
+/// Everything that an order is waiting for.
 pub(crate) fn waiting_for(books: &Snapshot, id: OrderId) -> Vec<Wait> {
     let held = books.reservations.iter().find(|held| held.order_id == id);
     let payment = books.payments.iter().find(|payment| payment.order_id == id);
@@ -88,7 +88,7 @@ fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -
     waits
 }
 
-/// What orders itself hasn't heard, whether anything goes by it or not.
+/// Events that orders hasn't processed, whether or not they change its state.
 fn unprocessed_events(
     order: &Order,
     held: Option<&Reservation>,
@@ -100,7 +100,7 @@ fn unprocessed_events(
         .collect()
 }
 
-/// The consumer of orders that hears another service's event. None for those of orders itself, which need no hearing.
+/// The consumer of orders that processes another service's event. `None` for orders' own events.
 fn processed_by_orders(kind: &str) -> Option<&'static str> {
     match kind {
         _ if is_one_of(Inventory::EVENTS, kind) => Some("orders-on-inventory"),
@@ -142,19 +142,19 @@ fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait>
     if held.is_none_or(kept) {
         waits.push(Wait::Event { kind: "OrderCancelled", consumer: "inventory-on-orders" });
     }
-    let unheard = Wait::Event { kind: "OrderCancelled", consumer: "payments-on-orders" };
+    let pending = Wait::Event { kind: "OrderCancelled", consumer: "payments-on-orders" };
     match payment {
-        None => waits.push(unheard),
+        None => waits.push(pending),
         Some(payment) if payment.state == PaymentState::Processing && payment.cancel_requested => {
             waits.push(Wait::Provider("the charge"));
         }
         Some(payment)
             if matches!(payment.state, PaymentState::Pending | PaymentState::Processing) =>
         {
-            waits.push(unheard);
+            waits.push(pending);
         }
         Some(payment) if payment.state == PaymentState::Captured && payment.refunds.is_empty() => {
-            waits.push(unheard);
+            waits.push(pending);
         }
         _ => {}
     }
@@ -170,7 +170,7 @@ const fn state(order: &Order) -> &'static str {
 }
 
 impl Wait {
-    /// The dead letter that is waited for, if one is.
+    /// The dead letter that is waited for, if any.
     pub(crate) fn dead<'a>(
         &self,
         order: OrderId,
@@ -193,7 +193,7 @@ impl Wait {
 }
 
 impl Stuck {
-    /// What to do about it.
+    /// Advice for the operator.
     pub(crate) fn advice(&self, letters: &[DeadLetter]) -> String {
         let order = self.order;
         if let Some(letter) = self.wait.dead(order, letters) {
@@ -204,7 +204,7 @@ impl Stuck {
         }
         match &self.wait {
             _ if self.overdue => {
-                "it is past its deadline: see why the log of orders-sweep doesn't cancel it"
+                "its deadline has passed: see the log of orders-sweep for why it isn't cancelled"
                     .to_owned()
             }
             Wait::Event { kind, consumer } => {
@@ -212,13 +212,13 @@ impl Stuck {
                     format!("if the event is lost, rialto outbox resend --order {order} --yes");
                 let still = match is_one_of(Orders::EVENTS, kind) {
                     true => "",
-                    // What moves an order is carried while the order waits for it.
-                    false => ", as long as it lists it; afterwards only the timeline lacks it",
+                    // Events that move the order are in transit while the order waits.
+                    false => ", while it is listed here; afterwards only the timeline lacks it",
                 };
-                format!("no dead letter holds it: see the log of {consumer}; {resend}{still}")
+                format!("no dead letter has it: see the log of {consumer}; {resend}{still}")
             }
             Wait::Provider(_) => {
-                "see the log of payments and what the provider says of it (the payment's intent_id)"
+                "see the log of payments and the payment at the provider (the payment's intent_id)"
                     .to_owned()
             }
         }
@@ -228,7 +228,7 @@ impl Stuck {
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Event { kind, consumer } => write!(f, "{kind} to be heard by {consumer}"),
+            Self::Event { kind, consumer } => write!(f, "{kind} to be processed by {consumer}"),
             Self::Provider(what) => write!(f, "the provider to settle {what}"),
         }
     }

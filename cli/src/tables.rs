@@ -1,13 +1,13 @@
-//! The services' tables as they are, for what no route shows.
+//! Reading the services' tables directly, for what no route shows.
 
 use aws_smithy_types::error::display::DisplayErrorContext;
 use rialto_dynamo::{AttributeValue, Item, Table};
 use rialto_kernel::StoreError;
 
-/// Every item of a partition, as it is now.
+/// Returns every item of a partition, by consistent reads.
 ///
 /// # Errors
-/// [`StoreError`] when the table can't be read.
+/// [`StoreError`] if the table can't be read.
 pub(crate) async fn partition(table: &Table, pk: &str) -> Result<Vec<Item>, StoreError> {
     let query = table.client.query().table_name(&table.name).consistent_read(true);
     let query = query.key_condition_expression("pk = :pk");
@@ -16,10 +16,10 @@ pub(crate) async fn partition(table: &Table, pk: &str) -> Result<Vec<Item>, Stor
     items.map_err(|error| StoreError::Unavailable(DisplayErrorContext(error).to_string()))
 }
 
-/// Every item of a table, page by page.
+/// Returns every item of a table, page by page.
 ///
 /// # Errors
-/// [`StoreError`] when it can't be read.
+/// [`StoreError`] if the table can't be read.
 pub(crate) async fn all(table: &Table) -> Result<Vec<Item>, StoreError> {
     let scan = table.client.scan().table_name(&table.name).consistent_read(true);
     let items: Result<_, _> = scan.into_paginator().items().send().collect().await;

@@ -1,4 +1,4 @@
-//! An API of canned answers, for tests.
+//! A stub API with canned responses.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -6,8 +6,8 @@ use std::{
     thread::JoinHandle,
 };
 
-/// Answers one request after the other, each on a connection of its own; hands out what was asked: request lines, and
-/// bodies below them.
+/// Serves the responses in order, each on a connection of its own. Returns the requests: request
+/// lines, each followed by its body.
 pub(crate) fn serve(answers: Vec<(u16, &'static str)>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,10 +1,10 @@
-//! An order's timeline as lines of text.
+//! Printing an order's timeline as lines of text.
 
 use rialto_kernel::Timestamp;
 use serde::Deserialize;
 use std::collections::HashSet;
 
-/// One event, as the API tells it.
+/// One event of a timeline, as the API returns it.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct TimelineRow {
     id: String,
@@ -14,7 +14,7 @@ pub(crate) struct TimelineRow {
     time: Timestamp,
 }
 
-/// How an order stands.
+/// The order's status.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct OrderStatus {
     pub(crate) state: String,
@@ -22,12 +22,12 @@ pub(crate) struct OrderStatus {
 }
 
 impl OrderStatus {
-    /// Whether its saga is over, but for what follows from that.
+    /// Whether the saga has ended, apart from its follow-up events.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled_by().is_some()
     }
 
-    /// The event that led to this state.
+    /// The type of event that led to this state.
     fn settled_by(&self) -> Option<&'static str> {
         match self.state.as_str() {
             "CONFIRMED" => Some("OrderConfirmed"),
@@ -38,13 +38,13 @@ impl OrderStatus {
     }
 }
 
-/// What was told so far.
+/// Prints each entry of a timeline once.
 #[derive(Debug, Default)]
 pub(crate) struct TimelinePrinter {
     told: HashSet<String>,
     placed_at: Option<Timestamp>,
     previous: Option<Timestamp>,
-    /// When an event of each kind last happened.
+    /// The time of the last event of each type.
     settled: Vec<(String, Timestamp)>,
 }
 
@@ -56,7 +56,7 @@ impl TimelinePrinter {
         self.told.is_empty()
     }
 
-    /// A line for each entry that wasn't told yet. Their order is the API's: causes before effects.
+    /// Prints a line for each new entry, in the API's order: causes before effects.
     pub(crate) fn print(&mut self, entries: &[TimelineRow]) -> Vec<String> {
         let placed = entries.iter().find(|entry| entry.kind == "OrderPlaced").or(entries.first());
         self.placed_at = self.placed_at.or(placed.map(|entry| entry.time));
@@ -82,7 +82,7 @@ impl TimelinePrinter {
         Some(line)
     }
 
-    /// How it ended, or how it stands: `CONFIRMED after 212 ms`.
+    /// The status in words, such as `CONFIRMED after 212 ms`.
     pub(crate) fn summary_line(&self, standing: &OrderStatus) -> String {
         let reason =
             standing.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -98,7 +98,7 @@ impl TimelinePrinter {
     }
 }
 
-/// `+84 ms`; with a minus where one service's clock is behind another's.
+/// `+84 ms`; negative if the services' clocks differ.
 fn elapsed(from: Timestamp, to: Timestamp) -> String {
     format!("{:+} ms", to.millis().saturating_sub(from.millis()))
 }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_told_with_its_milliseconds() {
+    fn events_are_printed_with_milliseconds() {
         let mut timeline = TimelinePrinter::default();
         let lines = timeline.print(&saga());
         assert_eq!(
@@ -146,7 +146,7 @@ since placed  since last  event                     from
     }
 
     #[test]
-    fn an_event_is_told_once_as_it_comes() {
+    fn events_are_printed_once() {
         let mut timeline = TimelinePrinter::default();
         let saga = saga();
         assert_eq!(timeline.print(&saga[..1]).len(), 1);
@@ -157,7 +157,7 @@ since placed  since last  event                     from
     }
 
     #[test]
-    fn one_that_comes_late_with_an_earlier_time_is_told_with_a_minus() {
+    fn earlier_times_are_printed_with_a_minus() {
         let mut timeline = TimelinePrinter::default();
         timeline.print(&saga());
         let line = timeline.print(&[entry("5", "StockReleased", "inventory", 200)]);
@@ -165,7 +165,7 @@ since placed  since last  event                     from
     }
 
     #[test]
-    fn the_ending_says_why() {
+    fn summaries_show_the_reason() {
         let mut timeline = TimelinePrinter::default();
         timeline.print(&[
             entry("1", "OrderPlaced", "orders", 0),
@@ -181,7 +181,7 @@ since placed  since last  event                     from
     }
 
     #[test]
-    fn only_a_pending_order_is_not_settled() {
+    fn only_pending_orders_are_unsettled() {
         assert!(!standing("PENDING", None).is_settled());
         for state in ["CONFIRMED", "CANCELLED", "COMPLETED"] {
             assert!(standing(state, None).is_settled(), "{state}");
@@ -189,7 +189,7 @@ since placed  since last  event                     from
     }
 
     #[test]
-    fn an_entry_is_read_from_what_the_api_answers() {
+    fn entries_are_parsed_from_the_api_response() {
         let entry: TimelineRow = serde_json::from_str(
             r#"{"id":"evt_1","type":"OrderPlaced","source":"rialto.orders","time":"2026-11-21T09:30:00.125Z",
                 "causationid":null,"data":{"order_id":"ord_1"}}"#,

@@ -6,14 +6,14 @@ use crate::{
 };
 use clap::Args;
 
-/// Print a setting's value.
+/// Print a setting's value
 ///
-/// Alone on standard output: the one that was set, or else the default.
+/// Only the value, on standard output: the one that is set, or the default.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigGet {
-    /// The setting, such as orders/shipping-fee.
+    /// The setting, such as orders/shipping-fee
     name: String,
-    /// Print a secret's value too.
+    /// Print the value of a secret, too
     #[arg(long)]
     reveal: bool,
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use rialto_kernel::settings::{ALL, Description};
 use std::collections::HashMap;
 
-/// List every setting with its value, range and meaning.
+/// List every setting with its value, range and meaning
 ///
 /// Values of secrets are never shown.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ impl ConfigList {
     }
 }
 
-/// A setting's name, value and origin; below it what it means and takes.
+/// A setting's name, value and origin, followed by its meaning and range.
 fn lines(settings: &[Description], set: &HashMap<&'static str, String>) -> Vec<String> {
     let row = |setting: &Description| {
         let (value, origin) = match set.get(setting.name) {
@@ -38,7 +38,7 @@ fn lines(settings: &[Description], set: &HashMap<&'static str, String>) -> Vec<S
     table(&rows).into_iter().zip(explained).flat_map(|(row, doc)| [row, doc]).collect()
 }
 
-/// As much of a value as a line has room for.
+/// A value, shortened to fit the line.
 fn short(value: &str) -> String {
     match value.char_indices().nth(48) {
         Some((end, _)) => format!("{}…", &value[..end]),
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_is_listed_with_its_value_or_default() {
+    fn every_setting_is_listed_with_its_value() {
         let set = HashMap::from([("orders/shipping-fee", "250".to_owned())]);
         let lines = lines(ALL, &set);
         assert_eq!(lines.len(), 2 * ALL.len());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_never_listed() {
+    fn secrets_are_never_listed() {
         let set = HashMap::from([("payments/provider-key", "sk_test_1234".to_owned())]);
         let text = lines(ALL, &set).join("\n");
         assert!(!text.contains("sk_test_1234"), "{text}");
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_cut() {
+    fn long_values_are_shortened() {
         assert_eq!(short(&"ä".repeat(49)), format!("{}…", "ä".repeat(48)));
         assert_eq!(short(&"ä".repeat(48)), "ä".repeat(48));
     }

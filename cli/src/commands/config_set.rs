@@ -7,17 +7,17 @@ use crate::{
 };
 use clap::Args;
 
-/// Change a setting; functions see it within 60 seconds.
+/// Change a setting; functions apply it within 60 seconds
 ///
-/// A value out of range is refused. Secrets are kept as a SecureString.
+/// A value out of range is refused. Secrets are stored as a SecureString.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigSet {
-    /// The setting, such as orders/shipping-fee.
+    /// The setting, such as orders/shipping-fee
     name: String,
-    /// Its new value.
+    /// The new value
     #[arg(required_unless_present = "stdin", allow_negative_numbers = true)]
     value: Option<String>,
-    /// Read the value from standard input, so that a secret stays out of the shell's history.
+    /// Read the value from standard input, so that a secret doesn't get into the shell's history
     #[arg(long, conflicts_with = "value")]
     stdin: bool,
 }

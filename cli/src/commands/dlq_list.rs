@@ -7,11 +7,11 @@ use crate::{
 use clap::Args;
 use rialto_kernel::{Clock, SystemClock};
 
-/// List what couldn't be delivered or published, the oldest first.
+/// List dead letters, oldest first
 ///
-/// A row for each message of the stage's dead-letter queues: what consumers failed on, what relays couldn't publish
-/// (<service>-outbox) and what the bus couldn't hand on (rule). Nothing is changed. Each message is held for a moment to be
-/// looked at; if this is killed meanwhile, it shows again within two minutes.
+/// A row for each message of the stage's dead-letter queues: those of consumers, of relays
+/// (<service>-outbox) and of rules (rule). Nothing is changed. Messages are leased while they are
+/// read; if the command is killed meanwhile, they are visible again within two minutes.
 #[derive(Debug, Args)]
 pub(crate) struct DlqList {
     #[command(flatten)]

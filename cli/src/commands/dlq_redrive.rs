@@ -6,17 +6,18 @@ use crate::{
 };
 use clap::Args;
 
-/// Send dead letters to where they belong, to be tried again. Shows what it would do, unless --yes is given.
+/// Redrive dead letters; a dry run unless --yes is given
 ///
-/// What a consumer failed on goes back into its queue, what a relay couldn't publish onto the bus. Each is sent first and
-/// deleted then: if this is killed, nothing is lost, and what is there twice does no harm. A message that fails again comes
-/// back marked as redriven, unless it went onto the bus, where events can't carry a mark; mend what it fails on first (rialto
-/// dlq show, and the log of its consumer).
+/// Messages that a consumer failed on return to its queue, and events that a relay couldn't publish
+/// are published. Each is sent first and deleted afterwards, so an interruption loses nothing, and
+/// a message that exists twice is harmless. A message that fails again returns marked as redriven,
+/// unless it was published: events on the bus can't carry a mark. Fix the cause of the failure
+/// first (rialto dlq show, and the consumer's log).
 #[derive(Debug, Args)]
 pub(crate) struct DlqRedrive {
     #[command(flatten)]
     selection: Selection,
-    /// Do it.
+    /// Redrive for real
     #[arg(long)]
     yes: bool,
 }

@@ -10,12 +10,13 @@ use rialto_aws::Stage;
 use rialto_kernel::{Clock, SystemClock, Timestamp};
 use serde_json::Value;
 
-/// Show dead letters whole: where from, how often tried, redriven when, and every word of them.
+/// Show dead letters in full: source, receives, redrives and body
 ///
-/// Nothing personal is ever in one. Nothing is changed.
+/// Events have no personal data. Nothing is changed.
 #[derive(Debug, Args)]
 pub(crate) struct DlqShow {
-    /// Its id as the list shows it, the beginning of the whole one, or the event's (evt_…). Without, all that are selected.
+    /// The message's id or its beginning, or an event's id (evt_…); by default all selected
+    /// messages
     id: Option<String>,
     #[command(flatten)]
     selection: Selection,
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_is_shown_whole() {
+    fn dead_letters_are_shown_in_full() {
         let stage = Stage::parse("dev").unwrap();
         let order = order("o");
         let mut letter = delivered(consumer(), &event(order));
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_read_is_shown_as_it_is() {
+    fn unparsable_messages_are_shown_unchanged() {
         let text = whole(&letter(consumer(), "not JSON"), &Stage::parse("dev").unwrap(), NOW);
         assert!(
             text.ends_with("\nnot JSON") && text.contains("nowhere: nobody can read it"),
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_by_the_beginning_of_its_id_or_by_its_event() {
+    fn messages_are_found_by_id_prefix_or_event() {
         let event = event(order("o"));
         let letter = delivered(consumer(), &event);
         assert!(is_called(&letter, "01234567") && is_called(&letter, &event.id.to_string()));

@@ -7,9 +7,10 @@ use rialto_accounts::{
 use rialto_aws::Stage;
 use rialto_kernel::settings::JWKS;
 
-/// Make the signing keys that a stage doesn't have yet, and publish the public ones.
+/// Create the missing signing keys of a stage and publish the public ones
 ///
-/// Once for a new stage, before anybody can log in. What is there already stays: it can be run again.
+/// Required once for a new stage, before anyone can log in. Existing keys are kept, so the command
+/// can be repeated.
 #[derive(Debug, Args)]
 pub(crate) struct KeysInit {}
 
@@ -57,7 +58,7 @@ mod tests {
     use rialto_kernel::Role;
 
     #[test]
-    fn what_was_done_is_told() {
+    fn created_keys_are_reported() {
         let stage = Stage::parse("dev").unwrap();
         let all = InitKeysSummary {
             signing_keys: Role::ALL.to_vec(),

@@ -12,14 +12,14 @@ use rialto_accounts::{
 };
 use rialto_kernel::{Clock, Role, SystemClock};
 
-/// Replace the key that signs a role's access tokens.
+/// Rotate the signing key of a role's access tokens
 ///
-/// Nobody is logged out. The new public key is published first; when every function has seen it, a minute later, the new key
-/// signs. The old one verifies for twenty minutes more, longer than any token that it signed is good. Several roles' keys may be
-/// replaced at the same time.
+/// No sessions end. The new public key is published first; a minute later, when every function has
+/// read it, the new key signs. The old key verifies for twenty more minutes, longer than any token
+/// lives. Keys of several roles can be rotated at the same time.
 #[derive(Debug, Args)]
 pub(crate) struct KeysRotate {
-    /// Whose tokens: user, seller or supervisor.
+    /// The role: user, seller or supervisor
     #[arg(long, value_parser = role)]
     role: Role,
 }
@@ -86,14 +86,14 @@ mod tests {
     use rialto_kernel::Timestamp;
 
     #[test]
-    fn a_role_is_written_in_any_case() {
+    fn roles_are_parsed_in_any_case() {
         assert_eq!(role("seller"), Ok(Role::Seller));
         assert_eq!(role("USER"), Ok(Role::User));
         assert!(role("admin").is_err());
     }
 
     #[test]
-    fn what_was_replaced_is_told() {
+    fn rotated_keys_are_reported() {
         let rotated = KeyRotation {
             kid: "user-2".to_owned(),
             retiring: vec!["user-1".to_owned()],

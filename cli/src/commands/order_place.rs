@@ -13,33 +13,33 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Place an order as a buyer of the demo shop.
+/// Place an order as a buyer of the demo shop
 ///
-/// Prints the order's id alone on standard output. It needs the accounts that rialto seed made.
+/// Prints only the order's id on standard output. Needs the accounts created by rialto seed.
 #[derive(Debug, Args)]
 pub(crate) struct OrderPlace {
-    /// Which of the demo shop's buyers orders.
+    /// The number of the demo shop's buyer
     #[arg(long, value_name = "1-3", default_value_t = 1, value_parser = value_parser!(u8).range(1..=3), hide_possible_values = true)]
     buyer: u8,
-    /// What is ordered, if not the newest product in stock; may be given several times.
+    /// The product to order, by default the newest one in stock; can be repeated
     #[arg(long = "product", value_name = "PRODUCT_ID", value_parser = ProductId::parse)]
     products: Vec<ProductId>,
-    /// How many of each.
+    /// The quantity of each product
     #[arg(long, value_name = "1-999", default_value_t = 1, value_parser = value_parser!(u16).range(1..=999))]
     quantity: u16,
-    /// The means of payment, as the provider names it.
+    /// The payment method, by the provider's name
     ///
-    /// The simulator pays pm_card_visa, declines pm_card_chargeDeclined
-    /// and pm_card_chargeDeclinedInsufficientFunds, and has its troubles with pm_sim_slow, pm_sim_flaky, pm_sim_lost and
-    /// pm_sim_async.
+    /// The simulator accepts pm_card_visa, declines pm_card_chargeDeclined and
+    /// pm_card_chargeDeclinedInsufficientFunds, and simulates trouble with pm_sim_slow,
+    /// pm_sim_flaky, pm_sim_lost and pm_sim_async.
     #[arg(long, value_name = "METHOD", default_value = "pm_card_visa")]
     method: String,
-    /// Show what happens to it, as rialto order timeline --follow does.
+    /// Follow the order, as rialto order timeline --follow does
     #[arg(long)]
     follow: bool,
 }
 
-/// How long orders may take to hear that a product is for sale.
+/// How long orders may take to process a product's registration.
 const ORDERABLE_DEADLINE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(250);
 
@@ -119,8 +119,8 @@ async fn in_stock(api: &Api) -> Result<ProductId, Failure> {
     Ok(product.product_id)
 }
 
-/// Orders hears of a product a moment after the catalog; until then it refuses. The key stays free meanwhile, and makes a
-/// repeated call harmless.
+/// Orders learns of a new product from an event; until then it refuses the order. The
+/// Idempotency-Key stays unused meanwhile and makes a repeated request harmless.
 async fn place(api: &Api, buyer: &Session, body: &Value) -> Result<Order, Failure> {
     let key = password::generate()?;
     let path = format!("/users/{}/orders", buyer.account_id);
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn money_has_two_decimals() {
+    fn amounts_have_two_decimals() {
         assert_eq!(money(4290, "EUR"), "42.90 EUR");
         assert_eq!(money(5, "EUR"), "0.05 EUR");
     }

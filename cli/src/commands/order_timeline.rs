@@ -9,31 +9,31 @@ use clap::{Args, value_parser};
 use rialto_kernel::OrderId;
 use std::time::{Duration, Instant};
 
-/// Show what happened to an order, event by event.
+/// Show an order's events
 ///
-/// Each event comes with the milliseconds since the order was placed and since the event before it. The last line tells
-/// how the order stands.
+/// Each event has the milliseconds since the order was placed and since the previous event. The
+/// last line is the order's status.
 #[derive(Debug, Args)]
 pub(crate) struct OrderTimeline {
-    /// The order.
+    /// The order's id
     #[arg(value_name = "ORDER_ID", value_parser = OrderId::parse)]
     order: OrderId,
-    /// Go on until the order is confirmed, cancelled or completed and nothing more happens.
+    /// Follow until the order is confirmed, cancelled or completed and no more events arrive
     #[arg(long)]
     follow: bool,
-    /// How long to follow.
+    /// How long to follow
     #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE.as_secs(), value_parser = value_parser!(u64).range(1..=600))]
     timeout: u64,
-    /// Whom to log in as, if not the demo shop's supervisor.
+    /// The email to log in with, by default that of the demo shop's supervisor
     ///
-    /// The order's buyer or any supervisor. RIALTO_PASSWORD holds the password.
+    /// The order's buyer or any supervisor. RIALTO_PASSWORD is the password.
     #[arg(long, env = "RIALTO_EMAIL", hide_env_values = true)]
     email: Option<String>,
 }
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
-/// What follows from a settled order, such as a refund, has begun to arrive by then.
+/// Follow-up events of a settled order, such as a refund, begin to arrive within this time.
 const QUIET: Duration = Duration::from_millis(1500);
 
 impl OrderTimeline {
@@ -50,7 +50,7 @@ impl OrderTimeline {
         print(timeline.summary_line(&standing))
     }
 
-    /// Whom to ask as.
+    /// The account to log in as.
     fn account(&self, context: &Context) -> Result<(String, String), Failure> {
         if let Some(email) = self.email.clone().filter(|email| !email.is_empty()) {
             let password = std::env::var("RIALTO_PASSWORD").map_err(|_| {
@@ -68,10 +68,10 @@ impl OrderTimeline {
     }
 }
 
-/// Tells each event as it happens, until the order is settled and no event came for a moment.
+/// Prints each event as it arrives, until the order is settled and no event arrives for a moment.
 ///
 /// # Errors
-/// [`Failure`] of the API, or when the order isn't settled in time.
+/// [`Failure`] of the API, or if the order isn't settled in time.
 pub(super) async fn follow(
     api: &Api,
     session: &Session,
@@ -103,14 +103,14 @@ pub(super) async fn follow(
     }
 }
 
-/// Tells what is new; how the order stands, and whether anything was new.
+/// Prints new events. Returns the order's status, and whether there were new events.
 async fn look(
     api: &Api,
     session: &Session,
     order: &str,
     timeline: &mut TimelinePrinter,
 ) -> Result<(OrderStatus, bool), Failure> {
-    // In this order: what led to the state that is told has been told, too.
+    // Status first: the events that led to it are then in the timeline.
     let standing = api.get(format!("/orders/{order}")).by(session).read().await?;
     let entries: Vec<TimelineRow> =
         api.get(format!("/orders/{order}/timeline")).by(session).read().await?;

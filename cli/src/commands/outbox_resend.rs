@@ -12,21 +12,21 @@ use rialto_contracts::Event;
 use rialto_kernel::{OrderId, ProductId};
 use rialto_relay::EventBus;
 
-/// Publish again what didn't reach the bus. Shows what it would do, unless --yes is given.
+/// Publish events again; a dry run unless --yes is given
 ///
-/// Without --order or --product: every event that a relay put aside because the bus refused it. With one of them, what can
-/// still be told of it, whether it was published or not, for a stream or a queue that has lost something: everything that
-/// orders announced of the order, and what the items of the other services carry now, the events of the last change of each.
-/// An event keeps its id, and who has heard it before does nothing.
+/// Without --order or --product: every event that a relay couldn't publish. With one of them: every
+/// event that is still stored, published or not, for a stream or queue that lost some: all of
+/// orders' events of the order, and the events of the last change of the other services' items.
+/// Events keep their ids, so a consumer that has processed one ignores it.
 #[derive(Debug, Args)]
 pub(crate) struct OutboxResend {
-    /// All that orders announced of it, and what its reservation and its payment last announced.
+    /// The order: its own events, and the last events of its reservation and its payment
     #[arg(long, value_name = "ORDER_ID", value_parser = OrderId::parse)]
     order: Option<OrderId>,
-    /// What the product last announced.
+    /// The product: its last events
     #[arg(long, value_name = "PRODUCT_ID", value_parser = ProductId::parse, conflicts_with = "order")]
     product: Option<ProductId>,
-    /// Do it.
+    /// Publish for real
     #[arg(long)]
     yes: bool,
 }

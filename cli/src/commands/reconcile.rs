@@ -12,23 +12,25 @@ use rialto_aws::{SdkConfig, Stage};
 use rialto_kernel::{Clock, OrderId, ProductId, SystemClock};
 use std::{collections::BTreeSet, time::Duration};
 
-/// Check that orders, inventory and payments agree; exit status 1 when they don't.
+/// Check that orders, inventory and payments agree; exit status 1 if they don't
 ///
-/// Stock and its movements, reservations, orders, payments and the ledger, as the services' tables have them; without
-/// --order or --product all of them, read page by page. What is found to disagree is read again for a few seconds, because
-/// it may just have changed. What is only under way (PENDING orders, charges and refunds that the provider is at) is told
+/// Compares stock, movements, reservations, orders, payments and the ledger in the services'
+/// tables; all of them, page by page, unless --order or --product is given. Discrepancies are read
+/// again for a few seconds, because concurrent changes can cause them. Work in progress (PENDING
+/// orders, unsettled charges and refunds) is reported separately until ten minutes after the
+/// order's deadline. Nothing is changed.
 /// apart, until ten minutes after the order's deadline. Nothing is changed.
 #[derive(Debug, Args)]
 pub(crate) struct Reconcile {
-    /// Only this order; may be given several times.
+    /// Only this order; can be repeated
     #[arg(long = "order", value_name = "ORDER_ID", value_parser = OrderId::parse)]
     orders: Vec<OrderId>,
-    /// Only this product's stock, and every order that ever moved it; may be given several times.
+    /// Only this product's stock and every order that ever moved it; can be repeated
     #[arg(long = "product", value_name = "PRODUCT_ID", value_parser = ProductId::parse)]
     products: Vec<ProductId>,
 }
 
-/// How often what disagrees is read again.
+/// How often discrepancies are read again.
 const RECHECKS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -76,7 +78,7 @@ impl Reconcile {
         books.map_err(|error| store_failure("Reading the books", &error))
     }
 
-    /// What somebody names has to be there.
+    /// Orders and products named on the command line must exist.
     fn must_be_known(&self, books: &Snapshot) -> Result<(), Failure> {
         let known = |id: &OrderId| {
             books.orders.iter().any(|order| order.order_id == *id)
@@ -94,7 +96,8 @@ impl Reconcile {
     }
 }
 
-/// What disagrees may just have changed, and a product that was being sold may stand still now.
+/// A discrepancy may be due to a concurrent change, and a product that was being sold may be at
+/// rest now.
 fn may_settle(finding: &Discrepancy) -> bool {
     is_broken(finding) || matches!(finding.about, Subject::Product(_))
 }
@@ -103,7 +106,7 @@ fn is_broken(finding: &Discrepancy) -> bool {
     finding.standing == Severity::Inconsistent
 }
 
-/// What still is to be found about the same orders and products.
+/// The remaining discrepancies of the same orders and products.
 async fn again(
     aws: &SdkConfig,
     stage: &Stage,
@@ -120,7 +123,7 @@ async fn again(
     }
     let books = Snapshot::load_for(aws, stage, &products, &orders).await;
     let books = books.map_err(|error| store_failure("Reading the books", &error))?;
-    // An item that can't be read doesn't become readable.
+    // An invalid item stays invalid.
     let mut left: Vec<Discrepancy> =
         found.into_iter().filter(|finding| matches!(finding.about, Subject::Item(_))).collect();
     left.extend(findings(&books, SystemClock.now()).into_iter().filter(
@@ -132,7 +135,7 @@ async fn again(
     Ok((books, left))
 }
 
-/// What disagrees, and below the last of an order's faults the dead letters that explain them.
+/// Discrepancies, and below the last one of each order the dead letters that explain them.
 fn told(broken: &[Discrepancy], books: &Snapshot, letters: &[DeadLetter]) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, finding) in broken.iter().enumerate() {
@@ -180,7 +183,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     #[test]
-    fn what_a_dead_letter_explains_is_told_with_it() {
+    fn explaining_dead_letters_are_listed() {
         let (books, confirmed) = confirmed_but_not_sold();
         let broken: Vec<_> = findings(&books, NOW).into_iter().filter(is_broken).collect();
         let alone = told(&broken, &books, &[]);
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_only_the_timeline_lacks_is_explained_too() {
+    fn missing_timeline_events_are_explained() {
         let mut books = given_back();
         let refund = books.orders[0].timeline.pop().unwrap();
         let broken: Vec<_> = findings(&books, NOW).into_iter().filter(is_broken).collect();
@@ -213,13 +216,13 @@ mod tests {
         let letter = delivered(Source::Consumer("orders-on-payments".to_owned()), &event);
         let with_reason = told(&broken, &books, &[letter]);
         assert!(
-            with_reason[1].contains("RefundIssued to be heard by orders-on-payments"),
+            with_reason[1].contains("RefundIssued to be processed by orders-on-payments"),
             "{with_reason:?}"
         );
     }
 
     #[test]
-    fn only_what_is_there_can_be_checked() {
+    fn unknown_orders_and_products_are_rejected() {
         let books = paid();
         let (order, product) = (books.orders[0].order_id, books.stocks[0].product_id);
         let known = Reconcile { orders: vec![order], products: vec![product] };

@@ -12,16 +12,16 @@ use clap::Args;
 use rialto_kernel::{Clock, OrderId, SystemClock, Timestamp};
 use std::time::Duration;
 
-/// Show orders that don't get on, what they wait for, and what to do.
+/// Show orders that are stuck, what they are waiting for, and what to do
 ///
-/// Orders that are PENDING, stock that isn't sold or given back as its order says, charges and refunds that the provider
-/// hasn't settled, events that orders itself hasn't heard. Reads whole tables, unless --order is given. Nothing is changed.
+/// PENDING orders, stock not yet sold or released, charges and refunds not yet settled, and events
+/// that orders hasn't processed. Reads whole tables unless --order is given. Nothing is changed.
 #[derive(Debug, Args)]
 pub(crate) struct SagaStuck {
-    /// Only what nothing has happened to for longer than this (90s, 10m, 2h, 3d), or what is past its deadline.
+    /// Only orders without an event for longer than this (90s, 10m, 2h, 3d), or past their deadline
     #[arg(long, value_name = "AGE", default_value = "5m", value_parser = duration::parse)]
     older: Duration,
-    /// Only this order.
+    /// Only this order
     #[arg(long, value_name = "ORDER_ID", value_parser = OrderId::parse)]
     order: Option<OrderId>,
 }
@@ -52,7 +52,7 @@ impl SagaStuck {
     }
 }
 
-/// A row for each, and below it what to do.
+/// A row for each order, followed by advice.
 fn lines(stuck: &[Stuck], letters: &[DeadLetter], now: Timestamp) -> Vec<String> {
     let mut rows = vec![["order", "state", "for", "waits for"].map(str::to_owned)];
     rows.extend(stuck.iter().map(|stuck| {
@@ -75,14 +75,14 @@ mod tests {
     };
 
     #[test]
-    fn each_is_told_with_what_to_do() {
+    fn every_stuck_order_has_advice() {
         let wait = Wait::Event { kind: "OrderPlaced", consumer: "inventory-on-orders" };
         let since = Timestamp::from_millis(NOW.millis() - 120_000);
         let stuck = Stuck { order: order("o"), state: "PENDING", since, wait, overdue: false };
         let lines = lines(&[stuck], &[], NOW);
         assert_eq!(lines.len(), 3);
         assert!(
-            lines[1].contains("PENDING  2m   OrderPlaced to be heard by inventory-on-orders"),
+            lines[1].contains("PENDING  2m   OrderPlaced to be processed by inventory-on-orders"),
             "{lines:?}"
         );
         assert!(lines[2].starts_with("    no dead letter holds it"), "{lines:?}");

@@ -21,15 +21,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Fill a stage with a small demo shop.
+/// Fill a stage with a small demo shop
 ///
-/// A supervisor, sellers and buyers, categories, brands, items and products with stock. What is there already is found
-/// and left as it is, so that it can be run again. Passwords are made up and kept in the stage's file, which only you can
-/// read.
+/// A supervisor, sellers and buyers, categories, brands, items and products with stock. What exists
+/// is left as it is, so that the command can be repeated. Passwords are generated and stored in the
+/// stage's file, which only you can read.
 #[derive(Debug, Args)]
 pub(crate) struct Seed {}
 
-/// How long inventory may take to hear of every product.
+/// How long inventory may take to process every product's registration.
 const STOCK_DEADLINE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(200);
 
@@ -137,7 +137,8 @@ fn registered(answer: Result<Value, ApiError>) -> Result<Registered, Failure> {
     }
 }
 
-/// Categories, brands and items, which have no routes yet: straight into the catalog's table.
+/// Categories, brands and items have no routes yet, so they are written to the catalog's table
+/// directly.
 async fn seed_catalog(aws: &SdkConfig, stage: &Stage) -> Result<(), Failure> {
     let store = DynamoCatalog::on(Table::open(aws, stage, rialto_catalog::SERVICE));
     let (mut categories, mut brands, mut items) = (0, 0, 0);
@@ -171,7 +172,7 @@ fn new(write: Write) -> usize {
     usize::from(write == Write::Done)
 }
 
-/// Every product of the shop, for sale unless its seller chose otherwise; their ids.
+/// Registers every product, for sale unless its seller chose otherwise. Returns their ids.
 async fn products(api: &Api, sellers: &[Session]) -> Result<Vec<String>, Failure> {
     let (mut ids, mut made) = (Vec::new(), 0);
     for (at, seller) in sellers.iter().enumerate() {
@@ -201,13 +202,13 @@ async fn sell(api: &Api, seller: &Session, product: &str) -> Result<(), ApiError
     let path = format!("/products/{product}/status");
     match api.put(path, json!({ "status": "SELL" })).by(seller).read::<Value>().await {
         Ok(_) => Ok(()),
-        // A repeated call, whose first answer was lost.
+        // The response to an earlier attempt was lost.
         Err(error) if error.is("illegal_transition") => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Until inventory has heard of every product.
+/// Waits until inventory has processed every product's registration.
 async fn wait_for_stock(
     api: &Api,
     supervisor: &Session,

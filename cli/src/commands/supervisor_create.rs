@@ -21,18 +21,19 @@ use rialto_dynamo::Table;
 use rialto_kernel::{AccountId, Clock, SupervisorId, SystemClock};
 use std::fmt::Display;
 
-/// Create a supervisor. The first one can only be made this way.
+/// Create a supervisor; the only way to create the first one
 ///
-/// Straight into the stage's accounts, so it needs AWS credentials that may write there, and no token.
+/// Writes to the accounts table directly, so it needs AWS credentials with write access, and no
+/// token.
 #[derive(Debug, Args)]
 pub(crate) struct SupervisorCreate {
-    /// The address to log in with; one address is one account.
+    /// The email address to log in with; an address belongs to one account
     #[arg(long)]
     email: String,
-    /// The person's name.
+    /// The person's name
     #[arg(long)]
     name: String,
-    /// Read the password from standard input; otherwise one is made up and printed once.
+    /// Read the password from standard input; by default one is generated and printed once
     #[arg(long)]
     password_stdin: bool,
 }
@@ -63,10 +64,10 @@ impl SupervisorCreate {
     }
 }
 
-/// The new supervisor's id; none if the address is taken.
+/// Creates the supervisor. Returns its id, or `None` if the address is taken.
 ///
 /// # Errors
-/// [`Failure`] for an address, a name or a password that accounts doesn't take, or when it can't be written.
+/// [`Failure`] for an invalid address, name or password, or if the table can't be written.
 pub(super) async fn create(
     aws: &SdkConfig,
     stage: &Stage,

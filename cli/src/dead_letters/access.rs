@@ -1,4 +1,4 @@
-//! The queues themselves. A message is held for a moment to be looked at, and shows again as soon as it was.
+//! Access to the dead-letter queues. Messages are leased for inspection and released afterwards.
 
 use super::{DeadLetter, RedriveMetadata, RedriveTarget, Selection, Source};
 use crate::{
@@ -23,13 +23,13 @@ use std::{
     time::Duration,
 };
 
-/// How long a message stays hidden if this command is killed while it holds it.
+/// Visibility timeout of a leased message: how long it stays hidden if this command is killed.
 const HOLD_SECONDS: i32 = 120;
-/// How often what is held for longer has to be held on to.
+/// Interval at which longer leases are extended.
 pub(crate) const HOLD_ON_EVERY: Duration = Duration::from_secs(30);
-/// Long enough that a queue asks all of its machines.
+/// Long polling, so that SQS asks all of its servers.
 const WAIT_SECONDS: i32 = 1;
-/// What SQS takes in one request.
+/// Maximum batch size of an SQS request.
 const BATCH: usize = 10;
 const REDRIVES: &str = "redrive-count";
 const REDRIVEN_AT: &str = "redriven-at";
@@ -41,7 +41,7 @@ pub(crate) struct DeadLetters {
     stage: Stage,
 }
 
-/// A dead letter that nobody else sees until it is released.
+/// A dead letter leased by this process and hidden from other receivers until it is released.
 pub(crate) struct Leased {
     pub(crate) letter: DeadLetter,
     queue: String,
@@ -58,20 +58,20 @@ impl DeadLetters {
         Self { sqs: Client::new(aws), bus: EventBus::open(aws, stage), stage: stage.clone() }
     }
 
-    /// What is meant, the oldest first. All of it shows again when this returns.
+    /// Returns the selected dead letters, oldest first, and releases them.
     ///
     /// # Errors
-    /// [`Failure`] when a queue can't be read, or there is none of the selected name.
+    /// [`Failure`] if a queue can't be read, or if there is no queue of the selected name.
     pub(crate) async fn peek(&self, selection: &Selection) -> Result<Vec<DeadLetter>, Failure> {
         let held = self.lease(selection).await?;
         self.release(&held).await?;
         Ok(held.into_iter().map(|held| held.letter).collect())
     }
 
-    /// What is meant, the oldest first, hidden from everybody else for a while.
+    /// Leases the selected dead letters, oldest first.
     ///
     /// # Errors
-    /// As for [`look`](Self::look); nothing is held then.
+    /// As for [`peek`](Self::peek); nothing stays leased then.
     pub(crate) async fn lease(&self, selection: &Selection) -> Result<Vec<Leased>, Failure> {
         let queues = self.queues(selection).await?;
         let (mut all, mut failed) = (Vec::new(), None);
@@ -88,22 +88,22 @@ impl DeadLetters {
         failed.map_or(Ok(meant), Err)
     }
 
-    /// Makes what was held visible again.
+    /// Makes leased messages visible again.
     ///
     /// # Errors
-    /// [`Failure`] when a queue doesn't answer; it shows again by itself then, a little later.
+    /// [`Failure`] if a queue doesn't respond; the leases expire by themselves then.
     pub(crate) async fn release(&self, held: &[Leased]) -> Result<(), Failure> {
         let late = self.set_visibility(held, 0).await?.len();
         if late > 0 {
-            progress(format!("{late} of the messages show again only in {HOLD_SECONDS} s."));
+            progress(format!("{late} of the messages become visible only in {HOLD_SECONDS} s."));
         }
         Ok(())
     }
 
-    /// Holds on to what is held, for another while; hands out what isn't held any more.
+    /// Extends the leases. Returns those that had expired.
     ///
     /// # Errors
-    /// [`Failure`] when a queue doesn't answer.
+    /// [`Failure`] if a queue doesn't respond.
     pub(crate) async fn extend_lease(
         &self,
         held: &mut Vec<Leased>,
@@ -115,7 +115,7 @@ impl DeadLetters {
         Ok(lost)
     }
 
-    /// Hides what is held for so long from now on; the receipts of those that their queue doesn't.
+    /// Sets the visibility timeout of leased messages. Returns the receipts that SQS refused.
     async fn set_visibility(
         &self,
         held: &[Leased],
@@ -141,8 +141,7 @@ impl DeadLetters {
         held: &[&Leased],
         seconds: i32,
     ) -> Result<Vec<String>, Failure> {
-        let what =
-            if seconds == 0 { "Releasing the messages" } else { "Holding on to the messages" };
+        let what = if seconds == 0 { "Releasing the messages" } else { "Extending the leases" };
         let entry = |(at, held): (usize, &&Leased)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(at.to_string());
             entry.receipt_handle(&held.receipt).visibility_timeout(seconds).build()
@@ -157,11 +156,12 @@ impl DeadLetters {
         Ok(refused.map(|held| held.receipt.clone()).collect())
     }
 
-    /// Sends a dead letter to where it belongs, then deletes it: whenever this ends, it is in one place at least. Why it
-    /// couldn't be deleted, if so: it is in both places then, which harms nothing.
+    /// Sends a dead letter to its target, then deletes it, so that it is always in at least one
+    /// place. Returns the reason if the message was sent but couldn't be deleted; it is in both
+    /// places then, which is harmless.
     ///
     /// # Errors
-    /// [`Failure`] when it can't be sent: it stays as it is.
+    /// [`Failure`] if it can't be sent; it stays a dead letter then.
     pub(crate) async fn redrive(
         &self,
         held: &Leased,
@@ -200,7 +200,7 @@ impl DeadLetters {
         sent.map(drop).map_err(|error| sdk_failure(&format!("Sending to {queue}"), &error))
     }
 
-    /// The queues that are meant.
+    /// The selected queues.
     async fn queues(&self, selection: &Selection) -> Result<Vec<Queue>, Failure> {
         let list = self
             .sqs
@@ -229,7 +229,7 @@ impl DeadLetters {
             Some(queue) if meant.is_empty() => {
                 names.sort_unstable();
                 Err(Failure::new(
-                    format!("There is no dead-letter queue {queue:?}."),
+                    format!("Dead-letter queue {queue:?} not found."),
                     format!("Name one of: {}.", names.join(", ")),
                 ))
             }
@@ -237,7 +237,7 @@ impl DeadLetters {
         }
     }
 
-    /// Everything that a queue gives; what went wrong before that was all.
+    /// Receives every message of a queue. Ends with the error if one occurs.
     async fn drain(&self, queue: &Queue) -> (Vec<Leased>, Option<Failure>) {
         let mut held: Vec<Leased> = Vec::new();
         loop {
@@ -261,7 +261,7 @@ impl DeadLetters {
             let before = held.len();
             for message in received {
                 let new = queue.take(message);
-                // What was held for too long comes again, under another receipt.
+                // A message whose lease expired is received again, with another receipt.
                 match held.iter_mut().find(|known| known.letter.message_id == new.letter.message_id)
                 {
                     Some(known) => *known = new,
@@ -275,14 +275,14 @@ impl DeadLetters {
         }
     }
 
-    /// Tells of messages that somebody else is looking at, or did a moment ago.
+    /// Warns of messages in flight, which another process has leased.
     async fn tell_hidden(&self, queue: &Queue, held: usize) {
         let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         let asked =
             self.sqs.get_queue_attributes().queue_url(&queue.url).attribute_names(name.clone());
         let hidden = match asked.send().await {
             Ok(answer) => answer.attributes.and_then(|mut numbers| numbers.remove(&name)),
-            // It is only a courtesy.
+            // The warning is optional: an error here is ignored.
             Err(_) => None,
         };
         let hidden = hidden
@@ -291,7 +291,7 @@ impl DeadLetters {
             .saturating_sub(held);
         if hidden > 0 {
             progress(format!(
-                "{}: {hidden} more are hidden, because somebody else holds them; look again in {HOLD_SECONDS} s.",
+                "{}: {hidden} more are hidden, because another process has leased them; try again in {HOLD_SECONDS} s.",
                 queue.source
             ));
         }
@@ -336,5 +336,5 @@ fn marks(mut attributes: HashMap<String, MessageAttributeValue>) -> RedriveMetad
 
 fn attribute(kind: &str, value: String) -> Result<MessageAttributeValue, Failure> {
     let built = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
-    built.map_err(|error| sdk_failure("Marking the message", &error))
+    built.map_err(|error| sdk_failure("Building the message attributes", &error))
 }

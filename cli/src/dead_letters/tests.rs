@@ -18,7 +18,7 @@ pub(crate) fn event(order_id: OrderId) -> Event {
     Event::new(&cancelled, 2, 0, NOW, &EventContext::default())
 }
 
-/// A dead letter as its queue gives it.
+/// A dead letter as SQS delivers it.
 pub(crate) fn letter(source: Source, body: &str) -> DeadLetter {
     DeadLetter {
         events: DeadLetter::read(&source, body),
@@ -44,7 +44,7 @@ fn consumer() -> Source {
 }
 
 #[test]
-fn the_dead_letter_queues_of_a_stage_are_told_from_all_others() {
+fn only_dead_letter_queues_of_the_stage_are_recognised() {
     let of = |queue: &str| Source::of(&stage(), queue).map(|source| source.to_string());
     assert_eq!(
         of("rialto-dev-inventory-on-orders-dead-letters").as_deref(),
@@ -55,7 +55,7 @@ fn the_dead_letter_queues_of_a_stage_are_told_from_all_others() {
     for queue in [
         "rialto-dev-inventory-on-orders",
         "rialto-prod-inventory-on-orders-dead-letters",
-        // Of the stages dev-2 and dev-orders.
+        // Queues of the stages dev-2 and dev-orders.
         "rialto-dev-2-inventory-on-orders-dead-letters",
         "rialto-dev-orders-orders-outbox-dead-letters",
         "rialto-dev-2-rule-dead-letters",
@@ -66,7 +66,7 @@ fn the_dead_letter_queues_of_a_stage_are_told_from_all_others() {
 }
 
 #[test]
-fn each_kind_goes_back_to_where_it_belongs() {
+fn each_kind_has_its_redrive_target() {
     let event = event(order("o"));
     assert_eq!(
         delivered(consumer(), &event).target(&stage()),
@@ -99,12 +99,12 @@ fn each_kind_goes_back_to_where_it_belongs() {
 }
 
 #[test]
-fn what_nobody_can_read_goes_nowhere() {
+fn unparsable_messages_have_no_redrive_target() {
     for body in ["", "not JSON", "{}", r#"{"detail":{"specversion":"1.0"}}"#, "[1]"] {
         for source in [consumer(), Source::Outbox("orders".to_owned()), Source::Rule] {
             let letter = letter(source, body);
             assert!(
-                matches!(letter.target(&stage()), RedriveTarget::Nowhere(why) if why.contains("nobody can read it"))
+                matches!(letter.target(&stage()), RedriveTarget::Nowhere(why) if why.contains("can't be parsed"))
             );
             assert_eq!(letter.row(NOW)[2..4], ["?", "?"]);
         }
@@ -112,7 +112,7 @@ fn what_nobody_can_read_goes_nowhere() {
 }
 
 #[test]
-fn an_outbox_that_was_put_aside_whole_is_read_event_by_event() {
+fn whole_outboxes_are_parsed_event_by_event() {
     let outbox = serde_json::to_string(&[event(order("a")), event(order("b"))]).unwrap();
     let letter = letter(Source::Outbox("orders".to_owned()), &outbox);
     assert_eq!(letter.events.as_ref().unwrap().len(), 2);
@@ -125,7 +125,7 @@ fn an_outbox_that_was_put_aside_whole_is_read_event_by_event() {
 }
 
 #[test]
-fn a_selection_takes_what_it_says_and_nothing_else() {
+fn selections_match_by_every_criterion() {
     let letter = delivered(consumer(), &event(order("o")));
     let takes = |selection: Selection| selection.accepts(&letter, NOW);
     assert!(takes(Selection::default()));
@@ -146,7 +146,7 @@ fn a_selection_takes_what_it_says_and_nothing_else() {
 }
 
 #[test]
-fn an_unreadable_message_is_found_by_the_order_that_it_names() {
+fn unparsable_messages_are_matched_by_order_id() {
     let letter = letter(consumer(), &json!({"detail": {"order": order("o")}}).to_string());
     assert!(letter.events.is_err());
     assert!(
@@ -155,7 +155,7 @@ fn an_unreadable_message_is_found_by_the_order_that_it_names() {
 }
 
 #[test]
-fn a_row_says_what_it_is_and_whether_it_was_redriven_before() {
+fn rows_show_the_event_and_earlier_redrives() {
     let id = order("o");
     let mut letter = delivered(consumer(), &event(id));
     let id = id.to_string();

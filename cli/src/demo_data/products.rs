@@ -1,4 +1,4 @@
-//! What the demo shop sells, twelve products a seller.
+//! The products of the demo shop, twelve for each seller.
 
 use super::Product;
 

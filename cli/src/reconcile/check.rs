@@ -1,4 +1,5 @@
-//! The saga's invariants at a quiet moment: nothing unpublished or undelivered, no order PENDING, no refund under way.
+//! The saga's invariants at a quiet moment: nothing unpublished or undelivered, no order PENDING,
+//! no pending refund.
 
 use super::{
     Discrepancy, Severity, Snapshot, Subject,
@@ -24,10 +25,10 @@ use std::{
     time::Duration,
 };
 
-/// How long an order may go on after its deadline, or after whatever happened to it later.
+/// How long an order may stay in progress after its deadline or its last event.
 const GRACE_PERIOD: Duration = Duration::from_secs(600);
 
-/// Every invariant that doesn't hold at a quiet moment. What should have come to rest by `now` is broken.
+/// Every invariant that doesn't hold. Work in progress that is overdue at `now` is inconsistent.
 #[must_use]
 pub fn findings(books: &Snapshot, now: Timestamp) -> Vec<Discrepancy> {
     let mut check = Check::of(books, now);
@@ -58,9 +59,9 @@ struct Check<'a> {
     payments: BTreeMap<OrderId, &'a Payment>,
     movements: BTreeMap<ProductId, Vec<&'a Movement>>,
     ledger: BTreeMap<OrderId, Vec<&'a ledger::LedgerEntry>>,
-    /// Pieces of products that reservations hold RESERVED and SOLD.
+    /// Units of products that reservations have as RESERVED and SOLD.
     held: BTreeMap<ProductId, (i64, i64)>,
-    /// Orders of which nothing should be under way any more.
+    /// Orders that are overdue.
     overdue: BTreeSet<OrderId>,
     moving: &'a BTreeSet<ProductId>,
     findings: Vec<Discrepancy>,
@@ -99,7 +100,7 @@ impl<'a> Check<'a> {
         check
     }
 
-    /// An order's deadline, or what happened to it or its money later.
+    /// The later of an order's deadline and its last event.
     fn last_of(&self, order: &Order) -> Timestamp {
         let told = order.timeline.iter().map(|entry| entry.time);
         let moved = self.ledger.get(&order.order_id).into_iter().flatten().map(|entry| entry.at);
@@ -132,7 +133,8 @@ impl<'a> Check<'a> {
         self.findings.push(Discrepancy { about, what, standing });
     }
 
-    /// The movements sum to the stock, what was brought is all there, and what is held is held by somebody.
+    /// Movements sum to the stock, the initial stock and the adjustments are all there, and
+    /// reservations explain the rest.
     fn stock(&mut self, stock: &Stock) {
         let id = stock.product_id;
         let about = Subject::Product(id);
@@ -170,7 +172,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Nothing is held for an order that isn't there.
+    /// No reservation without an order.
     fn reservation(&mut self, reservation: &Reservation) {
         let id = reservation.order_id;
         let known = self.orders.contains_key(&id);
@@ -195,7 +197,7 @@ impl<'a> Check<'a> {
         self.timeline(order);
     }
 
-    /// Every live line is sold, and paid.
+    /// Every live line is sold and paid.
     fn confirmed(&mut self, order: &Order) {
         let id = order.order_id;
         let about = Subject::Order(id);
@@ -225,11 +227,12 @@ impl<'a> Check<'a> {
         });
     }
 
-    /// Everybody has heard of it, nothing is held, and nothing is kept of its money.
+    /// Every service has processed the cancellation, nothing is reserved or sold, and everything is
+    /// refunded.
     fn cancelled(&mut self, order: &Order) {
         let id = order.order_id;
         let about = Subject::Order(id);
-        // Who hasn't yet would still reserve, or charge.
+        // A service that hasn't yet would still reserve or charge.
         let heard = [
             (rialto_inventory::SERVICE, self.reservations.contains_key(&id)),
             (rialto_payments::SERVICE, self.payments.contains_key(&id)),
@@ -258,7 +261,7 @@ impl<'a> Check<'a> {
         });
     }
 
-    /// How to take money that is still kept: a refund that is under way will give it back.
+    /// The severity of money not yet refunded: a pending refund will return it.
     fn money_under_way(&self, order: OrderId) -> Severity {
         match self.payments.get(&order) {
             Some(payment) if begun(payment) > 0 => Severity::InProgress,
@@ -297,7 +300,7 @@ impl<'a> Check<'a> {
         self.ledger_of(payment);
     }
 
-    /// The ledger has as much of each kind as the payment.
+    /// The ledger's totals agree with the payment.
     fn ledger_of(&mut self, payment: &Payment) {
         let about = Subject::Order(payment.order_id);
         let entries = self.ledger.get(&payment.order_id).cloned().unwrap_or_default();
@@ -308,7 +311,7 @@ impl<'a> Check<'a> {
             (EntryKind::RefundIssued, payment.refunded()),
             (EntryKind::RefundFailed, payment.refund_due()),
         ] {
-            // What an entry moves is what its receiving account gains.
+            // The amount of an entry is what the credited account gains.
             let moved: i64 = entries
                 .iter()
                 .filter(|entry| entry.kind == kind)
@@ -331,7 +334,7 @@ impl<'a> Check<'a> {
         self.expect(about, known, || "a ledger entry without its payment".to_owned());
     }
 
-    /// The timeline tells everything that was written anywhere, each once, with its causes.
+    /// The timeline has every event of every service once, with its causes.
     fn timeline(&mut self, order: &Order) {
         let about = Subject::Order(order.order_id);
         let standing = while_pending(Some(order.state));
@@ -364,7 +367,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// How to take what only a settled order's events make right.
+/// The severity of a discrepancy that only events of a settled order can resolve.
 const fn while_pending(order: Option<OrderState>) -> Severity {
     match order {
         Some(OrderState::Pending) => Severity::InProgress,
@@ -376,7 +379,7 @@ fn begun(payment: &Payment) -> usize {
     payment.refunds.iter().filter(|refund| refund.state == RefundState::Pending).count()
 }
 
-/// What the shop keeps of a payment.
+/// The money of a payment that the shop has.
 fn kept(payment: &Payment) -> i64 {
     let amounts = [payment.captured, payment.refunded(), payment.refund_due()];
     let [captured, refunded, due] = amounts.map(|amount| amount.minor_units());
@@ -387,7 +390,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Whether a person or the clock led to it, and no event did.
+/// Whether an event has no causing event, because a person or a sweep caused it.
 fn is_asked_for(entry: &timeline::TimelineEntry) -> bool {
     match entry.kind.as_str() {
         "OrderPlaced" => true,

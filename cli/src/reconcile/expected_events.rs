@@ -1,11 +1,11 @@
-//! What an order's timeline tells, and what the books of the other services say that it has to.
+//! Compares an order's timeline with the events that the other services' state implies.
 
 use rialto_inventory::domain::reservation::{LineState, Reservation, ReservationOutcome};
 use rialto_orders::domain::order::{Order, OrderState};
 use rialto_payments::domain::{payment::Payment, refund::RefundState};
 use std::collections::BTreeMap;
 
-/// How often each type of event is told, or has to be.
+/// Counts of events by type.
 pub(crate) type Kinds<'a> = BTreeMap<&'a str, usize>;
 
 fn counted<'a>(kinds: impl IntoIterator<Item = &'a str>) -> Kinds<'a> {
@@ -16,12 +16,12 @@ fn counted<'a>(kinds: impl IntoIterator<Item = &'a str>) -> Kinds<'a> {
     counts
 }
 
-/// What the timeline tells.
+/// The events of the timeline.
 pub(crate) fn recorded(order: &Order) -> Kinds<'_> {
     counted(order.timeline.iter().map(|entry| entry.kind.as_str()))
 }
 
-/// What the timeline has to tell.
+/// The events that the timeline must have.
 pub(crate) fn expected(
     order: &Order,
     held: Option<&Reservation>,
@@ -53,7 +53,8 @@ fn stock_events(held: &Reservation) -> Vec<&'static str> {
 
 fn payment_events(payment: &Payment) -> Vec<&'static str> {
     let mut wanted = Vec::new();
-    // A failure is told unless the order was cancelled before it. Whoever was told of it isn't told of a success after it.
+    // A failure is published unless the order was cancelled before. After a published failure, a
+    // success isn't published.
     if payment.reason.is_some() && !payment.cancel_requested {
         wanted.push("PaymentFailed");
     } else if payment.captured.minor_units() > 0 {
@@ -67,7 +68,7 @@ fn payment_events(payment: &Payment) -> Vec<&'static str> {
     wanted
 }
 
-/// The types of events that the timeline has to tell and doesn't.
+/// The types of events that are missing from the timeline.
 pub(crate) fn missing(
     order: &Order,
     held: Option<&Reservation>,

@@ -1,4 +1,4 @@
-//! The books from the services' tables.
+//! Reads a snapshot from the services' tables.
 
 use super::{SERVICES, Snapshot};
 use crate::tables::{all, partition};
@@ -9,10 +9,10 @@ use rialto_kernel::{ProductId, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Snapshot {
-    /// Everything that there is, table after table: what is written meanwhile may seem not to agree.
+    /// Reads all tables, one after the other. Concurrent writes may look like discrepancies.
     ///
     /// # Errors
-    /// [`StoreError`] when a table can't be read.
+    /// [`StoreError`] if a table can't be read.
     pub async fn load_all(aws: &SdkConfig, stage: &Stage) -> Result<Self, StoreError> {
         let mut books = Self::default();
         for service in SERVICES {
@@ -23,12 +23,14 @@ impl Snapshot {
         Ok(books)
     }
 
-    /// Everything about these products and orders: the products' stock, and every order that ever moved it or is named here.
+    /// Reads these products and orders: the products' stock, and every order that ever moved it or
+    /// is listed.
     ///
-    /// Other products of those orders are left out. Products that are sold meanwhile are marked as moving.
+    /// Other products of those orders are left out. Products sold during the read are marked as
+    /// moving.
     ///
     /// # Errors
-    /// [`StoreError`] when a table can't be read.
+    /// [`StoreError`] if a table can't be read.
     pub async fn load_for(
         aws: &SdkConfig,
         stage: &Stage,
@@ -62,7 +64,7 @@ impl Snapshot {
     }
 }
 
-/// At which versions the stock of these products is.
+/// The versions of these products' stock.
 async fn versions(
     inventory: &Table,
     products: &[String],
@@ -70,7 +72,7 @@ async fn versions(
     let mut versions = BTreeMap::new();
     for product in products {
         let item = inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await?;
-        // What can't be read is told of with the rest of its partition.
+        // Invalid items are reported with the rest of their partition.
         if let Some(Ok(stock)) = item.map(read_item::<Stock>) {
             versions.insert(stock.product_id, stock.version);
         }
@@ -88,7 +90,7 @@ mod tests {
     use rialto_kernel::{SellerId, Timestamp};
     use serde_json::{Value, json};
 
-    /// A stock that no movement explains, at this version.
+    /// A stock at this version, without movements that explain it.
     fn stock(version: u64) -> Value {
         let product = ProductId::derive(&[b"p"]).to_string();
         json!({
@@ -98,7 +100,8 @@ mod tests {
         })
     }
 
-    /// What is found about a product whose stock had these versions before, while and after it was read.
+    /// The discrepancies of a product whose stock had these versions before, during and after the
+    /// read.
     fn found([before, meanwhile, after]: [u64; 3]) -> Vec<(String, Severity)> {
         let item = |version| (200, &*json!({"Item": stock(version)}).to_string().leak());
         let items = json!({"Items": [stock(meanwhile)], "Count": 1, "ScannedCount": 1}).to_string();
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_that_is_sold_while_it_is_read_is_under_way() {
+    fn products_sold_during_the_read_are_in_progress() {
         for (what, standing) in found([3, 3, 3]) {
             assert_eq!(standing, Severity::Inconsistent, "{what}");
         }

@@ -81,7 +81,7 @@ fn placed() -> Moved {
     Order::place(id, user, &request, quote, &terms, NOW, &EventContext::default())
 }
 
-/// Hears an event; what the order announces then.
+/// Applies an event to the order. Returns the events that the order emits.
 fn hear(order: &mut Order, event: &Event, effect: Transition) -> Vec<Event> {
     let Moved { order: moved, events } =
         order.apply(event, effect, NOW, &caused_by(event)).unwrap();
@@ -89,7 +89,7 @@ fn hear(order: &mut Order, event: &Event, effect: Transition) -> Vec<Event> {
     events
 }
 
-/// Books with the product's first stock.
+/// A snapshot with the product's initial stock.
 fn opened() -> Snapshot {
     let (stock, movement) = Stock::initial(product(), SellerId::derive(&[b"s"]), STOCK, NOW);
     Snapshot { stocks: vec![stock], movements: vec![movement], ..Snapshot::default() }
@@ -115,7 +115,7 @@ impl Snapshot {
     }
 }
 
-/// How far an order came.
+/// The progress of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Placed,
@@ -126,7 +126,7 @@ pub(crate) enum Stage {
     Declined,
 }
 
-/// The books after that, nobody having heard of the last step; the events of it.
+/// The snapshot at a stage, with the events of the last step that no consumer has processed.
 pub(crate) fn at(stage: Stage) -> (Snapshot, Vec<Event>) {
     let mut books = opened();
     let Moved { mut order, events } = placed();
@@ -155,14 +155,14 @@ pub(crate) fn at(stage: Stage) -> (Snapshot, Vec<Event>) {
     (books, ended)
 }
 
-/// The books of an order that inventory hasn't heard to be confirmed, and the event that says so.
+/// The snapshot of a confirmed order before inventory processed the confirmation, and that event.
 pub(crate) fn confirmed_but_not_sold() -> (Snapshot, Event) {
     let (mut books, captured) = at(Stage::Captured);
     let confirmed = hear(&mut books.orders[0], &captured[0], Transition::Confirm);
     (books, confirmed[0].clone())
 }
 
-/// The books after one order of two pieces whose charge ended so.
+/// The snapshot after an order of two units whose charge had this outcome.
 fn after(stage: Stage) -> Snapshot {
     let (mut books, ended) = at(stage);
     if stage == Stage::Captured {
@@ -186,21 +186,21 @@ pub(crate) fn declined() -> Snapshot {
     after(Stage::Declined)
 }
 
-/// What is broken after a change for the worse.
+/// The violated invariants after a corruption.
 fn spoilt(mut books: Snapshot, spoil: impl FnOnce(&mut Snapshot)) -> String {
     spoil(&mut books);
     broken(&books).join("\n")
 }
 
 #[test]
-fn a_paid_a_declined_and_a_cancelled_order_break_nothing() {
+fn settled_orders_satisfy_every_invariant() {
     assert_eq!(broken(&paid()), Vec::<String>::new());
     assert_eq!(broken(&declined()), Vec::<String>::new());
     assert_eq!(broken(&given_up()), Vec::<String>::new());
     assert_eq!(broken(&given_back()), Vec::<String>::new());
 }
 
-/// The books after an order that its buyer cancelled before anybody heard of it.
+/// The snapshot after a buyer cancelled before any consumer processed the order.
 pub(crate) fn given_up() -> Snapshot {
     let mut books = opened();
     let Moved { order, .. } = placed();
@@ -213,7 +213,7 @@ pub(crate) fn given_up() -> Snapshot {
     books
 }
 
-/// The books after a charge that succeeded when it had failed already: given back at once.
+/// The snapshot after a charge succeeded that had failed before: refunded at once.
 fn paid_after_all() -> Snapshot {
     let mut books = declined();
     let late = books.payments[0].cause(None);
@@ -221,7 +221,7 @@ fn paid_after_all() -> Snapshot {
     refunded(books)
 }
 
-/// The books after an order that its buyer cancelled when it was paid already, and nobody had told it.
+/// The snapshot after a buyer cancelled a paid order before orders processed the payment.
 pub(crate) fn given_back() -> Snapshot {
     let (mut books, captured) = at(Stage::Captured);
     let cancelled =
@@ -235,7 +235,7 @@ pub(crate) fn given_back() -> Snapshot {
     refunded(books)
 }
 
-/// The books after a refund that is under way.
+/// The snapshot with a pending refund.
 fn refunded(mut books: Snapshot) -> Snapshot {
     let payment = &books.payments[0];
     let refund = payment.refunds[0].refund_id;
@@ -246,7 +246,7 @@ fn refunded(mut books: Snapshot) -> Snapshot {
 }
 
 #[test]
-fn a_success_after_the_failure_breaks_nothing_and_only_the_failure_was_told() {
+fn late_successes_satisfy_every_invariant() {
     assert_eq!(broken(&paid_after_all()), Vec::<String>::new());
     let untold = |books: &mut Snapshot| {
         books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed")
@@ -255,7 +255,7 @@ fn a_success_after_the_failure_breaks_nothing_and_only_the_failure_was_told() {
 }
 
 #[test]
-fn only_a_buyers_or_times_cancellation_comes_from_nowhere() {
+fn only_buyers_and_sweeps_cancel_without_a_cause() {
     let other = |books: &mut Snapshot| {
         for entry in &mut books.orders[0].timeline {
             entry.data["reason"] = serde_json::json!("PAYMENT_FAILED");
@@ -265,7 +265,7 @@ fn only_a_buyers_or_times_cancellation_comes_from_nowhere() {
 }
 
 #[test]
-fn stock_that_its_movements_do_not_explain_is_found() {
+fn unexplained_stock_is_reported() {
     assert!(
         spoilt(paid(), |books| books.stocks[0].available += 1).contains("its movements sum to")
     );
@@ -275,7 +275,7 @@ fn stock_that_its_movements_do_not_explain_is_found() {
 }
 
 #[test]
-fn stock_that_nobody_holds_is_found() {
+fn stock_reserved_for_no_order_is_reported() {
     let freed = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Released;
     assert!(spoilt(paid(), freed).contains("2 are Sold, reservations hold 0"));
     let kept = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Reserved;
@@ -283,7 +283,7 @@ fn stock_that_nobody_holds_is_found() {
 }
 
 #[test]
-fn a_confirmed_order_that_is_not_sold_or_not_paid_is_found() {
+fn unsold_or_unpaid_confirmed_orders_are_reported() {
     assert!(spoilt(paid(), |books| books.reservations.clear()).contains("CONFIRMED and not sold"));
     let unpaid = spoilt(paid(), |books| books.payments.clear());
     assert!(unpaid.contains("live lines cost 2300, 0 is kept"), "{unpaid}");
@@ -293,7 +293,7 @@ fn a_confirmed_order_that_is_not_sold_or_not_paid_is_found() {
 }
 
 #[test]
-fn a_cancelled_order_that_keeps_stock_or_money_is_found() {
+fn cancelled_orders_with_stock_or_money_are_reported() {
     let held = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Sold;
     assert!(spoilt(declined(), held).contains("CANCELLED, line 1 is Sold"));
     let charged = |books: &mut Snapshot| {
@@ -306,7 +306,7 @@ fn a_cancelled_order_that_keeps_stock_or_money_is_found() {
 }
 
 #[test]
-fn a_second_capture_and_a_lopsided_ledger_are_found() {
+fn double_captures_and_unbalanced_ledgers_are_reported() {
     let twice = spoilt(paid(), |books| books.ledger.push(books.ledger[0].clone()));
     assert!(twice.contains("captured 2 times"), "{twice}");
     let lopsided = spoilt(paid(), |books| books.ledger[0].postings[0].amount += 1);
@@ -314,14 +314,14 @@ fn a_second_capture_and_a_lopsided_ledger_are_found() {
 }
 
 #[test]
-fn what_is_still_under_way_is_found() {
+fn work_in_progress_is_reported() {
     let pending = |books: &mut Snapshot| books.orders[0].state = OrderState::Pending;
     assert!(spoilt(paid(), pending).contains(": PENDING"));
     let processing = |books: &mut Snapshot| books.payments[0].state = PaymentState::Processing;
     assert!(spoilt(declined(), processing).contains("its payment is Processing"));
 }
 
-/// The books after an order that its buyer cancelled while the provider was at its charge.
+/// The snapshot after a buyer cancelled while the provider processed the charge.
 fn cancelled_while_charging() -> Snapshot {
     let mut books = at(Stage::Started).0;
     let Moved { order, events } =
@@ -335,17 +335,20 @@ fn cancelled_while_charging() -> Snapshot {
 }
 
 #[test]
-fn a_cancelled_orders_charge_is_under_way_until_the_provider_has_said_how_it_ended() {
+fn charges_of_cancelled_orders_stay_in_progress() {
     let books = cancelled_while_charging();
     assert_eq!(under_way(&books), ["the provider hasn't said how the charge ended"]);
     assert_eq!(findings(&books, NOW).len(), 1, "{:?}", broken(&books));
 }
 
 #[test]
-fn what_is_under_way_for_too_long_is_broken() {
-    for books in
-        [at(Stage::Placed).0, at(Stage::Captured).0, cancelled_while_charging(), unheard_of()]
-    {
+fn overdue_work_is_inconsistent() {
+    for books in [
+        at(Stage::Placed).0,
+        at(Stage::Captured).0,
+        cancelled_while_charging(),
+        unprocessed_cancellation(),
+    ] {
         let expires_at = books.orders[0].expires_at;
         let standings = |now| {
             let found = findings(&books, now);
@@ -362,7 +365,7 @@ fn what_is_under_way_for_too_long_is_broken() {
 }
 
 #[test]
-fn what_happened_late_has_its_time_from_then_on() {
+fn late_events_extend_the_deadline() {
     let mut books = given_back();
     let payment = &mut books.payments[0];
     payment.refunds[0].state = RefundState::Pending;
@@ -386,14 +389,14 @@ fn what_happened_late_has_its_time_from_then_on() {
 }
 
 #[test]
-fn what_belongs_to_no_order_is_found() {
+fn items_without_an_order_are_reported() {
     let alone = spoilt(paid(), |books| books.orders.clear());
     assert!(alone.contains("a reservation (Reserved) without its order"), "{alone}");
     assert!(alone.contains("a payment (Captured) without its order"), "{alone}");
 }
 
 #[test]
-fn a_timeline_with_a_gap_or_a_repetition_is_found() {
+fn timeline_gaps_and_repetitions_are_reported() {
     let gap = spoilt(paid(), |books| drop(books.orders[0].timeline.remove(1)));
     assert!(gap.contains("which isn't told"), "{gap}");
     assert!(spoilt(declined(), |books| drop(books.orders[0].timeline.pop())).contains("tells"));
@@ -405,12 +408,12 @@ fn a_timeline_with_a_gap_or_a_repetition_is_found() {
 }
 
 #[test]
-fn shares_that_are_not_the_total_are_found() {
+fn shares_that_miss_the_total_are_reported() {
     let share = |books: &mut Snapshot| books.orders[0].lines[0].share = Amount::new(1).unwrap();
     assert!(spoilt(paid(), share).contains("the shares sum to 1, the total is 2300"));
 }
 
-/// What isn't wrong yet.
+/// The discrepancies in progress.
 fn under_way(books: &Snapshot) -> Vec<String> {
     let waiting =
         findings(books, NOW).into_iter().filter(|finding| finding.standing == Severity::InProgress);
@@ -418,7 +421,7 @@ fn under_way(books: &Snapshot) -> Vec<String> {
 }
 
 #[test]
-fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
+fn orders_in_progress_violate_nothing() {
     assert_eq!(under_way(&at(Stage::Placed).0), ["PENDING"]);
     let mut books = at(Stage::Opened).0;
     assert!(
@@ -442,7 +445,7 @@ fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
             broken(&books)
         );
     }
-    // But what is wrong about it is.
+    // Violations are reported all the same.
     books.stocks[0].reserved = 0;
     books.orders[0].lines[0].share = Amount::new(1).unwrap();
     let wrong = findings(&books, NOW)
@@ -454,22 +457,22 @@ fn an_order_on_its_way_is_under_way_and_nothing_of_it_is_broken() {
 }
 
 #[test]
-fn a_cancellation_is_under_way_until_inventory_and_payments_have_heard_of_it() {
+fn cancellations_are_in_progress_until_processed() {
     let mut books = given_up();
     books.payments.clear();
     assert_eq!(under_way(&books), ["CANCELLED, and payments hasn't heard of it"]);
-    let books = unheard_of();
+    let books = unprocessed_cancellation();
     assert_eq!(under_way(&books)[0], "CANCELLED, and inventory hasn't heard of it");
     assert_eq!(findings(&books, NOW).len(), 2, "{:?}", broken(&books));
 }
 
-/// The books after a cancellation that nobody has heard of yet.
-fn unheard_of() -> Snapshot {
+/// The snapshot after a cancellation that no consumer has processed.
+fn unprocessed_cancellation() -> Snapshot {
     Snapshot { reservations: Vec::new(), payments: Vec::new(), ..given_up() }
 }
 
 #[test]
-fn money_is_under_way_while_its_refund_is() {
+fn pending_refunds_are_in_progress() {
     let mut books = paid();
     books.orders[0].state = OrderState::Cancelled;
     let wrong = |books: &Snapshot| {
@@ -485,7 +488,7 @@ fn money_is_under_way_while_its_refund_is() {
 }
 
 #[test]
-fn an_item_that_cannot_be_read_or_that_nobody_knows_is_found() {
+fn invalid_and_unknown_items_are_reported() {
     let books = paid();
     let order = &books.orders[0];
     let pk = format!("ORDER#{}", order.order_id);

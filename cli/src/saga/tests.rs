@@ -4,69 +4,69 @@ use crate::{
     reconcile::tests::{Stage, at, confirmed_but_not_sold, declined, given_back, given_up, paid},
 };
 
-/// What the one order of the books waits for.
+/// What the only order of the snapshot is waiting for.
 fn waiting(books: &Snapshot) -> Vec<String> {
     waiting_for(books, books.orders[0].order_id).iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn a_pending_order_waits_for_the_next_event_of_its_way() {
+fn pending_orders_wait_for_their_next_event() {
     for (stage, wait) in [
-        (Stage::Placed, "OrderPlaced to be heard by inventory-on-orders"),
-        (Stage::Reserved, "StockReserved to be heard by payments-on-inventory"),
-        (Stage::Opened, "StockReserved to be heard by payments-on-inventory"),
+        (Stage::Placed, "OrderPlaced to be processed by inventory-on-orders"),
+        (Stage::Reserved, "StockReserved to be processed by payments-on-inventory"),
+        (Stage::Opened, "StockReserved to be processed by payments-on-inventory"),
         (Stage::Started, "the provider to settle the charge"),
-        (Stage::Captured, "PaymentCaptured to be heard by orders-on-payments"),
-        (Stage::Declined, "PaymentFailed to be heard by orders-on-payments"),
+        (Stage::Captured, "PaymentCaptured to be processed by orders-on-payments"),
+        (Stage::Declined, "PaymentFailed to be processed by orders-on-payments"),
     ] {
         assert_eq!(waiting(&at(stage).0), [wait]);
     }
     let mut short = at(Stage::Reserved).0;
     short.reservations[0].outcome = ReservationOutcome::Rejected;
-    assert_eq!(waiting(&short), ["StockRejected to be heard by orders-on-inventory"]);
+    assert_eq!(waiting(&short), ["StockRejected to be processed by orders-on-inventory"]);
 }
 
 #[test]
-fn an_order_at_rest_waits_for_nothing() {
+fn settled_orders_wait_for_nothing() {
     for books in [paid(), declined(), given_up()] {
         assert_eq!(waiting(&books), Vec::<String>::new());
     }
 }
 
 #[test]
-fn a_settled_order_waits_for_those_who_have_not_heard_of_it() {
+fn decided_orders_wait_for_their_consumers() {
     assert_eq!(
         waiting(&confirmed_but_not_sold().0),
-        ["OrderConfirmed to be heard by inventory-on-orders"]
+        ["OrderConfirmed to be processed by inventory-on-orders"]
     );
-    let mut unheard = paid();
-    unheard.orders[0].state = OrderState::Cancelled;
+    let mut unprocessed = paid();
+    unprocessed.orders[0].state = OrderState::Cancelled;
     assert_eq!(
-        waiting(&unheard),
+        waiting(&unprocessed),
         [
-            "OrderCancelled to be heard by inventory-on-orders",
-            "OrderCancelled to be heard by payments-on-orders"
+            "OrderCancelled to be processed by inventory-on-orders",
+            "OrderCancelled to be processed by payments-on-orders"
         ]
     );
-    let mut unheard = given_up();
-    unheard.reservations.clear();
-    unheard.payments.clear();
+    let mut unprocessed = given_up();
+    unprocessed.reservations.clear();
+    unprocessed.payments.clear();
     assert_eq!(
-        waiting(&unheard),
+        waiting(&unprocessed),
         [
-            "OrderCancelled to be heard by inventory-on-orders",
-            "OrderCancelled to be heard by payments-on-orders"
+            "OrderCancelled to be processed by inventory-on-orders",
+            "OrderCancelled to be processed by payments-on-orders"
         ]
     );
     let mut charging = declined();
     charging.payments[0].state = PaymentState::Processing;
-    assert_eq!(waiting(&charging), ["OrderCancelled to be heard by payments-on-orders"]);
+    assert_eq!(waiting(&charging), ["OrderCancelled to be processed by payments-on-orders"]);
     charging.payments[0].cancel_requested = true;
     assert_eq!(waiting(&charging), ["the provider to settle the charge"]);
 }
 
 #[test]
-fn an_order_waits_for_what_its_timeline_lacks() {
+fn orders_wait_for_events_missing_from_the_timeline() {
     for (kind, consumer) in [
         ("StockReserved", "orders-on-inventory"),
         ("StockReleased", "orders-on-inventory"),
@@ -74,7 +74,7 @@ fn an_order_waits_for_what_its_timeline_lacks() {
     ] {
         let mut books = declined();
         books.orders[0].timeline.retain(|entry| entry.kind != kind);
-        assert_eq!(waiting(&books), [format!("{kind} to be heard by {consumer}")]);
+        assert_eq!(waiting(&books), [format!("{kind} to be processed by {consumer}")]);
     }
     let mut books = given_back();
     assert_eq!(waiting(&books), Vec::<String>::new());
@@ -84,14 +84,14 @@ fn an_order_waits_for_what_its_timeline_lacks() {
     assert_eq!(
         waiting(&books),
         [
-            "PaymentCaptured to be heard by orders-on-payments",
-            "RefundIssued to be heard by orders-on-payments"
+            "PaymentCaptured to be processed by orders-on-payments",
+            "RefundIssued to be processed by orders-on-payments"
         ]
     );
 }
 
 #[test]
-fn what_is_lost_can_be_published_again_if_orders_announced_it_or_an_item_still_carries_it() {
+fn lost_events_can_be_published_again_while_stored() {
     let (books, _) = confirmed_but_not_sold();
     let late = books.orders[0].created_at.plus(Duration::from_secs(600));
     let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
@@ -103,13 +103,13 @@ fn what_is_lost_can_be_published_again_if_orders_announced_it_or_an_item_still_c
     books.orders[0].timeline.retain(|entry| entry.kind != "StockReserved");
     let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
     assert!(
-        advice.ends_with("as long as it lists it; afterwards only the timeline lacks it"),
+        advice.ends_with("while it is listed here; afterwards only the timeline lacks it"),
         "{advice}"
     );
 }
 
 #[test]
-fn an_order_is_stuck_after_the_given_time_or_past_its_deadline() {
+fn orders_are_stuck_when_late_or_overdue() {
     let books = at(Stage::Placed).0;
     let order = &books.orders[0];
     let after = |seconds| order.created_at.plus(Duration::from_secs(seconds));
@@ -119,11 +119,11 @@ fn an_order_is_stuck_after_the_given_time_or_past_its_deadline() {
     let overdue = stuck(&books, order.expires_at, Duration::from_secs(86_400));
     assert!(overdue[0].overdue);
     assert!(overdue[0].advice(&[]).contains("orders-sweep"));
-    assert_eq!(stuck(&paid(), after(86_400), Duration::ZERO), [], "it is at rest");
+    assert_eq!(stuck(&paid(), after(86_400), Duration::ZERO), [], "it is settled");
 }
 
 #[test]
-fn the_dead_letter_that_holds_it_up_is_named_and_no_other() {
+fn advice_names_only_the_blocking_dead_letter() {
     let (books, events) = at(Stage::Placed);
     let stuck = &stuck(&books, books.orders[0].expires_at, Duration::ZERO)[0];
     let source = |name: &str| Source::Consumer(name.to_owned());

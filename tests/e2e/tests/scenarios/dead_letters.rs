@@ -138,7 +138,7 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
             .await;
     let waiting = waiting
         .with_status(0)
-        .output_containing(&["PENDING", "OrderPlaced to be heard by inventory-on-orders"]);
+        .output_containing(&["PENDING", "OrderPlaced to be processed by inventory-on-orders"]);
     assert!(
         waiting.out.contains(&format!("rialto dlq redrive --order {order} --yes")),
         "{waiting}"
