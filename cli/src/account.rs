@@ -99,8 +99,8 @@ pub(crate) async fn get_or_create(
         }
     }
     Err(Failure::new(
-        format!("{} and {ADDRESSES} addresses like it are taken.", person.email),
-        "Use the stage's file of the earlier runs (--file), or begin with an empty stage.",
+        format!("{} and {ADDRESSES} similar addresses are taken.", person.email),
+        "Use the stage's file of the earlier runs (--file), or use an empty stage.",
     ))
 }
 
@@ -160,7 +160,7 @@ mod tests {
         with_file("found", Some(account("nora@rialto.example")), |mut file| {
             let (url, server) = serve(vec![LOGGED_IN]);
             let api = Api::new(&url).unwrap();
-            let register = async |_: &Account| panic!("it is there");
+            let register = async |_: &Account| panic!("the account exists");
             let (session, new) =
                 run(get_or_create(&mut file, &api, AccountSlot::Buyer(0), &PERSON, register))
                     .unwrap();

@@ -106,7 +106,7 @@ impl Api {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Failure::new(
                 format!("{url:?} is not the URL of an API."),
-                "Name it as in --api-url https://abc123.execute-api.eu-central-1.amazonaws.com/dev.",
+                "Give it as in --api-url https://abc123.execute-api.eu-central-1.amazonaws.com/dev.",
             ));
         }
         let settings =
@@ -283,7 +283,7 @@ impl<'a> Call<'a> {
         ApiError::Refused(ProblemResponse {
             call: self.name(),
             url: self.api.url.clone(),
-            title: format!("the answer can't be parsed: {error}"),
+            title: format!("the response can't be parsed: {error}"),
             ..ProblemResponse::default()
         })
     }
@@ -338,14 +338,16 @@ impl ProblemResponse {
                 );
             }
             (_, "not_orderable") => "Choose a product that is for sale: see GET /products.",
-            (_, "invalid") => "Correct what is named above.",
+            (_, "invalid") => "Correct the fields listed above.",
             (401, _) => {
-                "Run rialto keys init once for a new stage; then rialto seed, which makes the accounts anew."
+                "Run rialto keys init once for a new stage; then rialto seed, which creates the accounts again."
             }
-            (403, _) => "Use the account that it belongs to, or a supervisor.",
+            (403, _) => "Use the owner's account or a supervisor's.",
             (404, _) => "Check the id and the stage.",
-            (409 | 422, _) => "See how it stands now, then decide anew.",
-            (429 | 503 | 504, _) => "Try again in a moment; GET /health tells what is missing.",
+            (409 | 422, _) => "Check the current state, then decide again.",
+            (429 | 503 | 504, _) => {
+                "Try again in a moment; GET /health shows failing dependencies."
+            }
             _ => "See the function's log for the cause, then try again.",
         };
         advice.to_owned()
@@ -383,7 +385,7 @@ mod tests {
         assert_eq!(
             text,
             "POST /orders answered 400: invalid: The request is invalid\n    lines[0].quantity must be 1 to 999\n  \
-             Correct what is named above."
+             Correct the fields listed above."
         );
     }
 

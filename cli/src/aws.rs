@@ -33,8 +33,8 @@ fn source<'a>(
         _ if given => Ok(Source::Chain),
         Some(endpoint) => Ok(Source::Emulator(endpoint)),
         None if stage.as_str() == "local" => Err(Failure::new(
-            "The stage local runs on an emulator, and no emulator is known.",
-            "Run scripts/up first, set AWS_ENDPOINT_URL, or name another stage with --stage.",
+            "The stage local runs on an emulator, but its endpoint isn't known.",
+            "Run scripts/up first, set AWS_ENDPOINT_URL, or choose another stage with --stage.",
         )),
         None => Ok(Source::Chain),
     }
@@ -105,15 +105,9 @@ pub(crate) fn store_failure(doing: &str, error: &StoreError) -> Failure {
 /// Advice for errors whose text contains a phrase.
 fn advice(text: &str) -> &'static str {
     const ADVICE: &[(&str, &str)] = &[
-        ("AccessDenied", "The credentials may not do this: use a role that may."),
-        (
-            "UnrecognizedClient",
-            "AWS doesn't know these credentials: choose others with AWS_PROFILE.",
-        ),
-        (
-            "InvalidClientTokenId",
-            "AWS doesn't know these credentials: choose others with AWS_PROFILE.",
-        ),
+        ("AccessDenied", "The credentials lack a permission: use a role that has it."),
+        ("UnrecognizedClient", "AWS rejected these credentials: choose others with AWS_PROFILE."),
+        ("InvalidClientTokenId", "AWS rejected these credentials: choose others with AWS_PROFILE."),
         ("ExpiredToken", "The credentials have expired: sign in again (such as `aws sso login`)."),
         (
             "ResourceNotFound",
@@ -121,14 +115,14 @@ fn advice(text: &str) -> &'static str {
         ),
         (
             "NonExistentQueue",
-            "The stage isn't deployed there, or by another release: deploy it (scripts/up or scripts/deploy).",
+            "The stage isn't deployed there, or its release is another one: deploy it (scripts/up or scripts/deploy).",
         ),
         (
             "dispatch failure",
-            "Nothing answers there: run scripts/up for the stage local, else check the network, the region and AWS_ENDPOINT_URL.",
+            "No response: run scripts/up for the stage local, else check the network, the region and AWS_ENDPOINT_URL.",
         ),
-        ("timeout", "It took too long: try again."),
-        ("Throttl", "Too many requests at once: try again in a moment."),
+        ("timeout", "Timed out: try again."),
+        ("Throttl", "Throttled: try again in a moment."),
     ];
     let found = ADVICE.iter().find(|(sign, _)| text.contains(sign));
     found.map_or("Check --stage, the region and the credentials, then try again.", |(_, advice)| {

@@ -14,16 +14,16 @@ pub(crate) async fn publish(bus: &EventBus, events: &[Event]) -> Result<(), Fail
         let refused = bus.send(batch).await.map_err(|error| {
             Failure::new(
                 format!("Publishing failed: {error}."),
-                "Try again; what was published already does no harm.",
+                "Try again; publishing an event twice is harmless.",
             )
         })?;
         if let Some(refused) = refused.first() {
             return Err(Failure::new(
                 format!(
-                    "The bus refused {} {}: {}.",
+                    "The bus rejected {} {}: {}.",
                     refused.event.kind, refused.event.id, refused.code
                 ),
-                "Try again; if it refuses once more, see what EventBridge says of that code.",
+                "Try again; if it fails once more, look up the code in EventBridge's documentation.",
             ));
         }
     }

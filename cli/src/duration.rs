@@ -9,7 +9,8 @@ const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400
 /// # Errors
 /// A description of the accepted form.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let refusal = || "write a whole number and s, m, h or d, such as 90s, 10m, 2h or 3d".to_owned();
+    let refusal =
+        || "must be a whole number with s, m, h or d, such as 90s, 10m, 2h or 3d".to_owned();
     let unit = text.chars().last().ok_or_else(refusal)?;
     let (_, seconds) = UNITS.iter().find(|(letter, _)| *letter == unit).ok_or_else(refusal)?;
     let number = &text[..text.len() - 1];

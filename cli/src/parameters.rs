@@ -25,7 +25,7 @@ pub(crate) fn setting(name: &str) -> Result<&'static Description, Failure> {
             }
             _ => "rialto config list shows all.".to_owned(),
         };
-        Failure::new(format!("There is no setting {name:?}."), todo)
+        Failure::new(format!("Setting {name:?} not found."), todo)
     })
 }
 
@@ -73,13 +73,13 @@ fn check(setting: &Description, value: &str) -> Result<(), Failure> {
     let refused = match (setting.check)(value) {
         Err(refused) => refused,
         Ok(()) if value.is_empty() => {
-            "can't be empty: the parameter store keeps no empty text".to_owned()
+            "must not be empty: the parameter store rejects empty values".to_owned()
         }
         Ok(()) => return Ok(()),
     };
     Err(Failure::new(
         format!("{} {refused}.", setting.name),
-        format!("It takes {}.", setting.range),
+        format!("Allowed: {}.", setting.range),
     ))
 }
 
@@ -109,7 +109,7 @@ mod tests {
         let failure = check(fee, "lots").unwrap_err().to_string();
         assert_eq!(
             failure,
-            "orders/shipping-fee must be a whole number.\n  It takes 0 to 1000000 minor units."
+            "orders/shipping-fee must be a whole number.\n  Allowed: 0 to 1000000 minor units."
         );
         assert!(check(setting("payments/provider-key").unwrap(), "").is_err());
     }

@@ -15,7 +15,7 @@ pub(crate) fn generate() -> Result<String, Failure> {
         let mut bytes = [0; 2 * LENGTH];
         getrandom::fill(&mut bytes).map_err(|error| {
             Failure::new(
-                format!("No password could be made: {error}"),
+                format!("A password can't be generated: {error}"),
                 "Give one with --password-stdin.",
             )
         })?;

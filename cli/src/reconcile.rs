@@ -92,7 +92,7 @@ impl Snapshot {
             // Idempotency records of adjustments; orders' copies of products, its unregistered
             // buyers, and its index entries of further sellers.
             "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" => Ok(()),
-            _ => Err(StoreError::Corrupt("no invariant knows such an item".to_owned())),
+            _ => Err(StoreError::Corrupt("unknown item type".to_owned())),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let held = dead.lease(selection).await?;
     if held.is_empty() {
-        progress("No dead letters: nothing to send on.");
+        progress("No dead letters to redrive.");
         return Ok(());
     }
     let stays = |held: &Leased| match held.letter.target(stage) {
@@ -47,11 +47,11 @@ pub(crate) async fn run(
     }
     progress(match really {
         true => format!("{} redriven.", wanted - left.len()),
-        false => format!("{wanted} would be redriven. Nothing was changed; --yes does it."),
+        false => format!("{wanted} would be redriven. This was a dry run; add --yes to redrive."),
     });
     if unmarked > 0 {
         progress(format!(
-            "{unmarked} of them for the bus: an event can't carry a mark, and shows as never redriven if it fails again."
+            "{unmarked} of them to the bus: events can't carry a mark, so they show as never redriven if they fail again."
         ));
     }
     ended(reasons, left)
@@ -79,7 +79,7 @@ async fn send(
             Ok(None) => {}
             Ok(Some(why)) => {
                 here.push(format!(
-                    "{} was sent and is still here: {why}.",
+                    "{} was sent but couldn't be deleted: {why}.",
                     letter.letter.message_id
                 ));
                 undeleted.push(letter);
@@ -87,7 +87,7 @@ async fn send(
             Err(failure) => {
                 let redriven = wanted - left.len() - 1 - here.len();
                 here.iter().for_each(progress);
-                progress(format!("{redriven} of {wanted} redriven; the rest stays as it was."));
+                progress(format!("{redriven} of {wanted} redriven; the rest is unchanged."));
                 left.push(letter);
                 left.extend(undeleted);
                 dead.release(&left).await?;
@@ -100,20 +100,17 @@ async fn send(
 }
 
 fn not_held(held: &Leased) -> String {
-    format!(
-        "{} stays: it wasn't held any more, and somebody else may have it.",
-        held.letter.message_id
-    )
+    format!("{} stays: its lease expired, and another process may have it.", held.letter.message_id)
 }
 
 /// Whether dead letters remain: those without a target, and those to try again.
 fn ended(stays: Vec<String>, here: Vec<String>) -> Result<(), Failure> {
     let mut todo = Vec::new();
     if !here.is_empty() {
-        todo.push("Run it again; what is sent twice does no harm.");
+        todo.push("Run it again; sending a message twice is harmless.");
     }
     if !stays.is_empty() {
-        todo.push("See what stays with rialto dlq show; it goes by itself after 14 days.");
+        todo.push("Inspect the rest with rialto dlq show; messages expire after 14 days.");
     }
     match todo.is_empty() {
         true => Ok(()),
@@ -234,7 +231,8 @@ mod tests {
         let (result, asked) = redriven(&answers, true);
         let failure = result.unwrap_err().to_string();
         assert!(
-            failure.contains("old was sent and is still here: ") && !failure.contains("young"),
+            failure.contains("old was sent but couldn't be deleted: ")
+                && !failure.contains("young"),
             "{failure}"
         );
         assert_eq!(

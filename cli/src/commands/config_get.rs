@@ -25,7 +25,7 @@ impl ConfigGet {
         let set = Parameters::open(&aws, &context.stage).read(&[*setting], self.reveal).await?;
         match set.get(setting.name) {
             Some(_) if setting.secret && !self.reveal => Err(Failure::new(
-                format!("{} is set, and a secret.", setting.name),
+                format!("{} is set, but is a secret.", setting.name),
                 "--reveal prints it.",
             )),
             Some(value) => print(value),

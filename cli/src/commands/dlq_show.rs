@@ -31,8 +31,8 @@ impl DlqShow {
         }
         if letters.is_empty() {
             return Err(Failure::new(
-                "There is no such dead letter.",
-                "rialto dlq list shows which there are. It may have been redriven, or it is 14 days old and gone.",
+                "Dead letter not found.",
+                "rialto dlq list shows all. It may have been redriven, or have expired after 14 days.",
             ));
         }
         let now = SystemClock.now();
@@ -61,10 +61,10 @@ fn whole(letter: &DeadLetter, stage: &Stage, now: Timestamp) -> String {
         ("redrive goes", goes),
     ];
     if let Some(at) = &letter.marks.redriven_at {
-        rows.push(("redriven", format!("{}x, the last time at {at}", letter.marks.redrives)));
+        rows.push(("redriven", format!("{}x, last at {at}", letter.marks.redrives)));
     }
     if let Some(error) = &letter.marks.error {
-        rows.push(("refused with", error.clone()));
+        rows.push(("rejected with", error.clone()));
     }
     let rows: Vec<_> = rows.into_iter().map(|(name, text)| [name.to_owned(), text]).collect();
     let body = match serde_json::from_str::<Value>(&letter.body) {
@@ -108,7 +108,7 @@ mod tests {
         letter.marks.redriven_at = Some("2026-11-21T09:30:00.125Z".to_owned());
         letter.marks.error = Some("NO_PERMISSIONS".to_owned());
         let text = whole(&letter, &stage, NOW);
-        assert!(text.contains("2x, the last time at 2026-11-21T09:30:00.125Z"), "{text}");
+        assert!(text.contains("2x, last at 2026-11-21T09:30:00.125Z"), "{text}");
         assert!(text.contains("NO_PERMISSIONS"), "{text}");
     }
 
@@ -116,7 +116,7 @@ mod tests {
     fn unparsable_messages_are_shown_unchanged() {
         let text = whole(&letter(consumer(), "not JSON"), &Stage::parse("dev").unwrap(), NOW);
         assert!(
-            text.ends_with("\nnot JSON") && text.contains("nowhere: nobody can read it"),
+            text.ends_with("\nnot JSON") && text.contains("nowhere: it can't be parsed"),
             "{text}"
         );
     }

@@ -26,10 +26,10 @@ impl KeysInit {
 
 fn failure(error: InitKeysError) -> Failure {
     match error {
-        InitKeysError::Store(error) => aws::store_failure("Preparing the keys", &error),
+        InitKeysError::Store(error) => aws::store_failure("Creating the keys", &error),
         error => Failure::new(
-            format!("Preparing the keys failed: {error}."),
-            "Run rialto keys init again; what was made stays.",
+            format!("Creating the keys failed: {error}."),
+            "Run rialto keys init again; created keys are kept.",
         ),
     }
 }
@@ -38,16 +38,16 @@ fn told(prepared: &InitKeysSummary, stage: &Stage) -> Vec<String> {
     let mut lines: Vec<_> = prepared
         .signing_keys
         .iter()
-        .map(|role| format!("made: the signing key of {role} tokens"))
+        .map(|role| format!("created: the signing key of {role} tokens"))
         .collect();
     if prepared.refresh_key {
-        lines.push("made: the key of refresh tokens".to_owned());
+        lines.push("created: the key of refresh tokens".to_owned());
     }
     if prepared.published {
         lines.push(format!("published: the public keys, as {}", stage.parameter(JWKS.name)));
     }
     if lines.is_empty() {
-        lines.push("every key is there already; nothing is changed".to_owned());
+        lines.push("every key exists already; nothing was changed".to_owned());
     }
     lines
 }
@@ -67,11 +67,11 @@ mod tests {
         };
         let lines = told(&all, &stage);
         assert_eq!(lines.len(), 5);
-        assert_eq!(lines[0], "made: the signing key of USER tokens");
+        assert_eq!(lines[0], "created: the signing key of USER tokens");
         assert_eq!(lines[4], "published: the public keys, as /rialto/dev/auth/jwks");
         assert_eq!(
             told(&InitKeysSummary::default(), &stage),
-            ["every key is there already; nothing is changed"]
+            ["every key exists already; nothing was changed"]
         );
     }
 }

@@ -38,14 +38,14 @@ async fn rotate(keys: &SecretsManagerKeys, role: Role) -> Result<KeyRotation, Ro
     let pause = async || tokio::time::sleep(WRITE_SETTLE_TIME).await;
     let next = publish_next_key(keys, role, SystemClock.now()).await?;
     progress(format!(
-        "published: the new public key; waiting {} s until every function has seen it",
+        "published: the new public key; waiting {} s until every function has read it",
         (WRITE_SETTLE_TIME + PROPAGATION_DELAY).as_secs()
     ));
     ensure_published(keys, &next, SystemClock.now(), pause).await?;
     tokio::time::sleep(PROPAGATION_DELAY).await;
     activate(keys, next, SystemClock.now()).await?;
     progress(format!(
-        "the new key signs; waiting {} s to see that the old one has its end",
+        "the new key signs; waiting {} s to confirm the old key's expiry",
         WRITE_SETTLE_TIME.as_secs()
     ));
     retire_previous(keys, role, SystemClock.now(), pause).await
@@ -56,7 +56,7 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 fn told(role: Role, rotated: &KeyRotation) -> Vec<String> {
-    let mut lines = vec![format!("{role} tokens are signed with {} from now on", rotated.kid)];
+    let mut lines = vec![format!("{role} tokens are now signed with {}", rotated.kid)];
     lines.extend(
         rotated.retiring.iter().map(|kid| format!("{kid} verifies until {}", rotated.until)),
     );
@@ -65,17 +65,17 @@ fn told(role: Role, rotated: &KeyRotation) -> Vec<String> {
 
 fn failure(error: RotateKeysError) -> Failure {
     match error {
-        RotateKeysError::Store(error) => aws::store_failure("Replacing the key", &error),
+        RotateKeysError::Store(error) => aws::store_failure("Rotating the key", &error),
         RotateKeysError::NoKey(_) => {
-            Failure::new(format!("Replacing the key failed: {error}."), "Run rialto keys init.")
+            Failure::new(format!("Rotating the key failed: {error}."), "Run rialto keys init.")
         }
         RotateKeysError::Superseded(_) => Failure::new(
-            format!("The key is not replaced: {error}."),
-            "If it still is to be, run rialto keys rotate again, once at a time for a role.",
+            format!("The key wasn't rotated: {error}."),
+            "Run rialto keys rotate again, one rotation of a role at a time.",
         ),
         RotateKeysError::Key(_) => Failure::new(
-            format!("Replacing the key failed: {error}."),
-            "Run rialto keys rotate again; it makes good what is left.",
+            format!("Rotating the key failed: {error}."),
+            "Run rialto keys rotate again; it completes the rotation.",
         ),
     }
 }
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(
             told(Role::User, &rotated),
             [
-                "USER tokens are signed with user-2 from now on",
+                "USER tokens are now signed with user-2",
                 "user-1 verifies until 1970-01-01T00:00:00.000Z"
             ]
         );

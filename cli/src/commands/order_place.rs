@@ -70,8 +70,8 @@ impl OrderPlace {
         let account = context.local.content.accounts.buyers.get(at);
         let account = account.ok_or_else(|| {
             Failure::new(
-                format!("{} names no such buyer.", context.local.path.display()),
-                "Run rialto seed first; it makes the demo shop and its buyers.",
+                format!("{} has no such buyer.", context.local.path.display()),
+                "Run rialto seed first; it creates the demo shop and its buyers.",
             )
         })?;
         let session = api.log_in(&account.email, &account.password).await?;
@@ -93,7 +93,7 @@ impl OrderPlace {
             progress(format!("{} × {}", line.quantity, line.title));
         }
         progress(format!(
-            "{} together, paid with {}",
+            "total {}, paid with {}",
             money(order.total, &order.currency),
             self.method
         ));
@@ -113,7 +113,7 @@ async fn in_stock(api: &Api) -> Result<ProductId, Failure> {
         products.into_iter().find(|product| product.status == "SELL").ok_or_else(|| {
             Failure::new(
                 "Nothing is for sale.",
-                "Run rialto seed, or name a product with --product.",
+                "Run rialto seed, or give a product with --product.",
             )
         })?;
     Ok(product.product_id)
@@ -130,7 +130,7 @@ async fn place(api: &Api, buyer: &Session, body: &Value) -> Result<Order, Failur
         match api.post(&path, body.clone()).by(buyer).key(&key).read().await {
             Err(error) if error.is("not_orderable") && started.elapsed() < ORDERABLE_DEADLINE => {
                 if !told {
-                    progress("not orderable yet: waiting for orders to hear of it");
+                    progress("not orderable yet: waiting for orders to process its registration");
                     told = true;
                 }
                 tokio::time::sleep(POLL).await;

@@ -61,7 +61,7 @@ impl OrderTimeline {
         match &context.local.content.accounts.supervisor {
             Some(account) => Ok((account.email.clone(), account.password.clone())),
             None => Err(Failure::new(
-                format!("{} names no supervisor to ask as.", context.local.path.display()),
+                format!("{} has no supervisor to log in as.", context.local.path.display()),
                 "Run rialto seed, or give --email and RIALTO_PASSWORD of a supervisor or the order's buyer.",
             )),
         }

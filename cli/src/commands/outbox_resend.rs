@@ -46,8 +46,8 @@ impl OutboxResend {
         let events = outbox::announced(&aws, &context.stage, &pk).await?;
         if events.is_empty() {
             return Err(Failure::new(
-                format!("Nothing is announced by {pk}."),
-                "Check the id and --stage; a product whose last change announced nothing has nothing to send.",
+                format!("{pk} has no stored events."),
+                "Check the id and --stage; a product whose last change emitted no event has none.",
             ));
         }
         if self.yes {
@@ -57,7 +57,10 @@ impl OutboxResend {
         progress(match self.yes {
             true => format!("{} published.", events.len()),
             false => {
-                format!("{} would be published. Nothing was done; --yes does it.", events.len())
+                format!(
+                    "{} would be published. This was a dry run; add --yes to publish.",
+                    events.len()
+                )
             }
         });
         Ok(())

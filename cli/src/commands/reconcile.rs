@@ -50,7 +50,7 @@ impl Reconcile {
         }
         let (broken, under_way): (Vec<_>, Vec<_>) = found.into_iter().partition(is_broken);
         if !under_way.is_empty() {
-            progress("Under way, and nothing is wrong so far:");
+            progress("In progress:");
             under_way.iter().try_for_each(|finding| print(finding.to_string()))?;
         }
         if broken.is_empty() {
@@ -75,7 +75,7 @@ impl Reconcile {
             let orders: Vec<_> = self.orders.iter().map(ToString::to_string).collect();
             Snapshot::load_for(aws, stage, &products, &orders).await
         };
-        books.map_err(|error| store_failure("Reading the books", &error))
+        books.map_err(|error| store_failure("Reading the tables", &error))
     }
 
     /// Orders and products named on the command line must exist.
@@ -122,7 +122,7 @@ async fn again(
         }
     }
     let books = Snapshot::load_for(aws, stage, &products, &orders).await;
-    let books = books.map_err(|error| store_failure("Reading the books", &error))?;
+    let books = books.map_err(|error| store_failure("Reading the tables", &error))?;
     // An invalid item stays invalid.
     let mut left: Vec<Discrepancy> =
         found.into_iter().filter(|finding| matches!(finding.about, Subject::Item(_))).collect();
@@ -153,7 +153,7 @@ fn reason(wait: &Wait, order: OrderId, letters: &[DeadLetter]) -> Option<String>
     let letter = wait.dead(order, letters)?;
     let source = &letter.source;
     Some(format!(
-        "    because it waits for {wait}, a dead letter of {source}: rialto dlq redrive --order {order} --yes"
+        "    because it is waiting for {wait}, a dead letter of {source}: rialto dlq redrive --order {order} --yes"
     ))
 }
 

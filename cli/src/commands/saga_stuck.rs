@@ -37,7 +37,7 @@ impl SagaStuck {
         if let (Some(order), true) = (self.order, books.orders.is_empty()) {
             return Err(Failure::new(
                 format!("Orders doesn't know {order}."),
-                "Check the id and --stage. If stock or money is held for it all the same, rialto reconcile tells.",
+                "Check the id and --stage. rialto reconcile shows whether it has stock or money all the same.",
             ));
         }
         let now = SystemClock.now();
@@ -85,6 +85,6 @@ mod tests {
             lines[1].contains("PENDING  2m   OrderPlaced to be processed by inventory-on-orders"),
             "{lines:?}"
         );
-        assert!(lines[2].starts_with("    no dead letter holds it"), "{lines:?}");
+        assert!(lines[2].starts_with("    no dead letter has it"), "{lines:?}");
     }
 }

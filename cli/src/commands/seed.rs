@@ -44,8 +44,8 @@ impl Seed {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         if context.stage.as_str() == "prod" {
             return Err(Failure::new(
-                "The stage prod takes no demo shop.",
-                "Name another stage with --stage. For the first supervisor use rialto supervisor create.",
+                "The stage prod can't have a demo shop.",
+                "Choose another stage with --stage. For the first supervisor use rialto supervisor create.",
             ));
         }
         let api = context.api()?;
@@ -226,13 +226,13 @@ async fn wait_for_stock(
             }
         }
         if unknown.is_empty() {
-            progress("stock: inventory knows every product");
+            progress("stock: inventory has every product");
             return Ok(());
         }
         if started.elapsed() > STOCK_DEADLINE {
             return Err(Failure::new(
                 format!(
-                    "Inventory hasn't heard of {} products, such as {}.",
+                    "Inventory hasn't processed the registration of {} products, such as {}.",
                     unknown.len(),
                     unknown[0]
                 ),

@@ -49,15 +49,15 @@ impl SupervisorCreate {
         let made = create(&aws, &context.stage, &self.email, &self.name, &password).await?;
         let id = made.ok_or_else(|| {
             Failure::new(
-                format!("{} belongs to an account already.", self.email),
-                "Use another address; every account has its own, whatever its role.",
+                format!("{} already belongs to an account.", self.email),
+                "Use another address; accounts of all roles need different ones.",
             )
         })?;
         print(id.to_string())?;
         match given {
             Some(_) => Ok(()),
             None => {
-                progress("The password, shown only this once:");
+                progress("The password, shown only once:");
                 print(password)
             }
         }

@@ -126,7 +126,7 @@ impl<'a> Check<'a> {
                 (format!("{}, for too long", what()), Severity::Inconsistent)
             }
             (Subject::Product(id), _) if self.moving.contains(id) => {
-                (format!("{} (it is being sold while it is read)", what()), Severity::InProgress)
+                (format!("{} (it was being sold during the read)", what()), Severity::InProgress)
             }
             _ => (what(), standing),
         };
@@ -167,7 +167,7 @@ impl<'a> Check<'a> {
             [(LineState::Reserved, numbers.1, held.0), (LineState::Sold, numbers.2, held.1)]
         {
             self.expect(about.clone(), held == number, || {
-                format!("{number} are {state:?}, reservations hold {held}")
+                format!("{number} are {state:?}, reservations have {held}")
             });
         }
     }
@@ -203,8 +203,11 @@ impl<'a> Check<'a> {
         let about = Subject::Order(id);
         self.expect(about.clone(), order.reason.is_none(), || "CONFIRMED with a reason".to_owned());
         let held = self.reservations.get(&id).map(|reservation| reservation.lines.as_slice());
-        let live: Vec<_> =
-            order.lines.iter().filter(|line| line.state != order::OrderLineState::Cancelled).collect();
+        let live: Vec<_> = order
+            .lines
+            .iter()
+            .filter(|line| line.state != order::OrderLineState::Cancelled)
+            .collect();
         for line in &live {
             let found = held.unwrap_or_default().iter().find(|held| held.line_no == line.line_no);
             let sold = found.is_some_and(|held| {
@@ -219,7 +222,7 @@ impl<'a> Check<'a> {
         let kept = self.payments.get(&id).map_or(0, |payment| kept(payment));
         let standing = self.money_under_way(id);
         self.expect_as(standing, about.clone(), kept == cost, || {
-            format!("live lines cost {cost}, {kept} is kept of the payment")
+            format!("live lines cost {cost}, the shop has {kept} of the payment")
         });
         let state = self.payments.get(&id).map(|payment| payment.state);
         self.expect(about, state == Some(PaymentState::Captured), || {
@@ -239,14 +242,17 @@ impl<'a> Check<'a> {
         ];
         for (service, heard) in heard {
             self.expect_as(Severity::InProgress, about.clone(), heard, || {
-                format!("CANCELLED, and {service} hasn't heard of it")
+                format!("CANCELLED, but {service} hasn't processed it")
             });
         }
         self.expect(about.clone(), order.reason.is_some(), || {
             "CANCELLED without a reason".to_owned()
         });
-        let live =
-            order.lines.iter().filter(|line| line.state != order::OrderLineState::Cancelled).count();
+        let live = order
+            .lines
+            .iter()
+            .filter(|line| line.state != order::OrderLineState::Cancelled)
+            .count();
         self.expect(about.clone(), live == 0, || format!("CANCELLED with {live} live lines"));
         for line in self.reservations.get(&id).copied().into_iter().flat_map(|held| &held.lines) {
             let back = matches!(line.state, LineState::Released | LineState::Returned);
@@ -257,7 +263,7 @@ impl<'a> Check<'a> {
         let kept = self.payments.get(&id).map_or(0, |payment| kept(payment));
         let standing = self.money_under_way(id);
         self.expect_as(standing, about, kept == 0, || {
-            format!("CANCELLED, {kept} is kept of the payment")
+            format!("CANCELLED, {kept} of the payment isn't refunded")
         });
     }
 
@@ -277,10 +283,9 @@ impl<'a> Check<'a> {
             format!("a payment ({:?}) without its order", payment.state)
         });
         let unended = match payment.state {
-            PaymentState::Processing if payment.cancel_requested => Some((
-                Severity::InProgress,
-                "the provider hasn't said how the charge ended".to_owned(),
-            )),
+            PaymentState::Processing if payment.cancel_requested => {
+                Some((Severity::InProgress, "the provider hasn't settled the charge".to_owned()))
+            }
             PaymentState::Pending | PaymentState::Processing => {
                 Some((while_pending(order), format!("its payment is {:?}", payment.state)))
             }
@@ -291,7 +296,7 @@ impl<'a> Check<'a> {
         }
         let begun = begun(payment);
         self.expect_as(Severity::InProgress, about.clone(), begun == 0, || {
-            format!("{begun} refunds are under way")
+            format!("{begun} refunds are pending")
         });
         let keys: BTreeSet<_> = payment.refunds.iter().map(|refund| &refund.key).collect();
         self.expect(about, keys.len() == payment.refunds.len(), || {
@@ -340,7 +345,7 @@ impl<'a> Check<'a> {
         let standing = while_pending(Some(order.state));
         let ids: BTreeSet<_> = order.timeline.iter().map(|entry| entry.id).collect();
         self.expect(about.clone(), ids.len() == order.timeline.len(), || {
-            "an event is told twice".to_owned()
+            "an event is in the timeline twice".to_owned()
         });
         for entry in &order.timeline {
             let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause));
@@ -351,7 +356,7 @@ impl<'a> Check<'a> {
                 caused && beginning == is_asked_for(entry),
                 || {
                     format!(
-                        "{} was caused by {:?}, which isn't told",
+                        "{} was caused by {:?}, which isn't in the timeline",
                         entry.kind, entry.causationid
                     )
                 },

@@ -125,7 +125,7 @@ mod tests {
             assert!(!found.is_empty());
             for (what, standing) in found {
                 assert_eq!(standing, Severity::InProgress, "{what}");
-                assert!(what.ends_with("(it is being sold while it is read)"), "{what}");
+                assert!(what.ends_with("(it was being sold during the read)"), "{what}");
             }
         }
     }

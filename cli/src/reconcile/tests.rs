@@ -187,7 +187,7 @@ pub(crate) fn declined() -> Snapshot {
 }
 
 /// The violated invariants after a corruption.
-fn spoilt(mut books: Snapshot, spoil: impl FnOnce(&mut Snapshot)) -> String {
+fn corrupted(mut books: Snapshot, spoil: impl FnOnce(&mut Snapshot)) -> String {
     spoil(&mut books);
     broken(&books).join("\n")
 }
@@ -196,12 +196,12 @@ fn spoilt(mut books: Snapshot, spoil: impl FnOnce(&mut Snapshot)) -> String {
 fn settled_orders_satisfy_every_invariant() {
     assert_eq!(broken(&paid()), Vec::<String>::new());
     assert_eq!(broken(&declined()), Vec::<String>::new());
-    assert_eq!(broken(&given_up()), Vec::<String>::new());
+    assert_eq!(broken(&cancelled_unprocessed()), Vec::<String>::new());
     assert_eq!(broken(&given_back()), Vec::<String>::new());
 }
 
 /// The snapshot after a buyer cancelled before any consumer processed the order.
-pub(crate) fn given_up() -> Snapshot {
+pub(crate) fn cancelled_unprocessed() -> Snapshot {
     let mut books = opened();
     let Moved { order, .. } = placed();
     let Moved { order, events } =
@@ -251,7 +251,7 @@ fn late_successes_satisfy_every_invariant() {
     let untold = |books: &mut Snapshot| {
         books.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed")
     };
-    assert!(spoilt(paid_after_all(), untold).contains("tells"));
+    assert!(corrupted(paid_after_all(), untold).contains("tells"));
 }
 
 #[test]
@@ -261,64 +261,70 @@ fn only_buyers_and_sweeps_cancel_without_a_cause() {
             entry.data["reason"] = serde_json::json!("PAYMENT_FAILED");
         }
     };
-    assert!(spoilt(given_up(), other).contains("OrderCancelled was caused by None"));
+    assert!(
+        corrupted(cancelled_unprocessed(), other).contains("OrderCancelled was caused by None")
+    );
 }
 
 #[test]
 fn unexplained_stock_is_reported() {
     assert!(
-        spoilt(paid(), |books| books.stocks[0].available += 1).contains("its movements sum to")
+        corrupted(paid(), |books| books.stocks[0].available += 1).contains("its movements sum to")
     );
-    assert!(spoilt(paid(), |books| drop(books.movements.pop())).contains("its movements sum to"));
-    let twice = spoilt(paid(), |books| books.movements.push(books.movements[0].clone()));
+    assert!(
+        corrupted(paid(), |books| drop(books.movements.pop())).contains("its movements sum to")
+    );
+    let twice = corrupted(paid(), |books| books.movements.push(books.movements[0].clone()));
     assert!(twice.contains("began 2 times"), "{twice}");
 }
 
 #[test]
 fn stock_reserved_for_no_order_is_reported() {
     let freed = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Released;
-    assert!(spoilt(paid(), freed).contains("2 are Sold, reservations hold 0"));
+    assert!(corrupted(paid(), freed).contains("2 are Sold, reservations have 0"));
     let kept = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Reserved;
-    assert!(spoilt(declined(), kept).contains("0 are Reserved, reservations hold 2"));
+    assert!(corrupted(declined(), kept).contains("0 are Reserved, reservations have 2"));
 }
 
 #[test]
 fn unsold_or_unpaid_confirmed_orders_are_reported() {
-    assert!(spoilt(paid(), |books| books.reservations.clear()).contains("CONFIRMED and not sold"));
-    let unpaid = spoilt(paid(), |books| books.payments.clear());
-    assert!(unpaid.contains("live lines cost 2300, 0 is kept"), "{unpaid}");
+    assert!(
+        corrupted(paid(), |books| books.reservations.clear()).contains("CONFIRMED and not sold")
+    );
+    let unpaid = corrupted(paid(), |books| books.payments.clear());
+    assert!(unpaid.contains("live lines cost 2300, the shop has 0"), "{unpaid}");
     assert!(unpaid.contains("a ledger entry without its payment"), "{unpaid}");
     let failed = |books: &mut Snapshot| books.payments[0].state = PaymentState::Failed;
-    assert!(spoilt(paid(), failed).contains("CONFIRMED, its payment Some(Failed)"));
+    assert!(corrupted(paid(), failed).contains("CONFIRMED, its payment Some(Failed)"));
 }
 
 #[test]
 fn cancelled_orders_with_stock_or_money_are_reported() {
     let held = |books: &mut Snapshot| books.reservations[0].lines[0].state = LineState::Sold;
-    assert!(spoilt(declined(), held).contains("CANCELLED, line 1 is Sold"));
+    assert!(corrupted(declined(), held).contains("CANCELLED, line 1 is Sold"));
     let charged = |books: &mut Snapshot| {
         books.payments[0].captured = Amount::new(2_300).unwrap();
         books.payments[0].state = PaymentState::Captured;
     };
-    let charged = spoilt(declined(), charged);
-    assert!(charged.contains("CANCELLED, 2300 is kept"), "{charged}");
+    let charged = corrupted(declined(), charged);
+    assert!(charged.contains("CANCELLED, 2300 of the payment"), "{charged}");
     assert!(charged.contains("the ledger has 0 as Captured, the payment 2300"), "{charged}");
 }
 
 #[test]
 fn double_captures_and_unbalanced_ledgers_are_reported() {
-    let twice = spoilt(paid(), |books| books.ledger.push(books.ledger[0].clone()));
+    let twice = corrupted(paid(), |books| books.ledger.push(books.ledger[0].clone()));
     assert!(twice.contains("captured 2 times"), "{twice}");
-    let lopsided = spoilt(paid(), |books| books.ledger[0].postings[0].amount += 1);
+    let lopsided = corrupted(paid(), |books| books.ledger[0].postings[0].amount += 1);
     assert!(lopsided.contains("sums to 1"), "{lopsided}");
 }
 
 #[test]
 fn work_in_progress_is_reported() {
     let pending = |books: &mut Snapshot| books.orders[0].state = OrderState::Pending;
-    assert!(spoilt(paid(), pending).contains(": PENDING"));
+    assert!(corrupted(paid(), pending).contains(": PENDING"));
     let processing = |books: &mut Snapshot| books.payments[0].state = PaymentState::Processing;
-    assert!(spoilt(declined(), processing).contains("its payment is Processing"));
+    assert!(corrupted(declined(), processing).contains("its payment is Processing"));
 }
 
 /// The snapshot after a buyer cancelled while the provider processed the charge.
@@ -337,7 +343,7 @@ fn cancelled_while_charging() -> Snapshot {
 #[test]
 fn charges_of_cancelled_orders_stay_in_progress() {
     let books = cancelled_while_charging();
-    assert_eq!(under_way(&books), ["the provider hasn't said how the charge ended"]);
+    assert_eq!(in_progress(&books), ["the provider hasn't settled the charge"]);
     assert_eq!(findings(&books, NOW).len(), 1, "{:?}", broken(&books));
 }
 
@@ -390,31 +396,31 @@ fn late_events_extend_the_deadline() {
 
 #[test]
 fn items_without_an_order_are_reported() {
-    let alone = spoilt(paid(), |books| books.orders.clear());
+    let alone = corrupted(paid(), |books| books.orders.clear());
     assert!(alone.contains("a reservation (Reserved) without its order"), "{alone}");
     assert!(alone.contains("a payment (Captured) without its order"), "{alone}");
 }
 
 #[test]
 fn timeline_gaps_and_repetitions_are_reported() {
-    let gap = spoilt(paid(), |books| drop(books.orders[0].timeline.remove(1)));
-    assert!(gap.contains("which isn't told"), "{gap}");
-    assert!(spoilt(declined(), |books| drop(books.orders[0].timeline.pop())).contains("tells"));
-    let twice = spoilt(paid(), |books| {
+    let gap = corrupted(paid(), |books| drop(books.orders[0].timeline.remove(1)));
+    assert!(gap.contains("which isn't in the timeline"), "{gap}");
+    assert!(corrupted(declined(), |books| drop(books.orders[0].timeline.pop())).contains("tells"));
+    let twice = corrupted(paid(), |books| {
         let entry = books.orders[0].timeline[0].clone();
         books.orders[0].timeline.push(entry);
     });
-    assert!(twice.contains("an event is told twice"), "{twice}");
+    assert!(twice.contains("an event is in the timeline twice"), "{twice}");
 }
 
 #[test]
 fn shares_that_miss_the_total_are_reported() {
     let share = |books: &mut Snapshot| books.orders[0].lines[0].share = Amount::new(1).unwrap();
-    assert!(spoilt(paid(), share).contains("the shares sum to 1, the total is 2300"));
+    assert!(corrupted(paid(), share).contains("the shares sum to 1, the total is 2300"));
 }
 
 /// The discrepancies in progress.
-fn under_way(books: &Snapshot) -> Vec<String> {
+fn in_progress(books: &Snapshot) -> Vec<String> {
     let waiting =
         findings(books, NOW).into_iter().filter(|finding| finding.standing == Severity::InProgress);
     waiting.map(|finding| finding.what).collect()
@@ -422,10 +428,10 @@ fn under_way(books: &Snapshot) -> Vec<String> {
 
 #[test]
 fn orders_in_progress_violate_nothing() {
-    assert_eq!(under_way(&at(Stage::Placed).0), ["PENDING"]);
+    assert_eq!(in_progress(&at(Stage::Placed).0), ["PENDING"]);
     let mut books = at(Stage::Opened).0;
     assert!(
-        under_way(&books).contains(&"its payment is Pending".to_owned()),
+        in_progress(&books).contains(&"its payment is Pending".to_owned()),
         "{:?}",
         broken(&books)
     );
@@ -439,7 +445,7 @@ fn orders_in_progress_violate_nothing() {
     ] {
         let books = at(stage).0;
         assert_eq!(
-            under_way(&books).len(),
+            in_progress(&books).len(),
             findings(&books, NOW).len(),
             "{stage:?}: {:?}",
             broken(&books)
@@ -458,17 +464,17 @@ fn orders_in_progress_violate_nothing() {
 
 #[test]
 fn cancellations_are_in_progress_until_processed() {
-    let mut books = given_up();
+    let mut books = cancelled_unprocessed();
     books.payments.clear();
-    assert_eq!(under_way(&books), ["CANCELLED, and payments hasn't heard of it"]);
+    assert_eq!(in_progress(&books), ["CANCELLED, but payments hasn't processed it"]);
     let books = unprocessed_cancellation();
-    assert_eq!(under_way(&books)[0], "CANCELLED, and inventory hasn't heard of it");
+    assert_eq!(in_progress(&books)[0], "CANCELLED, but inventory hasn't processed it");
     assert_eq!(findings(&books, NOW).len(), 2, "{:?}", broken(&books));
 }
 
 /// The snapshot after a cancellation that no consumer has processed.
 fn unprocessed_cancellation() -> Snapshot {
-    Snapshot { reservations: Vec::new(), payments: Vec::new(), ..given_up() }
+    Snapshot { reservations: Vec::new(), payments: Vec::new(), ..cancelled_unprocessed() }
 }
 
 #[test]
@@ -476,7 +482,7 @@ fn pending_refunds_are_in_progress() {
     let mut books = paid();
     books.orders[0].state = OrderState::Cancelled;
     let wrong = |books: &Snapshot| {
-        let text = "CANCELLED, 2300 is kept of the payment";
+        let text = "CANCELLED, 2300 of the payment isn't refunded";
         findings(books, NOW).into_iter().find(|finding| finding.what == text).unwrap().standing
     };
     assert_eq!(wrong(&books), Severity::Inconsistent);
@@ -484,7 +490,7 @@ fn pending_refunds_are_in_progress() {
         .refunds
         .push(Refund::remaining(books.orders[0].order_id, Amount::new(2_300).unwrap()));
     assert_eq!(wrong(&books), Severity::InProgress);
-    assert!(under_way(&books).contains(&"1 refunds are under way".to_owned()));
+    assert!(in_progress(&books).contains(&"1 refunds are pending".to_owned()));
 }
 
 #[test]
@@ -500,12 +506,12 @@ fn invalid_and_unknown_items_are_reported() {
     );
     assert_eq!((read.orders.len(), read.unreadable.len()), (1, 0));
     read.insert(write_item(&Key::new(&pk, "PAYMENT"), order, &[]).unwrap());
-    read.insert(write_item(&Key::new(&pk, "RIDDLE#1"), order, &[]).unwrap());
+    read.insert(write_item(&Key::new(&pk, "UNKNOWN#1"), order, &[]).unwrap());
     read.insert(Item::new());
     let found = broken(&read).join("\n");
     assert!(found.contains(&format!("{pk} PAYMENT: ")), "{found}");
     assert!(
-        found.contains(&format!("{pk} RIDDLE#1: ")) && found.contains("no invariant knows"),
+        found.contains(&format!("{pk} UNKNOWN#1: ")) && found.contains("unknown item type"),
         "{found}"
     );
     assert_eq!(read.unreadable.len(), 3, "{found}");

@@ -1,7 +1,9 @@
 use super::*;
 use crate::{
     dead_letters::tests::delivered,
-    reconcile::tests::{Stage, at, confirmed_but_not_sold, declined, given_back, given_up, paid},
+    reconcile::tests::{
+        Stage, at, cancelled_unprocessed, confirmed_but_not_sold, declined, given_back, paid,
+    },
 };
 
 /// What the only order of the snapshot is waiting for.
@@ -28,7 +30,7 @@ fn pending_orders_wait_for_their_next_event() {
 
 #[test]
 fn settled_orders_wait_for_nothing() {
-    for books in [paid(), declined(), given_up()] {
+    for books in [paid(), declined(), cancelled_unprocessed()] {
         assert_eq!(waiting(&books), Vec::<String>::new());
     }
 }
@@ -48,7 +50,7 @@ fn decided_orders_wait_for_their_consumers() {
             "OrderCancelled to be processed by payments-on-orders"
         ]
     );
-    let mut unprocessed = given_up();
+    let mut unprocessed = cancelled_unprocessed();
     unprocessed.reservations.clear();
     unprocessed.payments.clear();
     assert_eq!(
