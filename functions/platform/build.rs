@@ -1,5 +1,5 @@
-//! Puts the documentation page together: Swagger UI as the registry has it, its style and what starts it, in one file,
-//! packed so that the function stays small.
+//! Assembles the documentation page: Swagger UI from the registry, its style and its start script
+//! in one file, compressed to keep the function small.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
@@ -17,13 +17,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=docs");
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED))?;
     let style = file(&mut archive, "/dist/swagger-ui.css")?;
-    // What follows points to a file that isn't here.
+    // The source map that the rest refers to isn't part of the page.
     let style = style.split("/*# sourceMappingURL").next().unwrap_or_default();
     let script = file(&mut archive, "/dist/swagger-ui-bundle.js")?
         + "\n"
         + &fs::read_to_string("docs/start.js")?;
     if script.contains("</script") || style.contains("</style") {
-        return Err("Swagger UI can't stand inside a page as it is".into());
+        return Err("Swagger UI can't be embedded in a page: it has a closing tag in it".into());
     }
     let page = fs::read_to_string("docs/page.html")?
         .replace("{{style}}", style)
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A file of the archive, by the end of its path, as text.
+/// The text of the archive's file whose path ends with `ending`.
 fn file(archive: &mut ZipArchive<Cursor<&[u8]>>, ending: &str) -> Result<String, Box<dyn Error>> {
     for at in 0..archive.len() {
         let mut file = archive.by_index_raw(at)?;
@@ -49,5 +49,5 @@ fn file(archive: &mut ZipArchive<Cursor<&[u8]>>, ending: &str) -> Result<String,
             return Ok(String::from_utf8(plain)?);
         }
     }
-    Err(format!("Swagger UI has no {ending}").into())
+    Err(format!("the Swagger UI archive has no file {ending}").into())
 }

@@ -1,6 +1,6 @@
-//! The ports on AWS and in memory; one contract suite runs on both.
+//! Implementations of the ports: AWS, HTTP and in memory. One contract suite tests both stores.
 
 pub mod aws;
 pub mod dynamodb;
-pub mod listener;
 pub mod memory;
+pub mod webhook_sender;

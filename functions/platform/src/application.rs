@@ -1,4 +1,4 @@
-//! One use case a file, named as what it serves.
+//! Use cases, one per file.
 
 pub mod get_health;
 pub mod settle_charge;

@@ -1,6 +1,6 @@
-//! Types and rules, without any outside world.
+//! Types and rules, without I/O.
 
 pub mod health;
+pub mod idempotency;
 pub mod intent;
 pub mod method;
-pub mod saved;

@@ -1,4 +1,4 @@
-//! One file a function: request in, use case, response out, and its `main`.
+//! One file per function with its `main` and handler.
 
 pub mod answer_preflight;
 pub mod get_docs;
@@ -7,7 +7,7 @@ pub mod get_openapi;
 pub mod simulate_provider;
 pub mod simulate_webhooks;
 
-/// This service's part of the API document.
+/// The service's part of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
 #[openapi(paths(get_docs::handle, get_health::handle, get_openapi::handle))]
 pub struct ApiDocument;

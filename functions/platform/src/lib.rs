@@ -1,8 +1,8 @@
-//! Platform owns what belongs to no other service: health, the API document and its page, the answers to browsers'
-//! preflight requests, and the payment provider's simulator.
+//! Platform owns what belongs to no other service: the health check, the OpenAPI document and its
+//! page, the responses to CORS preflight requests, and the payment provider's simulator.
 //!
-//! The simulator is a stand-in for the provider: an API and a table of its own, in the provider's form, with the
-//! provider's habits. It refuses to run on the stage `prod`.
+//! The simulator replaces the payment provider in development. It has its own table, and an API
+//! that mimics the provider's, including its failures. It refuses to start on the stage `prod`.
 
 pub mod adapters;
 pub mod application;
@@ -10,5 +10,5 @@ pub mod domain;
 pub mod entrypoints;
 pub mod ports;
 
-/// What the simulator's table is named by.
+/// The name of the simulator's table, before the stage.
 pub const SIMULATOR: &str = "simulator";

@@ -1,52 +1,47 @@
-//! What lies outside: the dependencies whose health is asked for, the simulator's table, and who hears its webhooks.
+//! Ports: health checks, the simulator's table and the delivery of its webhooks, implemented by
+//! `adapters`.
+//!
+//! Stores fail with [`StoreError::Unavailable`] when they can't be reached, or when it isn't known
+//! whether a write happened, and with [`StoreError::Corrupt`] for an item that can't be read.
 
-use crate::domain::{health::Dependency, intent::Intent, saved::IdempotencyRecord};
+use crate::domain::{health::Dependency, idempotency::IdempotencyRecord, intent::PaymentIntent};
 use rialto_kernel::{StoreError, Write};
 
-/// A webhook wasn't taken.
+/// The receiver hasn't acknowledged a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the webhook wasn't taken: {0}")]
+#[error("webhook not delivered: {0}")]
 pub struct DeliveryFailed(pub String);
 
 pub trait Probe {
-    /// Asks a dependency something cheap, for a second at most.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it doesn't answer.
+    /// Sends a cheap request to a dependency, with a timeout of a second.
     fn probe(&self, dependency: Dependency) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-pub trait Intents {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
-    fn intent(&self, id: &str) -> impl Future<Output = Result<Option<Intent>, StoreError>> + Send;
+pub trait IntentStore {
+    fn intent(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<PaymentIntent>, StoreError>> + Send;
 
-    /// An intent, and the answer that is kept under this key.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// A payment intent, and the stored response for an idempotency key.
     fn load(
         &self,
         id: &str,
         key: Option<&str>,
-    ) -> impl Future<Output = Result<(Option<Intent>, Option<IdempotencyRecord>), StoreError>> + Send;
+    ) -> impl Future<Output = Result<(Option<PaymentIntent>, Option<IdempotencyRecord>), StoreError>>
+    + Send;
 
-    /// Writes each of them over its version before, or nothing; [`Write::Conflict`] if one isn't as it was.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Writes both or nothing, each over its previous version; [`Write::Conflict`] if another
+    /// version is stored.
     fn write(
         &self,
-        intent: Option<&Intent>,
-        saved: Option<&IdempotencyRecord>,
+        intent: Option<&PaymentIntent>,
+        record: Option<&IdempotencyRecord>,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 pub trait WebhookSender {
-    /// Posts an event, signed.
-    ///
-    /// # Errors
-    /// [`NotTaken`] unless it is acknowledged.
+    /// Posts an event with its signature. Fails unless it is acknowledged by a 2xx status.
     fn deliver(
         &self,
         body: &str,

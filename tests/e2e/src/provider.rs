@@ -15,8 +15,8 @@ use rialto_kernel::{
 use rialto_platform::{
     SIMULATOR,
     domain::{
-        intent::{Intent, State},
-        saved::{IdempotencyRecord as KeptAnswer, RETENTION, StoredResponse as Saved},
+        idempotency::{IdempotencyRecord, RETENTION, StoredResponse},
+        intent::{PaymentIntent, PaymentIntentState},
     },
 };
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ impl Simulator {
     }
 
     /// Every intent that was ever made for an order.
-    pub async fn intents(&self, order: &str) -> Vec<Intent> {
+    pub async fn intents(&self, order: &str) -> Vec<PaymentIntent> {
         let scan = self.table.client.scan().table_name(&self.table.name).consistent_read(true);
         let scan = scan.filter_expression("metadata.order_id = :order");
         let scan = scan.expression_attribute_values(":order", AttributeValue::S(order.to_owned()));
@@ -53,7 +53,7 @@ impl Simulator {
     /// What was taken for an order, charge by charge, and what of it went back.
     pub async fn charges(&self, order: &str) -> Vec<(u64, u64)> {
         let intents = self.intents(order).await;
-        let paid = intents.iter().filter(|intent| intent.state == State::Succeeded);
+        let paid = intents.iter().filter(|intent| intent.state == PaymentIntentState::Succeeded);
         paid.map(|intent| (intent.amount, intent.refunded())).collect()
     }
 
@@ -61,12 +61,12 @@ impl Simulator {
     ///
     /// # Panics
     /// Unless there is just one.
-    pub async fn settle(&self, order: &str) -> Intent {
+    pub async fn settle(&self, order: &str) -> PaymentIntent {
         loop {
             let intents = self.intents(order).await;
             let [intent] = &intents[..] else { panic!("{order} has {} intents", intents.len()) };
-            let settled = Intent { state: State::Processing, ..intent.clone() }
-                .settled()
+            let settled = PaymentIntent { state: PaymentIntentState::Processing, ..intent.clone() }
+                .settle()
                 .expect("it settles");
             let key = Key::new(format!("INTENT#{}", settled.id), "INTENT");
             let item = write_item(&key, &settled, &[]).expect("an item");
@@ -80,10 +80,10 @@ impl Simulator {
     /// Keeps a 500 as the answer to this request under this key, as if it had come just now.
     pub async fn fail(&self, key: &str, path: &str, form: &str) {
         let body = json!({"error": {"type": "api_error", "message": "kept"}}).to_string();
-        self.keep(&KeptAnswer {
+        self.keep(&IdempotencyRecord {
             key: hash(key),
             request_hash: digest::hex(&digest::sha256(&[path.as_bytes(), form.as_bytes()])),
-            answer: Saved { status: 500, body },
+            response: StoredResponse { status: 500, body },
             saved_at: SystemClock.now(),
             version: 1,
         })
@@ -96,13 +96,14 @@ impl Simulator {
     /// If it was never used.
     pub async fn age(&self, key: &str) {
         let kept = self.table.get(&answer_key(&hash(key))).await.expect("the table answers");
-        let kept: KeptAnswer = read_item(kept.expect("the key was used")).expect("an answer");
+        let kept: IdempotencyRecord =
+            read_item(kept.expect("the key was used")).expect("an answer");
         let day = i64::try_from(RETENTION.as_millis()).unwrap();
         let saved_at = Timestamp::from_millis(kept.saved_at.millis() - day);
-        self.keep(&KeptAnswer { saved_at, ..kept }).await;
+        self.keep(&IdempotencyRecord { saved_at, ..kept }).await;
     }
 
-    async fn keep(&self, kept: &KeptAnswer) {
+    async fn keep(&self, kept: &IdempotencyRecord) {
         let item = write_item(&answer_key(&kept.key), kept, &[]).expect("an item");
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
         put.send().await.expect("the table answers");
@@ -141,7 +142,7 @@ impl Signer {
     }
 
     /// Tells that a charge succeeded.
-    pub async fn succeeded(&self, shop: &Shop, intent: &Intent) -> Answer {
+    pub async fn succeeded(&self, shop: &Shop, intent: &PaymentIntent) -> Answer {
         self.tell(shop, &event("payment_intent.succeeded", intent).to_string()).send().await
     }
 }
@@ -152,7 +153,7 @@ pub fn webhook(shop: &Shop, body: &str) -> Call {
 }
 
 /// An event about an intent.
-pub fn event(kind: &str, intent: &Intent) -> Value {
+pub fn event(kind: &str, intent: &PaymentIntent) -> Value {
     let object = json!({"id": intent.id, "object": "payment_intent", "metadata": intent.metadata});
     json!({"id": "evt_e2e", "object": "event", "type": kind, "data": {"object": object}})
 }

@@ -1,4 +1,4 @@
-//! Dependencies as they are on AWS.
+//! Health checks of AWS resources.
 
 use crate::{domain::health::Dependency, ports::Probe};
 use aws_sdk_eventbridge::error::DisplayErrorContext;
@@ -7,10 +7,10 @@ use rialto_dynamo::{Key, Table};
 use rialto_kernel::{StoreError, settings::ALLOWED_ORIGINS};
 use std::time::Duration;
 
-/// How long one dependency has to answer.
-const LIMIT: Duration = Duration::from_secs(1);
+/// The time limit of one check.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Asks the tables, the bus and the parameter store of a stage.
+/// Checks the tables, the event bus and the parameter store of a stage.
 #[derive(Debug, Clone)]
 pub struct AwsProbe {
     aws: SdkConfig,
@@ -30,21 +30,21 @@ impl AwsProbe {
         }
     }
 
-    async fn ask(&self, dependency: Dependency) -> Result<(), StoreError> {
+    async fn check(&self, dependency: Dependency) -> Result<(), StoreError> {
         match dependency {
-            // An item that never exists: all that the function's role may read.
+            // Reads an item that never exists, which is all that the function's role may read.
             Dependency::Table(service) => {
                 let table = Table::open(&self.aws, &self.stage, service);
                 table.get(&Key::new("HEALTH", "HEALTH")).await.map(|_| ())
             }
             Dependency::EventBus => {
-                let answer =
+                let response =
                     self.events.describe_event_bus().name(self.stage.event_bus()).send().await;
-                answer.map(|_| ()).map_err(|error| silent(DisplayErrorContext(error)))
+                response.map(|_| ()).map_err(|error| unavailable(DisplayErrorContext(error)))
             }
             Dependency::ParameterStore => {
                 let name = self.stage.parameter(ALLOWED_ORIGINS.name);
-                self.parameters.get(&[name], false).await.map(|_| ()).map_err(silent)
+                self.parameters.get(&[name], false).await.map(|_| ()).map_err(unavailable)
             }
         }
     }
@@ -52,11 +52,11 @@ impl AwsProbe {
 
 impl Probe for AwsProbe {
     async fn probe(&self, dependency: Dependency) -> Result<(), StoreError> {
-        let answer = tokio::time::timeout(LIMIT, self.ask(dependency)).await;
-        answer.unwrap_or_else(|_| Err(silent("no answer within a second")))
+        let result = tokio::time::timeout(TIMEOUT, self.check(dependency)).await;
+        result.unwrap_or_else(|_| Err(unavailable("no response within a second")))
     }
 }
 
-fn silent(error: impl std::fmt::Display) -> StoreError {
+fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }

@@ -1,14 +1,15 @@
-//! Items of the simulator's table: `INTENT#<id>` holds `INTENT`; `KEY#<hash of the key>` holds `ANSWER`.
+//! The simulator's table: `INTENT#<id>` has an item `INTENT`, and `KEY#<hash of the key>` an item
+//! `ANSWER`.
 
 use crate::{
-    domain::{intent::Intent, saved::IdempotencyRecord},
-    ports::Intents,
+    domain::{idempotency::IdempotencyRecord, intent::PaymentIntent},
+    ports::IntentStore,
 };
 use rialto_dynamo::{Key, Precondition, Table, read_item, write_item};
 use rialto_kernel::{StoreError, Write};
 use rialto_lambda::FunctionContext;
 
-/// The simulator's port on its table.
+/// The simulator's store on its table.
 #[derive(Debug, Clone)]
 pub struct DynamoIntents {
     table: Table,
@@ -18,7 +19,7 @@ fn intent_key(id: &str) -> Key {
     Key::new(format!("INTENT#{id}"), "INTENT")
 }
 
-fn answer_key(key: &str) -> Key {
+fn record_key(key: &str) -> Key {
     Key::new(format!("KEY#{key}"), "ANSWER")
 }
 
@@ -34,13 +35,13 @@ impl DynamoIntents {
     }
 }
 
-/// What is there before the write of this version.
-const fn before(version: u64) -> Precondition {
+/// The precondition for writing this version.
+const fn precondition(version: u64) -> Precondition {
     if version == 1 { Precondition::Absent } else { Precondition::Version(version - 1) }
 }
 
-impl Intents for DynamoIntents {
-    async fn intent(&self, id: &str) -> Result<Option<Intent>, StoreError> {
+impl IntentStore for DynamoIntents {
+    async fn intent(&self, id: &str) -> Result<Option<PaymentIntent>, StoreError> {
         self.table.get(&intent_key(id)).await?.map(read_item).transpose()
     }
 
@@ -48,25 +49,31 @@ impl Intents for DynamoIntents {
         &self,
         id: &str,
         key: Option<&str>,
-    ) -> Result<(Option<Intent>, Option<IdempotencyRecord>), StoreError> {
+    ) -> Result<(Option<PaymentIntent>, Option<IdempotencyRecord>), StoreError> {
         let Some(key) = key else { return Ok((self.intent(id).await?, None)) };
-        let (intent, answer) = (intent_key(id), answer_key(key));
-        let mut items = self.table.batch_get(&[intent.clone(), answer.clone()]).await?;
-        let known = items.remove(&intent).map(read_item).transpose()?;
-        Ok((known, items.remove(&answer).map(read_item).transpose()?))
+        let (intent, record) = (intent_key(id), record_key(key));
+        let mut items = self.table.batch_get(&[intent.clone(), record.clone()]).await?;
+        let stored = items.remove(&intent).map(read_item).transpose()?;
+        Ok((stored, items.remove(&record).map(read_item).transpose()?))
     }
 
     async fn write(
         &self,
-        intent: Option<&Intent>,
-        saved: Option<&IdempotencyRecord>,
+        intent: Option<&PaymentIntent>,
+        record: Option<&IdempotencyRecord>,
     ) -> Result<Write, StoreError> {
         let mut items = Vec::new();
         if let Some(intent) = intent {
-            items.push((write_item(&intent_key(&intent.id), intent, &[])?, before(intent.version)));
+            items.push((
+                write_item(&intent_key(&intent.id), intent, &[])?,
+                precondition(intent.version),
+            ));
         }
-        if let Some(saved) = saved {
-            items.push((write_item(&answer_key(&saved.key), saved, &[])?, before(saved.version)));
+        if let Some(record) = record {
+            items.push((
+                write_item(&record_key(&record.key), record, &[])?,
+                precondition(record.version),
+            ));
         }
         if items.len() > 1 {
             let writes: Result<_, _> = items

@@ -1,8 +1,8 @@
-//! The ports in memory, for speed and simulation.
+//! The ports in memory, for unit tests.
 
 use crate::{
-    domain::{health::Dependency, intent::Intent, saved::IdempotencyRecord},
-    ports::{DeliveryFailed, Intents, Probe, WebhookSender},
+    domain::{health::Dependency, idempotency::IdempotencyRecord, intent::PaymentIntent},
+    ports::{DeliveryFailed, IntentStore, Probe, WebhookSender},
 };
 use rialto_kernel::{StoreError, Write};
 use std::{
@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Dependencies that answer, but for those that are down.
+/// Dependencies that are up, except those in `down`.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryProbe {
     pub down: Vec<Dependency>,
@@ -25,7 +25,7 @@ impl Probe for MemoryProbe {
     }
 }
 
-/// The simulator's port in memory. Clones share what they hold.
+/// The simulator's store in memory. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryIntents {
     state: Arc<Mutex<State>>,
@@ -33,8 +33,8 @@ pub struct MemoryIntents {
 
 #[derive(Debug, Default)]
 struct State {
-    intents: BTreeMap<String, Intent>,
-    saved: BTreeMap<String, IdempotencyRecord>,
+    intents: BTreeMap<String, PaymentIntent>,
+    records: BTreeMap<String, IdempotencyRecord>,
 }
 
 impl MemoryIntents {
@@ -43,8 +43,8 @@ impl MemoryIntents {
     }
 }
 
-impl Intents for MemoryIntents {
-    async fn intent(&self, id: &str) -> Result<Option<Intent>, StoreError> {
+impl IntentStore for MemoryIntents {
+    async fn intent(&self, id: &str) -> Result<Option<PaymentIntent>, StoreError> {
         Ok(self.state().intents.get(id).cloned())
     }
 
@@ -52,76 +52,76 @@ impl Intents for MemoryIntents {
         &self,
         id: &str,
         key: Option<&str>,
-    ) -> Result<(Option<Intent>, Option<IdempotencyRecord>), StoreError> {
+    ) -> Result<(Option<PaymentIntent>, Option<IdempotencyRecord>), StoreError> {
         let state = self.state();
-        let saved = key.and_then(|key| state.saved.get(key));
-        Ok((state.intents.get(id).cloned(), saved.cloned()))
+        let record = key.and_then(|key| state.records.get(key));
+        Ok((state.intents.get(id).cloned(), record.cloned()))
     }
 
     async fn write(
         &self,
-        intent: Option<&Intent>,
-        saved: Option<&IdempotencyRecord>,
+        intent: Option<&PaymentIntent>,
+        record: Option<&IdempotencyRecord>,
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
-        let follows = |is: Option<u64>, version: u64| is.unwrap_or(0) + 1 == version;
+        let follows = |stored: Option<u64>, version: u64| stored.unwrap_or(0) + 1 == version;
         let intent_follows = intent.is_none_or(|intent| {
-            follows(state.intents.get(&intent.id).map(|known| known.version), intent.version)
+            follows(state.intents.get(&intent.id).map(|stored| stored.version), intent.version)
         });
-        let saved_follows = saved.is_none_or(|saved| {
-            follows(state.saved.get(&saved.key).map(|known| known.version), saved.version)
+        let record_follows = record.is_none_or(|record| {
+            follows(state.records.get(&record.key).map(|stored| stored.version), record.version)
         });
-        if !intent_follows || !saved_follows {
+        if !intent_follows || !record_follows {
             return Ok(Write::Conflict(()));
         }
         if let Some(intent) = intent {
             state.intents.insert(intent.id.clone(), intent.clone());
         }
-        if let Some(saved) = saved {
-            state.saved.insert(saved.key.clone(), saved.clone());
+        if let Some(record) = record {
+            state.records.insert(record.key.clone(), record.clone());
         }
         Ok(Write::Done)
     }
 }
 
-/// Somebody who remembers what was told. Clones share what they hold.
+/// A receiver of webhooks that records them. Clones share their state.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryListener {
+pub struct MemoryWebhookSender {
     state: Arc<Mutex<RecordingSink>>,
 }
 
 #[derive(Debug, Default)]
 struct RecordingSink {
-    /// Body and signature of each.
-    heard: Vec<(String, String)>,
-    refusals: usize,
+    /// The body and the signature of each.
+    deliveries: Vec<(String, String)>,
+    failures: usize,
 }
 
-impl MemoryListener {
+impl MemoryWebhookSender {
     fn state(&self) -> MutexGuard<'_, RecordingSink> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes none of the next ones.
-    pub fn refuse(&self, refusals: usize) {
-        self.state().refusals = refusals;
+    /// Makes the next deliveries fail.
+    pub fn fail_next(&self, failures: usize) {
+        self.state().failures = failures;
     }
 
-    /// What was taken: bodies and signatures.
+    /// The bodies and signatures of all deliveries.
     #[must_use]
-    pub fn heard(&self) -> Vec<(String, String)> {
-        self.state().heard.clone()
+    pub fn deliveries(&self) -> Vec<(String, String)> {
+        self.state().deliveries.clone()
     }
 }
 
-impl WebhookSender for MemoryListener {
+impl WebhookSender for MemoryWebhookSender {
     async fn deliver(&self, body: &str, signature: &str) -> Result<(), DeliveryFailed> {
         let mut state = self.state();
-        if state.refusals > 0 {
-            state.refusals -= 1;
-            return Err(DeliveryFailed("not now".to_owned()));
+        if state.failures > 0 {
+            state.failures -= 1;
+            return Err(DeliveryFailed("rejected".to_owned()));
         }
-        state.heard.push((body.to_owned(), signature.to_owned()));
+        state.deliveries.push((body.to_owned(), signature.to_owned()));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::{
 use futures_util::future::join_all;
 use rialto_kernel::Clock;
 
-/// Asks every dependency at the same time.
+/// Checks all dependencies concurrently.
 pub async fn get_health(probe: &impl Probe, clock: &dyn Clock) -> Health {
     Health {
         checks: join_all(DEPENDENCIES.map(|dependency| check(probe, dependency, clock))).await,
@@ -14,9 +14,9 @@ pub async fn get_health(probe: &impl Probe, clock: &dyn Clock) -> Health {
 
 async fn check(probe: &impl Probe, dependency: Dependency, clock: &dyn Clock) -> Check {
     let started = clock.now();
-    let answer = probe.probe(dependency).await;
+    let result = probe.probe(dependency).await;
     let latency = clock.now().since(started);
-    Check { dependency, latency, trouble: answer.err().map(|error| error.to_string()) }
+    Check { dependency, latency, failure: result.err().map(|error| error.to_string()) }
 }
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
     use rialto_kernel::SystemClock;
 
     #[tokio::test]
-    async fn everything_is_asked_and_what_is_down_is_named() {
+    async fn every_dependency_is_checked_and_failures_are_named() {
         let up = get_health(&MemoryProbe { down: vec![] }, &SystemClock).await;
         assert!(up.is_ok());
         assert_eq!(up.checks.len(), DEPENDENCIES.len());
@@ -34,12 +34,12 @@ mod tests {
         let down = vec![Dependency::Table("orders"), Dependency::EventBus];
         let health = get_health(&MemoryProbe { down: down.clone() }, &SystemClock).await;
         assert!(!health.is_ok());
-        let troubled: Vec<_> = health
+        let failed: Vec<_> = health
             .checks
             .iter()
-            .filter(|check| check.trouble.is_some())
+            .filter(|check| check.failure.is_some())
             .map(|check| check.dependency)
             .collect();
-        assert_eq!(troubled, down);
+        assert_eq!(failed, down);
     }
 }

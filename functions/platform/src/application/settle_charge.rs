@@ -1,25 +1,28 @@
 use crate::{
-    domain::intent::{Intent, State},
-    ports::Intents,
+    domain::intent::{PaymentIntent, PaymentIntentState},
+    ports::IntentStore,
 };
-use rialto_kernel::{StoreError, Write};
+use rialto_kernel::{
+    StoreError,
+    store::{self, Attempt},
+};
 
-/// How often a charge that others change too is tried.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// Has a charge that is processing succeed. The intent if it has, now or before; none if it ended in another way.
+/// Lets a processing charge succeed. Returns the payment intent if its charge has succeeded, now or
+/// before, and `None` if it ended in another way.
 ///
 /// # Errors
-/// [`StoreError`]: it has to be tried again.
-pub async fn settle_charge(store: &impl Intents, id: &str) -> Result<Option<Intent>, StoreError> {
-    for _ in 0..MAX_ATTEMPTS {
-        let Some(intent) = store.intent(id).await? else { return Ok(None) };
-        let Some(settled) = intent.settled() else {
-            return Ok(Some(intent).filter(|intent| intent.state == State::Succeeded));
+/// [`StoreError`]: retryable.
+pub async fn settle_charge(
+    store: &impl IntentStore,
+    id: &str,
+) -> Result<Option<PaymentIntent>, StoreError> {
+    store::update(|| async {
+        let Some(intent) = store.intent(id).await? else { return Ok(Attempt::Done(None)) };
+        let Some(settled) = intent.settle() else {
+            let succeeded = intent.state == PaymentIntentState::Succeeded;
+            return Ok(Attempt::Done(succeeded.then_some(intent)));
         };
-        if store.write(Some(&settled), None).await? == Write::Done {
-            return Ok(Some(settled));
-        }
-    }
-    Err(StoreError::Unavailable("the intent is locked".to_owned()))
+        Ok(store.write(Some(&settled), None).await?.into_attempt(Some(settled)))
+    })
+    .await
 }

@@ -1,92 +1,91 @@
 use crate::{
     domain::{
-        intent::{Object, ProviderError, Request},
-        saved::{IdempotencyRecord, StoredResponse},
+        idempotency::{IdempotencyRecord, StoredResponse},
+        intent::{IntentCommand, IntentTransition, ProviderError, ProviderObject},
     },
-    ports::Intents,
+    ports::IntentStore,
 };
-use rialto_kernel::{StoreError, Timestamp, Write, digest};
+use rialto_kernel::{
+    StoreError, Timestamp, digest,
+    store::{self, Attempt},
+};
 
-/// What is to be done, and the key that it is to be done once under.
+/// A command with its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotentRequest<'a> {
-    pub request: Request,
+    pub command: IntentCommand,
     pub idempotency_key: Option<&'a str>,
-    /// H(path and body).
+    /// SHA-256 of path and body, in hex.
     pub request_hash: String,
 }
 
-/// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimulatorResponse {
-    pub answer: StoredResponse,
+    pub response: StoredResponse,
     pub replayed: bool,
-    /// Whether the answer takes its time.
+    /// Whether the response is delayed.
     pub slow: bool,
 }
 
-/// Why nothing is answered, or not what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
-    #[error("the key belongs to another request")]
+    #[error("Idempotency-Key already used for another request")]
     KeyReused,
-    #[error("the connection is reset")]
+    #[error("connection reset")]
     Reset,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How often a request that collides with others is tried.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// Does what is asked, once for each key: the first answer is kept and given again, until it is forgotten. `write`
-/// writes an answer as the client will see it.
+/// Executes a command, once for each idempotency key: the first response is stored and replayed
+/// until it expires. `render` renders a result as the response that the client sees.
 ///
 /// # Errors
-/// [`SimulateError`]; only after [`SimulateError::Store`] isn't it known whether something happened.
+/// [`SimulateError`]. Whether the command had an effect is unknown only after
+/// [`StoreError::Unavailable`].
 pub async fn simulate_provider(
-    store: &impl Intents,
-    keyed: &IdempotentRequest<'_>,
-    write: impl Fn(&Result<Object, ProviderError>) -> StoredResponse,
+    store: &impl IntentStore,
+    request: &IdempotentRequest<'_>,
+    render: impl Fn(&Result<ProviderObject, ProviderError>) -> StoredResponse,
     now: Timestamp,
 ) -> Result<SimulatorResponse, SimulateError> {
-    let key = keyed.idempotency_key.map(|key| digest::hex(&digest::sha256(&[key.as_bytes()])));
-    for _ in 0..MAX_ATTEMPTS {
-        let (intent, saved) = store.load(keyed.request.intent(), key.as_deref()).await?;
-        if let Some(saved) = saved.as_ref().filter(|saved| !saved.is_forgotten(now)) {
-            if saved.request_hash != keyed.request_hash {
+    let key = request.idempotency_key.map(|key| digest::hex(&digest::sha256(&[key.as_bytes()])));
+    let outcome = store::update(|| async {
+        let (intent, record) = store.load(request.command.intent(), key.as_deref()).await?;
+        if let Some(record) = record.as_ref().filter(|record| !record.is_expired(now)) {
+            if record.request_hash != request.request_hash {
                 return Err(SimulateError::KeyReused);
             }
-            return Ok(SimulatorResponse {
-                answer: saved.answer.clone(),
-                replayed: true,
-                slow: false,
-            });
+            let response = record.response.clone();
+            return Ok(Attempt::Done(SimulatorResponse { response, replayed: true, slow: false }));
         }
-        let step = keyed.request.decide(intent.as_ref(), now);
-        let answer = write(&step.result);
-        let kept = key
-            .clone()
-            .filter(|_| step.result.as_ref().err().is_none_or(ProviderError::is_persisted));
-        let saved = kept.map(|key| IdempotencyRecord {
+        let IntentTransition { intent, result, slow } =
+            request.command.decide(intent.as_ref(), now);
+        let response = render(&result);
+        let persisted = result.as_ref().err().is_none_or(ProviderError::is_persisted);
+        let new_record = key.clone().filter(|_| persisted).map(|key| IdempotencyRecord {
             key,
-            request_hash: keyed.request_hash.clone(),
-            answer: answer.clone(),
+            request_hash: request.request_hash.clone(),
+            response: response.clone(),
             saved_at: now,
-            version: saved.map_or(1, |saved| saved.version + 1),
+            version: record.map_or(1, |record| record.version + 1),
         });
-        if store.write(step.intent.as_ref(), saved.as_ref()).await? == Write::Done {
-            return match step.result {
-                Err(ProviderError::Reset) => Err(SimulateError::Reset),
-                _ => Ok(SimulatorResponse { answer, replayed: false, slow: step.slow }),
-            };
+        if !store.write(intent.as_ref(), new_record.as_ref()).await?.is_done() {
+            return Ok(Attempt::Conflict);
         }
-    }
-    Ok(SimulatorResponse {
-        answer: write(&Err(ProviderError::Locked)),
-        replayed: false,
-        slow: false,
+        match result {
+            Err(ProviderError::Reset) => Err(SimulateError::Reset),
+            _ => Ok(Attempt::Done(SimulatorResponse { response, replayed: false, slow })),
+        }
     })
+    .await;
+    match outcome {
+        Err(SimulateError::Store(StoreError::Contended)) => {
+            let response = render(&Err(ProviderError::Locked));
+            Ok(SimulatorResponse { response, replayed: false, slow: false })
+        }
+        outcome => outcome,
+    }
 }
 
 #[cfg(test)]
@@ -95,16 +94,16 @@ mod tests {
     use crate::{
         adapters::memory::MemoryIntents,
         domain::{
-            intent::{Metadata, NewIntent, State},
+            idempotency::RETENTION,
+            intent::{Metadata, NewPaymentIntent, PaymentIntentState},
             method::TestPaymentMethod,
-            saved::RETENTION,
         },
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    fn create(method: TestPaymentMethod) -> Request {
-        Request::Create(NewIntent {
+    fn create(method: TestPaymentMethod) -> IntentCommand {
+        IntentCommand::Create(NewPaymentIntent {
             id: "pi_1".to_owned(),
             amount: 1_000,
             currency: "eur".to_owned(),
@@ -114,90 +113,94 @@ mod tests {
         })
     }
 
-    fn confirm() -> Request {
-        Request::Confirm { id: "pi_1".to_owned(), method: None }
+    fn confirm() -> IntentCommand {
+        IntentCommand::Confirm { id: "pi_1".to_owned(), method: None }
     }
 
-    fn refund(amount: u64) -> Request {
-        Request::Refund { id: "pi_1".to_owned(), amount: Some(amount), metadata: Metadata::new() }
+    fn refund(amount: u64) -> IntentCommand {
+        IntentCommand::Refund {
+            id: "pi_1".to_owned(),
+            amount: Some(amount),
+            metadata: Metadata::new(),
+        }
     }
 
-    /// An answer that tells one step from another.
-    fn write(result: &Result<Object, ProviderError>) -> StoredResponse {
+    /// A response that identifies the result.
+    fn render(result: &Result<ProviderObject, ProviderError>) -> StoredResponse {
         match result {
-            Ok(Object::Intent(intent)) => {
+            Ok(ProviderObject::Intent(intent)) => {
                 StoredResponse { status: 200, body: format!("{:?}", intent.state) }
             }
-            Ok(Object::Refund(refund)) => StoredResponse { status: 200, body: refund.id.clone() },
-            Err(refusal) => StoredResponse { status: 400, body: refusal.to_string() },
+            Ok(ProviderObject::Refund(refund)) => {
+                StoredResponse { status: 200, body: refund.id.clone() }
+            }
+            Err(error) => StoredResponse { status: 400, body: error.to_string() },
         }
     }
 
     async fn send(
         store: &MemoryIntents,
-        request: Request,
+        command: IntentCommand,
         key: Option<&str>,
         now: Timestamp,
     ) -> Result<SimulatorResponse, SimulateError> {
-        let request_hash = format!("{request:?}");
-        let keyed = IdempotentRequest { request, idempotency_key: key, request_hash };
-        simulate_provider(store, &keyed, write, now).await
+        let request_hash = format!("{command:?}");
+        let request = IdempotentRequest { command, idempotency_key: key, request_hash };
+        simulate_provider(store, &request, render, now).await
     }
 
-    async fn with(method: TestPaymentMethod) -> MemoryIntents {
+    async fn store_with(method: TestPaymentMethod) -> MemoryIntents {
         let store = MemoryIntents::default();
         send(&store, create(method), None, NOW).await.unwrap();
         store
     }
 
     #[tokio::test]
-    async fn the_first_answer_of_a_key_is_given_again() {
-        let store = with(TestPaymentMethod::Visa).await;
+    async fn the_first_response_for_a_key_is_replayed() {
+        let store = store_with(TestPaymentMethod::Visa).await;
         let first = send(&store, confirm(), Some("k"), NOW).await.unwrap();
         let again = send(&store, confirm(), Some("k"), NOW).await.unwrap();
         assert_eq!((first.replayed, again.replayed), (false, true));
-        assert_eq!(again.answer, first.answer);
+        assert_eq!(again.response, first.response);
         assert_eq!(store.intent("pi_1").await.unwrap().unwrap().version, 2);
-        // Without a key the provider says what it thinks of a second confirmation.
-        assert_eq!(send(&store, confirm(), None, NOW).await.unwrap().answer.status, 400);
+        // Without a key, a second confirmation is an error.
+        assert_eq!(send(&store, confirm(), None, NOW).await.unwrap().response.status, 400);
     }
 
     #[tokio::test]
-    async fn a_saved_failure_is_given_again_though_the_charge_was_made() {
-        let store = with(TestPaymentMethod::Lost).await;
+    async fn a_stored_failure_is_replayed_although_the_charge_succeeded() {
+        let store = store_with(TestPaymentMethod::Lost).await;
         for replayed in [false, true] {
-            let answered = send(&store, confirm(), Some("k"), NOW).await.unwrap();
+            let simulated = send(&store, confirm(), Some("k"), NOW).await.unwrap();
             assert_eq!(
-                (answered.answer.body.as_str(), answered.replayed),
-                ("the answer is lost", replayed)
+                (simulated.response.body.as_str(), simulated.replayed),
+                ("response lost", replayed)
             );
         }
-        assert_eq!(store.intent("pi_1").await.unwrap().unwrap().state, State::Succeeded);
+        assert_eq!(
+            store.intent("pi_1").await.unwrap().unwrap().state,
+            PaymentIntentState::Succeeded
+        );
     }
 
     #[tokio::test]
-    async fn what_failed_before_anything_happened_is_not_kept() {
-        let store = with(TestPaymentMethod::Flaky).await;
+    async fn transient_failures_are_not_stored() {
+        let store = store_with(TestPaymentMethod::Flaky).await;
         let mut seen = Vec::new();
         for _ in 0..5 {
             seen.push(match send(&store, confirm(), Some("k"), NOW).await {
-                Ok(answered) => answered.answer.body,
+                Ok(simulated) => simulated.response.body,
                 Err(error) => error.to_string(),
             });
         }
-        let expected = [
-            "too many requests",
-            "the connection is reset",
-            "overloaded",
-            "Succeeded",
-            "Succeeded",
-        ];
+        let expected =
+            ["too many requests", "connection reset", "overloaded", "Succeeded", "Succeeded"];
         assert_eq!(seen, expected);
     }
 
     #[tokio::test]
     async fn a_key_belongs_to_one_request() {
-        let store = with(TestPaymentMethod::Visa).await;
+        let store = store_with(TestPaymentMethod::Visa).await;
         send(&store, confirm(), Some("k"), NOW).await.unwrap();
         let other = send(&store, refund(1), Some("k"), NOW).await;
         assert!(matches!(other, Err(SimulateError::KeyReused)));
@@ -205,14 +208,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forgotten_key_does_it_again() {
-        let store = with(TestPaymentMethod::Visa).await;
+    async fn an_expired_key_executes_the_command_again() {
+        let store = store_with(TestPaymentMethod::Visa).await;
         send(&store, confirm(), None, NOW).await.unwrap();
         let first = send(&store, refund(400), Some("k"), NOW).await.unwrap();
         let later = NOW.plus(RETENTION);
         let second = send(&store, refund(400), Some("k"), later).await.unwrap();
         assert!(!second.replayed);
-        assert_ne!(first.answer, second.answer);
+        assert_ne!(first.response, second.response);
         assert_eq!(store.intent("pi_1").await.unwrap().unwrap().refunded(), 800);
         assert!(send(&store, refund(400), Some("k"), later).await.unwrap().replayed);
     }

@@ -1,8 +1,8 @@
-//! What Rialto can't do without, and how it does.
+//! Required dependencies and their health.
 
 use std::{fmt, time::Duration};
 
-/// Something that Rialto depends on.
+/// A dependency without which Rialto doesn't work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dependency {
     /// A service's table.
@@ -11,7 +11,7 @@ pub enum Dependency {
     ParameterStore,
 }
 
-/// Every one of them.
+/// All dependencies.
 pub const DEPENDENCIES: [Dependency; 7] = [
     Dependency::Table("accounts"),
     Dependency::Table("catalog"),
@@ -32,16 +32,16 @@ impl fmt::Display for Dependency {
     }
 }
 
-/// How one dependency answered.
+/// The result of checking a dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     pub dependency: Dependency,
     pub latency: Duration,
-    /// Why it didn't, for the log.
-    pub trouble: Option<String>,
+    /// Why the check failed, for the log only.
+    pub failure: Option<String>,
 }
 
-/// How all of them answered.
+/// The results of all checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     pub checks: Vec<Check>,
@@ -50,6 +50,6 @@ pub struct Health {
 impl Health {
     #[must_use]
     pub fn is_ok(&self) -> bool {
-        self.checks.iter().all(|check| check.trouble.is_none())
+        self.checks.iter().all(|check| check.failure.is_none())
     }
 }

@@ -1,4 +1,4 @@
-//! A payment intent and its refunds: what the provider does with them, step by step.
+//! Payment intents and their refunds as the simulated provider processes them.
 
 use super::method::TestPaymentMethod;
 use rialto_kernel::{Timestamp, digest};
@@ -7,34 +7,35 @@ use std::collections::BTreeMap;
 
 pub type Metadata = BTreeMap<String, String>;
 
-/// A payment that was asked for, with everything that was given back of it.
+/// A payment intent with its refunds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
+pub struct PaymentIntent {
     /// `pi_…`
     pub id: String,
     /// In minor units.
     pub amount: u64,
-    /// Three lower-case letters.
+    /// ISO 4217 code in lower case.
     pub currency: String,
     pub metadata: Metadata,
     pub created: Timestamp,
-    pub state: State,
+    pub state: PaymentIntentState,
     pub method: Option<TestPaymentMethod>,
-    /// Why the last charge was declined, if it was.
-    pub decline: Option<Decline>,
-    /// The last charge, declined or not: `ch_…`
+    /// The reason if the last charge was declined.
+    pub decline: Option<DeclineReason>,
+    /// The id of the last charge, declined or not: `ch_…`
     pub charge: Option<String>,
     /// Oldest first.
-    pub refunds: Vec<Refund>,
-    /// How often a confirmation failed before anything happened.
-    pub trips: u32,
-    /// Rises with every change.
+    pub refunds: Vec<ProviderRefund>,
+    /// The number of confirmations that failed transiently.
+    #[serde(rename = "trips")]
+    pub transient_failures: u32,
+    /// Incremented by every write.
     pub version: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum PaymentIntentState {
     RequiresPaymentMethod,
     RequiresConfirmation,
     Processing,
@@ -44,14 +45,14 @@ pub enum State {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Decline {
+pub enum DeclineReason {
     GenericDecline,
     InsufficientFunds,
 }
 
-/// Money given back.
+/// A refund of a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refund {
+pub struct ProviderRefund {
     /// `re_…`
     pub id: String,
     pub intent: String,
@@ -62,22 +63,22 @@ pub struct Refund {
     pub created: Timestamp,
 }
 
-/// A payment as it is asked for.
+/// The parameters of a new payment intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewIntent {
+pub struct NewPaymentIntent {
     pub id: String,
     pub amount: u64,
     pub currency: String,
     pub metadata: Metadata,
     pub method: Option<TestPaymentMethod>,
-    /// Whether it is confirmed in the same breath.
+    /// Whether to confirm it at once.
     pub confirm: bool,
 }
 
-/// What is to be done with an intent.
+/// A command that creates or changes a payment intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    Create(NewIntent),
+pub enum IntentCommand {
+    Create(NewPaymentIntent),
     Confirm {
         id: String,
         method: Option<TestPaymentMethod>,
@@ -85,7 +86,7 @@ pub enum Request {
     Cancel {
         id: String,
     },
-    /// Without an amount, all that is left.
+    /// Without an amount, everything that is left to refund.
     Refund {
         id: String,
         amount: Option<u64>,
@@ -93,49 +94,49 @@ pub enum Request {
     },
 }
 
-/// What is answered.
+/// The object that a command returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Object {
-    Intent(Intent),
-    Refund(Refund),
+pub enum ProviderObject {
+    Intent(PaymentIntent),
+    Refund(ProviderRefund),
 }
 
-/// Why something isn't done.
+/// Errors of the provider, simulated ones included.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    #[error("there is no such intent")]
+    #[error("payment intent not found")]
     NotFound { id: String },
     #[error("the charge was declined")]
-    Declined { intent: Box<Intent>, decline: Decline },
-    #[error("the intent's state doesn't allow this")]
-    UnexpectedState { intent: Box<Intent>, action: &'static str },
-    #[error("the intent has no payment method")]
-    NoMethod { intent: Box<Intent> },
-    #[error("there is no charge to refund")]
+    Declined { intent: Box<PaymentIntent>, decline: DeclineReason },
+    #[error("not allowed in the payment intent's current state")]
+    UnexpectedState { intent: Box<PaymentIntent>, action: &'static str },
+    #[error("the payment intent has no payment method")]
+    NoPaymentMethod { intent: Box<PaymentIntent> },
+    #[error("the payment intent has no successful charge")]
     NotCharged { id: String },
-    #[error("everything was refunded already")]
+    #[error("the charge is fully refunded")]
     AlreadyRefunded { charge: String },
-    #[error("only {left} is left to refund")]
-    AboveRest { left: u64 },
-    /// Nothing happened.
+    #[error("the refund exceeds the {refundable} left to refund")]
+    ExceedsRefundable { refundable: u64 },
+    /// Nothing was changed.
     #[error("too many requests")]
     RateLimited,
-    /// Nothing happened, and nothing is answered.
-    #[error("the connection is reset")]
+    /// Nothing was changed, and there is no response.
+    #[error("connection reset")]
     Reset,
-    /// Nothing happened.
+    /// Nothing was changed.
     #[error("overloaded")]
     Overloaded,
     /// The charge was made.
-    #[error("the answer is lost")]
-    AnswerLost,
-    /// Another request is changing the same thing.
-    #[error("the intent is locked")]
+    #[error("response lost")]
+    ResponseLost,
+    /// Other requests are changing the same payment intent.
+    #[error("the payment intent is locked")]
     Locked,
 }
 
 impl ProviderError {
-    /// Whether the request got far enough for its answer to be kept under its key.
+    /// Whether the request was processed far enough for its response to be stored under its key.
     #[must_use]
     pub const fn is_persisted(&self) -> bool {
         !matches!(
@@ -149,28 +150,28 @@ impl ProviderError {
     }
 }
 
-/// What a request leads to.
+/// The effect of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntentTransition {
-    /// The intent as it will be; none if it stays as it is.
-    pub intent: Option<Intent>,
-    pub result: Result<Object, ProviderError>,
-    /// Whether the answer takes its time.
+    /// The new state of the payment intent; `None` if it doesn't change.
+    pub intent: Option<PaymentIntent>,
+    pub result: Result<ProviderObject, ProviderError>,
+    /// Whether the response is delayed.
     pub slow: bool,
 }
 
 impl IntentTransition {
-    fn changed(intent: Intent, result: Result<Object, ProviderError>) -> Self {
+    fn changed(intent: PaymentIntent, result: Result<ProviderObject, ProviderError>) -> Self {
         Self { intent: Some(intent), result, slow: false }
     }
 
-    const fn refused(refusal: ProviderError) -> Self {
-        Self { intent: None, result: Err(refusal), slow: false }
+    const fn rejected(error: ProviderError) -> Self {
+        Self { intent: None, result: Err(error), slow: false }
     }
 }
 
-impl Request {
-    /// The intent that it is about.
+impl IntentCommand {
+    /// The id of the payment intent that it creates or changes.
     #[must_use]
     pub fn intent(&self) -> &str {
         match self {
@@ -179,46 +180,53 @@ impl Request {
         }
     }
 
-    /// What it leads to, from the intent as it is.
+    /// Decides on the effect, given the current state of the payment intent.
     #[must_use]
-    pub fn decide(&self, known: Option<&Intent>, now: Timestamp) -> IntentTransition {
-        let known =
-            || known.ok_or_else(|| ProviderError::NotFound { id: self.intent().to_owned() });
+    pub fn decide(&self, current: Option<&PaymentIntent>, now: Timestamp) -> IntentTransition {
+        let existing =
+            || current.ok_or_else(|| ProviderError::NotFound { id: self.intent().to_owned() });
         match self {
-            Self::Create(new) => Intent::create(new, now),
+            Self::Create(new) => PaymentIntent::create(new, now),
             Self::Confirm { method, .. } => {
-                known().map_or_else(IntentTransition::refused, |is| is.confirm(*method))
+                existing().map_or_else(IntentTransition::rejected, |intent| intent.confirm(*method))
             }
-            Self::Cancel { .. } => known().map_or_else(IntentTransition::refused, Intent::cancel),
-            Self::Refund { amount, metadata, .. } => known()
-                .map_or_else(IntentTransition::refused, |is| is.refund(*amount, metadata, now)),
+            Self::Cancel { .. } => {
+                existing().map_or_else(IntentTransition::rejected, PaymentIntent::cancel)
+            }
+            Self::Refund { amount, metadata, .. } => existing()
+                .map_or_else(IntentTransition::rejected, |intent| {
+                    intent.refund(*amount, metadata, now)
+                }),
         }
     }
 }
 
-/// What a flaky confirmation meets, one after the other.
+/// The failures of a flaky confirmation, in order.
 const TRANSIENT_FAILURES: [ProviderError; 3] =
     [ProviderError::RateLimited, ProviderError::Reset, ProviderError::Overloaded];
 
-impl Intent {
-    fn create(new: &NewIntent, now: Timestamp) -> IntentTransition {
+impl PaymentIntent {
+    fn create(new: &NewPaymentIntent, now: Timestamp) -> IntentTransition {
         let intent = Self {
             id: new.id.clone(),
             amount: new.amount,
             currency: new.currency.clone(),
             metadata: new.metadata.clone(),
             created: now,
-            state: new.method.map_or(State::RequiresPaymentMethod, |_| State::RequiresConfirmation),
+            state: new.method.map_or(PaymentIntentState::RequiresPaymentMethod, |_| {
+                PaymentIntentState::RequiresConfirmation
+            }),
             method: new.method,
             decline: None,
             charge: None,
             refunds: Vec::new(),
-            // One that is created and confirmed at once has nothing yet to count its trips by, so it has none.
-            trips: if new.confirm { 3 } else { 0 },
+            // An intent that is confirmed at creation doesn't exist yet, so its failures couldn't
+            // be counted: it skips them.
+            transient_failures: if new.confirm { 3 } else { 0 },
             version: 1,
         };
         if !new.confirm {
-            return IntentTransition::changed(intent.clone(), Ok(Object::Intent(intent)));
+            return IntentTransition::changed(intent.clone(), Ok(ProviderObject::Intent(intent)));
         }
         let IntentTransition { intent: confirmed, result, slow } = intent.confirm(None);
         IntentTransition {
@@ -228,55 +236,66 @@ impl Intent {
         }
     }
 
-    /// The intent at its next version.
+    /// A copy with the next version.
     fn next(&self) -> Self {
         Self { version: self.version + 1, ..self.clone() }
     }
 
     fn confirm(&self, method: Option<TestPaymentMethod>) -> IntentTransition {
-        if !matches!(self.state, State::RequiresPaymentMethod | State::RequiresConfirmation) {
+        if !matches!(
+            self.state,
+            PaymentIntentState::RequiresPaymentMethod | PaymentIntentState::RequiresConfirmation
+        ) {
             return self.unexpected("confirm");
         }
         let Some(method) = method.or(self.method) else {
-            return IntentTransition::refused(ProviderError::NoMethod {
+            return IntentTransition::rejected(ProviderError::NoPaymentMethod {
                 intent: Box::new(self.clone()),
             });
         };
         let charge = self.new_charge();
         let confirmed =
             Self { method: Some(method), charge: Some(charge), decline: None, ..self.next() };
-        let paid = || Self { state: State::Succeeded, ..confirmed.clone() };
+        let paid = || Self { state: PaymentIntentState::Succeeded, ..confirmed.clone() };
         match method {
             TestPaymentMethod::Visa => {
-                IntentTransition::changed(paid(), Ok(Object::Intent(paid())))
+                IntentTransition::changed(paid(), Ok(ProviderObject::Intent(paid())))
             }
             TestPaymentMethod::Slow => IntentTransition {
                 slow: true,
-                ..IntentTransition::changed(paid(), Ok(Object::Intent(paid())))
+                ..IntentTransition::changed(paid(), Ok(ProviderObject::Intent(paid())))
             },
             TestPaymentMethod::Lost => {
-                IntentTransition::changed(paid(), Err(ProviderError::AnswerLost))
+                IntentTransition::changed(paid(), Err(ProviderError::ResponseLost))
             }
-            TestPaymentMethod::Flaky => match TRANSIENT_FAILURES.get(self.trips as usize) {
-                Some(trip) => IntentTransition::changed(
-                    Self { trips: self.trips + 1, ..self.next() },
-                    Err(trip.clone()),
-                ),
-                None => IntentTransition::changed(paid(), Ok(Object::Intent(paid()))),
-            },
+            TestPaymentMethod::Flaky => {
+                match TRANSIENT_FAILURES.get(self.transient_failures as usize) {
+                    Some(failure) => IntentTransition::changed(
+                        Self { transient_failures: self.transient_failures + 1, ..self.next() },
+                        Err(failure.clone()),
+                    ),
+                    None => IntentTransition::changed(paid(), Ok(ProviderObject::Intent(paid()))),
+                }
+            }
             TestPaymentMethod::Async | TestPaymentMethod::Stuck => {
-                let processing = Self { state: State::Processing, charge: None, ..confirmed };
-                IntentTransition::changed(processing.clone(), Ok(Object::Intent(processing)))
+                let processing =
+                    Self { state: PaymentIntentState::Processing, charge: None, ..confirmed };
+                IntentTransition::changed(
+                    processing.clone(),
+                    Ok(ProviderObject::Intent(processing)),
+                )
             }
-            TestPaymentMethod::Declined => confirmed.declined(Decline::GenericDecline),
-            TestPaymentMethod::InsufficientFunds => confirmed.declined(Decline::InsufficientFunds),
+            TestPaymentMethod::Declined => confirmed.declined(DeclineReason::GenericDecline),
+            TestPaymentMethod::InsufficientFunds => {
+                confirmed.declined(DeclineReason::InsufficientFunds)
+            }
         }
     }
 
-    /// A declined charge takes its method with it: the next confirmation has to bring one.
-    fn declined(self, decline: Decline) -> IntentTransition {
+    /// A declined charge removes the payment method: the next confirmation must provide one.
+    fn declined(self, decline: DeclineReason) -> IntentTransition {
         let intent = Self {
-            state: State::RequiresPaymentMethod,
+            state: PaymentIntentState::RequiresPaymentMethod,
             method: None,
             decline: Some(decline),
             ..self
@@ -287,12 +306,12 @@ impl Intent {
         )
     }
 
-    /// The intent whose charge succeeded after all; none unless it is processing.
+    /// The payment intent after its charge has succeeded; `None` unless it is processing.
     #[must_use]
-    pub fn settled(&self) -> Option<Self> {
+    pub fn settle(&self) -> Option<Self> {
         let charge = Some(self.new_charge());
-        (self.state == State::Processing).then(|| Self {
-            state: State::Succeeded,
+        (self.state == PaymentIntentState::Processing).then(|| Self {
+            state: PaymentIntentState::Succeeded,
             charge,
             ..self.next()
         })
@@ -303,28 +322,30 @@ impl Intent {
     }
 
     fn cancel(&self) -> IntentTransition {
-        if matches!(self.state, State::Succeeded | State::Canceled) {
+        if matches!(self.state, PaymentIntentState::Succeeded | PaymentIntentState::Canceled) {
             return self.unexpected("cancel");
         }
-        let canceled = Self { state: State::Canceled, ..self.next() };
-        IntentTransition::changed(canceled.clone(), Ok(Object::Intent(canceled)))
+        let canceled = Self { state: PaymentIntentState::Canceled, ..self.next() };
+        IntentTransition::changed(canceled.clone(), Ok(ProviderObject::Intent(canceled)))
     }
 
     fn refund(&self, amount: Option<u64>, metadata: &Metadata, now: Timestamp) -> IntentTransition {
-        let (State::Succeeded, Some(charge)) = (self.state, &self.charge) else {
-            return IntentTransition::refused(ProviderError::NotCharged { id: self.id.clone() });
+        let (PaymentIntentState::Succeeded, Some(charge)) = (self.state, &self.charge) else {
+            return IntentTransition::rejected(ProviderError::NotCharged { id: self.id.clone() });
         };
         let left = self.amount.saturating_sub(self.refunded());
         if left == 0 {
-            return IntentTransition::refused(ProviderError::AlreadyRefunded {
+            return IntentTransition::rejected(ProviderError::AlreadyRefunded {
                 charge: charge.clone(),
             });
         }
         let amount = amount.unwrap_or(left);
         if amount > left {
-            return IntentTransition::refused(ProviderError::AboveRest { left });
+            return IntentTransition::rejected(ProviderError::ExceedsRefundable {
+                refundable: left,
+            });
         }
-        let refund = Refund {
+        let refund = ProviderRefund {
             id: format!("re_{}", suffix(&[self.id.as_bytes(), &self.version.to_be_bytes()])),
             intent: self.id.clone(),
             charge: charge.clone(),
@@ -335,24 +356,24 @@ impl Intent {
         };
         let mut intent = self.next();
         intent.refunds.push(refund.clone());
-        IntentTransition::changed(intent, Ok(Object::Refund(refund)))
+        IntentTransition::changed(intent, Ok(ProviderObject::Refund(refund)))
     }
 
     fn unexpected(&self, action: &'static str) -> IntentTransition {
-        IntentTransition::refused(ProviderError::UnexpectedState {
+        IntentTransition::rejected(ProviderError::UnexpectedState {
             intent: Box::new(self.clone()),
             action,
         })
     }
 
-    /// What was given back so far.
+    /// The total of all refunds.
     #[must_use]
     pub fn refunded(&self) -> u64 {
         self.refunds.iter().map(|refund| refund.amount).sum()
     }
 }
 
-/// The part of an id that these parts lead to.
+/// The suffix of an id derived from these parts.
 fn suffix(parts: &[&[u8]]) -> String {
     digest::hex(&digest::sha256(parts)[..12])
 }
@@ -363,8 +384,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
-    fn new(method: TestPaymentMethod) -> NewIntent {
-        NewIntent {
+    fn new(method: TestPaymentMethod) -> NewPaymentIntent {
+        NewPaymentIntent {
             id: "pi_1".to_owned(),
             amount: 1_000,
             currency: "eur".to_owned(),
@@ -374,25 +395,25 @@ mod tests {
         }
     }
 
-    fn created(method: TestPaymentMethod) -> Intent {
-        Request::Create(new(method)).decide(None, NOW).intent.unwrap()
+    fn created(method: TestPaymentMethod) -> PaymentIntent {
+        IntentCommand::Create(new(method)).decide(None, NOW).intent.unwrap()
     }
 
-    fn confirm(intent: &Intent) -> IntentTransition {
-        Request::Confirm { id: intent.id.clone(), method: None }.decide(Some(intent), NOW)
+    fn confirm(intent: &PaymentIntent) -> IntentTransition {
+        IntentCommand::Confirm { id: intent.id.clone(), method: None }.decide(Some(intent), NOW)
     }
 
-    fn refund(intent: &Intent, amount: Option<u64>) -> IntentTransition {
-        Request::Refund { id: intent.id.clone(), amount, metadata: Metadata::new() }
+    fn refund(intent: &PaymentIntent, amount: Option<u64>) -> IntentTransition {
+        IntentCommand::Refund { id: intent.id.clone(), amount, metadata: Metadata::new() }
             .decide(Some(intent), NOW)
     }
 
     #[test]
-    fn a_good_card_pays_once() {
+    fn a_valid_card_pays_once() {
         let intent = created(TestPaymentMethod::Visa);
-        assert_eq!((intent.state, intent.version), (State::RequiresConfirmation, 1));
+        assert_eq!((intent.state, intent.version), (PaymentIntentState::RequiresConfirmation, 1));
         let paid = confirm(&intent).intent.unwrap();
-        assert_eq!((paid.state, paid.version), (State::Succeeded, 2));
+        assert_eq!((paid.state, paid.version), (PaymentIntentState::Succeeded, 2));
         let again = confirm(&paid);
         assert_eq!(again.intent, None);
         assert!(matches!(
@@ -402,88 +423,96 @@ mod tests {
     }
 
     #[test]
-    fn a_declined_charge_asks_for_another_method() {
+    fn a_declined_charge_requires_another_payment_method() {
         for (method, decline) in [
-            (TestPaymentMethod::Declined, Decline::GenericDecline),
-            (TestPaymentMethod::InsufficientFunds, Decline::InsufficientFunds),
+            (TestPaymentMethod::Declined, DeclineReason::GenericDecline),
+            (TestPaymentMethod::InsufficientFunds, DeclineReason::InsufficientFunds),
         ] {
-            let step = confirm(&created(method));
-            let intent = step.intent.unwrap();
-            assert_eq!((intent.state, intent.method), (State::RequiresPaymentMethod, None));
+            let transition = confirm(&created(method));
+            let intent = transition.intent.unwrap();
+            assert_eq!(
+                (intent.state, intent.method),
+                (PaymentIntentState::RequiresPaymentMethod, None)
+            );
             assert_eq!(intent.decline, Some(decline));
-            assert!(step.result.is_err_and(|refusal| refusal.is_persisted()));
-            assert!(matches!(confirm(&intent).result, Err(ProviderError::NoMethod { .. })));
+            assert!(transition.result.is_err_and(|error| error.is_persisted()));
+            assert!(matches!(confirm(&intent).result, Err(ProviderError::NoPaymentMethod { .. })));
 
-            let other =
-                Request::Confirm { id: intent.id.clone(), method: Some(TestPaymentMethod::Visa) };
+            let other = IntentCommand::Confirm {
+                id: intent.id.clone(),
+                method: Some(TestPaymentMethod::Visa),
+            };
             let paid = other.decide(Some(&intent), NOW).intent.unwrap();
-            assert_eq!((paid.state, paid.decline), (State::Succeeded, None));
+            assert_eq!((paid.state, paid.decline), (PaymentIntentState::Succeeded, None));
             assert_ne!(paid.charge, intent.charge);
         }
     }
 
     #[test]
-    fn a_flaky_method_trips_three_times_before_anything_happens_then_pays() {
+    fn a_flaky_method_pays_after_three_transient_failures() {
         let mut intent = created(TestPaymentMethod::Flaky);
-        for trip in TRANSIENT_FAILURES {
-            let step = confirm(&intent);
-            assert_eq!(step.result, Err(trip.clone()));
-            assert!(!trip.is_persisted());
-            let tripped = step.intent.unwrap();
-            assert_eq!((tripped.state, &tripped.charge), (State::RequiresConfirmation, &None));
-            intent = tripped;
+        for failure in TRANSIENT_FAILURES {
+            let transition = confirm(&intent);
+            assert_eq!(transition.result, Err(failure.clone()));
+            assert!(!failure.is_persisted());
+            let failed = transition.intent.unwrap();
+            assert_eq!(
+                (failed.state, &failed.charge),
+                (PaymentIntentState::RequiresConfirmation, &None)
+            );
+            intent = failed;
         }
-        assert_eq!(confirm(&intent).intent.unwrap().state, State::Succeeded);
+        assert_eq!(confirm(&intent).intent.unwrap().state, PaymentIntentState::Succeeded);
     }
 
     #[test]
-    fn a_lost_answer_leaves_the_charge_made() {
-        let step = confirm(&created(TestPaymentMethod::Lost));
-        assert_eq!(step.result, Err(ProviderError::AnswerLost));
-        assert!(ProviderError::AnswerLost.is_persisted());
-        assert_eq!(step.intent.unwrap().state, State::Succeeded);
+    fn a_lost_response_does_not_undo_the_charge() {
+        let transition = confirm(&created(TestPaymentMethod::Lost));
+        assert_eq!(transition.result, Err(ProviderError::ResponseLost));
+        assert!(ProviderError::ResponseLost.is_persisted());
+        assert_eq!(transition.intent.unwrap().state, PaymentIntentState::Succeeded);
     }
 
     #[test]
-    fn a_slow_method_pays_before_it_answers() {
-        let step = confirm(&created(TestPaymentMethod::Slow));
-        assert!(step.slow);
-        assert_eq!(step.intent.unwrap().state, State::Succeeded);
+    fn a_slow_method_pays_before_it_responds() {
+        let transition = confirm(&created(TestPaymentMethod::Slow));
+        assert!(transition.slow);
+        assert_eq!(transition.intent.unwrap().state, PaymentIntentState::Succeeded);
     }
 
     #[test]
-    fn what_is_processing_can_be_cancelled_but_not_confirmed_again() {
+    fn a_processing_intent_can_be_cancelled_but_not_confirmed() {
         let processing = confirm(&created(TestPaymentMethod::Async)).intent.unwrap();
-        assert_eq!((processing.state, &processing.charge), (State::Processing, &None));
+        assert_eq!((processing.state, &processing.charge), (PaymentIntentState::Processing, &None));
         assert_eq!(confirm(&processing).intent, None);
-        let cancel = Request::Cancel { id: processing.id.clone() };
+        let cancel = IntentCommand::Cancel { id: processing.id.clone() };
         let canceled = cancel.decide(Some(&processing), NOW).intent.unwrap();
-        assert_eq!(canceled.state, State::Canceled);
+        assert_eq!(canceled.state, PaymentIntentState::Canceled);
         assert_eq!(cancel.decide(Some(&canceled), NOW).intent, None);
     }
 
     #[test]
-    fn what_is_processing_settles_once() {
+    fn a_processing_intent_settles_once() {
         for method in [TestPaymentMethod::Async, TestPaymentMethod::Stuck] {
             let processing = confirm(&created(method)).intent.unwrap();
-            let settled = processing.settled().unwrap();
+            let settled = processing.settle().unwrap();
             assert_eq!(
                 (settled.state, settled.version),
-                (State::Succeeded, processing.version + 1)
+                (PaymentIntentState::Succeeded, processing.version + 1)
             );
             assert!(settled.charge.is_some());
-            assert_eq!(settled.settled(), None);
+            assert_eq!(settled.settle(), None);
             assert_eq!(refund(&settled, None).intent.unwrap().refunded(), 1_000);
         }
-        assert_eq!(created(TestPaymentMethod::Async).settled(), None);
+        assert_eq!(created(TestPaymentMethod::Async).settle(), None);
     }
 
     #[test]
-    fn what_is_paid_cannot_be_cancelled() {
+    fn a_paid_intent_cannot_be_cancelled() {
         let paid = confirm(&created(TestPaymentMethod::Visa)).intent.unwrap();
-        let step = Request::Cancel { id: paid.id.clone() }.decide(Some(&paid), NOW);
+        let transition = IntentCommand::Cancel { id: paid.id.clone() }.decide(Some(&paid), NOW);
         assert!(matches!(
-            step.result,
+            transition.result,
             Err(ProviderError::UnexpectedState { action: "cancel", .. })
         ));
     }
@@ -493,7 +522,10 @@ mod tests {
         let paid = confirm(&created(TestPaymentMethod::Visa)).intent.unwrap();
         let part = refund(&paid, Some(400)).intent.unwrap();
         assert_eq!(part.refunded(), 400);
-        assert_eq!(refund(&part, Some(601)).result, Err(ProviderError::AboveRest { left: 600 }));
+        assert_eq!(
+            refund(&part, Some(601)).result,
+            Err(ProviderError::ExceedsRefundable { refundable: 600 })
+        );
         let all = refund(&part, None).intent.unwrap();
         assert_eq!((all.refunded(), all.version), (1_000, 4));
         assert_ne!(all.refunds[0].id, all.refunds[1].id);
@@ -502,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_paid_is_not_refunded() {
+    fn an_unpaid_intent_cannot_be_refunded() {
         for method in [TestPaymentMethod::Declined, TestPaymentMethod::Async] {
             let intent = confirm(&created(method)).intent.unwrap();
             assert!(matches!(
@@ -513,22 +545,22 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_can_be_created_and_confirmed_in_one_step() {
+    fn an_intent_can_be_confirmed_at_creation() {
         for (method, state) in [
-            (TestPaymentMethod::Visa, State::Succeeded),
-            (TestPaymentMethod::Declined, State::RequiresPaymentMethod),
-            (TestPaymentMethod::Flaky, State::Succeeded),
+            (TestPaymentMethod::Visa, PaymentIntentState::Succeeded),
+            (TestPaymentMethod::Declined, PaymentIntentState::RequiresPaymentMethod),
+            (TestPaymentMethod::Flaky, PaymentIntentState::Succeeded),
         ] {
-            let create = Request::Create(NewIntent { confirm: true, ..new(method) });
+            let create = IntentCommand::Create(NewPaymentIntent { confirm: true, ..new(method) });
             let intent = create.decide(None, NOW).intent.unwrap();
             assert_eq!((intent.state, intent.version), (state, 1));
         }
     }
 
     #[test]
-    fn what_does_not_exist_is_not_found_and_not_kept() {
-        let step = Request::Cancel { id: "pi_2".to_owned() }.decide(None, NOW);
-        assert_eq!(step.result, Err(ProviderError::NotFound { id: "pi_2".to_owned() }));
-        assert!(!step.result.unwrap_err().is_persisted());
+    fn commands_on_unknown_intents_are_not_found_nor_persisted() {
+        let transition = IntentCommand::Cancel { id: "pi_2".to_owned() }.decide(None, NOW);
+        assert_eq!(transition.result, Err(ProviderError::NotFound { id: "pi_2".to_owned() }));
+        assert!(!transition.result.unwrap_err().is_persisted());
     }
 }

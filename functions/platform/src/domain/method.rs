@@ -1,30 +1,32 @@
+//! The payment methods of the simulated provider.
+
 use serde::{Deserialize, Serialize};
 
-/// A way to pay, by what comes of it.
+/// A test payment method, which determines how a charge ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TestPaymentMethod {
-    /// Pays.
+    /// Succeeds.
     #[serde(rename = "pm_card_visa")]
     Visa,
-    /// Is declined, without a reason.
+    /// Is declined without a specific reason.
     #[serde(rename = "pm_card_chargeDeclined")]
     Declined,
-    /// Is declined: the account is empty.
+    /// Is declined for insufficient funds.
     #[serde(rename = "pm_card_chargeDeclinedInsufficientFunds")]
     InsufficientFunds,
-    /// Pays at once, and answers late.
+    /// Succeeds at once; the response is delayed.
     #[serde(rename = "pm_sim_slow")]
     Slow,
-    /// Fails three times, each in its own way and before anything happened, then pays.
+    /// Fails transiently three times, each time in another way, then succeeds.
     #[serde(rename = "pm_sim_flaky")]
     Flaky,
-    /// Pays, and then the answer is lost.
+    /// Succeeds, but the response is lost.
     #[serde(rename = "pm_sim_lost")]
     Lost,
-    /// Says neither yes nor no: what becomes of it is told later.
+    /// Stays processing until a webhook reports its success.
     #[serde(rename = "pm_sim_async")]
     Async,
-    /// Says neither yes nor no, and never will by itself.
+    /// Stays processing for ever.
     #[serde(rename = "pm_sim_stuck")]
     Stuck,
 }
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_method_is_stored_by_the_name_that_clients_use() {
+    fn a_method_is_stored_under_its_name_in_the_api() {
         for method in TestPaymentMethod::ALL {
             assert_eq!(serde_json::to_value(method).unwrap(), method.as_str());
             assert_eq!(TestPaymentMethod::parse(method.as_str()), Some(method));

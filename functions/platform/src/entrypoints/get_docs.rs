@@ -1,24 +1,16 @@
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Problem, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Problem, Response};
 
-/// The page that `build.rs` puts together: one file, which asks for nothing but `openapi.json` beside it.
+/// The page that `build.rs` assembles: one file, which loads nothing else than `openapi.json`.
 const PACKED_PAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/docs.html.deflate"));
 const SCRIPT_HASH: &str = include_str!(concat!(env!("OUT_DIR"), "/docs.script.sha256"));
 
 pub fn main() {
-    http::serve("platform-get-docs", build);
+    http::serve("platform-get-docs", |_| http::handler((), |(), _| handle()));
 }
 
-fn build(_: &FunctionContext) -> http::Handler {
-    Arc::new(|_| Box::pin(handle()))
-}
-
-/// Browse the API
+/// Browse the API documentation
 ///
-/// This document as a page, from which every route can be tried.
+/// An HTML page of the OpenAPI document, from which every route can be called.
 #[utoipa::path(
     get, path = "/docs",
     responses((status = 200, body = String, content_type = "text/html")),
@@ -33,7 +25,7 @@ pub(crate) async fn handle() -> Result<Response, Problem> {
         .header("X-Content-Type-Options", "nosniff"))
 }
 
-/// Runs the page's one script and nothing else; talks to the page's own origin only.
+/// Allows the page's own script and requests to the page's own origin only.
 fn content_security_policy() -> String {
     format!(
         "default-src 'none'; script-src 'sha256-{SCRIPT_HASH}'; style-src 'unsafe-inline'; img-src 'self' data:; \
@@ -50,9 +42,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_loads_nothing_from_elsewhere() {
+    async fn the_page_loads_nothing_from_other_origins() {
         let page = page().await;
-        // The one script holds markup of its own; what the browser loads by itself stands around it.
+        // The script contains markup too; what the browser loads by itself is outside of it.
         let (head, rest) = page.split_once("<script>").unwrap();
         let (_, tail) = rest.split_once("</script>").unwrap();
         for part in [head, tail] {
@@ -72,13 +64,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_stays_below_what_a_function_may_answer() {
+    async fn the_page_fits_into_a_function_response() {
         let body = serde_json::to_string(&page().await).unwrap();
         assert!(body.len() < 4 * 1024 * 1024, "{}", body.len());
     }
 
     #[tokio::test]
-    async fn the_policy_names_the_script_that_is_in_the_page() {
+    async fn the_policy_names_the_hash_of_the_script() {
         let page = page().await;
         let (_, rest) = page.split_once("<script>").unwrap();
         let (script, _) = rest.split_once("</script>").unwrap();

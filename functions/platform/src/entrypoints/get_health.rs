@@ -4,25 +4,17 @@ use crate::{
     domain::health::{Check, Health},
     ports::Probe,
 };
-use rialto_kernel::{Clock, SystemClock};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Response},
-};
+use rialto_kernel::Clock;
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("platform-get-health", build);
-}
-
-fn build(app: &FunctionContext) -> http::Handler {
-    let probe = AwsProbe::on(&app.aws, &app.stage);
-    Arc::new(move |_| {
-        let probe = probe.clone();
-        Box::pin(async move { handle(&probe, &SystemClock).await })
-    })
+    http::serve("platform-get-health", |app| {
+        let state = (AwsProbe::on(&app.aws, &app.stage), Arc::clone(&app.clock));
+        http::handler(state, handle)
+    });
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,14 +30,14 @@ pub enum HealthStatus {
     Ok,
 }
 
-/// How one dependency answered.
+/// The result of checking a dependency.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Dependency)]
 pub struct DependencyBody {
     /// Such as `orders table`.
     name: String,
     state: DependencyState,
-    /// In milliseconds; a second at most.
+    /// In milliseconds; at most a second.
     latency_ms: u64,
 }
 
@@ -60,7 +52,7 @@ impl From<&Check> for DependencyBody {
     fn from(check: &Check) -> Self {
         Self {
             name: check.dependency.to_string(),
-            state: if check.trouble.is_none() {
+            state: if check.failure.is_none() {
                 DependencyState::Up
             } else {
                 DependencyState::Down
@@ -70,15 +62,18 @@ impl From<&Check> for DependencyBody {
     }
 }
 
-/// Ask how it is
+/// Get service health
 ///
-/// Every dependency, with its latency. When one doesn't answer: 503, with `dependencies` naming it.
+/// Checks every dependency. If one is down: 503, with all of them in `dependencies`.
 #[utoipa::path(
     get, path = "/health",
     responses((status = 200, body = Data<HealthBody>)),
 )]
-pub(crate) async fn handle(probe: &impl Probe, clock: &dyn Clock) -> Result<Response, Problem> {
-    let health = get_health(probe, clock).await;
+pub(crate) async fn handle(
+    (probe, clock): (impl Probe, Arc<dyn Clock>),
+    _: Request,
+) -> Result<Response, Problem> {
+    let health = get_health(&probe, &*clock).await;
     let dependencies: Vec<_> = health.checks.iter().map(DependencyBody::from).collect();
     if health.is_ok() {
         return Ok(Response::ok(&HealthBody { status: HealthStatus::Ok, dependencies }));
@@ -86,34 +81,38 @@ pub(crate) async fn handle(probe: &impl Probe, clock: &dyn Clock) -> Result<Resp
     Err(Problem::unavailable(failures(&health)).with("dependencies", dependencies))
 }
 
-/// What is logged, and no client needs to know.
+/// The failed dependencies and their reasons, which are logged but not sent to clients.
 fn failures(health: &Health) -> String {
-    let told: Vec<_> = health
+    let failures: Vec<_> = health
         .checks
         .iter()
-        .filter_map(|check| Some(format!("{}: {}", check.dependency, check.trouble.as_ref()?)))
+        .filter_map(|check| Some(format!("{}: {}", check.dependency, check.failure.as_ref()?)))
         .collect();
-    told.join("; ")
+    failures.join("; ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{adapters::memory::MemoryProbe, domain::health::Dependency};
+    use rialto_kernel::SystemClock;
     use rialto_lambda::http::ProblemCode;
 
     #[tokio::test]
-    async fn what_is_down_is_named_without_its_reason() {
-        let reply = handle(&MemoryProbe::default(), &SystemClock).await.unwrap();
-        let body: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
-        assert_eq!((reply.status, &body["data"]["status"]), (200, &"ok".into()));
+    async fn failed_dependencies_are_named_without_a_reason() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let healthy = (MemoryProbe::default(), Arc::clone(&clock));
+        let response = handle(healthy, Request::default()).await.unwrap();
+        let body: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+        assert_eq!((response.status, &body["data"]["status"]), (200, &"ok".into()));
         assert_eq!(body["data"]["dependencies"].as_array().unwrap().len(), 7);
 
         let probe = MemoryProbe { down: vec![Dependency::Table("orders")] };
-        let problem = handle(&probe, &SystemClock).await.unwrap_err();
+        let problem =
+            handle((probe.clone(), Arc::clone(&clock)), Request::default()).await.unwrap_err();
         assert_eq!(problem.code, ProblemCode::Unavailable);
         let body = serde_json::to_value(
-            get_health(&probe, &SystemClock)
+            get_health(&probe, &*clock)
                 .await
                 .checks
                 .iter()

@@ -1,23 +1,16 @@
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Problem, Response},
-};
-use std::sync::Arc;
+use rialto_lambda::http::{self, Problem, Response};
 
-/// Its server is `.`: relative to the document itself, and so right under every stage prefix and domain.
+/// The document. Its server is `.`, relative to the document itself, which is right for every stage
+/// prefix and domain.
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
 pub fn main() {
-    http::serve("platform-get-openapi", build);
+    http::serve("platform-get-openapi", |_| http::handler((), |(), _| handle()));
 }
 
-fn build(_: &FunctionContext) -> http::Handler {
-    Arc::new(|_| Box::pin(handle()))
-}
-
-/// Read this document
+/// Get the OpenAPI document
 ///
-/// The OpenAPI document of every route.
+/// Describes every route.
 #[utoipa::path(
     get, path = "/openapi.json",
     responses((status = 200, body = Object, content_type = "application/json")),

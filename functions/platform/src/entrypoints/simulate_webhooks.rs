@@ -1,14 +1,14 @@
-//! What the simulator tells by itself: its table's stream brings the charges that are processing; each succeeds, and
-//! whoever listens is told.
+//! The simulator's webhooks: a consumer of its table's stream lets processing charges succeed and
+//! reports each by a webhook.
 
-use super::simulate_provider::answer;
+use super::simulate_provider::responses;
 use crate::{
-    adapters::{dynamodb::DynamoIntents, listener::HttpListener},
+    adapters::{dynamodb::DynamoIntents, webhook_sender::HttpWebhookSender},
     application::settle_charge::settle_charge,
-    ports::{Intents, WebhookSender},
+    ports::{IntentStore, WebhookSender},
 };
 use rialto_kernel::{
-    Clock, SystemClock, Timestamp,
+    Timestamp,
     settings::{WEBHOOK_SECRET, WEBHOOK_URL},
     signature,
 };
@@ -20,14 +20,14 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::{Arc, OnceLock};
 
-/// Every event is told so often: the provider promises at least once.
-const TIMES: usize = 2;
+/// The number of deliveries of each event, because the provider guarantees delivery at least once.
+const DELIVERIES: usize = 2;
 
 pub fn main() {
     boot::run("platform-simulate-webhooks", build);
 }
 
-/// As much of the stream's records as tells which intents they are about.
+/// The parts of a stream event that name the changed items.
 #[derive(Debug, Deserialize)]
 struct StreamEvent {
     #[serde(rename = "Records")]
@@ -57,59 +57,59 @@ struct Text {
 }
 
 fn build(app: &FunctionContext) -> boot::Handler {
-    let (store, settings) = (DynamoIntents::open(app), Arc::clone(&app.settings));
+    let store = DynamoIntents::open(app);
+    let (settings, clock) = (Arc::clone(&app.settings), Arc::clone(&app.clock));
     settings.prefetch(&[WEBHOOK_URL.name, WEBHOOK_SECRET.name]);
     let connector = Arc::new(OnceLock::new());
     Arc::new(move |payload, _| {
-        let (store, settings, connector) =
-            (store.clone(), Arc::clone(&settings), Arc::clone(&connector));
+        let (store, settings) = (store.clone(), Arc::clone(&settings));
+        let (clock, connector) = (Arc::clone(&clock), Arc::clone(&connector));
         Box::pin(async move {
             let stream = StreamEvent::deserialize(payload)?;
             let url = settings.get(&WEBHOOK_URL).await?;
             let secret = settings.get(&WEBHOOK_SECRET).await?;
-            let listener = (!url.is_empty()).then_some(HttpListener { url, connector });
-            let mut told = 0;
+            let sender = (!url.is_empty()).then_some(HttpWebhookSender { url, connector });
+            let mut delivered = 0;
             for record in &stream.records {
                 let key = &record.dynamodb.keys.pk.text;
                 let Some(intent) = key.strip_prefix("INTENT#") else { continue };
-                told +=
-                    settle(&store, listener.as_ref(), &secret, intent, SystemClock.now()).await?;
+                delivered += settle(&store, sender.as_ref(), &secret, intent, clock.now()).await?;
             }
-            Ok(json!({ "told": told }))
+            Ok(json!({ "delivered": delivered }))
         })
     })
 }
 
-/// Has a charge succeed and tells of it; how often it was told. After a failure the stream brings it again.
+/// Settles a charge and delivers its webhooks; returns their number. After an error the stream
+/// redelivers the record.
 async fn settle(
-    store: &impl Intents,
-    listener: Option<&impl WebhookSender>,
+    store: &impl IntentStore,
+    sender: Option<&impl WebhookSender>,
     secret: &str,
     id: &str,
     now: Timestamp,
 ) -> Result<usize, Failure> {
     let Some(intent) = settle_charge(store, id).await? else { return Ok(0) };
-    let Some(listener) = listener else {
-        tracing::warn!(
-            setting = WEBHOOK_URL.name,
-            "a charge succeeded, and there is nobody to tell"
-        );
+    let Some(sender) = sender else {
+        tracing::warn!(setting = WEBHOOK_URL.name, "charge succeeded; no webhook URL configured");
         return Ok(0);
     };
-    let body = answer::succeeded(&intent);
-    for _ in 0..TIMES {
-        listener.deliver(&body, &signature::sign(secret, body.as_bytes(), now)).await?;
+    let body = responses::succeeded(&intent);
+    for _ in 0..DELIVERIES {
+        sender.deliver(&body, &signature::sign(secret, body.as_bytes(), now)).await?;
     }
-    Ok(TIMES)
+    Ok(DELIVERIES)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        adapters::memory::{MemoryIntents, MemoryListener},
+        adapters::memory::{MemoryIntents, MemoryWebhookSender},
         domain::{
-            intent::{Intent, Metadata, NewIntent, Request, State},
+            intent::{
+                IntentCommand, Metadata, NewPaymentIntent, PaymentIntent, PaymentIntentState,
+            },
             method::TestPaymentMethod,
         },
     };
@@ -119,9 +119,9 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000);
     const SECRET: &str = "whsec_test";
 
-    async fn store(steps: &[Request]) -> MemoryIntents {
+    async fn store(steps: &[IntentCommand]) -> MemoryIntents {
         let store = MemoryIntents::default();
-        let new = NewIntent {
+        let new = NewPaymentIntent {
             id: "pi_1".to_owned(),
             amount: 1_000,
             currency: "eur".to_owned(),
@@ -129,8 +129,8 @@ mod tests {
             method: Some(TestPaymentMethod::Async),
             confirm: true,
         };
-        let mut intent: Option<Intent> = None;
-        for step in std::iter::once(&Request::Create(new)).chain(steps) {
+        let mut intent: Option<PaymentIntent> = None;
+        for step in std::iter::once(&IntentCommand::Create(new)).chain(steps) {
             let next = step.decide(intent.as_ref(), NOW).intent.unwrap();
             assert_eq!(store.write(Some(&next), None).await.unwrap(), Write::Done);
             intent = Some(next);
@@ -138,18 +138,18 @@ mod tests {
         store
     }
 
-    async fn state(store: &MemoryIntents) -> State {
+    async fn state(store: &MemoryIntents) -> PaymentIntentState {
         store.intent("pi_1").await.unwrap().unwrap().state
     }
 
     #[tokio::test]
-    async fn what_is_processing_succeeds_and_is_told_twice_under_a_good_signature() {
-        let (store, listener) = (store(&[]).await, MemoryListener::default());
-        assert_eq!(settle(&store, Some(&listener), SECRET, "pi_1", NOW).await.unwrap(), 2);
-        assert_eq!(state(&store).await, State::Succeeded);
-        let heard = listener.heard();
-        assert_eq!((heard.len(), &heard[0].0), (2, &heard[1].0));
-        for (body, header) in &heard {
+    async fn a_settled_charge_is_reported_by_two_signed_webhooks() {
+        let (store, sender) = (store(&[]).await, MemoryWebhookSender::default());
+        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 2);
+        assert_eq!(state(&store).await, PaymentIntentState::Succeeded);
+        let deliveries = sender.deliveries();
+        assert_eq!((deliveries.len(), &deliveries[0].0), (2, &deliveries[1].0));
+        for (body, header) in &deliveries {
             assert_eq!(signature::verify(SECRET, header, body.as_bytes(), NOW), Ok(()));
             let event: Value = serde_json::from_str(body).unwrap();
             assert_eq!(event["type"], "payment_intent.succeeded");
@@ -160,33 +160,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_not_taken_is_told_again() {
-        let (store, listener) = (store(&[]).await, MemoryListener::default());
-        listener.refuse(1);
-        assert!(settle(&store, Some(&listener), SECRET, "pi_1", NOW).await.is_err());
-        assert_eq!(settle(&store, Some(&listener), SECRET, "pi_1", NOW).await.unwrap(), 2);
-        assert_eq!(listener.heard().len(), 2);
+    async fn failed_deliveries_are_repeated() {
+        let (store, sender) = (store(&[]).await, MemoryWebhookSender::default());
+        sender.fail_next(1);
+        assert!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.is_err());
+        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 2);
+        assert_eq!(sender.deliveries().len(), 2);
         assert_eq!(store.intent("pi_1").await.unwrap().unwrap().version, 2);
     }
 
     #[tokio::test]
-    async fn what_was_cancelled_before_is_not_told() {
-        let cancelled = [Request::Cancel { id: "pi_1".to_owned() }];
-        let (store, listener) = (store(&cancelled).await, MemoryListener::default());
-        assert_eq!(settle(&store, Some(&listener), SECRET, "pi_1", NOW).await.unwrap(), 0);
-        assert_eq!(settle(&store, Some(&listener), SECRET, "pi_2", NOW).await.unwrap(), 0);
-        assert_eq!((state(&store).await, listener.heard().len()), (State::Canceled, 0));
+    async fn cancelled_charges_are_not_reported() {
+        let cancelled = [IntentCommand::Cancel { id: "pi_1".to_owned() }];
+        let (store, sender) = (store(&cancelled).await, MemoryWebhookSender::default());
+        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 0);
+        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_2", NOW).await.unwrap(), 0);
+        assert_eq!(
+            (state(&store).await, sender.deliveries().len()),
+            (PaymentIntentState::Canceled, 0)
+        );
     }
 
     #[tokio::test]
-    async fn without_a_listener_it_succeeds_all_the_same() {
+    async fn charges_are_settled_without_a_webhook_url() {
         let store = store(&[]).await;
-        assert_eq!(settle(&store, None::<&MemoryListener>, SECRET, "pi_1", NOW).await.unwrap(), 0);
-        assert_eq!(state(&store).await, State::Succeeded);
+        assert_eq!(
+            settle(&store, None::<&MemoryWebhookSender>, SECRET, "pi_1", NOW).await.unwrap(),
+            0
+        );
+        assert_eq!(state(&store).await, PaymentIntentState::Succeeded);
     }
 
     #[test]
-    fn a_record_names_its_intent() {
+    fn a_stream_record_names_its_payment_intent() {
         let record = json!({"Records": [{"dynamodb": {"Keys": {"pk": {"S": "INTENT#pi_1"}, "sk": {"S": "INTENT"}}}}]});
         let stream = StreamEvent::deserialize(record).unwrap();
         assert_eq!(stream.records[0].dynamodb.keys.pk.text, "INTENT#pi_1");

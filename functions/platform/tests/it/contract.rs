@@ -1,46 +1,46 @@
-//! What every adapter of the simulator's port must do.
+//! The contract of the simulator's store, tested on every adapter.
 
 use rialto_kernel::{Clock, SystemClock, Write};
 use rialto_platform::{
     SIMULATOR,
     adapters::{dynamodb::DynamoIntents, memory::MemoryIntents},
     domain::{
-        intent::{Intent, Metadata, NewIntent, Request},
+        idempotency::{IdempotencyRecord, StoredResponse},
+        intent::{IntentCommand, Metadata, NewPaymentIntent, PaymentIntent},
         method::TestPaymentMethod,
-        saved::{IdempotencyRecord, StoredResponse},
     },
-    ports::Intents,
+    ports::IntentStore,
 };
 
-/// Runs each rule on each adapter, on a store of its own.
+/// Runs each test on each adapter, with a new store.
 macro_rules! contract {
-    ($($rule:ident),* $(,)?) => {
+    ($($test:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryIntents::default()).await; })*
+            $(#[tokio::test] async fn $test() { super::$test(super::MemoryIntents::default()).await; })*
         }
         mod dynamodb {
-            $(#[tokio::test] async fn $rule() {
+            $(#[tokio::test] async fn $test() {
                 let table = rialto_testkit::new_table(super::SIMULATOR).await;
-                super::$rule(super::DynamoIntents::on(table)).await;
+                super::$test(super::DynamoIntents::on(table)).await;
             })*
         }
     };
 }
 
 contract! {
-    what_was_written_reads_back_whole,
-    an_intent_is_written_over_its_version_only,
-    an_answer_is_kept_over_its_version_only,
-    an_intent_and_an_answer_are_written_together_or_not_at_all,
-    nothing_to_write_is_done,
+    written_intents_and_records_are_read_back,
+    an_intent_write_requires_the_previous_version,
+    a_record_write_requires_the_previous_version,
+    an_intent_and_a_record_are_written_atomically,
+    writing_nothing_succeeds,
 }
 
-fn step(request: &Request, known: Option<&Intent>) -> Intent {
-    request.decide(known, SystemClock.now()).intent.unwrap()
+fn execute(command: &IntentCommand, current: Option<&PaymentIntent>) -> PaymentIntent {
+    command.decide(current, SystemClock.now()).intent.unwrap()
 }
 
-fn created() -> Intent {
-    let new = NewIntent {
+fn created() -> PaymentIntent {
+    let new = NewPaymentIntent {
         id: "pi_1".to_owned(),
         amount: 1_000,
         currency: "eur".to_owned(),
@@ -48,49 +48,49 @@ fn created() -> Intent {
         method: Some(TestPaymentMethod::Visa),
         confirm: false,
     };
-    step(&Request::Create(new), None)
+    execute(&IntentCommand::Create(new), None)
 }
 
-fn confirmed(intent: &Intent) -> Intent {
-    step(&Request::Confirm { id: intent.id.clone(), method: None }, Some(intent))
+fn confirmed(intent: &PaymentIntent) -> PaymentIntent {
+    execute(&IntentCommand::Confirm { id: intent.id.clone(), method: None }, Some(intent))
 }
 
-fn refunded(intent: &Intent, amount: u64) -> Intent {
-    let refund = Request::Refund {
+fn refunded(intent: &PaymentIntent, amount: u64) -> PaymentIntent {
+    let refund = IntentCommand::Refund {
         id: intent.id.clone(),
         amount: Some(amount),
         metadata: Metadata::default(),
     };
-    step(&refund, Some(intent))
+    execute(&refund, Some(intent))
 }
 
-fn saved(version: u64) -> IdempotencyRecord {
+fn record(version: u64) -> IdempotencyRecord {
     IdempotencyRecord {
         key: "k".to_owned(),
         request_hash: "h".to_owned(),
-        answer: StoredResponse { status: 200, body: format!("{{\"version\":{version}}}") },
+        response: StoredResponse { status: 200, body: format!("{{\"version\":{version}}}") },
         saved_at: SystemClock.now(),
         version,
     }
 }
 
-async fn what_was_written_reads_back_whole(store: impl Intents) {
+async fn written_intents_and_records_are_read_back(store: impl IntentStore) {
     let created = created();
     assert_eq!(store.write(Some(&created), None).await.unwrap(), Write::Done);
     let paid = confirmed(&created);
-    assert_eq!(store.write(Some(&paid), Some(&saved(1))).await.unwrap(), Write::Done);
-    let given_back = refunded(&paid, 400);
-    assert_eq!(store.write(Some(&given_back), None).await.unwrap(), Write::Done);
+    assert_eq!(store.write(Some(&paid), Some(&record(1))).await.unwrap(), Write::Done);
+    let refunded_intent = refunded(&paid, 400);
+    assert_eq!(store.write(Some(&refunded_intent), None).await.unwrap(), Write::Done);
 
-    let (intent, answer) = store.load("pi_1", Some("k")).await.unwrap();
-    assert_eq!(intent, Some(given_back.clone()));
-    assert_eq!(answer.unwrap().answer, saved(1).answer);
-    assert_eq!(store.load("pi_1", None).await.unwrap(), (Some(given_back.clone()), None));
-    assert_eq!(store.intent("pi_1").await.unwrap(), Some(given_back));
+    let (intent, stored) = store.load("pi_1", Some("k")).await.unwrap();
+    assert_eq!(intent, Some(refunded_intent.clone()));
+    assert_eq!(stored.unwrap().response, record(1).response);
+    assert_eq!(store.load("pi_1", None).await.unwrap(), (Some(refunded_intent.clone()), None));
+    assert_eq!(store.intent("pi_1").await.unwrap(), Some(refunded_intent));
     assert_eq!(store.load("pi_2", Some("l")).await.unwrap(), (None, None));
 }
 
-async fn an_intent_is_written_over_its_version_only(store: impl Intents) {
+async fn an_intent_write_requires_the_previous_version(store: impl IntentStore) {
     let created = created();
     let paid = confirmed(&created);
     assert_eq!(store.write(Some(&paid), None).await.unwrap(), Write::Conflict(()));
@@ -103,26 +103,26 @@ async fn an_intent_is_written_over_its_version_only(store: impl Intents) {
     assert_eq!(store.intent("pi_1").await.unwrap().unwrap().refunded(), 600);
 }
 
-async fn an_answer_is_kept_over_its_version_only(store: impl Intents) {
-    assert_eq!(store.write(None, Some(&saved(2))).await.unwrap(), Write::Conflict(()));
-    assert_eq!(store.write(None, Some(&saved(1))).await.unwrap(), Write::Done);
-    assert_eq!(store.write(None, Some(&saved(1))).await.unwrap(), Write::Conflict(()));
-    assert_eq!(store.write(None, Some(&saved(2))).await.unwrap(), Write::Done);
-    let (_, kept) = store.load("pi_1", Some("k")).await.unwrap();
-    assert_eq!(kept.unwrap().answer, saved(2).answer);
+async fn a_record_write_requires_the_previous_version(store: impl IntentStore) {
+    assert_eq!(store.write(None, Some(&record(2))).await.unwrap(), Write::Conflict(()));
+    assert_eq!(store.write(None, Some(&record(1))).await.unwrap(), Write::Done);
+    assert_eq!(store.write(None, Some(&record(1))).await.unwrap(), Write::Conflict(()));
+    assert_eq!(store.write(None, Some(&record(2))).await.unwrap(), Write::Done);
+    let (_, stored) = store.load("pi_1", Some("k")).await.unwrap();
+    assert_eq!(stored.unwrap().response, record(2).response);
 }
 
-async fn an_intent_and_an_answer_are_written_together_or_not_at_all(store: impl Intents) {
+async fn an_intent_and_a_record_are_written_atomically(store: impl IntentStore) {
     let created = created();
-    assert_eq!(store.write(None, Some(&saved(1))).await.unwrap(), Write::Done);
-    assert_eq!(store.write(Some(&created), Some(&saved(1))).await.unwrap(), Write::Conflict(()));
+    assert_eq!(store.write(None, Some(&record(1))).await.unwrap(), Write::Done);
+    assert_eq!(store.write(Some(&created), Some(&record(1))).await.unwrap(), Write::Conflict(()));
     assert_eq!(store.intent("pi_1").await.unwrap(), None);
-    assert_eq!(store.write(Some(&created), Some(&saved(2))).await.unwrap(), Write::Done);
-    assert_eq!(store.write(Some(&created), Some(&saved(3))).await.unwrap(), Write::Conflict(()));
-    let (_, kept) = store.load("pi_1", Some("k")).await.unwrap();
-    assert_eq!(kept.unwrap().answer, saved(2).answer);
+    assert_eq!(store.write(Some(&created), Some(&record(2))).await.unwrap(), Write::Done);
+    assert_eq!(store.write(Some(&created), Some(&record(3))).await.unwrap(), Write::Conflict(()));
+    let (_, stored) = store.load("pi_1", Some("k")).await.unwrap();
+    assert_eq!(stored.unwrap().response, record(2).response);
 }
 
-async fn nothing_to_write_is_done(store: impl Intents) {
+async fn writing_nothing_succeeds(store: impl IntentStore) {
     assert_eq!(store.write(None, None).await.unwrap(), Write::Done);
 }

@@ -10,7 +10,7 @@ use rialto_e2e::{
     wait::eventually,
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp, signature};
-use rialto_platform::domain::intent::Intent;
+use rialto_platform::domain::intent::PaymentIntent;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ impl Fixture {
         .await
     }
 
-    async fn intent(&self) -> Intent {
+    async fn intent(&self) -> PaymentIntent {
         self.simulator.intents(&self.order).await.remove(0)
     }
 
@@ -208,7 +208,7 @@ async fn what_is_signed_is_read_to_the_byte_and_refused_unless_it_is_an_event() 
 async fn what_is_about_something_else_or_not_true_is_acknowledged_and_changes_nothing() {
     let scene = scene().await;
     let (before, intent) = (scene.picture().await, scene.intent().await);
-    let of = |id: &str, order: &str| Intent {
+    let of = |id: &str, order: &str| PaymentIntent {
         id: id.to_owned(),
         metadata: [("order_id".to_owned(), order.to_owned())].into(),
         ..intent.clone()

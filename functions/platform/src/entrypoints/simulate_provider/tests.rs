@@ -21,13 +21,13 @@ fn request(method: &str, path: &str, body: &str) -> Request {
     request
 }
 
-async fn answer_to(store: &MemoryIntents, request: &Request) -> (u16, Value) {
-    let (reply, _) = handle(store, KEY, request).await.unwrap();
-    (reply.status, serde_json::from_str(&reply.body).unwrap())
+async fn response_to(store: &MemoryIntents, request: &Request) -> (u16, Value) {
+    let (response, _) = handle(store, KEY, request).await.unwrap();
+    (response.status, serde_json::from_str(&response.body).unwrap())
 }
 
 async fn send(store: &MemoryIntents, method: &str, path: &str, body: &str) -> (u16, Value) {
-    answer_to(store, &request(method, path, body)).await
+    response_to(store, &request(method, path, body)).await
 }
 
 async fn created(store: &MemoryIntents, method: &str) -> String {
@@ -38,7 +38,7 @@ async fn created(store: &MemoryIntents, method: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_payment_goes_from_its_creation_to_its_refund() {
+async fn a_payment_is_created_confirmed_and_refunded() {
     let store = MemoryIntents::default();
     let id = created(&store, "pm_card_visa").await;
     let (status, paid) =
@@ -75,12 +75,12 @@ async fn a_payment_goes_from_its_creation_to_its_refund() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_told_in_the_answer_and_in_the_intent() {
+async fn a_decline_is_in_the_response_and_in_the_intent() {
     let store = MemoryIntents::default();
     let id = created(&store, "pm_card_chargeDeclinedInsufficientFunds").await;
-    let (status, answer) =
+    let (status, body) =
         send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
-    let error = &answer["error"];
+    let error = &body["error"];
     assert_eq!(
         (status, &error["type"], &error["code"]),
         (402, &"card_error".into(), &"card_declined".into())
@@ -93,7 +93,7 @@ async fn a_declined_card_is_told_in_the_answer_and_in_the_intent() {
 }
 
 #[tokio::test]
-async fn an_answer_is_replayed_to_its_key_and_says_so() {
+async fn a_repeated_request_gets_a_replayed_response() {
     let store = MemoryIntents::default();
     let keyed = |body: &str| {
         let mut request = request("POST", "v1/payment_intents", body);
@@ -101,33 +101,33 @@ async fn an_answer_is_replayed_to_its_key_and_says_so() {
         request
     };
     let first = keyed("amount=1000&currency=eur");
-    let (reply, _) = handle(&store, KEY, &first).await.unwrap();
-    let (again, _) = handle(&store, KEY, &first).await.unwrap();
-    assert_eq!(again.body, reply.body);
-    assert!(again.headers.contains(&("Idempotent-Replayed", "true".to_owned())));
-    let (status, answer) = answer_to(&store, &keyed("amount=1001&currency=eur")).await;
-    assert_eq!((status, &answer["error"]["type"]), (400, &"idempotency_error".into()));
+    let (response, _) = handle(&store, KEY, &first).await.unwrap();
+    let (replayed, _) = handle(&store, KEY, &first).await.unwrap();
+    assert_eq!(replayed.body, response.body);
+    assert!(replayed.headers.contains(&("Idempotent-Replayed", "true".to_owned())));
+    let (status, body) = response_to(&store, &keyed("amount=1001&currency=eur")).await;
+    assert_eq!((status, &body["error"]["type"]), (400, &"idempotency_error".into()));
 }
 
 #[tokio::test]
-async fn a_bad_request_leaves_its_key_free() {
+async fn an_invalid_request_does_not_use_up_its_key() {
     let store = MemoryIntents::default();
     for (body, status) in [("amount=0&currency=eur", 400), ("amount=5&currency=eur", 200)] {
         let mut request = request("POST", "v1/payment_intents", body);
         request.headers.insert("idempotency-key".to_owned(), "order-1".to_owned());
-        assert_eq!(answer_to(&store, &request).await.0, status);
+        assert_eq!(response_to(&store, &request).await.0, status);
     }
 }
 
 #[tokio::test]
-async fn each_trouble_has_its_own_form() {
+async fn each_test_method_has_its_own_response() {
     let store = MemoryIntents::default();
     let id = created(&store, "pm_sim_flaky").await;
     let confirm = request("POST", &format!("v1/payment_intents/{id}/confirm"), "");
-    assert_eq!(answer_to(&store, &confirm).await.0, 429);
+    assert_eq!(response_to(&store, &confirm).await.0, 429);
     assert!(handle(&store, KEY, &confirm).await.is_err());
-    assert_eq!(answer_to(&store, &confirm).await.0, 503);
-    assert_eq!(answer_to(&store, &confirm).await.0, 200);
+    assert_eq!(response_to(&store, &confirm).await.0, 503);
+    assert_eq!(response_to(&store, &confirm).await.0, 200);
 
     let id = created(&store, "pm_sim_lost").await;
     let confirm = format!("v1/payment_intents/{id}/confirm");
@@ -149,7 +149,7 @@ async fn each_trouble_has_its_own_form() {
 }
 
 #[tokio::test]
-async fn a_bad_request_names_its_parameter() {
+async fn an_invalid_request_names_its_parameter() {
     let store = MemoryIntents::default();
     let id = created(&store, "pm_card_visa").await;
     for (path, body, status, param) in [
@@ -171,35 +171,35 @@ async fn a_bad_request_names_its_parameter() {
         ("v1/refunds", "amount=5", 400, "payment_intent"),
         (&format!("v1/payment_intents/{id}/cancel"), "amount=5", 400, "amount"),
     ] {
-        let (found, answer) = send(&store, "POST", path, body).await;
+        let (found, response) = send(&store, "POST", path, body).await;
         assert_eq!(
-            (found, &answer["error"]["param"]),
+            (found, &response["error"]["param"]),
             (status, &param.into()),
-            "{path} {body}: {answer}"
+            "{path} {body}: {response}"
         );
     }
 }
 
 #[tokio::test]
-async fn only_who_has_the_key_is_answered() {
+async fn requests_without_the_api_key_are_rejected() {
     let store = MemoryIntents::default();
-    let mut stranger = request("GET", "v1/payment_intents/pi_1", "");
-    stranger.headers.insert("authorization".to_owned(), "Bearer sk_test_2".to_owned());
-    assert_eq!(answer_to(&store, &stranger).await.0, 401);
-    stranger.headers.remove("authorization");
-    assert_eq!(answer_to(&store, &stranger).await.0, 401);
-    // Where no key is set, an empty one opens nothing either.
-    stranger.headers.insert("authorization".to_owned(), "Bearer ".to_owned());
-    let (reply, _) = handle(&store, "", &stranger).await.unwrap();
-    assert_eq!(reply.status, 401);
+    let mut unauthenticated = request("GET", "v1/payment_intents/pi_1", "");
+    unauthenticated.headers.insert("authorization".to_owned(), "Bearer sk_test_2".to_owned());
+    assert_eq!(response_to(&store, &unauthenticated).await.0, 401);
+    unauthenticated.headers.remove("authorization");
+    assert_eq!(response_to(&store, &unauthenticated).await.0, 401);
+    // If no key is configured, an empty one is rejected too.
+    unauthenticated.headers.insert("authorization".to_owned(), "Bearer ".to_owned());
+    let (response, _) = handle(&store, "", &unauthenticated).await.unwrap();
+    assert_eq!(response.status, 401);
 }
 
 #[tokio::test]
-async fn an_unknown_path_and_a_body_that_is_no_form_are_refused() {
+async fn unknown_paths_and_other_media_types_are_rejected() {
     let store = MemoryIntents::default();
     assert_eq!(send(&store, "GET", "v1/customers", "").await.0, 404);
     assert_eq!(send(&store, "DELETE", "v1/payment_intents/pi_1", "").await.0, 404);
     let mut json = request("POST", "v1/payment_intents", "{}");
     json.headers.insert("content-type".to_owned(), "application/json".to_owned());
-    assert_eq!(answer_to(&store, &json).await.0, 400);
+    assert_eq!(response_to(&store, &json).await.0, 400);
 }

@@ -1,44 +1,50 @@
-//! Answers in the provider's form.
+//! Responses in the provider's format.
 
 use crate::domain::{
-    intent::{Decline, Intent, Object, ProviderError, Refund, State},
-    saved::StoredResponse,
+    idempotency::StoredResponse,
+    intent::{
+        DeclineReason, PaymentIntent, PaymentIntentState, ProviderError, ProviderObject,
+        ProviderRefund,
+    },
 };
 use rialto_kernel::digest;
 use rialto_lambda::http::Response;
 use serde_json::{Value, json};
 
-/// What a change leads to, as the client sees it.
-pub(super) fn write(result: &Result<Object, ProviderError>) -> StoredResponse {
+/// Renders the result of a command as the client sees it.
+pub(super) fn render(result: &Result<ProviderObject, ProviderError>) -> StoredResponse {
     match result {
-        Ok(Object::Intent(intent)) => {
+        Ok(ProviderObject::Intent(intent)) => {
             StoredResponse { status: 200, body: intent_object(intent).to_string() }
         }
-        Ok(Object::Refund(refund)) => {
+        Ok(ProviderObject::Refund(refund)) => {
             StoredResponse { status: 200, body: refund_object(refund).to_string() }
         }
-        Err(refusal) => {
-            let fault = Fault::from(refusal);
-            StoredResponse { status: fault.status, body: fault.body().to_string() }
+        Err(error) => {
+            let response = ErrorResponse::from(error);
+            StoredResponse { status: response.status, body: response.body().to_string() }
         }
     }
 }
 
-pub(super) fn intent(intent: &Intent) -> Response {
-    reply(200, &intent_object(intent))
+pub(super) fn intent(intent: &PaymentIntent) -> Response {
+    json_response(200, &intent_object(intent))
 }
 
-pub(super) fn refunds(refunds: &[Refund], has_more: bool) -> Response {
+pub(super) fn refunds(refunds: &[ProviderRefund], has_more: bool) -> Response {
     let data: Vec<_> = refunds.iter().map(refund_object).collect();
-    reply(200, &json!({"object": "list", "url": "/v1/refunds", "has_more": has_more, "data": data}))
+    json_response(
+        200,
+        &json!({"object": "list", "url": "/v1/refunds", "has_more": has_more, "data": data}),
+    )
 }
 
-fn reply(status: u16, body: &Value) -> Response {
+fn json_response(status: u16, body: &Value) -> Response {
     Response::raw(status, "application/json", body.to_string())
 }
 
-fn intent_object(intent: &Intent) -> Value {
-    let received = if intent.state == State::Succeeded { intent.amount } else { 0 };
+fn intent_object(intent: &PaymentIntent) -> Value {
+    let received = if intent.state == PaymentIntentState::Succeeded { intent.amount } else { 0 };
     json!({
         "id": intent.id,
         "object": "payment_intent",
@@ -58,8 +64,8 @@ fn intent_object(intent: &Intent) -> Value {
     })
 }
 
-/// The event that tells of a charge's success, the same however often it is told.
-pub(in crate::entrypoints) fn succeeded(intent: &Intent) -> String {
+/// The webhook event of a charge's success. It has the same id each time it is delivered.
+pub(in crate::entrypoints) fn succeeded(intent: &PaymentIntent) -> String {
     let id = digest::hex(&digest::sha256(&[intent.id.as_bytes(), b"succeeded"])[..12]);
     json!({
         "id": format!("evt_{id}"),
@@ -73,7 +79,7 @@ pub(in crate::entrypoints) fn succeeded(intent: &Intent) -> String {
     .to_string()
 }
 
-fn refund_object(refund: &Refund) -> Value {
+fn refund_object(refund: &ProviderRefund) -> Value {
     json!({
         "id": refund.id,
         "object": "refund",
@@ -88,22 +94,22 @@ fn refund_object(refund: &Refund) -> Value {
     })
 }
 
-fn decline_object(decline: Decline) -> Value {
+fn decline_object(decline: DeclineReason) -> Value {
     let message = match decline {
-        Decline::GenericDecline => "Your card was declined.",
-        Decline::InsufficientFunds => "Your card has insufficient funds.",
+        DeclineReason::GenericDecline => "Your card was declined.",
+        DeclineReason::InsufficientFunds => "Your card has insufficient funds.",
     };
     json!({"type": "card_error", "code": "card_declined", "decline_code": decline, "message": message})
 }
 
-/// An error in the provider's form.
+/// An error in the provider's format.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct ErrorResponse {
     status: u16,
     error: Value,
 }
 
-impl Fault {
+impl ErrorResponse {
     fn new(status: u16, kind: &str, message: &str) -> Self {
         Self { status, error: json!({"type": kind, "message": message}) }
     }
@@ -121,8 +127,8 @@ impl Fault {
         json!({"error": self.error})
     }
 
-    pub(super) fn into_reply(self) -> Response {
-        reply(self.status, &self.body())
+    pub(super) fn into_response(self) -> Response {
+        json_response(self.status, &self.body())
     }
 
     pub(super) fn no_key() -> Self {
@@ -161,7 +167,7 @@ impl Fault {
         Self::invalid(message).with("code", "parameter_invalid").with("param", name)
     }
 
-    pub(super) fn no_such_method(name: &str) -> Self {
+    pub(super) fn no_such_payment_method(name: &str) -> Self {
         Self::invalid(&format!("No such PaymentMethod: '{name}'"))
             .with("code", "resource_missing")
             .with("param", "payment_method")
@@ -181,14 +187,14 @@ impl Fault {
         )
     }
 
-    pub(super) fn declined(intent: &Intent, decline: Decline) -> Self {
+    pub(super) fn declined(intent: &PaymentIntent, decline: DeclineReason) -> Self {
         let error = decline_object(decline);
         Self { status: 402, error }
             .with("charge", intent.charge.clone())
             .with("payment_intent", intent_object(intent))
     }
 
-    pub(super) fn unexpected_state(intent: &Intent, action: &str) -> Self {
+    pub(super) fn unexpected_state(intent: &PaymentIntent, action: &str) -> Self {
         let state = json!(intent.state);
         let state = state.as_str().unwrap_or_default();
         Self::invalid(&format!(
@@ -198,7 +204,7 @@ impl Fault {
         .with("payment_intent", intent_object(intent))
     }
 
-    pub(super) fn no_method(intent: &Intent) -> Self {
+    pub(super) fn no_payment_method(intent: &PaymentIntent) -> Self {
         Self::invalid(
             "You cannot confirm this PaymentIntent because it's missing a payment method.",
         )
@@ -219,9 +225,9 @@ impl Fault {
             .with("code", "charge_already_refunded")
     }
 
-    pub(super) fn above_rest(left: u64) -> Self {
+    pub(super) fn exceeds_refundable(refundable: u64) -> Self {
         Self::invalid(&format!(
-            "Refund amount is greater than unrefunded amount on charge ({left})"
+            "Refund amount is greater than unrefunded amount on charge ({refundable})"
         ))
         .with("code", "amount_too_large")
         .with("param", "amount")
@@ -245,7 +251,7 @@ impl Fault {
         Self::new(503, "api_error", "The API is temporarily unavailable.")
     }
 
-    pub(super) fn broken() -> Self {
+    pub(super) fn internal_error() -> Self {
         Self::new(500, "api_error", "An unknown error occurred.")
     }
 }

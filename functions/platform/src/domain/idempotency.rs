@@ -1,35 +1,36 @@
-//! The first answer under a key, kept to be given again.
+//! Stored responses for idempotency keys.
 
 use rialto_kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a key is remembered.
+/// How long a response is stored for its key.
 pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An answer as it was given.
+/// A response as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredResponse {
     pub status: u16,
     pub body: String,
 }
 
-/// The answer that a key led to, and to what request.
+/// The first response for an idempotency key, with the request it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
-    /// H(Idempotency-Key).
+    /// SHA-256 of the `Idempotency-Key`, in hex.
     pub key: String,
-    /// H(path and body).
+    /// SHA-256 of path and body, in hex.
     pub request_hash: String,
-    pub answer: StoredResponse,
+    #[serde(rename = "answer")]
+    pub response: StoredResponse,
     pub saved_at: Timestamp,
-    /// Rises each time the key is used anew.
+    /// Incremented each time the key is used again after its response has expired.
     pub version: u64,
 }
 
 impl IdempotencyRecord {
     #[must_use]
-    pub fn is_forgotten(&self, now: Timestamp) -> bool {
+    pub fn is_expired(&self, now: Timestamp) -> bool {
         now.since(self.saved_at) >= RETENTION
     }
 }
@@ -39,16 +40,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_forgotten_after_24_hours() {
+    fn a_stored_response_expires_after_24_hours() {
         let saved_at = Timestamp::from_millis(1_000);
-        let saved = IdempotencyRecord {
+        let record = IdempotencyRecord {
             key: "k".to_owned(),
             request_hash: "h".to_owned(),
-            answer: StoredResponse { status: 200, body: String::new() },
+            response: StoredResponse { status: 200, body: String::new() },
             saved_at,
             version: 1,
         };
-        assert!(!saved.is_forgotten(saved_at.plus(RETENTION - Duration::from_millis(1))));
-        assert!(saved.is_forgotten(saved_at.plus(RETENTION)));
+        assert!(!record.is_expired(saved_at.plus(RETENTION - Duration::from_millis(1))));
+        assert!(record.is_expired(saved_at.plus(RETENTION)));
     }
 }
