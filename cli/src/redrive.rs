@@ -251,7 +251,7 @@ mod tests {
         });
         assert_eq!(told(&asked), ["hold both", "find", "send", "delete old", "hold young"]);
         let left = result.unwrap();
-        assert!(left[0].starts_with("young stays: it wasn't held any more"), "{left:?}");
+        assert!(left[0].starts_with("young stays: its lease expired"), "{left:?}");
     }
 
     #[test]
