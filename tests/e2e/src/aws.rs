@@ -7,7 +7,8 @@ use crate::{
 use rialto_aws::{SdkConfig, Stage};
 use serde_json::{Value, json};
 
-/// Clients of the deployment's services. Those that have none of an SDK are spoken to as the wire has it.
+/// Clients of the deployment's AWS services. Services without an SDK client here are called over
+/// plain HTTP.
 #[derive(Debug, Clone)]
 pub struct Aws {
     pub config: SdkConfig,
@@ -29,7 +30,7 @@ impl Aws {
         }
     }
 
-    /// An action of CloudWatch Logs.
+    /// Calls an action of CloudWatch Logs.
     pub(crate) async fn logs(&self, action: &str, input: &Value) -> Value {
         self.action("logs", &format!("Logs_20140328.{action}"), input).await
     }
@@ -47,15 +48,15 @@ impl Aws {
         call.body("application/x-amz-json-1.1", input.to_string()).send().await.expect(200).json()
     }
 
-    /// What the emulator itself tells under a path of its own.
+    /// Reads one of the emulator's own paths.
     pub(crate) async fn emulator(&self, path: &str) -> Value {
         self.endpoint.call("GET", path).send().await.expect(200).json()
     }
 
-    /// Invokes one of the deployment's functions and waits for its answer.
+    /// Invokes one of the deployment's functions and returns its response.
     ///
     /// # Panics
-    /// When the function fails.
+    /// If the function fails.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Value {
         let name = format!("rialto-{}-{function}", self.stage);
         let path = format!("/2015-03-31/functions/{name}/invocations");
@@ -65,7 +66,8 @@ impl Aws {
         answer.json()
     }
 
-    /// Hands a consumer these bodies as one batch, message `0` first; the ids of those that failed.
+    /// Invokes a consumer with these bodies as one batch, with message ids from `0`, and returns
+    /// the ids of the messages that failed.
     pub async fn consume(&self, consumer: &str, bodies: &[String]) -> Vec<String> {
         let record = |(at, body): (usize, &String)| {
             json!({
@@ -102,7 +104,7 @@ impl Aws {
 
 const REGION: &str = "eu-central-1";
 
-/// An emulator checks no signature, but reads the region from it.
+/// Emulators don't check signatures, but read the region from them.
 fn credentials(service: &str) -> String {
     format!(
         "AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"

@@ -1,4 +1,4 @@
-//! The event bus: listening to it, and publishing what was heard once more.
+//! Subscribing to the event bus, and publishing received events again.
 
 use crate::{aws::Aws, shop::unique};
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
@@ -7,7 +7,7 @@ use rialto_contracts::Event;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A queue of one's own that hears what the bus carries.
+/// A queue of its own that receives events from the bus.
 #[derive(Debug)]
 pub struct BusSubscription {
     aws: Aws,
@@ -15,14 +15,14 @@ pub struct BusSubscription {
     queue_url: String,
 }
 
-/// An event as the bus carried it.
+/// An event as EventBridge delivered it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReceivedEvent {
-    /// EventBridge's own words for rules.
+    /// EventBridge's `source`, which rules match on, like `detail_type`.
     pub source: String,
     pub detail_type: String,
     pub event: Event,
-    /// All of the event's members.
+    /// The event as JSON, with all its members.
     pub detail: Value,
 }
 
@@ -48,13 +48,13 @@ impl ReceivedEvent {
         }
     }
 
-    /// The event as a queue carries it.
+    /// The body of an SQS message with this event.
     pub fn message(&self) -> String {
         message(&self.source, &self.detail_type, &self.detail)
     }
 }
 
-/// An event as EventBridge puts it into a queue.
+/// An event in the envelope that EventBridge sends to a queue.
 pub fn message(source: &str, detail_type: &str, detail: &Value) -> String {
     json!({
         "version": "0",
@@ -71,12 +71,12 @@ pub fn message(source: &str, detail_type: &str, detail: &Value) -> String {
 }
 
 impl BusSubscription {
-    /// Listens from here on to what belongs to these orders.
+    /// Subscribes to the events of these orders from now on.
     pub async fn on_orders(aws: &Aws, orders: &[String]) -> Self {
         Self::open(aws, Some(json!({ "correlationid": orders }))).await
     }
 
-    /// Listens from here on to everything.
+    /// Subscribes to all events from now on.
     pub async fn on_everything(aws: &Aws) -> Self {
         Self::open(aws, None).await
     }
@@ -101,7 +101,7 @@ impl BusSubscription {
         Self { aws: aws.clone(), name, queue_url }
     }
 
-    /// Some of what was heard and not taken yet; nothing if that was all for now.
+    /// Takes a batch of received events; empty if there are none at the moment.
     pub async fn take(&self) -> Vec<ReceivedEvent> {
         let received = self.aws.queues.receive_message().queue_url(&self.queue_url);
         let received = received.max_number_of_messages(10).send().await.expect("the queue answers");
@@ -115,7 +115,7 @@ impl BusSubscription {
         heard
     }
 
-    /// Everything that was heard and not taken yet.
+    /// Takes all received events.
     pub async fn take_all(&self) -> Vec<ReceivedEvent> {
         let mut all = Vec::new();
         loop {
@@ -143,7 +143,7 @@ impl BusSubscription {
     }
 }
 
-/// Publishes events once more, in this order.
+/// Publishes received events again, in this order.
 pub async fn publish(aws: &Aws, events: &[ReceivedEvent]) {
     for batch in events.chunks(10) {
         let entry = |heard: &ReceivedEvent| {

@@ -1,4 +1,4 @@
-//! The fault proxy that stands before the deployment's endpoint, as tests use it.
+//! Client of the fault proxy in front of the deployment's AWS endpoint.
 
 use crate::{
     http::{Call as Request, Http},
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// The variable that names the proxy's URL.
+/// Environment variable with the proxy's URL.
 const URL: &str = "RIALTO_FAULTS";
 
-/// One test has the proxy at a time: what it breaks, it breaks for everybody.
+/// Held by the test that uses the proxy, because faults affect all tests.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 pub struct Faults {
@@ -25,10 +25,10 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// The proxy without rules, for one test alone.
+    /// Waits for exclusive use of the proxy, and removes all rules.
     ///
     /// # Panics
-    /// Without `RIALTO_FAULTS`, or when nothing is there.
+    /// Without `RIALTO_FAULTS`, or if the proxy doesn't respond.
     pub async fn exclusive() -> Self {
         let turn = TURN.lock().await;
         let url = std::env::var(URL).unwrap_or_else(|_| {
@@ -55,7 +55,7 @@ impl Faults {
         self.call("DELETE", "rules").send().await.expect(200);
     }
 
-    /// Lets go what a rule holds, and whatever it would hold later.
+    /// Releases the calls that a rule holds, and those it would hold later.
     pub async fn release(&self, rule: &str) {
         self.call("POST", &format!("rules/{rule}/release")).send().await.expect(200);
     }
@@ -64,7 +64,7 @@ impl Faults {
         self.fired_within(rule, Duration::ZERO).await
     }
 
-    /// The same, as soon as it has fired, or after so long.
+    /// A rule's statistics as soon as it has fired, or after this time.
     pub async fn fired_within(&self, rule: &str, within: Duration) -> RuleStats {
         let path = format!("rules/{rule}?wait_ms={}", within.as_millis());
         read(self.call("GET", &path).send().await.expect(200).json())
@@ -79,7 +79,7 @@ impl Faults {
         .await;
     }
 
-    /// The calls that named an id, once no more have come for so long.
+    /// The calls that contained an id, once no more were made for this long.
     pub async fn calls_in_all(&self, about: &str, quiet: Duration) -> Vec<Call> {
         let (mut calls, mut since) = (self.calls(about).await, Instant::now());
         eventually(&format!("{about} to be left alone"), async || {
@@ -93,7 +93,7 @@ impl Faults {
         calls
     }
 
-    /// The calls that named an id, in the order in which they came.
+    /// The calls that contained an id, oldest first.
     pub async fn calls(&self, about: &str) -> Vec<Call> {
         let mut answer =
             self.call("GET", &format!("calls?about={about}")).send().await.expect(200).json();

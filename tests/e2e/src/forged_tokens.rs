@@ -1,4 +1,4 @@
-//! Tokens that accounts would never give out, signed with the deployment's own keys.
+//! Tokens that accounts would never issue, signed with the deployment's own keys.
 
 use crate::aws::Aws;
 use base64::{
@@ -9,7 +9,7 @@ use rialto_kernel::Role;
 use rialto_lambda::token::{Claims, SigningKey};
 use serde_json::{Value, json};
 
-/// The key that signs a role's tokens, as the deployment keeps it.
+/// The signing key of a role's tokens, read from the deployment's secrets.
 #[derive(Debug, Clone)]
 pub struct Key {
     kid: String,
@@ -29,7 +29,7 @@ impl Key {
         }
     }
 
-    /// This key under another one's name.
+    /// This key with another key's id.
     #[must_use]
     pub fn named_as(&self, other: &Self) -> Self {
         Self { kid: other.kid.clone(), pkcs8: self.pkcs8.clone() }
@@ -41,14 +41,14 @@ impl Key {
     }
 }
 
-/// What a token says.
+/// The claims of a token, unverified.
 pub fn claims(token: &str) -> Claims {
     let part = token.split('.').nth(1).expect("a token has claims");
     let part = URL_SAFE_NO_PAD.decode(part).expect("claims are in base 64");
     serde_json::from_slice(&part).expect("claims")
 }
 
-/// Another token with a part of its JSON changed and the signature that it had.
+/// The token with one JSON member of the given part changed and its signature unchanged.
 pub fn altered(token: &str, part: usize, member: &str, value: &Value) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     let bytes = URL_SAFE_NO_PAD.decode(&parts[part]).expect("base 64");

@@ -1,4 +1,4 @@
-//! Calls and answers as they are on the wire, so that tests can send what no well-meaning client would.
+//! HTTP requests and responses as sent on the wire, so that tests can also send malformed requests.
 
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{
@@ -16,10 +16,10 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
-/// How many calls of one test are under way at once: the emulator has a process for each.
+/// Concurrent requests of one client. The emulator runs a process for each.
 const CONCURRENCY: usize = 32;
 
-/// A client of one address.
+/// A client of one base URL.
 #[derive(Debug, Clone)]
 pub struct Http {
     base: String,
@@ -27,7 +27,7 @@ pub struct Http {
     free: Arc<Semaphore>,
 }
 
-/// A call that is being put together.
+/// A request under construction.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Call {
@@ -38,10 +38,10 @@ pub struct Call {
     body: Option<Vec<u8>>,
 }
 
-/// What came back, whatever its status.
+/// A response with any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Such as `POST /users`.
+    /// Method and path of the request, such as `POST /users`.
     call: String,
     pub status: u16,
     /// Names in lower case.
@@ -88,7 +88,7 @@ impl Call {
     }
 
     /// # Panics
-    /// When there is no answer.
+    /// If there is no response.
     pub async fn send(self) -> Answer {
         let call = format!("{} {}", self.method, self.path);
         let _place = self.http.free.acquire().await.expect("nobody closes it");
@@ -126,17 +126,17 @@ impl Answer {
     }
 
     /// # Panics
-    /// Unless the answer has this status.
+    /// Unless the response has this status.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         self
     }
 
-    /// A success's data.
+    /// The `data` of a successful response.
     ///
     /// # Panics
-    /// Unless it is a success with this status.
+    /// Unless the response has this status, and `data`.
     #[track_caller]
     pub fn data(self, status: u16) -> Value {
         let answer = self.expect(status);
@@ -146,8 +146,8 @@ impl Answer {
         whole["data"].take()
     }
 
-    /// What is wrong with the answer as the problem that it should be; nothing if it is that problem and names just these
-    /// fields.
+    /// Ok if the response is this problem and its `errors` name exactly these fields; otherwise a
+    /// description of the difference.
     pub fn is_problem(&self, status: u16, code: &str, fields: &[&str]) -> Result<(), String> {
         let told =
             |what: &str| Err(format!("{what}, instead of {status} {code} {fields:?}: {self}"));
@@ -178,10 +178,10 @@ impl Answer {
         if said && named == wanted { Ok(()) } else { told("other fields") }
     }
 
-    /// A refusal.
+    /// The body of a problem without field errors.
     ///
     /// # Panics
-    /// Unless it is this problem.
+    /// Unless the response is this problem.
     #[track_caller]
     pub fn problem(self, status: u16, code: &str) -> Value {
         let problem = self.is_problem(status, code, &[]);

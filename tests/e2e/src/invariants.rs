@@ -1,4 +1,4 @@
-//! The invariants of the saga over a deployment's books: read and checked as `rialto reconcile` does.
+//! The invariants of the saga, checked on a deployment's tables as `rialto reconcile` does.
 
 use crate::{aws::Aws, wait::eventually};
 use rialto_cli::reconcile;
@@ -6,12 +6,12 @@ use std::ops::Deref;
 
 pub use rialto_cli::reconcile::broken;
 
-/// What the deployment's inventory, orders and payments have written down.
+/// The contents of the tables of inventory, orders and payments.
 #[derive(Debug, Clone)]
 pub struct SagaTables(reconcile::Snapshot);
 
 impl SagaTables {
-    /// Everything that there is.
+    /// Loads all items.
     pub async fn load_all(aws: &Aws) -> Self {
         Self(
             reconcile::Snapshot::load_all(&aws.config, &aws.stage)
@@ -20,14 +20,14 @@ impl SagaTables {
         )
     }
 
-    /// Everything about these products: their stock, and every order that ever moved it or is named here.
+    /// Loads these products' stock, these orders, and all orders that moved the stock.
     pub async fn load_for(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
         let products: Vec<String> = products.iter().map(|product| (*product).to_owned()).collect();
         let books = reconcile::Snapshot::load_for(&aws.config, &aws.stage, &products, orders).await;
         Self(books.expect("the tables answer"))
     }
 
-    /// Waits until nothing is broken; the books then.
+    /// Waits until no invariant is violated, and returns the tables' contents then.
     pub async fn wait_until_consistent(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
         eventually("the invariants to hold", async || {
             let books = Self::load_for(aws, products, orders).await;

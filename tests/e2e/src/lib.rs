@@ -1,8 +1,9 @@
-//! What the end-to-end tests are made of: a client of the deployed shop, the AWS services behind it, and the invariants of
-//! the saga as code.
+//! Support for the end-to-end tests: a client of the deployed shop, the AWS services behind it, and
+//! the invariants of the saga as code.
 //!
-//! Where it is deployed stands in the file that `RIALTO_LOCAL` names; `scripts/test` deploys and names it. Tests run in
-//! parallel on one deployment, so each makes its own sellers, buyers and products and counts nothing but those.
+//! `RIALTO_LOCAL` names the file that describes the deployment; `scripts/test` deploys and sets it.
+//! Tests run in parallel on one deployment, so each creates its own sellers, buyers and products,
+//! and counts nothing else.
 
 #![expect(
     clippy::expect_used,

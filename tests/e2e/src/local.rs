@@ -1,4 +1,4 @@
-//! Where the deployment under test is, and its demo shop's accounts.
+//! The deployment under test, and the accounts of its demo shop.
 
 use rialto_aws::Stage;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 /// The file that `scripts/up` writes.
 #[derive(Debug, Deserialize)]
 pub struct Local {
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     pub api_url: String,
     pub aws_endpoint: String,
     pub event_bus: String,
@@ -23,7 +23,7 @@ pub enum Emulator {
     LocalStack,
 }
 
-/// Who checks sessions: the gateway's authorizer, or nobody.
+/// Where sessions are checked: by the gateway's authorizer, or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthMode {
@@ -44,12 +44,14 @@ pub struct Login {
     pub seller_id: Option<String>,
 }
 
-/// Whether the gateway asks the authorizer. A test that needs it returns if not, and its output says that it was skipped.
+/// Whether the gateway calls the authorizer. A test that requires it returns if not; its output
+/// then has a `skipped:` line.
 pub fn gateway_authorizes() -> bool {
     or_skipped(Local::read().auth_mode == AuthMode::Gateway, "the gateway runs no authorizer here")
 }
 
-/// Whether this isn't LocalStack. A test of what LocalStack doesn't do returns then; its output says why.
+/// False on LocalStack, after printing a `skipped:` line with the reason. Tests of features that
+/// LocalStack lacks then return.
 pub fn skip_on_localstack(why: &str) -> bool {
     or_skipped(Local::read().emulator != Emulator::LocalStack, why)
 }
@@ -61,11 +63,11 @@ fn or_skipped(runs: bool, why: &str) -> bool {
     runs
 }
 
-/// The variable that names the file.
+/// Environment variable with the path of the file.
 const FILE: &str = "RIALTO_LOCAL";
 
 /// # Panics
-/// Unless it is named.
+/// If the variable isn't set.
 pub fn file() -> String {
     std::env::var(FILE).unwrap_or_else(|_| {
         panic!("{FILE} is not set: run scripts/test, which deploys to an emulator of its own")
@@ -74,7 +76,7 @@ pub fn file() -> String {
 
 impl Local {
     /// # Panics
-    /// Without the file: there is nothing to test then, and nothing may pass.
+    /// If the file can't be read, so that no test passes without a deployment.
     pub fn read() -> &'static Self {
         static LOCAL: OnceLock<Local> = OnceLock::new();
         LOCAL.get_or_init(|| {
@@ -85,7 +87,7 @@ impl Local {
         })
     }
 
-    /// The deployment's stage, as its bus is named after it.
+    /// The deployment's stage, taken from the event bus's name.
     pub fn stage(&self) -> Stage {
         let name = self.event_bus.strip_prefix("rialto-").expect("the bus is rialto-<stage>");
         Stage::parse(name).expect("a stage")

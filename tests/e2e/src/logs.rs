@@ -3,7 +3,7 @@
 use crate::{aws::Aws, shop::PERSONAL};
 use serde_json::{Map, Value, json};
 
-/// The services that log.
+/// The services that write logs.
 pub const SERVICES: &[&str] =
     &["accounts", "catalog", "inventory", "orders", "payments", "platform"];
 
@@ -11,7 +11,7 @@ pub const SERVICES: &[&str] =
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     pub text: String,
-    /// The line's members, if it is one of ours and no platform's.
+    /// The line's members; `None` for lines that Lambda writes.
     pub members: Option<Map<String, Value>>,
 }
 
@@ -21,7 +21,7 @@ impl Line {
         self.members.as_ref().and_then(|members| members.get(member)?.as_str()).unwrap_or_default()
     }
 
-    /// What Lambda itself says of an invocation.
+    /// Whether Lambda itself wrote the line.
     pub fn is_of_the_platform(&self) -> bool {
         ["START ", "END ", "REPORT ", "INIT_START ", "EXTENSION "]
             .iter()
@@ -29,16 +29,17 @@ impl Line {
     }
 }
 
-/// What no line of whatever run may contain: what the tests' people are called and where they live, their mail addresses, cards,
-/// and what tokens and the local secrets begin with.
+/// Texts that no log line may contain: personal data of the tests' accounts, cards, and the
+/// prefixes of tokens and local secrets.
 pub fn never_logged() -> impl Iterator<Item = &'static str> {
     PERSONAL.iter().copied().chain(["@e2e.example", "pm_card_visa", "eyJ", "sk_sim_", "whsec_"])
 }
 
-/// How many lines one answer has at most.
+/// Maximum number of lines in a response.
 const PAGE: usize = 10_000;
 
-/// A service's lines since a time (milliseconds since 1970) that contain a text; all of them for an empty text.
+/// A service's log lines since a time (milliseconds since 1970) that contain a text; all lines if
+/// the text is empty.
 pub async fn lines(aws: &Aws, service: &str, since: i64, containing: &str) -> Vec<Line> {
     let group = format!("/rialto/{}/{service}", aws.stage);
     let mut input = json!({ "logGroupName": group, "startTime": since });
@@ -57,7 +58,8 @@ pub async fn lines(aws: &Aws, service: &str, since: i64, containing: &str) -> Ve
         let (cut_off, last) = (events.len() >= PAGE, lines.last().map_or(since, |(at, _)| *at));
         match answer["nextToken"].take() {
             Value::String(token) => input["nextToken"] = json!(token),
-            // MiniStack gives no token. What came with the last line's time comes again, and whatever was cut off.
+            // MiniStack returns no token: continue at the last line's time, dropping the lines of
+            // that time, which are returned again.
             _ if cut_off => {
                 let next = if input["startTime"] == json!(last) { last + 1 } else { last };
                 lines.retain(|(at, _)| *at < next);
@@ -68,7 +70,7 @@ pub async fn lines(aws: &Aws, service: &str, since: i64, containing: &str) -> Ve
     }
 }
 
-/// Every service's lines since a time that contain a text.
+/// All services' log lines since a time that contain a text.
 pub async fn all_lines(aws: &Aws, since: i64, containing: &str) -> Vec<Line> {
     let mut all = Vec::new();
     for service in SERVICES {

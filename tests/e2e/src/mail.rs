@@ -1,9 +1,9 @@
-//! Mail that the deployment has sent, as MiniStack shows it.
+//! Mail sent by the deployment, read from MiniStack.
 
 use crate::{aws::Aws, wait::eventually};
 use serde_json::Value;
 
-/// The texts of the mails to this address, oldest first.
+/// The texts of all mails to an address, oldest first.
 pub async fn to(aws: &Aws, address: &str) -> Vec<String> {
     let shown = aws.emulator("/_ministack/ses/messages").await;
     let mails = shown["messages"].as_object().into_iter().flatten();
@@ -13,7 +13,7 @@ pub async fn to(aws: &Aws, address: &str) -> Vec<String> {
     mails.filter(to_it).filter_map(|mail| mail["BodyText"].as_str().map(str::to_owned)).collect()
 }
 
-/// Waits until this address has so many mails; the code in the last of them.
+/// Waits until an address has this many mails, and returns the code in the last one.
 pub async fn code(aws: &Aws, address: &str, mails: usize) -> String {
     eventually("a mailed code", async || {
         let texts = to(aws, address).await;

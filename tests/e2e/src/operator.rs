@@ -1,4 +1,4 @@
-//! The operator's command, run as a person runs it.
+//! The `rialto` command, run as a child process.
 
 use crate::{local, shop::Shop};
 use std::{
@@ -6,14 +6,14 @@ use std::{
     process::{Command, Output},
 };
 
-/// The command on the deployment under test.
+/// The command, with the stage under test.
 #[derive(Debug, Clone)]
 pub struct Cli {
     program: &'static str,
     stage: String,
 }
 
-/// What it said, and how it ended.
+/// Exit status and output of a command.
 #[derive(Debug)]
 pub struct CommandOutput {
     pub status: i32,
@@ -23,12 +23,12 @@ pub struct CommandOutput {
 }
 
 impl Cli {
-    /// `program` is `env!("CARGO_BIN_EXE_operator")`, which only tests can name.
+    /// `program` is `env!("CARGO_BIN_EXE_operator")`, which cargo defines for tests only.
     pub fn new(program: &'static str, shop: &Shop) -> Self {
         Self { program, stage: shop.aws.stage.to_string() }
     }
 
-    /// Runs it with these words.
+    /// Runs the command with these arguments, separated by white space.
     pub async fn run(&self, words: &str) -> CommandOutput {
         let mut command = Command::new(self.program);
         command.args(words.split_whitespace()).env("RIALTO_STAGE", &self.stage);
@@ -47,14 +47,14 @@ impl Cli {
 
 impl CommandOutput {
     /// # Panics
-    /// Unless it ended so.
+    /// Unless the exit status was this.
     pub fn with_status(self, status: i32) -> Self {
         assert_eq!(self.status, status, "{self}");
         self
     }
 
     /// # Panics
-    /// Unless all of these stand somewhere in what it said.
+    /// Unless the output contains all of these texts.
     pub fn output_containing(self, parts: &[&str]) -> Self {
         for part in parts {
             assert!(

@@ -1,4 +1,4 @@
-//! The payment provider as it really is behind the shop: the simulator's table, and its webhooks.
+//! The payment provider behind the shop: the simulator's table, and the webhooks it sends.
 
 use crate::{
     aws::Aws,
@@ -21,10 +21,10 @@ use rialto_platform::{
 };
 use serde_json::{Value, json};
 
-/// Says neither yes nor no, until [`Simulator::settle`].
+/// A payment method whose charge stays undecided until [`Simulator::settle`].
 pub const STUCK: &str = "pm_sim_stuck";
 
-/// The simulator from behind.
+/// The simulator's table, read and changed directly.
 #[derive(Debug, Clone)]
 pub struct Simulator {
     table: Table,
@@ -35,7 +35,7 @@ impl Simulator {
         Self { table: table(aws, SIMULATOR) }
     }
 
-    /// Every intent that was ever made for an order.
+    /// All intents that were created for an order.
     pub async fn intents(&self, order: &str) -> Vec<PaymentIntent> {
         let scan = self.table.client.scan().table_name(&self.table.name).consistent_read(true);
         let scan = scan.filter_expression("metadata.order_id = :order");
@@ -50,17 +50,17 @@ impl Simulator {
         items.into_iter().map(|item| read_item(item).expect("an intent")).collect()
     }
 
-    /// What was taken for an order, charge by charge, and what of it went back.
+    /// The captured and refunded amounts of each of an order's charges.
     pub async fn charges(&self, order: &str) -> Vec<(u64, u64)> {
         let intents = self.intents(order).await;
         let paid = intents.iter().filter(|intent| intent.state == PaymentIntentState::Succeeded);
         paid.map(|intent| (intent.amount, intent.refunded())).collect()
     }
 
-    /// Has an order's only charge succeed, whatever became of it before.
+    /// Makes an order's only charge succeed, whatever its state.
     ///
     /// # Panics
-    /// Unless there is just one.
+    /// Unless the order has exactly one intent.
     pub async fn settle(&self, order: &str) -> PaymentIntent {
         loop {
             let intents = self.intents(order).await;
@@ -77,7 +77,8 @@ impl Simulator {
         }
     }
 
-    /// Keeps a 500 as the answer to this request under this key, as if it had come just now.
+    /// Stores a 500 as the response to this request under this idempotency key, as if it had just
+    /// been sent.
     pub async fn fail(&self, key: &str, path: &str, form: &str) {
         let body = json!({"error": {"type": "api_error", "message": "kept"}}).to_string();
         self.keep(&IdempotencyRecord {
@@ -90,10 +91,10 @@ impl Simulator {
         .await;
     }
 
-    /// Has a key be a day old, so that it is forgotten.
+    /// Makes an idempotency key old enough to have expired.
     ///
     /// # Panics
-    /// If it was never used.
+    /// If the key was never used.
     pub async fn age(&self, key: &str) {
         let kept = self.table.get(&answer_key(&hash(key))).await.expect("the table answers");
         let kept: IdempotencyRecord =
@@ -118,7 +119,7 @@ fn answer_key(hash: &str) -> Key {
     Key::new(format!("KEY#{hash}"), "ANSWER")
 }
 
-/// Who signs webhooks.
+/// Signs webhooks with the stage's secret.
 #[derive(Debug, Clone)]
 pub struct Signer {
     secret: String,
@@ -131,28 +132,28 @@ impl Signer {
         Self { secret: values.expect("the parameter store answers")[&name].clone() }
     }
 
-    /// The header for a body that is sent then.
+    /// The signature header of a body that is sent at this time.
     pub fn sign(&self, body: &str, at: Timestamp) -> String {
         signature::sign(&self.secret, body.as_bytes(), at)
     }
 
-    /// A call that tells of an event, signed now.
+    /// A webhook request with this body, signed now.
     pub fn tell(&self, shop: &Shop, body: &str) -> Call {
         webhook(shop, body).header(signature::HEADER, self.sign(body, SystemClock.now()))
     }
 
-    /// Tells that a charge succeeded.
+    /// Sends the webhook for a charge that succeeded.
     pub async fn succeeded(&self, shop: &Shop, intent: &PaymentIntent) -> Answer {
         self.tell(shop, &event("payment_intent.succeeded", intent).to_string()).send().await
     }
 }
 
-/// An unsigned call of the webhook.
+/// An unsigned webhook request.
 pub fn webhook(shop: &Shop, body: &str) -> Call {
     shop.http.call("POST", "/webhooks/payments").body("application/json; charset=utf-8", body)
 }
 
-/// An event about an intent.
+/// A provider event about an intent.
 pub fn event(kind: &str, intent: &PaymentIntent) -> Value {
     let object = json!({"id": intent.id, "object": "payment_intent", "metadata": intent.metadata});
     json!({"id": "evt_e2e", "object": "event", "type": kind, "data": {"object": object}})

@@ -1,4 +1,5 @@
-//! Retries that don't take minutes: a queue gives a failed message again after its visibility timeout, which is long.
+//! Short visibility timeouts, so that failed messages are retried within seconds instead of
+//! minutes.
 
 use crate::aws::Aws;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -9,13 +10,14 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-/// The queues whose timeout is short now: how many tests want it so, and what it was.
+/// The queues with a shortened timeout: the number of tests that use it, and the original timeout.
 static SHORTENED: Mutex<Option<HashMap<String, (usize, String)>>> = Mutex::const_new(None);
 
-/// Longer than any handler that is tested so takes.
+/// Longer than any of the tested handlers runs.
 const SECONDS: &str = "3";
 
-/// Runs a test while a queue's failed messages come again within seconds; puts things back whatever becomes of it.
+/// Runs a test with a short visibility timeout on a queue, and restores the timeout even if the
+/// test panics.
 pub async fn with_short_visibility_timeout<T>(
     aws: &Aws,
     queue: &str,
@@ -24,7 +26,7 @@ pub async fn with_short_visibility_timeout<T>(
     with_short_visibility_timeouts(aws, &[queue], test).await
 }
 
-/// The same for several queues.
+/// Like [`with_short_visibility_timeout`], for several queues.
 pub async fn with_short_visibility_timeouts<T>(
     aws: &Aws,
     queues: &[&str],

@@ -1,4 +1,4 @@
-//! The shop as its users meet it: accounts, products, orders.
+//! The shop as its users see it: accounts, products, orders.
 
 use crate::{
     aws::Aws,
@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The deployed shop, from one test's point of view.
+/// Client of the deployed shop.
 #[derive(Debug, Clone)]
 pub struct Shop {
     pub http: Http,
@@ -22,7 +22,7 @@ pub struct Shop {
     local: &'static Local,
 }
 
-/// Somebody who is logged in.
+/// An account with an access token.
 #[derive(Debug, Clone)]
 pub struct DemoAccount {
     pub id: String,
@@ -31,7 +31,7 @@ pub struct DemoAccount {
     pub token: String,
 }
 
-/// A product to be made: a title, a price in minor units, pieces.
+/// A product to register: title, price in minor units, initial stock.
 #[derive(Debug, Clone)]
 pub struct NewProduct {
     pub title: String,
@@ -45,7 +45,7 @@ impl NewProduct {
     }
 }
 
-/// An order to be placed.
+/// An order to place.
 #[derive(Debug, Clone)]
 pub struct OrderDraft {
     pub lines: Vec<(String, i64)>,
@@ -58,7 +58,7 @@ pub const DECLINES: &str = "pm_card_chargeDeclined";
 pub const LACKS_FUNDS: &str = "pm_card_chargeDeclinedInsufficientFunds";
 
 impl OrderDraft {
-    /// Paid by a card that pays, under a new key.
+    /// An order paid with a valid card, under a new idempotency key.
     pub fn of(lines: &[(&str, i64)]) -> Self {
         let lines =
             lines.iter().map(|(product, quantity)| ((*product).to_owned(), *quantity)).collect();
@@ -80,10 +80,10 @@ impl OrderDraft {
     }
 }
 
-/// Words that must never turn up in a log or on the bus, and don't by chance.
+/// Personal data of the tests' accounts, distinctive enough to search logs and events for.
 pub const PERSONAL: &[&str] = &["Ottilie Example", "Nowhere Lane", "NW 98765", "+4915550100"];
 
-/// An address made of [`PERSONAL`] words.
+/// An address made of [`PERSONAL`] data.
 pub fn address() -> Value {
     json!({
         "receiver": "Ottilie Example",
@@ -94,13 +94,13 @@ pub fn address() -> Value {
     })
 }
 
-/// A text that nobody else has.
+/// A text that no other test uses.
 pub fn unique(what: &str) -> String {
     let id = EventId::generate(SystemClock.now()).to_string();
     format!("{what}-{}", id.trim_start_matches("evt_"))
 }
 
-/// How long a token is used: somewhat less than it is good.
+/// How long a token is reused: less than its lifetime.
 const TOKEN_REUSE_PERIOD: Duration = Duration::from_secs(10 * 60);
 
 impl Shop {
@@ -132,7 +132,7 @@ impl Shop {
         self.seeded(&self.local.accounts.supervisor).await
     }
 
-    /// The first seller of the demo shop.
+    /// The demo shop's first seller.
     pub async fn seeded_seller(&self) -> DemoAccount {
         self.seeded(&self.local.accounts.sellers[0]).await
     }
@@ -174,7 +174,7 @@ impl Shop {
         self.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await
     }
 
-    /// Items of the demo shop that products can be made from, each of another category and brand if there are such.
+    /// Items of the demo shop to register products of, no two with the same category or brand.
     pub async fn items(&self) -> Vec<Value> {
         let answer = self.get("/products?limit=100").send().await.data(200);
         let mut items: Vec<Value> = Vec::new();
@@ -191,7 +191,7 @@ impl Shop {
         items
     }
 
-    /// A registration that is in order.
+    /// A valid body for registering a product.
     pub async fn registration(&self, sketch: &NewProduct) -> Value {
         static ITEM: OnceLock<String> = OnceLock::new();
         let item = match ITEM.get() {
@@ -209,7 +209,7 @@ impl Shop {
         })
     }
 
-    /// A product that is REGISTERED; its id.
+    /// Registers a product, which isn't public yet, and returns its id.
     pub async fn register(&self, seller: &DemoAccount, sketch: &NewProduct) -> String {
         let body = self.registration(sketch).await;
         let data = self.post("/products", &body).token(&seller.token).send().await.data(201);
@@ -221,7 +221,7 @@ impl Shop {
         call.token(&seller.token).send().await.data(200)
     }
 
-    /// A product that can be ordered: everybody who has to know has heard of it. Its id.
+    /// Registers a product, puts it on sale, waits until it can be ordered, and returns its id.
     pub async fn product(&self, seller: &DemoAccount, sketch: &NewProduct) -> String {
         let product = self.register(seller, sketch).await;
         self.choose(seller, &product, "SELL").await;
@@ -229,7 +229,7 @@ impl Shop {
         product
     }
 
-    /// Waits until inventory and orders have heard of a product.
+    /// Waits until inventory and orders know a product.
     pub async fn orderable(&self, product: &str) {
         let supervisor = self.supervisor().await;
         eventually("inventory to hear of a product", async || {
@@ -241,7 +241,7 @@ impl Shop {
             if answer.status == 200 { Ok(()) } else { Err(answer) }
         })
         .await;
-        // A total that can't be right asks for the price and places nothing.
+        // An impossible `expected_total` returns a quote and places nothing.
         let nobody = UserId::generate(SystemClock.now());
         let mut body = OrderDraft::of(&[(product, 1)]).body();
         body["expected_total"] = json!(0);
@@ -253,8 +253,10 @@ impl Shop {
         .await;
     }
 
+    /// The available, reserved and sold pieces of a product.
+    ///
     /// # Panics
-    /// Unless the caller may see it.
+    /// Unless the account may see them.
     pub async fn stock(&self, by: &DemoAccount, product: &str) -> (u64, u64, u64) {
         let data =
             self.get(format!("/products/{product}/stock")).token(&by.token).send().await.data(200);
@@ -268,7 +270,7 @@ impl Shop {
         call.header("idempotency-key", basket.key.clone())
     }
 
-    /// Places an order; again under the same key if the answer only says "not now". Its id.
+    /// Places an order, retrying under the same key on transient errors, and returns its id.
     pub async fn place(&self, buyer: &DemoAccount, basket: &OrderDraft) -> String {
         let placed = eventually("an order to be taken", async || {
             let answer = self.placing(buyer, basket).send().await;
@@ -282,7 +284,7 @@ impl Shop {
         self.get(format!("/orders/{order}")).token(&by.token).send().await.data(200)
     }
 
-    /// Waits until an order isn't PENDING any more; the order.
+    /// Waits until an order isn't PENDING any more, and returns it.
     pub async fn wait_until_settled(&self, by: &DemoAccount, order: &str) -> Value {
         eventually(&format!("{order} to be settled"), async || {
             let order = self.order(by, order).await;
@@ -296,7 +298,8 @@ impl Shop {
         call.send().await.data(200).as_array().unwrap().clone()
     }
 
-    /// Waits until an order's timeline consists of these types of events, in this order; the timeline.
+    /// Waits until an order's timeline consists of events of these types in this order, and returns
+    /// it.
     pub async fn timeline_events(
         &self,
         by: &DemoAccount,
@@ -316,7 +319,7 @@ impl Shop {
         self.get(format!("/orders/{order}/payment")).token(&by.token).send().await
     }
 
-    /// Every page of a list whose path has a query already.
+    /// All pages of a list. The path must already have a query.
     pub async fn pages(&self, by: Option<&DemoAccount>, path: &str) -> Vec<Vec<Value>> {
         let mut pages = Vec::new();
         let mut cursor = String::new();
@@ -335,7 +338,7 @@ impl Shop {
     }
 }
 
-/// What somebody new tells of themselves.
+/// A valid body for registering a buyer or seller.
 pub fn person(role: &str) -> Value {
     json!({
         "email": format!("{}@e2e.example", unique(role)),

@@ -1,4 +1,4 @@
-//! The services' tables as they are, for what no route shows.
+//! Direct access to the services' tables, for state that no route shows.
 
 use crate::aws::Aws;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,7 +10,7 @@ pub fn table(aws: &Aws, service: &str) -> Table {
     Table::open(&aws.config, &aws.stage, service)
 }
 
-/// Every item of a partition.
+/// All items of a partition.
 pub async fn partition(table: &Table, pk: &str) -> Vec<Item> {
     let query = table.client.query().table_name(&table.name).consistent_read(true);
     let query = query.key_condition_expression("pk = :pk");
@@ -24,18 +24,18 @@ pub async fn partition(table: &Table, pk: &str) -> Vec<Item> {
         .expect("the table answers")
 }
 
-/// Every item of a table.
+/// All items of a table.
 pub async fn all(table: &Table) -> Vec<Item> {
     let scan = table.client.scan().table_name(&table.name).consistent_read(true);
     scan.into_paginator().items().send().collect::<Result<_, _>>().await.expect("the table answers")
 }
 
-/// Whole partitions of several services, to be compared with what they are later.
+/// The items of partitions of several services, to compare with a later snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TableSnapshot(BTreeMap<(String, String, String), Item>);
 
 impl TableSnapshot {
-    /// Of these partitions of these services.
+    /// Takes a snapshot of pairs of service and partition key.
     pub async fn take(aws: &Aws, partitions: &[(&str, String)]) -> Self {
         let mut items = BTreeMap::new();
         for (service, pk) in partitions {
@@ -48,7 +48,7 @@ impl TableSnapshot {
         Self(items)
     }
 
-    /// Every item that isn't the same in both, as `service pk sk`.
+    /// Items that differ between the snapshots, as `service pk sk`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let keys: std::collections::BTreeSet<_> = self.0.keys().chain(other.0.keys()).collect();
         let differs = |key: &&(String, String, String)| self.0.get(*key) != other.0.get(*key);

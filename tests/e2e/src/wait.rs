@@ -1,18 +1,18 @@
-//! Waiting for what happens by itself: asked again and again, until a deadline, never for a fixed time.
+//! Waiting for asynchronous results by polling until a deadline, never for a fixed time.
 
 use std::{
     fmt::Display,
     time::{Duration, Instant},
 };
 
-/// How long anything may take on a machine that does everything at once.
+/// Upper limit of any wait, generous because everything runs on one machine.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(100);
 
-/// Asks until there is an answer.
+/// Polls until a result is available.
 ///
 /// # Panics
-/// After [`DEADLINE`], with `what` was waited for and why it wasn't there the last time.
+/// After [`DEADLINE`], with `what` was waited for and the error of the last attempt.
 pub async fn eventually<T, E: Display>(
     what: &str,
     mut ask: impl AsyncFnMut() -> Result<T, E>,

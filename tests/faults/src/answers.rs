@@ -1,9 +1,9 @@
-//! What AWS and the payment provider say when they don't do what they are asked, in their own form.
+//! Error responses of AWS and of the payment provider, in their own format.
 
 use crate::{call::Call, dice::SeededRng};
 use serde_json::{Value, json};
 
-/// A status and a body of JSON.
+/// Status and JSON body.
 pub(crate) type InjectedError = (u16, Value);
 
 const TRANSACTION: &str = "TransactWriteItems";
@@ -44,7 +44,7 @@ fn failed(kind: &str) -> Value {
     json!({"__type": kind, "message": "as a rule of the fault proxy says"})
 }
 
-/// A transaction that fails by one of its items, whichever.
+/// A cancelled transaction, with the reason at one random item.
 fn cancelled(body: &[u8], code: &str, dice: &mut SeededRng) -> InjectedError {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     let items = request["TransactItems"].as_array().map_or(1, Vec::len);

@@ -1,25 +1,26 @@
-//! A call that passes: who makes it, what it asks for, what it is about.
+//! A recorded call: its caller, its operation, and the ids it contains.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// A call as it is noted.
+/// A call as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// Counts every call of the proxy's life, in the order in which they came.
+    /// Consecutive number, from 1, since the proxy was started.
     pub number: u64,
-    /// The function's name without the stage's prefix; none if another process calls.
+    /// The function's name without the stage's prefix; `None` if the caller isn't a function.
     pub function: Option<String>,
     pub pid: Option<u32>,
-    /// `dynamodb`, `events`, `sqs`, `ssm`, `secretsmanager`, `provider`, or `http` for all else.
+    /// `dynamodb`, `events`, `sqs`, `ssm`, `secretsmanager`, `lambda`, `provider`, or `http` for
+    /// everything else.
     pub service: String,
-    /// Such as `PutItem`; over plain HTTP such as `POST /v1/payment_intents/*/confirm`.
+    /// For example `PutItem`, or for plain HTTP `POST /v1/payment_intents/*/confirm`.
     pub operation: String,
-    /// Every id in the request, and those that the payment it names was made with.
+    /// All ids in the request, and those in the request that created the payment it names.
     pub ids: BTreeSet<String>,
-    /// The rule that fired.
+    /// The id of the rule that fired.
     pub rule: Option<String>,
-    /// The status that the caller was answered with; none while there is no answer, or if it never got one.
+    /// The status of the response; `None` while there is none.
     pub status: Option<u16>,
 }
 
@@ -50,7 +51,8 @@ fn without_ids(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Every id in a text, such as `ord_01…`: a few lower-case letters, an underscore, ten letters and digits or more.
+/// All ids in a text, such as `ord_01…`: two to four lower-case letters, an underscore, and at
+/// least ten letters and digits.
 pub(crate) fn ids(text: &str) -> BTreeSet<String> {
     let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.split(|c| !word(c)).filter_map(id).collect()
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_named_by_its_target_or_its_path() {
+    fn calls_are_named_by_target_or_path() {
         let named = |path, target| asked_for("POST", path, target);
         let own = |service: &str, operation: &str| (service.to_owned(), operation.to_owned());
         assert_eq!(named("/", Some("DynamoDB_20120810.PutItem")), own("dynamodb", "PutItem"));

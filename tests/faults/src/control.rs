@@ -1,13 +1,13 @@
-//! How tests tell the proxy what to do.
+//! The proxy's own HTTP API, with which tests control it.
 //!
 //! | request | |
 //! |---|---|
-//! | `GET /_faults/health` | whether it is there |
-//! | `POST /_faults/rules` | a rule more |
-//! | `DELETE /_faults/rules`, `…/{id}` | no rules, or one less; what they hold goes on |
-//! | `GET /_faults/rules/{id}` | how often it fired; `?wait_ms=` waits so long for the first time |
-//! | `POST /_faults/rules/{id}/release` | what it holds goes on |
-//! | `GET /_faults/calls` | the calls that passed; `?after=<number>`, `?about=<id>` |
+//! | `GET /_faults/health` | health check |
+//! | `POST /_faults/rules` | adds a rule |
+//! | `DELETE /_faults/rules`, `…/{id}` | removes all rules or one, and releases held calls |
+//! | `GET /_faults/rules/{id}` | the rule's statistics; `?wait_ms=` waits for it to fire |
+//! | `POST /_faults/rules/{id}/release` | releases the calls that the rule holds |
+//! | `GET /_faults/calls` | the recorded calls; `?after=<number>`, `?about=<id>` |
 
 use crate::{proxy::Answer, rule::Rule, state::State};
 use http_body_util::{BodyExt, Full};
@@ -15,7 +15,7 @@ use hyper::{Method, Request, Response, body::Incoming};
 use serde_json::{Value, json};
 use std::{collections::HashMap, io, time::Duration};
 
-/// Below this, paths are the proxy's own.
+/// Prefix of the paths that the proxy serves itself.
 pub const PREFIX: &str = "/_faults/";
 
 pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> io::Result<Answer> {
@@ -74,7 +74,7 @@ async fn fired(state: &State, id: &str, wait_ms: u64) -> (u16, Value) {
     let Some(standing) = state.rule(id) else { return unknown() };
     let mut fired = standing.fired.subscribe();
     let wait = fired.wait_for(|state| state.fired > 0);
-    // In time or not, what it says now is the answer.
+    // After the timeout, return the statistics as they are.
     tokio::time::timeout(Duration::from_millis(wait_ms), wait).await.ok();
     let fired = *standing.fired.borrow();
     (200, json!(fired))

@@ -1,4 +1,4 @@
-//! Chance that comes out the same for the same seed (SplitMix64).
+//! Random numbers that are reproducible by their seed (SplitMix64).
 
 #[derive(Debug, Clone)]
 pub(crate) struct SeededRng(u64);

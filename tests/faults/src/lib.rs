@@ -1,8 +1,10 @@
-//! A proxy before the AWS endpoint that does what networks, tables and processes do on a bad day.
+//! Fault-injection proxy in front of the AWS endpoint. It does what networks, tables and processes
+//! do on a bad day.
 //!
-//! Functions on an emulator are given its address instead of the emulator's (`RIALTO_FUNCTIONS_ENDPOINT` when
-//! `scripts/up` runs); everybody else speaks to the emulator itself. It notes every call with the function that made it, and
-//! does to a call what the first [`rule::Rule`] that fires says. Rules come and go over HTTP, below [`control::PREFIX`].
+//! `scripts/up` gives its address to the functions instead of the emulator's
+//! (`RIALTO_FUNCTIONS_ENDPOINT`); all other clients call the emulator directly. The proxy records
+//! every call with the function that made it, and applies the first [`rule::Rule`] that fires.
+//! Rules are added and removed over HTTP, below [`control::PREFIX`].
 
 mod answers;
 pub mod call;

@@ -1,16 +1,16 @@
-//! `rialto-faults`: the fault proxy as a program of its own.
+//! `rialto-faults`: the fault proxy as a program.
 
 use clap::Parser;
 use std::{io, net::SocketAddr};
 use tokio::net::TcpListener;
 
-/// Stands before an emulator and does to calls what its rules say. Everything passes while there are none.
+/// Fault-injection proxy in front of an emulator. Forwards all calls until rules are added.
 #[derive(Parser)]
 struct Arguments {
-    /// Where functions call, such as 127.0.0.1:4599.
+    /// Address to listen on, for example 127.0.0.1:4599.
     #[arg(long)]
     listen: SocketAddr,
-    /// The emulator's authority, such as 127.0.0.1:4566.
+    /// Host and port of the emulator, for example 127.0.0.1:4566.
     #[arg(long)]
     to: String,
 }

@@ -1,4 +1,4 @@
-//! Which process is at the other end of a connection: Linux tells under `/proc`.
+//! Identifies the process behind a connection, via `/proc` (Linux only).
 
 use std::{
     fs,
@@ -6,16 +6,16 @@ use std::{
     path::Path,
 };
 
-/// The process that calls.
+/// The calling process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) pid: Option<u32>,
-    /// Without the stage's prefix, if it is one of the stage's functions.
+    /// The function's name without the stage's prefix, if the process runs one.
     pub(crate) function: Option<String>,
 }
 
 impl Peer {
-    /// Who is at `address`, connected with `here`. Unknown where there is no `/proc`.
+    /// The process at `address`, connected to `here`. Unknown where there is no `/proc`.
     pub(crate) fn at(address: SocketAddr, here: SocketAddr) -> Self {
         let Some(pid) = socket(address, here).and_then(|inode| owner(&inode)) else {
             return Self::default();
@@ -24,7 +24,8 @@ impl Peer {
     }
 }
 
-/// The inode of the socket between `address` and `here`. Both count: one port can be in use towards several others.
+/// The inode of the socket between the two addresses. Both are compared, because one local port can
+/// be connected to several remote ones.
 fn socket(address: SocketAddr, here: SocketAddr) -> Option<String> {
     let (address, here) = (entry(address)?, entry(here)?);
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
@@ -33,7 +34,7 @@ fn socket(address: SocketAddr, here: SocketAddr) -> Option<String> {
     line.get(9).map(|inode| (*inode).to_owned())
 }
 
-/// An address as the table has it: as the machine keeps it in memory, in hexadecimal.
+/// An address in the format of `/proc/net/tcp`: hexadecimal, the IP address in native byte order.
 fn entry(address: SocketAddr) -> Option<String> {
     let IpAddr::V4(ip) = address.ip() else { return None };
     Some(format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), address.port()))
@@ -71,7 +72,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     #[test]
-    fn a_connection_of_this_process_is_known_as_such() {
+    fn connections_of_this_process_are_identified() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (connection, address) = listener.accept().unwrap();

@@ -1,4 +1,4 @@
-//! Requests in, requests on, and what happens between.
+//! The proxy: receives requests, injects faults, and forwards to the emulator.
 
 use crate::{
     answers::{self, InjectedError},
@@ -34,10 +34,10 @@ use tokio::{
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// Serves for ever: what arrives at `listener` goes on to `to`, an authority such as `127.0.0.1:4566`.
+/// Serves forever, forwarding to `to`, a host and port such as `127.0.0.1:4566`.
 ///
 /// # Errors
-/// When the listener fails.
+/// If the listener fails.
 pub async fn serve(listener: TcpListener, to: String) -> io::Result<()> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let proxy = Arc::new(Proxy { to, client, state: State::default() });
@@ -55,7 +55,7 @@ struct Proxy {
 
 async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
     let Ok(here) = stream.local_addr() else { return };
-    // Without it answers wait for acknowledgements; a socket that can't do it is slower, nothing else.
+    // Avoids delayed responses (Nagle). Without it the proxy is only slower.
     stream.set_nodelay(true).ok();
     let peer: Arc<OnceCell<Peer>> = Arc::default();
     let service = service_fn(move |request| {
@@ -68,7 +68,7 @@ async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
             proxy.pass(peer, request).await
         }
     });
-    // A connection that ends by a fault, or because its caller is gone, has nothing to tell.
+    // Connections that end by a fault or by the caller aren't errors of the proxy.
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
@@ -77,7 +77,7 @@ async fn identify_caller(address: SocketAddr, here: SocketAddr) -> Peer {
 }
 
 impl Proxy {
-    /// An error closes the connection.
+    /// Handles a request; an error closes the connection.
     async fn pass(&self, peer: &Peer, request: Request<Incoming>) -> io::Result<Answer> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
@@ -154,7 +154,7 @@ impl Proxy {
             let told = call::ids(&String::from_utf8_lossy(&body));
             self.state.made(told.difference(&call.ids).cloned(), &call.ids);
         }
-        // The body goes on in one piece.
+        // The body is sent in one piece.
         head.headers.remove("transfer-encoding");
         head.headers.remove("connection");
         Ok(Response::from_parts(head, Full::new(body)))
@@ -188,7 +188,7 @@ fn refused((status, body): InjectedError) -> io::Result<Answer> {
 async fn held(standing: &ActiveRule, limit_ms: u64) {
     let mut released = standing.released.subscribe();
     let released = released.wait_for(|released| *released);
-    // Either way it goes on.
+    // Continue in both cases.
     tokio::time::timeout(Duration::from_millis(limit_ms), released).await.ok();
 }
 

@@ -1,27 +1,28 @@
-//! What is done to which calls.
+//! Rules: which faults are injected into which calls.
 
 use crate::call::Call;
 use serde::{Deserialize, Serialize};
 
-/// One rule. Every condition that is given has to hold; of several rules the first that fires decides.
+/// A fault and its conditions, all of which must hold. Of several rules the first that fires
+/// applies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     pub id: String,
-    /// Without the stage's prefix.
+    /// Name of the calling function without the stage's prefix.
     #[serde(default)]
     pub function: Option<String>,
     #[serde(default)]
     pub service: Option<String>,
     #[serde(default)]
     pub operation: Option<String>,
-    /// An id that the request names, such as an order's.
+    /// An id that the request contains, such as an order's.
     #[serde(default)]
     pub about: Option<String>,
-    /// So many calls that would match pass first.
+    /// Number of matching calls to let pass first.
     #[serde(default)]
     pub skip: u32,
-    /// How often it fires at most; always if not given.
+    /// Maximum number of times to fire; unlimited if `None`.
     #[serde(default)]
     pub times: Option<u32>,
     /// In percent.
@@ -36,36 +37,36 @@ const fn always() -> u8 {
     100
 }
 
-/// What happens to a call. `done` says whether the call is carried out first.
+/// A fault. `done` says whether the call is executed first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// It takes so much longer.
+    /// Delays the call.
     Delay { from_ms: u64, to_ms: u64 },
-    /// It is answered 500, and nothing was done.
+    /// Responds with a 500 without executing the call.
     Error,
-    /// It is refused as too much.
+    /// Responds with the service's throttling error.
     Throttle,
-    /// A transaction is under way on the item. Only writes to DynamoDB meet that.
+    /// Responds with a transaction conflict. Applies to writes to DynamoDB only.
     Conflict,
-    /// The connection breaks; if `done`, only the answer is lost.
+    /// Breaks the connection; if `done`, only the response is lost.
     Break { done: bool },
-    /// The process that calls is killed (`kill -9`). Only functions' processes are.
+    /// Kills the calling process (`kill -9`). Applies to functions only.
     Kill { done: bool },
-    /// It waits until the rule is released, or this long.
+    /// Holds the call until the rule is released, or for this long.
     Hold { done: bool, limit_ms: u64 },
 }
 
-/// What a rule has come to.
+/// How often a rule matched and fired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RuleStats {
-    /// Calls that met its conditions, skipped ones too.
+    /// Calls that met the conditions, including skipped ones.
     pub met: u32,
     pub fired: u32,
 }
 
 impl Rule {
-    /// A rule that does this to every call.
+    /// A rule that applies to all calls.
     #[must_use]
     pub fn new(id: impl Into<String>, fault: Fault) -> Self {
         Self {
@@ -102,7 +103,7 @@ impl Rule {
         Self { about: Some(id.to_owned()), ..self }
     }
 
-    /// Only what comes after so many calls, and only once.
+    /// Fires once, after skipping this many calls.
     #[must_use]
     pub fn nth(self, skip: u32) -> Self {
         Self { skip, times: Some(1), ..self }

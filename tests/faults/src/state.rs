@@ -1,4 +1,4 @@
-//! The rules that stand, and the calls that passed.
+//! The active rules, and the recorded calls.
 
 use crate::{
     call::Call,
@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// How many calls are remembered.
+/// The oldest calls are dropped beyond this number.
 const MAX_RECORDED_CALLS: usize = 200_000;
 
 #[derive(Debug, Default)]
@@ -24,11 +24,11 @@ struct Inner {
     rules: Vec<Arc<ActiveRule>>,
     calls: VecDeque<Call>,
     passed: u64,
-    /// What the provider's own ids stand for: the ids in the request that made them.
+    /// The provider's own ids, with the ids in the requests that created them.
     made_of: HashMap<String, BTreeSet<String>>,
 }
 
-/// A rule that stands.
+/// A rule with its statistics.
 #[derive(Debug)]
 pub(crate) struct ActiveRule {
     pub(crate) rule: Rule,
@@ -42,7 +42,7 @@ impl State {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a rule, in the place of one with the same id.
+    /// Adds a rule, replacing the one with the same id.
     pub(crate) fn add(&self, rule: Rule) {
         self.remove(Some(&rule.id));
         let standing = ActiveRule {
@@ -54,7 +54,7 @@ impl State {
         self.inner().rules.push(Arc::new(standing));
     }
 
-    /// Takes a rule away, or all of them, and lets go what they hold.
+    /// Removes a rule, or all rules, and releases the calls that they hold.
     pub(crate) fn remove(&self, id: Option<&str>) {
         let mut inner = self.inner();
         inner.rules.retain(|standing| {
@@ -70,7 +70,7 @@ impl State {
         self.inner().rules.iter().find(|standing| standing.rule.id == id).cloned()
     }
 
-    /// Notes a call, and finds the rule that fires for it.
+    /// Records a call, and returns the rule that fires for it.
     pub(crate) fn add_rule(&self, call: &mut Call) -> Option<Arc<ActiveRule>> {
         let mut inner = self.inner();
         let known: Vec<_> =
@@ -87,7 +87,7 @@ impl State {
         firing
     }
 
-    /// Notes how a call was answered.
+    /// Records the status of a call's response.
     pub(crate) fn answered(&self, number: u64, status: u16) {
         let mut inner = self.inner();
         let first = inner.calls.front().map_or(0, |call| call.number);
@@ -97,7 +97,7 @@ impl State {
         }
     }
 
-    /// Notes that these ids were made by a request with those.
+    /// Records that a request with the ids `of` created the `new` ids.
     pub(crate) fn made(&self, new: impl Iterator<Item = String>, of: &BTreeSet<String>) {
         let mut inner = self.inner();
         for id in new {
@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    /// The calls after a number that name an id, or all.
+    /// The calls after a number, either all or those that contain an id.
     pub(crate) fn calls(&self, after: u64, about: Option<&str>) -> Vec<Call> {
         let inner = self.inner();
         let wanted = inner.calls.iter().filter(|call| call.number > after);
@@ -115,7 +115,7 @@ impl State {
 }
 
 impl ActiveRule {
-    /// Counts a call that meets the conditions, and tells whether it is one of those that are hit.
+    /// Counts a call that matches, and decides whether the rule fires for it.
     fn should_fire(&self, call: &Call) -> bool {
         if !self.rule.matches(call) {
             return false;

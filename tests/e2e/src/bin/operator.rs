@@ -1,4 +1,4 @@
-//! The `rialto` command, for tests to run: cargo builds the binaries of the package that it tests.
+//! The `rialto` command as a binary of this package, so that cargo builds it for the tests.
 
 fn main() -> std::process::ExitCode {
     rialto_cli::main()

@@ -1,4 +1,4 @@
-//! A cancellation that meets an order at each step of its saga.
+//! Cancellation at each step of the order saga.
 
 use crate::scene::{self, QUEUES};
 use futures_util::{StreamExt, future::join, stream};
@@ -12,19 +12,21 @@ use rialto_faults::rule::{Fault, Rule};
 use serde_json::json;
 use std::time::Duration;
 
-/// How many orders are cancelled at each step, and how many are under way at once.
+/// Orders cancelled at each step, and orders in progress at once.
 const ORDERS: u64 = 100;
 const CONCURRENCY: usize = 16;
-/// How long after the step the cancellation is sent, and the saga goes on; a cancellation is on its way longer.
+/// Maximum delays after the step of the cancellation request and of the saga. The saga's is longer,
+/// because the request takes time too.
 const CANCEL_MS: u64 = 40;
 const GO_ON_MS: u64 = 120;
 
-/// A call of the saga, before or after which the order stands still until the cancellation is on its way.
+/// A call of the saga that is held, before or after its execution, until the cancellation is
+/// requested.
 struct Step {
     name: &'static str,
     function: &'static str,
     operation: &'static str,
-    /// So many such calls come before it.
+    /// Number of such calls that come before it.
     skip: u32,
     done: bool,
 }
@@ -52,7 +54,7 @@ const STEPS: &[Step] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_late() {
+async fn orders_can_be_cancelled_at_each_step_until_confirmed() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
@@ -80,7 +82,7 @@ async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_la
     scene::provider_agrees(shop, &books, &orders).await;
     let sold = u64::try_from(sold).unwrap();
     assert_eq!(shop.stock(&seller, product).await, (1_000_000 - sold, 0, sold));
-    // The first step comes before anything that could confirm, and the last after everything.
+    // At the first step no order can be confirmed yet; at the last all are.
     assert!(sold >= ORDERS * scene::rounds(), "only {sold} were confirmed first");
     assert!(
         orders.len() as u64 - sold >= 5 * ORDERS * scene::rounds(),
@@ -88,7 +90,7 @@ async fn a_cancellation_at_each_step_ends_in_cancelled_and_whole_or_comes_too_la
     );
 }
 
-/// The order, and whether it was confirmed first.
+/// Cancels an order at a step, and returns its id and whether it was confirmed before.
 async fn cancelled_at(
     step: &Step,
     seed: u64,
@@ -105,7 +107,7 @@ async fn cancelled_at(
     assert_eq!(scene::place(shop, buyer, &basket).await, order);
     faults.until_fired(&order).await;
     let cancel = async {
-        // The delay is what is tested.
+        // A fixed delay on purpose: the timing is what is tested.
         tokio::time::sleep(delay(2 * seed, CANCEL_MS)).await;
         scene::cancel(shop, buyer, &order).await
     };
@@ -132,7 +134,7 @@ async fn cancelled_at(
     (order, end.0 == "CONFIRMED")
 }
 
-/// Less than so many milliseconds, spread evenly; the same for the same seed.
+/// A delay below this maximum, uniformly distributed and the same for the same seed.
 fn delay(seed: u64, below_ms: u64) -> Duration {
     let mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     Duration::from_micros((mixed >> 32) % (below_ms * 1_000))

@@ -1,4 +1,4 @@
-//! Tables that refuse much of what they are asked for.
+//! The order saga while tables reject many reads and writes.
 
 use crate::scene;
 use futures_util::{StreamExt, stream};
@@ -11,25 +11,24 @@ use rialto_e2e::{
 use rialto_faults::rule::{Fault, Rule};
 use serde_json::{Value, json};
 
-/// Each by a buyer of its own.
+/// Each placed by a buyer of its own.
 const ORDERS: usize = 200;
 const CONCURRENCY: usize = 50;
-/// Signing up and logging in hash a password each, which keeps a core busy.
+/// Few at once, because hashing passwords is CPU-bound.
 const SIGN_UPS_AT_ONCE: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_200_orders_15_are_kept_though_a_tenth_of_all_writes_is_refused_and_of_all_reads_throttled()
- {
+async fn nothing_is_oversold_while_a_tenth_of_table_calls_fail() {
     rush(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_200_orders_15_are_kept_though_half_of_all_writes_is_refused_and_of_all_reads_throttled()
-{
+async fn nothing_is_oversold_while_half_of_table_calls_fail() {
     rush(50).await;
 }
 
-/// The functions whose tables refuse: every one that an order passes. Logging in and looking on isn't what is tested.
+/// The functions in the order saga, whose table calls fail. Logging in and reading aren't tested
+/// here.
 const FUNCTIONS: &[&str] = &[
     "orders-place-order",
     "inventory-on-orders",
@@ -42,11 +41,11 @@ const FUNCTIONS: &[&str] = &[
 const READS: &[&str] = &["GetItem", "BatchGetItem", "Query"];
 const WRITES: &[&str] = &["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
 
-/// Rules by which so many percent of the writes collide or are throttled, half and half, and as many of the reads are
-/// throttled.
+/// Rules that reject this percentage of writes, half of them with conflicts and half with
+/// throttling, and throttle the same percentage of reads.
 fn rules(percent: u8, round: u64) -> Vec<Rule> {
     let collide = percent / 2;
-    // Of what comes through the collisions, as many as are missing.
+    // Throttling only sees the writes that had no conflict, so its probability is higher.
     let rest = (100 * u32::from(percent - collide)).div_ceil(u32::from(100 - collide));
     let rest = u8::try_from(rest).unwrap();
     let mut rules = Vec::new();
@@ -67,7 +66,7 @@ fn rules(percent: u8, round: u64) -> Vec<Rule> {
     rules
 }
 
-/// So many calls, and how many of them were refused.
+/// A number of calls, and how many of them were rejected.
 #[derive(Debug, Default)]
 struct Refused {
     calls: u32,
@@ -75,7 +74,7 @@ struct Refused {
 }
 
 impl Refused {
-    /// Half of the share that was meant may be missing by chance, not more.
+    /// Asserts that at least half of the intended percentage was rejected.
     fn assert_share(&self, percent: u8) {
         assert!(
             self.refused > 0 && 200 * self.refused >= u32::from(percent) * self.calls,
@@ -84,7 +83,7 @@ impl Refused {
     }
 }
 
-/// What became of the reads, and of the writes.
+/// Counts rejected reads and writes.
 async fn refused(faults: &Faults, rules: &[Rule]) -> (Refused, Refused) {
     let (mut reads, mut writes) = (Refused::default(), Refused::default());
     for rule in rules {
@@ -92,7 +91,7 @@ async fn refused(faults: &Faults, rules: &[Rule]) -> (Refused, Refused) {
         let (count, calls) = match rule.id.split_once('-') {
             Some(("read", _)) => (&mut reads, fired.met),
             Some(("write", _)) => (&mut writes, fired.met),
-            // What it meets has met the collisions before.
+            // Writes that reach the throttling rule are already counted by the conflict rule.
             _ => (&mut writes, 0),
         };
         count.calls += calls;

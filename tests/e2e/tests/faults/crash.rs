@@ -1,4 +1,4 @@
-//! Every function on the way of an order killed, or cut off, at each of its calls.
+//! Every function in the order saga is killed, or loses its connection, at each of its calls.
 
 use crate::scene::{self, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
@@ -12,29 +12,32 @@ use rialto_faults::rule::{Fault, Rule};
 use serde_json::json;
 use std::{collections::BTreeMap, time::Duration};
 
-/// How many orders are under way at once.
+/// Orders in progress at once.
 const CONCURRENCY: usize = 12;
-/// How often an order is tried whose calls came otherwise than in the good run, so that nothing was hit.
+/// Attempts per case. An order whose calls differ from those of the fault-free runs may not trigger
+/// the rule.
 const MAX_ATTEMPTS: usize = 3;
-/// How many orders go a way undisturbed, to know its calls.
+/// Fault-free runs per mode, to count its calls.
 const GOOD_RUNS: usize = 4;
-/// How long an event may take to reach whoever only looks and changes nothing: the books don't show that they heard it.
+/// How long an event may take to reach a consumer that only reads, which leaves no trace in the
+/// tables.
 const HEARD_WITHIN: Duration = Duration::from_secs(10);
-/// How long nothing is called for an order that everybody has heard of.
+/// An order is finished when no function has made a call for it for this long.
 const QUIET: Duration = Duration::from_secs(2);
 
 const PAYS_LATER: &str = "pm_sim_async";
 
-/// A way that an order can go.
+/// A kind of order, and how it may end.
 #[derive(Debug, Clone, Copy)]
 struct CrashMode {
     name: &'static str,
     method: &'static str,
-    /// Of what there isn't enough of.
+    /// Whether the order is for the scarce product.
     rare: bool,
-    /// It is cancelled once it is paid, before orders hears of that.
+    /// Whether the order is cancelled after its payment, before orders consumes the payment's
+    /// event.
     cancelled: bool,
-    /// Its state and reason at last, any of these.
+    /// The allowed final states and reasons.
     ends: &'static [(&'static str, Option<&'static str>)],
 }
 
@@ -46,7 +49,8 @@ const WAYS: &[CrashMode] = &[
         cancelled: false,
         ends: &[("CONFIRMED", None)],
     },
-    // The provider tells of it in its own time. What is killed while it is told is told again by the simulator's stream.
+    // The provider reports the charge by webhook. If the receiver is killed, the simulator's stream
+    // delivers the webhook again.
     CrashMode {
         name: "paid later",
         method: PAYS_LATER,
@@ -68,7 +72,7 @@ const WAYS: &[CrashMode] = &[
         cancelled: false,
         ends: &[("CANCELLED", Some("OUT_OF_STOCK"))],
     },
-    // Whoever kills what holds the confirmation back lets it overtake the cancellation.
+    // Killing the process whose call is held lets the confirmation overtake the cancellation.
     CrashMode {
         name: "cancelled when paid",
         method: PAYS,
@@ -81,14 +85,14 @@ const WAYS: &[CrashMode] = &[
 const KILLED: &[(&str, Fault)] =
     &[("killed before", Fault::Kill { done: false }), ("killed after", Fault::Kill { done: true })];
 
-/// In the long form only.
+/// With `RIALTO_LONG` only.
 const CUT_OFF: &[(&str, Fault)] = &[
     ("cut off before", Fault::Break { done: false }),
     ("cut off after", Fault::Break { done: true }),
     ("an error", Fault::Error),
 ];
 
-/// One call of one function on one way, and what happens to it.
+/// One call of one function in one mode, and the fault to inject there.
 #[derive(Debug, Clone)]
 struct Case {
     way: CrashMode,
@@ -107,7 +111,7 @@ struct Fixture<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reserves_once() {
+async fn sagas_survive_a_crash_of_any_function_at_any_call() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
@@ -121,7 +125,7 @@ async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reser
             cases.extend(stand.cases(*way).await);
         }
         eprintln!("{} cases", cases.len());
-        // Neighbours in time are of different functions, so that no message is hit again and again.
+        // Successive cases are of different functions, so that no message fails again and again.
         cases.sort_by_key(|case| (case.call, case.what, case.function.clone()));
         let ended = stream::iter(cases).map(|case| stand.hit(case)).buffer_unordered(CONCURRENCY);
         ended.collect::<Vec<_>>().await
@@ -133,10 +137,11 @@ async fn every_function_killed_or_cut_off_at_each_of_its_calls_charges_and_reser
 }
 
 impl Fixture<'_> {
-    /// Every case of a way, by the calls of runs in which nothing breaks.
+    /// All cases of a mode, from the calls of fault-free runs.
     async fn cases(&self, way: CrashMode) -> Vec<Case> {
         let runs = join_all((0..GOOD_RUNS).map(|_| self.calls(way))).await;
-        // Two who change an order at the same moment call once more than others.
+        // Functions that change an order at the same time retry, and so make more calls. Take the
+        // minimum.
         let least = |mut least: BTreeMap<String, u32>, run: BTreeMap<String, u32>| {
             least.retain(|function, _| run.contains_key(function));
             for (function, calls) in &mut least {
@@ -158,13 +163,13 @@ impl Fixture<'_> {
         cases
     }
 
-    /// How often each function calls when nothing breaks.
+    /// The number of calls of each function in a fault-free run.
     async fn calls(&self, way: CrashMode) -> BTreeMap<String, u32> {
         let (order, _) = self.go(way, None).await;
         let mut calls = BTreeMap::new();
         for call in self.faults.calls_in_all(&order, QUIET).await {
             let function = call.function.unwrap_or_default();
-            // Nobody waits for who only reads.
+            // Functions that only read aren't part of the saga.
             if !function.is_empty() && !function.contains("-get-") {
                 *calls.entry(function).or_default() += 1;
             }
@@ -172,7 +177,7 @@ impl Fixture<'_> {
         calls
     }
 
-    /// The orders that it took to have the call hit.
+    /// Places orders until the rule of the case has fired, and returns their ids.
     async fn hit(&self, case: Case) -> Vec<String> {
         let mut orders = Vec::new();
         for _ in 0..MAX_ATTEMPTS {
@@ -186,7 +191,7 @@ impl Fixture<'_> {
         panic!("{case:?}: never met, in {orders:?}");
     }
 
-    /// Has an order go its way, and checks where it ended; its id, and whether the rule was met.
+    /// Places an order, checks how it ended, and returns its id and whether the rule fired.
     async fn go(&self, way: CrashMode, case: Option<(&Case, Rule)>) -> (String, bool) {
         let basket = OrderDraft::of(&[(if way.rare { self.rare } else { self.product }, 2)])
             .paid_by(way.method);

@@ -1,5 +1,5 @@
-//! The saga when calls fail, functions are killed and the emulator goes away: on a deployment whose functions call through
-//! the fault proxy. Tests take turns.
+//! The order saga while calls fail, functions are killed and the emulator stops, on a deployment
+//! whose functions call AWS through the fault proxy. Tests run one at a time.
 
 #![expect(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! The emulator stopped in mid-saga, with its state kept, and started again.
+//! The emulator is stopped in the middle of sagas, keeps its state, and is started again.
 
 use crate::scene::{self, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
@@ -17,13 +17,14 @@ use std::{path::Path, process::Command};
 const ORDERS: usize = 48;
 const CONCURRENCY: usize = 16;
 
-/// A way that an order goes.
+/// A kind of order, and how it must end.
 struct RestartMode {
-    /// Of what there isn't enough of.
+    /// Whether the order is for the scarce product.
     rare: bool,
     quantity: i64,
     method: &'static str,
-    /// Its buyer cancels it just before the emulator stops. It ends as the buyer was told then.
+    /// Whether the buyer cancels the order just before the emulator stops. The order must end as
+    /// the response said.
     cancelled: bool,
     end: End,
 }
@@ -38,7 +39,7 @@ const fn way(quantity: i64, method: &'static str, end: End) -> RestartMode {
     RestartMode { rare: false, quantity, method, cancelled: false, end }
 }
 
-/// Orders go these by turns.
+/// Orders are placed in these modes in turn.
 const WAYS: &[RestartMode] = &[
     way(1, PAYS, CONFIRMED),
     way(1, DECLINES, ("CANCELLED", Some("PAYMENT_FAILED"))),
@@ -48,7 +49,7 @@ const WAYS: &[RestartMode] = &[
     RestartMode { cancelled: true, ..way(1, PAYS, BY_BUYER) },
 ];
 
-/// So that orders are under way at every step when it stops.
+/// Functions that are slowed down, so that there are orders at every step when the emulator stops.
 const SLOW: &[&str] = &[
     "inventory-on-orders",
     "payments-on-inventory",
@@ -66,7 +67,7 @@ struct Fixture<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga() {
+async fn sagas_complete_after_the_emulator_restarts() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
@@ -87,7 +88,7 @@ async fn the_emulator_stopped_in_mid_saga_and_started_again_finishes_every_saga(
 }
 
 impl Fixture<'_> {
-    /// The orders that were under way, each of which has ended as it should.
+    /// Places orders, restarts the emulator, checks how each order ended, and returns their ids.
     async fn stopped_and_started(&self) -> Vec<String> {
         let baskets: Vec<OrderDraft> =
             WAYS.iter().cycle().take(ORDERS).map(|way| self.basket(way)).collect();
@@ -123,7 +124,7 @@ impl Fixture<'_> {
         OrderDraft::of(&[(product, way.quantity)]).paid_by(way.method)
     }
 
-    /// Every call takes longer, and what is to be cancelled waits for that once it is paid.
+    /// Delays every call, and holds the confirmation of the orders that are to be cancelled.
     async fn slow_down(&self, baskets: &[OrderDraft]) {
         let cancelled = baskets.iter().zip(WAYS.iter().cycle()).filter(|(_, way)| way.cancelled);
         for (basket, _) in cancelled {
@@ -131,14 +132,15 @@ impl Fixture<'_> {
             let hold = Rule::new(&order, Fault::Hold { done: false, limit_ms: 4_000 });
             self.faults.add(&hold.by("orders-on-payments").about(&order)).await;
         }
-        // After those: of several rules the first that fires decides.
+        // Added last: the first matching rule applies.
         for function in SLOW {
             let delay = Rule::new(*function, Fault::Delay { from_ms: 0, to_ms: 300 });
             self.faults.add(&delay.by(function)).await;
         }
     }
 
-    /// Cancels those that are to be, once one of them is paid, so that money is on its way back.
+    /// Cancels the orders to be cancelled, once one of them is paid, so that refunds are in
+    /// progress.
     async fn cancel_some(&self, ends: &mut [(&str, &'static RestartMode, End)]) {
         let mut cancelled: Vec<_> = ends.iter_mut().filter(|(_, way, _)| way.cancelled).collect();
         self.faults.until_fired(cancelled[0].0).await;
@@ -162,7 +164,8 @@ impl Fixture<'_> {
     }
 }
 
-/// Has the project's own script stop or start it: with the port and the folder that this test was given.
+/// Stops or starts the emulator with the project's script, which reads the port and folder from the
+/// environment.
 async fn emulator(script: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../localstack").join(script);
     let run = tokio::task::spawn_blocking(move || Command::new(path).status());

@@ -1,4 +1,4 @@
-//! Placing and cancelling whatever breaks meanwhile, and what the provider has of it.
+//! Placing and cancelling orders while calls fail, and comparing payments with the provider.
 
 use rialto_e2e::{
     http::Answer,
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The consumers' queues that an order passes.
+/// The consumers' queues in the order saga.
 pub(crate) const QUEUES: &[&str] = &[
     "inventory-on-orders",
     "orders-on-inventory",
@@ -22,24 +22,24 @@ pub(crate) const QUEUES: &[&str] = &[
     "payments-on-orders",
 ];
 
-/// How often the long tests do what they do: `RIALTO_LONG`, 1 unless set.
+/// Number of repetitions of the long tests: `RIALTO_LONG`, by default 1.
 pub(crate) fn rounds() -> u64 {
     std::env::var("RIALTO_LONG")
         .ok()
         .map_or(1, |text| text.parse().expect("RIALTO_LONG is a number"))
 }
 
-/// The id that an order will have.
+/// The id that the order will have.
 pub(crate) fn id_of(buyer: &DemoAccount, basket: &OrderDraft) -> String {
     order_id(UserId::parse(&buyer.id).unwrap(), &basket.key).to_string()
 }
 
-/// Something that only says "not now", or was cut off half-way.
+/// Whether a request should be retried.
 fn is_passing(answer: &Answer) -> bool {
     answer.status == 429 || answer.status >= 500
 }
 
-/// Places an order as a patient client does: again under its key until it is taken.
+/// Places an order, retrying under the same key until it succeeds, and returns its id.
 pub(crate) async fn place(shop: &Shop, buyer: &DemoAccount, basket: &OrderDraft) -> String {
     let answer = eventually("an order to be taken", async || {
         let answer = shop.placing(buyer, basket).send().await;
@@ -49,7 +49,7 @@ pub(crate) async fn place(shop: &Shop, buyer: &DemoAccount, basket: &OrderDraft)
     answer.data(201)["order_id"].as_str().unwrap().to_owned()
 }
 
-/// Cancels an order as a patient client does; the answer at last.
+/// Cancels an order, retrying on transient errors, and returns the final response.
 pub(crate) async fn cancel(shop: &Shop, buyer: &DemoAccount, order: &str) -> Answer {
     eventually("a cancellation to be answered", async || {
         let path = format!("/orders/{order}/cancel");
@@ -59,7 +59,8 @@ pub(crate) async fn cancel(shop: &Shop, buyer: &DemoAccount, order: &str) -> Ans
     .await
 }
 
-/// Waits until an order and all that belongs to it is at rest and agrees; its state and reason.
+/// Waits until an order and everything that belongs to it is consistent, and returns its state and
+/// reason.
 pub(crate) async fn at_rest(shop: &Shop, order: &str) -> (Value, Value) {
     let orders = [order.to_owned()];
     let books = eventually(&format!("{order} to come to rest"), async || {
@@ -75,7 +76,7 @@ pub(crate) async fn at_rest(shop: &Shop, order: &str) -> (Value, Value) {
     (serde_json::json!(order.state), serde_json::json!(order.reason))
 }
 
-/// What the provider's simulator knows of a payment.
+/// The provider simulator's item of a payment.
 #[derive(Debug, Deserialize)]
 struct Intent {
     amount: i64,
@@ -89,7 +90,8 @@ struct Refund {
     amount: i64,
 }
 
-/// The provider charged each order once at most, and has given back and kept what payments' books say.
+/// Asserts that the provider charged each order at most once, and that captured and refunded
+/// amounts are those of the payments table.
 pub(crate) async fn provider_agrees(shop: &Shop, books: &SagaTables, orders: &[String]) {
     let mut charged: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
     let items = all(&table(&shop.aws, "simulator")).await;

@@ -1,4 +1,4 @@
-//! What a service does when the one that it asks fails, hangs, and comes back.
+//! A service whose internal call to another service fails, hangs and recovers.
 
 use rialto_e2e::{
     faults::Faults,
@@ -10,8 +10,8 @@ use rialto_faults::rule::{Fault, Rule};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// How another service's function fails and hangs, as whoever asks it sees it. What hangs does so until it is released, so that an
-/// answer before that is the asker's own.
+/// Rules that make a function's calls to other services fail, break or hang. Hanging calls wait
+/// until they are released, so a response before that comes from the caller itself.
 fn ways(asker: &str) -> [Rule; 3] {
     let rule = |id: &str, fault| Rule::new(id, fault).by(asker).to("lambda");
     [
@@ -28,7 +28,7 @@ async fn timed(answer: impl Future<Output = Answer>) -> (Answer, Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_orders_an_account_comes_degraded_and_in_time_and_whole_again_by_itself() {
+async fn accounts_are_read_without_orders_while_orders_is_down() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
@@ -36,7 +36,7 @@ async fn without_orders_an_account_comes_degraded_and_in_time_and_whole_again_by
     assert_eq!(ask().await.data(200)["orders"], json!([]));
     for rule in ways("accounts-get-user") {
         faults.add(&rule).await;
-        // So often that the breaker opens.
+        // Often enough to open the circuit breaker.
         for _ in 0..5 {
             let (answer, took) = timed(ask()).await;
             let user = answer.data(200);
@@ -65,7 +65,7 @@ async fn without_orders_an_account_comes_degraded_and_in_time_and_whole_again_by
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_orders_no_seller_is_removed() {
+async fn sellers_are_not_unregistered_while_orders_is_down() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, supervisor) = (shop.new_seller().await, shop.supervisor().await);
@@ -89,7 +89,7 @@ async fn without_orders_no_seller_is_removed() {
     .await;
 }
 
-/// An order to an address that the buyer keeps, or to one that it carries.
+/// Places an order with a saved address, or with an inline address if `None`.
 async fn order(
     shop: &Shop,
     buyer: &DemoAccount,
@@ -106,8 +106,7 @@ async fn order(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_accounts_an_order_to_a_kept_address_waits_and_one_that_carries_its_address_goes_through()
- {
+async fn orders_need_an_inline_address_while_accounts_is_down() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);

@@ -1,6 +1,6 @@
 //! Invariants of the final state: whole tables, all queues and all logs, after all other tests.
 //!
-//! A test binary of its own, which `scripts/test` runs when the others have ended.
+//! This is a test binary of its own, which `scripts/test` runs when the others have ended.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
 
@@ -13,7 +13,7 @@ use rialto_e2e::{
     wait::eventually,
 };
 
-/// How many messages lie in a queue, received ones too.
+/// The number of messages in a queue, including those in flight.
 async fn lying(aws: &Aws, url: &str) -> usize {
     let names = [
         QueueAttributeName::ApproximateNumberOfMessages,
@@ -26,7 +26,7 @@ async fn lying(aws: &Aws, url: &str) -> usize {
     numbers.values().map(|number| number.parse::<usize>().unwrap()).sum()
 }
 
-/// The stage's queues that aren't empty, dead letters or not.
+/// The stage's queues that aren't empty: either the dead-letter queues or the others.
 async fn filled(aws: &Aws, dead_letters: bool) -> Vec<String> {
     let listed = aws.queues.list_queues().queue_name_prefix(format!("rialto-{}-", aws.stage));
     let urls = listed.send().await.unwrap().queue_urls.unwrap_or_default();
@@ -42,7 +42,7 @@ async fn filled(aws: &Aws, dead_letters: bool) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_invariant_holds_over_whole_tables_and_no_message_is_left_or_dead() {
+async fn every_invariant_holds_and_all_queues_are_empty() {
     let aws = Aws::open(Local::read());
     eventually("every queue to be empty", async || {
         let filled = filled(&aws, false).await;
@@ -67,9 +67,9 @@ async fn every_invariant_holds_over_whole_tables_and_no_message_is_left_or_dead(
     );
 }
 
-/// The logs of a whole run, every function's.
+/// Checks all log lines of the whole run.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_line_that_any_function_wrote_tells_anything_personal_or_secret() {
+async fn no_log_line_contains_personal_data_or_secrets() {
     let aws = Aws::open(Local::read());
     for service in SERVICES {
         let lines = lines(&aws, service, 0, "").await;

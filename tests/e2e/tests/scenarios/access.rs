@@ -1,4 +1,4 @@
-//! Who may call what: the whole access table against the running gateway and functions.
+//! Access control: the whole access table, tested against the deployed gateway and functions.
 
 use futures_util::future::join_all;
 use rialto_e2e::{
@@ -14,7 +14,7 @@ use rialto_lambda::{
 };
 use serde_json::json;
 
-/// Everybody who might call.
+/// Accounts of all roles, with a product and an order.
 struct World {
     shop: Shop,
     supervisor: DemoAccount,
@@ -38,7 +38,7 @@ async fn world() -> World {
 }
 
 impl World {
-    /// The route's path, about the world's buyer, seller, product and order.
+    /// The route's path with the ids of the buyer, seller, product and order.
     fn path(&self, route: &Route) -> String {
         let path =
             route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
@@ -48,7 +48,7 @@ impl World {
         path.replace("{address_id}", &AddressId::derive(&[b"no such address"]).to_string())
     }
 
-    /// A call of the route that would be refused for its body only.
+    /// A call of the route that is only invalid because of its body.
     fn call(&self, route: &Route) -> Call {
         let call = self.shop.http.call(route.method, self.path(route));
         if route.method == "GET" {
@@ -71,7 +71,7 @@ fn closed() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| route.who.requires_token())
 }
 
-/// Sends every call, and tells of each answer that isn't this problem.
+/// Sends all calls, and asserts that each response is this problem.
 async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
     assert!(!calls.is_empty());
     eprintln!("{} calls, each answered {status} {code}", calls.len());
@@ -85,7 +85,7 @@ async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_passes_without_a_token_of_ours() {
+async fn routes_reject_missing_and_invalid_tokens() {
     let world = world().await;
     let good = &world.supervisor.token;
     let login = &Local::read().accounts.supervisor;
@@ -111,7 +111,7 @@ async fn nobody_passes_without_a_token_of_ours() {
     all_refused(calls, 401, "unauthenticated").await;
 }
 
-/// Tokens that aren't ours, made from one that is.
+/// Invalid tokens, made from a valid one.
 fn bad_tokens(good: &str) -> Vec<(&'static str, String)> {
     const HEADER: usize = 0;
     const CLAIMS: usize = 1;
@@ -129,7 +129,7 @@ fn bad_tokens(good: &str) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payload_altered_to_another_role_passes_nowhere() {
+async fn tokens_with_an_altered_role_are_rejected() {
     let world = world().await;
     let altered = altered(&world.buyer.token, 1, "role", &json!("SUPERVISOR"));
     let calls =
@@ -138,7 +138,7 @@ async fn a_payload_altered_to_another_role_passes_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signature_alone_lets_nobody_in() {
+async fn signed_tokens_with_wrong_claims_are_rejected() {
     let world = world().await;
     let aws = &world.shop.aws;
     let (key, user_key) = (Key::of(aws, Role::Supervisor).await, Key::of(aws, Role::User).await);
@@ -174,7 +174,7 @@ async fn a_signature_alone_lets_nobody_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_has_expired_is_told_so() {
+async fn expired_tokens_get_token_expired() {
     let world = world().await;
     let good = claims(&world.supervisor.token);
     let key = Key::of(&world.shop.aws, Role::Supervisor).await;
@@ -185,7 +185,7 @@ async fn a_token_that_has_expired_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_whose_session_has_ended_or_never_was_is_told_so() {
+async fn tokens_without_a_live_session_get_token_expired() {
     if !gateway_authorizes() {
         return;
     }
@@ -210,7 +210,7 @@ async fn a_token_whose_session_has_ended_or_never_was_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_role_and_somebody_elses_path_are_forbidden() {
+async fn wrong_roles_and_owners_are_forbidden() {
     let world = world().await;
     let mut calls = Vec::new();
     for route in closed() {
@@ -218,7 +218,7 @@ async fn a_wrong_role_and_somebody_elses_path_are_forbidden() {
             let allowed = match route.who {
                 Access::Anonymous => true,
                 Access::SignedIn(roles) => roles.contains(&role),
-                // The path names another account, of this role or not.
+                // The path names another account.
                 Access::Owner(_) | Access::Provider => false,
             };
             if !allowed {
@@ -231,7 +231,7 @@ async fn a_wrong_role_and_somebody_elses_path_are_forbidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn owners_may_call_what_is_theirs_and_every_role_what_is_for_it() {
+async fn owners_and_allowed_roles_may_call_routes() {
     let world = world().await;
     let (leaving, closing) = ("accounts-log-out", "accounts-unregister-user");
     let leaver = world.shop.log_in(&world.buyer.email, &world.buyer.password).await;
@@ -255,7 +255,7 @@ async fn owners_may_call_what_is_theirs_and_every_role_what_is_for_it() {
             calls.push((route.function, world.call(route).token(&caller.token)));
         }
     }
-    // Last, because nothing is the buyer's any more then.
+    // Sent last, because it closes the buyer's account.
     let close = closed().find(|route| route.function == closing).unwrap();
     let last = vec![(closing, world.call(close).token(&world.buyer.token))];
     let mut count = 0;
@@ -272,7 +272,7 @@ async fn owners_may_call_what_is_theirs_and_every_role_what_is_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_elses_path_is_forbidden_whether_it_exists_or_not() {
+async fn other_users_paths_are_forbidden_even_if_unknown() {
     let world = world().await;
     let nobody = rialto_kernel::UserId::derive(&[b"nobody"]).to_string();
     let mut calls = Vec::new();
@@ -284,7 +284,7 @@ async fn somebody_elses_path_is_forbidden_whether_it_exists_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_elses_order_is_not_there() {
+async fn other_users_orders_are_not_found() {
     let World { shop, order, other_buyer, other_seller, buyer, seller, .. } = &world().await;
     let none = OrderId::derive(&[b"no such order"]).to_string();
     let mut calls = Vec::new();
@@ -317,7 +317,7 @@ async fn somebody_elses_order_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_elses_product_and_stock_are_forbidden() {
+async fn other_sellers_products_and_stock_are_forbidden() {
     let World { shop, product, other_seller, seller, .. } = &world().await;
     let adjustment = json!({ "quantity": 1, "reason": "mine now" });
     let calls = |id: &str| {
@@ -350,14 +350,14 @@ async fn somebody_elses_product_and_stock_are_forbidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_supervisor_may_call_every_route() {
+async fn supervisors_may_call_every_route() {
     let world = world().await;
     let login = &Local::read().accounts.supervisor;
     let leaving = world.shop.log_in(&login.email, &login.password).await;
     let calls = closed().map(|route| async {
         let by = if route.function == "accounts-log-out" { &leaving } else { &world.supervisor };
         let answer = world.call(route).token(&by.token).send().await;
-        // 404 and 409: what is there, and its state, are in the way, not who calls.
+        // 404 and 409 are about the resource and its state, not about access.
         let let_in = matches!(answer.status, 200 | 201 | 204 | 400 | 404 | 409);
         (!let_in).then(|| format!("{}: {answer}", route.function))
     });
@@ -366,7 +366,7 @@ async fn a_supervisor_may_call_every_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobodys_token_opens_the_providers_route() {
+async fn the_webhook_route_ignores_tokens() {
     let world = world().await;
     let mut wrong = Vec::new();
     for route in ROUTES.iter().filter(|route| route.who == Access::Provider) {
@@ -384,7 +384,7 @@ async fn nobodys_token_opens_the_providers_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everybody_may_call_what_is_open() {
+async fn public_routes_need_no_token() {
     let world = world().await;
     for route in ROUTES.iter().filter(|route| route.who == Access::Anonymous) {
         let answer = world.call(route).send().await;
@@ -393,7 +393,7 @@ async fn everybody_may_call_what_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_route_is_not_found() {
+async fn unknown_routes_are_not_found() {
     if !skip_on_localstack("a gateway's own answers have no body of ours there") {
         return;
     }
@@ -413,7 +413,7 @@ async fn an_unknown_route_is_not_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn methods_without_a_route_are_405_with_allow() {
+async fn unsupported_methods_get_405_with_allow() {
     let shop = Shop::open();
     let mut paths: Vec<_> = ROUTES.iter().map(|route| route.path).collect();
     paths.sort_unstable();
@@ -437,7 +437,7 @@ async fn methods_without_a_route_are_405_with_allow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_and_an_unknown_email_are_refused_alike() {
+async fn wrong_passwords_and_unknown_emails_get_the_same_response() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let wrong = json!({ "email": buyer.email, "password": "not the password" });
@@ -446,13 +446,13 @@ async fn a_wrong_password_and_an_unknown_email_are_refused_alike() {
     let unknown = shop.post("/auth/login", &unknown).send().await;
     assert_eq!(wrong.text(), unknown.text());
     wrong.problem(401, "unauthenticated");
-    // Whatever the case of the address.
+    // Emails are case-insensitive.
     let shouted = shop.log_in(&buyer.email.to_uppercase(), &buyer.password).await;
     assert_eq!(shouted.id, buyer.id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_email_belongs_to_one_account_of_whatever_role() {
+async fn emails_are_unique_across_roles() {
     let shop = Shop::open();
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
     let again = json!({

@@ -1,4 +1,4 @@
-//! A signing key replaced while everybody goes on.
+//! Rotation of a signing key while the system is in use.
 
 use rialto_accounts::{
     adapters::secrets::SecretsManagerKeys,
@@ -16,7 +16,7 @@ async fn published(shop: &Shop) -> Jwks {
     serde_json::from_value(answer.json()).unwrap()
 }
 
-/// Which of the published keys signed an account's token.
+/// The id of the published key that verifies an account's token.
 async fn kid(shop: &Shop, account: &DemoAccount) -> String {
     let published = published(shop).await;
     let alone = |key: &rialto_lambda::token::Jwk| Jwks { keys: vec![key.clone()] };
@@ -26,7 +26,7 @@ async fn kid(shop: &Shop, account: &DemoAccount) -> String {
     published.keys.iter().find(signed).unwrap().kid.clone()
 }
 
-/// Several services, each with a warm instance or two.
+/// Asserts that several services accept the seller's token.
 async fn lets_in(shop: &Shop, seller: &DemoAccount) {
     for path in [
         format!("/sellers/{}", seller.id),
@@ -39,7 +39,7 @@ async fn lets_in(shop: &Shop, seller: &DemoAccount) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_key_is_replaced_nobody_is_refused() {
+async fn tokens_stay_valid_during_a_key_rotation() {
     let shop = Shop::open();
     let old = shop.new_seller().await;
     lets_in(&shop, &old).await;
@@ -55,7 +55,7 @@ async fn while_a_key_is_replaced_nobody_is_refused() {
         }
     })
     .await;
-    // As the command does: by then every function has read the settings anew.
+    // As long as the command waits, for every function to read its settings again.
     tokio::time::sleep(PROPAGATION_DELAY).await;
     let rotated = activate(&keys, next, SystemClock.now()).await.unwrap();
     assert!(rotated.retiring.contains(&old_kid));

@@ -1,4 +1,4 @@
-//! Sessions, tokens, passwords: what begins, goes on and ends.
+//! Sessions, refresh tokens, passwords and rate limits of logging in.
 
 use futures_util::future::join_all;
 use rialto_e2e::{
@@ -13,7 +13,7 @@ use rialto_lambda::token::Jwks;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// A buyer who has logged in once more, with both tokens.
+/// A new buyer in a second session, with its refresh token.
 async fn logged_in(shop: &Shop) -> (DemoAccount, String) {
     let buyer = shop.new_buyer().await;
     log_in(shop, &buyer).await
@@ -34,7 +34,7 @@ fn token(answer: Answer) -> String {
     answer.data(200)["refresh_token"].as_str().unwrap().to_owned()
 }
 
-/// Whether a token lets in, at several services.
+/// Whether several services accept an access token.
 async fn lets_in(shop: &Shop, account: &DemoAccount) -> bool {
     let mut let_in = BTreeSet::new();
     for path in [
@@ -55,7 +55,7 @@ async fn lets_in(shop: &Shop, account: &DemoAccount) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_refreshes_of_one_token_at_once_lead_to_one_live_family() {
+async fn concurrent_refreshes_of_a_token_return_the_same_tokens() {
     let shop = Shop::open();
     let (buyer, first) = logged_in(&shop).await;
     let answers = join_all((0..100).map(|_| refresh(&shop, &first))).await;
@@ -73,7 +73,7 @@ async fn a_hundred_refreshes_of_one_token_at_once_lead_to_one_live_family() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_after_a_lost_answer_works_and_a_stolen_token_ends_the_session() {
+async fn reuse_of_an_older_refresh_token_revokes_the_session() {
     let shop = Shop::open();
     let (buyer, first) = logged_in(&shop).await;
     let second = token(refresh(&shop, &first).await);
@@ -84,7 +84,7 @@ async fn a_retry_after_a_lost_answer_works_and_a_stolen_token_ends_the_session()
     refresh(&shop, &first).await.problem(401, "token_expired");
     assert!(!lets_in(&shop, &buyer).await, "the gateway knows at once");
     refresh(&shop, &third).await.problem(401, "token_expired");
-    // The other session of the same buyer goes on, and forged tokens end nothing.
+    // The buyer's other session continues, and forged tokens don't end it.
     let (buyer, other) = log_in(&shop, &buyer).await;
     let (rest, mac) = other.rsplit_once('.').unwrap();
     for forged in [
@@ -99,7 +99,7 @@ async fn a_retry_after_a_lost_answer_works_and_a_stolen_token_ends_the_session()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_cookie_is_for_the_stages_auth_only_and_refreshes_without_a_body() {
+async fn the_refresh_cookie_is_limited_to_auth_paths() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let body = json!({ "email": buyer.email, "password": buyer.password });
@@ -130,7 +130,7 @@ async fn the_cookie_is_for_the_stages_auth_only_and_refreshes_without_a_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logging_out_ends_the_session_at_once_for_all_services() {
+async fn logging_out_revokes_the_session_in_all_services() {
     let shop = Shop::open();
     let (buyer, refresh_token) = logged_in(&shop).await;
     let (other, _) = log_in(&shop, &buyer).await;
@@ -142,7 +142,7 @@ async fn logging_out_ends_the_session_at_once_for_all_services() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ones_own_sessions_are_listed_and_ended_and_nobody_elses() {
+async fn users_list_and_revoke_only_their_own_sessions() {
     let shop = Shop::open();
     let (here, _) = logged_in(&shop).await;
     let (lost, _) = log_in(&shop, &here).await;
@@ -168,7 +168,7 @@ async fn ones_own_sessions_are_listed_and_ended_and_nobody_elses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_password_ends_every_other_session() {
+async fn changing_the_password_revokes_all_other_sessions() {
     let shop = Shop::open();
     let (here, _) = logged_in(&shop).await;
     let (there, _) = log_in(&shop, &here).await;
@@ -186,7 +186,7 @@ async fn a_changed_password_ends_every_other_session() {
     shop.log_in(&here.email, "another one 123").await;
 }
 
-/// What logging in answers to whoever comes from that address, asked without the gateway.
+/// Invokes the log-in function directly, with this source IP address.
 async fn log_in_from(shop: &Shop, address: &str, email: &str, password: &str) -> Value {
     let sample = include_str!("../../../../events/samples/accounts-log-in.json");
     let mut request: Value = serde_json::from_str(sample).unwrap();
@@ -196,7 +196,7 @@ async fn log_in_from(shop: &Shop, address: &str, email: &str, password: &str) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_passwords_are_limited_for_every_email_alike() {
+async fn wrong_passwords_are_limited_per_email() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let nobody = format!("{}@e2e.example", unique("nobody"));
@@ -215,7 +215,7 @@ async fn wrong_passwords_are_limited_for_every_email_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_passwords_are_limited_for_an_address_whomever_it_tries() {
+async fn wrong_passwords_are_limited_per_network() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let household = digest::hex(&digest::sha256(&[unique("address").as_bytes()])[..2]);
@@ -230,7 +230,7 @@ async fn wrong_passwords_are_limited_for_an_address_whomever_it_tries() {
     }
     let count = |status| statuses.iter().filter(|given| **given == status).count();
     assert_eq!((count(401), count(429)), (100, 4));
-    // The right password doesn't get through from there either, nor from next door; from elsewhere it does.
+    // The limit also applies to the right password and to the whole /64 network, but not to others.
     for (from, status) in [
         (address.clone(), 429),
         (format!("2001:db8:{household}:1::8"), 429),
@@ -242,7 +242,7 @@ async fn wrong_passwords_are_limited_for_an_address_whomever_it_tries() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mailed_code_sets_a_password_once_and_an_unknown_email_gets_the_same_answer() {
+async fn a_reset_code_sets_a_new_password_once() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let nobody = format!("{}@e2e.example", unique("nobody"));
@@ -274,7 +274,7 @@ async fn a_mailed_code_sets_a_password_once_and_an_unknown_email_gets_the_same_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn codes_are_mailed_only_so_often() {
+async fn reset_codes_are_limited_per_email() {
     let shop = Shop::open();
     let nobody = format!("{}@e2e.example", unique("nobody"));
     let ask = |_| shop.post("/auth/password-reset", &json!({ "email": nobody })).send();
@@ -288,7 +288,7 @@ async fn codes_are_mailed_only_so_often() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_service_can_verify_tokens_with_nothing_but_the_published_keys() {
+async fn tokens_can_be_verified_with_the_published_keys() {
     let shop = Shop::open();
     let (buyer, seller) = (shop.new_buyer().await, shop.new_seller().await);
     let answer = shop.get("/.well-known/jwks.json").send().await.expect(200);
@@ -307,7 +307,7 @@ async fn another_service_can_verify_tokens_with_nothing_but_the_published_keys()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_last_login_is_kept() {
+async fn the_last_login_is_recorded() {
     let shop = Shop::open();
     let before = SystemClock.now().to_string();
     let buyer = shop.new_buyer().await;

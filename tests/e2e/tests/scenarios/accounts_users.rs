@@ -1,4 +1,4 @@
-//! Users, sellers, their profiles and addresses, and how accounts are closed.
+//! Buyers and sellers, their profiles and addresses, and closing accounts.
 
 use futures_util::future::join_all;
 use rialto_e2e::{
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
+async fn concurrent_registrations_of_an_email_create_one_account() {
     let shop = Shop::open();
     let body = person("crowd");
     let mut shouted = body.clone();
@@ -34,7 +34,7 @@ async fn of_many_sign_ups_with_one_email_at_once_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_buyer_reads_and_changes_the_account_and_sees_the_newest_orders() {
+async fn buyers_read_and_change_their_account() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let path = format!("/users/{}", buyer.id);
@@ -65,7 +65,7 @@ async fn a_buyer_reads_and_changes_the_account_and_sees_the_newest_orders() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn supervisors_find_buyers_by_email_and_name_and_list_them_newest_first() {
+async fn supervisors_search_and_list_buyers() {
     let shop = Shop::open();
     let supervisor = shop.supervisor().await;
     let mark = unique("Findable");
@@ -106,8 +106,7 @@ async fn supervisors_find_buyers_by_email_and_name_and_list_them_newest_first() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_is_set_by_its_buyer_its_grade_by_supervisors_and_everybody_sees_nothing_personal()
- {
+async fn profiles_are_public_and_only_supervisors_set_grades() {
     let shop = Shop::open();
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
     let (path, public) =
@@ -134,7 +133,7 @@ async fn a_profile_is_set_by_its_buyer_its_grade_by_supervisors_and_everybody_se
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_four_addresses_at_once_three_are_kept_and_one_is_the_default() {
+async fn concurrent_additions_save_at_most_three_addresses() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let path = format!("/users/{}/addresses", buyer.id);
@@ -172,7 +171,7 @@ async fn of_four_addresses_at_once_three_are_kept_and_one_is_the_default() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_goes_to_an_address_that_its_buyer_keeps() {
+async fn orders_are_sent_to_a_saved_address_of_their_buyer() {
     let shop = Shop::open();
     let (seller, buyer, other) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
@@ -195,7 +194,7 @@ async fn an_order_goes_to_an_address_that_its_buyer_keeps() {
     assert_eq!(order(&strange).await.is_problem(400, "invalid", &["address_id"]), Ok(()));
 }
 
-/// Has the sweep look at closed accounts as if it were that much later.
+/// Runs the sweep of closed accounts as if it were this much later.
 async fn sweep(aws: &Aws, later: Duration) {
     aws.invoke("accounts-sweep", &json!({ "now": SystemClock.now().plus(later) })).await;
 }
@@ -205,7 +204,7 @@ async fn delete(shop: &Shop, path: String, by: &DemoAccount) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unregistered_buyer_is_gone_at_once_and_erased_when_nothing_is_open() {
+async fn unregistered_buyers_are_erased_by_the_sweep() {
     let shop = Shop::open();
     let tap = BusSubscription::on_everything(&shop.aws).await;
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
@@ -243,9 +242,9 @@ async fn an_unregistered_buyer_is_gone_at_once_and_erased_when_nothing_is_open()
     for word in PERSONAL.iter().chain([&buyer.email.as_str()]) {
         assert!(!written.contains(word), "{word} is kept");
     }
-    // The email's new owner wasn't touched.
+    // The new account with the same email isn't affected.
     shop.log_in(again["email"].as_str().unwrap(), again["password"].as_str().unwrap()).await;
-    // A second time it is done already.
+    // Unregistering is idempotent.
     delete(&shop, path, &supervisor).await.expect(204);
     let mut told = Vec::new();
     eventually("UserUnregistered on the bus", async || {
@@ -272,7 +271,7 @@ async fn an_unregistered_buyer_is_gone_at_once_and_erased_when_nothing_is_open()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_orders_of_an_unregistered_buyer_run_on_and_keep_what_they_need() {
+async fn erasure_waits_for_open_orders() {
     let shop = Shop::open();
     let (seller, buyer, supervisor) =
         (shop.new_seller().await, shop.new_buyer().await, shop.supervisor().await);
@@ -281,7 +280,7 @@ async fn open_orders_of_an_unregistered_buyer_run_on_and_keep_what_they_need() {
     delete(&shop, format!("/users/{}", buyer.id), &buyer).await.expect(204);
     let settled = shop.wait_until_settled(&supervisor, &order).await;
     assert_eq!(settled["state"], "CONFIRMED");
-    // Asked in the same moment, an index may not know the order yet; an open one that it knows is enough.
+    // The index lags, and the order must be in it as open before the sweep.
     let path = format!("/users/{}", buyer.id);
     eventually("the order to be known as open", async || {
         let call = shop.get(format!("{path}?include=orders")).token(&supervisor.token);
@@ -299,7 +298,7 @@ async fn open_orders_of_an_unregistered_buyer_run_on_and_keep_what_they_need() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sellers_are_listed_read_changed_and_removed_unless_lines_are_open() {
+async fn sellers_are_unregistered_unless_they_have_open_lines() {
     let shop = Shop::open();
     let (seller, idle) = (shop.new_seller().await, shop.new_seller().await);
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);

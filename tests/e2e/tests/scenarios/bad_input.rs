@@ -1,4 +1,4 @@
-//! Bad input of every kind on every route: refused, named, and without a trace.
+//! Bad input on every route: it is rejected, the problem names the field, and nothing is changed.
 
 use futures_util::future::join_all;
 use rialto_e2e::{
@@ -9,7 +9,7 @@ use rialto_e2e::{
 use rialto_lambda::access::{ROUTES, Route};
 use serde_json::{Value, json};
 
-/// What there is before anything bad is sent.
+/// The state before any bad request is sent.
 struct World {
     shop: Shop,
     supervisor: DemoAccount,
@@ -17,26 +17,26 @@ struct World {
     buyer: DemoAccount,
     product: String,
     order: String,
-    /// Marks everything that a bad request would have made.
+    /// Part of the text of everything that a bad request might create.
     mark: String,
 }
 
-/// How a route takes its input, and what it refuses.
+/// A route's input, and what the route rejects.
 #[derive(Default)]
 struct Input {
-    /// A body that is in order; none for a route without.
+    /// A valid body; `None` for routes without a body.
     body: Option<Value>,
-    /// Where the body has fields that can't be left out, such as `/lines/0/quantity`.
+    /// JSON pointers of the required fields, such as `/lines/0/quantity`.
     required: Vec<&'static str>,
-    /// A place in the body, a bad value there, and the field that is named for it.
+    /// JSON pointer, invalid value there, and the field that the problem names.
     bad: Vec<(&'static str, Value, &'static str)>,
-    /// Whether an `Idempotency-Key` is needed.
+    /// Whether an `Idempotency-Key` is required.
     keyed: bool,
-    /// Bad queries with the parameter that is named for each.
+    /// Invalid queries with the parameter that the problem names.
     queries: Vec<(String, &'static str)>,
 }
 
-/// A bad request, and the answer that it gets.
+/// A bad request with the expected response.
 struct Case {
     what: String,
     call: Call,
@@ -49,7 +49,8 @@ fn long(length: usize) -> Value {
     json!("x".repeat(length))
 }
 
-/// Bad values of a text field of this length: the wrong type, too short, too long, control characters.
+/// Invalid values of a text field with this maximum length: wrong types, too short, too long,
+/// control characters.
 fn bad_text(
     place: &'static str,
     field: &'static str,
@@ -69,7 +70,7 @@ fn bad_text(
     .into()
 }
 
-/// Bad values of a whole number from `min` to `max`.
+/// Invalid values of an integer from `min` to `max`.
 fn bad_number(
     place: &'static str,
     field: &'static str,
@@ -90,7 +91,7 @@ fn bad_number(
     .into()
 }
 
-/// Bad queries of every list, and those of this one.
+/// Queries that are invalid for every list, and those of one list.
 fn list(own: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
     let common = [
         ("limit=0", "limit"),
@@ -195,7 +196,7 @@ fn order(world: &World) -> Input {
         bad_number("/expected_total", "expected_total", 0, 1_000_000_000_000),
     ]
     .concat();
-    // No expectation is none.
+    // `expected_total` may be null.
     bad.retain(|(place, value, _)| !(*place == "/expected_total" && value.is_null()));
     Input {
         body: Some(OrderDraft::of(&[(&world.product, 1)]).body()),
@@ -268,7 +269,7 @@ fn details() -> Vec<(&'static str, Value, &'static str)> {
     bad
 }
 
-/// What each route of the table refuses. A route without an entry here isn't tested, and fails.
+/// The invalid input of each route. A route without an entry fails the test.
 async fn input(world: &World, function: &str) -> Option<Input> {
     let none = Input::default();
     Some(match function {
@@ -415,7 +416,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
         }
         "catalog-change-product" => {
             let mut bad = details();
-            // Null is what is left out.
+            // Null is the same as a missing field here.
             bad.retain(|(_, value, _)| !value.is_null());
             bad.push(("", json!({}), "body"));
             bad.push(("", json!({ "title": null }), "body"));
@@ -468,7 +469,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
         | "orders-cancel-order"
         | "orders-get-timeline"
         | "payments-get-payment"
-        // Unsigned, nothing that it is sent is looked at: webhooks.rs.
+        // Unsigned bodies aren't parsed; see webhooks.rs.
         | "payments-receive-webhook"
         | "platform-get-health"
         | "platform-get-openapi"
@@ -477,7 +478,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
     })
 }
 
-/// `/lines/0/quantity` as problems write it: `lines[0].quantity`.
+/// A JSON pointer in the notation of problems: `/lines/0/quantity` becomes `lines[0].quantity`.
 fn field(place: &str) -> String {
     let mut field = String::new();
     for part in place.trim_start_matches('/').split('/') {
@@ -490,7 +491,7 @@ fn field(place: &str) -> String {
     field
 }
 
-/// Puts a value into a body; nothing takes out what is there.
+/// The body with a value set, or removed if `None`.
 fn with(body: &Value, place: &str, value: Option<Value>) -> Value {
     let mut body = body.clone();
     let (above, name) = place.rsplit_once('/').unwrap_or(("", ""));
@@ -508,7 +509,7 @@ fn with(body: &Value, place: &str, value: Option<Value>) -> Value {
     body
 }
 
-/// The places of a body's objects.
+/// JSON pointers of all objects in a body.
 fn objects(place: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Object(members) => {
@@ -532,7 +533,7 @@ impl World {
         path.replace("{address_id}", "adr_01kaka00000000000000000001")
     }
 
-    /// A call by somebody who may.
+    /// A call by an account that may call the route.
     fn call(&self, route: &Route, path: impl Into<String>) -> Call {
         let call = self.shop.http.call(route.method, path);
         match route.function {
@@ -567,7 +568,7 @@ impl World {
         cases
     }
 
-    /// Malformed ids name nothing.
+    /// Calls with malformed ids, which aren't found.
     fn ids(&self, route: &Route) -> Vec<Case> {
         let mut cases = Vec::new();
         for name in [
@@ -614,7 +615,7 @@ impl World {
         cases
     }
 
-    /// A body so good that only the path is bad.
+    /// A valid body, for requests with an invalid path only.
     fn good_body(&self, route: &Route) -> Option<Value> {
         match route.function {
             "accounts-change-user" | "accounts-change-seller" => Some(json!({ "name": self.mark })),
@@ -721,7 +722,7 @@ impl World {
         cases.into_iter().map(case).collect()
     }
 
-    /// Everything that a bad request might have touched.
+    /// All items that a bad request might change.
     async fn picture(&self) -> TableSnapshot {
         let mut partitions = Vec::new();
         for service in ["catalog", "inventory", "orders"] {
@@ -737,7 +738,7 @@ impl World {
         TableSnapshot::take(&self.shop.aws, &partitions).await
     }
 
-    /// How many things there are that a bad request might have made.
+    /// The numbers of orders, products and movements, which a bad request might create.
     async fn counts(&self) -> [usize; 3] {
         let orders = format!("/users/{}/orders?limit=100", self.buyer.id);
         let products = format!("/sellers/{}/products?limit=100", self.seller.id);
@@ -751,7 +752,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing() {
+async fn every_route_rejects_bad_input_without_side_effects() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Left alone", 100, 5)).await;
@@ -803,7 +804,7 @@ async fn bad_input_of_every_kind_on_every_route_is_refused_and_changes_nothing()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_bad_field_of_a_request_is_named_at_once() {
+async fn all_invalid_fields_are_reported_in_one_response() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let mut body =
@@ -823,7 +824,7 @@ async fn every_bad_field_of_a_request_is_named_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_costs_too_much_is_refused() {
+async fn orders_above_the_maximum_total_are_rejected() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product =
@@ -833,7 +834,7 @@ async fn an_order_that_costs_too_much_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_supervisor_must_say_whose_product_it_is() {
+async fn supervisors_must_name_the_seller_of_a_product() {
     let shop = Shop::open();
     let supervisor = shop.supervisor().await;
     let mut body = shop.registration(&NewProduct::new("Whose", 1, 1)).await;
@@ -847,10 +848,10 @@ async fn a_supervisor_must_say_whose_product_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_is_kept_as_it_was_meant() {
+async fn text_is_normalized_and_trimmed() {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
-    // Decomposed letters are composed, and white space at both ends is cut off.
+    // Text is normalized to NFC, and leading and trailing white space is removed.
     let sketch = NewProduct::new("  Cafe\u{301} \u{1f980} <script>&amp;  ", 1, 0);
     let product = shop.register(&seller, &sketch).await;
     let listed = shop

@@ -1,4 +1,4 @@
-//! Cancelling while PENDING, at any moment of the saga.
+//! Cancelling orders at various moments of the saga.
 
 use rialto_e2e::{
     invariants::SagaTables,
@@ -8,19 +8,19 @@ use rialto_e2e::{
 use serde_json::json;
 use std::time::Duration;
 
-/// How many orders are cancelled, each somewhat later than the one before.
+/// Number of orders. Each is cancelled a little later than the one before.
 const ORDERS: u32 = 100;
 const STEP: Duration = Duration::from_millis(3);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_at_any_moment_ends_in_cancelled_and_whole_or_comes_too_late() {
+async fn orders_can_be_cancelled_at_any_time_until_confirmed() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Perhaps not", 700, 1000)).await;
     let (mut orders, mut sold, mut cancelled) = (Vec::new(), 0, 0);
     for number in 0..ORDERS {
         let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)])).await;
-        // The delay is what is tested: each order is hit at another moment of its saga.
+        // A fixed delay on purpose: it decides at which step of the saga the order is cancelled.
         tokio::time::sleep(STEP * number).await;
         let answer = shop
             .post(format!("/orders/{order}/cancel"), &json!({}))

@@ -1,4 +1,4 @@
-//! What browsers need: preflight answers, allowed origins, exposed headers.
+//! CORS: preflight responses, allowed origins, exposed headers.
 
 use rialto_e2e::{
     http::Answer,
@@ -26,7 +26,7 @@ fn assert_readable(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_routes_preflight_is_answered_to_our_page_only() {
+async fn preflights_are_allowed_from_our_origin_only() {
     let shop = Shop::open();
     let mut paths: Vec<_> = ROUTES.iter().map(|route| route.path).collect();
     paths.dedup();
@@ -57,7 +57,7 @@ async fn every_routes_preflight_is_answered_to_our_page_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn our_page_may_read_answers_and_their_special_headers() {
+async fn our_origin_may_read_responses_and_exposed_headers() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Bought in a browser", 100, 1)).await;
@@ -80,7 +80,7 @@ async fn our_page_may_read_answers_and_their_special_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_page_may_read_nothing() {
+async fn other_origins_may_not_read_responses() {
     let shop = Shop::open();
     for path in ["/products", "/products/nothing"] {
         let answer = shop.get(path).header("origin", THEIRS).send().await;
@@ -94,7 +94,7 @@ async fn another_page_may_read_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn our_page_may_read_what_the_gateway_answers_itself() {
+async fn our_origin_may_read_the_gateways_own_responses() {
     let shop = Shop::open();
     let orders = "/users/usr_01kaka00000000000000000001/orders";
     let without = shop.get(orders).header("origin", OURS).send().await.expect(401);

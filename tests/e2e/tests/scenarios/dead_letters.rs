@@ -1,4 +1,4 @@
-//! What the operator does with what failed: `rialto dlq`, `saga stuck`, `outbox resend`.
+//! The operator's commands for failed messages: `rialto dlq`, `saga stuck`, `outbox resend`.
 
 use rialto_contracts::{
     Event, EventContext,
@@ -24,7 +24,7 @@ fn operator(shop: &Shop) -> Cli {
     Cli::new(env!("CARGO_BIN_EXE_operator"), shop)
 }
 
-/// Inventory's row of a product, away: an order for it fails as if nobody had told inventory of the product.
+/// Inventory's item of a product, deleted for the moment so that orders for the product fail.
 struct Missing {
     table: Table,
     row: Item,
@@ -47,7 +47,8 @@ impl Missing {
     }
 }
 
-/// Asks until the command says this. Who looks at dead letters holds them for a moment, and tests run side by side.
+/// Repeats a command until its output contains this text. Dead letters are invisible while another
+/// test's command reads them.
 async fn said(operator: &Cli, words: &str, part: &str) -> CommandOutput {
     eventually(&format!("rialto {words} to say {part:?}"), async || {
         let said = operator.run(words).await;
@@ -57,7 +58,7 @@ async fn said(operator: &Cli, words: &str, part: &str) -> CommandOutput {
     .await
 }
 
-/// What an order's dead letter says, word for word. It stays where it is.
+/// The body of an order's dead letter, which stays in the queue.
 async fn dead_letter(shop: &Shop, order: &str) -> String {
     let queue = shop.aws.queue_url(&format!("{CONSUMER}-dead-letters")).await;
     eventually("the dead letter to be seen", async || {
@@ -70,7 +71,8 @@ async fn dead_letter(shop: &Shop, order: &str) -> String {
     .await
 }
 
-/// A letter that was sent on and whose deletion failed is sent on once more: it is heard, and nothing changes.
+/// Redrives a message again, as after a redrive that failed to delete it: it is consumed, and
+/// nothing changes.
 async fn sent_on_twice(scene: &Fixture, order: &str, selected: &str, letter: String) {
     let Fixture { shop, seller, product, .. } = scene;
     let rialto = operator(shop);
@@ -114,8 +116,7 @@ async fn scene() -> Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_as_if_nothing_had_happened()
- {
+async fn a_redriven_dead_letter_completes_its_order() {
     let scene = scene().await;
     let Fixture { shop, seller, buyer, product } = &scene;
     let rialto = operator(shop);
@@ -125,7 +126,7 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
         let selected = format!("--queue {CONSUMER} --order {order}");
         let listed = said(&rialto, &format!("dlq list {selected}"), &order).await.with_status(0);
         assert!(listed.out.contains("OrderPlaced"), "{listed}");
-        // Whatever it fails on isn't mended: it fails again, and is marked.
+        // Without a fix the message fails again, and is marked as redriven once.
         said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await;
         let again = said(&rialto, &format!("dlq list {selected}"), "1x").await;
         assert_eq!(again.out.lines().count(), 2, "a heading, and one row: {again}");
@@ -157,7 +158,7 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
         "into rialto-",
     ]);
     assert!(PERSONAL.iter().all(|word| !shown.out.contains(word)), "{shown}");
-    // Not for real: it says what it would do, hides nothing and does nothing.
+    // A dry run changes nothing, and doesn't hide the message from the next one.
     for _ in 0..2 {
         said(&rialto, &format!("dlq redrive {selected}"), "1 would be redriven").await;
     }
@@ -188,7 +189,7 @@ async fn an_orders_dead_letter_is_listed_shown_and_redriven_and_the_order_ends_a
         .output_containing(&["no such dead letter"]);
 }
 
-/// An event that nobody has heard of, as a relay puts it aside.
+/// A new event, such as a relay moves to the outbox DLQ, and its product.
 fn registered(seller: &DemoAccount) -> (String, Event) {
     let now = SystemClock.now();
     let registered = ProductRegistered {
@@ -208,7 +209,7 @@ fn registered(seller: &DemoAccount) -> (String, Event) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_relay_put_aside_is_published_under_its_own_id() {
+async fn events_in_the_outbox_dlq_are_resent_with_their_id() {
     let shop = Shop::open();
     let (seller, rialto) = (shop.new_seller().await, operator(&shop));
     let (product, event) = registered(&seller);
@@ -242,7 +243,7 @@ async fn what_a_relay_put_aside_is_published_under_its_own_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_ever_announced_of_an_order_is_published_again_and_nobody_does_anything() {
+async fn resending_an_orders_events_changes_nothing() {
     let scene = scene().await;
     let Fixture { shop, seller, buyer, product } = &scene;
     let rialto = operator(shop);
@@ -272,7 +273,7 @@ async fn what_was_ever_announced_of_an_order_is_published_again_and_nobody_does_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_there_is_told_and_what_to_do() {
+async fn unknown_ids_and_queues_fail_with_a_hint() {
     let shop = Shop::open();
     let rialto = operator(&shop);
     for words in ["dlq list --queue nowhere", "dlq redrive --queue nowhere --yes"] {

@@ -1,4 +1,4 @@
-//! What travels on the bus: CloudEvents whose data is what their schemas promise.
+//! Events on the bus: CloudEvents whose data conforms to the committed schemas.
 
 use jsonschema::Validator;
 use rialto_e2e::{
@@ -12,7 +12,7 @@ use std::{
     path::Path,
 };
 
-/// What makes up an event; only the last two may be missing.
+/// The members of an event; only the last two are optional.
 const MEMBERS: &[&str] = &[
     "specversion",
     "id",
@@ -28,7 +28,7 @@ const MEMBERS: &[&str] = &[
     "traceparent",
 ];
 
-/// What a shop says that registers people, sells something out and has a card declined.
+/// The types of events that the test triggers.
 const SAID: &[&str] = &[
     "UserRegistered",
     "SellerRegistered",
@@ -46,7 +46,7 @@ const SAID: &[&str] = &[
     "OrderCancelled",
 ];
 
-/// The committed schemas, by the `dataschema` that names each.
+/// The committed schemas by `dataschema`.
 fn schemas() -> BTreeMap<String, Validator> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/schemas");
     let mut schemas = BTreeMap::new();
@@ -59,7 +59,7 @@ fn schemas() -> BTreeMap<String, Validator> {
     schemas
 }
 
-/// What is wrong with an event; nothing if it is as it should be.
+/// The defects of an event; empty if it is valid.
 fn wrong(heard: &ReceivedEvent, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
     let ReceivedEvent { event, detail, .. } = heard;
     let mut wrong = Vec::new();
@@ -103,13 +103,14 @@ fn wrong(heard: &ReceivedEvent, schemas: &BTreeMap<String, Validator>) -> Vec<St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_event_on_the_bus_is_what_its_schema_promises() {
+async fn every_event_on_the_bus_conforms_to_its_schema() {
     let shop = Shop::open();
     let tap = BusSubscription::on_everything(&shop.aws).await;
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Two of these", 100, 2)).await;
     let mut mine = BTreeSet::from([seller.id.clone(), buyer.id.clone(), product.clone()]);
-    // Sold out and back, rejected, sold.
+    // The first order sells the product out until its payment fails, the second is rejected, the
+    // third is confirmed.
     for basket in [
         OrderDraft::of(&[(&product, 2)]).paid_by(DECLINES),
         OrderDraft::of(&[(&product, 3)]),
@@ -126,7 +127,7 @@ async fn every_event_on_the_bus_is_what_its_schema_promises() {
         mine.insert(order);
     }
 
-    // One is left: the seller takes it away and brings it back.
+    // The seller removes the last piece and adds it again.
     for (key, quantity) in [("away", -1), ("back", 1)] {
         let body = json!({ "quantity": quantity, "reason": key });
         let call =
@@ -143,7 +144,7 @@ async fn every_event_on_the_bus_is_what_its_schema_promises() {
         let back = heard.iter().filter(|heard| {
             heard.event.subject == product && heard.event.kind == "StockReplenished"
         });
-        // Once from the declined order, once from the seller.
+        // One from the declined order, one from the seller.
         if missing.is_empty() && back.count() == 2 {
             Ok(())
         } else {

@@ -1,4 +1,4 @@
-//! The same Idempotency-Key again and again.
+//! Requests repeated with the same Idempotency-Key.
 
 use futures_util::future::join_all;
 use rialto_e2e::{
@@ -11,7 +11,7 @@ use serde_json::json;
 const CONCURRENCY: usize = 32;
 const ROUNDS: usize = 10;
 
-/// Sends a call from many clients at once.
+/// Sends a request from many clients at once.
 async fn at_once(call: &Call) -> Vec<Answer> {
     let tasks = (0..CONCURRENCY).map(|_| tokio::spawn(call.clone().send()));
     join_all(tasks).await.into_iter().map(Result::unwrap).collect()
@@ -25,7 +25,7 @@ fn is_replay(answer: &Answer) -> bool {
     }
 }
 
-/// Checks that one of the answers was the first and all others repeat it, byte for byte.
+/// Asserts that one response is the original, and that all others repeat it byte for byte.
 fn assert_one_and_replays(answers: &[Answer], status: u16) {
     assert!(
         answers.iter().all(|answer| answer.status == status),
@@ -45,7 +45,7 @@ fn assert_one_and_replays(answers: &[Answer], status: u16) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
+async fn concurrent_requests_with_one_key_place_one_order() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Wanted once", 600, 1000)).await;
@@ -60,7 +60,7 @@ async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
         shop.pages(Some(&buyer), &format!("/users/{}/orders?limit=100", buyer.id)).await.concat();
     let mut listed: Vec<_> =
         listed.iter().map(|order| order["order_id"].as_str().unwrap()).collect();
-    // Newest first.
+    // The list is newest first.
     listed.reverse();
     assert_eq!(listed, orders);
     for order in &orders {
@@ -71,7 +71,7 @@ async fn one_key_from_32_clients_at_once_is_one_order_and_31_replays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_key() {
+async fn keys_belong_to_one_buyer_and_one_body() {
     let shop = Shop::open();
     let (seller, buyer, other) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
@@ -80,7 +80,7 @@ async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_
     let order = shop.place(&buyer, &first).await;
     let another = OrderDraft { key: first.key.clone(), ..OrderDraft::of(&[(&product, 2)]) };
     shop.placing(&buyer, &another).send().await.problem(422, "key_reused");
-    // The order of fields and white space don't make another body.
+    // Bodies that differ only in white space and the order of fields are equal.
     let text = serde_json::to_string_pretty(&first.body()).unwrap();
     let again = shop.http.call("POST", format!("/users/{}/orders", buyer.id)).token(&buyer.token);
     let again = again
@@ -98,7 +98,7 @@ async fn a_key_with_another_body_is_refused_and_one_of_another_buyer_is_another_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_without_a_key_is_refused() {
+async fn orders_without_a_key_are_rejected() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let body = OrderDraft::of(&[("prd_01kaka00000000000000000001", 1)]).body();
@@ -107,7 +107,7 @@ async fn an_order_without_a_key_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_is_the_first_answer_whatever_became_of_price_product_and_order() {
+async fn replays_return_the_original_response_after_changes() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Gets dearer", 600, 10)).await;
@@ -137,7 +137,7 @@ async fn a_replay_is_the_first_answer_whatever_became_of_price_product_and_order
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_key_from_32_clients_at_once_adjusts_stock_once() {
+async fn concurrent_requests_with_one_key_adjust_stock_once() {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     let product = shop.product(&seller, &NewProduct::new("Counted", 600, 10)).await;

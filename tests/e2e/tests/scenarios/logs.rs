@@ -1,4 +1,4 @@
-//! What the functions log of an order, and what they never log.
+//! The functions' log lines: tracing an order, and the absence of personal data and secrets.
 
 use rialto_e2e::{
     logs::{Line, all_lines, never_logged},
@@ -8,7 +8,7 @@ use rialto_e2e::{
 };
 use rialto_kernel::{Clock, SystemClock, Timestamp};
 
-/// The functions that an order with a declined card leads through.
+/// The functions that run for an order with a declined card.
 const HOPS: &[&str] = &[
     "orders-place-order",
     "orders-relay",
@@ -22,13 +22,13 @@ const HOPS: &[&str] = &[
     "payments-on-orders",
 ];
 
-/// Whether a line belongs to a trace: by itself, or because it tells of an event that does.
+/// Whether a line belongs to a trace, or is about an event of the trace.
 fn is_of(line: &Line, trace: &str) -> bool {
     line.text_of("trace_id") == trace || line.text_of("traceparent").contains(trace)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_order_is_one_trace_and_one_correlation_across_every_hop() {
+async fn an_order_has_one_trace_across_all_functions() {
     let shop = Shop::open();
     let since = SystemClock.now().millis();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
@@ -61,13 +61,13 @@ async fn one_order_is_one_trace_and_one_correlation_across_every_hop() {
     {
         assert_eq!(line.text_of("correlation_id"), order, "{}", line.text);
     }
-    // Whoever looks for the order finds all of it, and nothing that belongs to another trace.
+    // A search for the order finds all of its lines, and no line of another trace.
     let lines = all_lines(&shop.aws, since, &order).await;
     for kind in told {
         for message in ["published", "consumed"] {
             let tells =
                 |line: &&Line| line.text_of("message") == message && line.text_of("kind") == kind;
-            // Nobody but orders' own timeline hears of what it said itself.
+            // Events of orders are also consumed, by inventory or payments.
             assert!(
                 lines.iter().any(|line| tells(&line)),
                 "no line says that {kind} was {message}"
@@ -85,14 +85,14 @@ async fn one_order_is_one_trace_and_one_correlation_across_every_hop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
+async fn log_lines_are_json_without_personal_data() {
     let shop = Shop::open();
     let since = SystemClock.now().millis();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Bought discreetly", 100, 5)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
     shop.wait_until_settled(&buyer, &order).await;
-    // Refusals are logged, too.
+    // Rejected requests are logged, too.
     let wrong = serde_json::json!({ "email": buyer.email, "password": "not the password" });
     shop.post("/auth/login", &wrong).send().await.problem(401, "unauthenticated");
     shop.get(format!("/orders/{order}"))
@@ -100,7 +100,7 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
         .send()
         .await
         .expect(401);
-    // Everything that accounts is told of a person.
+    // Requests with all personal data that accounts receives.
     let own = format!("/users/{}", buyer.id);
     shop.patch(&own, &serde_json::json!({ "name": PERSONAL[0] }))
         .token(&buyer.token)
@@ -135,7 +135,7 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
     let call = shop.post(format!("/users/{}/orders", buyer.id), &bad).token(&buyer.token);
     call.header("idempotency-key", "discreet").send().await.expect(400);
 
-    // A supervisor's deed is told with the account that it was done for.
+    // A supervisor's request is logged with the account that it is about.
     let told = [(&order, "OrderConfirmed"), (&supervisor.id, "called by")];
     let lines = eventually("what was done to be in the logs", async || {
         let lines = all_lines(&shop.aws, since, "").await;
@@ -178,7 +178,7 @@ async fn every_line_is_one_json_object_and_none_tells_anything_personal() {
         let has_message = members.get("message").is_some();
         assert!(has_message, "{}", line.text);
     }
-    // What belongs to a request says so.
+    // Lines that belong to a request have its id and trace.
     let answered = lines
         .iter()
         .filter(|line| matches!(line.text_of("message"), "answered" | "consumed" | "refused"));

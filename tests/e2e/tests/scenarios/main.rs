@@ -1,4 +1,4 @@
-//! The system as it is deployed, over HTTP and the AWS APIs.
+//! The deployed system, tested over HTTP and the AWS APIs.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should fail loudly")]
 

@@ -1,4 +1,4 @@
-//! The way of an order, one ending after the other.
+//! The order saga, one test per ending.
 
 use rialto_e2e::{
     invariants::SagaTables,
@@ -22,7 +22,8 @@ async fn scene() -> Fixture {
     Fixture { shop, seller, buyer, product }
 }
 
-/// Checks that a timeline is a chain: each event caused by one before it, at the cause's time or later.
+/// Asserts that each event of a timeline was caused by an earlier one, and isn't older than its
+/// cause.
 fn assert_chained(timeline: &[Value]) {
     for (at, entry) in timeline.iter().enumerate() {
         let cause = timeline[..at].iter().find(|earlier| earlier["id"] == entry["causationid"]);
@@ -40,7 +41,7 @@ fn assert_chained(timeline: &[Value]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_goes_through() {
+async fn a_paid_order_is_confirmed() {
     let Fixture { shop, seller, buyer, product } = scene().await;
     let basket = OrderDraft::of(&[(&product, 3)]);
     let placed = shop.placing(&buyer, &basket).send().await;
@@ -70,11 +71,11 @@ async fn an_order_goes_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_of_several_lines_and_sellers_goes_through() {
+async fn an_order_from_several_sellers_is_confirmed() {
     let Fixture { shop, seller, buyer, product } = scene().await;
     let other = shop.new_seller().await;
     let second = shop.product(&other, &NewProduct::new("Another thing", 333, 4)).await;
-    // The same product in two lines is summed.
+    // Two lines of the same product are added up.
     let basket = OrderDraft::of(&[(&product, 2), (&second, 1), (&product, 1)]);
     let order = shop.place(&buyer, &basket).await;
     assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
@@ -97,7 +98,7 @@ async fn an_order_of_several_lines_and_sellers_goes_through() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_declined_card_cancels_the_order_and_its_stock_comes_back() {
+async fn a_declined_card_cancels_the_order_and_releases_its_stock() {
     for method in [DECLINES, LACKS_FUNDS] {
         let Fixture { shop, seller, buyer, product } = scene().await;
         let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 4)]).paid_by(method)).await;
@@ -120,7 +121,7 @@ async fn a_declined_card_cancels_the_order_and_its_stock_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_there_is_cancels_the_order_and_moves_nothing_else() {
+async fn orders_are_cancelled_when_stock_is_short() {
     let Fixture { shop, seller, buyer, product } = scene().await;
     let plenty = shop.product(&seller, &NewProduct::new("Plenty of it", 500, 100)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&plenty, 5), (&product, 11)])).await;
@@ -145,7 +146,7 @@ async fn more_than_there_is_cancels_the_order_and_moves_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_stumbles_or_loses_its_answer_charges_once() {
+async fn orders_are_charged_once_if_provider_responses_are_lost() {
     let scene = scene().await;
     let aws = scene.shop.aws.clone();
     with_short_visibility_timeout(&aws, "payments-on-inventory", stumbling(scene)).await;
@@ -167,7 +168,7 @@ async fn stumbling(scene: Fixture) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_for_sale_or_costs_something_else_is_refused_and_leaves_the_key_free() {
+async fn rejected_orders_do_not_use_up_their_key() {
     let Fixture { shop, seller, buyer, product } = scene().await;
     let basket = OrderDraft::of(&[(&product, 1)]);
     let mut body = basket.body();
@@ -197,7 +198,7 @@ async fn what_is_not_for_sale_or_costs_something_else_is_refused_and_leaves_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_product_that_sells_out_shows_it_and_an_adjustment_brings_it_back() {
+async fn products_are_sold_out_until_stock_is_added() {
     let Fixture { shop, seller, buyer, product } = scene().await;
     let shown = async |wanted: (&str, bool)| {
         rialto_e2e::wait::eventually("the catalog to show it", async || {

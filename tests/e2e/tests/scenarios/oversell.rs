@@ -1,4 +1,4 @@
-//! Many buyers want what there isn't enough of.
+//! Many concurrent orders for scarce stock.
 
 use futures_util::future::join_all;
 use rialto_e2e::{
@@ -11,13 +11,13 @@ use serde_json::json;
 
 const BUYERS: usize = 20;
 
-/// Orders at once, and how often. LocalStack starts a process for every call that comes while all others work.
+/// Concurrent orders and rounds. Fewer on LocalStack, which starts a process per concurrent call.
 fn size() -> (usize, usize) {
     if Local::read().emulator == Emulator::LocalStack { (40, 1) } else { (200, 3) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_orders_at_once_exactly_those_are_kept_that_there_is_stock_for() {
+async fn concurrent_orders_are_confirmed_until_stock_runs_out() {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     let mut buyers = Vec::new();

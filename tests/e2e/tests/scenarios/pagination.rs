@@ -1,4 +1,4 @@
-//! Lists: filters, orders, pages, cursors.
+//! Lists: filters, sorting, pages and cursors.
 
 use rialto_e2e::{
     shop::{DemoAccount, NewProduct, OrderDraft, Shop, unique},
@@ -6,14 +6,14 @@ use rialto_e2e::{
 };
 use serde_json::{Value, json};
 
-/// A seller with products of several items, prices and states, and a word that only they have.
+/// A seller with products of several items, prices and statuses, which share a unique word.
 struct Range {
     shop: Shop,
     seller: DemoAccount,
     word: String,
-    /// Those that are shown, oldest first: one for each of [`PRICES`].
+    /// The public products, oldest first: one for each of [`PRICES`].
     shown: Vec<String>,
-    /// A product's item, category and brand, for each that is shown.
+    /// The item of each public product, with its category and brand.
     items: Vec<Value>,
 }
 
@@ -37,7 +37,7 @@ async fn range() -> Range {
         shown.push(id);
         used.push(item.clone());
     }
-    // Neither of these is shown.
+    // Two products that aren't public.
     shop.register(&seller, &NewProduct::new(&format!("{word} not yet"), 1, 1)).await;
     let gone =
         shop.register(&seller, &NewProduct::new(&format!("{word} not any more"), 1, 1)).await;
@@ -51,7 +51,7 @@ fn ids(products: &[Value]) -> Vec<&str> {
 }
 
 impl Range {
-    /// Waits until a list has these products, in this order. Indexes lag.
+    /// Waits until a query lists these products in this order, because indexes lag.
     async fn lists(&self, query: &str, wanted: &[&str]) {
         eventually(&format!("GET /products?{query}"), async || {
             let products =
@@ -62,7 +62,7 @@ impl Range {
         .await;
     }
 
-    /// The ids of those shown that are wanted, newest first.
+    /// The ids of the public products that match, newest first.
     fn newest(&self, wanted: impl Fn(usize) -> bool) -> Vec<&str> {
         let newest = self.shown.iter().enumerate().rev();
         newest.filter(|(at, _)| wanted(*at)).map(|(_, id)| id.as_str()).collect()
@@ -70,7 +70,7 @@ impl Range {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn products_are_found_by_seller_word_price_category_and_brand() {
+async fn products_are_filtered() {
     let range = range().await;
     let (seller, word) = (&range.seller.id, &range.word);
     range.lists(&format!("seller_id={seller}"), &range.newest(|_| true)).await;
@@ -79,7 +79,7 @@ async fn products_are_found_by_seller_word_price_category_and_brand() {
         .lists(&format!("q={}%20EVEN", word.to_uppercase()), &range.newest(|at| at % 2 == 0))
         .await;
     range.lists(&format!("q={word}%20nothing"), &[]).await;
-    // Without a word in it a query finds nothing.
+    // A query without a word finds nothing.
     for query in ["q=%21%3F", "q=%20"] {
         range.lists(query, &[]).await;
     }
@@ -96,7 +96,7 @@ async fn products_are_found_by_seller_word_price_category_and_brand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn products_are_sorted_by_age_price_and_rating() {
+async fn products_are_sorted_by_age_price_or_rating() {
     let range = range().await;
     let word = &range.word;
     range.lists(&format!("q={word}&sort=newest"), &range.newest(|_| true)).await;
@@ -123,7 +123,7 @@ async fn products_are_sorted_by_age_price_and_rating() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_neither_skip_nor_repeat() {
+async fn pages_neither_skip_nor_repeat_products() {
     let range = range().await;
     for sort in ["newest", "price", "rating"] {
         let query = format!("seller_id={}&sort={sort}", range.seller.id);
@@ -142,7 +142,7 @@ async fn pages_neither_skip_nor_repeat() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cursor_that_was_altered_or_belongs_to_another_query_is_refused() {
+async fn cursors_are_rejected_if_altered_or_of_another_query() {
     let range = range().await;
     let (shop, word, seller) = (&range.shop, &range.word, &range.seller.id);
     let list = format!("/products?q={word}");
@@ -150,7 +150,7 @@ async fn a_cursor_that_was_altered_or_belongs_to_another_query_is_refused() {
     let page = shop.get(format!("{list}&limit=2")).send().await.expect(200).json();
     let cursor = page["pagination"]["next_cursor"].as_str().unwrap();
     assert_eq!(page["pagination"]["limit"], 2);
-    // The page's size isn't part of the query.
+    // A cursor stays valid with another page size.
     let rest = shop.get(format!("{list}&limit=50&cursor={cursor}")).send().await.data(200);
     assert_eq!(rest.as_array().unwrap().len(), PRICES.len() - 2);
 
@@ -177,14 +177,14 @@ async fn a_cursor_that_was_altered_or_belongs_to_another_query_is_refused() {
         let answer = shop.get(path).send().await;
         assert_eq!(answer.is_problem(400, "invalid", &["cursor"]), Ok(()));
     }
-    // Nor is it one of another list.
+    // A cursor isn't valid for another list either.
     let own =
         shop.get(format!("/sellers/{seller}/products?cursor={cursor}")).token(&range.seller.token);
     assert_eq!(own.send().await.is_problem(400, "invalid", &["cursor"]), Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seller_sees_own_products_of_every_status() {
+async fn sellers_list_their_products_of_every_status() {
     let range = range().await;
     let path = format!("/sellers/{}/products?limit=4", range.seller.id);
     let own = eventually("all own products", async || {
@@ -203,7 +203,7 @@ async fn a_seller_sees_own_products_of_every_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn orders_are_listed_newest_first_and_by_state() {
+async fn orders_are_listed_newest_first_or_by_state() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Ordered often", 100, 3)).await;

@@ -1,11 +1,11 @@
-//! Health, the API document and its page.
+//! Health check, OpenAPI document and documentation page.
 
 use rialto_e2e::shop::Shop;
 use rialto_lambda::access::ROUTES;
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_tells_each_dependency_with_its_latency() {
+async fn health_reports_each_dependency() {
     let shop = Shop::open();
     let answer = shop.get("/health").send().await.data(200).to_string();
     for dependency in ["accounts", "catalog", "inventory", "orders", "payments"] {
@@ -14,7 +14,7 @@ async fn health_tells_each_dependency_with_its_latency() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_describes_every_route_and_no_other() {
+async fn the_openapi_document_describes_exactly_the_routes() {
     let shop = Shop::open();
     let document = shop.get("/openapi.json").send().await.expect(200).json();
     let mut described = Vec::new();
@@ -31,7 +31,7 @@ async fn the_document_describes_every_route_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_one_file_that_asks_for_the_document_beside_it() {
+async fn the_docs_page_loads_only_the_openapi_document() {
     let shop = Shop::open();
     let page = shop.get("/docs").send().await.expect(200);
     assert!(page.header("content-type").unwrap().starts_with("text/html"), "{page}");
@@ -44,7 +44,7 @@ async fn the_page_is_one_file_that_asks_for_the_document_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_has_one_content_type() {
+async fn every_response_has_one_content_type() {
     let shop = Shop::open();
     for path in ["/health", "/products", "/openapi.json", "/docs", "/nothing", "/orders/x"] {
         let answer = shop.get(path).send().await;

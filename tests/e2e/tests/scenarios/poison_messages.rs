@@ -1,4 +1,4 @@
-//! One message that nobody can read, among nine good ones.
+//! One unreadable message among nine valid ones.
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use rialto_contracts::{
@@ -15,11 +15,11 @@ use rialto_kernel::{Amount, Clock, ItemId, ProductId, SellerId, SystemClock};
 use serde_json::json;
 
 const CONSUMER: &str = "inventory-on-catalog";
-/// How often a message is received before it is a dead letter, as the template has it.
+/// Number of receives before a message is moved to the dead-letter queue, as in the template.
 const RECEIVES: usize = 5;
 const PIECES: u32 = 7;
 
-/// Nine registrations, and among them something that is no event. The products, and the messages.
+/// The ids of nine products, and their registration events with a poison message among them.
 fn batch(seller: &DemoAccount, poison: &str) -> (Vec<String>, Vec<String>) {
     let now = SystemClock.now();
     let (mut products, mut messages) = (Vec::new(), Vec::new());
@@ -42,7 +42,7 @@ fn batch(seller: &DemoAccount, poison: &str) -> (Vec<String>, Vec<String>) {
     (products, messages)
 }
 
-/// Checks that each product's stock was opened, once.
+/// Asserts that each product's stock was created once.
 async fn assert_done_once(shop: &Shop, seller: &DemoAccount, products: &[String]) {
     for product in products {
         assert_eq!(shop.stock(seller, product).await, (u64::from(PIECES), 0, 0));
@@ -53,14 +53,14 @@ async fn assert_done_once(shop: &Shop, seller: &DemoAccount, products: &[String]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_batch_only_the_unreadable_message_fails() {
+async fn only_the_unreadable_message_of_a_batch_fails() {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     for poison in ["not JSON", "{}", r#"{"detail":{"specversion":"1.0"}}"#, "[1,2]", ""] {
         let (products, messages) = batch(&seller, poison);
         assert_eq!(shop.aws.consume(CONSUMER, &messages).await, ["4"], "{poison:?}");
         assert_done_once(&shop, &seller, &products).await;
-        // The whole batch once more, the other way round.
+        // The same batch again, in reverse.
         let reversed: Vec<String> = messages.into_iter().rev().collect();
         assert_eq!(shop.aws.consume(CONSUMER, &reversed).await, ["5"], "{poison:?}");
         assert_done_once(&shop, &seller, &products).await;
@@ -68,8 +68,7 @@ async fn of_a_batch_only_the_unreadable_message_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poison_message_ends_in_its_queues_own_dead_letter_queue_and_its_neighbours_are_done_once()
- {
+async fn a_poison_message_is_moved_to_the_dead_letter_queue() {
     let shop = Shop::open();
     with_short_visibility_timeout(&shop.aws, CONSUMER, poisoned(&shop)).await;
 }

@@ -157,7 +157,7 @@ async fn preconditions_are_checked_after_access_and_before_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_changes_of_different_fields_are_both_kept() {
+async fn concurrent_changes_of_different_fields_are_both_applied() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let path = format!("/users/{}", buyer.id);
@@ -234,7 +234,7 @@ async fn stock_does_not_change_a_products_tag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_changes_of_a_product_are_both_kept() {
+async fn concurrent_changes_of_a_product_are_both_applied() {
     let shop = Shop::open();
     let (path, seller) = public_product(&shop, 5).await;
     let change = |body: Value| shop.patch(&path, &body).token(&seller.token).send();

@@ -1,4 +1,5 @@
-//! The provider's bad habits: whatever it loses, repeats or forgets, an order is charged once. Counted at the provider.
+//! Failures of the payment provider: lost responses, repeated errors, expired idempotency keys.
+//! Every order is charged once, as counted at the provider.
 
 use rialto_e2e::{
     bus::BusSubscription,
@@ -15,7 +16,7 @@ use rialto_payments::domain::refund::Refund;
 use serde_json::json;
 
 const CONSUMER: &str = "payments-on-inventory";
-/// One piece, with the shipping fee.
+/// The price of one piece and the shipping fee.
 const TOTAL: u64 = 700 + 300;
 
 struct Fixture {
@@ -38,12 +39,12 @@ impl Fixture {
         OrderDraft::of(&[(&self.product, 1)]).paid_by(method)
     }
 
-    /// The id that a basket's order will have.
+    /// The id that the draft's order will have.
     fn order_of(&self, basket: &OrderDraft) -> String {
         order_id(UserId::parse(&self.buyer.id).unwrap(), &basket.key).to_string()
     }
 
-    /// Waits until the order is CONFIRMED and everything agrees: one intent, one charge.
+    /// Waits until the order is CONFIRMED and consistent, with one intent and one charge.
     async fn paid_once(&self, order: &str) {
         assert_eq!(self.shop.wait_until_settled(&self.buyer, order).await["state"], "CONFIRMED");
         SagaTables::wait_until_consistent(&self.shop.aws, &[&self.product], &[order.to_owned()])
@@ -52,7 +53,7 @@ impl Fixture {
         assert_eq!(self.simulator.intents(order).await.len(), 1);
     }
 
-    /// Waits until a function of payments failed so often at this order because of the provider's kept 500.
+    /// Waits until payments has failed this many times at this order because of the stored 500.
     async fn failed(&self, order: &str, times: usize, since: i64) {
         eventually("the kept failure to be met", async || {
             let lines = logs::lines(&self.shop.aws, "payments", since, order).await;
@@ -64,7 +65,7 @@ impl Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_is_charged_once_by_whatever_method_answers_badly() {
+async fn orders_are_charged_once_when_the_provider_misbehaves() {
     let scene = scene().await;
     with_short_visibility_timeout(&scene.shop.aws, CONSUMER, async {
         for method in ["pm_sim_lost", "pm_sim_flaky", "pm_sim_slow", "pm_sim_async"] {
@@ -76,7 +77,7 @@ async fn an_order_is_charged_once_by_whatever_method_answers_badly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_is_forgotten_before_a_redrive_leads_to_no_second_charge() {
+async fn orders_are_charged_once_after_the_providers_key_expired() {
     let scene = scene().await;
     for method in ["pm_sim_lost", "pm_card_visa"] {
         let basket = scene.basket(method);
@@ -103,7 +104,7 @@ async fn a_key_that_is_forgotten_before_a_redrive_leads_to_no_second_charge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_the_provider_repeats_for_a_day_leads_to_one_charge_afterwards() {
+async fn orders_are_charged_once_after_the_provider_repeats_an_error() {
     let scene = scene().await;
     let basket = scene.basket("pm_card_visa");
     let order = scene.order_of(&basket);
@@ -124,9 +125,9 @@ async fn a_failure_that_the_provider_repeats_for_a_day_leads_to_one_charge_after
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refund_that_the_provider_fails_for_a_day_is_given_once_afterwards() {
+async fn orders_are_refunded_once_after_the_provider_repeats_an_error() {
     let scene = scene().await;
-    // The cancellation's own message may meet the failure too.
+    // The consumer of the cancellation may meet the failure too.
     with_short_visibility_timeout(&scene.shop.aws, "payments-on-orders", refunded_once(&scene))
         .await;
 }
@@ -143,7 +144,7 @@ async fn refunded_once(scene: &Fixture) {
         shop.post(format!("/orders/{order}/cancel"), &json!({})).token(&scene.buyer.token);
     cancelled.send().await.expect(200);
 
-    // It succeeds all the same, and its refund's key leads to a kept failure.
+    // The charge succeeds all the same, and a 500 is stored under its refund's key.
     let total = Amount::new(i64::try_from(TOTAL).unwrap()).unwrap();
     let refund = Refund::remaining(OrderId::parse(&order).unwrap(), total).refund_id.to_string();
     let intent = simulator.settle(&order).await;

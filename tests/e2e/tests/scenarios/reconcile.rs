@@ -1,4 +1,4 @@
-//! `rialto reconcile` over books that agree, and over books that were made not to.
+//! `rialto reconcile` on consistent and on corrupted tables.
 
 use rialto_dynamo::{AttributeValue, Item, Key, Table, number};
 use rialto_e2e::{
@@ -13,7 +13,7 @@ async fn put(table: &Table, row: Item) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() {
+async fn reconcile_reports_corrupted_stock_and_payments() {
     let shop = Shop::open();
     let rialto = Cli::new(env!("CARGO_BIN_EXE_operator"), &shop);
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
@@ -26,7 +26,7 @@ async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() 
         .output_containing(&["Checked 1 orders, 1 reservations, 1 payments", "Everything agrees."]);
     assert_eq!(good.out, "", "{good}");
 
-    // A piece that nobody brought.
+    // One available piece too many.
     let inventory = table(&shop.aws, "inventory");
     let stock =
         inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await.unwrap().unwrap();
@@ -34,7 +34,7 @@ async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() 
     more.insert("available".to_owned(), number(9));
     put(&inventory, more).await;
     let stocked = rialto.run(&format!("reconcile --product {product}")).await;
-    // Another that is sold to nobody.
+    // A confirmed order without a captured payment.
     let payments = table(&shop.aws, "payments");
     let rows = partition(&payments, &format!("ORDER#{order}")).await;
     let payment = rows
@@ -46,7 +46,7 @@ async fn it_finds_nothing_in_good_books_and_names_what_is_wrong_with_bad_ones() 
     unpaid.insert("captured".to_owned(), number(0));
     put(&payments, unpaid).await;
     let paid = rialto.run(&format!("reconcile --order {order}")).await;
-    // Put right before anything is said of it: other tests look at whole tables.
+    // Restore before asserting: other tests check whole tables.
     put(&inventory, stock).await;
     put(&payments, payment).await;
 

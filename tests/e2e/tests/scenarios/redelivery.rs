@@ -1,4 +1,4 @@
-//! Every event twice, and every batch in reverse.
+//! Duplicate events, and events in reverse order.
 
 use rialto_e2e::{
     bus::{BusSubscription, ReceivedEvent, publish},
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-/// Each consumer with the sources that it hears.
+/// Each consumer with the source of its events.
 const CONSUMERS: &[(&str, &str)] = &[
     ("inventory-on-orders", "rialto.orders"),
     ("orders-on-inventory", "rialto.inventory"),
@@ -28,14 +28,14 @@ const CONSUMERS: &[(&str, &str)] = &[
     ("payments-on-orders", "rialto.orders"),
 ];
 
-/// Orders that end in each way.
+/// Drafts of orders with every kind of ending.
 struct Fixture {
     shop: Shop,
     seller: DemoAccount,
     buyer: DemoAccount,
     products: [String; 2],
     baskets: Vec<OrderDraft>,
-    /// The ids that the baskets' orders will have.
+    /// The ids that the drafts' orders will have.
     orders: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Fixture {
         }
     }
 
-    /// Waits until everything is quiet, and checks how it ended.
+    /// Waits until all sagas are finished, and checks how they ended.
     async fn ended_as_it_should(&self) {
         for order in &self.orders {
             self.shop.wait_until_settled(&self.buyer, order).await;
@@ -83,7 +83,7 @@ impl Fixture {
         assert_eq!(self.shop.stock(&self.seller, b).await, (47, 0, 3));
     }
 
-    /// Everything that the services have written down of these orders and products.
+    /// All items of these orders and products.
     async fn picture(&self) -> TableSnapshot {
         let mut partitions = Vec::new();
         for product in &self.products {
@@ -100,7 +100,7 @@ impl Fixture {
     }
 }
 
-/// Listens until every event of the orders' timelines was heard.
+/// Receives events until it has all events of the orders' timelines.
 async fn everything(scene: &Fixture, tap: &BusSubscription) -> Vec<ReceivedEvent> {
     let mut told = BTreeSet::new();
     for order in &scene.orders {
@@ -119,7 +119,7 @@ async fn everything(scene: &Fixture, tap: &BusSubscription) -> Vec<ReceivedEvent
     heard
 }
 
-/// Each event once, in the order in which they were heard first.
+/// The events without duplicates, in the order of their first arrival.
 fn distinct(heard: Vec<ReceivedEvent>) -> Vec<ReceivedEvent> {
     let mut distinct: Vec<ReceivedEvent> = Vec::new();
     for heard in heard {
@@ -131,12 +131,12 @@ fn distinct(heard: Vec<ReceivedEvent>) -> Vec<ReceivedEvent> {
     distinct
 }
 
-/// Every event twice, and the last one first.
+/// Every event twice, in reverse order.
 fn twice_in_reverse(events: &[ReceivedEvent]) -> Vec<ReceivedEvent> {
     events.iter().rev().flat_map(|heard| [heard.clone(), heard.clone()]).collect()
 }
 
-/// How often each function logged that it consumed an event of these orders with this outcome.
+/// Counts the log lines of consumed events of these orders, by function, event and outcome.
 async fn consumed(scene: &Fixture, since: i64) -> BTreeMap<(String, String, String), usize> {
     let mut counts = BTreeMap::new();
     for order in &scene.orders {
@@ -152,7 +152,7 @@ async fn consumed(scene: &Fixture, since: i64) -> BTreeMap<(String, String, Stri
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_that_come_again_in_reverse_change_nothing() {
+async fn events_redelivered_in_reverse_change_nothing() {
     let scene = scene().await;
     let since = SystemClock.now().millis();
     let tap = BusSubscription::on_orders(&scene.shop.aws, &scene.orders).await;
@@ -163,7 +163,7 @@ async fn events_that_come_again_in_reverse_change_nothing() {
     let before = scene.picture().await;
     assert!(!before.is_empty());
 
-    // Straight to the consumers, as whole batches.
+    // Invoke the consumers directly, with whole batches.
     for (consumer, source) in CONSUMERS {
         let events: Vec<ReceivedEvent> =
             heard.iter().filter(|heard| heard.source == *source).cloned().collect();
@@ -176,7 +176,8 @@ async fn events_that_come_again_in_reverse_change_nothing() {
     }
     assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
 
-    // Over the bus. Whoever did something with an event then hears it twice more, and does nothing.
+    // Publish to the bus. The functions that handled an event receive it twice more and must ignore
+    // it.
     let handled: Vec<_> = {
         let counts = consumed(&scene, since).await;
         counts.into_iter().filter(|((_, _, outcome), _)| outcome == "Handled").collect()
@@ -204,13 +205,13 @@ async fn events_that_come_again_in_reverse_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_that_come_twice_and_in_reverse_while_orders_are_under_way_end_the_same() {
+async fn sagas_end_the_same_with_duplicate_and_reordered_events() {
     let scene = scene().await;
     let tap = BusSubscription::on_orders(&scene.shop.aws, &scene.orders).await;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     let aws = scene.shop.aws.clone();
-    // Whatever is heard for the first time is published twice more, what came last first.
+    // Every new event is published twice more, the last one first.
     let echo = tokio::spawn(async move {
         let mut known = BTreeSet::new();
         loop {
@@ -232,7 +233,7 @@ async fn events_that_come_twice_and_in_reverse_while_orders_are_under_way_end_th
     scene.ended_as_it_should().await;
     stop.store(true, Ordering::Relaxed);
     let echoed = echo.await.unwrap();
-    // Two of 4 events, two of 5 and one of 3.
+    // Two orders with 4 events, two with 5 and one with 3.
     assert_eq!(echoed, 2 * 4 + 2 * 5 + 3, "every event was published under one id");
     scene.ended_as_it_should().await;
 }

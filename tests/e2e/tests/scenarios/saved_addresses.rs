@@ -1,4 +1,4 @@
-//! Orders to addresses that accounts keeps, and what stays of an address when its buyer is unregistered.
+//! Orders with saved addresses, and erasing addresses after their buyer is unregistered.
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use rialto_e2e::{
@@ -22,7 +22,7 @@ fn going_to(basket: &OrderDraft, address_id: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn either_address_is_given_and_a_replay_asks_nobody_for_it() {
+async fn orders_need_either_a_saved_or_an_inline_address() {
     let shop = Shop::open();
     let (seller, buyer, another) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
@@ -52,7 +52,7 @@ async fn either_address_is_given_and_a_replay_asks_nobody_for_it() {
     for (field, value) in address().as_object().unwrap() {
         assert_eq!(&placed["address"][field], value, "{placed}");
     }
-    // What is replayed asks nobody: the address may be gone by then.
+    // A replay doesn't call accounts, so the address may have been removed.
     let path = format!("/users/{}/addresses/{}", buyer.id, kept.as_str().unwrap());
     shop.http.call("DELETE", path).token(&buyer.token).send().await.expect(204);
     let again = place(going_to(&basket, &kept)).await;
@@ -61,11 +61,11 @@ async fn either_address_is_given_and_a_replay_asks_nobody_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it() {
+async fn addresses_are_erased_once_no_open_order_needs_them() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let supervisor = shop.supervisor().await;
-    // Elsewhere it waits until the index knows the last order.
+    // Outside this test the queue waits until the index contains the last order.
     let queue = shop.aws.queue_url("orders-on-accounts").await;
     let now = shop.aws.queues.set_queue_attributes().queue_url(queue);
     now.attributes(QueueAttributeName::DelaySeconds, "0").send().await.unwrap();
@@ -120,14 +120,14 @@ async fn an_unregistered_buyers_address_goes_with_the_last_order_that_needs_it()
             assert!(!rows.contains(word), "{word} stays in {order}");
         }
     }
-    // The provider ends what it was still at, and the buyer who is gone gets the money back.
+    // The provider completes the pending charge, and the unregistered buyer is refunded.
     let intent = Simulator::open(&shop.aws).settle(&open).await;
     Signer::of(&shop.aws).await.succeeded(&shop, &intent).await.expect(204);
     payment_is("REFUNDED").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_seller_of_an_order_stays_while_a_line_is_open() {
+async fn sellers_with_open_lines_cannot_be_unregistered() {
     let shop = Shop::open();
     let (first, second, buyer) =
         (shop.new_seller().await, shop.new_seller().await, shop.new_buyer().await);

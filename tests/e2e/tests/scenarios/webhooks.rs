@@ -1,4 +1,4 @@
-//! The provider's word: signed, twice, late, about something else.
+//! Webhooks of the payment provider: unsigned, duplicated, late and irrelevant ones.
 
 use futures_util::future::join_all;
 use rialto_e2e::{
@@ -14,7 +14,7 @@ use rialto_platform::domain::intent::PaymentIntent;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An order whose charge the provider is at for as long as the test wants.
+/// An order whose charge is PROCESSING until the test settles it.
 struct Fixture {
     shop: Shop,
     simulator: Simulator,
@@ -61,14 +61,14 @@ impl Fixture {
         .await;
     }
 
-    /// Everything that payments has written down of the order.
+    /// The items of the order in the payments table.
     async fn picture(&self) -> TableSnapshot {
         TableSnapshot::take(&self.shop.aws, &[("payments", format!("ORDER#{}", self.order))]).await
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_asynchronous_charge_confirms_its_order_by_itself_though_it_is_told_twice() {
+async fn duplicate_webhooks_confirm_the_order_once() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Paid for soon", 700, 10)).await;
@@ -93,7 +93,7 @@ async fn an_asynchronous_charge_confirms_its_order_by_itself_though_it_is_told_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_success_that_is_told_twenty_times_at_once_is_recorded_once() {
+async fn concurrent_webhooks_for_a_charge_are_recorded_once() {
     let scene = scene().await;
     let intent = scene.simulator.settle(&scene.order).await;
     let told = join_all((0..20).map(|_| scene.signer.succeeded(&scene.shop, &intent))).await;
@@ -109,12 +109,13 @@ async fn a_success_that_is_told_twenty_times_at_once_is_recorded_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_success_after_the_order_was_cancelled_is_given_back_at_once() {
+async fn charges_that_succeed_after_cancellation_are_refunded() {
     let scene = scene().await;
     let cancel = scene.shop.post(format!("/orders/{}/cancel", scene.order), &json!({}));
     cancel.token(&scene.buyer.token).send().await.expect(200);
     let intent = scene.simulator.settle(&scene.order).await;
-    // Told before payments hears of the cancellation, it only captures; the cancellation gives it back then.
+    // If the webhook arrives before the cancellation, the charge is captured first and refunded
+    // then.
     scene.signer.succeeded(&scene.shop, &intent).await.expect(204);
     let payment = scene.payment_is("REFUNDED").await;
     assert_eq!((&payment["captured"], &payment["refunded"]), (&json!(1_000), &json!(1_000)));
@@ -126,7 +127,7 @@ async fn a_success_after_the_order_was_cancelled_is_given_back_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_signed_just_now_is_refused_and_changes_nothing() {
+async fn webhooks_without_a_current_signature_are_rejected() {
     let scene = scene().await;
     let (before, intent) = (scene.picture().await, scene.simulator.settle(&scene.order).await);
     let body = event("payment_intent.succeeded", &intent).to_string();
@@ -163,7 +164,7 @@ async fn what_is_not_signed_just_now_is_refused_and_changes_nothing() {
     }
     assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
 
-    // While the secret changes there are two signatures, the right one anywhere.
+    // While the secret is rotated there are two signatures, and one valid one is enough.
     let two = format!("{time},v1={},{signature}", "0".repeat(64));
     webhook(&scene.shop, &body).header(signature::HEADER, two).send().await.expect(204);
     scene.payment_is("CAPTURED").await;
@@ -172,13 +173,14 @@ async fn what_is_not_signed_just_now_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_signed_is_read_to_the_byte_and_refused_unless_it_is_an_event() {
+async fn signed_webhooks_are_verified_byte_for_byte() {
     let scene = scene().await;
     for body in ["", "{}", "[]", "a=1", "{\"type\":\"payment_intent.succeeded\"}"] {
         let refused = scene.signer.tell(&scene.shop, body).send().await;
         assert_eq!(refused.is_problem(400, "invalid", &["body"]), Ok(()), "{body}");
     }
-    // White space, and letters beyond ASCII, as no parser would write them again; then as a gateway hands on bytes.
+    // White space and non-ASCII text, which a parser wouldn't reproduce; then the same in base 64,
+    // as the gateway passes binary bodies.
     let intent = scene.simulator.settle(&scene.order).await;
     let body = event("payment_intent.processing", &intent).to_string();
     let body = format!("{{ \"note\" :\t\"Zürich \\u00fc 🦀\",\r\n{}", &body[1..]);
@@ -205,7 +207,7 @@ async fn what_is_signed_is_read_to_the_byte_and_refused_unless_it_is_an_event() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_about_something_else_or_not_true_is_acknowledged_and_changes_nothing() {
+async fn webhooks_for_other_events_are_acknowledged_and_ignored() {
     let scene = scene().await;
     let (before, intent) = (scene.picture().await, scene.intent().await);
     let of = |id: &str, order: &str| PaymentIntent {
@@ -215,7 +217,7 @@ async fn what_is_about_something_else_or_not_true_is_acknowledged_and_changes_no
     };
     let stranger = rialto_kernel::OrderId::derive(&[b"nobody's"]).to_string();
     for event in [
-        // The provider, asked, says that the charge is processing.
+        // The provider's API says that the charge is still processing.
         event("payment_intent.succeeded", &intent),
         event("payment_intent.payment_failed", &intent),
         event("payment_intent.canceled", &intent),

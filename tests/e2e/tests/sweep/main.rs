@@ -1,4 +1,5 @@
-//! The sweeps with a clock of their own: after the other tests, because they settle everything on the stage.
+//! The sweeps with a simulated time. They run after all other tests, because they settle everything
+//! on the stage.
 
 use rialto_e2e::{
     invariants::SagaTables,
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// One test at a time: each moves the clock for all.
+/// Tests run one at a time, because each sweep affects the whole stage.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// An order whose charge the provider never decides.
@@ -37,7 +38,7 @@ async fn scene() -> Fixture {
 }
 
 impl Fixture {
-    /// Runs a service's sweep as if it were so many minutes later.
+    /// Runs a service's sweep as if it were this many minutes later.
     async fn sweep(&self, service: &str, minutes: u64) -> Value {
         let now = SystemClock.now().plus(Duration::from_secs(minutes * 60));
         self.shop.aws.invoke(&format!("{service}-sweep"), &json!({ "now": now })).await
@@ -51,7 +52,7 @@ impl Fixture {
         .await;
     }
 
-    /// The order is cancelled for this reason, and its stock comes back.
+    /// Waits until the order is cancelled for this reason and its stock is released.
     async fn cancelled(&self, reason: &str) {
         let order = self.shop.wait_until_settled(&self.buyer, &self.order).await;
         assert_eq!((&order["state"], &order["reason"]), (&json!("CANCELLED"), &json!(reason)));
@@ -73,7 +74,7 @@ impl Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_settled_is_cancelled_with_its_charge_and_nothing_before_its_time() {
+async fn the_sweeps_cancel_pending_orders_after_15_minutes() {
     let _alone = ALONE.lock().await;
     let scene = scene().await;
     scene.sweep("payments", 14).await;
@@ -94,7 +95,7 @@ async fn what_nobody_settled_is_cancelled_with_its_charge_and_nothing_before_its
     scene.in_order().await;
     assert_eq!(scene.sweep("payments", 15).await, json!({"settled": 0, "left": 0, "failed": 0}));
 
-    // It succeeds after all: recorded, told, and given back at once.
+    // The charge succeeds after all: it is recorded, published and refunded at once.
     let intent = scene.simulator.settle(&scene.order).await;
     Signer::of(&scene.shop.aws).await.succeeded(&scene.shop, &intent).await.expect(204);
     scene.payment_is("REFUNDED").await;
@@ -116,7 +117,7 @@ async fn what_nobody_settled_is_cancelled_with_its_charge_and_nothing_before_its
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_charge_that_the_provider_never_decides_fails_when_its_time_is_over() {
+async fn the_sweep_fails_undecided_charges_after_15_minutes() {
     let _alone = ALONE.lock().await;
     let scene = scene().await;
     scene.sweep("payments", 15).await;
@@ -127,7 +128,7 @@ async fn a_charge_that_the_provider_never_decides_fails_when_its_time_is_over() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_success_that_nobody_told_of_is_found_by_the_sweep() {
+async fn the_sweep_finds_successful_charges_without_a_webhook() {
     let _alone = ALONE.lock().await;
     let scene = scene().await;
     scene.simulator.settle(&scene.order).await;
