@@ -54,7 +54,7 @@ fn builder(
         .credentials_provider(credentials)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(aws_smithy_async::time::SystemTimeSource::new())
-        .http_client(http::client())
+        .http_client(http::sdk_client(http::TrustedRoots::Amazon))
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .timeout_config(
             TimeoutConfig::builder()

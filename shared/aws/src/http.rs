@@ -223,12 +223,11 @@ fn system_roots() -> RootCertStore {
     store
 }
 
-/// The client that an [`SdkConfig`](crate::SdkConfig) has. TLS is configured at once, before the first request.
-pub(crate) fn client() -> SharedHttpClient {
-    SharedHttpClient::new(AwsHttpClient(SharedHttpConnector::new(Connector::new(
-        TrustedRoots::Amazon,
-        None,
-    ))))
+/// The client of an [`SdkConfig`](crate::SdkConfig). TLS is configured at once, before the first request.
+#[must_use]
+pub fn sdk_client(roots: TrustedRoots) -> SharedHttpClient {
+    let connector = Connector::new(roots, None);
+    SharedHttpClient::new(AwsHttpClient(SharedHttpConnector::new(connector)))
 }
 
 #[derive(Debug)]
