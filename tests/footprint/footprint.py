@@ -147,6 +147,8 @@ def print_functions(functions: dict[str, Path], comparison: dict[str, Path], bin
     print(f"Sizes: {describe_build(list(functions.values()))}.")
     print("Starts: the build for this machine, from spawn to the first poll.\n")
     print(f"{'function':34} {'MiB':>6} {'zip MB':>7} {'M instr.':>9} {'ms':>6} {'x hello':>8}")
+    # The sizes of a build without link-time optimisation have no target.
+    for_aws = all(machine(function) == "arm64" for function in functions.values())
     stub = Stub()
     hello = measure_start(binaries / HELLO_WORLD, stub)
     exceeding = 0
@@ -157,8 +159,8 @@ def print_functions(functions: dict[str, Path], comparison: dict[str, Path], bin
         exceeded = [
             label
             for label, figure, target in [
-                ("unzipped size", size.unzipped, UNZIPPED),
-                ("zipped size", size.zipped, ZIPPED),
+                ("unzipped size", size.unzipped if for_aws else 0, UNZIPPED),
+                ("zipped size", size.zipped if for_aws else 0, ZIPPED),
                 ("instructions", start.instructions, START_INSTRUCTIONS),
                 ("start", ratio, START_RATIO),
             ]
