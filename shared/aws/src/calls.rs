@@ -1,7 +1,5 @@
-//! Counts the requests to a database that one piece of work makes, attempts that were repeated included.
-//!
-//! Every function logs the figure with each invocation, so that a budget such as "placing an order takes two" is
-//! read where it is spent.
+//! Counts the requests to DynamoDB during an invocation, retries included. Every function logs the number
+//! with each invocation, so that budgets such as "placing an order takes two" can be verified.
 
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -25,14 +23,14 @@ tokio::task_local! {
     static CALLS: Arc<AtomicU32>;
 }
 
-/// Runs `work` and tells how many requests it made.
+/// Runs `work` and returns its result and the number of its requests.
 pub async fn count_requests<T>(work: impl Future<Output = T>) -> (T, u32) {
     let calls = Arc::new(AtomicU32::new(0));
     let output = CALLS.scope(Arc::clone(&calls), work).await;
     (output, calls.load(Ordering::Relaxed))
 }
 
-/// Adds to the count of the work that is under way, for each attempt a client makes.
+/// Counts each attempt of a client.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountCalls;
 
@@ -48,7 +46,7 @@ impl Intercept for CountCalls {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Outside `counted` there is nobody to tell.
+        // Outside of `count_requests` nothing is counted.
         CALLS.try_with(|calls| calls.fetch_add(1, Ordering::Relaxed)).ok();
         Ok(())
     }

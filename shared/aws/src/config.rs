@@ -1,3 +1,5 @@
+//! Configuration of AWS clients.
+
 use crate::http;
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -6,7 +8,7 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use std::time::Duration;
 
-/// The environment lacks what every function is given.
+/// A required environment variable is missing.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {0} is not set")]
 pub struct ConfigError(&'static str);
@@ -35,7 +37,7 @@ pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
     Ok(builder.build())
 }
 
-/// Configuration of an emulator, which takes any credentials.
+/// Configuration for an emulator, which accepts any credentials.
 #[must_use]
 pub fn emulator_config(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "emulator");

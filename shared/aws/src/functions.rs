@@ -1,4 +1,4 @@
-//! Invoking a function of the same stage, by IAM.
+//! Invoking functions of the same stage.
 
 use crate::{SdkConfig, Stage, signed::SignedClient};
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub struct LambdaClient {
     stage: Stage,
 }
 
-/// There is no answer. Nothing a function failed with is in here: it may be personal.
+/// The invocation failed. Contains nothing of a function's own error, which may be personal data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
     #[error("{function} can't be reached: {reason}")]
@@ -21,16 +21,16 @@ pub enum InvokeError {
 }
 
 impl LambdaClient {
-    /// An answer that takes longer than `limit` is given up.
+    /// Responses that take longer than `limit` are given up.
     #[must_use]
     pub fn new(aws: &SdkConfig, stage: &Stage, limit: Duration) -> Self {
         Self { client: SignedClient::new(aws, "lambda", "lambda", limit), stage: stage.clone() }
     }
 
-    /// What `function` makes of `payload`.
+    /// Invokes `function` and returns its response.
     ///
     /// # Errors
-    /// [`InvokeError`]; whether the function did its work isn't known then.
+    /// [`InvokeError`]; it isn't known then whether the function ran.
     pub async fn invoke(&self, function: &str, payload: &str) -> Result<Value, InvokeError> {
         let unreached = |reason| InvokeError::Unreached { function: function.to_owned(), reason };
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
@@ -46,10 +46,10 @@ impl LambdaClient {
         serde_json::from_slice(&answer.body).map_err(|error| unreached(error.to_string()))
     }
 
-    /// Hands `payload` over to `function`, and waits for nothing else. Lambda tries it again if it fails.
+    /// Invokes `function` asynchronously. Lambda retries it if it fails.
     ///
     /// # Errors
-    /// [`InvokeError::Unreached`]; whether it is handed over isn't known then.
+    /// [`InvokeError::Unreached`]; it isn't known then whether the function will run.
     pub async fn invoke_async(&self, function: &str, payload: &str) -> Result<(), InvokeError> {
         let unreached = |reason| InvokeError::Unreached { function: function.to_owned(), reason };
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));

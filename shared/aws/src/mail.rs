@@ -1,4 +1,4 @@
-//! Mail, by the one request of SES that Rialto makes.
+//! Sending mail through SES.
 
 use crate::{SdkConfig, signed::SignedClient};
 use serde_json::json;
@@ -10,7 +10,7 @@ pub struct Mailer {
     client: SignedClient,
 }
 
-/// A mail in plain text. Personal: it isn't printed.
+/// A plain-text mail. Personal data: never printed.
 #[derive(Clone, Copy)]
 pub struct Mail<'a> {
     /// A sender that SES has verified.
@@ -26,7 +26,7 @@ impl fmt::Debug for Mail<'_> {
     }
 }
 
-/// Whether the mail was sent isn't known, or it was refused. Says nothing of the mail itself.
+/// SES rejected the mail, or it isn't known whether it was sent. Contains nothing of the mail.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("mail: {0}")]
 pub struct MailError(String);
@@ -37,10 +37,10 @@ impl Mailer {
         Self { client: SignedClient::new(aws, "email", "ses", Duration::from_secs(3)) }
     }
 
-    /// Sends a mail, trying once: a second try could send it twice.
+    /// Sends a mail. Not retried, as a retry could send it twice.
     ///
     /// # Errors
-    /// [`MailError`] when SES doesn't say that it took it.
+    /// [`MailError`] unless SES accepted it.
     pub async fn send(&self, mail: &Mail<'_>) -> Result<(), MailError> {
         let utf8 = |text: &str| json!({ "Data": text, "Charset": "UTF-8" });
         let request = json!({

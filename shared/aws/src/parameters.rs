@@ -1,4 +1,4 @@
-//! The parameter store, by the two requests that Rialto makes of it.
+//! The SSM parameter store.
 
 use crate::{SdkConfig, signed::SignedClient};
 use serde_json::{Value, json};
@@ -25,9 +25,9 @@ pub struct Parameter<'a> {
     pub secret: bool,
 }
 
-/// The parameter store's own limit.
-const NAMES_A_REQUEST: usize = 10;
-/// What one request may take.
+/// SSM's limit.
+const MAX_NAMES_PER_REQUEST: usize = 10;
+/// The time limit of one request.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 impl ParameterStore {
@@ -36,19 +36,19 @@ impl ParameterStore {
         Self { client: SignedClient::new(aws, "ssm", "ssm", TIME_LIMIT) }
     }
 
-    /// The values of those of these parameters that exist, by name. Secret ones in the clear only with `decrypt`.
+    /// The values of these parameters by name, those that exist. Secret ones are only decrypted with `decrypt`.
     ///
     /// # Errors
-    /// [`ParameterError`] when the store doesn't tell.
+    /// [`ParameterError`] when the parameters can't be read.
     pub async fn get(
         &self,
         names: &[String],
         decrypt: bool,
     ) -> Result<HashMap<String, String>, ParameterError> {
         let mut values = HashMap::new();
-        for names in names.chunks(NAMES_A_REQUEST) {
+        for names in names.chunks(MAX_NAMES_PER_REQUEST) {
             let answer = self
-                .ask("GetParameters", &json!({ "Names": names, "WithDecryption": decrypt }))
+                .call("GetParameters", &json!({ "Names": names, "WithDecryption": decrypt }))
                 .await?;
             for parameter in answer["Parameters"].as_array().into_iter().flatten() {
                 if let (Some(name), Some(value)) =
@@ -61,20 +61,20 @@ impl ParameterStore {
         Ok(values)
     }
 
-    /// Writes a parameter, over what it was.
+    /// Writes a parameter, replacing its value.
     ///
     /// # Errors
-    /// [`ParameterError`] when the store doesn't take it.
+    /// [`ParameterError`] when it isn't known whether it was written.
     pub async fn put(&self, parameter: &Parameter<'_>) -> Result<(), ParameterError> {
         let kind = if parameter.secret { "SecureString" } else { "String" };
         let request = json!({
             "Name": parameter.name, "Value": parameter.value, "Description": parameter.description,
             "Type": kind, "Overwrite": true,
         });
-        self.ask("PutParameter", &request).await.map(drop)
+        self.call("PutParameter", &request).await.map(drop)
     }
 
-    async fn ask(&self, action: &str, request: &Value) -> Result<Value, ParameterError> {
+    async fn call(&self, action: &str, request: &Value) -> Result<Value, ParameterError> {
         let answer = self.client.send(&format!("AmazonSSM.{action}"), request).await;
         answer.map_err(|error| ParameterError(error.to_string()))
     }

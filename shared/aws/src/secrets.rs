@@ -1,4 +1,4 @@
-//! Secrets Manager, by the three requests that Rialto makes of it.
+//! Secrets Manager.
 
 use crate::{
     SdkConfig,
@@ -8,10 +8,10 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// What one request may take.
+/// The time limit of one request.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Secrets can't be read or written. Says nothing of the secrets themselves.
+/// A secret can't be read or written. Contains nothing of the secret.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("Secrets Manager: {0}")]
 pub struct SecretError(String);
@@ -28,22 +28,22 @@ impl SecretStore {
         Self { client: SignedClient::new(aws, "secretsmanager", "secretsmanager", TIME_LIMIT) }
     }
 
-    /// A secret's text, if there is such a secret.
+    /// The value of a secret, if it exists.
     ///
     /// # Errors
-    /// [`SecretError`] when the store doesn't tell.
+    /// [`SecretError`] when it can't be read.
     pub async fn get(&self, name: &str) -> Result<Option<String>, SecretError> {
-        match self.ask("GetSecretValue", &json!({ "SecretId": name })).await {
+        match self.call("GetSecretValue", &json!({ "SecretId": name })).await {
             Ok(answer) => Ok(answer["SecretString"].as_str().map(str::to_owned)),
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(refused(&error)),
         }
     }
 
-    /// Keeps a new secret; tells whether it does, or there is one of this name.
+    /// Creates a secret; `false` if one with this name exists.
     ///
     /// # Errors
-    /// [`SecretError`] when it isn't known.
+    /// [`SecretError`] when it isn't known whether it was created.
     pub async fn create(
         &self,
         name: &str,
@@ -53,24 +53,24 @@ impl SecretStore {
         let request = json!({
             "Name": name, "Description": description, "SecretString": text, "ClientRequestToken": token(text),
         });
-        match self.ask("CreateSecret", &request).await {
+        match self.call("CreateSecret", &request).await {
             Ok(_) => Ok(true),
             Err(error) if error.is("ResourceExistsException") => Ok(false),
             Err(error) => Err(refused(&error)),
         }
     }
 
-    /// Keeps another text in a secret that is there.
+    /// Replaces the value of an existing secret.
     ///
     /// # Errors
-    /// [`SecretError`] when it isn't known which it keeps.
+    /// [`SecretError`] when it isn't known whether it was replaced.
     pub async fn put(&self, name: &str, text: &str) -> Result<(), SecretError> {
         let request =
             json!({ "SecretId": name, "SecretString": text, "ClientRequestToken": token(text) });
-        self.ask("PutSecretValue", &request).await.map(drop).map_err(|error| refused(&error))
+        self.call("PutSecretValue", &request).await.map(drop).map_err(|error| refused(&error))
     }
 
-    async fn ask(&self, action: &str, request: &Value) -> Result<Value, JsonError> {
+    async fn call(&self, action: &str, request: &Value) -> Result<Value, JsonError> {
         self.client.send(&format!("secretsmanager.{action}"), request).await
     }
 }
@@ -79,7 +79,7 @@ fn refused(error: &JsonError) -> SecretError {
     SecretError(error.to_string())
 }
 
-/// Makes a request that is sent twice count once.
+/// The idempotency token of a request.
 fn token(text: &str) -> String {
     digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

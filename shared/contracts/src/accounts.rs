@@ -1,4 +1,5 @@
-//! What accounts announces. Nothing personal: who needs a name or an address asks accounts.
+//! Events that accounts publishes. They contain no personal data: services that need a name or an address
+//! call accounts.
 
 use rialto_kernel::{AccountId, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What catalog announces.
+//! Events that catalog publishes.
 
 use rialto_kernel::{Amount, ItemId, ProductId, SellerId};
 use serde::{Deserialize, Serialize};

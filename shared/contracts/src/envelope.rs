@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub specversion: String,
-    /// Made with the write that the event tells of: published again, it is the same.
+    /// Created with the write that the event is about, so that a republished event keeps it.
     pub id: EventId,
     /// Such as `rialto.orders`.
     pub source: String,
@@ -22,12 +22,12 @@ pub struct Event {
     pub dataschema: String,
     /// The aggregate's version. Events of one write share it.
     pub sequence: u64,
-    /// What all of this belongs to; in a saga, the order.
+    /// The id of the whole process; in a saga, the order's.
     pub correlationid: String,
-    /// The event that led to this one.
+    /// The event that caused this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causationid: Option<EventId>,
-    /// The trace that the write belonged to (W3C).
+    /// The trace context of the write (W3C).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     pub data: Value,
@@ -42,20 +42,20 @@ pub trait Payload: Serialize + DeserializeOwned {
     fn subject(&self) -> String;
 }
 
-/// What led to a write: handed from the entrypoint to the events that the write announces.
+/// Correlation, causation and trace of the events of a write, passed on from the entrypoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventContext {
-    /// What the work belongs to, when it is a part of something already.
+    /// The id of the process that the write is a part of; a new one starts without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlationid: Option<String>,
-    /// The event being handled; none when a person asked.
+    /// The event being handled; `None` for a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causationid: Option<EventId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
-/// Data that isn't what the event's type promises.
+/// The data isn't that of the event's type.
 #[derive(Debug, thiserror::Error)]
 #[error("the data of {kind} can't be read: {source}")]
 pub struct DecodeError {
@@ -64,16 +64,16 @@ pub struct DecodeError {
 }
 
 impl Event {
-    /// The event that the write of version `sequence` announces as its `index`th.
+    /// The event number `index` of the write with version `sequence`.
     ///
-    /// The correlation is the cause's, or else the aggregate itself.
+    /// The correlation id is the context's, or the aggregate's id without one.
     #[must_use]
     pub fn new<P: Payload>(
         payload: &P,
         sequence: u64,
         index: u8,
         now: Timestamp,
-        cause: &EventContext,
+        context: &EventContext,
     ) -> Self {
         let subject = payload.subject();
         let id = EventId::derive_at(
@@ -94,9 +94,9 @@ impl Event {
             time: now,
             dataschema: format!("urn:rialto:event:{}:{}", P::TYPE, P::VERSION),
             sequence,
-            correlationid: cause.correlationid.clone().unwrap_or_else(|| subject.clone()),
-            causationid: cause.causationid,
-            traceparent: cause.traceparent.clone(),
+            correlationid: context.correlationid.clone().unwrap_or_else(|| subject.clone()),
+            causationid: context.causationid,
+            traceparent: context.traceparent.clone(),
             // A payload is a struct of numbers, strings and lists: always JSON.
             data: serde_json::to_value(payload).unwrap_or_default(),
             subject,
@@ -110,7 +110,7 @@ impl Event {
     }
 }
 
-/// A payload's JSON Schema (2020-12), with the schemas that it refers to beside it.
+/// A payload's JSON Schema (2020-12), with the schemas that it references in `$defs`.
 #[derive(Debug)]
 pub struct Schema(pub Value);
 

@@ -1,19 +1,20 @@
-//! What one service asks another directly: a question to its internal function, and the answer.
+//! Synchronous requests between services: a request to the internal function of another service, and its
+//! response.
 //!
 //! Personal data travels here, and never on the bus.
 
 use rialto_kernel::{Address, AddressId, Amount, Currency, OrderId, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// One question, which goes to the internal function of the service that knows.
+/// A request to the internal function of another service.
 pub trait InternalRequest: Into<Self::Requests> {
     type Requests: Serialize + Send;
     type Response: DeserializeOwned + Serialize;
-    /// The function that answers, such as `orders-answer-services`.
+    /// The function that handles it, such as `orders-answer-services`.
     const FUNCTION: &'static str;
 }
 
-/// A question on its way, with the trace it belongs to.
+/// A request with its correlation id and trace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestEnvelope<Q> {
     pub question: Q,
@@ -40,7 +41,7 @@ macro_rules! requests {
 }
 use requests;
 
-/// What orders answers.
+/// Requests to orders.
 pub mod orders {
     use super::{
         Amount, Currency, Deserialize, InternalRequest, OrderId, SellerId, Serialize, Timestamp,
@@ -89,7 +90,7 @@ pub mod orders {
     super::requests! { OrdersRequest { RecentOrders -> Vec<RecentOrder>, OpenOrders -> bool, HasOpenLines -> bool } }
 }
 
-/// What accounts answers.
+/// Requests to accounts.
 pub mod accounts {
     use super::{Address, AddressId, Deserialize, InternalRequest, Serialize, UserId};
     use rialto_kernel::AccountId;
@@ -105,14 +106,14 @@ pub mod accounts {
         GetEmail(GetEmail),
     }
 
-    /// A buyer's address; none if they have no such one.
+    /// A buyer's saved address, if it exists.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct GetAddress {
         pub user_id: UserId,
         pub address_id: AddressId,
     }
 
-    /// Where an account's mail goes; none if it wants none, or is no more.
+    /// An account's email address; `None` if the account is closed or doesn't want mail.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     pub struct GetEmail {
         pub account_id: AccountId,
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_says_what_is_asked() {
+    fn a_request_is_tagged_with_its_kind() {
         let user_id = UserId::derive(&[b"u"]);
         let question: orders::OrdersRequest = orders::RecentOrders { user_id }.into();
         let asked = RequestEnvelope { question, correlationid: None, traceparent: None };

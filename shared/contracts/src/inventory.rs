@@ -1,4 +1,4 @@
-//! What inventory announces.
+//! Events that inventory publishes.
 
 use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What services promise each other: the envelope, and each source's events.
+//! Contracts between services: the event envelope, each source's events, and internal requests.
 //!
 //! Within a version fields are only added; a consumer ignores fields and events it doesn't know. The JSON Schemas
 //! in `events/schemas` are made from these types.
@@ -20,7 +20,7 @@ macro_rules! source {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum $source {
             $($event($event),)*
-            /// An event of a newer release, or one that this release has no use for.
+            /// A type of event that this release doesn't know.
             Other,
         }
 

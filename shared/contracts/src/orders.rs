@@ -1,4 +1,4 @@
-//! What orders announces.
+//! Events that orders publishes.
 
 use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What payments announces.
+//! Events that payments publishes.
 
 use rialto_kernel::{Amount, OrderId, PaymentId, RefundId, UserId};
 use serde::{Deserialize, Serialize};

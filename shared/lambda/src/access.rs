@@ -9,18 +9,18 @@ use rialto_kernel::Role;
 /// Who may call a route, besides supervisors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody, without a token.
+    /// Anyone, without a token.
     Anonymous,
-    /// Every account of these roles; the use case checks whose thing it is.
+    /// Every account of these roles; the use case checks the ownership of the resource.
     SignedIn(&'static [Role]),
     /// The account of this role that the path names (`{user_id}`, `{seller_id}`).
     Owner(Role),
-    /// The payment provider, which signs what it sends. Nobody's token opens it; the handler checks the signature.
+    /// The payment provider. No token is accepted; the handler checks the signature of the request.
     Provider,
 }
 
 impl Access {
-    /// Whether callers show an access token.
+    /// Whether callers need an access token.
     #[must_use]
     pub const fn requires_token(self) -> bool {
         match self {
@@ -30,7 +30,7 @@ impl Access {
     }
 }
 
-/// One route: one function.
+/// A route, which one function serves.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     pub function: &'static str,
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_is_named_by_the_path() {
+    fn paths_of_owner_routes_name_the_owner() {
         for route in ROUTES {
             match route.who {
                 Access::Owner(Role::User) => {

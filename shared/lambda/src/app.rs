@@ -1,12 +1,14 @@
+//! The context of a function.
+
 use crate::settings::Settings;
 use rialto_aws::{SdkConfig, Stage};
 use rialto_kernel::{Clock, SystemClock};
 use std::sync::Arc;
 
-/// What a function is given at its start, for as long as it lives.
+/// The resources of a function, created once at its start.
 #[derive(Clone)]
 pub struct FunctionContext {
-    /// Its name, such as `orders-place-order`.
+    /// The function's name, such as `orders-place-order`.
     pub function: &'static str,
     pub stage: Stage,
     pub aws: SdkConfig,
@@ -14,7 +16,7 @@ pub struct FunctionContext {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The environment isn't what `template.yaml` gives a function.
+/// The environment lacks what `template.yaml` sets for a function.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
@@ -27,9 +29,9 @@ pub enum StartError {
     AuthMode,
     #[error("AUTH_MODE=token is only for emulators (AWS_ENDPOINT_URL is not set)")]
     TokenModeOnAws,
-    #[error("{0} is not for the stage prod")]
+    #[error("{0} is not allowed on the stage prod")]
     NotForProd(&'static str),
-    #[error("{0} stands in no route")]
+    #[error("no route for function {0}")]
     NoRoute(&'static str),
 }
 

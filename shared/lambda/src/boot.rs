@@ -1,4 +1,4 @@
-//! From `main` to the runtime's loop.
+//! Starting a function and running the runtime's loop.
 
 use crate::{BoxFuture, FunctionContext, app::StartError, telemetry};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
@@ -6,7 +6,7 @@ use rialto_kernel::Timestamp;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
-/// An invocation that failed as a whole: Lambda is told, and its caller decides whether to repeat it.
+/// The failure of an invocation: Lambda reports it, and the invoker decides whether to retry.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Handles one invocation's payload.
@@ -23,7 +23,7 @@ where
     Arc::new(move |payload, context| Box::pin(handle(state.clone(), payload, context)))
 }
 
-/// Serves a function that takes an event and is neither a route nor a consumer of a queue.
+/// Serves a function that is neither a route nor a queue consumer.
 pub fn run(function: &'static str, build: impl FnOnce(&FunctionContext) -> Handler) {
     start(function, |app| Ok(serve_all(function, build(app))));
 }
@@ -35,17 +35,17 @@ fn serve_all(function: &'static str, handler: Handler) -> Loop {
     })))
 }
 
-/// The runtime's loop, which ends only when it can't go on.
+/// The runtime's loop, which only ends on a fatal error.
 pub(crate) type Loop = std::pin::Pin<Box<dyn Future<Output = Result<(), lambda_runtime::Error>>>>;
 
-/// Starts one thread's worth of everything; a function that can't start says why and ends.
+/// Starts a single-threaded runtime. A function that can't start logs the reason and exits.
 pub(crate) fn start(
     function: &'static str,
     build: impl FnOnce(&FunctionContext) -> Result<Loop, StartError>,
 ) {
     telemetry::install(function);
     if let Err(error) = start_or_fail(function, build) {
-        tracing::error!(error = %error, "the function can't start");
+        tracing::error!(error = %error, "function can't start");
         std::process::exit(1);
     }
 }
@@ -60,11 +60,11 @@ fn start_or_fail(
     runtime.block_on(serving)
 }
 
-/// Lambda's longest invocation.
+/// The longest invocation that Lambda allows.
 const MAX_DURATION_MS: u64 = 15 * 60 * 1000;
 
-/// When an invocation that runs `now` is ended. cargo lambda watch tells every invocation the same few minutes after 1970;
-/// they are taken as its time from now on.
+/// The time at which Lambda ends the current invocation. `cargo lambda watch` sends a duration instead of a
+/// time of day; it counts from `now`.
 #[must_use]
 pub fn deadline(context: &Context, now: Timestamp) -> Timestamp {
     if context.deadline <= MAX_DURATION_MS {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_is_a_time_of_day_but_for_cargo_lambda_watch() {
+    fn a_deadline_is_a_time_or_a_duration() {
         let now = Timestamp::parse("2026-11-21T09:30:00.000Z").unwrap();
         let deadline = |millis: i64| {
             let mut context = Context::default();

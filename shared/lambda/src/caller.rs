@@ -1,4 +1,4 @@
-//! Who calls, and whether they may.
+//! Authentication and authorization of callers.
 
 use crate::{
     access::Access,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use rialto_kernel::AccountId as Account;
 
-/// The account behind a request.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
     pub account: AccountId,
@@ -33,35 +33,35 @@ impl Caller {
     }
 }
 
-/// Who checks the session: the gateway's authorizer, or nobody.
+/// Whether the gateway's authorizer checks sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
     /// The default, and the only one on AWS: the authorizer's context must agree with the token.
     Gateway,
-    /// Behind something that runs no authorizer: everything but the session is checked.
+    /// For emulators without an authorizer: everything but the session is checked.
     Token,
 }
 
-/// What the gateway's authorizer tells a function of its caller, as the context of its answer.
+/// The result of the gateway's authorizer, passed to the function as the authorizer's context.
 ///
-/// The gateway has one fixed text for everybody whom it turns away itself, and that is `unauthenticated`. Whoever shows a
-/// token of ours that has expired, or whose session has ended, gets `token_expired` instead, and only a function can
-/// answer that. So such a call passes the gateway, marked as [`Ended`](Self::Ended), and the function refuses it before
-/// it does anything. Nothing but [`Active`](Self::Active), for this very token, lets a call in: a context that is
-/// missing, or says anything else, is a refusal.
+/// The gateway has one fixed response for requests that it rejects itself: `unauthenticated`. A valid
+/// token that has expired, or whose session has ended, must get `token_expired`, which only a function can
+/// return. Such requests therefore pass the gateway, marked as [`Ended`](Self::Ended), and the function
+/// rejects them first of all. Only [`Active`](Self::Active), for this very token, admits a request; a
+/// context that is missing or different is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "session", rename_all = "snake_case")]
 pub enum AuthorizerContext {
-    /// The token is good, and its session goes on.
+    /// The token is valid and its session is active.
     Active { sub: String, sid: SessionId, role: Role },
-    /// The token was good once.
+    /// The token has expired or its session has ended.
     Ended,
 }
 
-/// Whether the authorizer lets in the call that shows these claims.
+/// Checks that the authorizer admitted the request with these claims.
 ///
 /// # Errors
-/// [`Refusal`] unless it says so of this very token.
+/// [`AuthError`] unless its context is for this very token.
 pub(crate) fn check_authorizer_context(
     authorized: Option<&AuthorizerContext>,
     claims: &Claims,
@@ -77,14 +77,14 @@ pub(crate) fn check_authorizer_context(
     }
 }
 
-/// Why a caller is turned away.
+/// A caller is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     #[error("no valid token")]
     Unauthenticated,
     #[error("the token has expired")]
     Expired,
-    #[error("not this caller's to call")]
+    #[error("the caller isn't allowed to call this route")]
     Forbidden,
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -106,10 +106,11 @@ pub fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-/// Verifies an access token with the stage's public keys; a key that isn't known is looked for at once, at most once a minute.
+/// Verifies an access token with the stage's public keys. An unknown key makes it read them again, at most
+/// once a minute.
 ///
 /// # Errors
-/// [`Refusal`] unless the token is good at `now`.
+/// [`AuthError`] unless the token is valid at `now`.
 pub async fn verify(
     settings: &Settings,
     stage: &Stage,
@@ -129,15 +130,15 @@ pub async fn verify(
 
 fn keys(jwks: String) -> Result<Jwks, AuthError> {
     serde_json::from_str(&jwks).map_err(|error| {
-        tracing::error!(%error, "the public keys can't be read");
+        tracing::error!(%error, "invalid public keys");
         AuthError::Unauthenticated
     })
 }
 
-/// Whether this caller may call a route whose path names `owner`.
+/// Checks that an account may call a route whose path names `owner`.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] for the wrong role or somebody else's account.
+/// [`AuthError::Forbidden`] for the wrong role or another account.
 pub fn authorize(who: Access, account: AccountId, owner: Option<&str>) -> Result<(), AuthError> {
     let allowed = match who {
         Access::Provider => false,
@@ -158,7 +159,7 @@ mod tests {
     use serde_json::{Value, json};
 
     #[test]
-    fn only_the_account_itself_or_a_supervisor_is_the_owner() {
+    fn only_the_owner_and_supervisors_are_authorized() {
         let now = Timestamp::from_millis(1);
         let mine = UserId::generate(now);
         let owner = mine.to_string();
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+    fn the_bearer_scheme_is_case_insensitive() {
         assert_eq!(bearer("Bearer abc"), Some("abc"));
         assert_eq!(bearer("bearer abc"), Some("abc"));
         assert_eq!(bearer("Basic abc"), None);
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_active_session_of_the_same_token_is_let_in() {
+    fn only_an_active_session_of_the_token_is_admitted() {
         let now = Timestamp::from_millis(1);
         let stage = Stage::parse("test").unwrap();
         let claims =
@@ -187,12 +188,12 @@ mod tests {
         let said = |context: &Value| {
             let authorized = AuthorizerContext::deserialize(context).ok();
             match check_authorizer_context(authorized.as_ref(), &claims) {
-                Ok(()) => "let in",
+                Ok(()) => "admitted",
                 Err(AuthError::Expired) => "expired",
                 Err(_) => "unauthenticated",
             }
         };
-        assert_eq!(said(&active("usr_1", claims.sid, "USER")), "let in");
+        assert_eq!(said(&active("usr_1", claims.sid, "USER")), "admitted");
         assert_eq!(said(&active("usr_2", claims.sid, "USER")), "unauthenticated");
         assert_eq!(said(&active("usr_1", SessionId::generate(now), "USER")), "unauthenticated");
         assert_eq!(said(&active("usr_1", claims.sid, "SUPERVISOR")), "unauthenticated");

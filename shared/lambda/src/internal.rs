@@ -1,7 +1,7 @@
-//! Asking another service's internal function, and answering as one.
+//! Client and server of internal service-to-service calls.
 //!
-//! A call has a time limit and is tried twice; after several failures in a row a circuit breaker, one a warm instance and
-//! service, refuses at once for a while. What then is done instead is the caller's to say.
+//! A call has a time limit and is attempted twice. After several failures in a row a circuit breaker (one
+//! per warm instance and service) fails calls at once for a while. The fallback is the caller's choice.
 
 use crate::{
     BoxFuture, FunctionContext,
@@ -22,25 +22,25 @@ use std::{
 
 mod breaker;
 
-/// What one try may take.
-const LIMIT: Duration = Duration::from_millis(1_500);
+/// The time limit of one attempt.
+const TIME_LIMIT: Duration = Duration::from_millis(1_500);
 const MAX_ATTEMPTS: u32 = 2;
-const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// There is no answer for now: asked and failed, or not asked because it failed lately.
+/// A call failed, or wasn't made because the circuit is open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     #[error(transparent)]
     Invoke(#[from] InvokeError),
-    #[error("{0} didn't answer in time")]
+    #[error("{0} timed out")]
     TooSlow(&'static str),
-    #[error("{0} failed lately and isn't asked for a while")]
+    #[error("circuit open for {0}")]
     Open(&'static str),
-    #[error("the answer of {0} can't be read")]
+    #[error("invalid response from {0}")]
     Unreadable(&'static str),
 }
 
-/// The internal function of one other service. Clones share connections and breaker.
+/// A client of the internal function of one other service. Clones share connections and breaker.
 #[derive(Clone)]
 pub struct ServiceClient {
     functions: LambdaClient,
@@ -52,25 +52,27 @@ impl ServiceClient {
     #[must_use]
     pub fn new(app: &FunctionContext) -> Self {
         Self {
-            functions: LambdaClient::new(&app.aws, &app.stage, LIMIT),
+            functions: LambdaClient::new(&app.aws, &app.stage, TIME_LIMIT),
             clock: Arc::clone(&app.clock),
             breaker: Arc::default(),
         }
     }
 
+    /// Calls the service.
+    ///
     /// # Errors
-    /// [`Unanswered`], within twice the limit and a little.
-    pub async fn call<Q: InternalRequest>(&self, question: Q) -> Result<Q::Response, CallError> {
+    /// [`CallError`], within little more than twice the time limit.
+    pub async fn call<Q: InternalRequest>(&self, request: Q) -> Result<Q::Response, CallError> {
         let scope = InvocationContext::current();
-        let asked = RequestEnvelope::<Q::Requests> {
-            question: question.into(),
+        let envelope = RequestEnvelope::<Q::Requests> {
+            question: request.into(),
             correlationid: scope.correlation_id.clone(),
             traceparent: Some(scope.trace.traceparent()),
         };
         let payload =
-            serde_json::to_string(&asked).map_err(|_| CallError::Unreadable(Q::FUNCTION))?;
-        let answer = self.call_with_breaker(Q::FUNCTION, &payload).await?;
-        serde_json::from_value(answer).map_err(|_| CallError::Unreadable(Q::FUNCTION))
+            serde_json::to_string(&envelope).map_err(|_| CallError::Unreadable(Q::FUNCTION))?;
+        let response = self.call_with_breaker(Q::FUNCTION, &payload).await?;
+        serde_json::from_value(response).map_err(|_| CallError::Unreadable(Q::FUNCTION))
     }
 
     async fn call_with_breaker(
@@ -81,12 +83,12 @@ impl ServiceClient {
         if !self.breaker().admits(self.clock.now()) {
             return Err(CallError::Open(function));
         }
-        let answer = self.call_with_retry(function, payload).await;
-        self.breaker().record(answer.is_ok(), self.clock.now());
-        if let Err(error) = &answer {
-            tracing::warn!(%error, peer = function, "a service doesn't answer");
+        let response = self.call_with_retry(function, payload).await;
+        self.breaker().record(response.is_ok(), self.clock.now());
+        if let Err(error) = &response {
+            tracing::warn!(%error, service = function, "service call failed");
         }
-        answer
+        response
     }
 
     async fn call_with_retry(
@@ -94,17 +96,17 @@ impl ServiceClient {
         function: &'static str,
         payload: &str,
     ) -> Result<Value, CallError> {
-        let mut tries = 1;
+        let mut attempt = 1;
         loop {
-            let answer =
-                tokio::time::timeout(LIMIT, self.functions.invoke(function, payload)).await;
-            match answer {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) if tries == MAX_ATTEMPTS => return Err(error.into()),
-                Err(_) if tries == MAX_ATTEMPTS => return Err(CallError::TooSlow(function)),
-                _ => tries += 1,
+            let response =
+                tokio::time::timeout(TIME_LIMIT, self.functions.invoke(function, payload)).await;
+            match response {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) if attempt == MAX_ATTEMPTS => return Err(error.into()),
+                Err(_) if attempt == MAX_ATTEMPTS => return Err(CallError::TooSlow(function)),
+                _ => attempt += 1,
             }
-            tokio::time::sleep(BETWEEN_TRIES).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
@@ -113,7 +115,7 @@ impl ServiceClient {
     }
 }
 
-/// Answers one question.
+/// Handles one request.
 pub type Handler<Q> = Arc<dyn Fn(Q) -> BoxFuture<'static, Result<Value, Failure>> + Send + Sync>;
 
 /// A handler that calls `handle` with a clone of `state` for each request.
@@ -126,7 +128,7 @@ where
     Arc::new(move |request| Box::pin(handle(state.clone(), request)))
 }
 
-/// Serves an internal function. Only functions of the same stage may invoke it, by their roles.
+/// Serves an internal function. Only functions of the same stage may invoke it, by their IAM roles.
 pub fn answer<Q>(function: &'static str, build: fn(&FunctionContext) -> Handler<Q>)
 where
     Q: DeserializeOwned + Send + 'static,
@@ -137,33 +139,33 @@ where
             move |event: LambdaEvent<RequestEnvelope<Q>>| {
                 let handler = Arc::clone(&handler);
                 async move {
-                    let (asked, context) = (event.payload, event.context);
-                    let trace = asked
+                    let (envelope, context) = (event.payload, event.context);
+                    let trace = envelope
                         .traceparent
                         .as_deref()
                         .and_then(Trace::child_of)
                         .unwrap_or_else(Trace::start);
                     let scope = InvocationContext {
                         request_id: context.request_id,
-                        correlation_id: asked.correlationid,
+                        correlation_id: envelope.correlationid,
                         trace,
                     };
-                    scope.run_logged(function, handler(asked.question)).await
+                    scope.run_logged(function, handler(envelope.question)).await
                 }
             },
         ))))
     });
 }
 
-/// An answer as [`Handler`]s return it, of the type that the question promises.
+/// Serialises the response to a request, as [`Handler`]s return it.
 ///
 /// # Errors
-/// None that a serializable answer could cause.
-pub fn reply<Q: InternalRequest>(_: &Q, answer: &Q::Response) -> Result<Value, Failure>
+/// If the response can't be written as JSON.
+pub fn reply<Q: InternalRequest>(_: &Q, response: &Q::Response) -> Result<Value, Failure>
 where
     Q::Response: Serialize,
 {
-    Ok(serde_json::to_value(answer)?)
+    Ok(serde_json::to_value(response)?)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! How a function is served.
+//! The Lambda runtime of every function.
 //!
-//! A function's whole `main` is one call, [`http::serve`], [`sqs::consume`] or [`boot::run`], with its name and a
-//! plain `fn` that builds its handler. Handlers are boxed, so that the runtime is compiled once, here, and a
-//! binary costs a link.
+//! The `main` of a function is one call ([`http::serve`], [`sqs::consume`] or [`boot::run`]) with its
+//! name and a plain `fn` that builds its handler. Handlers are boxed, so that the runtime is compiled
+//! once, here, and each binary only has to be linked.
 
 pub mod access;
 pub mod app;
@@ -18,5 +18,5 @@ pub mod token;
 
 pub use app::FunctionContext;
 
-/// A future without a name.
+/// A boxed future.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

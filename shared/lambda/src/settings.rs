@@ -1,4 +1,4 @@
-//! Settings as a running function sees them: read from the parameter store, kept for 60 seconds.
+//! Settings of a running function: read from the parameter store and cached for 60 seconds.
 
 use rialto_aws::{ParameterStore, SdkConfig, Stage};
 use rialto_kernel::{Clock, SystemClock, Timestamp, settings::Setting};
@@ -8,22 +8,22 @@ use std::{
     time::Duration,
 };
 
-/// A change is seen within this time.
+/// The time within which a change takes effect.
 const CACHE_TTL: Duration = Duration::from_secs(60);
 
-/// Parameters can't be read and no earlier value is known.
+/// Parameters can't be read, and no earlier value is cached.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("settings can't be read: {0}")]
 pub struct SettingsError(String);
 
-/// The settings of this stage. A bad value is logged and the last good one kept.
+/// The settings of this stage. An invalid value is logged, and the last valid one stays in use.
 pub struct Settings {
     source: Source,
     known: Mutex<HashMap<&'static str, CachedValues>>,
     wanted: Mutex<Vec<&'static str>>,
-    /// The last value of each that could be used.
+    /// The last valid value of each setting.
     good: Mutex<HashMap<&'static str, String>>,
-    /// When a setting was looked at again, out of turn.
+    /// The times of extra reads, by setting.
     looked: Mutex<HashMap<&'static str, Timestamp>>,
 }
 
@@ -34,7 +34,7 @@ enum Source {
 
 #[derive(Clone)]
 struct CachedValues {
-    /// What the parameter store said; none when it has no such parameter.
+    /// The value in the parameter store; `None` without such a parameter.
     value: Option<String>,
     read_at: Timestamp,
 }
@@ -46,7 +46,7 @@ impl Settings {
         Self::from(Source::Parameters { store, stage })
     }
 
-    /// Settings that stand still, for tests: what isn't named has its default.
+    /// Fixed settings, for tests. Others have their defaults.
     #[must_use]
     pub fn fixed(values: &[(&str, &str)]) -> Self {
         let values =
@@ -64,7 +64,7 @@ impl Settings {
         }
     }
 
-    /// The setting's value now: at most a minute old, or the last good one while the store can't be reached.
+    /// The setting's current value: at most a minute old, or the last valid one while the store can't be reached.
     ///
     /// # Errors
     /// [`SettingsError`] when the store can't be reached and the setting was never read.
@@ -72,7 +72,7 @@ impl Settings {
         self.get_with_max_age(setting, CACHE_TTL).await
     }
 
-    /// As [`get`](Self::get), but reads the store again at once, once a minute at most: it is asked for by what clients show.
+    /// As [`get`](Self::get), but reads the store again at once. At most once a minute, as requests of clients cause it.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -91,7 +91,7 @@ impl Settings {
         self.get_with_max_age(setting, age).await
     }
 
-    /// As [`get`](Self::get), but reads the store again if what is known is older than `age`.
+    /// As [`get`](Self::get), but reads the store again if the cached value is older than `age`.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -118,7 +118,7 @@ impl Settings {
                 tracing::error!(
                     setting = setting.name,
                     error,
-                    "a setting's value is bad; the last good one stays"
+                    "invalid setting; keeping the previous value"
                 );
                 good.get(setting.name).map_or_else(
                     || default(setting),
@@ -132,7 +132,7 @@ impl Settings {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Reads every setting that was ever asked for, in one request, so that a function pays for one a minute.
+    /// Reads all settings in use in one request, so that a function makes one a minute.
     async fn reload(
         &self,
         name: &'static str,
@@ -153,7 +153,7 @@ impl Settings {
                 Ok(known.get(name).cloned().unwrap_or(CachedValues { value: None, read_at: now }))
             }
             (Err(error), Some(stale)) => {
-                tracing::error!(setting = name, %error, "settings can't be read; the last values stay");
+                tracing::error!(setting = name, %error, "settings can't be read; keeping the previous values");
                 let stale = CachedValues { read_at: now, ..stale };
                 self.known
                     .lock()
@@ -165,7 +165,7 @@ impl Settings {
         }
     }
 
-    /// Says which settings a function will ask for, so that the first request reads them all.
+    /// Names settings that the function will use, so that the first read includes them.
     pub fn prefetch(&self, names: &[&'static str]) {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
@@ -216,13 +216,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_value_is_not_used() {
+    async fn invalid_values_are_not_used() {
         let set = Settings::fixed(&[("orders/shipping-fee", "lots")]);
         assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 300);
     }
 
     #[tokio::test]
-    async fn after_a_bad_value_the_last_good_one_stays() {
+    async fn the_last_valid_value_stays_in_use() {
         let mut set = Settings::fixed(&[("orders/shipping-fee", "250")]);
         assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
         set.source = Settings::fixed(&[("orders/shipping-fee", "lots")]).source;
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_setting_is_looked_at_again_at_once_and_once_a_minute() {
+    async fn refreshing_reads_the_store_once_a_minute() {
         let mut set = Settings::fixed(&[("orders/shipping-fee", "1")]);
         assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
         set.source = Settings::fixed(&[("orders/shipping-fee", "2")]).source;

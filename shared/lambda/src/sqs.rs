@@ -23,13 +23,13 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-/// What became of an event.
+/// The outcome of handling an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Handled,
-    /// It was handled before, or something later overtook it: nothing changed.
+    /// Already handled, or out of date: nothing changed.
     Unchanged,
-    /// This service has no use for it.
+    /// The service doesn't use this event.
     Ignored,
 }
 
@@ -42,7 +42,8 @@ impl From<Write> for Outcome {
     }
 }
 
-/// The event stays in the queue and comes again; after its last try it lies in the queue's dead-letter queue.
+/// Handling failed. The queue delivers the message again, and moves it to its dead-letter queue after the
+/// last receive.
 pub type Failure = boot::Failure;
 
 /// A message of a queue: an event, with the time at which its handling began.
@@ -90,19 +91,20 @@ where
     Arc::new(move |message| Box::pin(handle(state.clone(), message)))
 }
 
-/// What is kept of a function's time for telling which messages failed.
+/// The time reserved for reporting the failed messages.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// Handles the events of a queue, `at_once` of a batch at a time. A message that fails comes again by itself; its
-/// neighbours don't.
-pub fn consume(function: &'static str, at_once: usize, build: fn(&FunctionContext) -> Handler) {
+/// Handles the messages of a queue, `concurrency` of a batch at a time. Only the messages that failed are
+/// delivered again.
+pub fn consume(function: &'static str, concurrency: usize, build: fn(&FunctionContext) -> Handler) {
     boot::start(function, |app| {
         let consumer = Arc::new(Consumer { handler: build(app), clock: Arc::clone(&app.clock) });
         Ok(Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
             let consumer = Arc::clone(&consumer);
             async move {
                 let failures =
-                    handle_batch(&consumer, event.payload.records, &event.context, at_once).await;
+                    handle_batch(&consumer, event.payload.records, &event.context, concurrency)
+                        .await;
                 let mut response = SqsBatchResponse::default();
                 response.batch_item_failures = failures;
                 Ok::<_, std::convert::Infallible>(response)
@@ -120,44 +122,44 @@ async fn handle_batch(
     consumer: &Consumer,
     messages: Vec<SqsMessage>,
     context: &Context,
-    at_once: usize,
+    concurrency: usize,
 ) -> Vec<BatchItemFailure> {
     let now = consumer.clock.now();
     let left = boot::deadline(context, now).since(now);
     let deadline = Instant::now() + left.saturating_sub(RESERVE);
-    let turns = FairShareLimiter {
-        slots: Semaphore::new(at_once),
-        at_once,
+    let limiter = FairShareLimiter {
+        slots: Semaphore::new(concurrency),
+        concurrency,
         waiting: AtomicUsize::new(messages.len()),
         deadline,
     };
     let handled = messages.into_iter().map(|message| {
         let id = message.message_id.clone().unwrap_or_default();
-        let turn = turns.take(handle_message(consumer, message, context, deadline));
+        let work = limiter.run(handle_message(consumer, message, context, deadline));
         async move {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;
-            (!turn.await).then_some(failure)
+            (!work.await).then_some(failure)
         }
     });
     join_all(handled).await.into_iter().flatten().collect()
 }
 
-/// So many at once of what has to be done by a deadline. Who takes longer than a fair part of the time goes on, but no longer
-/// keeps the next from beginning: a slow message doesn't use up its neighbours' time.
+/// Limits the concurrency of work that has to end by a deadline. Work that exceeds its fair share of the
+/// time continues without its slot, so that a slow message doesn't use up the time of the others.
 struct FairShareLimiter {
     slots: Semaphore,
-    at_once: usize,
-    /// Those that haven't begun.
+    concurrency: usize,
+    /// The number of those that haven't started.
     waiting: AtomicUsize,
     deadline: Instant,
 }
 
 impl FairShareLimiter {
-    async fn take<T>(&self, work: impl Future<Output = T>) -> T {
+    async fn run<T>(&self, work: impl Future<Output = T>) -> T {
         let slot = self.slots.acquire().await;
         let waiting = self.waiting.fetch_sub(1, Ordering::Relaxed);
-        let rounds = u32::try_from(waiting.div_ceil(self.at_once)).unwrap_or(u32::MAX);
+        let rounds = u32::try_from(waiting.div_ceil(self.concurrency)).unwrap_or(u32::MAX);
         let share = self.deadline.saturating_duration_since(Instant::now()) / rounds.max(1);
         let mut work = pin!(work);
         match timeout(share, &mut work).await {
@@ -170,13 +172,13 @@ impl FairShareLimiter {
     }
 }
 
-/// What EventBridge puts into the queue, as far as it matters here.
+/// EventBridge's envelope in the queue, as far as it is used.
 #[derive(Deserialize)]
 struct Delivery {
     detail: Event,
 }
 
-/// Tells whether the message is done with.
+/// Returns whether the message was handled.
 async fn handle_message(
     consumer: &Consumer,
     message: SqsMessage,
@@ -196,7 +198,7 @@ async fn handle_message(
             let message_id = message.message_id.unwrap_or_default();
             scope
                 .run(async {
-                    tracing::error!(message_id, receives, %error, "a message is no event")
+                    tracing::error!(message_id, receives, %error, "message body isn't a valid event")
                 })
                 .await;
             return false;
@@ -221,11 +223,11 @@ async fn handle_message(
                     true
                 }
                 Ok(Err(error)) => {
-                    tracing::error!(event = %id, kind, receives, ms, calls, %error, "an event failed");
+                    tracing::error!(event = %id, kind, receives, ms, calls, %error, "event failed");
                     false
                 }
                 Err(_) => {
-                    tracing::error!(event = %id, kind, receives, ms, calls, "an event ran out of time");
+                    tracing::error!(event = %id, kind, receives, ms, calls, "event timed out");
                     false
                 }
             }
@@ -269,16 +271,20 @@ mod tests {
     }
 
     async fn failed(handler: Handler, messages: Vec<SqsMessage>) -> Vec<String> {
-        failed_of(handler, messages, 4).await
+        failed_with(handler, messages, 4).await
     }
 
-    async fn failed_of(handler: Handler, messages: Vec<SqsMessage>, at_once: usize) -> Vec<String> {
-        let failures = handle_batch(&consumer(handler), messages, &context(), at_once).await;
+    async fn failed_with(
+        handler: Handler,
+        messages: Vec<SqsMessage>,
+        concurrency: usize,
+    ) -> Vec<String> {
+        let failures = handle_batch(&consumer(handler), messages, &context(), concurrency).await;
         failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
     #[tokio::test]
-    async fn a_message_no_code_can_read_fails_alone() {
+    async fn unreadable_messages_fail_alone() {
         let handler: Handler = Arc::new(|_| Box::pin(async { Ok(Outcome::Handled) }));
         let batch = vec![
             message("1", event("a")),
@@ -289,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_that_fails_fails_alone() {
+    async fn failed_events_fail_alone() {
         let bad = OrderId::derive(&[b"bad"]).to_string();
         let handler: Handler = Arc::new(move |message| {
             let event = &message.event;
@@ -302,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_takes_too_long_fails_alone_and_in_time() {
+    async fn slow_events_fail_alone_and_in_time() {
         let slow = OrderId::derive(&[b"slow"]).to_string();
         let handler: Handler = Arc::new(move |message| {
             let slow = message.event.subject == slow;
@@ -316,17 +322,17 @@ mod tests {
         let mut batch = vec![message("1", event("slow"))];
         batch.extend((2..=10).map(|at| message(&at.to_string(), event("quick"))));
         // One after the other, too.
-        for at_once in [4, 1] {
+        for concurrency in [4, 1] {
             assert_eq!(
-                failed_of(Arc::clone(&handler), batch.clone(), at_once).await,
+                failed_with(Arc::clone(&handler), batch.clone(), concurrency).await,
                 ["1"],
-                "{at_once}"
+                "{concurrency}"
             );
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_begins_when_another_is_done_or_has_had_its_part_of_the_time() {
+    async fn work_starts_after_a_slot_is_free_or_overdue() {
         let begun = Arc::new(Mutex::new(Vec::new()));
         let (start, order) = (Instant::now(), Arc::clone(&begun));
         let slow = OrderId::derive(&[b"slow"]).to_string();

@@ -1,4 +1,4 @@
-//! One JSON object a line: when, how bad, which function, which request, what it belongs to.
+//! JSON-lines logging: time, level, function, request id, correlation id, trace.
 
 use crate::{BoxFuture, boot::Failure};
 use lambda_runtime::Context;
@@ -24,7 +24,7 @@ tokio::task_local! {
     static SCOPE: Arc<InvocationContext>;
 }
 
-/// What the work under way belongs to.
+/// The ids of the invocation, for each of its log lines.
 #[derive(Debug, Clone, Default)]
 pub struct InvocationContext {
     pub request_id: String,
@@ -33,12 +33,12 @@ pub struct InvocationContext {
 }
 
 impl InvocationContext {
-    /// Runs `work` with this scope in each of its log lines.
+    /// Runs `work` with this context in each of its log lines.
     pub async fn run<T>(self, work: impl Future<Output = T>) -> T {
         SCOPE.scope(Arc::new(self), work).await
     }
 
-    /// Runs a function's whole `work` in this scope, and logs how it went.
+    /// Runs an invocation's `work` in this context and logs its result.
     pub(crate) async fn run_logged(
         self,
         function: &'static str,
@@ -57,14 +57,14 @@ impl InvocationContext {
         .await
     }
 
-    /// The scope of the work under way, or an empty one outside any.
+    /// The context of the current invocation; empty outside of one.
     #[must_use]
     pub fn current() -> Arc<Self> {
         SCOPE.try_with(Arc::clone).unwrap_or_default()
     }
 }
 
-/// A place in a W3C trace.
+/// A span of a W3C trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
     /// 32 hexadecimal digits.
@@ -74,7 +74,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Reads `00-<trace id>-<parent id>-<flags>`, and goes one span deeper.
+    /// A child span of a `traceparent` header (`00-<trace id>-<parent id>-<flags>`).
     #[must_use]
     pub fn child_of(traceparent: &str) -> Option<Self> {
         let mut parts = traceparent.split('-');
@@ -86,14 +86,14 @@ impl Trace {
             .then(|| Self { trace_id: trace_id.to_ascii_lowercase(), span_id: random_hex(8) })
     }
 
-    /// Reads Lambda's `Root=1-<8 digits>-<24 digits>;…`, and goes one span deeper.
+    /// A child span of Lambda's X-Ray header (`Root=1-<8 digits>-<24 digits>;…`).
     #[must_use]
     pub fn child_of_xray(header: &str) -> Option<Self> {
         let root = header.split(';').find_map(|part| part.trim().strip_prefix("Root=1-"))?;
         Self::child_of(&format!("00-{}-{}-01", root.replace('-', ""), "0".repeat(16)))
     }
 
-    /// The beginning of a new trace.
+    /// The first span of a new trace.
     #[must_use]
     pub fn start() -> Self {
         Self { trace_id: random_hex(16), span_id: random_hex(8) }
@@ -108,14 +108,14 @@ impl Trace {
 fn random_hex(bytes: usize) -> String {
     let mut random = [0; 16];
     let random = &mut random[..bytes.min(16)];
-    // A trace id is a help, not a promise: without randomness it is all zeros.
+    // Trace ids are best effort: all zeros without randomness.
     if getrandom::fill(random).is_err() {
         random.fill(0);
     }
     rialto_kernel::digest::hex(random)
 }
 
-/// Runs an invocation that is one piece of work, in its scope, and logs how it went.
+/// Runs an invocation in its context and logs its result.
 pub(crate) async fn invocation(
     function: &'static str,
     context: Context,
@@ -142,11 +142,11 @@ pub fn install(function: &'static str) {
         .ok()
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO);
-    // A second installation (a test in the same process) keeps the first.
+    // A second installation (by a test in the same process) has no effect.
     tracing::subscriber::set_global_default(JsonLines { level }).ok();
 }
 
-/// Writes events as JSON lines. Spans are disabled: the [`InvocationContext`] says what a line belongs to.
+/// Writes events as JSON lines. Spans are disabled: the [`InvocationContext`] has the ids of a line.
 struct JsonLines {
     level: LevelFilter,
 }
@@ -157,7 +157,7 @@ impl Subscriber for JsonLines {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Libraries' lines below a warning are of no use here, and some of them contain whole requests.
+        // Libraries log warnings only: some of their other lines contain complete requests.
         let ours = metadata.target().starts_with("rialto");
         !metadata.is_span()
             && *metadata.level() <= self.level
@@ -174,11 +174,11 @@ impl Subscriber for JsonLines {
             render(metadata.level(), metadata.target(), &InvocationContext::current(), |fields| {
                 event.record(fields)
             });
-        // A log line that can't be written has nobody to tell of it.
+        // A failed log write can't be reported; ignore it.
         std::io::stdout().lock().write_all(&line).ok();
     }
 
-    // No span is ever enabled.
+    // Spans are never enabled.
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
         span::Id::from_u64(1)
     }
@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_goes_on_below_its_parent() {
+    fn a_child_span_keeps_the_trace_id() {
         let trace =
             Trace::child_of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
         assert_eq!(trace.trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_trace_is_refused() {
+    fn malformed_trace_headers_are_ignored() {
         for bad in
             ["", "00-xyz", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "a-b-c-d"]
         {
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_it_belongs_to() {
+    fn lines_carry_the_invocation_ids() {
         let scope = InvocationContext {
             request_id: "r-1".to_owned(),
             correlation_id: Some("ord_1".to_owned()),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_follow_and_replace_the_common_ones() {
+    fn event_fields_replace_common_ones() {
         let line = render(&Level::WARN, "rialto", &InvocationContext::default(), |fields| {
             fields.push("function", "another");
             fields.push("text", "a \"quoted\"\nline");

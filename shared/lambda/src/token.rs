@@ -1,7 +1,7 @@
-//! Access tokens: ES256, each role signed with that role's own key.
+//! Access tokens: ES256, with a signing key per role.
 //!
-//! jsonwebtoken's own providers bring RSA or a second cryptography library; this one is ring, which TLS uses already,
-//! and knows the one algorithm in use.
+//! jsonwebtoken's own providers add RSA or a second cryptography library; this one uses ring, as TLS does,
+//! and has the one algorithm in use.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
@@ -19,12 +19,12 @@ use ring::{
 use serde::{Deserialize, Serialize};
 use signature::{Signer, Verifier};
 
-/// How long an access token is good.
+/// The lifetime of an access token.
 pub const ACCESS_SECONDS: i64 = 15 * 60;
 
 const ACCESS: &str = "access";
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The account.
@@ -63,19 +63,19 @@ impl Claims {
     }
 }
 
-/// Who signs the stage's tokens.
+/// The issuer of the stage's tokens.
 #[must_use]
 pub fn issuer(stage: &Stage) -> String {
     format!("rialto:{stage}:accounts")
 }
 
-/// Whom the stage's tokens are for.
+/// The audience of the stage's tokens.
 #[must_use]
 pub fn audience(stage: &Stage) -> String {
     format!("rialto:{stage}:api")
 }
 
-/// One public key of the set, as `/.well-known/jwks.json` shows it.
+/// A public key of the set, as `/.well-known/jwks.json` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jwk {
     pub kty: String,
@@ -88,7 +88,7 @@ pub struct Jwk {
     pub purpose: String,
     /// The one role whose tokens this key signs.
     pub role: Role,
-    /// The second from which it verifies nothing, once another key signs in its place.
+    /// The time, in seconds, from which a replaced key verifies nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retires_at: Option<i64>,
 }
@@ -105,10 +105,10 @@ pub struct Jwks {
     pub keys: Vec<Jwk>,
 }
 
-/// Why a token doesn't let anybody in.
+/// The token isn't valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    #[error("the token is not one of ours")]
+    #[error("invalid token")]
     Invalid,
     #[error("the token was signed with an unknown key")]
     UnknownKey,
@@ -117,7 +117,7 @@ pub enum TokenError {
 }
 
 impl Jwks {
-    /// The keys that verify at `now`, as they are shown to others.
+    /// The keys that verify at `now`, as they are published.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Self {
         let good = self.keys.iter().filter(|key| key.is_good(now));
@@ -125,7 +125,7 @@ impl Jwks {
     }
 
     /// # Errors
-    /// [`TokenError`] unless the token is signed by its role's key for this stage and still good at `now`.
+    /// [`TokenError`] unless the token is signed by its role's key for this stage and valid at `now`.
     pub fn verify(&self, stage: &Stage, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         install_provider();
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
@@ -159,14 +159,14 @@ impl Jwks {
     }
 }
 
-/// A private key that signs one role's tokens.
+/// A private key that signs the tokens of one role.
 #[derive(Clone)]
 pub struct SigningKey {
     kid: String,
     key: EncodingKey,
 }
 
-/// A private key that can't be used.
+/// The private key can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the signing key can't be used")]
 pub struct KeyError;
@@ -192,7 +192,7 @@ impl SigningKey {
     }
 }
 
-/// Makes a private key (PKCS#8) and the public key that belongs to it.
+/// Generates a private key (PKCS#8) with its public key.
 ///
 /// # Errors
 /// [`KeyError`] without the system's randomness.
@@ -204,7 +204,7 @@ pub fn generate_key(kid: String, role: Role) -> Result<(Vec<u8>, Jwk), KeyError>
     Ok((pkcs8.as_ref().to_vec(), jwk))
 }
 
-/// The public key that belongs to a private one (PKCS#8).
+/// The public key of a private key (PKCS#8).
 ///
 /// # Errors
 /// [`KeyError`] unless it is a P-256 key.
@@ -250,7 +250,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 fn install_provider() {
-    // The second time it is installed already.
+    // It is already installed after the first time.
     PROVIDER.install_default().ok();
 }
 
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn while_a_key_is_replaced_both_verify_until_the_old_one_retires() {
+    fn a_replaced_key_verifies_until_it_retires() {
         let mut shop = Shop::new();
         let (new, jwk) = generate_key("u2".to_owned(), Role::User).unwrap();
         shop.jwks.keys[0].retires_at = Some(shop.now.seconds() + 60);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_token_is_told_apart() {
+    fn expired_tokens_have_their_own_error() {
         let shop = Shop::new();
         let token = shop.user.sign(&shop.claims(Role::User)).unwrap();
         let later = shop.now.plus(std::time::Duration::from_secs(15 * 60));

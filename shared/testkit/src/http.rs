@@ -1,4 +1,4 @@
-//! An HTTP server on a free loopback port that answers as a test tells it.
+//! A stub HTTP server on a free loopback port.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-/// A request.
+/// A request that the stub received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRequest {
     /// Such as `POST /path`.
@@ -25,7 +25,7 @@ impl RecordedRequest {
     }
 }
 
-/// What a request gets.
+/// A response of the stub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StubResponse {
     pub status: u16,
@@ -46,23 +46,24 @@ impl StubResponse {
     }
 }
 
-/// Serves for as long as the test's process lives; the server's URL. Who gets no answer waits until it gives up.
+/// Starts a server that runs until the test's process ends, and returns its URL. A request for which `respond` returns
+/// `None` runs into the client's timeout.
 pub fn serve(
-    answer: impl Fn(&RecordedRequest) -> Option<StubResponse> + Send + Sync + 'static,
+    respond: impl Fn(&RecordedRequest) -> Option<StubResponse> + Send + Sync + 'static,
 ) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = Arc::new(answer);
+    let respond = Arc::new(respond);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let answer = Arc::clone(&answer);
-            thread::spawn(move || serve_one(stream.unwrap(), &*answer));
+            let respond = Arc::clone(&respond);
+            thread::spawn(move || serve_one(stream.unwrap(), &*respond));
         }
     });
     url
 }
 
-fn serve_one(mut stream: TcpStream, answer: &impl Fn(&RecordedRequest) -> Option<StubResponse>) {
+fn serve_one(mut stream: TcpStream, respond: &impl Fn(&RecordedRequest) -> Option<StubResponse>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -78,7 +79,7 @@ fn serve_one(mut stream: TcpStream, answer: &impl Fn(&RecordedRequest) -> Option
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     request.body = String::from_utf8(body).unwrap();
-    let Some(StubResponse { status, headers, body }) = answer(&request) else {
+    let Some(StubResponse { status, headers, body }) = respond(&request) else {
         reader.read_to_end(&mut Vec::new()).ok();
         return;
     };
@@ -86,8 +87,8 @@ fn serve_one(mut stream: TcpStream, answer: &impl Fn(&RecordedRequest) -> Option
         headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status} Canned\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+        "HTTP/1.1 {status} Stub\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
     );
-    // A client that has given up meanwhile needs no answer.
+    // The client may have given up.
     stream.write_all(format!("{head}{body}").as_bytes()).ok();
 }

@@ -1,4 +1,4 @@
-//! For tests: tables on a real engine, made exactly as `template.yaml` describes them; and servers that answer as they are told.
+//! For tests: tables as `template.yaml` describes them, and stub servers.
 
 #![expect(
     clippy::expect_used,
@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use template::{Template, template};
 
-/// Where the tests' DynamoDB listens.
+/// The environment variable with the address of the tests' DynamoDB.
 pub const ENDPOINT: &str = "RIALTO_TEST_DYNAMODB";
 
-/// A new, empty table, made as the template makes `service`'s.
+/// A new, empty table, as the template defines the one of `service`.
 ///
 /// # Panics
 /// Without the endpoint: run the tests with `scripts/test`, which starts one.

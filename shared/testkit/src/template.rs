@@ -1,4 +1,4 @@
-//! `template.yaml` as tests read it.
+//! Reading `template.yaml`.
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -10,7 +10,7 @@ use yaml_serde::Value;
 #[derive(Debug)]
 pub struct Template(pub Value);
 
-/// A table as the template describes it.
+/// The definition of a table.
 #[derive(Debug)]
 pub struct TableDefinition {
     pub attributes: Vec<AttributeDefinition>,
@@ -21,7 +21,7 @@ pub struct TableDefinition {
 /// Reads the template of this checkout.
 ///
 /// # Panics
-/// When it isn't there, or isn't YAML.
+/// If it doesn't exist or isn't YAML.
 #[must_use]
 pub fn template() -> Template {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
@@ -30,7 +30,7 @@ pub fn template() -> Template {
 }
 
 impl Template {
-    /// Every resource: logical id, type, properties.
+    /// All resources: logical id, type, properties.
     pub fn resources(&self) -> impl Iterator<Item = (&str, &str, &Value)> {
         static NOTHING: Value = Value::Null;
         self.0["Resources"].as_mapping().expect("resources").iter().map(|(id, resource)| {

@@ -1,11 +1,11 @@
-//! Pages of a list: `limit` 1 to 100, and a cursor that only this list of this query understands.
+//! Pages of a list: `limit` 1 to 100, and a cursor that is only valid for its own query.
 
 use super::Problem;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rialto_kernel::{Invalid, digest};
 use serde::Serialize;
 
-/// How many things a page holds at most: 1 to 100, 20 unless asked.
+/// The maximum size of a page: 1 to 100, 20 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(u32);
 
@@ -16,7 +16,7 @@ impl Limit {
         match text.map(str::parse) {
             None => Ok(Self(20)),
             Some(Ok(number @ 1..=100)) => Ok(Self(number)),
-            Some(_) => Err(Invalid::field("limit", "must be 1 to 100")),
+            Some(_) => Err(Invalid::field("limit", "must be a whole number from 1 to 100")),
         }
     }
 
@@ -26,7 +26,7 @@ impl Limit {
     }
 }
 
-/// A page of a list, with where the next one begins.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     pub items: Vec<T>,
@@ -35,43 +35,44 @@ pub struct Page<T> {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Pagination {
-    /// How many things a page holds at most.
+    /// The maximum size of a page.
     pub limit: u32,
-    /// Where the next page begins; none after the last.
+    /// The cursor of the next page; null on the last.
     pub next_cursor: Option<String>,
     pub has_more: bool,
 }
 
 impl<T> Page<T> {
-    /// `position` is where the list goes on, if it does; `query` is all that the list depends on.
+    /// `position` is where the next page starts, if there is one; `query` identifies the query (see
+    /// [`Query::identity`](super::Query::identity)).
     #[must_use]
     pub fn new(items: Vec<T>, limit: Limit, position: Option<&str>, query: &str) -> Self {
-        let next_cursor = position.map(|position| seal(position, query));
+        let next_cursor = position.map(|position| encode_cursor(position, query));
         let pagination =
             Pagination { limit: limit.get(), has_more: next_cursor.is_some(), next_cursor };
         Self { items, pagination }
     }
 }
 
-/// A cursor is its position behind a digest of position and query: one that was altered, or that belongs to another
-/// query, is refused. It is no secret and needn't be: the partition to read always comes from the request itself.
-fn seal(position: &str, query: &str) -> String {
+/// A cursor is a digest of position and query, followed by the position: altered cursors and those of
+/// another query are rejected. It needn't be secret, as the partition to read always comes from the request.
+fn encode_cursor(position: &str, query: &str) -> String {
     let mut bytes = check(position, query).to_vec();
     bytes.extend_from_slice(position.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The position in a cursor of this query.
+/// Decodes the position of a cursor of this query.
 ///
 /// # Errors
-/// 400 for a cursor that was altered or belongs to another query.
-pub(crate) fn open(cursor: &str, query: &str) -> Result<String, Problem> {
+/// 400 for a cursor that was altered or is of another query.
+pub(crate) fn decode_cursor(cursor: &str, query: &str) -> Result<String, Problem> {
     let position = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| {
         let (given, position) = bytes.split_at_checked(CHECK_LEN)?;
         let position = std::str::from_utf8(position).ok()?;
         (given == check(position, query)).then(|| position.to_owned())
     });
-    position.ok_or_else(|| Problem::field("cursor", "is not a cursor of this list"))
+    position.ok_or_else(|| Problem::field("cursor", "is not a cursor of this query"))
 }
 
 const CHECK_LEN: usize = 12;
@@ -88,21 +89,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_opens_for_its_own_query_only() {
-        let cursor = seal("2026#x", "orders of a");
-        assert_eq!(open(&cursor, "orders of a").unwrap(), "2026#x");
-        assert!(open(&cursor, "orders of b").is_err());
-        assert!(open("", "orders of a").is_err());
-        assert!(open("not base64!", "orders of a").is_err());
+    fn a_cursor_is_valid_for_its_own_query_only() {
+        let cursor = encode_cursor("2026#x", "orders of a");
+        assert_eq!(decode_cursor(&cursor, "orders of a").unwrap(), "2026#x");
+        assert!(decode_cursor(&cursor, "orders of b").is_err());
+        assert!(decode_cursor("", "orders of a").is_err());
+        assert!(decode_cursor("not base64!", "orders of a").is_err());
     }
 
     #[test]
     fn an_altered_cursor_is_refused() {
-        let cursor = seal("2026#x", "q");
+        let cursor = encode_cursor("2026#x", "q");
         for at in 0..cursor.len() {
             let mut altered = cursor.clone().into_bytes();
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
-            assert!(open(&String::from_utf8(altered).unwrap(), "q").is_err(), "{at}");
+            assert!(decode_cursor(&String::from_utf8(altered).unwrap(), "q").is_err(), "{at}");
         }
     }
 

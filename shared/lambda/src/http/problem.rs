@@ -1,11 +1,11 @@
-//! Errors as RFC 9457 has them: `application/problem+json` with a stable `code`.
+//! Errors as problem details (RFC 9457): `application/problem+json` with a stable `code`.
 
 use super::Response;
 use rialto_kernel::{FieldError, Invalid, PreconditionFailed, StoreError, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What went wrong, in a word that stays the same.
+/// Stable, machine-readable error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemCode {
@@ -59,36 +59,36 @@ impl ProblemCode {
         }
     }
 
-    /// The same for every problem with this code.
+    /// The title of problems with this code, unless it is replaced.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Invalid => "The request is invalid",
-            Self::Unauthenticated => "A valid access token is needed",
-            Self::TokenExpired => "The access token has expired",
-            Self::Forbidden => "Not yours to do",
-            Self::NotFound => "There is no such thing",
+            Self::Invalid => "Invalid request",
+            Self::Unauthenticated => "Authentication required",
+            Self::TokenExpired => "Access token expired",
+            Self::Forbidden => "Forbidden",
+            Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
-            Self::IllegalTransition => "Its state doesn't allow this",
-            Self::NotOrderable => "A product can't be ordered",
-            Self::InsufficientStock => "There isn't that much stock",
-            Self::PriceChanged => "The price has changed",
-            Self::LimitReached => "A limit is reached",
-            Self::InUse => "It is in use",
-            Self::Duplicate => "It exists already",
+            Self::IllegalTransition => "Not allowed in the current state",
+            Self::NotOrderable => "Product not available for ordering",
+            Self::InsufficientStock => "Insufficient stock",
+            Self::PriceChanged => "Price changed",
+            Self::LimitReached => "Limit reached",
+            Self::InUse => "Already in use",
+            Self::Duplicate => "Already exists",
             Self::PreconditionFailed => "Precondition failed",
-            Self::TooLarge => "The request is too large",
-            Self::UnsupportedMediaType => "The body must be JSON",
-            Self::KeyReused => "The Idempotency-Key belongs to another request",
+            Self::TooLarge => "Request too large",
+            Self::UnsupportedMediaType => "Unsupported media type",
+            Self::KeyReused => "Idempotency-Key already used",
             Self::TooManyRequests => "Too many requests",
-            Self::Internal => "Something went wrong here",
-            Self::Unavailable => "Not possible at the moment",
-            Self::Timeout => "It took too long",
+            Self::Internal => "Internal error",
+            Self::Unavailable => "Service temporarily unavailable",
+            Self::Timeout => "Request timed out",
         }
     }
 }
 
-/// An error as a client sees it. What is logged is another text, the `cause`, which no client sees.
+/// An error for the client. Its `cause` is logged and never sent.
 #[derive(Debug)]
 pub struct Problem {
     pub code: ProblemCode,
@@ -121,33 +121,33 @@ impl Problem {
         self
     }
 
-    /// Says more, to the client.
+    /// Adds an explanation for the client.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into().into_boxed_str());
         self
     }
 
-    /// One bad field.
+    /// 400 with one invalid field.
     #[must_use]
     pub fn field(field: impl Into<String>, message: impl std::fmt::Display) -> Self {
         Invalid::field(field, message).into()
     }
 
-    /// A further member, such as `state`.
+    /// Adds a member, such as `state`.
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Serialize) -> Self {
         self.members.insert(member.to_owned(), serde_json::to_value(value).unwrap_or_default());
         self
     }
 
-    /// 500: a fault of ours. `cause` is logged.
+    /// 500. `cause` is logged.
     #[must_use]
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         Self { cause: Some(cause.to_string()), ..Self::new(ProblemCode::Internal) }
     }
 
-    /// 503: something this depends on doesn't answer. `cause` is logged.
+    /// 503, because of a dependency. `cause` is logged.
     #[must_use]
     pub fn unavailable(cause: impl std::fmt::Display) -> Self {
         Self {
@@ -157,7 +157,7 @@ impl Problem {
         }
     }
 
-    /// 429: not before that moment.
+    /// 429 until a given time.
     #[must_use]
     pub fn too_many_requests(now: Timestamp, until: Timestamp) -> Self {
         let seconds = u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX);
@@ -177,7 +177,7 @@ impl Problem {
         Self::new(ProblemCode::Forbidden)
     }
 
-    pub(crate) fn into_reply(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         let body = ProblemBody {
             kind: format!(
                 "urn:rialto:problem:{}",
@@ -190,10 +190,10 @@ impl Problem {
             errors: self.errors,
             members: self.members,
         };
-        let reply = Response::json(self.code.status(), "application/problem+json", &body);
+        let response = Response::json(self.code.status(), "application/problem+json", &body);
         match self.retry_after {
-            Some(seconds) => reply.header("Retry-After", seconds.to_string()),
-            None => reply,
+            Some(seconds) => response.header("Retry-After", seconds.to_string()),
+            None => response,
         }
     }
 }
@@ -219,7 +219,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// The form of every error.
+/// The body of every error.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody {
@@ -232,10 +232,10 @@ pub struct ProblemBody {
     code: ProblemCode,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// Each bad field of an invalid request.
+    /// The invalid fields of a request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    /// What belongs to the code: `state`, `quote`, …
+    /// Members of the code: `state`, `quote`, …
     #[serde(flatten)]
     #[schema(value_type = Object)]
     members: Map<String, Value>,

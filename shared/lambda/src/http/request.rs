@@ -1,4 +1,4 @@
-//! A request as a use case reads it: parts parsed on demand, each into a type or a clear refusal.
+//! Requests: each part is parsed on demand, into a type or a problem.
 
 use super::{Limit, Problem, ProblemCode, page};
 use crate::{caller::Caller, telemetry::InvocationContext};
@@ -7,14 +7,14 @@ use rialto_kernel::{FieldError, IfMatch, Invalid, Timestamp};
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, fmt::Display, net::IpAddr, str::FromStr};
 
-/// The largest body.
+/// The largest body in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// An HTTP request with its caller.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub method: String,
-    /// What comes before the API's own paths: `/prod` at a stage's address, often nothing behind a domain of its own.
+    /// The path prefix of the API: `/prod` at a stage's address, often empty behind a custom domain.
     pub base: String,
     /// Path parameters by name.
     pub path: HashMap<String, String>,
@@ -23,35 +23,35 @@ pub struct Request {
     /// Names in lower case.
     pub headers: HashMap<String, String>,
     pub body: Vec<u8>,
-    /// Where the request comes from, as the gateway says.
+    /// The client's address, as the gateway reports it.
     pub source: Option<IpAddr>,
     pub(crate) caller: Option<Caller>,
     pub(crate) received_at: Option<Timestamp>,
 }
 
 impl Request {
-    /// Who calls. Routes for everybody have no caller.
+    /// The authenticated caller.
     ///
     /// # Errors
-    /// 401 on a route for everybody.
+    /// 401 on a route without authentication.
     pub fn caller(&self) -> Result<Caller, Problem> {
         self.caller.ok_or_else(|| Problem::new(ProblemCode::Unauthenticated))
     }
 
-    /// When the request came.
+    /// The time at which the request was received, by the application's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.received_at.unwrap_or(Timestamp::from_millis(0))
     }
 
-    /// What the request's writes are caused by.
+    /// The context of the events that the request's writes publish.
     #[must_use]
     pub fn cause(&self) -> EventContext {
         let traceparent = Some(InvocationContext::current().trace.traceparent());
         EventContext { correlationid: None, causationid: None, traceparent }
     }
 
-    /// A path parameter, parsed. One that can't be an id names nothing.
+    /// Parses a path parameter. A text that isn't an id can't name a resource.
     ///
     /// # Errors
     /// 404 for a text that isn't a `T`.
@@ -114,7 +114,7 @@ impl Request {
                 .detail("Send Content-Type: application/json."));
         }
         if self.body.len() > MAX_BODY {
-            return Err(Problem::new(ProblemCode::TooLarge).detail("A body has 64 KiB at most."));
+            return Err(Problem::new(ProblemCode::TooLarge).detail("A body may have up to 64 KiB."));
         }
         let json = &mut serde_json::Deserializer::from_slice(&self.body);
         let parsed =
@@ -141,7 +141,7 @@ impl Request {
             if !names.contains(&name.as_str()) {
                 errors.push(FieldError {
                     field: name.clone(),
-                    message: "is unknown here".to_owned(),
+                    message: "unknown parameter".to_owned(),
                 });
             } else if self.query[..at].iter().any(|(earlier, _)| earlier == name) {
                 errors.push(FieldError {
@@ -166,7 +166,7 @@ impl Query<'_> {
         self.request.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter, parsed, if it is given.
+    /// Parses a parameter, if it is given.
     ///
     /// # Errors
     /// 400 for a text that isn't a `T`.
@@ -184,15 +184,15 @@ impl Query<'_> {
         Ok(Limit::parse(self.get("limit"))?)
     }
 
-    /// Where to go on, from a cursor of the same list.
+    /// The position in the cursor, if one is given.
     ///
     /// # Errors
-    /// 400 for a cursor that was altered or belongs to another query.
+    /// 400 for a cursor that was altered or is of another query.
     pub fn position(&self) -> Result<Option<String>, Problem> {
-        self.get("cursor").map(|cursor| page::open(cursor, &self.identity())).transpose()
+        self.get("cursor").map(|cursor| page::decode_cursor(cursor, &self.identity())).transpose()
     }
 
-    /// All that the list depends on: route, path and parameters, but for the page's size and place.
+    /// Identifies the query: its path and parameters, without the page's size and position.
     #[must_use]
     pub fn identity(&self) -> String {
         let mut path: Vec<_> = self.request.path.iter().collect();
@@ -208,14 +208,14 @@ impl Query<'_> {
     }
 }
 
-/// Names the field that isn't what the request's type says.
+/// The problem of a body that isn't of the request's type, naming the field.
 fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let inner = error.inner();
     if inner.is_syntax() || inner.is_eof() || inner.is_io() {
-        return Problem::field("body", "is not JSON");
+        return Problem::field("body", "must be JSON");
     }
     let message = inner.to_string();
-    // serde_json ends its messages with a place in the text, which means nothing to a client.
+    // serde_json ends its messages with a position in the text, which means nothing to a client.
     let message = message.split(" at line ").next().unwrap_or_default();
     let path = error.path().to_string();
     let below = |name: &str| if path == "." { name.to_owned() } else { format!("{path}.{name}") };
@@ -225,13 +225,38 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem 
     if let Some(name) = quoted(message, "unknown field `") {
         // The path of an unknown field ends with the field itself, but for one at the top.
         let field = if path == "." { name.to_owned() } else { path };
-        return Problem::field(field, "is unknown here");
+        return Problem::field(field, "unknown field");
     }
     if let Some(name) = quoted(message, "duplicate field `") {
         return Problem::field(below(name), "must be given once");
     }
     let field = if path == "." { "body".to_owned() } else { path };
-    Problem::field(field, message)
+    Problem::field(field, plain_message(message))
+}
+
+/// A serde message without the names of Rust's types.
+fn plain_message(message: &str) -> String {
+    let Some((found, expected)) =
+        message.strip_prefix("invalid ").and_then(|rest| rest.split_once(", expected "))
+    else {
+        return match message.split_once(", expected one of ") {
+            Some((_, names)) => format!("must be one of {}", names.replace('`', "")),
+            None => message.to_owned(),
+        };
+    };
+    let integer = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize"];
+    if integer.contains(&expected) {
+        let in_range = found.starts_with("value: integer");
+        return if in_range { "is out of range" } else { "must be a whole number" }.to_owned();
+    }
+    match expected {
+        "a boolean" => "must be true or false".to_owned(),
+        "a string" | "a borrowed string" => "must be a string".to_owned(),
+        "a sequence" => "must be a list".to_owned(),
+        "a map" => "must be an object".to_owned(),
+        _ if expected.starts_with("struct ") => "must be an object".to_owned(),
+        _ => format!("must be {expected}"),
+    }
 }
 
 fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
@@ -258,7 +283,7 @@ mod tests {
         quantity: i64,
     }
 
-    fn refusal(body: &str) -> serde_json::Value {
+    fn problem_of(body: &str) -> serde_json::Value {
         let request = Request {
             headers: HashMap::from([(
                 "content-type".to_owned(),
@@ -267,8 +292,8 @@ mod tests {
             body: body.as_bytes().to_vec(),
             ..Request::default()
         };
-        let reply = request.json::<Body>().unwrap_err().into_reply();
-        serde_json::from_str(&reply.body).unwrap()
+        let response = request.json::<Body>().unwrap_err().into_response();
+        serde_json::from_str(&response.body).unwrap()
     }
 
     #[test]
@@ -286,9 +311,26 @@ mod tests {
             (r#"{"lines":[{"quantity":1,"colour":2}]}"#, "lines[0].colour"),
             (r#"{"lines":[]} x"#, "body"),
         ] {
-            let problem = refusal(body);
+            let problem = problem_of(body);
             assert_eq!(problem["code"], "invalid", "{body}");
             assert_eq!(problem["errors"][0]["field"], field, "{body}: {problem}");
+        }
+    }
+
+    #[test]
+    fn messages_do_not_name_rust_types() {
+        for (body, message) in [
+            (r#"{"lines":[{"quantity":"2"}]}"#, "must be a whole number"),
+            (r#"{"lines":[{"quantity":1.5}]}"#, "must be a whole number"),
+            (r#"{"lines":[{"quantity":null}]}"#, "must be a whole number"),
+            (r#"{"lines":[{"quantity":18446744073709551615}]}"#, "is out of range"),
+            (r#"{"lines":"x"}"#, "must be a list"),
+            (r#"{"lines":["x"]}"#, "must be an object"),
+            ("[]", "must be an object"),
+            ("3", "must be an object"),
+        ] {
+            let problem = problem_of(body);
+            assert_eq!(problem["errors"][0]["message"], message, "{body}: {problem}");
         }
     }
 
@@ -305,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_takes_only_its_own_parameters_once() {
+    fn list_parameters_are_known_and_given_once() {
         let request = |query: &[(&str, &str)]| Request {
             query: query
                 .iter()

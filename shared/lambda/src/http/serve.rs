@@ -1,4 +1,4 @@
-//! From the gateway's event to the use case and back.
+//! Serving requests: from the gateway's event to the handler and back.
 
 use super::{
     Problem, ProblemCode, Request, Response, cors,
@@ -33,7 +33,7 @@ where
     Arc::new(move |request| Box::pin(handle(state.clone(), request)))
 }
 
-/// What is kept of a function's time for the answer.
+/// The time reserved for sending the response.
 const RESERVE: Duration = Duration::from_millis(300);
 
 /// Serves the route that the access table gives `function`.
@@ -50,16 +50,16 @@ pub fn serve(function: &'static str, build: fn(&FunctionContext) -> Handler) {
         let server = Arc::new(Server { app: app.clone(), route, auth_mode, handler: build(app) });
         Ok(serve_all(Arc::new(move |request, context| {
             let server = Arc::clone(&server);
-            Box::pin(async move { Ok(server.answer(request, &context).await) })
+            Box::pin(async move { Ok(server.respond_to(request, &context).await) })
         })))
     });
 }
 
-/// Handles one request of an API that isn't this one. A failure fails the invocation, as a crash would.
+/// Handles one request of another API. A failure fails the invocation, as a crash would.
 pub type RawHandler =
     Arc<dyn Fn(Request) -> BoxFuture<'static, Result<Response, boot::Failure>> + Send + Sync>;
 
-/// Serves every path of an API of its own, which has its own errors and its own way of knowing its callers.
+/// Serves all paths of another API, with its own errors and authentication.
 pub fn serve_raw(
     function: &'static str,
     build: fn(&FunctionContext) -> Result<RawHandler, StartError>,
@@ -78,9 +78,9 @@ pub fn serve_raw(
                             rialto_aws::calls::count_requests(handler(request)).await;
                         let ms = millis_since(started);
                         match &result {
-                            Ok(reply) => {
+                            Ok(response) => {
                                 tracing::info!(
-                                    status = u64::from(reply.status),
+                                    status = u64::from(response.status),
                                     ms,
                                     calls,
                                     "answered"
@@ -122,23 +122,23 @@ pub fn serve_preflight(function: &'static str) {
 /// 405 with `Allow`. `path` is the route's own, such as `/users/{user_id}`.
 fn method_not_allowed(path: Option<&str>) -> Response {
     let methods: Vec<_> = access::methods(path.unwrap_or_default()).chain(["OPTIONS"]).collect();
-    Problem::new(ProblemCode::MethodNotAllowed).into_reply().header("Allow", methods.join(", "))
+    Problem::new(ProblemCode::MethodNotAllowed).into_response().header("Allow", methods.join(", "))
 }
 
-type Answer = Arc<
+type RequestHandler = Arc<
     dyn Fn(ProxyRequest, Context) -> BoxFuture<'static, Result<Response, boot::Failure>>
         + Send
         + Sync,
 >;
 
-fn serve_all(answer: Answer) -> boot::Loop {
+fn serve_all(handle: RequestHandler) -> boot::Loop {
     Box::pin(lambda_runtime::run(service_fn(move |event: LambdaEvent<ProxyRequest>| {
         #[cfg(feature = "http-api")]
         let to_http_api = event.payload.from_http_api;
-        let reply = answer(event.payload, event.context);
+        let response = handle(event.payload, event.context);
         async move {
             Ok::<_, boot::Failure>(ProxyResponse {
-                reply: well_formed(reply.await?),
+                reply: well_formed(response.await?),
                 #[cfg(feature = "http-api")]
                 to_http_api,
             })
@@ -146,7 +146,7 @@ fn serve_all(answer: Answer) -> boot::Loop {
     })))
 }
 
-/// On AWS there is no other endpoint than AWS's own.
+/// Token mode is only allowed with the endpoint of an emulator.
 fn auth_mode(mode: Option<&str>, endpoint: Option<&str>) -> Result<AuthMode, StartError> {
     match mode {
         None | Some("" | "gateway") => Ok(AuthMode::Gateway),
@@ -168,7 +168,7 @@ struct Server {
 }
 
 impl Server {
-    async fn answer(&self, request: ProxyRequest, context: &Context) -> Response {
+    async fn respond_to(&self, request: ProxyRequest, context: &Context) -> Response {
         let scope = scope(&request, context);
         let authorized = authorized(&request);
         let started = self.app.clock.now();
@@ -182,19 +182,19 @@ impl Server {
                 let (result, calls) = rialto_aws::calls::count_requests(work).await;
                 let result = result.unwrap_or_else(|_| Err(Problem::new(ProblemCode::Timeout)));
                 let ms = millis_since(started);
-                let reply = match result {
-                    Ok(reply) => {
-                        tracing::info!(status = u64::from(reply.status), ms, calls, "answered");
-                        reply
+                let response = match result {
+                    Ok(response) => {
+                        tracing::info!(status = u64::from(response.status), ms, calls, "answered");
+                        response
                     }
                     Err(problem) => refused(problem, ms, calls),
                 };
-                // Only a browser's answer waits for the setting.
+                // Only the response to a browser needs the setting.
                 let origins = match origin {
                     Some(_) => self.app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default(),
                     None => Vec::new(),
                 };
-                cors::allow(reply, origin.as_deref(), &origins)
+                cors::allow(response, origin.as_deref(), &origins)
             })
             .await
     }
@@ -210,7 +210,7 @@ impl Server {
         (self.handler)(request).await
     }
 
-    /// The function's own check, beside the gateway's: token, authorizer's context, role, owner.
+    /// Checks, in addition to the gateway: token, authorizer's context, role, owner.
     async fn authenticate(
         &self,
         request: &Request,
@@ -234,7 +234,7 @@ impl Server {
             _ => None,
         };
         caller::authorize(self.route.who, account, owner.map(|(_, id)| id.as_str()))?;
-        // Anything may stand in a path; only an account's id may stand in the log.
+        // A path may contain anything; only account ids are logged.
         let owner = owner.and_then(|(role, id)| AccountId::parse(role, id));
         match owner.filter(|owner| *owner != account) {
             Some(owner) => tracing::info!(account = %account, acts_for = %owner, "called by"),
@@ -244,12 +244,12 @@ impl Server {
     }
 }
 
-/// What the gateway's authorizer passed on; none unless it is whole.
+/// The context of the gateway's authorizer; `None` unless it is complete.
 fn authorized(request: &ProxyRequest) -> Option<AuthorizerContext> {
     serde_json::from_str(request.context.authorizer.as_ref()?.get()).ok()
 }
 
-/// What comes before the route's own path in the path that the client called.
+/// The part of the requested path before the route's own path.
 fn base(request: &ProxyRequest) -> String {
     fn segments(path: Option<&str>) -> impl Iterator<Item = &str> {
         path.unwrap_or_default().split('/').filter(|segment| !segment.is_empty())
@@ -299,13 +299,13 @@ fn refused(problem: Problem, ms: u64, calls: u32) -> Response {
         Some(cause) => tracing::error!(status, code, ms, calls, cause, "failed"),
         None => tracing::info!(status, code, ms, calls, "refused"),
     }
-    problem.into_reply()
+    problem.into_response()
 }
 
-/// The reply, or an empty 500 if one of its headers can't be sent.
-fn well_formed(reply: Response) -> Response {
-    match reply.headers.iter().find(|(_, value)| !is_header_value(value)) {
-        None => reply,
+/// The response, or an empty 500 if one of its headers can't be sent.
+fn well_formed(response: Response) -> Response {
+    match response.headers.iter().find(|(_, value)| !is_header_value(value)) {
+        None => response,
         Some((name, _)) => {
             tracing::error!(header = name, "a response header is malformed");
             Response { status: 500, headers: Vec::new(), body: String::new() }
@@ -337,21 +337,23 @@ mod tests {
 
     #[test]
     fn methods_without_a_route_are_405_with_allow() {
-        let reply = method_not_allowed(Some("/users/{user_id}"));
-        assert_eq!(reply.status, 405);
-        assert!(reply.body.contains("\"code\":\"method_not_allowed\""), "{}", reply.body);
-        assert!(reply.headers.contains(&("Content-Type", "application/problem+json".to_owned())));
-        assert!(reply.headers.contains(&("Allow", "GET, PATCH, DELETE, OPTIONS".to_owned())));
+        let response = method_not_allowed(Some("/users/{user_id}"));
+        assert_eq!(response.status, 405);
+        assert!(response.body.contains("\"code\":\"method_not_allowed\""), "{}", response.body);
+        assert!(
+            response.headers.contains(&("Content-Type", "application/problem+json".to_owned()))
+        );
+        assert!(response.headers.contains(&("Allow", "GET, PATCH, DELETE, OPTIONS".to_owned())));
     }
 
     #[test]
     fn methods_of_an_unknown_path_are_405_too() {
-        let reply = method_not_allowed(None);
-        assert_eq!(reply.status, 405);
-        assert!(reply.headers.contains(&("Allow", "OPTIONS".to_owned())));
+        let response = method_not_allowed(None);
+        assert_eq!(response.status, 405);
+        assert!(response.headers.contains(&("Allow", "OPTIONS".to_owned())));
     }
 
-    /// A served route whose handler answers 204, and the key that signs its callers' tokens.
+    /// A served route whose handler returns 204, and the key that signs its callers' tokens.
     struct Served {
         server: Server,
         key: SigningKey,
@@ -381,7 +383,7 @@ mod tests {
             (claims, token)
         }
 
-        /// The status, and the problem's code if it is one.
+        /// The status and, for a problem, its code.
         async fn call(&self, token: &str, authorizer: Value, user: &str) -> (u16, String) {
             let event = json!({
                 "resource": "/users/{user_id}/orders", "path": format!("/users/{user}/orders"),
@@ -392,9 +394,9 @@ mod tests {
             let mut context = Context::default();
             context.deadline = u64::try_from(SystemClock.now().millis()).unwrap() + 10_000;
             let request = serde_json::from_str(&event.to_string()).unwrap();
-            let reply = self.server.answer(request, &context).await;
-            let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
-            (reply.status, body["code"].as_str().unwrap_or_default().to_owned())
+            let response = self.server.respond_to(request, &context).await;
+            let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
+            (response.status, body["code"].as_str().unwrap_or_default().to_owned())
         }
     }
 
@@ -405,7 +407,7 @@ mod tests {
     const ROUTE: &str = "orders-list-user-orders";
 
     #[tokio::test]
-    async fn nobody_passes_without_the_authorizers_word_for_this_token() {
+    async fn requests_need_the_authorizers_context_of_their_token() {
         let served = Served::new(ROUTE, Role::User, AuthMode::Gateway);
         let now = SystemClock.now();
         let user = UserId::generate(now);
@@ -424,7 +426,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_expired_token_is_refused_whatever_the_authorizer_says() {
+    async fn expired_tokens_are_refused_in_every_mode() {
         for mode in [AuthMode::Gateway, AuthMode::Token] {
             let served = Served::new(ROUTE, Role::User, mode);
             let user = UserId::generate(SystemClock.now());
@@ -435,7 +437,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_an_authorizer_token_mode_checks_all_but_the_session() {
+    async fn token_mode_checks_all_but_the_session() {
         let served = Served::new(ROUTE, Role::User, AuthMode::Token);
         let now = SystemClock.now();
         let (mine, theirs) = (UserId::generate(now), UserId::generate(now));
@@ -446,7 +448,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_supervisor_acts_on_every_path() {
+    async fn supervisors_may_act_for_any_owner() {
         let served = Served::new(ROUTE, Role::Supervisor, AuthMode::Gateway);
         let now = SystemClock.now();
         let (claims, token) = served.token(AccountId::Supervisor(SupervisorId::generate(now)), now);
@@ -455,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_mode_is_refused_where_the_endpoint_is_awss_own() {
+    fn token_mode_is_refused_on_aws() {
         let mode = |mode, endpoint| match auth_mode(mode, endpoint) {
             Ok(mode) => format!("{mode:?}"),
             Err(error) => error.to_string(),
@@ -476,16 +478,16 @@ mod tests {
 
     #[test]
     fn a_malformed_header_makes_an_empty_500() {
-        let reply = |value: &str| well_formed(Response::no_content().header("Location", value));
-        assert_eq!(reply("/a").status, 204);
+        let response = |value: &str| well_formed(Response::no_content().header("Location", value));
+        assert_eq!(response("/a").status, 204);
         assert_eq!(
-            reply("/a\nb"),
+            response("/a\nb"),
             Response { status: 500, headers: Vec::new(), body: String::new() }
         );
     }
 
     #[test]
-    fn the_base_is_what_comes_before_the_routes_path() {
+    fn the_base_is_the_part_before_the_route() {
         let of = |called: &str| {
             let event = json!({
                 "resource": "/users/{user_id}/orders", "path": "/users/u/orders", "httpMethod": "GET",

@@ -1,18 +1,18 @@
-//! A circuit breaker: closed it lets calls through; after some failures in a row it opens, and after a while lets one call
-//! try (half-open), by which it closes or opens again.
+//! A circuit breaker. Closed, it admits calls. After some failures in a row it opens; after a while it
+//! admits one trial call (half-open), which closes it or opens it again.
 
 use rialto_kernel::Timestamp;
 use std::time::Duration;
 
-/// Failures in a row that open it.
-const FAILURES: u32 = 3;
-/// How long it stays open before a call may try.
-const OPEN: Duration = Duration::from_secs(5);
+/// The failures in a row that open the breaker.
+const FAILURE_THRESHOLD: u32 = 3;
+/// The time that the breaker stays open before a trial call.
+const OPEN_DURATION: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Breaker {
     failures: u32,
-    /// Set while open. A call that is let through to try moves it on, so that it is the only one.
+    /// Set while open. A trial call resets it to now, so that there is only one at a time.
     opened_at: Option<Timestamp>,
 }
 
@@ -21,7 +21,7 @@ impl Breaker {
     pub(super) fn admits(&mut self, now: Timestamp) -> bool {
         match self.opened_at {
             None => true,
-            Some(opened_at) if now.since(opened_at) < OPEN => false,
+            Some(opened_at) if now.since(opened_at) < OPEN_DURATION => false,
             Some(_) => {
                 self.opened_at = Some(now);
                 true
@@ -35,7 +35,7 @@ impl Breaker {
             return;
         }
         self.failures = self.failures.saturating_add(1);
-        if self.failures >= FAILURES {
+        if self.failures >= FAILURE_THRESHOLD {
             self.opened_at = Some(now);
         }
     }
@@ -51,7 +51,7 @@ mod tests {
 
     fn open() -> Breaker {
         let mut breaker = Breaker::default();
-        for _ in 0..FAILURES {
+        for _ in 0..FAILURE_THRESHOLD {
             assert!(breaker.admits(at(0)));
             breaker.record(false, at(0));
         }
@@ -59,13 +59,13 @@ mod tests {
     }
 
     #[test]
-    fn failures_in_a_row_open_it() {
+    fn failures_in_a_row_open_the_breaker() {
         let mut breaker = open();
         assert!(!breaker.admits(at(4_999)));
     }
 
     #[test]
-    fn a_success_between_failures_starts_the_count_again() {
+    fn a_success_resets_the_failure_count() {
         let mut breaker = Breaker::default();
         for succeeded in [false, false, true, false, false] {
             breaker.record(succeeded, at(0));
@@ -74,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn after_a_while_one_call_may_try() {
+    fn an_open_breaker_admits_one_trial_call() {
         let mut breaker = open();
         assert!(breaker.admits(at(5_000)));
         assert!(!breaker.admits(at(5_001)));
     }
 
     #[test]
-    fn the_trying_call_closes_it_or_opens_it_again() {
+    fn the_trial_call_closes_or_reopens_the_breaker() {
         let mut closed = open();
         assert!(closed.admits(at(5_000)));
         closed.record(true, at(5_100));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trying_call_that_never_ends_does_not_hold_it_open_for_ever() {
+    fn a_trial_call_that_never_ends_is_followed_by_another() {
         let mut breaker = open();
         assert!(breaker.admits(at(5_000)));
         assert!(breaker.admits(at(10_000)));

@@ -1,3 +1,5 @@
+//! Responses.
+
 use super::{Page, Pagination};
 use rialto_kernel::ETag;
 use serde::Serialize;
@@ -10,7 +12,7 @@ pub struct Data<T> {
     pub pagination: Option<Pagination>,
 }
 
-/// An answer.
+/// An HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
@@ -19,7 +21,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// 200 with the thing as it now is.
+    /// 200 with the resource.
     #[must_use]
     pub fn ok(data: &impl Serialize) -> Self {
         Self::json(200, JSON, &Data { data, pagination: None })
@@ -32,13 +34,13 @@ impl Response {
         Self::json(200, JSON, &Data { data: &page.items, pagination })
     }
 
-    /// 201 with the thing and where it is, relative to the request: right under every stage prefix and domain.
+    /// 201 with the resource and its location relative to the request, which holds under every stage prefix and domain.
     #[must_use]
     pub fn created(location: String, data: &impl Serialize) -> Self {
         Self::json(201, JSON, &Data { data, pagination: None }).header("Location", location)
     }
 
-    /// A body that is complete already.
+    /// A response with a raw body.
     #[must_use]
     pub fn raw(status: u16, content_type: &str, body: String) -> Self {
         Self { status, headers: vec![("Content-Type", content_type.to_owned())], body }
@@ -63,7 +65,7 @@ impl Response {
     }
 
     pub(crate) fn json(status: u16, content_type: &str, body: &impl Serialize) -> Self {
-        // Answers are structs of numbers, strings and lists: always JSON.
+        // Bodies are structs of numbers, strings and lists: always JSON.
         Self::raw(status, content_type, serde_json::to_string(body).unwrap_or_default())
     }
 }
