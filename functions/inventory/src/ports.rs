@@ -1,7 +1,7 @@
 //! Ports: one small trait per use case, implemented by `adapters`.
 //!
-//! Every method fails with [`StoreError`] if the store can't be read, or if the outcome of a write is
-//! unknown. Futures are `Send`, because the Lambda runtime polls them on any thread.
+//! Every method fails with [`StoreError`] if the store can't be read, or if the outcome of a write
+//! is unknown. Futures are `Send`, because the Lambda runtime polls them on any thread.
 
 use crate::domain::{
     movement::Movement,
@@ -45,8 +45,8 @@ pub trait StockAdjuster {
         key: &str,
     ) -> impl Future<Output = Result<(Option<Stock>, Option<AdjustmentRecord>), StoreError>> + Send;
 
-    /// Stores the adjusted stock, its movement and its record; [`Write::Conflict`] if the stock's version
-    /// has changed or the key was used.
+    /// Stores the adjusted stock, its movement and its record; [`Write::Conflict`] if the stock's
+    /// version has changed or the key was used.
     fn adjust(
         &self,
         stock: &Stock,
@@ -87,8 +87,8 @@ pub trait Reservations {
         order: OrderId,
     ) -> impl Future<Output = Result<Option<Reservation>, StoreError>> + Send;
 
-    /// Stores the reservation, the stock of every product and the movements, or nothing. An unexpected
-    /// reservation gives [`ReserveOutcome::Conflict`], whatever the stock.
+    /// Stores the reservation, the stock of every product and the movements, or nothing. An
+    /// unexpected reservation gives [`ReserveOutcome::Conflict`], whatever the stock.
     fn apply(
         &self,
         change: &ReservationUpdate,

@@ -1,5 +1,6 @@
-//! Counts the requests to DynamoDB during an invocation, retries included. Every function logs the number
-//! with each invocation, so that budgets such as "placing an order takes two" can be verified.
+//! Counts the requests to DynamoDB during an invocation, retries included. Every function logs the
+//! number with each invocation, so that budgets such as "placing an order takes two" can be
+//! verified.
 
 use aws_smithy_runtime_api::{
     box_error::BoxError,

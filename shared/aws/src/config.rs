@@ -13,8 +13,8 @@ use std::time::Duration;
 #[error("the environment variable {0} is not set")]
 pub struct ConfigError(&'static str);
 
-/// Configuration from `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` and, for an
-/// emulator, `AWS_ENDPOINT_URL`.
+/// Configuration from `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+/// `AWS_SESSION_TOKEN` and, for an emulator, `AWS_ENDPOINT_URL`.
 ///
 /// # Errors
 /// [`ConfigError`] names the variable that is missing.

@@ -1,7 +1,9 @@
-//! The HTTP client of every AWS client, and of requests to other hosts: HTTP/1.1 by hyper, TLS by rustls on ring.
+//! The HTTP client of every AWS client, and of requests to other hosts: HTTP/1.1 by hyper, TLS by
+//! rustls on ring.
 //!
-//! `aws-smithy-http-client` has HTTP/2, proxies, several TLS stacks and roots in PEM besides. The services that
-//! Rialto calls speak HTTP/1.1, and without the rest a function is a tenth smaller and starts with a fifth less work.
+//! `aws-smithy-http-client` has HTTP/2, proxies, several TLS stacks and roots in PEM besides. The
+//! services that Rialto calls speak HTTP/1.1, and without the rest a function is a tenth smaller
+//! and starts with a fifth less work.
 
 use aws_smithy_runtime_api::{
     box_error::BoxError,
@@ -37,7 +39,8 @@ use std::{
 };
 use tokio::{net::TcpStream, time::timeout};
 
-/// Amazon Root CA 1 to 4 and Starfield Services Root CA G2 (<https://www.amazontrust.com/repository/>).
+/// Amazon Root CA 1 to 4 and Starfield Services Root CA G2
+/// (<https://www.amazontrust.com/repository/>).
 const AMAZON_ROOTS: [&[u8]; 5] = [
     include_bytes!("amazon_roots/AmazonRootCA1.der"),
     include_bytes!("amazon_roots/AmazonRootCA2.der"),
@@ -223,7 +226,8 @@ fn system_roots() -> RootCertStore {
     store
 }
 
-/// The client of an [`SdkConfig`](crate::SdkConfig). TLS is configured at once, before the first request.
+/// The client of an [`SdkConfig`](crate::SdkConfig). TLS is configured at once, before the first
+/// request.
 #[must_use]
 pub fn sdk_client(roots: TrustedRoots) -> SharedHttpClient {
     let connector = Connector::new(roots, None);

@@ -36,7 +36,8 @@ impl ParameterStore {
         Self { client: SignedClient::new(aws, "ssm", "ssm", TIME_LIMIT) }
     }
 
-    /// The values of these parameters by name, those that exist. Secret ones are only decrypted with `decrypt`.
+    /// The values of these parameters by name, those that exist. Secret ones are only decrypted
+    /// with `decrypt`.
     ///
     /// # Errors
     /// [`ParameterError`] when the parameters can't be read.

@@ -1,6 +1,7 @@
 //! Signed requests to services of which Rialto uses one or two operations.
 //!
-//! Their SDKs know hundreds: each would be a tenth of a function's size and a fifth of the time that building it takes.
+//! Their SDKs know hundreds: each would be a tenth of a function's size and a fifth of the time
+//! that building it takes.
 
 use crate::{
     SdkConfig,
@@ -101,8 +102,9 @@ impl SignedClient {
         Ok(SignedResponse { status, function_error, body: body.to_bytes().to_vec() })
     }
 
-    /// The answer to an action of a service that speaks JSON, named as in `AmazonSSM.GetParameters`. Asks up to three times; what
-    /// the service itself refuses isn't repeated.
+    /// The answer to an action of a service that speaks JSON, named as in
+    /// `AmazonSSM.GetParameters`. Asks up to three times; what the service itself refuses isn't
+    /// repeated.
     pub(crate) async fn send(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
         let body = request.to_string();
         let mut tries = 0;

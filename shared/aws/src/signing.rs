@@ -1,8 +1,9 @@
-//! Signature Version 4 for the SDK's requests to JSON services, by ring and with the day's key derived once.
+//! Signature Version 4 for the SDK's requests to JSON services, by ring and with the day's key
+//! derived once.
 //!
-//! The SDK's own signer derives the key for each request and hashes in portable Rust: a quarter of the work of a read.
-//! It still signs whatever isn't a first attempt at posting a body from memory to `/`, so that a clock that is wrong is
-//! corrected as always.
+//! The SDK's own signer derives the key for each request and hashes in portable Rust: a quarter of
+//! the work of a read. It still signs whatever isn't a first attempt at posting a body from memory
+//! to `/`, so that a clock that is wrong is corrected as always.
 
 use aws_credential_types::Credentials;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4Signer};
@@ -107,7 +108,8 @@ impl Sign for JsonServiceSigner {
 }
 
 impl JsonServiceSigner {
-    /// Signs a request that posts a body from memory to `/`; false, and nothing done, for any other.
+    /// Signs a request that posts a body from memory to `/`; false, and nothing done, for any
+    /// other.
     fn sign(
         &self,
         request: &mut HttpRequest,

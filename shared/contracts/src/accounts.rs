@@ -1,5 +1,5 @@
-//! Events that accounts publishes. They contain no personal data: services that need a name or an address
-//! call accounts.
+//! Events that accounts publishes. They contain no personal data: services that need a name or an
+//! address call accounts.
 
 use rialto_kernel::{AccountId, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,8 @@ use rialto_kernel::{Amount, ItemId, ProductId, SellerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What the seller chose for a product. Whether there is stock is another fact, which only inventory knows.
+/// What the seller chose for a product. Whether there is stock is another fact, which only
+/// inventory knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ProductStatus {

@@ -1,5 +1,5 @@
-//! Synchronous requests between services: a request to the internal function of another service, and its
-//! response.
+//! Synchronous requests between services: a request to the internal function of another service,
+//! and its response.
 //!
 //! Personal data travels here, and never on the bus.
 

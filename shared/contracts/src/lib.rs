@@ -1,7 +1,7 @@
 //! Contracts between services: the event envelope, each source's events, and internal requests.
 //!
-//! Within a version fields are only added; a consumer ignores fields and events it doesn't know. The JSON Schemas
-//! in `events/schemas` are made from these types.
+//! Within a version fields are only added; a consumer ignores fields and events it doesn't know.
+//! The JSON Schemas in `events/schemas` are made from these types.
 
 pub mod accounts;
 pub mod catalog;
@@ -13,7 +13,8 @@ pub mod payments;
 
 pub use envelope::{DecodeError, Event, EventContext, Payload};
 
-/// Declares a source: an enum with a variant for each of its events, and how an [`Event`] is decoded into it.
+/// Declares a source: an enum with a variant for each of its events, and how an [`Event`] is
+/// decoded into it.
 macro_rules! source {
     ($(#[$doc:meta])* $source:ident = $name:literal { $($event:ident v $version:literal subject $subject:ident),* $(,)? }) => {
         $(#[$doc])*

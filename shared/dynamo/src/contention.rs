@@ -16,15 +16,16 @@ const MAX_ATTEMPTS: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Configures a client to repeat requests that met contention, with pauses of about a second in total.
+/// Configures a client to repeat requests that met contention, with pauses of about a second in
+/// total.
 pub(crate) fn with_contention_retries(config: Builder) -> Builder {
     let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS);
     let retries = retries.with_initial_backoff(FIRST_PAUSE).with_max_backoff(LONGEST_PAUSE);
     config.retry_config(retries).retry_classifier(ContentionClassifier)
 }
 
-/// Classifies a single write's conflict with a transaction as retryable: it changed nothing. The SDK
-/// doesn't retry it by itself.
+/// Classifies a single write's conflict with a transaction as retryable: it changed nothing. The
+/// SDK doesn't retry it by itself.
 #[derive(Debug)]
 struct ContentionClassifier;
 

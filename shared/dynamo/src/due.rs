@@ -1,7 +1,7 @@
 //! Items with a deadline, in an index that is spread over several partitions ("shards").
 //!
-//! A sweep reads those that are due. Each shard brings a fair share of what is asked for, so that one whose items can't be
-//! settled never keeps the others from being read.
+//! A sweep reads those that are due. Each shard brings a fair share of what is asked for, so that
+//! one whose items can't be settled never keeps the others from being read.
 
 use crate::{
     item::{Item, Key, item_key},
@@ -12,7 +12,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_kernel::{StoreError, Timestamp, digest};
 use std::{fmt::Display, str::FromStr};
 
-/// An index by deadline. An entry's partition is `<prefix>#<shard>`, and its sort key `<deadline>#<id>`.
+/// An index by deadline. An entry's partition is `<prefix>#<shard>`, and its sort key
+/// `<deadline>#<id>`.
 #[derive(Debug, Clone, Copy)]
 pub struct DueIndex {
     /// The index's name, such as `by_deadline`.
@@ -97,11 +98,12 @@ fn merge<T: Ord>(shards: Vec<Vec<DueEntry<T>>>, share: usize, limit: usize) -> V
 }
 
 impl Table {
-    /// The ids that are due by `now`, `limit` at most, in the order of their deadlines. Each shard brings its share of
-    /// `limit` at most. As the index has them: it may lag behind the table.
+    /// The ids that are due by `now`, `limit` at most, in the order of their deadlines. Each shard
+    /// brings its share of `limit` at most. As the index has them: it may lag behind the table.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the table can't be read; [`StoreError::Corrupt`] for an entry of another form.
+    /// [`StoreError::Unavailable`] when the table can't be read; [`StoreError::Corrupt`] for an
+    /// entry of another form.
     pub async fn due<T: FromStr + Ord>(
         &self,
         index: &DueIndex,

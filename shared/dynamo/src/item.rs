@@ -11,8 +11,8 @@ use std::collections::HashMap;
 
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The attribute with the events of an item's last change, which the relay publishes. Writes without
-/// events leave it out.
+/// The attribute with the events of an item's last change, which the relay publishes. Writes
+/// without events leave it out.
 pub const OUTBOX: &str = "outbox";
 
 /// An item's primary key.
@@ -77,8 +77,8 @@ pub fn read_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
         .map_err(|error: serde_dynamo::Error| StoreError::Corrupt(error.to_string()))
 }
 
-/// An attribute that becomes a field. `serde_dynamo` reads the value; for the whole item it would first build a second
-/// map.
+/// An attribute that becomes a field. `serde_dynamo` reads the value; for the whole item it would
+/// first build a second map.
 struct Attribute(AttributeValue);
 
 impl<'de> IntoDeserializer<'de, serde_dynamo::Error> for Attribute {

@@ -1,5 +1,5 @@
-//! DynamoDB as every service uses it: one table per service with the keys `pk` and `sk`, conditional
-//! writes, and the events of an item's last change in its `outbox` attribute.
+//! DynamoDB as every service uses it: one table per service with the keys `pk` and `sk`,
+//! conditional writes, and the events of an item's last change in its `outbox` attribute.
 
 mod contention;
 mod counter;

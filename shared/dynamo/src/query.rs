@@ -8,9 +8,11 @@ use crate::{
 use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_kernel::StoreError;
 
-/// A partition, or a part of one, in the order of its sort key. Unless it is said otherwise it ascends.
+/// A partition, or a part of one, in the order of its sort key. Unless it is said otherwise it
+/// ascends.
 ///
-/// The keys of an index are named after it: `by_deadline` has `by_deadline_pk` and `by_deadline_sk`.
+/// The keys of an index are named after it: `by_deadline` has `by_deadline_pk` and
+/// `by_deadline_sk`.
 #[derive(Debug, Clone)]
 pub struct PartitionQuery<'a> {
     index: Option<&'a str>,
@@ -63,7 +65,8 @@ impl<'a> PartitionQuery<'a> {
         Self { sort: SortKeys::BeginningWith(prefix.into()), ..self }
     }
 
-    /// Only sort keys beyond this one in the query's direction, if one is given. There needn't be an item with that key.
+    /// Only sort keys beyond this one in the query's direction, if one is given. There needn't be
+    /// an item with that key.
     #[must_use]
     pub fn after(self, sort_key: Option<String>) -> Self {
         Self { sort: sort_key.map_or(SortKeys::All, SortKeys::Beyond), ..self }
@@ -75,11 +78,12 @@ impl<'a> PartitionQuery<'a> {
 }
 
 impl Table {
-    /// Up to `limit` items from `position` on, a [`PageToken`]'s text; and the next position, if there may be more.
+    /// Up to `limit` items from `position` on, a [`PageToken`]'s text; and the next position, if
+    /// there may be more.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the table can't be read, and [`StoreError::Corrupt`] for a position of another
-    /// form.
+    /// [`StoreError::Unavailable`] when the table can't be read, and [`StoreError::Corrupt`] for a
+    /// position of another form.
     pub async fn query(
         &self,
         query: &PartitionQuery<'_>,

@@ -56,8 +56,8 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// The current items with these keys, those that exist. Requests hold 100 keys at most; keys that the
-    /// table leaves unprocessed are requested again.
+    /// The current items with these keys, those that exist. Requests hold 100 keys at most; keys
+    /// that the table leaves unprocessed are requested again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read.
@@ -210,9 +210,9 @@ impl Precondition {
     }
 }
 
-/// An SDK error with its sources, for the log. The SDK's own debug text isn't used: it shows complete
-/// responses, and those of rejected writes contain items. A conflict with a transaction wrote nothing,
-/// and is told apart from an outage.
+/// An SDK error with its sources, for the log. The SDK's own debug text isn't used: it shows
+/// complete responses, and those of rejected writes contain items. A conflict with a transaction
+/// wrote nothing, and is told apart from an outage.
 pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StoreError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,

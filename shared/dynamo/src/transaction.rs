@@ -79,15 +79,16 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
-    /// Writes all items or none. A conflict has one entry per write, in order: the stored item where the
-    /// condition failed (empty if there is none, or if it isn't returned), and `None` where it held.
+    /// Writes all items or none. A conflict has one entry per write, in order: the stored item
+    /// where the condition failed (empty if there is none, or if it isn't returned), and `None`
+    /// where it held.
     ///
-    /// Collisions are retried with jitter. An attempt that is still in progress is repeated with its own
-    /// token, so that it can't collide with itself.
+    /// Collisions are retried with jitter. An attempt that is still in progress is repeated with
+    /// its own token, so that it can't collide with itself.
     ///
     /// # Errors
-    /// [`StoreError::Contended`] after the last collision; [`StoreError::Unavailable`] when it isn't known
-    /// whether the items were written.
+    /// [`StoreError::Contended`] after the last collision; [`StoreError::Unavailable`] when it
+    /// isn't known whether the items were written.
     pub async fn transact(
         &self,
         writes: Vec<TransactWriteItem>,
@@ -180,7 +181,8 @@ mod tests {
 
     const PREFIX: &str = "com.amazonaws.dynamodb.v20120810#";
 
-    /// A table that rejects the first transactions with `errors` and accepts the next, and the tokens it got.
+    /// A table that rejects the first transactions with `errors` and accepts the next, and the
+    /// tokens it got.
     fn rejecting(errors: Vec<Value>) -> (Table, Arc<Mutex<Vec<String>>>) {
         let tokens = Arc::new(Mutex::new(Vec::new()));
         let sent = Arc::clone(&tokens);

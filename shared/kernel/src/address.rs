@@ -4,7 +4,8 @@ use crate::{Phone, Text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A shipping address with its receiver. Personal data: never printed and never published on the bus.
+/// A shipping address with its receiver. Personal data: never printed and never published on the
+/// bus.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub receiver: Text<1, 80>,

@@ -3,13 +3,15 @@
 use crate::digest;
 use serde::Serialize;
 
-/// A strong entity tag with its quotes, such as `"4f1d…"`: a digest of what a client can change of a resource.
+/// A strong entity tag with its quotes, such as `"4f1d…"`: a digest of what a client can change of
+/// a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(String);
 
 impl ETag {
-    /// The tag of these fields: those that PATCH and PUT can change, and no others, so that it is the same for every
-    /// viewer. They must always serialise to the same JSON: structs, tuples and ordered lists do.
+    /// The tag of these fields: those that PATCH and PUT can change, and no others, so that it is
+    /// the same for every viewer. They must always serialise to the same JSON: structs, tuples and
+    /// ordered lists do.
     #[must_use]
     pub fn of(changeable: &impl Serialize) -> Self {
         // Changeable fields are structs of numbers, strings and lists: always JSON.
@@ -78,9 +80,9 @@ impl IfMatch {
         if tags.is_empty() && !weak { Err(IfMatchError) } else { Ok(Self::OneOf(tags)) }
     }
 
-    /// Checks the precondition against a resource as it is stored. A use case does so after it knows that the resource
-    /// exists and that the caller may change it, before any rule about its state, and again whenever it loads the
-    /// resource anew because its write met another.
+    /// Checks the precondition against a resource as it is stored. A use case does so after it
+    /// knows that the resource exists and that the caller may change it, before any rule about its
+    /// state, and again whenever it loads the resource anew because its write met another.
     ///
     /// # Errors
     /// [`PreconditionFailed`] when the resource isn't the one that the client has seen.

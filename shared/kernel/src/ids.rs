@@ -1,7 +1,7 @@
 //! Typed ids: a prefix, an underscore and 26 characters of Crockford's base 32, in lower case.
 //!
-//! A generated id starts with its time in milliseconds, so generated ids sort by age. A derived id (such
-//! as an order's or a payment's) is a digest of its source, and its order means nothing.
+//! A generated id starts with its time in milliseconds, so generated ids sort by age. A derived id
+//! (such as an order's or a payment's) is a digest of its source, and its order means nothing.
 
 use crate::{digest::sha256_128, time::Timestamp};
 use ulid::Ulid;

@@ -72,9 +72,9 @@ impl Amount {
         amounts.into_iter().try_fold(Self::ZERO, Self::plus)
     }
 
-    /// Splits this amount in proportion to `weights` by largest remainder: the parts sum to the total, and each
-    /// is within one minor unit of its exact share. Ties go to the earlier part; without any weight the first
-    /// part gets everything.
+    /// Splits this amount in proportion to `weights` by largest remainder: the parts sum to the
+    /// total, and each is within one minor unit of its exact share. Ties go to the earlier part;
+    /// without any weight the first part gets everything.
     #[must_use]
     pub fn split(self, weights: &[Self]) -> Vec<Self> {
         let total: i128 = weights.iter().map(|weight| i128::from(weight.0)).sum();

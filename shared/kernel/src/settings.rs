@@ -1,4 +1,5 @@
-//! Every setting: its name under `/rialto/<stage>/` in the parameter store, its type, range, default and meaning.
+//! Every setting: its name under `/rialto/<stage>/` in the parameter store, its type, range,
+//! default and meaning.
 
 use crate::{Amount, Currency};
 use std::time::Duration;

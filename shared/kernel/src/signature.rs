@@ -1,5 +1,5 @@
-//! Webhook signatures of the payment provider: `Stripe-Signature: t=<seconds>,v1=<hex>`, an HMAC-SHA256
-//! of `<t>.<body>` under a shared secret.
+//! Webhook signatures of the payment provider: `Stripe-Signature: t=<seconds>,v1=<hex>`, an
+//! HMAC-SHA256 of `<t>.<body>` under a shared secret.
 
 use crate::{Timestamp, digest};
 use ring::hmac;
@@ -8,7 +8,8 @@ use std::time::Duration;
 /// The name of the signature's header, in lower case.
 pub const HEADER: &str = "stripe-signature";
 
-/// The greatest difference between a signature's time and now. Limits the replay of intercepted requests.
+/// The greatest difference between a signature's time and now. Limits the replay of intercepted
+/// requests.
 pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 /// The signature isn't valid for this body and time.
@@ -30,8 +31,9 @@ pub fn sign(secret: &str, body: &[u8], now: Timestamp) -> String {
     format!("t={time},v1={}", digest::hex(signature.as_ref()))
 }
 
-/// Verifies a header against the raw body. During a change of the secret the provider signs with the
-/// old and the new one, so one of several signatures has to match. Nothing matches an empty secret.
+/// Verifies a header against the raw body. During a change of the secret the provider signs with
+/// the old and the new one, so one of several signatures has to match. Nothing matches an empty
+/// secret.
 ///
 /// # Errors
 /// [`SignatureError`] unless a signature matches and its time is within [`TOLERANCE`].

@@ -14,8 +14,8 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-/// The outcome of a conditional write. `C` is the data that a conflict carries, such as the item that
-/// is stored instead.
+/// The outcome of a conditional write. `C` is the data that a conflict carries, such as the item
+/// that is stored instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Write<C = ()> {
@@ -62,12 +62,13 @@ pub enum Attempt<T = ()> {
     Conflict,
 }
 
-/// The bound on the attempts of an [`update`]. A conflict means that a concurrent write succeeded, so
-/// an update only fails when it meets this many of them. An item has a few writers at most: its owner's
-/// requests and some consumers.
+/// The bound on the attempts of an [`update`]. A conflict means that a concurrent write succeeded,
+/// so an update only fails when it meets this many of them. An item has a few writers at most: its
+/// owner's requests and some consumers.
 pub const MAX_ATTEMPTS: u32 = 10;
 
-/// Runs `attempt`, which loads, decides and writes, until it is done; at most [`MAX_ATTEMPTS`] times.
+/// Runs `attempt`, which loads, decides and writes, until it is done; at most [`MAX_ATTEMPTS`]
+/// times.
 ///
 /// # Errors
 /// The error of `attempt`, or [`StoreError::Contended`] after the last conflict.

@@ -1,4 +1,5 @@
-//! Times are UTC with milliseconds, written `2026-11-21T09:30:00.125Z`: fixed in width, so that text sorts as time.
+//! Times are UTC with milliseconds, written `2026-11-21T09:30:00.125Z`: fixed in width, so that
+//! text sorts as time.
 
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};

@@ -1,8 +1,9 @@
 //! The access table: every route of the API and who may call it.
 //!
-//! A route is declared here and nowhere else. The template's gateway, the defaults of the API document, the router of
-//! `cargo lambda watch` and the READMEs' route tables are generated from this table; functions look themselves up in it,
-//! and a test walks it against a running system. A supervisor may call every route but the provider's.
+//! A route is declared here and nowhere else. The template's gateway, the defaults of the API
+//! document, the router of `cargo lambda watch` and the READMEs' route tables are generated from
+//! this table; functions look themselves up in it, and a test walks it against a running system. A
+//! supervisor may call every route but the provider's.
 
 use rialto_kernel::Role;
 
@@ -109,7 +110,8 @@ pub fn of(function: &str) -> Option<&'static Route> {
     ROUTES.iter().find(|route| route.function == function)
 }
 
-/// The methods that routes have on a path, in the table's order. `path` is a route's own, such as `/users/{user_id}`.
+/// The methods that routes have on a path, in the table's order. `path` is a route's own, such as
+/// `/users/{user_id}`.
 pub fn methods(path: &str) -> impl Iterator<Item = &'static str> {
     ROUTES.iter().filter(move |route| route.path == path).map(|route| route.method)
 }

@@ -63,8 +63,8 @@ fn start_or_fail(
 /// The longest invocation that Lambda allows.
 const MAX_DURATION_MS: u64 = 15 * 60 * 1000;
 
-/// The time at which Lambda ends the current invocation. `cargo lambda watch` sends a duration instead of a
-/// time of day; it counts from `now`.
+/// The time at which Lambda ends the current invocation. `cargo lambda watch` sends a duration
+/// instead of a time of day; it counts from `now`.
 #[must_use]
 pub fn deadline(context: &Context, now: Timestamp) -> Timestamp {
     if context.deadline <= MAX_DURATION_MS {

@@ -44,11 +44,11 @@ pub enum AuthMode {
 
 /// The result of the gateway's authorizer, passed to the function as the authorizer's context.
 ///
-/// The gateway has one fixed response for requests that it rejects itself: `unauthenticated`. A valid
-/// token that has expired, or whose session has ended, must get `token_expired`, which only a function can
-/// return. Such requests therefore pass the gateway, marked as [`Ended`](Self::Ended), and the function
-/// rejects them first of all. Only [`Active`](Self::Active), for this very token, admits a request; a
-/// context that is missing or different is rejected.
+/// The gateway has one fixed response for requests that it rejects itself: `unauthenticated`. A
+/// valid token that has expired, or whose session has ended, must get `token_expired`, which only a
+/// function can return. Such requests therefore pass the gateway, marked as [`Ended`](Self::Ended),
+/// and the function rejects them first of all. Only [`Active`](Self::Active), for this very token,
+/// admits a request; a context that is missing or different is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "session", rename_all = "snake_case")]
 pub enum AuthorizerContext {
@@ -106,8 +106,8 @@ pub fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-/// Verifies an access token with the stage's public keys. An unknown key makes it read them again, at most
-/// once a minute.
+/// Verifies an access token with the stage's public keys. An unknown key makes it read them again,
+/// at most once a minute.
 ///
 /// # Errors
 /// [`AuthError`] unless the token is valid at `now`.

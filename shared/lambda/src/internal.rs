@@ -1,7 +1,8 @@
 //! Client and server of internal service-to-service calls.
 //!
-//! A call has a time limit and is attempted twice. After several failures in a row a circuit breaker (one
-//! per warm instance and service) fails calls at once for a while. The fallback is the caller's choice.
+//! A call has a time limit and is attempted twice. After several failures in a row a circuit
+//! breaker (one per warm instance and service) fails calls at once for a while. The fallback is the
+//! caller's choice.
 
 use crate::{
     BoxFuture, FunctionContext,

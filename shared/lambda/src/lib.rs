@@ -1,8 +1,8 @@
 //! The Lambda runtime of every function.
 //!
-//! The `main` of a function is one call ([`http::serve`], [`sqs::consume`] or [`boot::run`]) with its
-//! name and a plain `fn` that builds its handler. Handlers are boxed, so that the runtime is compiled
-//! once, here, and each binary only has to be linked.
+//! The `main` of a function is one call ([`http::serve`], [`sqs::consume`] or [`boot::run`]) with
+//! its name and a plain `fn` that builds its handler. Handlers are boxed, so that the runtime is
+//! compiled once, here, and each binary only has to be linked.
 
 pub mod access;
 pub mod app;

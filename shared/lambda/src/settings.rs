@@ -64,7 +64,8 @@ impl Settings {
         }
     }
 
-    /// The setting's current value: at most a minute old, or the last valid one while the store can't be reached.
+    /// The setting's current value: at most a minute old, or the last valid one while the store
+    /// can't be reached.
     ///
     /// # Errors
     /// [`SettingsError`] when the store can't be reached and the setting was never read.
@@ -72,7 +73,8 @@ impl Settings {
         self.get_with_max_age(setting, CACHE_TTL).await
     }
 
-    /// As [`get`](Self::get), but reads the store again at once. At most once a minute, as requests of clients cause it.
+    /// As [`get`](Self::get), but reads the store again at once. At most once a minute, as requests
+    /// of clients cause it.
     ///
     /// # Errors
     /// As for [`get`](Self::get).

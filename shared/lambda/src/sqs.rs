@@ -42,8 +42,8 @@ impl From<Write> for Outcome {
     }
 }
 
-/// Handling failed. The queue delivers the message again, and moves it to its dead-letter queue after the
-/// last receive.
+/// Handling failed. The queue delivers the message again, and moves it to its dead-letter queue
+/// after the last receive.
 pub type Failure = boot::Failure;
 
 /// A message of a queue: an event, with the time at which its handling began.
@@ -94,8 +94,8 @@ where
 /// The time reserved for reporting the failed messages.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// Handles the messages of a queue, `concurrency` of a batch at a time. Only the messages that failed are
-/// delivered again.
+/// Handles the messages of a queue, `concurrency` of a batch at a time. Only the messages that
+/// failed are delivered again.
 pub fn consume(function: &'static str, concurrency: usize, build: fn(&FunctionContext) -> Handler) {
     boot::start(function, |app| {
         let consumer = Arc::new(Consumer { handler: build(app), clock: Arc::clone(&app.clock) });
@@ -145,8 +145,9 @@ async fn handle_batch(
     join_all(handled).await.into_iter().flatten().collect()
 }
 
-/// Limits the concurrency of work that has to end by a deadline. Work that exceeds its fair share of the
-/// time continues without its slot, so that a slow message doesn't use up the time of the others.
+/// Limits the concurrency of work that has to end by a deadline. Work that exceeds its fair share
+/// of the time continues without its slot, so that a slow message doesn't use up the time of the
+/// others.
 struct FairShareLimiter {
     slots: Semaphore,
     concurrency: usize,

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
-/// The payload of a sweep's invocation. The schedule's has no `now`; tests send one, as if that were the time.
+/// The payload of a sweep's invocation. The schedule's has no `now`; tests send one, as if that
+/// were the time.
 #[derive(Debug, Deserialize)]
 struct Trigger {
     now: Option<Timestamp>,
@@ -49,8 +50,8 @@ impl SweepRun {
     }
 }
 
-/// A handler that calls `sweep` with a clone of `state` for each run. What `sweep` returns is logged and returned to the
-/// invoker.
+/// A handler that calls `sweep` with a clone of `state` for each run. What `sweep` returns is
+/// logged and returned to the invoker.
 pub fn handler<S, H, F>(app: &FunctionContext, state: S, sweep: H) -> boot::Handler
 where
     S: Clone + Send + Sync + 'static,

@@ -135,7 +135,8 @@ pub(crate) fn millis_since(started: rialto_kernel::Timestamp) -> u64 {
     u64::try_from(SystemClock.now().since(started).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Sends log lines to standard output from here on. `LOG_LEVEL` is `ERROR`, `WARN`, `INFO` (unless set) or `DEBUG`.
+/// Sends log lines to standard output from here on. `LOG_LEVEL` is `ERROR`, `WARN`, `INFO` (unless
+/// set) or `DEBUG`.
 pub fn install(function: &'static str) {
     FUNCTION.get_or_init(|| function);
     let level = std::env::var("LOG_LEVEL")
@@ -146,7 +147,8 @@ pub fn install(function: &'static str) {
     tracing::subscriber::set_global_default(JsonLines { level }).ok();
 }
 
-/// Writes events as JSON lines. Spans are disabled: the [`InvocationContext`] has the ids of a line.
+/// Writes events as JSON lines. Spans are disabled: the [`InvocationContext`] has the ids of a
+/// line.
 struct JsonLines {
     level: LevelFilter,
 }

@@ -1,7 +1,7 @@
 //! Access tokens: ES256, with a signing key per role.
 //!
-//! jsonwebtoken's own providers add RSA or a second cryptography library; this one uses ring, as TLS does,
-//! and has the one algorithm in use.
+//! jsonwebtoken's own providers add RSA or a second cryptography library; this one uses ring, as
+//! TLS does, and has the one algorithm in use.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
@@ -125,7 +125,8 @@ impl Jwks {
     }
 
     /// # Errors
-    /// [`TokenError`] unless the token is signed by its role's key for this stage and valid at `now`.
+    /// [`TokenError`] unless the token is signed by its role's key for this stage and valid at
+    /// `now`.
     pub fn verify(&self, stage: &Stage, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         install_provider();
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;

@@ -36,8 +36,8 @@ impl EventBus {
         Self { client: Client::new(aws), name: stage.event_bus() }
     }
 
-    /// Sends a batch that fits into one request (see [`batches`]), and returns the events that the bus
-    /// rejected. An event without a result counts as rejected.
+    /// Sends a batch that fits into one request (see [`batches`]), and returns the events that the
+    /// bus rejected. An event without a result counts as rejected.
     ///
     /// # Errors
     /// [`BusError`] when it isn't known which events the bus accepted.

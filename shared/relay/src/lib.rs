@@ -1,8 +1,8 @@
 //! The outbox relay: reads a table's stream and publishes its events on the bus.
 //!
-//! An event is published at least once, always with the id that its write gave it. Events that the bus
-//! rejects go into the outbox's dead-letter queue, and the stream goes on; while the bus can't be
-//! reached, the stream waits.
+//! An event is published at least once, always with the id that its write gave it. Events that the
+//! bus rejects go into the outbox's dead-letter queue, and the stream goes on; while the bus can't
+//! be reached, the stream waits.
 
 mod bus;
 mod image;
@@ -44,7 +44,8 @@ fn handler(app: &FunctionContext, derive: Option<Derive>) -> boot::Handler {
     })
 }
 
-/// The events of a change: those that its outbox has and the item before it hasn't, and the derived ones.
+/// The events of a change: those that its outbox has and the item before it hasn't, and the derived
+/// ones.
 fn events_of(
     before: &ItemImage,
     after: &ItemImage,

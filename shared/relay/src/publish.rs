@@ -10,8 +10,8 @@ use rialto_contracts::Event;
 use rialto_lambda::FunctionContext;
 use std::time::Duration;
 
-/// The attempts for an event before it is dead-lettered, with pauses of 0.7 seconds in total: a throttled
-/// bus has recovered by then, and the records behind it don't wait for long.
+/// The attempts for an event before it is dead-lettered, with pauses of 0.7 seconds in total: a
+/// throttled bus has recovered by then, and the records behind it don't wait for long.
 const MAX_ATTEMPTS: u32 = 4;
 
 /// Neither published nor dead-lettered: the stream delivers the records again.
@@ -45,7 +45,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends a batch, then again only the rejected events, and dead-letters those that stay rejected.
+    /// Sends a batch, then again only the rejected events, and dead-letters those that stay
+    /// rejected.
     async fn publish_batch(&self, mut remaining: Vec<Event>) -> Result<(), PublishError> {
         for attempt in 0..MAX_ATTEMPTS {
             if attempt > 0 {
@@ -98,8 +99,8 @@ mod tests {
         Event::new(&payload, number, 0, Timestamp::from_millis(1), &EventContext::default())
     }
 
-    /// A publisher whose bus returns `results`, one per request; and the ids of the events in each request
-    /// to the bus or the dead-letter queue.
+    /// A publisher whose bus returns `results`, one per request; and the ids of the events in each
+    /// request to the bus or the dead-letter queue.
     fn publisher(results: &[Value]) -> (Publisher, Arc<Mutex<Vec<Vec<String>>>>) {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, results) = (Arc::clone(&requests), results.to_vec());

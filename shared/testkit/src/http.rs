@@ -46,8 +46,8 @@ impl StubResponse {
     }
 }
 
-/// Starts a server that runs until the test's process ends, and returns its URL. A request for which `respond` returns
-/// `None` runs into the client's timeout.
+/// Starts a server that runs until the test's process ends, and returns its URL. A request for
+/// which `respond` returns `None` runs into the client's timeout.
 pub fn serve(
     respond: impl Fn(&RecordedRequest) -> Option<StubResponse> + Send + Sync + 'static,
 ) -> String {

@@ -75,8 +75,8 @@ pub fn decode(event: &Event) -> Result<bool, DecodeError> {
     })
 }
 
-/// What a schema lost or hardened since an older one of the same version. Fields may only be added, and only such as
-/// may be missing: what was published before has to stay readable.
+/// What a schema lost or hardened since an older one of the same version. Fields may only be added,
+/// and only such as may be missing: what was published before has to stay readable.
 #[must_use]
 pub fn breaking_changes(old: &Value, new: &Value) -> Vec<String> {
     let mut broken = Vec::new();

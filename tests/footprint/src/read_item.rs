@@ -1,5 +1,5 @@
-//! `GET /products/{product_id}` by `lambda_http` and the SDK with nothing else in it: no checks, logs, settings or
-//! response types. Its AWS configuration is the one that Rialto's functions have.
+//! `GET /products/{product_id}` by `lambda_http` and the SDK with nothing else in it: no checks,
+//! logs, settings or response types. Its AWS configuration is the one that Rialto's functions have.
 
 mod route;
 

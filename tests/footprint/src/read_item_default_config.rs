@@ -1,5 +1,6 @@
-//! The same as `read_item`, configured by `aws-config`'s default chain: profiles, roles, metadata services and the
-//! system's root certificates. Its TLS is rustls on ring, because aws-lc is not a dependency of this workspace.
+//! The same as `read_item`, configured by `aws-config`'s default chain: profiles, roles, metadata
+//! services and the system's root certificates. Its TLS is rustls on ring, because aws-lc is not a
+//! dependency of this workspace.
 
 mod route;
 

@@ -1,4 +1,5 @@
-//! `template.yaml`, assembled as text from `shared/template.yaml`, each service's own part and the access table.
+//! `template.yaml`, assembled as text from `shared/template.yaml`, each service's own part and the
+//! access table.
 //!
 //! Text, because parsing and serialising would lose comments and CloudFormation's short tags.
 

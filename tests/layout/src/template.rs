@@ -1,4 +1,5 @@
-//! `template.yaml` with its short forms written out: `!Ref X` is `{"Ref": "X"}`, `!Sub X` is `{"Fn::Sub": "X"}`.
+//! `template.yaml` with its short forms written out: `!Ref X` is `{"Ref": "X"}`, `!Sub X` is
+//! `{"Fn::Sub": "X"}`.
 
 use crate::repository::Repository;
 use serde_json::{Map, Value, json};
@@ -82,7 +83,8 @@ impl Template {
 }
 
 impl<'a> Function<'a> {
-    /// The statements of its own role. A managed policy, or one of SAM's, is none: see `unwritten_policies`.
+    /// The statements of its own role. A managed policy, or one of SAM's, is none: see
+    /// `unwritten_policies`.
     #[must_use]
     pub fn statements(&self) -> Vec<Statement<'a>> {
         let policies = self.properties["Policies"].as_array().map_or(&[][..], Vec::as_slice);

@@ -1,5 +1,5 @@
-//! Items: `PRODUCT#<id>` holds `STOCK`, `MOVEMENT#<id>` and `ADJUSTMENT#<hash of the key>`; `ORDER#<id>` holds
-//! `RESERVATION`.
+//! Items: `PRODUCT#<id>` holds `STOCK`, `MOVEMENT#<id>` and `ADJUSTMENT#<hash of the key>`;
+//! `ORDER#<id>` holds `RESERVATION`.
 
 use crate::{
     domain::{
@@ -57,7 +57,8 @@ impl DynamoInventory {
         self.table.transact_put(write_item(&key, movement, &[])?, Precondition::Absent)
     }
 
-    /// Adds the movement to the stock's counts without reading them, unless one would fall below zero.
+    /// Adds the movement to the stock's counts without reading them, unless one would fall below
+    /// zero.
     fn move_stock(
         &self,
         movement: &Movement,

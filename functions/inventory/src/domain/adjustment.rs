@@ -36,8 +36,8 @@ impl Adjustment {
         Ok(number)
     }
 
-    /// Returns the adjusted stock and its movement. `key` makes the movement's id unique among equal
-    /// adjustments.
+    /// Returns the adjusted stock and its movement. `key` makes the movement's id unique among
+    /// equal adjustments.
     ///
     /// # Errors
     /// [`AdjustmentError`] if the stock would fall below zero or exceed [`MAX_QUANTITY`].

@@ -25,7 +25,8 @@ pub struct AddressRequest {
 }
 
 impl AddressRequest {
-    /// The address, or nothing and every bad field under `prefix` (`"address."`, or `""` where the body is the address).
+    /// The address, or nothing and every bad field under `prefix` (`"address."`, or `""` where the
+    /// body is the address).
     pub fn parse(self, prefix: &str, fields: &mut Fields) -> Option<Address> {
         let name = |field: &str| format!("{prefix}{field}");
         let receiver = fields.field(name("receiver"), Text::parse(&self.receiver));

@@ -54,8 +54,9 @@ impl<T> Page<T> {
     }
 }
 
-/// A cursor is a digest of position and query, followed by the position: altered cursors and those of
-/// another query are rejected. It needn't be secret, as the partition to read always comes from the request.
+/// A cursor is a digest of position and query, followed by the position: altered cursors and those
+/// of another query are rejected. It needn't be secret, as the partition to read always comes from
+/// the request.
 fn encode_cursor(position: &str, query: &str) -> String {
     let mut bytes = check(position, query).to_vec();
     bytes.extend_from_slice(position.as_bytes());

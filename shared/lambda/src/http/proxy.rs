@@ -1,7 +1,8 @@
 //! API Gateway's proxy events and responses, as far as functions read and write them.
 //!
-//! An event is parsed once and straight into what a [`Request`](super::Request) is made of. (`lambda_http` goes
-//! through a URI, header maps and extensions, for every gateway and load balancer there is.)
+//! An event is parsed once and straight into what a [`Request`](super::Request) is made of.
+//! (`lambda_http` goes through a URI, header maps and extensions, for every gateway and load
+//! balancer there is.)
 
 use super::Response;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -91,8 +92,8 @@ impl TryFrom<RestEvent> for ProxyRequest {
 
 impl<'de> Deserialize<'de> for ProxyRequest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The runtime's deserializer follows the path of each value for its error messages, which costs more than
-        // looking at the text twice.
+        // The runtime's deserializer follows the path of each value for its error messages, which
+        // costs more than looking at the text twice.
         let event = <&RawValue>::deserialize(deserializer)?.get();
         let rest: RestEvent = match serde_json::from_str(event) {
             Ok(event) => event,
@@ -245,7 +246,8 @@ pub(super) fn is_header_value(value: &str) -> bool {
     value.bytes().all(|b| b == b'\t' || (b >= 0x20 && b != 0x7f))
 }
 
-/// The events and responses of HTTP APIs (payload version 2.0), which cargo lambda watch's own router uses.
+/// The events and responses of HTTP APIs (payload version 2.0), which cargo lambda watch's own
+/// router uses.
 #[cfg(feature = "http-api")]
 mod http_api {
     use super::{Pairs, ProxyRequest, RequestContext, decode, lower_case};

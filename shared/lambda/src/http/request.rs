@@ -14,7 +14,8 @@ const MAX_BODY: usize = 64 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub method: String,
-    /// The path prefix of the API: `/prod` at a stage's address, often empty behind a custom domain.
+    /// The path prefix of the API: `/prod` at a stage's address, often empty behind a custom
+    /// domain.
     pub base: String,
     /// Path parameters by name.
     pub path: HashMap<String, String>,
@@ -105,7 +106,8 @@ impl Request {
     /// The JSON body. Unknown fields are refused by `T` itself.
     ///
     /// # Errors
-    /// 415 for another media type, 413 above 64 KiB, 400 with the field for anything that isn't a `T`.
+    /// 415 for another media type, 413 above 64 KiB, 400 with the field for anything that isn't a
+    /// `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let media_type =
             self.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();

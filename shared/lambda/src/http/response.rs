@@ -34,7 +34,8 @@ impl Response {
         Self::json(200, JSON, &Data { data: &page.items, pagination })
     }
 
-    /// 201 with the resource and its location relative to the request, which holds under every stage prefix and domain.
+    /// 201 with the resource and its location relative to the request, which holds under every
+    /// stage prefix and domain.
     #[must_use]
     pub fn created(location: String, data: &impl Serialize) -> Self {
         Self::json(201, JSON, &Data { data, pagination: None }).header("Location", location)

@@ -96,7 +96,8 @@ pub fn serve_raw(
     });
 }
 
-/// Serves what no route serves on the paths of the access table: preflight requests, and every other method with 405.
+/// Serves what no route serves on the paths of the access table: preflight requests, and every
+/// other method with 405.
 pub fn serve_preflight(function: &'static str) {
     boot::start(function, |app| {
         let app = app.clone();

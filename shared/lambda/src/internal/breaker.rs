@@ -1,5 +1,5 @@
-//! A circuit breaker. Closed, it admits calls. After some failures in a row it opens; after a while it
-//! admits one trial call (half-open), which closes it or opens it again.
+//! A circuit breaker. Closed, it admits calls. After some failures in a row it opens; after a while
+//! it admits one trial call (half-open), which closes it or opens it again.
 
 use rialto_kernel::Timestamp;
 use std::time::Duration;

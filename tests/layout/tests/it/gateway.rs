@@ -10,7 +10,8 @@ fn paths(template: &Template) -> &serde_json::Map<String, Value> {
     template.get("Api").unwrap().properties["DefinitionBody"]["paths"].as_object().unwrap()
 }
 
-/// The function that a method is handed to: `Orders…Function` of `…${Orders…Function.Arn}/invocations`.
+/// The function that a method is handed to: `Orders…Function` of
+/// `…${Orders…Function.Arn}/invocations`.
 fn integrated(method: &Value) -> &str {
     let uri =
         method["x-amazon-apigateway-integration"]["uri"]["Fn::Sub"].as_str().unwrap_or_default();

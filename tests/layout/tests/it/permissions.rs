@@ -7,7 +7,8 @@ use rialto_layout::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What may be allowed with a wildcard, and why: the resource's id, the action, the end of what is named.
+/// What may be allowed with a wildcard, and why: the resource's id, the action, the end of what is
+/// named.
 const WILDCARDS: &[(&str, &str, &str, &str)] = &[
     (
         "GatewayRole",

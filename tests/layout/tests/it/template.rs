@@ -93,8 +93,8 @@ fn table_names_follow_their_service() {
     );
 }
 
-/// Two locks on one door: the template has the mode only in an emulator's account, and a function refuses to start in it
-/// unless it is told of another endpoint than AWS's.
+/// Two locks on one door: the template has the mode only in an emulator's account, and a function
+/// refuses to start in it unless it is told of another endpoint than AWS's.
 #[test]
 fn token_mode_needs_an_emulators_account() {
     let template = Template::read(&Repository::open());
