@@ -1,7 +1,7 @@
 //! The AWS services behind the shop.
 
 use crate::{
-    http::{Answer, Http},
+    http::{HttpClient, HttpResponse},
     local::Local,
 };
 use rialto_aws::{SdkConfig, Stage};
@@ -15,7 +15,7 @@ pub struct Aws {
     pub events: aws_sdk_eventbridge::Client,
     pub queues: aws_sdk_sqs::Client,
     pub stage: Stage,
-    endpoint: Http,
+    endpoint: HttpClient,
 }
 
 impl Aws {
@@ -26,7 +26,7 @@ impl Aws {
             queues: aws_sdk_sqs::Client::new(&config),
             config,
             stage: local.stage(),
-            endpoint: Http::to(&local.aws_endpoint),
+            endpoint: HttpClient::new(&local.aws_endpoint),
         }
     }
 
@@ -38,19 +38,19 @@ impl Aws {
     /// A secret's text, by its full name.
     pub(crate) async fn secret(&self, name: &str) -> String {
         let input = json!({ "SecretId": name });
-        let answer = self.action("secretsmanager", "secretsmanager.GetSecretValue", &input).await;
-        answer["SecretString"].as_str().expect("a secret has a text").to_owned()
+        let response = self.action("secretsmanager", "secretsmanager.GetSecretValue", &input).await;
+        response["SecretString"].as_str().expect("a secret has a text").to_owned()
     }
 
     async fn action(&self, service: &str, target: &str, input: &Value) -> Value {
-        let call = self.endpoint.call("POST", "/").header("authorization", credentials(service));
+        let call = self.endpoint.request("POST", "/").header("authorization", credentials(service));
         let call = call.header("x-amz-target", target);
         call.body("application/x-amz-json-1.1", input.to_string()).send().await.expect(200).json()
     }
 
     /// Reads one of the emulator's own paths.
     pub(crate) async fn emulator(&self, path: &str) -> Value {
-        self.endpoint.call("GET", path).send().await.expect(200).json()
+        self.endpoint.request("GET", path).send().await.expect(200).json()
     }
 
     /// Invokes one of the deployment's functions and returns its response.
@@ -60,10 +60,11 @@ impl Aws {
     pub async fn invoke(&self, function: &str, payload: &Value) -> Value {
         let name = format!("rialto-{}-{function}", self.stage);
         let path = format!("/2015-03-31/functions/{name}/invocations");
-        let call = self.endpoint.call("POST", path).header("authorization", credentials("lambda"));
-        let answer: Answer = call.json(payload).send().await.expect(200);
-        assert_eq!(answer.header("x-amz-function-error"), None, "{answer}");
-        answer.json()
+        let call =
+            self.endpoint.request("POST", path).header("authorization", credentials("lambda"));
+        let response: HttpResponse = call.json(payload).send().await.expect(200);
+        assert_eq!(response.header("x-amz-function-error"), None, "{response}");
+        response.json()
     }
 
     /// Invokes a consumer with these bodies as one batch, with message ids from `0`, and returns
@@ -82,8 +83,8 @@ impl Aws {
             })
         };
         let records: Vec<Value> = bodies.iter().enumerate().map(record).collect();
-        let answer = self.invoke(consumer, &json!({ "Records": records })).await;
-        let failures = answer["batchItemFailures"].as_array().cloned().unwrap_or_default();
+        let response = self.invoke(consumer, &json!({ "Records": records })).await;
+        let failures = response["batchItemFailures"].as_array().cloned().unwrap_or_default();
         failures
             .iter()
             .map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned())
@@ -92,9 +93,9 @@ impl Aws {
 
     pub async fn queue_url(&self, queue: &str) -> String {
         let name = format!("rialto-{}-{queue}", self.stage);
-        let answer =
-            self.queues.get_queue_url().queue_name(name).send().await.expect("the queue is there");
-        answer.queue_url.unwrap()
+        let response =
+            self.queues.get_queue_url().queue_name(name).send().await.expect("the queue exists");
+        response.queue_url.unwrap()
     }
 
     fn queue_arn(&self, queue: &str) -> String {

@@ -39,7 +39,8 @@ impl ReceivedEvent {
         let envelope: Envelope =
             serde_json::from_str(body).unwrap_or_else(|error| panic!("{body}: {error}"));
         let event = serde_json::from_value(envelope.detail.clone());
-        let event = event.unwrap_or_else(|error| panic!("no event on the bus: {error}: {body}"));
+        let event =
+            event.unwrap_or_else(|error| panic!("invalid event on the bus: {error}: {body}"));
         Self {
             source: envelope.source,
             detail_type: envelope.detail_type,
@@ -82,20 +83,20 @@ impl BusSubscription {
     }
 
     async fn open(aws: &Aws, detail: Option<Value>) -> Self {
-        let name = unique("tap");
+        let name = unique("subscription");
         let created = aws.queues.create_queue().queue_name(&name).send().await.expect("a queue");
         let queue_url = created.queue_url.unwrap();
-        let wanted = aws.queues.get_queue_attributes().queue_url(&queue_url);
-        let wanted =
-            wanted.attribute_names(QueueAttributeName::QueueArn).send().await.expect("a queue");
-        let arn = wanted.attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
+        let attributes = aws.queues.get_queue_attributes().queue_url(&queue_url);
+        let attributes =
+            attributes.attribute_names(QueueAttributeName::QueueArn).send().await.expect("a queue");
+        let arn = attributes.attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
         let mut pattern = json!({ "source": [{ "prefix": "rialto." }] });
         if let Some(detail) = detail {
             pattern["detail"] = detail;
         }
         let rule = aws.events.put_rule().event_bus_name(aws.stage.event_bus()).name(&name);
         rule.event_pattern(pattern.to_string()).send().await.expect("a rule");
-        let target = Target::builder().id("tap").arn(arn).build().unwrap();
+        let target = Target::builder().id("subscription").arn(arn).build().unwrap();
         let targets = aws.events.put_targets().event_bus_name(aws.stage.event_bus()).rule(&name);
         targets.targets(target).send().await.expect("a target");
         Self { aws: aws.clone(), name, queue_url }
@@ -104,15 +105,16 @@ impl BusSubscription {
     /// Takes a batch of received events; empty if there are none at the moment.
     pub async fn take(&self) -> Vec<ReceivedEvent> {
         let received = self.aws.queues.receive_message().queue_url(&self.queue_url);
-        let received = received.max_number_of_messages(10).send().await.expect("the queue answers");
-        let mut heard = Vec::new();
+        let received =
+            received.max_number_of_messages(10).send().await.expect("the queue responds");
+        let mut events = Vec::new();
         for message in received.messages.unwrap_or_default() {
-            heard.push(ReceivedEvent::read(message.body().unwrap_or_default()));
+            events.push(ReceivedEvent::read(message.body().unwrap_or_default()));
             let delete = self.aws.queues.delete_message().queue_url(&self.queue_url);
             let delete = delete.receipt_handle(message.receipt_handle().unwrap_or_default());
-            delete.send().await.expect("the queue answers");
+            delete.send().await.expect("the queue responds");
         }
-        heard
+        events
     }
 
     /// Takes all received events.
@@ -128,40 +130,49 @@ impl BusSubscription {
 
     pub async fn close(self) {
         let bus = self.aws.stage.event_bus();
-        let targets =
-            self.aws.events.remove_targets().event_bus_name(&bus).rule(&self.name).ids("tap");
-        targets.send().await.expect("the target goes");
+        let targets = self
+            .aws
+            .events
+            .remove_targets()
+            .event_bus_name(&bus)
+            .rule(&self.name)
+            .ids("subscription");
+        targets.send().await.expect("the target is removed");
         let rule = self.aws.events.delete_rule().event_bus_name(&bus).name(&self.name);
-        rule.send().await.expect("the rule goes");
+        rule.send().await.expect("the rule is deleted");
         self.aws
             .queues
             .delete_queue()
             .queue_url(&self.queue_url)
             .send()
             .await
-            .expect("the queue goes");
+            .expect("the queue is deleted");
     }
 }
 
 /// Publishes received events again, in this order.
 pub async fn publish(aws: &Aws, events: &[ReceivedEvent]) {
     for batch in events.chunks(10) {
-        let entry = |heard: &ReceivedEvent| {
+        let entry = |event: &ReceivedEvent| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(aws.stage.event_bus())
-                .source(&heard.source)
-                .detail_type(&heard.detail_type)
-                .detail(heard.detail.to_string())
+                .source(&event.source)
+                .detail_type(&event.detail_type)
+                .detail(event.detail.to_string())
                 .build()
         };
         let entries = batch.iter().map(entry).collect();
-        let answer = aws
+        let response = aws
             .events
             .put_events()
             .set_entries(Some(entries))
             .send()
             .await
-            .expect("the bus answers");
-        assert_eq!(answer.failed_entry_count, 0, "the bus refuses events: {:?}", answer.entries);
+            .expect("the bus responds");
+        assert_eq!(
+            response.failed_entry_count, 0,
+            "the bus rejects events: {:?}",
+            response.entries
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Client of the fault proxy in front of the deployment's AWS endpoint.
 
 use crate::{
-    http::{Call as Request, Http},
+    http::{HttpClient, HttpRequest},
     wait::eventually,
 };
 use rialto_faults::{
@@ -17,11 +17,11 @@ use tokio::sync::{Mutex, MutexGuard};
 const URL: &str = "RIALTO_FAULTS";
 
 /// Held by the test that uses the proxy, because faults affect all tests.
-static TURN: Mutex<()> = Mutex::const_new(());
+static EXCLUSIVE: Mutex<()> = Mutex::const_new(());
 
 pub struct Faults {
-    http: Http,
-    _turn: MutexGuard<'static, ()>,
+    http: HttpClient,
+    _guard: MutexGuard<'static, ()>,
 }
 
 impl Faults {
@@ -30,17 +30,17 @@ impl Faults {
     /// # Panics
     /// Without `RIALTO_FAULTS`, or if the proxy doesn't respond.
     pub async fn exclusive() -> Self {
-        let turn = TURN.lock().await;
+        let guard = EXCLUSIVE.lock().await;
         let url = std::env::var(URL).unwrap_or_else(|_| {
             panic!("{URL} is not set: run scripts/test, which starts a fault proxy")
         });
-        let faults = Self { http: Http::to(&url), _turn: turn };
+        let faults = Self { http: HttpClient::new(&url), _guard: guard };
         faults.clear().await;
         faults
     }
 
-    fn call(&self, method: &'static str, path: &str) -> Request {
-        self.http.call(method, format!("/_faults/{path}"))
+    fn call(&self, method: &'static str, path: &str) -> HttpRequest {
+        self.http.request(method, format!("/_faults/{path}"))
     }
 
     pub async fn add(&self, rule: &Rule) {
@@ -80,9 +80,9 @@ impl Faults {
     }
 
     /// The calls that contained an id, once no more were made for this long.
-    pub async fn calls_in_all(&self, about: &str, quiet: Duration) -> Vec<Call> {
+    pub async fn all_calls(&self, about: &str, quiet: Duration) -> Vec<Call> {
         let (mut calls, mut since) = (self.calls(about).await, Instant::now());
-        eventually(&format!("{about} to be left alone"), async || {
+        eventually(&format!("calls about {about} to end"), async || {
             let now = self.calls(about).await;
             if now.len() != calls.len() {
                 (calls, since) = (now, Instant::now());
@@ -95,12 +95,12 @@ impl Faults {
 
     /// The calls that contained an id, oldest first.
     pub async fn calls(&self, about: &str) -> Vec<Call> {
-        let mut answer =
+        let mut response =
             self.call("GET", &format!("calls?about={about}")).send().await.expect(200).json();
-        read(answer["calls"].take())
+        read(response["calls"].take())
     }
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> T {
-    serde_json::from_value(value).expect("the proxy says what it should")
+    serde_json::from_value(value).expect("the proxy responds with this type")
 }

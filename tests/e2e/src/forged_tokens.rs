@@ -19,8 +19,8 @@ pub struct Key {
 impl Key {
     pub async fn of(aws: &Aws, role: Role) -> Self {
         let name = format!("auth/signing-key/{}", role.as_str().to_ascii_lowercase());
-        let answer = aws.secret(&aws.stage.secret(&name)).await;
-        let secret: Value = serde_json::from_str(&answer).expect("a key is JSON");
+        let response = aws.secret(&aws.stage.secret(&name)).await;
+        let secret: Value = serde_json::from_str(&response).expect("a key is JSON");
         let text =
             |member: &str| secret[member].as_str().expect("a key has this member").to_owned();
         Self {

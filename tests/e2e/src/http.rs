@@ -7,7 +7,7 @@ use aws_smithy_http_client::{
 };
 use aws_smithy_runtime_api::client::{
     http::{HttpConnector, HttpConnectorSettings},
-    orchestrator::HttpRequest,
+    orchestrator::HttpRequest as SdkRequest,
 };
 use aws_smithy_types::{
     body::SdkBody, byte_stream::ByteStream, error::display::DisplayErrorContext,
@@ -21,17 +21,17 @@ const CONCURRENCY: usize = 32;
 
 /// A client of one base URL.
 #[derive(Debug, Clone)]
-pub struct Http {
+pub struct HttpClient {
     base: String,
     connector: Arc<Connector>,
-    free: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 /// A request under construction.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Call {
-    http: Http,
+pub struct HttpRequest {
+    http: HttpClient,
     method: &'static str,
     path: String,
     headers: Vec<(&'static str, String)>,
@@ -40,17 +40,17 @@ pub struct Call {
 
 /// A response with any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpResponse {
     /// Method and path of the request, such as `POST /users`.
-    call: String,
+    request: String,
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Http {
-    pub fn to(base: &str) -> Self {
+impl HttpClient {
+    pub fn new(base: &str) -> Self {
         let settings = HttpConnectorSettings::builder()
             .connect_timeout(Duration::from_secs(10))
             .read_timeout(Duration::from_secs(60))
@@ -61,15 +61,25 @@ impl Http {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build();
         let base = base.trim_end_matches('/').to_owned();
-        Self { base, connector: Arc::new(connector), free: Arc::new(Semaphore::new(CONCURRENCY)) }
+        Self {
+            base,
+            connector: Arc::new(connector),
+            permits: Arc::new(Semaphore::new(CONCURRENCY)),
+        }
     }
 
-    pub fn call(&self, method: &'static str, path: impl Into<String>) -> Call {
-        Call { http: self.clone(), method, path: path.into(), headers: Vec::new(), body: None }
+    pub fn request(&self, method: &'static str, path: impl Into<String>) -> HttpRequest {
+        HttpRequest {
+            http: self.clone(),
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: None,
+        }
     }
 }
 
-impl Call {
+impl HttpRequest {
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -89,28 +99,28 @@ impl Call {
 
     /// # Panics
     /// If there is no response.
-    pub async fn send(self) -> Answer {
-        let call = format!("{} {}", self.method, self.path);
-        let _place = self.http.free.acquire().await.expect("nobody closes it");
-        let mut request = HttpRequest::new(self.body.map_or_else(SdkBody::empty, SdkBody::from));
-        request.set_method(self.method).expect("a method");
-        request.set_uri(format!("{}{}", self.http.base, self.path)).expect("a URI");
+    pub async fn send(self) -> HttpResponse {
+        let request = format!("{} {}", self.method, self.path);
+        let _permit = self.http.permits.acquire().await.expect("the semaphore is never closed");
+        let mut sdk_request = SdkRequest::new(self.body.map_or_else(SdkBody::empty, SdkBody::from));
+        sdk_request.set_method(self.method).expect("a method");
+        sdk_request.set_uri(format!("{}{}", self.http.base, self.path)).expect("a URI");
         for (name, value) in self.headers {
-            request.headers_mut().try_append(name, value).expect("a header");
+            sdk_request.headers_mut().try_append(name, value).expect("a header");
         }
-        let response = self.http.connector.call(request).await;
+        let response = self.http.connector.call(sdk_request).await;
         let response =
-            response.unwrap_or_else(|error| panic!("{call}: {}", DisplayErrorContext(error)));
+            response.unwrap_or_else(|error| panic!("{request}: {}", DisplayErrorContext(error)));
         let status = response.status().as_u16();
         let header = |(name, value): (&str, &str)| (name.to_ascii_lowercase(), value.to_owned());
         let headers = response.headers().iter().map(header).collect();
         let body = ByteStream::new(response.into_body()).collect().await;
-        let body = body.unwrap_or_else(|error| panic!("{call}: {}", DisplayErrorContext(error)));
-        Answer { call, status, headers, body: body.to_vec() }
+        let body = body.unwrap_or_else(|error| panic!("{request}: {}", DisplayErrorContext(error)));
+        HttpResponse { request, status, headers, body: body.to_vec() }
     }
 }
 
-impl Answer {
+impl HttpResponse {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
@@ -139,43 +149,43 @@ impl Answer {
     /// Unless the response has this status, and `data`.
     #[track_caller]
     pub fn data(self, status: u16) -> Value {
-        let answer = self.expect(status);
-        assert_eq!(answer.header("content-type"), Some("application/json"), "{answer}");
-        let mut whole = answer.json();
-        assert!(whole.get("data").is_some(), "{answer}");
-        whole["data"].take()
+        let response = self.expect(status);
+        assert_eq!(response.header("content-type"), Some("application/json"), "{response}");
+        let mut body = response.json();
+        assert!(body.get("data").is_some(), "{response}");
+        body["data"].take()
     }
 
     /// Ok if the response is this problem and its `errors` name exactly these fields; otherwise a
     /// description of the difference.
     pub fn is_problem(&self, status: u16, code: &str, fields: &[&str]) -> Result<(), String> {
-        let told =
-            |what: &str| Err(format!("{what}, instead of {status} {code} {fields:?}: {self}"));
+        let mismatch =
+            |what: &str| Err(format!("{what}, expected {status} {code} {fields:?}: {self}"));
         if self.status != status {
-            return told("another status");
+            return mismatch("different status");
         }
         if self.header("content-type") != Some("application/problem+json") {
-            return told("another media type");
+            return mismatch("different media type");
         }
         let Ok(problem) = serde_json::from_slice::<Value>(&self.body) else {
-            return told("no JSON");
+            return mismatch("not JSON");
         };
-        let form = problem["status"] == status
+        let is_well_formed = problem["status"] == status
             && problem["type"] == format!("urn:rialto:problem:{code}")
             && problem["title"].as_str().is_some_and(|title| !title.is_empty());
-        if !form || problem["code"] != code {
-            return told("another problem");
+        if !is_well_formed || problem["code"] != code {
+            return mismatch("different problem");
         }
         let errors = problem["errors"].as_array().cloned().unwrap_or_default();
-        let said = errors
+        let has_messages = errors
             .iter()
             .all(|error| error["message"].as_str().is_some_and(|text| !text.is_empty()));
         let mut named: Vec<&str> =
             errors.iter().filter_map(|error| error["field"].as_str()).collect();
-        let mut wanted = fields.to_vec();
+        let mut expected = fields.to_vec();
         named.sort_unstable();
-        wanted.sort_unstable();
-        if said && named == wanted { Ok(()) } else { told("other fields") }
+        expected.sort_unstable();
+        if has_messages && named == expected { Ok(()) } else { mismatch("different fields") }
     }
 
     /// The body of a problem without field errors.
@@ -190,10 +200,10 @@ impl Answer {
     }
 }
 
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for HttpResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let body: String = self.text().chars().take(2_000).collect();
         let media_type = self.header("content-type").unwrap_or("no content-type");
-        write!(f, "{} answered {} ({media_type}): {body}", self.call, self.status)
+        write!(f, "{} returned {} ({media_type}): {body}", self.request, self.status)
     }
 }

@@ -16,23 +16,24 @@ impl SagaTables {
         Self(
             reconcile::Snapshot::load_all(&aws.config, &aws.stage)
                 .await
-                .expect("the tables answer"),
+                .expect("the tables respond"),
         )
     }
 
     /// Loads these products' stock, these orders, and all orders that moved the stock.
     pub async fn load_for(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
         let products: Vec<String> = products.iter().map(|product| (*product).to_owned()).collect();
-        let books = reconcile::Snapshot::load_for(&aws.config, &aws.stage, &products, orders).await;
-        Self(books.expect("the tables answer"))
+        let tables =
+            reconcile::Snapshot::load_for(&aws.config, &aws.stage, &products, orders).await;
+        Self(tables.expect("the tables respond"))
     }
 
     /// Waits until no invariant is violated, and returns the tables' contents then.
     pub async fn wait_until_consistent(aws: &Aws, products: &[&str], orders: &[String]) -> Self {
         eventually("the invariants to hold", async || {
-            let books = Self::load_for(aws, products, orders).await;
-            let broken = broken(&books);
-            if broken.is_empty() { Ok(books) } else { Err(broken.join("\n")) }
+            let tables = Self::load_for(aws, products, orders).await;
+            let broken = broken(&tables);
+            if broken.is_empty() { Ok(tables) } else { Err(broken.join("\n")) }
         })
         .await
     }

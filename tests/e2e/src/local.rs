@@ -47,30 +47,35 @@ pub struct Login {
 /// Whether the gateway calls the authorizer. A test that requires it returns if not; its output
 /// then has a `skipped:` line.
 pub fn gateway_authorizes() -> bool {
-    or_skipped(Local::read().auth_mode == AuthMode::Gateway, "the gateway runs no authorizer here")
+    report_skipped(
+        Local::read().auth_mode == AuthMode::Gateway,
+        "the gateway runs no authorizer here",
+    )
 }
 
 /// False on LocalStack, after printing a `skipped:` line with the reason. Tests of features that
 /// LocalStack lacks then return.
-pub fn skip_on_localstack(why: &str) -> bool {
-    or_skipped(Local::read().emulator != Emulator::LocalStack, why)
+pub fn skip_on_localstack(reason: &str) -> bool {
+    report_skipped(Local::read().emulator != Emulator::LocalStack, reason)
 }
 
-fn or_skipped(runs: bool, why: &str) -> bool {
+fn report_skipped(runs: bool, reason: &str) -> bool {
     if !runs {
-        eprintln!("skipped: {why}");
+        eprintln!("skipped: {reason}");
     }
     runs
 }
 
 /// Environment variable with the path of the file.
-const FILE: &str = "RIALTO_LOCAL";
+const FILE_VARIABLE: &str = "RIALTO_LOCAL";
 
 /// # Panics
 /// If the variable isn't set.
-pub fn file() -> String {
-    std::env::var(FILE).unwrap_or_else(|_| {
-        panic!("{FILE} is not set: run scripts/test, which deploys to an emulator of its own")
+pub fn file_path() -> String {
+    std::env::var(FILE_VARIABLE).unwrap_or_else(|_| {
+        panic!(
+            "{FILE_VARIABLE} is not set: run scripts/test, which deploys to an emulator of its own"
+        )
     })
 }
 
@@ -80,7 +85,7 @@ impl Local {
     pub fn read() -> &'static Self {
         static LOCAL: OnceLock<Local> = OnceLock::new();
         LOCAL.get_or_init(|| {
-            let path = file();
+            let path = file_path();
             let text =
                 std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))

@@ -22,7 +22,7 @@ impl Line {
     }
 
     /// Whether Lambda itself wrote the line.
-    pub fn is_of_the_platform(&self) -> bool {
+    pub fn is_from_lambda(&self) -> bool {
         ["START ", "END ", "REPORT ", "INIT_START ", "EXTENSION "]
             .iter()
             .any(|word| self.text.starts_with(word))
@@ -48,15 +48,15 @@ pub async fn lines(aws: &Aws, service: &str, since: i64, containing: &str) -> Ve
     }
     let mut lines: Vec<(i64, Line)> = Vec::new();
     loop {
-        let mut answer = aws.logs("FilterLogEvents", &input).await;
-        let events = answer["events"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut response = aws.logs("FilterLogEvents", &input).await;
+        let events = response["events"].as_array().map_or(&[][..], Vec::as_slice);
         for event in events {
             let text = event["message"].as_str().unwrap_or_default().to_owned();
             let at = event["timestamp"].as_i64().unwrap_or_default();
             lines.push((at, Line { members: serde_json::from_str(&text).ok(), text }));
         }
         let (cut_off, last) = (events.len() >= PAGE, lines.last().map_or(since, |(at, _)| *at));
-        match answer["nextToken"].take() {
+        match response["nextToken"].take() {
             Value::String(token) => input["nextToken"] = json!(token),
             // MiniStack returns no token: continue at the last line's time, dropping the lines of
             // that time, which are returned again.

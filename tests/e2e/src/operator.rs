@@ -29,16 +29,16 @@ impl Cli {
     }
 
     /// Runs the command with these arguments, separated by white space.
-    pub async fn run(&self, words: &str) -> CommandOutput {
+    pub async fn run(&self, arguments: &str) -> CommandOutput {
         let mut command = Command::new(self.program);
-        command.args(words.split_whitespace()).env("RIALTO_STAGE", &self.stage);
-        command.env("RIALTO_FILE", local::file()).env_remove("AWS_ENDPOINT_URL");
+        command.args(arguments.split_whitespace()).env("RIALTO_STAGE", &self.stage);
+        command.env("RIALTO_FILE", local::file_path()).env_remove("AWS_ENDPOINT_URL");
         let run = tokio::task::spawn_blocking(move || command.output());
         let Output { status, stdout, stderr } =
-            run.await.expect("it was run").expect("it can be run");
-        let text = |bytes| String::from_utf8(bytes).expect("it speaks UTF-8");
+            run.await.expect("the command was joined").expect("the command can be started");
+        let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
         CommandOutput {
-            status: status.code().expect("it ended by itself"),
+            status: status.code().expect("the command has an exit status"),
             out: text(stdout),
             err: text(stderr),
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     aws::Aws,
-    http::{Answer, Call},
+    http::{HttpRequest, HttpResponse},
     shop::Shop,
     tables::table,
 };
@@ -46,7 +46,7 @@ impl Simulator {
             .send()
             .collect::<Result<_, _>>()
             .await
-            .expect("the table answers");
+            .expect("the table responds");
         items.into_iter().map(|item| read_item(item).expect("an intent")).collect()
     }
 
@@ -67,11 +67,11 @@ impl Simulator {
             let [intent] = &intents[..] else { panic!("{order} has {} intents", intents.len()) };
             let settled = PaymentIntent { state: PaymentIntentState::Processing, ..intent.clone() }
                 .settle()
-                .expect("it settles");
+                .expect("the charge can be settled");
             let key = Key::new(format!("INTENT#{}", settled.id), "INTENT");
             let item = write_item(&key, &settled, &[]).expect("an item");
             let put = self.table.put(item, Precondition::Version(intent.version)).await;
-            if put.expect("the table answers") == Write::Done {
+            if put.expect("the table responds") == Write::Done {
                 return settled;
             }
         }
@@ -80,8 +80,8 @@ impl Simulator {
     /// Stores a 500 as the response to this request under this idempotency key, as if it had just
     /// been sent.
     pub async fn fail(&self, key: &str, path: &str, form: &str) {
-        let body = json!({"error": {"type": "api_error", "message": "kept"}}).to_string();
-        self.keep(&IdempotencyRecord {
+        let body = json!({"error": {"type": "api_error", "message": "stored"}}).to_string();
+        self.store(&IdempotencyRecord {
             key: hash(key),
             request_hash: digest::hex(&digest::sha256(&[path.as_bytes(), form.as_bytes()])),
             response: StoredResponse { status: 500, body },
@@ -96,18 +96,18 @@ impl Simulator {
     /// # Panics
     /// If the key was never used.
     pub async fn age(&self, key: &str) {
-        let kept = self.table.get(&answer_key(&hash(key))).await.expect("the table answers");
-        let kept: IdempotencyRecord =
-            read_item(kept.expect("the key was used")).expect("an answer");
+        let record = self.table.get(&response_key(&hash(key))).await.expect("the table responds");
+        let record: IdempotencyRecord =
+            read_item(record.expect("the key was used")).expect("a stored response");
         let day = i64::try_from(RETENTION.as_millis()).unwrap();
-        let saved_at = Timestamp::from_millis(kept.saved_at.millis() - day);
-        self.keep(&IdempotencyRecord { saved_at, ..kept }).await;
+        let saved_at = Timestamp::from_millis(record.saved_at.millis() - day);
+        self.store(&IdempotencyRecord { saved_at, ..record }).await;
     }
 
-    async fn keep(&self, kept: &IdempotencyRecord) {
-        let item = write_item(&answer_key(&kept.key), kept, &[]).expect("an item");
+    async fn store(&self, record: &IdempotencyRecord) {
+        let item = write_item(&response_key(&record.key), record, &[]).expect("an item");
         let put = self.table.client.put_item().table_name(&self.table.name).set_item(Some(item));
-        put.send().await.expect("the table answers");
+        put.send().await.expect("the table responds");
     }
 }
 
@@ -115,7 +115,7 @@ fn hash(key: &str) -> String {
     digest::hex(&digest::sha256(&[key.as_bytes()]))
 }
 
-fn answer_key(hash: &str) -> Key {
+fn response_key(hash: &str) -> Key {
     Key::new(format!("KEY#{hash}"), "ANSWER")
 }
 
@@ -129,7 +129,7 @@ impl Signer {
     pub async fn of(aws: &Aws) -> Self {
         let name = aws.stage.parameter(WEBHOOK_SECRET.name);
         let values = ParameterStore::new(&aws.config).get(std::slice::from_ref(&name), true).await;
-        Self { secret: values.expect("the parameter store answers")[&name].clone() }
+        Self { secret: values.expect("the parameter store responds")[&name].clone() }
     }
 
     /// The signature header of a body that is sent at this time.
@@ -138,19 +138,21 @@ impl Signer {
     }
 
     /// A webhook request with this body, signed now.
-    pub fn tell(&self, shop: &Shop, body: &str) -> Call {
+    pub fn signed_webhook(&self, shop: &Shop, body: &str) -> HttpRequest {
         webhook(shop, body).header(signature::HEADER, self.sign(body, SystemClock.now()))
     }
 
     /// Sends the webhook for a charge that succeeded.
-    pub async fn succeeded(&self, shop: &Shop, intent: &PaymentIntent) -> Answer {
-        self.tell(shop, &event("payment_intent.succeeded", intent).to_string()).send().await
+    pub async fn send_success(&self, shop: &Shop, intent: &PaymentIntent) -> HttpResponse {
+        self.signed_webhook(shop, &event("payment_intent.succeeded", intent).to_string())
+            .send()
+            .await
     }
 }
 
 /// An unsigned webhook request.
-pub fn webhook(shop: &Shop, body: &str) -> Call {
-    shop.http.call("POST", "/webhooks/payments").body("application/json; charset=utf-8", body)
+pub fn webhook(shop: &Shop, body: &str) -> HttpRequest {
+    shop.http.request("POST", "/webhooks/payments").body("application/json; charset=utf-8", body)
 }
 
 /// A provider event about an intent.

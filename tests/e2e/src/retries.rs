@@ -48,27 +48,33 @@ pub async fn with_short_visibility_timeouts<T>(
 async fn shorten(aws: &Aws, url: &str) {
     let mut shortened = SHORTENED.lock().await;
     let shortened = shortened.get_or_insert_default();
-    if let Some((wanted, _)) = shortened.get_mut(url) {
-        *wanted += 1;
+    if let Some((tests, _)) = shortened.get_mut(url) {
+        *tests += 1;
         return;
     }
     let name = QueueAttributeName::VisibilityTimeout;
-    let asked = aws.queues.get_queue_attributes().queue_url(url).attribute_names(name.clone());
-    let usual =
-        asked.send().await.expect("the queue answers").attributes.unwrap().remove(&name).unwrap();
+    let attributes = aws.queues.get_queue_attributes().queue_url(url).attribute_names(name.clone());
+    let original = attributes
+        .send()
+        .await
+        .expect("the queue responds")
+        .attributes
+        .unwrap()
+        .remove(&name)
+        .unwrap();
     set(aws, url, SECONDS).await;
-    shortened.insert(url.to_owned(), (1, usual));
+    shortened.insert(url.to_owned(), (1, original));
 }
 
 async fn restore(aws: &Aws, url: &str) {
     let mut shortened = SHORTENED.lock().await;
     let shortened = shortened.get_or_insert_default();
-    let (wanted, usual) = shortened.get_mut(url).expect("it was shortened");
-    *wanted -= 1;
-    if *wanted == 0 {
-        let usual = usual.clone();
+    let (tests, original) = shortened.get_mut(url).expect("it was shortened");
+    *tests -= 1;
+    if *tests == 0 {
+        let original = original.clone();
         shortened.remove(url);
-        set(aws, url, &usual).await;
+        set(aws, url, &original).await;
     }
 }
 
@@ -77,5 +83,5 @@ async fn set(aws: &Aws, url: &str, seconds: &str) {
     set.attributes(QueueAttributeName::VisibilityTimeout, seconds)
         .send()
         .await
-        .expect("the queue answers");
+        .expect("the queue responds");
 }

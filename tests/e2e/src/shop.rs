@@ -2,7 +2,7 @@
 
 use crate::{
     aws::Aws,
-    http::{Answer, Call, Http},
+    http::{HttpClient, HttpRequest, HttpResponse},
     local::{Local, Login},
     wait::eventually,
 };
@@ -17,7 +17,7 @@ use std::{
 /// Client of the deployed shop.
 #[derive(Debug, Clone)]
 pub struct Shop {
-    pub http: Http,
+    pub http: HttpClient,
     pub aws: Aws,
     local: &'static Local,
 }
@@ -108,23 +108,23 @@ impl Shop {
     /// Without `RIALTO_LOCAL`.
     pub fn open() -> Self {
         let local = Local::read();
-        Self { http: Http::to(&local.api_url), aws: Aws::open(local), local }
+        Self { http: HttpClient::new(&local.api_url), aws: Aws::open(local), local }
     }
 
-    pub fn get(&self, path: impl Into<String>) -> Call {
-        self.http.call("GET", path)
+    pub fn get(&self, path: impl Into<String>) -> HttpRequest {
+        self.http.request("GET", path)
     }
 
-    pub fn post(&self, path: impl Into<String>, body: &Value) -> Call {
-        self.http.call("POST", path).json(body)
+    pub fn post(&self, path: impl Into<String>, body: &Value) -> HttpRequest {
+        self.http.request("POST", path).json(body)
     }
 
-    pub fn put(&self, path: impl Into<String>, body: &Value) -> Call {
-        self.http.call("PUT", path).json(body)
+    pub fn put(&self, path: impl Into<String>, body: &Value) -> HttpRequest {
+        self.http.request("PUT", path).json(body)
     }
 
-    pub fn patch(&self, path: impl Into<String>, body: &Value) -> Call {
-        self.http.call("PATCH", path).json(body)
+    pub fn patch(&self, path: impl Into<String>, body: &Value) -> HttpRequest {
+        self.http.request("PATCH", path).json(body)
     }
 
     /// The demo shop's supervisor.
@@ -162,13 +162,13 @@ impl Shop {
     }
 
     pub async fn new_buyer(&self) -> DemoAccount {
-        let body = person("buyer");
+        let body = account_body("buyer");
         self.post("/users", &body).send().await.data(201);
         self.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await
     }
 
     pub async fn new_seller(&self) -> DemoAccount {
-        let body = person("seller");
+        let body = account_body("seller");
         let supervisor = self.supervisor().await;
         self.post("/sellers", &body).token(&supervisor.token).send().await.data(201);
         self.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await
@@ -176,9 +176,9 @@ impl Shop {
 
     /// Items of the demo shop to register products of, no two with the same category or brand.
     pub async fn items(&self) -> Vec<Value> {
-        let answer = self.get("/products?limit=100").send().await.data(200);
+        let response = self.get("/products?limit=100").send().await.data(200);
         let mut items: Vec<Value> = Vec::new();
-        for product in answer.as_array().unwrap() {
+        for product in response.as_array().unwrap() {
             let alike = |known: &Value| {
                 known["category_id"] == product["category_id"]
                     || known["brand_id"] == product["brand_id"]
@@ -192,7 +192,7 @@ impl Shop {
     }
 
     /// A valid body for registering a product.
-    pub async fn registration(&self, sketch: &NewProduct) -> Value {
+    pub async fn product_body(&self, new_product: &NewProduct) -> Value {
         static ITEM: OnceLock<String> = OnceLock::new();
         let item = match ITEM.get() {
             Some(item) => item.clone(),
@@ -203,52 +203,53 @@ impl Shop {
         };
         json!({
             "item_id": item,
-            "title": sketch.title,
-            "price": sketch.price,
-            "initial_stock": sketch.stock,
+            "title": new_product.title,
+            "price": new_product.price,
+            "initial_stock": new_product.stock,
         })
     }
 
     /// Registers a product, which isn't public yet, and returns its id.
-    pub async fn register(&self, seller: &DemoAccount, sketch: &NewProduct) -> String {
-        let body = self.registration(sketch).await;
+    pub async fn register(&self, seller: &DemoAccount, new_product: &NewProduct) -> String {
+        let body = self.product_body(new_product).await;
         let data = self.post("/products", &body).token(&seller.token).send().await.data(201);
         data["product_id"].as_str().unwrap().to_owned()
     }
 
-    pub async fn choose(&self, seller: &DemoAccount, product: &str, status: &str) -> Value {
+    pub async fn set_status(&self, seller: &DemoAccount, product: &str, status: &str) -> Value {
         let call = self.put(format!("/products/{product}/status"), &json!({ "status": status }));
         call.token(&seller.token).send().await.data(200)
     }
 
     /// Registers a product, puts it on sale, waits until it can be ordered, and returns its id.
-    pub async fn product(&self, seller: &DemoAccount, sketch: &NewProduct) -> String {
-        let product = self.register(seller, sketch).await;
-        self.choose(seller, &product, "SELL").await;
-        self.orderable(&product).await;
+    pub async fn product(&self, seller: &DemoAccount, new_product: &NewProduct) -> String {
+        let product = self.register(seller, new_product).await;
+        self.set_status(seller, &product, "SELL").await;
+        self.wait_until_orderable(&product).await;
         product
     }
 
     /// Waits until inventory and orders know a product.
-    pub async fn orderable(&self, product: &str) {
+    pub async fn wait_until_orderable(&self, product: &str) {
         let supervisor = self.supervisor().await;
-        eventually("inventory to hear of a product", async || {
-            let answer = self
+        eventually("inventory to know the product", async || {
+            let response = self
                 .get(format!("/products/{product}/stock"))
                 .token(&supervisor.token)
                 .send()
                 .await;
-            if answer.status == 200 { Ok(()) } else { Err(answer) }
+            if response.status == 200 { Ok(()) } else { Err(response) }
         })
         .await;
         // An impossible `expected_total` returns a quote and places nothing.
-        let nobody = UserId::generate(SystemClock.now());
+        let unknown = UserId::generate(SystemClock.now());
         let mut body = OrderDraft::of(&[(product, 1)]).body();
         body["expected_total"] = json!(0);
-        eventually("orders to hear of a product", async || {
-            let call = self.post(format!("/users/{nobody}/orders"), &body).token(&supervisor.token);
-            let answer = call.header("idempotency-key", "quote").send().await;
-            answer.is_problem(409, "price_changed", &[])
+        eventually("orders to know the product", async || {
+            let call =
+                self.post(format!("/users/{unknown}/orders"), &body).token(&supervisor.token);
+            let response = call.header("idempotency-key", "quote").send().await;
+            response.is_problem(409, "price_changed", &[])
         })
         .await;
     }
@@ -264,17 +265,17 @@ impl Shop {
         (number("available"), number("reserved"), number("sold"))
     }
 
-    pub fn placing(&self, buyer: &DemoAccount, basket: &OrderDraft) -> Call {
+    pub fn place_request(&self, buyer: &DemoAccount, draft: &OrderDraft) -> HttpRequest {
         let call =
-            self.post(format!("/users/{}/orders", buyer.id), &basket.body()).token(&buyer.token);
-        call.header("idempotency-key", basket.key.clone())
+            self.post(format!("/users/{}/orders", buyer.id), &draft.body()).token(&buyer.token);
+        call.header("idempotency-key", draft.key.clone())
     }
 
     /// Places an order, retrying under the same key on transient errors, and returns its id.
-    pub async fn place(&self, buyer: &DemoAccount, basket: &OrderDraft) -> String {
-        let placed = eventually("an order to be taken", async || {
-            let answer = self.placing(buyer, basket).send().await;
-            if matches!(answer.status, 429 | 503 | 504) { Err(answer) } else { Ok(answer) }
+    pub async fn place(&self, buyer: &DemoAccount, draft: &OrderDraft) -> String {
+        let placed = eventually("an order to be placed", async || {
+            let response = self.place_request(buyer, draft).send().await;
+            if matches!(response.status, 429 | 503 | 504) { Err(response) } else { Ok(response) }
         })
         .await;
         placed.data(201)["order_id"].as_str().unwrap().to_owned()
@@ -288,7 +289,7 @@ impl Shop {
     pub async fn wait_until_settled(&self, by: &DemoAccount, order: &str) -> Value {
         eventually(&format!("{order} to be settled"), async || {
             let order = self.order(by, order).await;
-            if order["state"] == "PENDING" { Err("it is PENDING") } else { Ok(order) }
+            if order["state"] == "PENDING" { Err("the order is PENDING") } else { Ok(order) }
         })
         .await
     }
@@ -306,16 +307,16 @@ impl Shop {
         order: &str,
         types: &[&str],
     ) -> Vec<Value> {
-        eventually(&format!("{order} to tell {types:?}"), async || {
+        eventually(&format!("the timeline of {order} to be {types:?}"), async || {
             let timeline = self.timeline(by, order).await;
-            let told: Vec<_> =
+            let found: Vec<_> =
                 timeline.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
-            if told == types { Ok(timeline) } else { Err(format!("it tells {told:?}")) }
+            if found == types { Ok(timeline) } else { Err(format!("it is {found:?}")) }
         })
         .await
     }
 
-    pub async fn payment(&self, by: &DemoAccount, order: &str) -> Answer {
+    pub async fn payment(&self, by: &DemoAccount, order: &str) -> HttpResponse {
         self.get(format!("/orders/{order}/payment")).token(&by.token).send().await
     }
 
@@ -339,7 +340,7 @@ impl Shop {
 }
 
 /// A valid body for registering a buyer or seller.
-pub fn person(role: &str) -> Value {
+pub fn account_body(role: &str) -> Value {
     json!({
         "email": format!("{}@e2e.example", unique(role)),
         "password": unique("correct horse"),

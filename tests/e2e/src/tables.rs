@@ -21,13 +21,18 @@ pub async fn partition(table: &Table, pk: &str) -> Vec<Item> {
         .send()
         .collect::<Result<_, _>>()
         .await
-        .expect("the table answers")
+        .expect("the table responds")
 }
 
 /// All items of a table.
 pub async fn all(table: &Table) -> Vec<Item> {
     let scan = table.client.scan().table_name(&table.name).consistent_read(true);
-    scan.into_paginator().items().send().collect::<Result<_, _>>().await.expect("the table answers")
+    scan.into_paginator()
+        .items()
+        .send()
+        .collect::<Result<_, _>>()
+        .await
+        .expect("the table responds")
 }
 
 /// The items of partitions of several services, to compare with a later snapshot.

@@ -15,14 +15,14 @@ const POLL: Duration = Duration::from_millis(100);
 /// After [`DEADLINE`], with `what` was waited for and the error of the last attempt.
 pub async fn eventually<T, E: Display>(
     what: &str,
-    mut ask: impl AsyncFnMut() -> Result<T, E>,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
 ) -> T {
     let started = Instant::now();
     loop {
-        match ask().await {
-            Ok(answer) => return answer,
-            Err(why) if started.elapsed() > DEADLINE => {
-                panic!("waited {} s for {what}: {why}", DEADLINE.as_secs())
+        match attempt().await {
+            Ok(result) => return result,
+            Err(error) if started.elapsed() > DEADLINE => {
+                panic!("waited {} s for {what}: {error}", DEADLINE.as_secs())
             }
             Err(_) => tokio::time::sleep(POLL).await,
         }

@@ -25,7 +25,11 @@ pub struct Call {
 }
 
 /// The service and the operation of a request.
-pub(crate) fn asked_for(method: &str, path: &str, target: Option<&str>) -> (String, String) {
+pub(crate) fn service_and_operation(
+    method: &str,
+    path: &str,
+    target: Option<&str>,
+) -> (String, String) {
     if let Some((service, operation)) = target.and_then(|target| target.rsplit_once('.')) {
         let service = match service {
             "DynamoDB_20120810" => "dynamodb",
@@ -62,10 +66,10 @@ fn id(word: &str) -> Option<String> {
     let (before, after) = word.split_once('_')?;
     let letters = before.len() - before.trim_end_matches(|c: char| c.is_ascii_lowercase()).len();
     let prefix = &before[before.len() - letters..];
-    let is = (2..=4).contains(&letters)
+    let is_id = (2..=4).contains(&letters)
         && after.len() >= 10
         && after.chars().all(|c| c.is_ascii_alphanumeric());
-    is.then(|| format!("{prefix}_{after}"))
+    is_id.then(|| format!("{prefix}_{after}"))
 }
 
 #[cfg(test)]
@@ -80,14 +84,14 @@ mod tests {
 
     #[test]
     fn calls_are_named_by_target_or_path() {
-        let named = |path, target| asked_for("POST", path, target);
-        let own = |service: &str, operation: &str| (service.to_owned(), operation.to_owned());
-        assert_eq!(named("/", Some("DynamoDB_20120810.PutItem")), own("dynamodb", "PutItem"));
-        assert_eq!(named("/", Some("AWSEvents.PutEvents")), own("events", "PutEvents"));
+        let name = |path, target| service_and_operation("POST", path, target);
+        let owned = |service: &str, operation: &str| (service.to_owned(), operation.to_owned());
+        assert_eq!(name("/", Some("DynamoDB_20120810.PutItem")), owned("dynamodb", "PutItem"));
+        assert_eq!(name("/", Some("AWSEvents.PutEvents")), owned("events", "PutEvents"));
         let confirm = "/_aws/execute-api/x/local/v1/payment_intents/pi_0123456789ab/confirm";
-        assert_eq!(named(confirm, None), own("provider", "POST /v1/payment_intents/*/confirm"));
+        assert_eq!(name(confirm, None), owned("provider", "POST /v1/payment_intents/*/confirm"));
         let invoked = "/2015-03-31/functions/rialto-local-orders-answer-services/invocations";
-        assert_eq!(named(invoked, None), own("lambda", "rialto-local-orders-answer-services"));
-        assert_eq!(named("/_localstack/health", None), own("http", "POST /_localstack/health"));
+        assert_eq!(name(invoked, None), owned("lambda", "rialto-local-orders-answer-services"));
+        assert_eq!(name("/_localstack/health", None), owned("http", "POST /_localstack/health"));
     }
 }

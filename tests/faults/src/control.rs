@@ -9,7 +9,7 @@
 //! | `POST /_faults/rules/{id}/release` | releases the calls that the rule holds |
 //! | `GET /_faults/calls` | the recorded calls; `?after=<number>`, `?about=<id>` |
 
-use crate::{proxy::Answer, rule::Rule, state::State};
+use crate::{proxy::ProxyResponse, rule::Rule, state::State};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, body::Incoming};
 use serde_json::{Value, json};
@@ -18,7 +18,10 @@ use std::{collections::HashMap, io, time::Duration};
 /// Prefix of the paths that the proxy serves itself.
 pub const PREFIX: &str = "/_faults/";
 
-pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> io::Result<Answer> {
+pub(crate) async fn respond(
+    state: &State,
+    request: Request<Incoming>,
+) -> io::Result<ProxyResponse> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let query: HashMap<String, String> =
@@ -43,39 +46,39 @@ pub(crate) async fn answer(state: &State, request: Request<Incoming>) -> io::Res
             state.remove(Some(id));
             (200, json!({}))
         }
-        (&Method::GET, ["rules", id]) => fired(state, id, number(&query, "wait_ms")).await,
+        (&Method::GET, ["rules", id]) => statistics(state, id, number(&query, "wait_ms")).await,
         (&Method::POST, ["rules", id, "release"]) => match state.rule(id) {
-            Some(standing) => {
-                standing.released.send_replace(true);
+            Some(active) => {
+                active.released.send_replace(true);
                 (200, json!({}))
             }
-            None => unknown(),
+            None => not_found(),
         },
         (&Method::GET, ["calls"]) => {
             let calls =
                 state.calls(number(&query, "after"), query.get("about").map(String::as_str));
             (200, json!({ "calls": calls }))
         }
-        _ => unknown(),
+        _ => not_found(),
     };
-    let answer = Response::builder().status(status).header("content-type", "application/json");
-    answer.body(Full::from(body.to_string())).map_err(io::Error::other)
+    let response = Response::builder().status(status).header("content-type", "application/json");
+    response.body(Full::from(body.to_string())).map_err(io::Error::other)
 }
 
-fn unknown() -> (u16, Value) {
-    (404, json!({ "error": "there is no such thing" }))
+fn not_found() -> (u16, Value) {
+    (404, json!({ "error": "not found" }))
 }
 
 fn number(query: &HashMap<String, String>, name: &str) -> u64 {
     query.get(name).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-async fn fired(state: &State, id: &str, wait_ms: u64) -> (u16, Value) {
-    let Some(standing) = state.rule(id) else { return unknown() };
-    let mut fired = standing.fired.subscribe();
-    let wait = fired.wait_for(|state| state.fired > 0);
+async fn statistics(state: &State, id: &str, wait_ms: u64) -> (u16, Value) {
+    let Some(active) = state.rule(id) else { return not_found() };
+    let mut stats = active.stats.subscribe();
+    let wait = stats.wait_for(|stats| stats.fired > 0);
     // After the timeout, return the statistics as they are.
     tokio::time::timeout(Duration::from_millis(wait_ms), wait).await.ok();
-    let fired = *standing.fired.borrow();
-    (200, json!(fired))
+    let stats = *active.stats.borrow();
+    (200, json!(stats))
 }

@@ -6,11 +6,11 @@
 //! every call with the function that made it, and applies the first [`rule::Rule`] that fires.
 //! Rules are added and removed over HTTP, below [`control::PREFIX`].
 
-mod answers;
 pub mod call;
 pub mod control;
-mod dice;
+mod injected_errors;
 mod peer;
 pub mod proxy;
+mod rng;
 pub mod rule;
 mod state;

@@ -16,8 +16,8 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// The process at `address`, connected to `here`. Unknown where there is no `/proc`.
-    pub(crate) fn at(address: SocketAddr, here: SocketAddr) -> Self {
-        let Some(pid) = socket(address, here).and_then(|inode| owner(&inode)) else {
+    pub(crate) fn at(address: SocketAddr, local_address: SocketAddr) -> Self {
+        let Some(pid) = socket(address, local_address).and_then(|inode| owner(&inode)) else {
             return Self::default();
         };
         Self { pid: Some(pid), function: function(pid) }
@@ -26,11 +26,12 @@ impl Peer {
 
 /// The inode of the socket between the two addresses. Both are compared, because one local port can
 /// be connected to several remote ones.
-fn socket(address: SocketAddr, here: SocketAddr) -> Option<String> {
-    let (address, here) = (entry(address)?, entry(here)?);
+fn socket(address: SocketAddr, local_address: SocketAddr) -> Option<String> {
+    let (address, local_address) = (entry(address)?, entry(local_address)?);
     let table = fs::read_to_string("/proc/net/tcp").ok()?;
     let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let line = lines.find(|fields| fields.get(1..3) == Some(&[address.as_str(), here.as_str()]))?;
+    let line = lines
+        .find(|fields| fields.get(1..3) == Some(&[address.as_str(), local_address.as_str()]))?;
     line.get(9).map(|inode| (*inode).to_owned())
 }
 
@@ -59,7 +60,7 @@ fn function(pid: u32) -> Option<String> {
         let variables = environment.split(|byte| *byte == 0);
         let mut variables =
             variables.filter_map(|variable| str::from_utf8(variable).ok()?.split_once('='));
-        variables.find(|(given, _)| *given == name).map(|(_, value)| value.to_owned())
+        variables.find(|(other, _)| *other == name).map(|(_, value)| value.to_owned())
     };
     let name = variable("AWS_LAMBDA_FUNCTION_NAME")?;
     let prefix = format!("rialto-{}-", variable("RIALTO_STAGE")?);
@@ -76,7 +77,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let _own = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (connection, address) = listener.accept().unwrap();
-        let here = connection.local_addr().unwrap();
-        assert_eq!(Peer::at(address, here), Peer { pid: Some(std::process::id()), function: None });
+        let local_address = connection.local_addr().unwrap();
+        assert_eq!(
+            Peer::at(address, local_address),
+            Peer { pid: Some(std::process::id()), function: None }
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! The proxy: receives requests, injects faults, and forwards to the emulator.
 
 use crate::{
-    answers::{self, InjectedError},
     call::{self, Call},
     control,
+    injected_errors::{self, InjectedError},
     peer::Peer,
     rule::Fault,
     state::{ActiveRule, State},
@@ -32,7 +32,7 @@ use tokio::{
     sync::OnceCell,
 };
 
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type ProxyResponse = Response<Full<Bytes>>;
 
 /// Serves forever, forwarding to `to`, a host and port such as `127.0.0.1:4566`.
 ///
@@ -54,7 +54,7 @@ struct Proxy {
 }
 
 async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
-    let Ok(here) = stream.local_addr() else { return };
+    let Ok(local_address) = stream.local_addr() else { return };
     // Avoids delayed responses (Nagle). Without it the proxy is only slower.
     stream.set_nodelay(true).ok();
     let peer: Arc<OnceCell<Peer>> = Arc::default();
@@ -62,23 +62,23 @@ async fn connection(proxy: Arc<Proxy>, stream: TcpStream, address: SocketAddr) {
         let (proxy, peer) = (Arc::clone(&proxy), Arc::clone(&peer));
         async move {
             if request.uri().path().starts_with(control::PREFIX) {
-                return control::answer(&proxy.state, request).await;
+                return control::respond(&proxy.state, request).await;
             }
-            let peer = peer.get_or_init(|| identify_caller(address, here)).await;
-            proxy.pass(peer, request).await
+            let peer = peer.get_or_init(|| identify_caller(address, local_address)).await;
+            proxy.handle(peer, request).await
         }
     });
     // Connections that end by a fault or by the caller aren't errors of the proxy.
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.ok();
 }
 
-async fn identify_caller(address: SocketAddr, here: SocketAddr) -> Peer {
-    tokio::task::spawn_blocking(move || Peer::at(address, here)).await.unwrap_or_default()
+async fn identify_caller(address: SocketAddr, local_address: SocketAddr) -> Peer {
+    tokio::task::spawn_blocking(move || Peer::at(address, local_address)).await.unwrap_or_default()
 }
 
 impl Proxy {
     /// Handles a request; an error closes the connection.
-    async fn pass(&self, peer: &Peer, request: Request<Incoming>) -> io::Result<Answer> {
+    async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> io::Result<ProxyResponse> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         let request = Request::from_parts(head, body);
@@ -86,39 +86,39 @@ impl Proxy {
         let firing = self.state.add_rule(&mut call);
         let result = match firing {
             None => self.forward(&call, request).await,
-            Some(standing) => self.inject(&standing, peer, &call, request).await,
+            Some(active) => self.inject(&active, peer, &call, request).await,
         };
-        if let Ok(answer) = &result {
-            self.state.answered(call.number, answer.status().as_u16());
+        if let Ok(response) = &result {
+            self.state.record_status(call.number, response.status().as_u16());
         }
         result
     }
 
     async fn inject(
         &self,
-        standing: &ActiveRule,
+        active: &ActiveRule,
         peer: &Peer,
         call: &Call,
         request: Request<Bytes>,
-    ) -> io::Result<Answer> {
-        match standing.rule.fault {
+    ) -> io::Result<ProxyResponse> {
+        match active.rule.fault {
             Fault::Delay { from_ms, to_ms } => {
-                let more = standing.dice().below(to_ms.saturating_sub(from_ms) + 1);
+                let more = active.rng().below(to_ms.saturating_sub(from_ms) + 1);
                 tokio::time::sleep(Duration::from_millis(from_ms + more)).await;
                 self.forward(call, request).await
             }
-            Fault::Error => refused(answers::error(call)),
+            Fault::Error => error_response(injected_errors::internal_error(call)),
             Fault::Throttle => {
-                refused(answers::throttle(call, request.body(), &mut standing.dice()))
+                error_response(injected_errors::throttle(call, request.body(), &mut active.rng()))
             }
             Fault::Conflict => {
-                refused(answers::conflict(call, request.body(), &mut standing.dice()))
+                error_response(injected_errors::conflict(call, request.body(), &mut active.rng()))
             }
             Fault::Break { done } => {
                 if done {
                     self.forward(call, request).await?;
                 }
-                Err(io::Error::other("the connection breaks"))
+                Err(io::Error::other("injected connection failure"))
             }
             Fault::Kill { done } => {
                 if done {
@@ -127,32 +127,32 @@ impl Proxy {
                 if let Some(pid) = peer.pid {
                     tokio::task::spawn_blocking(move || kill(pid)).await??;
                 }
-                Err(io::Error::other("its process was killed"))
+                Err(io::Error::other("the calling process was killed"))
             }
             Fault::Hold { done: false, limit_ms } => {
-                held(standing, limit_ms).await;
+                wait_until_released(active, limit_ms).await;
                 self.forward(call, request).await
             }
             Fault::Hold { done: true, limit_ms } => {
-                let answer = self.forward(call, request).await;
-                held(standing, limit_ms).await;
-                answer
+                let response = self.forward(call, request).await;
+                wait_until_released(active, limit_ms).await;
+                response
             }
         }
     }
 
-    async fn forward(&self, call: &Call, request: Request<Bytes>) -> io::Result<Answer> {
+    async fn forward(&self, call: &Call, request: Request<Bytes>) -> io::Result<ProxyResponse> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         head.uri = Uri::try_from(format!("http://{}{path}", self.to)).map_err(io::Error::other)?;
         head.headers.insert(HOST, HeaderValue::try_from(&self.to).map_err(io::Error::other)?);
-        let answer = self.client.request(Request::from_parts(head, Full::new(body))).await;
-        let answer = answer.map_err(io::Error::other)?;
-        let (mut head, body) = answer.into_parts();
+        let response = self.client.request(Request::from_parts(head, Full::new(body))).await;
+        let response = response.map_err(io::Error::other)?;
+        let (mut head, body) = response.into_parts();
         let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
         if call.service == "provider" && head.status.is_success() {
-            let told = call::ids(&String::from_utf8_lossy(&body));
-            self.state.made(told.difference(&call.ids).cloned(), &call.ids);
+            let created = call::ids(&String::from_utf8_lossy(&body));
+            self.state.record_created(created.difference(&call.ids).cloned(), &call.ids);
         }
         // The body is sent in one piece.
         head.headers.remove("transfer-encoding");
@@ -164,7 +164,7 @@ impl Proxy {
 fn record(peer: &Peer, request: &Request<Bytes>) -> Call {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     let (service, operation) =
-        call::asked_for(request.method().as_str(), request.uri().path(), target);
+        call::service_and_operation(request.method().as_str(), request.uri().path(), target);
     let mut ids = call::ids(&request.uri().to_string());
     ids.extend(call::ids(&String::from_utf8_lossy(request.body())));
     Call {
@@ -179,14 +179,14 @@ fn record(peer: &Peer, request: &Request<Bytes>) -> Call {
     }
 }
 
-fn refused((status, body): InjectedError) -> io::Result<Answer> {
-    let answer =
+fn error_response((status, body): InjectedError) -> io::Result<ProxyResponse> {
+    let response =
         Response::builder().status(status).header(CONTENT_TYPE, "application/x-amz-json-1.0");
-    answer.body(Full::from(body.to_string())).map_err(io::Error::other)
+    response.body(Full::from(body.to_string())).map_err(io::Error::other)
 }
 
-async fn held(standing: &ActiveRule, limit_ms: u64) {
-    let mut released = standing.released.subscribe();
+async fn wait_until_released(active: &ActiveRule, limit_ms: u64) {
+    let mut released = active.released.subscribe();
     let released = released.wait_for(|released| *released);
     // Continue in both cases.
     tokio::time::timeout(Duration::from_millis(limit_ms), released).await.ok();
@@ -195,5 +195,5 @@ async fn held(standing: &ActiveRule, limit_ms: u64) {
 fn kill(pid: u32) -> io::Result<()> {
     let kill =
         Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status()?;
-    if kill.success() { Ok(()) } else { Err(io::Error::other("the process couldn't be killed")) }
+    if kill.success() { Ok(()) } else { Err(io::Error::other("kill failed")) }
 }

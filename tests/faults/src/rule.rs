@@ -61,7 +61,7 @@ pub enum Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RuleStats {
     /// Calls that met the conditions, including skipped ones.
-    pub met: u32,
+    pub matched: u32,
     pub fired: u32,
 }
 
@@ -110,13 +110,13 @@ impl Rule {
     }
 
     #[must_use]
-    pub fn probability(self, chance: u8, seed: u64) -> Self {
-        Self { probability: chance, seed, ..self }
+    pub fn probability(self, percent: u8, seed: u64) -> Self {
+        Self { probability: percent, seed, ..self }
     }
 
     pub(crate) fn matches(&self, call: &Call) -> bool {
-        let is = |wanted: &Option<String>, given: &str| {
-            wanted.as_deref().is_none_or(|wanted| wanted == given)
+        let is = |expected: &Option<String>, actual: &str| {
+            expected.as_deref().is_none_or(|expected| expected == actual)
         };
         is(&self.function, call.function.as_deref().unwrap_or_default())
             && is(&self.service, &call.service)

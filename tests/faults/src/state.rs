@@ -2,7 +2,7 @@
 
 use crate::{
     call::Call,
-    dice::SeededRng,
+    rng::SeededRng,
     rule::{Rule, RuleStats},
 };
 use std::{
@@ -23,17 +23,17 @@ pub(crate) struct State {
 struct Inner {
     rules: Vec<Arc<ActiveRule>>,
     calls: VecDeque<Call>,
-    passed: u64,
+    recorded: u64,
     /// The provider's own ids, with the ids in the requests that created them.
-    made_of: HashMap<String, BTreeSet<String>>,
+    created_by: HashMap<String, BTreeSet<String>>,
 }
 
 /// A rule with its statistics.
 #[derive(Debug)]
 pub(crate) struct ActiveRule {
     pub(crate) rule: Rule,
-    pub(crate) dice: Mutex<SeededRng>,
-    pub(crate) fired: watch::Sender<RuleStats>,
+    pub(crate) rng: Mutex<SeededRng>,
+    pub(crate) stats: watch::Sender<RuleStats>,
     pub(crate) released: watch::Sender<bool>,
 }
 
@@ -45,41 +45,41 @@ impl State {
     /// Adds a rule, replacing the one with the same id.
     pub(crate) fn add(&self, rule: Rule) {
         self.remove(Some(&rule.id));
-        let standing = ActiveRule {
-            dice: Mutex::new(SeededRng::seeded(rule.seed)),
-            fired: watch::Sender::new(RuleStats::default()),
+        let active = ActiveRule {
+            rng: Mutex::new(SeededRng::seeded(rule.seed)),
+            stats: watch::Sender::new(RuleStats::default()),
             released: watch::Sender::new(false),
             rule,
         };
-        self.inner().rules.push(Arc::new(standing));
+        self.inner().rules.push(Arc::new(active));
     }
 
     /// Removes a rule, or all rules, and releases the calls that they hold.
     pub(crate) fn remove(&self, id: Option<&str>) {
         let mut inner = self.inner();
-        inner.rules.retain(|standing| {
-            let goes = id.is_none_or(|id| standing.rule.id == id);
-            if goes {
-                standing.released.send_replace(true);
+        inner.rules.retain(|active| {
+            let removed = id.is_none_or(|id| active.rule.id == id);
+            if removed {
+                active.released.send_replace(true);
             }
-            !goes
+            !removed
         });
     }
 
     pub(crate) fn rule(&self, id: &str) -> Option<Arc<ActiveRule>> {
-        self.inner().rules.iter().find(|standing| standing.rule.id == id).cloned()
+        self.inner().rules.iter().find(|active| active.rule.id == id).cloned()
     }
 
     /// Records a call, and returns the rule that fires for it.
     pub(crate) fn add_rule(&self, call: &mut Call) -> Option<Arc<ActiveRule>> {
         let mut inner = self.inner();
         let known: Vec<_> =
-            call.ids.iter().filter_map(|id| inner.made_of.get(id)).flatten().cloned().collect();
+            call.ids.iter().filter_map(|id| inner.created_by.get(id)).flatten().cloned().collect();
         call.ids.extend(known);
-        inner.passed += 1;
-        call.number = inner.passed;
-        let firing = inner.rules.iter().find(|standing| standing.should_fire(call)).cloned();
-        call.rule = firing.as_ref().map(|standing| standing.rule.id.clone());
+        inner.recorded += 1;
+        call.number = inner.recorded;
+        let firing = inner.rules.iter().find(|active| active.should_fire(call)).cloned();
+        call.rule = firing.as_ref().map(|active| active.rule.id.clone());
         inner.calls.push_back(call.clone());
         if inner.calls.len() > MAX_RECORDED_CALLS {
             inner.calls.pop_front();
@@ -88,7 +88,7 @@ impl State {
     }
 
     /// Records the status of a call's response.
-    pub(crate) fn answered(&self, number: u64, status: u16) {
+    pub(crate) fn record_status(&self, number: u64, status: u16) {
         let mut inner = self.inner();
         let first = inner.calls.front().map_or(0, |call| call.number);
         let at = usize::try_from(number.wrapping_sub(first)).unwrap_or(usize::MAX);
@@ -98,10 +98,10 @@ impl State {
     }
 
     /// Records that a request with the ids `of` created the `new` ids.
-    pub(crate) fn made(&self, new: impl Iterator<Item = String>, of: &BTreeSet<String>) {
+    pub(crate) fn record_created(&self, new: impl Iterator<Item = String>, of: &BTreeSet<String>) {
         let mut inner = self.inner();
         for id in new {
-            let known = inner.made_of.entry(id).or_default();
+            let known = inner.created_by.entry(id).or_default();
             known.extend(of.iter().cloned());
         }
     }
@@ -109,8 +109,8 @@ impl State {
     /// The calls after a number, either all or those that contain an id.
     pub(crate) fn calls(&self, after: u64, about: Option<&str>) -> Vec<Call> {
         let inner = self.inner();
-        let wanted = inner.calls.iter().filter(|call| call.number > after);
-        wanted.filter(|call| about.is_none_or(|id| call.ids.contains(id))).cloned().collect()
+        let calls = inner.calls.iter().filter(|call| call.number > after);
+        calls.filter(|call| about.is_none_or(|id| call.ids.contains(id))).cloned().collect()
     }
 }
 
@@ -121,19 +121,19 @@ impl ActiveRule {
             return false;
         }
         let mut fires = false;
-        self.fired.send_modify(|state| {
-            state.met += 1;
-            fires = state.met > self.rule.skip
-                && self.rule.times.is_none_or(|times| state.fired < times);
-            fires = fires && self.dice().percent(self.rule.probability);
+        self.stats.send_modify(|stats| {
+            stats.matched += 1;
+            fires = stats.matched > self.rule.skip
+                && self.rule.times.is_none_or(|times| stats.fired < times);
+            fires = fires && self.rng().percent(self.rule.probability);
             if fires {
-                state.fired += 1;
+                stats.fired += 1;
             }
         });
         fires
     }
 
-    pub(crate) fn dice(&self) -> MutexGuard<'_, SeededRng> {
-        self.dice.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn rng(&self) -> MutexGuard<'_, SeededRng> {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

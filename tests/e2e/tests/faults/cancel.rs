@@ -1,6 +1,6 @@
 //! Cancellation at each step of the order saga.
 
-use crate::scene::{self, QUEUES};
+use crate::support::{self, QUEUES};
 use futures_util::{StreamExt, future::join, stream};
 use rialto_e2e::{
     faults::Faults,
@@ -18,7 +18,7 @@ const CONCURRENCY: usize = 16;
 /// Maximum delays after the step of the cancellation request and of the saga. The saga's is longer,
 /// because the request takes time too.
 const CANCEL_MS: u64 = 40;
-const GO_ON_MS: u64 = 120;
+const CONTINUE_MS: u64 = 120;
 
 /// A call of the saga that is held, before or after its execution, until the cancellation is
 /// requested.
@@ -44,9 +44,9 @@ const fn step(
 const STEPS: &[Step] = &[
     step("placed", "inventory-on-orders", "TransactWriteItems", 0, false),
     step("reserved", "inventory-on-orders", "TransactWriteItems", 0, true),
-    step("heard by payments", "payments-on-inventory", "PutItem", 0, false),
-    step("intent made", "payments-on-inventory", "POST /v1/payment_intents", 0, true),
-    step("charge begun", "payments-on-inventory", "PutItem", 1, true),
+    step("consumed by payments", "payments-on-inventory", "PutItem", 0, false),
+    step("intent created", "payments-on-inventory", "POST /v1/payment_intents", 0, true),
+    step("charge started", "payments-on-inventory", "PutItem", 1, true),
     step("charged", "payments-on-inventory", "POST /v1/payment_intents/*/confirm", 0, true),
     step("captured", "payments-on-inventory", "TransactWriteItems", 0, true),
     step("being confirmed", "orders-on-payments", "UpdateItem", 0, false),
@@ -58,13 +58,13 @@ async fn orders_can_be_cancelled_at_each_step_until_confirmed() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Perhaps not", 700, 1_000_000)).await;
+    let product = shop.product(&seller, &NewProduct::new("Cancelled", 700, 1_000_000)).await;
     let (shop, faults, buyer, product) = (&shop, &faults, &buyer, product.as_str());
     let (orders, sold) = with_short_visibility_timeouts(&shop.aws, QUEUES, async {
         let (mut orders, mut sold) = (Vec::new(), 0);
         for step in STEPS {
-            let seeds = stream::iter(0..ORDERS * scene::rounds());
-            let ends = seeds.map(|seed| cancelled_at(step, seed, shop, faults, buyer, product));
+            let seeds = stream::iter(0..ORDERS * support::rounds());
+            let ends = seeds.map(|seed| cancel_at(step, seed, shop, faults, buyer, product));
             let ends: Vec<(String, bool)> = ends.buffer_unordered(CONCURRENCY).collect().await;
             let confirmed = ends.iter().filter(|(_, confirmed)| *confirmed).count();
             eprintln!(
@@ -78,20 +78,20 @@ async fn orders_can_be_cancelled_at_each_step_until_confirmed() {
         (orders, sold)
     })
     .await;
-    let books = SagaTables::wait_until_consistent(&shop.aws, &[product], &orders).await;
-    scene::provider_agrees(shop, &books, &orders).await;
+    let tables = SagaTables::wait_until_consistent(&shop.aws, &[product], &orders).await;
+    support::assert_provider_agrees(shop, &tables, &orders).await;
     let sold = u64::try_from(sold).unwrap();
     assert_eq!(shop.stock(&seller, product).await, (1_000_000 - sold, 0, sold));
     // At the first step no order can be confirmed yet; at the last all are.
-    assert!(sold >= ORDERS * scene::rounds(), "only {sold} were confirmed first");
+    assert!(sold >= ORDERS * support::rounds(), "only {sold} were confirmed first");
     assert!(
-        orders.len() as u64 - sold >= 5 * ORDERS * scene::rounds(),
+        orders.len() as u64 - sold >= 5 * ORDERS * support::rounds(),
         "{sold} were confirmed first"
     );
 }
 
 /// Cancels an order at a step, and returns its id and whether it was confirmed before.
-async fn cancelled_at(
+async fn cancel_at(
     step: &Step,
     seed: u64,
     shop: &Shop,
@@ -99,26 +99,26 @@ async fn cancelled_at(
     buyer: &DemoAccount,
     product: &str,
 ) -> (String, bool) {
-    let basket = OrderDraft::of(&[(product, 1)]);
-    let order = scene::id_of(buyer, &basket);
+    let draft = OrderDraft::of(&[(product, 1)]);
+    let order = support::id_of(buyer, &draft);
     let hold = Rule::new(&order, Fault::Hold { done: step.done, limit_ms: 4_000 });
     let hold = hold.by(step.function).operation(step.operation).about(&order).nth(step.skip);
     faults.add(&hold).await;
-    assert_eq!(scene::place(shop, buyer, &basket).await, order);
+    assert_eq!(support::place(shop, buyer, &draft).await, order);
     faults.until_fired(&order).await;
     let cancel = async {
         // A fixed delay on purpose: the timing is what is tested.
         tokio::time::sleep(delay(2 * seed, CANCEL_MS)).await;
-        scene::cancel(shop, buyer, &order).await
+        support::cancel(shop, buyer, &order).await
     };
-    let go_on = async {
-        tokio::time::sleep(delay(2 * seed + 1, GO_ON_MS)).await;
+    let continue_saga = async {
+        tokio::time::sleep(delay(2 * seed + 1, CONTINUE_MS)).await;
         faults.remove(&order).await;
     };
-    let (answer, ()) = join(cancel, go_on).await;
+    let (response, ()) = join(cancel, continue_saga).await;
     let at = step.name;
-    let end = if answer.status == 200 {
-        let now = answer.data(200);
+    let end = if response.status == 200 {
+        let now = response.data(200);
         assert_eq!(
             (&now["state"], &now["reason"]),
             (&json!("CANCELLED"), &json!("BUYER")),
@@ -126,11 +126,11 @@ async fn cancelled_at(
         );
         (json!("CANCELLED"), json!("BUYER"))
     } else {
-        let problem = answer.problem(409, "illegal_transition");
+        let problem = response.problem(409, "illegal_transition");
         assert_eq!(problem["state"], "CONFIRMED", "{order}, {at}: {problem}");
         (json!("CONFIRMED"), json!(null))
     };
-    assert_eq!(scene::at_rest(shop, &order).await, end, "{order}, {at}");
+    assert_eq!(support::final_state(shop, &order).await, end, "{order}, {at}");
     (order, end.0 == "CONFIRMED")
 }
 

@@ -1,6 +1,6 @@
 //! The order saga while tables reject many reads and writes.
 
-use crate::scene;
+use crate::support;
 use futures_util::{StreamExt, stream};
 use rialto_e2e::{
     faults::Faults,
@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 const ORDERS: usize = 200;
 const CONCURRENCY: usize = 50;
 /// Few at once, because hashing passwords is CPU-bound.
-const SIGN_UPS_AT_ONCE: usize = 8;
+const SIGN_UP_CONCURRENCY: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_oversold_while_a_tenth_of_table_calls_fail() {
-    rush(10).await;
+    place_with_failures(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_oversold_while_half_of_table_calls_fail() {
-    rush(50).await;
+    place_with_failures(50).await;
 }
 
 /// The functions in the order saga, whose table calls fail. Logging in and reading aren't tested
@@ -68,45 +68,45 @@ fn rules(percent: u8, round: u64) -> Vec<Rule> {
 
 /// A number of calls, and how many of them were rejected.
 #[derive(Debug, Default)]
-struct Refused {
+struct RejectedCalls {
     calls: u32,
-    refused: u32,
+    rejected: u32,
 }
 
-impl Refused {
+impl RejectedCalls {
     /// Asserts that at least half of the intended percentage was rejected.
     fn assert_share(&self, percent: u8) {
         assert!(
-            self.refused > 0 && 200 * self.refused >= u32::from(percent) * self.calls,
+            self.rejected > 0 && 200 * self.rejected >= u32::from(percent) * self.calls,
             "{self:?}"
         );
     }
 }
 
 /// Counts rejected reads and writes.
-async fn refused(faults: &Faults, rules: &[Rule]) -> (Refused, Refused) {
-    let (mut reads, mut writes) = (Refused::default(), Refused::default());
+async fn count_rejected(faults: &Faults, rules: &[Rule]) -> (RejectedCalls, RejectedCalls) {
+    let (mut reads, mut writes) = (RejectedCalls::default(), RejectedCalls::default());
     for rule in rules {
         let fired = faults.fired(&rule.id).await;
         let (count, calls) = match rule.id.split_once('-') {
-            Some(("read", _)) => (&mut reads, fired.met),
-            Some(("write", _)) => (&mut writes, fired.met),
+            Some(("read", _)) => (&mut reads, fired.matched),
+            Some(("write", _)) => (&mut writes, fired.matched),
             // Writes that reach the throttling rule are already counted by the conflict rule.
             _ => (&mut writes, 0),
         };
         count.calls += calls;
-        count.refused += fired.fired;
+        count.rejected += fired.fired;
     }
     (reads, writes)
 }
 
-async fn rush(percent: u8) {
+async fn place_with_failures(percent: u8) {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     let sign_ups = stream::iter(0..ORDERS).map(|_| shop.new_buyer());
-    let buyers: Vec<DemoAccount> = sign_ups.buffer_unordered(SIGN_UPS_AT_ONCE).collect().await;
-    for round in 0..scene::rounds() {
+    let buyers: Vec<DemoAccount> = sign_ups.buffer_unordered(SIGN_UP_CONCURRENCY).collect().await;
+    for round in 0..support::rounds() {
         let a = shop.product(&seller, &NewProduct::new("Everybody wants two", 700, 30)).await;
         let b = shop.product(&seller, &NewProduct::new("Everybody wants one", 900, 20)).await;
         let rules = rules(percent, round);
@@ -114,9 +114,9 @@ async fn rush(percent: u8) {
             faults.add(rule).await;
         }
         let placed = place(&shop, &buyers, &a, &b).await;
-        settled(&shop, &buyers).await;
-        let books = SagaTables::wait_until_consistent(&shop.aws, &[&a, &b], &placed).await;
-        let (reads, writes) = refused(&faults, &rules).await;
+        wait_until_settled(&shop, &buyers).await;
+        let tables = SagaTables::wait_until_consistent(&shop.aws, &[&a, &b], &placed).await;
+        let (reads, writes) = count_rejected(&faults, &rules).await;
         faults.clear().await;
         eprintln!("{percent} %: reads {reads:?}, writes {writes:?}");
         reads.assert_share(percent);
@@ -125,23 +125,24 @@ async fn rush(percent: u8) {
             let is = |order: &&rialto_orders::domain::order::Order| {
                 json!(order.state) == json!(state) && json!(order.reason) == reason
             };
-            books.orders.iter().filter(is).count()
+            tables.orders.iter().filter(is).count()
         };
         assert_eq!(ended("CONFIRMED", Value::Null), 15);
         assert_eq!(ended("CANCELLED", json!("OUT_OF_STOCK")), ORDERS - 15);
         assert_eq!(shop.stock(&seller, &a).await, (0, 0, 30));
         assert_eq!(shop.stock(&seller, &b).await, (5, 0, 15));
-        scene::provider_agrees(&shop, &books, &placed).await;
+        support::assert_provider_agrees(&shop, &tables, &placed).await;
     }
 }
 
 async fn place(shop: &Shop, buyers: &[DemoAccount], a: &str, b: &str) -> Vec<String> {
-    let place =
-        |buyer| async move { scene::place(shop, buyer, &OrderDraft::of(&[(a, 2), (b, 1)])).await };
+    let place = |buyer| async move {
+        support::place(shop, buyer, &OrderDraft::of(&[(a, 2), (b, 1)])).await
+    };
     stream::iter(buyers).map(place).buffer_unordered(CONCURRENCY).collect().await
 }
 
-async fn settled(shop: &Shop, buyers: &[DemoAccount]) {
+async fn wait_until_settled(shop: &Shop, buyers: &[DemoAccount]) {
     for buyer in buyers {
         eventually("a buyer's orders to be settled", async || {
             let pending = shop.get(format!("/users/{}/orders?state=PENDING", buyer.id));

@@ -1,6 +1,6 @@
 //! Every function in the order saga is killed, or loses its connection, at each of its calls.
 
-use crate::scene::{self, QUEUES};
+use crate::support::{self, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
     faults::Faults,
@@ -18,10 +18,10 @@ const CONCURRENCY: usize = 12;
 /// the rule.
 const MAX_ATTEMPTS: usize = 3;
 /// Fault-free runs per mode, to count its calls.
-const GOOD_RUNS: usize = 4;
+const FAULT_FREE_RUNS: usize = 4;
 /// How long an event may take to reach a consumer that only reads, which leaves no trace in the
 /// tables.
-const HEARD_WITHIN: Duration = Duration::from_secs(10);
+const CONSUMED_WITHIN: Duration = Duration::from_secs(10);
 /// An order is finished when no function has made a call for it for this long.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -33,52 +33,52 @@ struct CrashMode {
     name: &'static str,
     method: &'static str,
     /// Whether the order is for the scarce product.
-    rare: bool,
+    scarce: bool,
     /// Whether the order is cancelled after its payment, before orders consumes the payment's
     /// event.
     cancelled: bool,
     /// The allowed final states and reasons.
-    ends: &'static [(&'static str, Option<&'static str>)],
+    endings: &'static [(&'static str, Option<&'static str>)],
 }
 
-const WAYS: &[CrashMode] = &[
+const MODES: &[CrashMode] = &[
     CrashMode {
         name: "paid",
         method: PAYS,
-        rare: false,
+        scarce: false,
         cancelled: false,
-        ends: &[("CONFIRMED", None)],
+        endings: &[("CONFIRMED", None)],
     },
     // The provider reports the charge by webhook. If the receiver is killed, the simulator's stream
     // delivers the webhook again.
     CrashMode {
         name: "paid later",
         method: PAYS_LATER,
-        rare: false,
+        scarce: false,
         cancelled: false,
-        ends: &[("CONFIRMED", None)],
+        endings: &[("CONFIRMED", None)],
     },
     CrashMode {
         name: "declined",
         method: DECLINES,
-        rare: false,
+        scarce: false,
         cancelled: false,
-        ends: &[("CANCELLED", Some("PAYMENT_FAILED"))],
+        endings: &[("CANCELLED", Some("PAYMENT_FAILED"))],
     },
     CrashMode {
         name: "out of stock",
         method: PAYS,
-        rare: true,
+        scarce: true,
         cancelled: false,
-        ends: &[("CANCELLED", Some("OUT_OF_STOCK"))],
+        endings: &[("CANCELLED", Some("OUT_OF_STOCK"))],
     },
     // Killing the process whose call is held lets the confirmation overtake the cancellation.
     CrashMode {
         name: "cancelled when paid",
         method: PAYS,
-        rare: false,
+        scarce: false,
         cancelled: true,
-        ends: &[("CANCELLED", Some("BUYER")), ("CONFIRMED", None)],
+        endings: &[("CANCELLED", Some("BUYER")), ("CONFIRMED", None)],
     },
 ];
 
@@ -86,16 +86,16 @@ const KILLED: &[(&str, Fault)] =
     &[("killed before", Fault::Kill { done: false }), ("killed after", Fault::Kill { done: true })];
 
 /// With `RIALTO_LONG` only.
-const CUT_OFF: &[(&str, Fault)] = &[
-    ("cut off before", Fault::Break { done: false }),
-    ("cut off after", Fault::Break { done: true }),
+const BROKEN: &[(&str, Fault)] = &[
+    ("connection broken before", Fault::Break { done: false }),
+    ("connection broken after", Fault::Break { done: true }),
     ("an error", Fault::Error),
 ];
 
 /// One call of one function in one mode, and the fault to inject there.
 #[derive(Debug, Clone)]
 struct Case {
-    way: CrashMode,
+    mode: CrashMode,
     function: String,
     call: u32,
     what: &'static str,
@@ -107,7 +107,7 @@ struct Fixture<'a> {
     faults: &'a Faults,
     buyer: &'a DemoAccount,
     product: &'a str,
-    rare: &'a str,
+    scarce: &'a str,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,31 +115,32 @@ async fn sagas_survive_a_crash_of_any_function_at_any_call() {
     let faults = Faults::exclusive().await;
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Hard to kill", 700, 10_000)).await;
-    let rare = shop.product(&seller, &NewProduct::new("Hardly there", 700, 1)).await;
-    let stand =
-        Fixture { shop: &shop, faults: &faults, buyer: &buyer, product: &product, rare: &rare };
+    let product = shop.product(&seller, &NewProduct::new("In stock", 700, 10_000)).await;
+    let scarce = shop.product(&seller, &NewProduct::new("Scarce", 700, 1)).await;
+    let fixture =
+        Fixture { shop: &shop, faults: &faults, buyer: &buyer, product: &product, scarce: &scarce };
     let orders = with_short_visibility_timeouts(&shop.aws, QUEUES, async {
         let mut cases = Vec::new();
-        for way in WAYS {
-            cases.extend(stand.cases(*way).await);
+        for mode in MODES {
+            cases.extend(fixture.cases(*mode).await);
         }
         eprintln!("{} cases", cases.len());
         // Successive cases are of different functions, so that no message fails again and again.
         cases.sort_by_key(|case| (case.call, case.what, case.function.clone()));
-        let ended = stream::iter(cases).map(|case| stand.hit(case)).buffer_unordered(CONCURRENCY);
+        let ended =
+            stream::iter(cases).map(|case| fixture.run_case(case)).buffer_unordered(CONCURRENCY);
         ended.collect::<Vec<_>>().await
     })
     .await;
     let orders: Vec<String> = orders.into_iter().flatten().collect();
-    let books = SagaTables::wait_until_consistent(&shop.aws, &[&product, &rare], &orders).await;
-    scene::provider_agrees(&shop, &books, &orders).await;
+    let tables = SagaTables::wait_until_consistent(&shop.aws, &[&product, &scarce], &orders).await;
+    support::assert_provider_agrees(&shop, &tables, &orders).await;
 }
 
 impl Fixture<'_> {
     /// All cases of a mode, from the calls of fault-free runs.
-    async fn cases(&self, way: CrashMode) -> Vec<Case> {
-        let runs = join_all((0..GOOD_RUNS).map(|_| self.calls(way))).await;
+    async fn cases(&self, mode: CrashMode) -> Vec<Case> {
+        let runs = join_all((0..FAULT_FREE_RUNS).map(|_| self.count_calls(mode))).await;
         // Functions that change an order at the same time retry, and so make more calls. Take the
         // minimum.
         let least = |mut least: BTreeMap<String, u32>, run: BTreeMap<String, u32>| {
@@ -150,13 +151,20 @@ impl Fixture<'_> {
             least
         };
         let calls = runs.into_iter().reduce(least).unwrap_or_default();
-        eprintln!("{}: {calls:?}", way.name);
-        let faults = if scene::rounds() > 1 { [KILLED, CUT_OFF].concat() } else { KILLED.to_vec() };
+        eprintln!("{}: {calls:?}", mode.name);
+        let faults =
+            if support::rounds() > 1 { [KILLED, BROKEN].concat() } else { KILLED.to_vec() };
         let mut cases = Vec::new();
         for (function, calls) in &calls {
             for call in 0..*calls {
                 for (what, fault) in &faults {
-                    cases.push(Case { way, function: function.clone(), call, what, fault: *fault });
+                    cases.push(Case {
+                        mode,
+                        function: function.clone(),
+                        call,
+                        what,
+                        fault: *fault,
+                    });
                 }
             }
         }
@@ -164,10 +172,10 @@ impl Fixture<'_> {
     }
 
     /// The number of calls of each function in a fault-free run.
-    async fn calls(&self, way: CrashMode) -> BTreeMap<String, u32> {
-        let (order, _) = self.go(way, None).await;
+    async fn count_calls(&self, mode: CrashMode) -> BTreeMap<String, u32> {
+        let (order, _) = self.run(mode, None).await;
         let mut calls = BTreeMap::new();
-        for call in self.faults.calls_in_all(&order, QUIET).await {
+        for call in self.faults.all_calls(&order, QUIET).await {
             let function = call.function.unwrap_or_default();
             // Functions that only read aren't part of the saga.
             if !function.is_empty() && !function.contains("-get-") {
@@ -178,50 +186,53 @@ impl Fixture<'_> {
     }
 
     /// Places orders until the rule of the case has fired, and returns their ids.
-    async fn hit(&self, case: Case) -> Vec<String> {
+    async fn run_case(&self, case: Case) -> Vec<String> {
         let mut orders = Vec::new();
         for _ in 0..MAX_ATTEMPTS {
             let rule = Rule::new("", case.fault).by(&case.function).nth(case.call);
-            let (order, hit) = self.go(case.way, Some((&case, rule))).await;
+            let (order, hit) = self.run(case.mode, Some((&case, rule))).await;
             orders.push(order);
             if hit {
                 return orders;
             }
         }
-        panic!("{case:?}: never met, in {orders:?}");
+        panic!("{case:?}: the rule never fired, in {orders:?}");
     }
 
     /// Places an order, checks how it ended, and returns its id and whether the rule fired.
-    async fn go(&self, way: CrashMode, case: Option<(&Case, Rule)>) -> (String, bool) {
-        let basket = OrderDraft::of(&[(if way.rare { self.rare } else { self.product }, 2)])
-            .paid_by(way.method);
-        let order = scene::id_of(self.buyer, &basket);
+    async fn run(&self, mode: CrashMode, case: Option<(&Case, Rule)>) -> (String, bool) {
+        let draft = OrderDraft::of(&[(if mode.scarce { self.scarce } else { self.product }, 2)])
+            .paid_by(mode.method);
+        let order = support::id_of(self.buyer, &draft);
         let (hit, hold) = (format!("{order}-hit"), format!("{order}-hold"));
         if let Some((_, rule)) = &case {
             self.faults.add(&Rule { id: hit.clone(), ..rule.clone().about(&order) }).await;
         }
-        if way.cancelled {
+        if mode.cancelled {
             let held = Rule::new(&hold, Fault::Hold { done: false, limit_ms: 4_000 });
             self.faults.add(&held.by("orders-on-payments").about(&order)).await;
         }
-        assert_eq!(scene::place(self.shop, self.buyer, &basket).await, order);
-        if way.cancelled {
+        assert_eq!(support::place(self.shop, self.buyer, &draft).await, order);
+        if mode.cancelled {
             self.faults.until_fired(&hold).await;
-            scene::cancel(self.shop, self.buyer, &order).await;
+            support::cancel(self.shop, self.buyer, &order).await;
             self.faults.remove(&hold).await;
         }
-        let met = if case.is_some() {
-            scene::at_rest(self.shop, &order).await;
-            let met = self.faults.fired_within(&hit, HEARD_WITHIN).await.fired > 0;
+        let fired = if case.is_some() {
+            support::final_state(self.shop, &order).await;
+            let fired = self.faults.fired_within(&hit, CONSUMED_WITHIN).await.fired > 0;
             self.faults.remove(&hit).await;
-            met
+            fired
         } else {
             false
         };
-        let (state, reason) = scene::at_rest(self.shop, &order).await;
+        let (state, reason) = support::final_state(self.shop, &order).await;
         let ended =
             |(a, b): &(&str, Option<&str>)| (json!(a), json!(b)) == (state.clone(), reason.clone());
-        assert!(way.ends.iter().any(ended), "{order} ended {state} {reason}: {case:?} {way:?}");
-        (order, met)
+        assert!(
+            mode.endings.iter().any(ended),
+            "{order} ended {state} {reason}: {case:?} {mode:?}"
+        );
+        (order, fired)
     }
 }

@@ -11,5 +11,5 @@ mod cancel;
 mod contention;
 mod crash;
 mod restart;
-mod scene;
 mod services;
+mod support;

@@ -14,56 +14,56 @@ use rialto_e2e::{
 };
 
 /// The number of messages in a queue, including those in flight.
-async fn lying(aws: &Aws, url: &str) -> usize {
+async fn message_count(aws: &Aws, url: &str) -> usize {
     let names = [
         QueueAttributeName::ApproximateNumberOfMessages,
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     ];
-    let asked =
+    let request =
         aws.queues.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.into()));
-    let numbers = asked.send().await.unwrap().attributes.unwrap_or_default();
+    let numbers = request.send().await.unwrap().attributes.unwrap_or_default();
     numbers.values().map(|number| number.parse::<usize>().unwrap()).sum()
 }
 
 /// The stage's queues that aren't empty: either the dead-letter queues or the others.
-async fn filled(aws: &Aws, dead_letters: bool) -> Vec<String> {
+async fn non_empty_queues(aws: &Aws, dead_letters: bool) -> Vec<String> {
     let listed = aws.queues.list_queues().queue_name_prefix(format!("rialto-{}-", aws.stage));
     let urls = listed.send().await.unwrap().queue_urls.unwrap_or_default();
     assert!(!urls.is_empty(), "the stage has no queues");
-    let mut filled = Vec::new();
+    let mut non_empty = Vec::new();
     for url in urls.iter().filter(|url| url.ends_with("dead-letters") == dead_letters) {
-        let messages = lying(aws, url).await;
+        let messages = message_count(aws, url).await;
         if messages > 0 {
-            filled.push(format!("{messages} in {}", url.rsplit('/').next().unwrap()));
+            non_empty.push(format!("{messages} in {}", url.rsplit('/').next().unwrap()));
         }
     }
-    filled
+    non_empty
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_invariant_holds_and_all_queues_are_empty() {
     let aws = Aws::open(Local::read());
     eventually("every queue to be empty", async || {
-        let filled = filled(&aws, false).await;
-        if filled.is_empty() { Ok(()) } else { Err(filled.join(", ")) }
+        let non_empty = non_empty_queues(&aws, false).await;
+        if non_empty.is_empty() { Ok(()) } else { Err(non_empty.join(", ")) }
     })
     .await;
-    let books = eventually("every invariant to hold", async || {
-        let books = SagaTables::load_all(&aws).await;
-        let broken = broken(&books);
-        if broken.is_empty() { Ok(books) } else { Err(broken.join("\n")) }
+    let tables = eventually("every invariant to hold", async || {
+        let tables = SagaTables::load_all(&aws).await;
+        let broken = broken(&tables);
+        if broken.is_empty() { Ok(tables) } else { Err(broken.join("\n")) }
     })
     .await;
-    assert_eq!(filled(&aws, true).await, Vec::<String>::new(), "dead letters");
+    assert_eq!(non_empty_queues(&aws, true).await, Vec::<String>::new(), "dead letters");
     eprintln!(
         "checked: {} orders, {} reservations, {} payments, {} ledger entries, {} products, {} movements",
-        books.orders.len(),
-        books.reservations.len(),
-        books.payments.len(),
-        books.ledger.len(),
-        books.stocks.len(),
-        books.movements.len()
+        tables.orders.len(),
+        tables.reservations.len(),
+        tables.payments.len(),
+        tables.ledger.len(),
+        tables.stocks.len(),
+        tables.movements.len()
     );
 }
 
@@ -75,8 +75,8 @@ async fn no_log_line_contains_personal_data_or_secrets() {
         let lines = lines(&aws, service, 0, "").await;
         assert!(!lines.is_empty(), "{service} logged nothing");
         for line in &lines {
-            let told = never_logged().find(|text| line.text.contains(text));
-            assert_eq!(told, None, "{service} logged {}", line.text);
+            let found = never_logged().find(|text| line.text.contains(text));
+            assert_eq!(found, None, "{service} logged {}", line.text);
         }
         eprintln!("{service}: {} lines", lines.len());
     }

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use rialto_e2e::{
     forged_tokens::{Key, altered, claims},
-    http::Call,
+    http::HttpRequest,
     local::{Local, gateway_authorizes, skip_on_localstack},
     shop::{DemoAccount, NewProduct, OrderDraft, Shop},
 };
@@ -15,7 +15,7 @@ use rialto_lambda::{
 use serde_json::json;
 
 /// Accounts of all roles, with a product and an order.
-struct World {
+struct Fixture {
     shop: Shop,
     supervisor: DemoAccount,
     seller: DemoAccount,
@@ -26,18 +26,18 @@ struct World {
     order: String,
 }
 
-async fn world() -> World {
+async fn fixture() -> Fixture {
     let shop = Shop::open();
     let (seller, other_seller) = (shop.new_seller().await, shop.new_seller().await);
     let (buyer, other_buyer) = (shop.new_buyer().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Somebody's thing", 100, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Access test", 100, 10)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
     shop.wait_until_settled(&buyer, &order).await;
     let supervisor = shop.supervisor().await;
-    World { shop, supervisor, seller, buyer, other_seller, other_buyer, product, order }
+    Fixture { shop, supervisor, seller, buyer, other_seller, other_buyer, product, order }
 }
 
-impl World {
+impl Fixture {
     /// The route's path with the ids of the buyer, seller, product and order.
     fn path(&self, route: &Route) -> String {
         let path =
@@ -49,8 +49,8 @@ impl World {
     }
 
     /// A call of the route that is only invalid because of its body.
-    fn call(&self, route: &Route) -> Call {
-        let call = self.shop.http.call(route.method, self.path(route));
+    fn call(&self, route: &Route) -> HttpRequest {
+        let call = self.shop.http.request(route.method, self.path(route));
         if route.method == "GET" {
             call
         } else {
@@ -67,48 +67,48 @@ impl World {
     }
 }
 
-fn closed() -> impl Iterator<Item = &'static Route> {
+fn protected() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().filter(|route| route.who.requires_token())
 }
 
 /// Sends all calls, and asserts that each response is this problem.
-async fn all_refused(calls: Vec<(String, Call)>, status: u16, code: &str) {
+async fn assert_all_refused(calls: Vec<(String, HttpRequest)>, status: u16, code: &str) {
     assert!(!calls.is_empty());
-    eprintln!("{} calls, each answered {status} {code}", calls.len());
-    let answers =
+    eprintln!("{} calls, each with response {status} {code}", calls.len());
+    let responses =
         join_all(calls.into_iter().map(|(what, call)| async { (what, call.send().await) })).await;
-    let wrong: Vec<_> = answers
+    let wrong: Vec<_> = responses
         .iter()
-        .filter_map(|(what, answer)| Some((what, answer.is_problem(status, code, &[]).err()?)))
+        .filter_map(|(what, response)| Some((what, response.is_problem(status, code, &[]).err()?)))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_reject_missing_and_invalid_tokens() {
-    let world = world().await;
-    let good = &world.supervisor.token;
+    let fixture = fixture().await;
+    let good = &fixture.supervisor.token;
     let login = &Local::read().accounts.supervisor;
     let login = json!({ "email": login.email, "password": login.password });
-    let tokens = world.shop.post("/auth/login", &login).send().await.data(200);
+    let tokens = fixture.shop.post("/auth/login", &login).send().await.data(200);
     let refresh_token = tokens["refresh_token"].as_str().unwrap().to_owned();
     let mut bad = bad_tokens(good);
     bad.push(("a refresh token", refresh_token));
     let mut calls = Vec::new();
-    for route in closed() {
-        calls.push((format!("{} without a token", route.function), world.call(route)));
+    for route in protected() {
+        calls.push((format!("{} without a token", route.function), fixture.call(route)));
         for (what, token) in &bad {
-            let call = world.call(route).token(token);
+            let call = fixture.call(route).token(token);
             calls.push((format!("{} with {what}", route.function), call));
         }
         for (what, header) in
             [("another scheme", format!("Basic {good}")), ("no scheme", good.clone())]
         {
-            let call = world.call(route).header("authorization", header);
+            let call = fixture.call(route).header("authorization", header);
             calls.push((format!("{} with {what}", route.function), call));
         }
     }
-    all_refused(calls, 401, "unauthenticated").await;
+    assert_all_refused(calls, 401, "unauthenticated").await;
 }
 
 /// Invalid tokens, made from a valid one.
@@ -130,20 +130,20 @@ fn bad_tokens(good: &str) -> Vec<(&'static str, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_with_an_altered_role_are_rejected() {
-    let world = world().await;
-    let altered = altered(&world.buyer.token, 1, "role", &json!("SUPERVISOR"));
+    let fixture = fixture().await;
+    let altered = altered(&fixture.buyer.token, 1, "role", &json!("SUPERVISOR"));
     let calls =
-        closed().map(|route| (route.function.to_owned(), world.call(route).token(&altered)));
-    all_refused(calls.collect(), 401, "unauthenticated").await;
+        protected().map(|route| (route.function.to_owned(), fixture.call(route).token(&altered)));
+    assert_all_refused(calls.collect(), 401, "unauthenticated").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signed_tokens_with_wrong_claims_are_rejected() {
-    let world = world().await;
-    let aws = &world.shop.aws;
+    let fixture = fixture().await;
+    let aws = &fixture.shop.aws;
     let (key, user_key) = (Key::of(aws, Role::Supervisor).await, Key::of(aws, Role::User).await);
-    let good = claims(&world.supervisor.token);
-    let proof = world.shop.get("/orders/nonsense").token(&key.sign(&good)).send().await;
+    let good = claims(&fixture.supervisor.token);
+    let proof = fixture.shop.get("/orders/nonsense").token(&key.sign(&good)).send().await;
     proof.problem(404, "not_found");
 
     let bad = [
@@ -160,28 +160,31 @@ async fn signed_tokens_with_wrong_claims_are_rejected() {
         ),
         ("another type", key.sign(&Claims { typ: "refresh".to_owned(), ..good.clone() })),
         (
-            "a subject that is no supervisor",
-            key.sign(&Claims { sub: world.buyer.id.clone(), ..good.clone() }),
+            "a subject that is not a supervisor",
+            key.sign(&Claims { sub: fixture.buyer.id.clone(), ..good.clone() }),
         ),
     ];
     let mut calls = Vec::new();
-    for route in closed() {
+    for route in protected() {
         for (what, token) in &bad {
-            calls.push((format!("{} with {what}", route.function), world.call(route).token(token)));
+            calls.push((
+                format!("{} with {what}", route.function),
+                fixture.call(route).token(token),
+            ));
         }
     }
-    all_refused(calls, 401, "unauthenticated").await;
+    assert_all_refused(calls, 401, "unauthenticated").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_tokens_get_token_expired() {
-    let world = world().await;
-    let good = claims(&world.supervisor.token);
-    let key = Key::of(&world.shop.aws, Role::Supervisor).await;
+    let fixture = fixture().await;
+    let good = claims(&fixture.supervisor.token);
+    let key = Key::of(&fixture.shop.aws, Role::Supervisor).await;
     let expired = key.sign(&Claims { iat: good.iat - 901, exp: good.iat - 1, ..good });
     let calls =
-        closed().map(|route| (route.function.to_owned(), world.call(route).token(&expired)));
-    all_refused(calls.collect(), 401, "token_expired").await;
+        protected().map(|route| (route.function.to_owned(), fixture.call(route).token(&expired)));
+    assert_all_refused(calls.collect(), 401, "token_expired").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,31 +192,31 @@ async fn tokens_without_a_live_session_get_token_expired() {
     if !gateway_authorizes() {
         return;
     }
-    let world = world().await;
-    let aws = &world.shop.aws;
+    let fixture = fixture().await;
+    let aws = &fixture.shop.aws;
     let login = &Local::read().accounts.supervisor;
-    let ended = world.shop.log_in(&login.email, &login.password).await;
+    let ended = fixture.shop.log_in(&login.email, &login.password).await;
     let good = claims(&ended.token);
     let key = Key::of(aws, Role::Supervisor).await;
     let stranger = Claims { sid: SessionId::derive(&[b"no such session"]), ..good.clone() };
 
-    world.shop.get("/orders/nonsense").token(&ended.token).send().await.problem(404, "not_found");
-    world.shop.http.call("POST", "/auth/logout").token(&ended.token).send().await.expect(204);
+    fixture.shop.get("/orders/nonsense").token(&ended.token).send().await.problem(404, "not_found");
+    fixture.shop.http.request("POST", "/auth/logout").token(&ended.token).send().await.expect(204);
     let mut calls = Vec::new();
-    for route in closed() {
+    for route in protected() {
         let tokens = [("ended", &ended.token), ("unknown", &key.sign(&stranger))];
         for (what, token) in tokens {
-            calls.push((format!("{} ({what})", route.function), world.call(route).token(token)));
+            calls.push((format!("{} ({what})", route.function), fixture.call(route).token(token)));
         }
     }
-    all_refused(calls, 401, "token_expired").await;
+    assert_all_refused(calls, 401, "token_expired").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_roles_and_owners_are_forbidden() {
-    let world = world().await;
+    let fixture = fixture().await;
     let mut calls = Vec::new();
-    for route in closed() {
+    for route in protected() {
         for role in [Role::User, Role::Seller] {
             let allowed = match route.who {
                 Access::Anonymous => true,
@@ -222,70 +225,72 @@ async fn wrong_roles_and_owners_are_forbidden() {
                 Access::Owner(_) | Access::Provider => false,
             };
             if !allowed {
-                let call = world.call(route).token(&world.by(role).token);
+                let call = fixture.call(route).token(&fixture.by(role).token);
                 calls.push((format!("{} by {role:?}", route.function), call));
             }
         }
     }
-    all_refused(calls, 403, "forbidden").await;
+    assert_all_refused(calls, 403, "forbidden").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn owners_and_allowed_roles_may_call_routes() {
-    let world = world().await;
-    let (leaving, closing) = ("accounts-log-out", "accounts-unregister-user");
-    let leaver = world.shop.log_in(&world.buyer.email, &world.buyer.password).await;
+    let fixture = fixture().await;
+    let (log_out, close_account) = ("accounts-log-out", "accounts-unregister-user");
+    let logged_out = fixture.shop.log_in(&fixture.buyer.email, &fixture.buyer.password).await;
     let mut calls = Vec::new();
-    for route in closed().filter(|route| route.function != closing) {
+    for route in protected().filter(|route| route.function != close_account) {
         let callers: &[&DemoAccount] = match route.who {
             Access::Anonymous | Access::Provider => &[],
-            _ if route.function == leaving => &[&leaver],
-            Access::Owner(Role::User) => &[&world.buyer],
-            Access::Owner(_) => &[&world.seller],
+            _ if route.function == log_out => &[&logged_out],
+            Access::Owner(Role::User) => &[&fixture.buyer],
+            Access::Owner(_) => &[&fixture.seller],
             Access::SignedIn(roles) => {
                 match (roles.contains(&Role::User), roles.contains(&Role::Seller)) {
-                    (true, true) => &[&world.buyer, &world.seller],
-                    (true, false) => &[&world.buyer],
-                    (false, true) => &[&world.seller],
+                    (true, true) => &[&fixture.buyer, &fixture.seller],
+                    (true, false) => &[&fixture.buyer],
+                    (false, true) => &[&fixture.seller],
                     (false, false) => &[],
                 }
             }
         };
         for caller in callers {
-            calls.push((route.function, world.call(route).token(&caller.token)));
+            calls.push((route.function, fixture.call(route).token(&caller.token)));
         }
     }
     // Sent last, because it closes the buyer's account.
-    let close = closed().find(|route| route.function == closing).unwrap();
-    let last = vec![(closing, world.call(close).token(&world.buyer.token))];
+    let close = protected().find(|route| route.function == close_account).unwrap();
+    let last = vec![(close_account, fixture.call(close).token(&fixture.buyer.token))];
     let mut count = 0;
     for calls in [calls, last] {
         count += calls.len();
-        let answers =
+        let responses =
             join_all(calls.into_iter().map(async |(what, call)| (what, call.send().await))).await;
         let refused =
-            answers.iter().filter(|(_, answer)| matches!(answer.status, 401 | 403 | 500..));
-        let refused: Vec<_> = refused.map(|(what, answer)| format!("{what}: {answer}")).collect();
+            responses.iter().filter(|(_, response)| matches!(response.status, 401 | 403 | 500..));
+        let refused: Vec<_> =
+            refused.map(|(what, response)| format!("{what}: {response}")).collect();
         assert_eq!(refused, Vec::<String>::new());
     }
-    println!("{count} calls by those whom the access table lets in");
+    println!("{count} calls allowed by the access table");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_users_paths_are_forbidden_even_if_unknown() {
-    let world = world().await;
-    let nobody = rialto_kernel::UserId::derive(&[b"nobody"]).to_string();
+    let fixture = fixture().await;
+    let unknown = rialto_kernel::UserId::derive(&[b"nobody"]).to_string();
     let mut calls = Vec::new();
-    for id in [&nobody, "nonsense", &world.buyer.id] {
-        let call = world.shop.get(format!("/users/{id}/orders")).token(&world.other_buyer.token);
+    for id in [&unknown, "nonsense", &fixture.buyer.id] {
+        let call =
+            fixture.shop.get(format!("/users/{id}/orders")).token(&fixture.other_buyer.token);
         calls.push((format!("orders of {id}"), call));
     }
-    all_refused(calls, 403, "forbidden").await;
+    assert_all_refused(calls, 403, "forbidden").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_users_orders_are_not_found() {
-    let World { shop, order, other_buyer, other_seller, buyer, seller, .. } = &world().await;
+    let Fixture { shop, order, other_buyer, other_seller, buyer, seller, .. } = &fixture().await;
     let none = OrderId::derive(&[b"no such order"]).to_string();
     let mut calls = Vec::new();
     for id in [order, &none] {
@@ -313,13 +318,13 @@ async fn other_users_orders_are_not_found() {
         format!("{none} by the seller"),
         shop.get(format!("/orders/{none}")).token(&seller.token),
     ));
-    all_refused(calls, 404, "not_found").await;
+    assert_all_refused(calls, 404, "not_found").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_sellers_products_and_stock_are_forbidden() {
-    let World { shop, product, other_seller, seller, .. } = &world().await;
-    let adjustment = json!({ "quantity": 1, "reason": "mine now" });
+    let Fixture { shop, product, other_seller, seller, .. } = &fixture().await;
+    let adjustment = json!({ "quantity": 1, "reason": "not allowed" });
     let calls = |id: &str| {
         vec![
             ("stock".to_owned(), shop.get(format!("/products/{id}/stock"))),
@@ -336,14 +341,14 @@ async fn other_sellers_products_and_stock_are_forbidden() {
             ),
         ]
     };
-    let by = |account: &DemoAccount, calls: Vec<(String, Call)>| {
+    let by = |account: &DemoAccount, calls: Vec<(String, HttpRequest)>| {
         calls.into_iter().map(|(what, call)| (what, call.token(&account.token))).collect()
     };
-    all_refused(by(other_seller, calls(product)), 403, "forbidden").await;
+    assert_all_refused(by(other_seller, calls(product)), 403, "forbidden").await;
     let none = ProductId::derive(&[b"no such product"]).to_string();
-    all_refused(by(seller, calls(&none)), 404, "not_found").await;
+    assert_all_refused(by(seller, calls(&none)), 404, "not_found").await;
     let listed = shop.get(format!("/sellers/{}/products", seller.id)).token(&other_seller.token);
-    all_refused(vec![("list".to_owned(), listed)], 403, "forbidden").await;
+    assert_all_refused(vec![("list".to_owned(), listed)], 403, "forbidden").await;
     let (available, reserved, sold) = shop.stock(seller, product).await;
     assert_eq!((available, reserved + sold), (9, 1), "nothing was adjusted");
     assert_eq!(shop.get(format!("/products/{product}")).send().await.data(200)["price"], 100);
@@ -351,15 +356,16 @@ async fn other_sellers_products_and_stock_are_forbidden() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn supervisors_may_call_every_route() {
-    let world = world().await;
+    let fixture = fixture().await;
     let login = &Local::read().accounts.supervisor;
-    let leaving = world.shop.log_in(&login.email, &login.password).await;
-    let calls = closed().map(|route| async {
-        let by = if route.function == "accounts-log-out" { &leaving } else { &world.supervisor };
-        let answer = world.call(route).token(&by.token).send().await;
+    let logged_out = fixture.shop.log_in(&login.email, &login.password).await;
+    let calls = protected().map(|route| async {
+        let by =
+            if route.function == "accounts-log-out" { &logged_out } else { &fixture.supervisor };
+        let response = fixture.call(route).token(&by.token).send().await;
         // 404 and 409 are about the resource and its state, not about access.
-        let let_in = matches!(answer.status, 200 | 201 | 204 | 400 | 404 | 409);
-        (!let_in).then(|| format!("{}: {answer}", route.function))
+        let allowed = matches!(response.status, 200 | 201 | 204 | 400 | 404 | 409);
+        (!allowed).then(|| format!("{}: {response}", route.function))
     });
     let refused: Vec<String> = join_all(calls).await.into_iter().flatten().collect();
     assert_eq!(refused, Vec::<String>::new());
@@ -367,17 +373,18 @@ async fn supervisors_may_call_every_route() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_webhook_route_ignores_tokens() {
-    let world = world().await;
+    let fixture = fixture().await;
     let mut wrong = Vec::new();
     for route in ROUTES.iter().filter(|route| route.who == Access::Provider) {
         let mut tokens = vec![None];
         tokens.extend(
-            [Role::Supervisor, Role::Seller, Role::User].map(|role| Some(&world.by(role).token)),
+            [Role::Supervisor, Role::Seller, Role::User].map(|role| Some(&fixture.by(role).token)),
         );
         for token in tokens {
-            let call = world.call(route);
-            let answer = token.into_iter().fold(call, |call, token| call.token(token)).send().await;
-            wrong.extend(answer.is_problem(400, "invalid", &["Stripe-Signature"]).err());
+            let call = fixture.call(route);
+            let response =
+                token.into_iter().fold(call, |call, token| call.token(token)).send().await;
+            wrong.extend(response.is_problem(400, "invalid", &["Stripe-Signature"]).err());
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
@@ -385,16 +392,16 @@ async fn the_webhook_route_ignores_tokens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn public_routes_need_no_token() {
-    let world = world().await;
+    let fixture = fixture().await;
     for route in ROUTES.iter().filter(|route| route.who == Access::Anonymous) {
-        let answer = world.call(route).send().await;
-        assert!(matches!(answer.status, 200 | 400), "{}: {answer}", route.function);
+        let response = fixture.call(route).send().await;
+        assert!(matches!(response.status, 200 | 400), "{}: {response}", route.function);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_routes_are_not_found() {
-    if !skip_on_localstack("a gateway's own answers have no body of ours there") {
+    if !skip_on_localstack("LocalStack ignores the bodies of gateway responses") {
         return;
     }
     let shop = Shop::open();
@@ -405,11 +412,11 @@ async fn unknown_routes_are_not_found() {
         ("GET", "/"),
         ("GET", "/products/prd_01kaka00000000000000000001/nothing"),
     ] {
-        calls.push((format!("{method} {path}"), shop.http.call(method, path)));
-        let call = shop.http.call(method, path).token(&buyer.token);
+        calls.push((format!("{method} {path}"), shop.http.request(method, path)));
+        let call = shop.http.request(method, path).token(&buyer.token);
         calls.push((format!("{method} {path} with a token"), call));
     }
-    all_refused(calls, 404, "not_found").await;
+    assert_all_refused(calls, 404, "not_found").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -424,14 +431,14 @@ async fn unsupported_methods_get_405_with_allow() {
             .into_iter()
             .find(|method| !allow.contains(method));
         let Some(method) = unrouted else { continue };
-        let call = shop.http.call(method, path.replace(['{', '}'], ""));
-        let answer = call.header("origin", "http://localhost:3001").send().await;
-        answer.clone().problem(405, "method_not_allowed");
-        assert_eq!(answer.header("allow"), Some(allow.as_str()), "{answer}");
-        let exposed = answer.header("access-control-expose-headers").unwrap_or_default();
-        assert!(exposed.contains("Allow"), "{answer}");
+        let call = shop.http.request(method, path.replace(['{', '}'], ""));
+        let response = call.header("origin", "http://localhost:3001").send().await;
+        response.clone().problem(405, "method_not_allowed");
+        assert_eq!(response.header("allow"), Some(allow.as_str()), "{response}");
+        let exposed = response.header("access-control-expose-headers").unwrap_or_default();
+        assert!(exposed.contains("Allow"), "{response}");
     }
-    let head = shop.http.call("HEAD", "/products").send().await;
+    let head = shop.http.request("HEAD", "/products").send().await;
     assert_eq!(head.status, 405, "{head}");
     assert_eq!(head.header("allow"), Some("POST, GET, OPTIONS"), "{head}");
 }
@@ -447,8 +454,8 @@ async fn wrong_passwords_and_unknown_emails_get_the_same_response() {
     assert_eq!(wrong.text(), unknown.text());
     wrong.problem(401, "unauthenticated");
     // Emails are case-insensitive.
-    let shouted = shop.log_in(&buyer.email.to_uppercase(), &buyer.password).await;
-    assert_eq!(shouted.id, buyer.id);
+    let logged_in = shop.log_in(&buyer.email.to_uppercase(), &buyer.password).await;
+    assert_eq!(logged_in.id, buyer.id);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use rialto_e2e::{
     aws::Aws,
     bus::BusSubscription,
-    http::Answer,
-    shop::{DemoAccount, NewProduct, OrderDraft, PERSONAL, Shop, address, person, unique},
+    http::HttpResponse,
+    shop::{DemoAccount, NewProduct, OrderDraft, PERSONAL, Shop, account_body, address, unique},
     tables::TableSnapshot,
     wait::eventually,
 };
@@ -16,17 +16,17 @@ use std::{collections::BTreeSet, time::Duration};
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_registrations_of_an_email_create_one_account() {
     let shop = Shop::open();
-    let body = person("crowd");
-    let mut shouted = body.clone();
-    shouted["email"] = json!(body["email"].as_str().unwrap().to_uppercase());
+    let body = account_body("concurrent");
+    let mut upper_case = body.clone();
+    upper_case["email"] = json!(body["email"].as_str().unwrap().to_uppercase());
     let calls =
-        (0..8).map(|at| shop.post("/users", if at % 2 == 0 { &body } else { &shouted }).send());
-    let answers = join_all(calls).await;
+        (0..8).map(|at| shop.post("/users", if at % 2 == 0 { &body } else { &upper_case }).send());
+    let responses = join_all(calls).await;
     let (made, refused): (Vec<_>, Vec<_>) =
-        answers.into_iter().partition(|answer| answer.status == 201);
+        responses.into_iter().partition(|response| response.status == 201);
     assert_eq!(made.len(), 1);
-    for answer in refused {
-        answer.problem(409, "duplicate");
+    for response in refused {
+        response.problem(409, "duplicate");
     }
     let account =
         shop.log_in(body["email"].as_str().unwrap(), body["password"].as_str().unwrap()).await;
@@ -71,7 +71,7 @@ async fn supervisors_search_and_list_buyers() {
     let mark = unique("Findable");
     let mut made = Vec::new();
     for at in 0..3 {
-        let mut body = person("listed");
+        let mut body = account_body("listed");
         body["name"] = json!(format!("{mark} {at}"));
         made.push(shop.post("/users", &body).send().await.data(201));
     }
@@ -80,8 +80,8 @@ async fn supervisors_search_and_list_buyers() {
     let by_email =
         format!("/users?email={}&limit=5", made[0]["email"].as_str().unwrap().to_uppercase());
     assert_eq!(ids(&shop.pages(Some(&supervisor), &by_email).await.concat()), ids(&made[..1]));
-    let nobody = format!("/users?email=nobody-{}&limit=5", made[0]["email"].as_str().unwrap());
-    assert_eq!(shop.pages(Some(&supervisor), &nobody).await.concat(), Vec::<Value>::new());
+    let unknown = format!("/users?email=nobody-{}&limit=5", made[0]["email"].as_str().unwrap());
+    assert_eq!(shop.pages(Some(&supervisor), &unknown).await.concat(), Vec::<Value>::new());
 
     let path = format!("/users?name={}&limit=2", mark.to_lowercase());
     eventually("three buyers to be found by name", async || {
@@ -115,8 +115,8 @@ async fn profiles_are_public_and_only_supervisors_set_grades() {
     assert_eq!((&first["grade"], &first["image"]), (&json!("BRONZE"), &Value::Null));
 
     let image = "https://img.example/ottilie.png";
-    let wanted = json!({ "nickname": "otti", "image": image });
-    let set = shop.put(&path, &wanted).token(&buyer.token).send().await.data(200);
+    let expected = json!({ "nickname": "otti", "image": image });
+    let set = shop.put(&path, &expected).token(&buyer.token).send().await.data(200);
     assert_eq!((&set["nickname"], &set["image"]), (&json!("otti"), &json!(image)));
     let graded = json!({ "nickname": "otti", "grade": "GOLD" });
     shop.put(&path, &graded).token(&buyer.token).send().await.problem(403, "forbidden");
@@ -128,8 +128,8 @@ async fn profiles_are_public_and_only_supervisors_set_grades() {
     assert_eq!(shop.get(&path).token(&buyer.token).send().await.data(200), expected);
     let stranger = shop.new_buyer().await;
     shop.get(&path).token(&stranger.token).send().await.problem(403, "forbidden");
-    let nobody = rialto_kernel::UserId::derive(&[b"nobody"]);
-    shop.get(format!("/users/{nobody}/public")).send().await.problem(404, "not_found");
+    let unknown = rialto_kernel::UserId::derive(&[b"nobody"]);
+    shop.get(format!("/users/{unknown}/public")).send().await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,35 +137,36 @@ async fn concurrent_additions_save_at_most_three_addresses() {
     let shop = Shop::open();
     let buyer = shop.new_buyer().await;
     let path = format!("/users/{}/addresses", buyer.id);
-    let answers =
+    let responses =
         join_all((0..4).map(|_| shop.post(&path, &address()).token(&buyer.token).send())).await;
     let (made, refused): (Vec<_>, Vec<_>) =
-        answers.into_iter().partition(|answer| answer.status == 201);
+        responses.into_iter().partition(|response| response.status == 201);
     assert_eq!((made.len(), refused.len()), (3, 1));
-    for answer in refused {
-        answer.problem(409, "limit_reached");
+    for response in refused {
+        response.problem(409, "limit_reached");
     }
     let list = async || shop.pages(Some(&buyer), &format!("{path}?limit=2")).await.concat();
-    let kept = list().await;
-    assert_eq!(kept.len(), 3);
-    assert_eq!(kept.iter().filter(|kept| kept["default"] == true).count(), 1);
-    for answer in &made {
-        let location = answer.header("location").unwrap().to_owned();
-        let id = answer.json()["data"]["address_id"].as_str().unwrap().to_owned();
+    let saved = list().await;
+    assert_eq!(saved.len(), 3);
+    assert_eq!(saved.iter().filter(|address| address["default"] == true).count(), 1);
+    for response in &made {
+        let location = response.header("location").unwrap().to_owned();
+        let id = response.json()["data"]["address_id"].as_str().unwrap().to_owned();
         assert_eq!(location, format!("addresses/{id}"));
     }
 
-    let last = kept[2]["address_id"].as_str().unwrap();
+    let last = saved[2]["address_id"].as_str().unwrap();
     let mut other = address();
     other["note"] = json!("third floor");
     other["default"] = json!(true);
     let set = shop.put(format!("{path}/{last}"), &other).token(&buyer.token).send().await.data(200);
     assert_eq!((&set["note"], &set["default"]), (&json!("third floor"), &json!(true)));
-    let remove = || shop.http.call("DELETE", format!("{path}/{last}")).token(&buyer.token).send();
+    let remove =
+        || shop.http.request("DELETE", format!("{path}/{last}")).token(&buyer.token).send();
     remove().await.expect(204);
     remove().await.problem(404, "not_found");
-    let left = list().await;
-    assert_eq!((left.len(), &left[0]["default"]), (2, &json!(true)));
+    let remaining = list().await;
+    assert_eq!((remaining.len(), &remaining[0]["default"]), (2, &json!(true)));
     let stranger = shop.new_buyer().await;
     shop.get(&path).token(&stranger.token).send().await.problem(403, "forbidden");
 }
@@ -175,19 +176,18 @@ async fn orders_are_sent_to_a_saved_address_of_their_buyer() {
     let shop = Shop::open();
     let (seller, buyer, other) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
-    let product =
-        shop.product(&seller, &NewProduct::new("Sent to where it always goes", 100, 5)).await;
-    let keep = async |by: &DemoAccount| {
+    let product = shop.product(&seller, &NewProduct::new("Sent to a saved address", 100, 5)).await;
+    let add_address = async |by: &DemoAccount| {
         let call = shop.post(format!("/users/{}/addresses", by.id), &address()).token(&by.token);
         call.send().await.data(201)["address_id"].clone()
     };
-    let (own, strange) = (keep(&buyer).await, keep(&other).await);
+    let (own, strange) = (add_address(&buyer).await, add_address(&other).await);
     let order = async |address_id: &Value| {
         let mut body = OrderDraft::of(&[(&product, 1)]).body();
         body.as_object_mut().unwrap().remove("address");
         body["address_id"] = address_id.clone();
         let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
-        call.header("idempotency-key", unique("kept")).send().await
+        call.header("idempotency-key", unique("saved")).send().await
     };
     let placed = order(&own).await.data(201);
     assert_eq!(placed["address"]["line1"], address()["line1"]);
@@ -199,14 +199,14 @@ async fn sweep(aws: &Aws, later: Duration) {
     aws.invoke("accounts-sweep", &json!({ "now": SystemClock.now().plus(later) })).await;
 }
 
-async fn delete(shop: &Shop, path: String, by: &DemoAccount) -> Answer {
-    shop.http.call("DELETE", path).token(&by.token).send().await
+async fn delete(shop: &Shop, path: String, by: &DemoAccount) -> HttpResponse {
+    shop.http.request("DELETE", path).token(&by.token).send().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unregistered_buyers_are_erased_by_the_sweep() {
     let shop = Shop::open();
-    let tap = BusSubscription::on_everything(&shop.aws).await;
+    let subscription = BusSubscription::on_everything(&shop.aws).await;
     let (buyer, supervisor) = (shop.new_buyer().await, shop.supervisor().await);
     let path = format!("/users/{}", buyer.id);
     shop.post(format!("{path}/addresses"), &address()).token(&buyer.token).send().await.data(201);
@@ -216,10 +216,10 @@ async fn unregistered_buyers_are_erased_by_the_sweep() {
     let login = json!({ "email": buyer.email, "password": buyer.password });
     shop.post("/auth/login", &login).send().await.problem(401, "unauthenticated");
     shop.get(format!("{path}/public")).send().await.problem(404, "not_found");
-    let mut again = person("again");
+    let mut again = account_body("again");
     again["email"] = json!(buyer.email.to_uppercase());
     let successor = shop.post("/users", &again).send().await.data(201);
-    assert_ne!(successor["user_id"], buyer.id, "the email is free");
+    assert_ne!(successor["user_id"], buyer.id, "the email can be used again");
     let change = json!({ "name": "Too late" });
     let refused = shop.patch(&path, &change).token(&supervisor.token).send().await;
     assert_eq!(refused.problem(409, "illegal_transition")["state"], "UNREGISTERED");
@@ -230,44 +230,47 @@ async fn unregistered_buyers_are_erased_by_the_sweep() {
     let erased = eventually("the account to be erased", async || {
         sweep(&shop.aws, Duration::from_secs(3_600)).await;
         let user = shop.get(&path).token(&supervisor.token).send().await.data(200);
-        if user["email"].is_null() { Ok(user) } else { Err("it tells of its buyer still") }
+        if user["email"].is_null() { Ok(user) } else { Err("the account still has personal data") }
     })
     .await;
     assert_eq!(erased["status"], "UNREGISTERED");
-    for gone in ["email", "name", "phone", "last_login_at"] {
-        assert_eq!(erased[gone], Value::Null, "{gone}");
+    for field in ["email", "name", "phone", "last_login_at"] {
+        assert_eq!(erased[field], Value::Null, "{field}");
     }
     let partition = vec![("accounts", format!("ACCOUNT#{}", buyer.id))];
-    let written = format!("{:?}", TableSnapshot::take(&shop.aws, &partition).await);
+    let stored = format!("{:?}", TableSnapshot::take(&shop.aws, &partition).await);
     for word in PERSONAL.iter().chain([&buyer.email.as_str()]) {
-        assert!(!written.contains(word), "{word} is kept");
+        assert!(!stored.contains(word), "{word} is still stored");
     }
     // The new account with the same email isn't affected.
     shop.log_in(again["email"].as_str().unwrap(), again["password"].as_str().unwrap()).await;
     // Unregistering is idempotent.
     delete(&shop, path, &supervisor).await.expect(204);
-    let mut told = Vec::new();
+    let mut published = Vec::new();
     eventually("UserUnregistered on the bus", async || {
-        told.extend(tap.take_all().await);
+        published.extend(subscription.take_all().await);
         let of_buyer = |kind: &str| {
-            told.iter()
-                .filter(|heard| heard.detail_type == kind && heard.event.subject == buyer.id)
+            published
+                .iter()
+                .filter(|received| {
+                    received.detail_type == kind && received.event.subject == buyer.id
+                })
                 .count()
         };
         if of_buyer("UserUnregistered") == 1 {
             Ok(())
         } else {
-            Err(format!("{} events", told.len()))
+            Err(format!("{} events", published.len()))
         }
     })
     .await;
-    for heard in &told {
-        let text = heard.detail.to_string();
+    for received in &published {
+        let text = received.detail.to_string();
         for word in PERSONAL.iter().copied().chain(["@e2e.example"]) {
             assert!(!text.contains(word), "{word} is on the bus: {text}");
         }
     }
-    tap.close().await;
+    subscription.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,7 +285,7 @@ async fn erasure_waits_for_open_orders() {
     assert_eq!(settled["state"], "CONFIRMED");
     // The index lags, and the order must be in it as open before the sweep.
     let path = format!("/users/{}", buyer.id);
-    eventually("the order to be known as open", async || {
+    eventually("the order to be indexed as open", async || {
         let call = shop.get(format!("{path}?include=orders")).token(&supervisor.token);
         let user = call.send().await.data(200);
         if user["orders"].as_array().is_some_and(|orders| orders.len() == 1) {
@@ -325,12 +328,11 @@ async fn sellers_are_unregistered_unless_they_have_open_lines() {
     })
     .await;
 
-    let product =
-        shop.product(&seller, &NewProduct::new("Sold by somebody who stays", 100, 5)).await;
+    let product = shop.product(&seller, &NewProduct::new("Has an open line", 100, 5)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
     shop.wait_until_settled(&buyer, &order).await;
     delete(&shop, path.clone(), &seller).await.problem(403, "forbidden");
-    eventually("the line to be known as open", async || {
+    eventually("the line to be indexed as open", async || {
         let refused = delete(&shop, path.clone(), &supervisor).await;
         refused.is_problem(409, "in_use", &[])
     })
@@ -338,16 +340,16 @@ async fn sellers_are_unregistered_unless_they_have_open_lines() {
     let still = shop.log_in(&seller.email, &seller.password).await;
     assert_eq!(shop.get(&path).token(&still.token).send().await.data(200)["status"], "REGISTERED");
 
-    let unsold = shop.product(&idle, &NewProduct::new("Goes with its seller", 100, 5)).await;
+    let unsold = shop.product(&idle, &NewProduct::new("Unpublished with its seller", 100, 5)).await;
     delete(&shop, format!("/sellers/{}", idle.id), &supervisor).await.expect(204);
-    eventually("the product to go with its seller", async || {
+    eventually("the product to be unpublished", async || {
         shop.get(format!("/products/{unsold}")).send().await.is_problem(404, "not_found", &[])
     })
     .await;
     let login = json!({ "email": idle.email, "password": idle.password });
     shop.post("/auth/login", &login).send().await.problem(401, "unauthenticated");
-    let gone =
+    let closed =
         shop.get(format!("/sellers/{}", idle.id)).token(&supervisor.token).send().await.data(200);
-    assert_eq!(gone["status"], "UNREGISTERED");
-    assert!(Timestamp::parse(gone["created_at"].as_str().unwrap()).is_ok());
+    assert_eq!(closed["status"], "UNREGISTERED");
+    assert!(Timestamp::parse(closed["created_at"].as_str().unwrap()).is_ok());
 }

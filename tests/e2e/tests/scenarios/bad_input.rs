@@ -2,15 +2,15 @@
 
 use futures_util::future::join_all;
 use rialto_e2e::{
-    http::Call,
-    shop::{DemoAccount, NewProduct, OrderDraft, Shop, person, unique},
+    http::HttpRequest,
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop, account_body, unique},
     tables::TableSnapshot,
 };
 use rialto_lambda::access::{ROUTES, Route};
 use serde_json::{Value, json};
 
 /// The state before any bad request is sent.
-struct World {
+struct Fixture {
     shop: Shop,
     supervisor: DemoAccount,
     seller: DemoAccount,
@@ -39,7 +39,7 @@ struct Input {
 /// A bad request with the expected response.
 struct Case {
     what: String,
-    call: Call,
+    call: HttpRequest,
     status: u16,
     code: &'static str,
     fields: Vec<String>,
@@ -112,11 +112,11 @@ fn list(own: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
     common.iter().chain(own).map(|(query, field)| ((*query).to_owned(), *field)).collect()
 }
 
-fn registration_of_somebody() -> Input {
+fn account_registration() -> Input {
     let email = |value: Value| ("/email", value, "email");
     let phone = |value: Value| ("/phone", value, "phone");
     Input {
-        body: Some(person("bad")),
+        body: Some(account_body("bad")),
         required: vec!["/email", "/password", "/name", "/phone"],
         bad: [
             bad_text("/name", "name", 80),
@@ -156,9 +156,9 @@ fn registration_of_somebody() -> Input {
     }
 }
 
-fn order(world: &World) -> Input {
+fn order(fixture: &Fixture) -> Input {
     let lines = |value: Value| ("/lines", value, "lines");
-    let line = json!({ "product_id": world.product, "quantity": 1 });
+    let line = json!({ "product_id": fixture.product, "quantity": 1 });
     let product = |value: Value| ("/lines/0/product_id", value, "lines[0].product_id");
     let method = |value: Value| ("/payment_method", value, "payment_method");
     let phone = |value: Value| ("/address/phone", value, "address.phone");
@@ -168,10 +168,10 @@ fn order(world: &World) -> Input {
             .map(lines)
             .into(),
         vec![("/lines", json!([line, 7]), "lines[1]")],
-        [json!("prd_1"), json!("nonsense"), json!(""), json!(world.seller.id), json!(5)]
+        [json!("prd_1"), json!("nonsense"), json!(""), json!(fixture.seller.id), json!(5)]
             .map(product)
             .into(),
-        vec![product(json!(world.product.to_uppercase()))],
+        vec![product(json!(fixture.product.to_uppercase()))],
         bad_number("/lines/0/quantity", "lines[0].quantity", 1, 999),
         [
             json!(""),
@@ -199,7 +199,7 @@ fn order(world: &World) -> Input {
     // `expected_total` may be null.
     bad.retain(|(place, value, _)| !(*place == "/expected_total" && value.is_null()));
     Input {
-        body: Some(OrderDraft::of(&[(&world.product, 1)]).body()),
+        body: Some(OrderDraft::of(&[(&fixture.product, 1)]).body()),
         required: vec![
             "/lines",
             "/lines/0/product_id",
@@ -218,7 +218,7 @@ fn order(world: &World) -> Input {
     }
 }
 
-fn kept_address() -> Input {
+fn saved_address() -> Input {
     let mut body = rialto_e2e::shop::address();
     body["default"] = json!(true);
     let mut bad = [
@@ -270,12 +270,12 @@ fn details() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// The invalid input of each route. A route without an entry fails the test.
-async fn input(world: &World, function: &str) -> Option<Input> {
+async fn input(fixture: &Fixture, function: &str) -> Option<Input> {
     let none = Input::default();
     Some(match function {
-        "accounts-register-user" | "accounts-register-seller" => registration_of_somebody(),
+        "accounts-register-user" | "accounts-register-seller" => account_registration(),
         "accounts-log-in" => Input {
-            body: Some(json!({ "email": world.buyer.email, "password": world.buyer.password })),
+            body: Some(json!({ "email": fixture.buyer.email, "password": fixture.buyer.password })),
             required: vec!["/email", "/password"],
             bad: vec![
                 ("/email", json!("nobody"), "email"),
@@ -305,7 +305,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             ..none
         },
         "accounts-reset-password" => Input {
-            body: Some(json!({ "email": "nobody@e2e.example", "code": "WRONG", "password": world.mark })),
+            body: Some(json!({ "email": "nobody@e2e.example", "code": "WRONG", "password": fixture.mark })),
             required: vec!["/email", "/code", "/password"],
             bad: [
                 vec![
@@ -323,7 +323,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             ..none
         },
         "accounts-change-password" => Input {
-            body: Some(json!({ "old_password": world.buyer.password, "new_password": world.mark })),
+            body: Some(json!({ "old_password": fixture.buyer.password, "new_password": fixture.mark })),
             required: vec!["/old_password", "/new_password"],
             bad: [
                 vec![
@@ -368,12 +368,12 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             for phone in [json!(7), json!(""), json!("1234"), json!("1234567890123456"), json!("12345x7")] {
                 bad.push(("/phone", phone, "phone"));
             }
-            for wish in [json!("yes"), json!(1)] {
-                bad.push(("/mail_notifications", wish, "mail_notifications"));
+            for notify in [json!("yes"), json!(1)] {
+                bad.push(("/mail_notifications", notify, "mail_notifications"));
             }
             bad.push(("", json!({}), "body"));
             bad.push(("", json!({ "name": null }), "body"));
-            let body = json!({ "name": world.mark, "phone": "+4915550100", "mail_notifications": true });
+            let body = json!({ "name": fixture.mark, "phone": "+4915550100", "mail_notifications": true });
             Input { body: Some(body), bad, ..none }
         }
         "accounts-set-profile" => {
@@ -384,23 +384,23 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             for grade in [json!("gold"), json!(""), json!("PLATINUM"), json!(1)] {
                 bad.push(("/grade", grade, "grade"));
             }
-            let body = json!({ "nickname": world.mark.get(..30), "image": "https://img.example/a.png", "grade": "BRONZE" });
+            let body = json!({ "nickname": fixture.mark.get(..30), "image": "https://img.example/a.png", "grade": "BRONZE" });
             Input { body: Some(body), required: vec!["/nickname"], bad, ..none }
         }
-        "accounts-add-address" | "accounts-set-address" => kept_address(),
+        "accounts-add-address" | "accounts-set-address" => saved_address(),
         "accounts-log-out" | "accounts-end-session" | "accounts-get-jwks" | "accounts-unregister-user"
         | "accounts-get-public-user" | "accounts-get-profile" | "accounts-remove-address"
         | "accounts-get-seller" | "accounts-unregister-seller" => none,
         "catalog-register-product" => {
-            let sketch = NewProduct::new(&world.mark, 100, 1);
+            let new_product = NewProduct::new(&fixture.mark, 100, 1);
             let item = |value: Value| ("/item_id", value, "item_id");
             let nothing = rialto_kernel::ItemId::derive(&[b"no such item"]).to_string();
             Input {
-                body: Some(world.shop.registration(&sketch).await),
+                body: Some(fixture.shop.product_body(&new_product).await),
                 required: vec!["/item_id", "/title", "/price", "/initial_stock"],
                 bad: [
                     details(),
-                    [json!("itm_1"), json!(""), json!(world.product), json!(5), json!(nothing)]
+                    [json!("itm_1"), json!(""), json!(fixture.product), json!(5), json!(nothing)]
                         .map(item)
                         .into(),
                     bad_number("/initial_stock", "initial_stock", 0, 1_000_000),
@@ -408,7 +408,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
                         ("/flash_sale", json!("yes"), "flash_sale"),
                         ("/flash_sale", json!(1), "flash_sale"),
                     ],
-                    vec![("/seller_id", json!(world.seller.id), "seller_id")],
+                    vec![("/seller_id", json!(fixture.seller.id), "seller_id")],
                 ]
                 .concat(),
                 ..none
@@ -420,7 +420,7 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             bad.retain(|(_, value, _)| !value.is_null());
             bad.push(("", json!({}), "body"));
             bad.push(("", json!({ "title": null }), "body"));
-            Input { body: Some(json!({ "title": world.mark, "price": 1, "images": [] })), bad, ..none }
+            Input { body: Some(json!({ "title": fixture.mark, "price": 1, "images": [] })), bad, ..none }
         }
         "catalog-set-product-status" => Input {
             body: Some(json!({ "status": "SOLD_OUT" })),
@@ -436,10 +436,10 @@ async fn input(world: &World, function: &str) -> Option<Input> {
             let mut bad = bad_number("/quantity", "quantity", -10_000_000, 10_000_000);
             bad.push(("/quantity", json!(0), "quantity"));
             bad.extend(bad_text("/reason", "reason", 200));
-            let body = Some(json!({ "quantity": 1, "reason": world.mark }));
+            let body = Some(json!({ "quantity": 1, "reason": fixture.mark }));
             Input { body, required: vec!["/quantity", "/reason"], bad, keyed: true, ..none }
         }
-        "orders-place-order" => order(world),
+        "orders-place-order" => order(fixture),
         "catalog-list-products" => Input {
             queries: list(&[
                 ("category_id=cat_1", "category_id"),
@@ -525,7 +525,7 @@ fn objects(place: &str, value: &Value) -> Vec<String> {
     }
 }
 
-impl World {
+impl Fixture {
     fn path(&self, route: &Route) -> String {
         let path =
             route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
@@ -534,8 +534,8 @@ impl World {
     }
 
     /// A call by an account that may call the route.
-    fn call(&self, route: &Route, path: impl Into<String>) -> Call {
-        let call = self.shop.http.call(route.method, path);
+    fn call(&self, route: &Route, path: impl Into<String>) -> HttpRequest {
+        let call = self.shop.http.request(route.method, path);
         match route.function {
             "accounts-register-user"
             | "accounts-log-in"
@@ -603,7 +603,7 @@ impl World {
                 canonical.replace('k', "u"),
             ] {
                 let path = route.path.replace(name, &id);
-                let call = self.shop.http.call(route.method, path).token(&self.supervisor.token);
+                let call = self.shop.http.request(route.method, path).token(&self.supervisor.token);
                 let call = match self.good_body(route) {
                     Some(body) => call.json(&body).header("idempotency-key", self.mark.clone()),
                     None => call,
@@ -634,7 +634,7 @@ impl World {
             let call = self.call(route, self.path(route));
             if input.keyed { call.header("idempotency-key", unique("bad")) } else { call }
         };
-        let invalid = |what: String, call: Call, field: &str| Case {
+        let invalid = |what: String, call: HttpRequest, field: &str| Case {
             what,
             call,
             status: 400,
@@ -712,7 +712,7 @@ impl World {
         {
             cases.push((what, call().header("idempotency-key", key)));
         }
-        let case = |(what, call): (&str, Call)| Case {
+        let case = |(what, call): (&str, HttpRequest)| Case {
             what: what.to_owned(),
             call,
             status: 400,
@@ -723,7 +723,7 @@ impl World {
     }
 
     /// All items that a bad request might change.
-    async fn picture(&self) -> TableSnapshot {
+    async fn snapshot(&self) -> TableSnapshot {
         let mut partitions = Vec::new();
         for service in ["catalog", "inventory", "orders"] {
             partitions.push((service, format!("PRODUCT#{}", self.product)));
@@ -755,7 +755,7 @@ impl World {
 async fn every_route_rejects_bad_input_without_side_effects() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Left alone", 100, 5)).await;
+    let product = shop.product(&seller, &NewProduct::new("Unchanged", 100, 5)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)])).await;
     shop.wait_until_settled(&buyer, &order).await;
     rialto_e2e::invariants::SagaTables::wait_until_consistent(
@@ -766,39 +766,39 @@ async fn every_route_rejects_bad_input_without_side_effects() {
     .await;
     let supervisor = shop.supervisor().await;
     let mark = unique("bad");
-    let world = World { shop, supervisor, seller, buyer, product, order, mark };
-    let (before, counted) = (world.picture().await, world.counts().await);
+    let fixture = Fixture { shop, supervisor, seller, buyer, product, order, mark };
+    let (before, counted) = (fixture.snapshot().await, fixture.counts().await);
 
     let mut wrong = Vec::new();
     let mut sent = 0;
     let mut emails = Vec::new();
     for route in ROUTES {
-        let Some(input) = input(&world, route.function).await else {
-            wrong.push(format!("{}: say here what it refuses", route.function));
+        let Some(input) = input(&fixture, route.function).await else {
+            wrong.push(format!("{}: add its invalid input to `input`", route.function));
             continue;
         };
         if route.function.starts_with("accounts-register") {
             emails.extend(input.body.iter().map(|body| body["email"].as_str().unwrap().to_owned()));
         }
-        let cases = world.cases(route, &input);
+        let cases = fixture.cases(route, &input);
         sent += cases.len();
-        let answers = join_all(cases.into_iter().map(|case| async move {
+        let responses = join_all(cases.into_iter().map(|case| async move {
             let fields: Vec<&str> = case.fields.iter().map(String::as_str).collect();
             let problem = case.call.send().await.is_problem(case.status, case.code, &fields);
             problem.err().map(|problem| format!("{}: {}: {problem}", route.function, case.what))
         }));
-        wrong.extend(answers.await.into_iter().flatten());
+        wrong.extend(responses.await.into_iter().flatten());
     }
     assert!(wrong.is_empty(), "{} of {sent} bad requests:\n{}", wrong.len(), wrong.join("\n"));
     assert!(sent > 500, "only {sent} bad requests were sent");
 
-    assert_eq!(world.picture().await.differences(&before), Vec::<String>::new());
-    assert_eq!(world.counts().await, counted);
+    assert_eq!(fixture.snapshot().await.differences(&before), Vec::<String>::new());
+    assert_eq!(fixture.counts().await, counted);
     for email in emails {
         let credential = vec![("accounts", format!("EMAIL#{email}"))];
         assert!(
-            TableSnapshot::take(&world.shop.aws, &credential).await.is_empty(),
-            "somebody was registered"
+            TableSnapshot::take(&fixture.shop.aws, &credential).await.is_empty(),
+            "an account was created"
         );
     }
 }
@@ -812,7 +812,7 @@ async fn all_invalid_fields_are_reported_in_one_response() {
     body["address"]["phone"] = json!("x");
     body["payment_method"] = json!("cash");
     let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
-    let answer = call.header("idempotency-key", "many").send().await;
+    let response = call.header("idempotency-key", "many").send().await;
     let fields = [
         "lines[0].product_id",
         "lines[0].quantity",
@@ -820,29 +820,28 @@ async fn all_invalid_fields_are_reported_in_one_response() {
         "address.phone",
         "payment_method",
     ];
-    assert_eq!(answer.is_problem(400, "invalid", &fields), Ok(()));
+    assert_eq!(response.is_problem(400, "invalid", &fields), Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_above_the_maximum_total_are_rejected() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product =
-        shop.product(&seller, &NewProduct::new("A continent", 1_000_000_000_000, 10)).await;
-    let answer = shop.placing(&buyer, &OrderDraft::of(&[(&product, 2)])).send().await;
-    assert_eq!(answer.is_problem(400, "invalid", &["lines"]), Ok(()));
+    let product = shop.product(&seller, &NewProduct::new("Expensive", 1_000_000_000_000, 10)).await;
+    let response = shop.place_request(&buyer, &OrderDraft::of(&[(&product, 2)])).send().await;
+    assert_eq!(response.is_problem(400, "invalid", &["lines"]), Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn supervisors_must_name_the_seller_of_a_product() {
     let shop = Shop::open();
     let supervisor = shop.supervisor().await;
-    let mut body = shop.registration(&NewProduct::new("Whose", 1, 1)).await;
+    let mut body = shop.product_body(&NewProduct::new("Whose", 1, 1)).await;
     let register =
         async |body: &Value| shop.post("/products", body).token(&supervisor.token).send().await;
     assert_eq!(register(&body).await.is_problem(400, "invalid", &["seller_id"]), Ok(()));
-    for nobody in ["nonsense", "sel_01kaka00000000000000000001"] {
-        body["seller_id"] = json!(nobody);
+    for unknown in ["nonsense", "sel_01kaka00000000000000000001"] {
+        body["seller_id"] = json!(unknown);
         assert_eq!(register(&body).await.is_problem(400, "invalid", &["seller_id"]), Ok(()));
     }
 }
@@ -852,8 +851,8 @@ async fn text_is_normalized_and_trimmed() {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     // Text is normalized to NFC, and leading and trailing white space is removed.
-    let sketch = NewProduct::new("  Cafe\u{301} \u{1f980} <script>&amp;  ", 1, 0);
-    let product = shop.register(&seller, &sketch).await;
+    let new_product = NewProduct::new("  Cafe\u{301} \u{1f980} <script>&amp;  ", 1, 0);
+    let product = shop.register(&seller, &new_product).await;
     let listed = shop
         .pages(Some(&seller), &format!("/sellers/{}/products?limit=1", seller.id))
         .await

@@ -22,19 +22,19 @@ async fn orders_can_be_cancelled_at_any_time_until_confirmed() {
         let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)])).await;
         // A fixed delay on purpose: it decides at which step of the saga the order is cancelled.
         tokio::time::sleep(STEP * number).await;
-        let answer = shop
+        let response = shop
             .post(format!("/orders/{order}/cancel"), &json!({}))
             .token(&buyer.token)
             .send()
             .await;
-        match answer.status {
+        match response.status {
             200 => {
-                let now = answer.data(200);
+                let now = response.data(200);
                 assert_eq!((&now["state"], &now["reason"]), (&json!("CANCELLED"), &json!("BUYER")));
                 cancelled += 1;
             }
             _ => {
-                let problem = answer.problem(409, "illegal_transition");
+                let problem = response.problem(409, "illegal_transition");
                 assert_eq!(problem["state"], "CONFIRMED", "{problem}");
                 sold += 2;
             }
@@ -44,7 +44,7 @@ async fn orders_can_be_cancelled_at_any_time_until_confirmed() {
     println!("{cancelled} of {ORDERS} were cancelled in time");
     assert!(cancelled > 0, "none was cancelled in time");
     SagaTables::wait_until_consistent(&shop.aws, &[&product], &orders).await;
-    eventually("the stock of what was cancelled to come back", async || {
+    eventually("the cancelled orders' stock to be released", async || {
         let stock = shop.stock(&seller, &product).await;
         if stock == (1000 - sold, 0, sold) {
             Ok(())

@@ -25,43 +25,43 @@ fn operator(shop: &Shop) -> Cli {
 }
 
 /// Inventory's item of a product, deleted for the moment so that orders for the product fail.
-struct Missing {
+struct RemovedStock {
     table: Table,
-    row: Item,
+    item: Item,
 }
 
-impl Missing {
+impl RemovedStock {
     async fn take(shop: &Shop, product: &str) -> Self {
         let table = table(&shop.aws, "inventory");
         let key = Key::new(format!("PRODUCT#{product}"), "STOCK");
-        let row = table.get(&key).await.unwrap().unwrap();
+        let item = table.get(&key).await.unwrap().unwrap();
         let delete = table.client.delete_item().table_name(&table.name).set_key(Some(key.item()));
         delete.send().await.unwrap();
-        Self { table, row }
+        Self { table, item }
     }
 
-    async fn put_back(self) {
+    async fn restore(self) {
         let put =
-            self.table.client.put_item().table_name(&self.table.name).set_item(Some(self.row));
+            self.table.client.put_item().table_name(&self.table.name).set_item(Some(self.item));
         put.send().await.unwrap();
     }
 }
 
 /// Repeats a command until its output contains this text. Dead letters are invisible while another
 /// test's command reads them.
-async fn said(operator: &Cli, words: &str, part: &str) -> CommandOutput {
-    eventually(&format!("rialto {words} to say {part:?}"), async || {
-        let said = operator.run(words).await;
-        let told = said.out.contains(part) || said.err.contains(part);
-        if told { Ok(said) } else { Err(said) }
+async fn wait_for_output(operator: &Cli, words: &str, part: &str) -> CommandOutput {
+    eventually(&format!("rialto {words} to print {part:?}"), async || {
+        let output = operator.run(words).await;
+        let found = output.out.contains(part) || output.err.contains(part);
+        if found { Ok(output) } else { Err(output) }
     })
     .await
 }
 
 /// The body of an order's dead letter, which stays in the queue.
-async fn dead_letter(shop: &Shop, order: &str) -> String {
+async fn dead_letter_body(shop: &Shop, order: &str) -> String {
     let queue = shop.aws.queue_url(&format!("{CONSUMER}-dead-letters")).await;
-    eventually("the dead letter to be seen", async || {
+    eventually("the dead letter to be visible", async || {
         let received = shop.aws.queues.receive_message().queue_url(&queue).visibility_timeout(0);
         let received = received.max_number_of_messages(10).send().await.unwrap();
         let bodies =
@@ -73,8 +73,8 @@ async fn dead_letter(shop: &Shop, order: &str) -> String {
 
 /// Redrives a message again, as after a redrive that failed to delete it: it is consumed, and
 /// nothing changes.
-async fn sent_on_twice(scene: &Fixture, order: &str, selected: &str, letter: String) {
-    let Fixture { shop, seller, product, .. } = scene;
+async fn redrive_again(fixture: &Fixture, order: &str, selected: &str, body: String) {
+    let Fixture { shop, seller, product, .. } = fixture;
     let rialto = operator(shop);
     let partitions: Vec<_> = ["inventory", "orders", "payments"]
         .map(|service| (service, format!("ORDER#{order}")))
@@ -82,16 +82,18 @@ async fn sent_on_twice(scene: &Fixture, order: &str, selected: &str, letter: Str
     let before = TableSnapshot::take(&shop.aws, &partitions).await;
     let since = SystemClock.now().millis();
     let queue = shop.aws.queue_url(&format!("{CONSUMER}-dead-letters")).await;
-    shop.aws.queues.send_message().queue_url(queue).message_body(letter).send().await.unwrap();
-    said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await.with_status(0);
-    eventually("it to be heard again", async || {
+    shop.aws.queues.send_message().queue_url(queue).message_body(body).send().await.unwrap();
+    wait_for_output(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven")
+        .await
+        .with_status(0);
+    eventually("the event to be consumed again", async || {
         let lines = logs::lines(&shop.aws, "inventory", since, order).await;
-        let heard = lines.iter().any(|line| {
+        let consumed = lines.iter().any(|line| {
             line.text_of("message") == "consumed"
                 && line.text_of("function") == CONSUMER
                 && line.text_of("kind") == "OrderPlaced"
         });
-        if heard { Ok(()) } else { Err(format!("{} other lines", lines.len())) }
+        if consumed { Ok(()) } else { Err(format!("{} other lines", lines.len())) }
     })
     .await;
     assert_eq!(
@@ -108,35 +110,39 @@ struct Fixture {
     product: String,
 }
 
-async fn scene() -> Fixture {
+async fn fixture() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Unheard of", 700, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Not yet known", 700, 10)).await;
     Fixture { shop, seller, buyer, product }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redriven_dead_letter_completes_its_order() {
-    let scene = scene().await;
-    let Fixture { shop, seller, buyer, product } = &scene;
+    let fixture = fixture().await;
+    let Fixture { shop, seller, buyer, product } = &fixture;
     let rialto = operator(shop);
-    let missing = Missing::take(shop, product).await;
+    let removed = RemovedStock::take(shop, product).await;
     let (order, selected) = with_short_visibility_timeout(&shop.aws, CONSUMER, async {
         let order = shop.place(buyer, &OrderDraft::of(&[(product, 2)])).await;
         let selected = format!("--queue {CONSUMER} --order {order}");
-        let listed = said(&rialto, &format!("dlq list {selected}"), &order).await.with_status(0);
+        let listed =
+            wait_for_output(&rialto, &format!("dlq list {selected}"), &order).await.with_status(0);
         assert!(listed.out.contains("OrderPlaced"), "{listed}");
         // Without a fix the message fails again, and is marked as redriven once.
-        said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await;
-        let again = said(&rialto, &format!("dlq list {selected}"), "1x").await;
-        assert_eq!(again.out.lines().count(), 2, "a heading, and one row: {again}");
+        wait_for_output(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await;
+        let again = wait_for_output(&rialto, &format!("dlq list {selected}"), "1x").await;
+        assert_eq!(again.out.lines().count(), 2, "a header and one row: {again}");
         (order, selected)
     })
     .await;
-    let letter = dead_letter(shop, &order).await;
-    let waiting =
-        said(&rialto, &format!("saga stuck --older 0s --order {order}"), "is a dead letter of")
-            .await;
+    let body = dead_letter_body(shop, &order).await;
+    let waiting = wait_for_output(
+        &rialto,
+        &format!("saga stuck --older 0s --order {order}"),
+        "is a dead letter of",
+    )
+    .await;
     let waiting = waiting
         .with_status(0)
         .output_containing(&["PENDING", "OrderPlaced to be processed by inventory-on-orders"]);
@@ -150,23 +156,20 @@ async fn a_redriven_dead_letter_completes_its_order() {
         .with_status(0)
         .output_containing(&["PENDING"]);
 
-    let shown = said(&rialto, &format!("dlq show {selected}"), "redriven").await.with_status(0);
-    let shown = shown.output_containing(&[
-        &order,
-        "OrderPlaced",
-        "1x, the last time at 20",
-        "into rialto-",
-    ]);
+    let shown =
+        wait_for_output(&rialto, &format!("dlq show {selected}"), "redriven").await.with_status(0);
+    let shown = shown.output_containing(&[&order, "OrderPlaced", "1x, last at 20", "into rialto-"]);
     assert!(PERSONAL.iter().all(|word| !shown.out.contains(word)), "{shown}");
     // A dry run changes nothing, and doesn't hide the message from the next one.
     for _ in 0..2 {
-        said(&rialto, &format!("dlq redrive {selected}"), "1 would be redriven").await;
+        wait_for_output(&rialto, &format!("dlq redrive {selected}"), "1 would be redriven").await;
     }
     assert_eq!(shop.order(buyer, &order).await["state"], "PENDING");
 
-    missing.put_back().await;
-    let redriven =
-        said(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven").await.with_status(0);
+    removed.restore().await;
+    let redriven = wait_for_output(&rialto, &format!("dlq redrive {selected} --yes"), "1 redriven")
+        .await
+        .with_status(0);
     assert!(redriven.out.contains(&order), "{redriven}");
     assert_eq!(shop.wait_until_settled(buyer, &order).await["state"], "CONFIRMED");
     let events = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
@@ -174,9 +177,9 @@ async fn a_redriven_dead_letter_completes_its_order() {
     SagaTables::wait_until_consistent(&shop.aws, &[product], std::slice::from_ref(&order)).await;
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
 
-    sent_on_twice(&scene, &order, &selected, letter).await;
+    redrive_again(&fixture, &order, &selected, body).await;
     let third = rialto.run(&format!("dlq redrive {selected} --yes")).await.with_status(0);
-    third.output_containing(&["nothing to send on"]);
+    third.output_containing(&["No dead letters to redrive"]);
     rialto
         .run(&format!("dlq list {selected}"))
         .await
@@ -186,17 +189,17 @@ async fn a_redriven_dead_letter_completes_its_order() {
         .run(&format!("dlq show {selected}"))
         .await
         .with_status(1)
-        .output_containing(&["no such dead letter"]);
+        .output_containing(&["Dead letter not found"]);
 }
 
 /// A new event, such as a relay moves to the outbox DLQ, and its product.
-fn registered(seller: &DemoAccount) -> (String, Event) {
+fn registration(seller: &DemoAccount) -> (String, Event) {
     let now = SystemClock.now();
     let registered = ProductRegistered {
         product_id: ProductId::generate(now),
         seller_id: SellerId::parse(&seller.id).unwrap(),
         item_id: ItemId::generate(now),
-        title: "Put aside".to_owned(),
+        title: "Resent".to_owned(),
         price: Amount::new(100).unwrap(),
         initial_stock: 7,
         flash_sale: false,
@@ -212,61 +215,68 @@ fn registered(seller: &DemoAccount) -> (String, Event) {
 async fn events_in_the_outbox_dlq_are_resent_with_their_id() {
     let shop = Shop::open();
     let (seller, rialto) = (shop.new_seller().await, operator(&shop));
-    let (product, event) = registered(&seller);
+    let (product, event) = registration(&seller);
     let queue = shop.aws.queue_url("catalog-outbox-dead-letters").await;
     let body = serde_json::to_string(&event).unwrap();
     shop.aws.queues.send_message().queue_url(queue).message_body(body).send().await.unwrap();
-    let tap = BusSubscription::on_everything(&shop.aws).await;
-    let dry = said(&rialto, "outbox resend", "would be redriven").await.with_status(0);
+    let subscription = BusSubscription::on_everything(&shop.aws).await;
+    let dry = wait_for_output(&rialto, "outbox resend", "would be redriven").await.with_status(0);
     assert!(dry.out.contains(&product) && dry.out.contains("ProductRegistered"), "{dry}");
-    let unheard = shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
-    assert_eq!(unheard.status, 404, "{unheard}");
+    let unknown = shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
+    assert_eq!(unknown.status, 404, "{unknown}");
 
-    said(&rialto, "outbox resend --yes", "1 redriven").await;
-    eventually("the stock to be opened", async || {
-        let answer =
+    wait_for_output(&rialto, "outbox resend --yes", "1 redriven").await;
+    eventually("the stock to be created", async || {
+        let response =
             shop.get(format!("/products/{product}/stock")).token(&seller.token).send().await;
-        if answer.status == 200 { Ok(()) } else { Err(answer) }
+        if response.status == 200 { Ok(()) } else { Err(response) }
     })
     .await;
-    let heard = eventually("the bus to carry it", async || {
-        tap.take_all()
+    let received = eventually("the event on the bus", async || {
+        subscription
+            .take_all()
             .await
             .into_iter()
-            .find(|heard| heard.event.subject == product)
+            .find(|received| received.event.subject == product)
             .ok_or("not yet")
     })
     .await;
-    tap.close().await;
-    assert_eq!(heard.event, event);
+    subscription.close().await;
+    assert_eq!(received.event, event);
     rialto.run("dlq list --queue catalog-outbox").await.output_containing(&["No dead letters"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn resending_an_orders_events_changes_nothing() {
-    let scene = scene().await;
-    let Fixture { shop, seller, buyer, product } = &scene;
+    let fixture = fixture().await;
+    let Fixture { shop, seller, buyer, product } = &fixture;
     let rialto = operator(shop);
     let order = shop.place(buyer, &OrderDraft::of(&[(product, 2)])).await;
     shop.wait_until_settled(buyer, &order).await;
     SagaTables::wait_until_consistent(&shop.aws, &[product], std::slice::from_ref(&order)).await;
-    let tap = BusSubscription::on_orders(&shop.aws, std::slice::from_ref(&order)).await;
+    let subscription = BusSubscription::on_orders(&shop.aws, std::slice::from_ref(&order)).await;
     let resend = format!("outbox resend --order {order}");
     let shown = rialto.run(&resend).await.with_status(0);
-    shown.output_containing(&["OrderPlaced", "OrderConfirmed", "Nothing was done"]);
-    assert_eq!(tap.take_all().await, []);
+    shown.output_containing(&["OrderPlaced", "OrderConfirmed", "This was a dry run"]);
+    assert_eq!(subscription.take_all().await, []);
     rialto.run(&format!("{resend} --yes")).await.with_status(0).output_containing(&["published"]);
     let timeline = shop.timeline(buyer, &order).await;
     let own = timeline.iter().filter(|entry| entry["source"] == "rialto.orders");
     let own: Vec<_> = own.map(|entry| entry["id"].as_str().unwrap()).collect();
     assert_eq!(own.len(), 2, "{timeline:?}");
-    let mut heard = BTreeSet::new();
-    eventually("the bus to carry them once more", async || {
-        heard.extend(tap.take_all().await.into_iter().map(|heard| heard.event.id.to_string()));
-        if own.iter().all(|id| heard.contains(*id)) { Ok(()) } else { Err(format!("{heard:?}")) }
+    let mut received = BTreeSet::new();
+    eventually("the events on the bus again", async || {
+        received.extend(
+            subscription.take_all().await.into_iter().map(|received| received.event.id.to_string()),
+        );
+        if own.iter().all(|id| received.contains(*id)) {
+            Ok(())
+        } else {
+            Err(format!("{received:?}"))
+        }
     })
     .await;
-    tap.close().await;
+    subscription.close().await;
     SagaTables::wait_until_consistent(&shop.aws, &[product], std::slice::from_ref(&order)).await;
     assert_eq!(shop.timeline(buyer, &order).await, timeline);
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
@@ -283,24 +293,24 @@ async fn unknown_ids_and_queues_fail_with_a_hint() {
             "orders-outbox",
         ]);
     }
-    let nobodys = "ord_00000000000000000000000000";
+    let unknown = "ord_00000000000000000000000000";
     rialto
-        .run(&format!("reconcile --order {nobodys}"))
+        .run(&format!("reconcile --order {unknown}"))
         .await
         .with_status(1)
         .output_containing(&["No service knows"]);
     rialto
-        .run(&format!("outbox resend --order {nobodys} --yes"))
+        .run(&format!("outbox resend --order {unknown} --yes"))
         .await
         .with_status(1)
         .output_containing(&["Check the id"]);
     rialto
-        .run(&format!("saga stuck --order {nobodys}"))
+        .run(&format!("saga stuck --order {unknown}"))
         .await
         .with_status(1)
         .output_containing(&["Orders doesn't know"]);
     rialto
-        .run("--stage nobodys dlq list")
+        .run("--stage unknown dlq list")
         .await
         .with_status(1)
         .output_containing(&["no dead-letter queues"]);

@@ -29,7 +29,7 @@ const MEMBERS: &[&str] = &[
 ];
 
 /// The types of events that the test triggers.
-const SAID: &[&str] = &[
+const PUBLISHED: &[&str] = &[
     "UserRegistered",
     "SellerRegistered",
     "ProductRegistered",
@@ -60,32 +60,35 @@ fn schemas() -> BTreeMap<String, Validator> {
 }
 
 /// The defects of an event; empty if it is valid.
-fn wrong(heard: &ReceivedEvent, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
-    let ReceivedEvent { event, detail, .. } = heard;
-    let mut wrong = Vec::new();
+fn defects(received: &ReceivedEvent, schemas: &BTreeMap<String, Validator>) -> Vec<String> {
+    let ReceivedEvent { event, detail, .. } = received;
+    let mut defects = Vec::new();
     let mut expect = |holds: bool, what: &str| {
         if !holds {
-            wrong.push(format!("{what}: {detail}"));
+            defects.push(format!("{what}: {detail}"));
         }
     };
     let members = detail.as_object().unwrap();
     let missing = MEMBERS[..10].iter().any(|member| !members.contains_key(*member));
     expect(!missing, "a member is missing");
-    expect(members.keys().all(|member| MEMBERS.contains(&member.as_str())), "a member too many");
+    expect(members.keys().all(|member| MEMBERS.contains(&member.as_str())), "an unknown member");
     expect(event.specversion == "1.0", "another version of CloudEvents");
     expect(
-        heard.source == event.source && heard.detail_type == event.kind,
-        "EventBridge says something else",
+        received.source == event.source && received.detail_type == event.kind,
+        "other source or type than in EventBridge",
     );
     expect(event.sequence > 0, "no version");
-    expect(!event.subject.is_empty() && !event.correlationid.is_empty(), "about nothing");
+    expect(
+        !event.subject.is_empty() && !event.correlationid.is_empty(),
+        "no subject or correlation id",
+    );
     let trace = event.traceparent.as_deref().unwrap_or_default();
     expect(trace.len() == 55 && trace.starts_with("00-"), "no trace");
     let text = detail.to_string();
     expect(text.len() <= 64 * 1024, "too large");
     expect(
         !PERSONAL.iter().any(|word| text.contains(word)) && !text.contains('@'),
-        "something personal",
+        "personal data",
     );
     match schemas.get(&event.dataschema) {
         None => expect(false, "no such schema"),
@@ -99,24 +102,24 @@ fn wrong(heard: &ReceivedEvent, schemas: &BTreeMap<String, Validator>) -> Vec<St
             }
         }
     }
-    wrong
+    defects
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_on_the_bus_conforms_to_its_schema() {
     let shop = Shop::open();
-    let tap = BusSubscription::on_everything(&shop.aws).await;
+    let subscription = BusSubscription::on_everything(&shop.aws).await;
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Two of these", 100, 2)).await;
     let mut mine = BTreeSet::from([seller.id.clone(), buyer.id.clone(), product.clone()]);
     // The first order sells the product out until its payment fails, the second is rejected, the
     // third is confirmed.
-    for basket in [
+    for draft in [
         OrderDraft::of(&[(&product, 2)]).paid_by(DECLINES),
         OrderDraft::of(&[(&product, 3)]),
         OrderDraft::of(&[(&product, 1)]),
     ] {
-        let order = shop.place(&buyer, &basket).await;
+        let order = shop.place(&buyer, &draft).await;
         shop.wait_until_settled(&buyer, &order).await;
         rialto_e2e::invariants::SagaTables::wait_until_consistent(
             &shop.aws,
@@ -135,31 +138,38 @@ async fn every_event_on_the_bus_conforms_to_its_schema() {
         call.header("idempotency-key", key).send().await.data(200);
     }
 
-    let mut heard: Vec<ReceivedEvent> = Vec::new();
-    eventually("the bus to have carried everything", async || {
-        heard.extend(tap.take_all().await);
-        let own = heard.iter().filter(|heard| mine.contains(&heard.event.subject));
-        let said: BTreeSet<_> = own.map(|heard| heard.event.kind.as_str()).collect();
-        let missing: Vec<_> = SAID.iter().filter(|kind| !said.contains(**kind)).collect();
-        let back = heard.iter().filter(|heard| {
-            heard.event.subject == product && heard.event.kind == "StockReplenished"
+    let mut received: Vec<ReceivedEvent> = Vec::new();
+    eventually("all events on the bus", async || {
+        received.extend(subscription.take_all().await);
+        let own = received.iter().filter(|received| mine.contains(&received.event.subject));
+        let published: BTreeSet<_> = own.map(|received| received.event.kind.as_str()).collect();
+        let missing: Vec<_> = PUBLISHED.iter().filter(|kind| !published.contains(**kind)).collect();
+        let back = received.iter().filter(|received| {
+            received.event.subject == product && received.event.kind == "StockReplenished"
         });
         // One from the declined order, one from the seller.
         if missing.is_empty() && back.count() == 2 {
             Ok(())
         } else {
-            Err(format!("no {missing:?}"))
+            Err(format!("missing: {missing:?}"))
         }
     })
     .await;
-    tap.close().await;
+    subscription.close().await;
 
     let schemas = schemas();
-    let wrong: Vec<String> = heard.iter().flat_map(|heard| wrong(heard, &schemas)).collect();
-    assert!(wrong.is_empty(), "{} of {} events:\n{}", wrong.len(), heard.len(), wrong.join("\n"));
+    let defects: Vec<String> =
+        received.iter().flat_map(|received| defects(received, &schemas)).collect();
+    assert!(
+        defects.is_empty(),
+        "{} defects in {} events:\n{}",
+        defects.len(),
+        received.len(),
+        defects.join("\n")
+    );
     let mut known: BTreeMap<_, &ReceivedEvent> = BTreeMap::new();
-    for heard in &heard {
-        let first = known.entry(heard.event.id).or_insert(heard);
-        assert_eq!(*first, heard, "one id stands for two events");
+    for received in &received {
+        let first = known.entry(received.event.id).or_insert(received);
+        assert_eq!(*first, received, "two events have the same id");
     }
 }

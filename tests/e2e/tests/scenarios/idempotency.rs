@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use rialto_e2e::{
-    http::{Answer, Call},
+    http::{HttpRequest, HttpResponse},
     invariants::SagaTables,
     shop::{NewProduct, OrderDraft, Shop, unique},
 };
@@ -12,13 +12,13 @@ const CONCURRENCY: usize = 32;
 const ROUNDS: usize = 10;
 
 /// Sends a request from many clients at once.
-async fn at_once(call: &Call) -> Vec<Answer> {
+async fn at_once(call: &HttpRequest) -> Vec<HttpResponse> {
     let tasks = (0..CONCURRENCY).map(|_| tokio::spawn(call.clone().send()));
     join_all(tasks).await.into_iter().map(Result::unwrap).collect()
 }
 
-fn is_replay(answer: &Answer) -> bool {
-    match answer.header("idempotent-replayed") {
+fn is_replay(response: &HttpResponse) -> bool {
+    match response.header("idempotent-replayed") {
         None => false,
         Some("true") => true,
         Some(other) => panic!("Idempotent-Replayed: {other}"),
@@ -26,21 +26,21 @@ fn is_replay(answer: &Answer) -> bool {
 }
 
 /// Asserts that one response is the original, and that all others repeat it byte for byte.
-fn assert_one_and_replays(answers: &[Answer], status: u16) {
+fn assert_one_and_replays(responses: &[HttpResponse], status: u16) {
     assert!(
-        answers.iter().all(|answer| answer.status == status),
+        responses.iter().all(|response| response.status == status),
         "{:?}",
-        answers.iter().map(ToString::to_string)
+        responses.iter().map(ToString::to_string)
     );
     assert_eq!(
-        answers.iter().filter(|answer| !is_replay(answer)).count(),
+        responses.iter().filter(|response| !is_replay(response)).count(),
         1,
-        "one answer is the first"
+        "exactly one response is the original"
     );
-    for answer in answers {
-        assert_eq!(answer.text(), answers[0].text());
-        assert_eq!(answer.header("location"), answers[0].header("location"));
-        assert_eq!(answer.header("content-type"), Some("application/json"));
+    for response in responses {
+        assert_eq!(response.text(), responses[0].text());
+        assert_eq!(response.header("location"), responses[0].header("location"));
+        assert_eq!(response.header("content-type"), Some("application/json"));
     }
 }
 
@@ -51,10 +51,10 @@ async fn concurrent_requests_with_one_key_place_one_order() {
     let product = shop.product(&seller, &NewProduct::new("Wanted once", 600, 1000)).await;
     let mut orders = Vec::new();
     for _ in 0..ROUNDS {
-        let basket = OrderDraft::of(&[(&product, 1)]);
-        let answers = at_once(&shop.placing(&buyer, &basket)).await;
-        assert_one_and_replays(&answers, 201);
-        orders.push(answers[0].json()["data"]["order_id"].as_str().unwrap().to_owned());
+        let draft = OrderDraft::of(&[(&product, 1)]);
+        let responses = at_once(&shop.place_request(&buyer, &draft)).await;
+        assert_one_and_replays(&responses, 201);
+        orders.push(responses[0].json()["data"]["order_id"].as_str().unwrap().to_owned());
     }
     let listed =
         shop.pages(Some(&buyer), &format!("/users/{}/orders?limit=100", buyer.id)).await.concat();
@@ -79,10 +79,11 @@ async fn keys_belong_to_one_buyer_and_one_body() {
     let first = OrderDraft::of(&[(&product, 1)]);
     let order = shop.place(&buyer, &first).await;
     let another = OrderDraft { key: first.key.clone(), ..OrderDraft::of(&[(&product, 2)]) };
-    shop.placing(&buyer, &another).send().await.problem(422, "key_reused");
+    shop.place_request(&buyer, &another).send().await.problem(422, "key_reused");
     // Bodies that differ only in white space and the order of fields are equal.
     let text = serde_json::to_string_pretty(&first.body()).unwrap();
-    let again = shop.http.call("POST", format!("/users/{}/orders", buyer.id)).token(&buyer.token);
+    let again =
+        shop.http.request("POST", format!("/users/{}/orders", buyer.id)).token(&buyer.token);
     let again = again
         .header("idempotency-key", first.key.clone())
         .body("application/json", text)
@@ -110,29 +111,36 @@ async fn orders_without_a_key_are_rejected() {
 async fn replays_return_the_original_response_after_changes() {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Gets dearer", 600, 10)).await;
-    let basket = OrderDraft::of(&[(&product, 1)]);
-    let first = shop.placing(&buyer, &basket).send().await.expect(201);
+    let product = shop.product(&seller, &NewProduct::new("Price goes up", 600, 10)).await;
+    let draft = OrderDraft::of(&[(&product, 1)]);
+    let first = shop.place_request(&buyer, &draft).send().await.expect(201);
     let order = first.json()["data"]["order_id"].as_str().unwrap().to_owned();
     shop.wait_until_settled(&buyer, &order).await;
 
-    let dearer = shop.patch(format!("/products/{product}"), &json!({ "price": 999 }));
-    dearer.token(&seller.token).send().await.data(200);
-    shop.choose(&seller, &product, "UNREGISTERED").await;
-    rialto_e2e::wait::eventually("orders to hear that it isn't sold any more", async || {
-        let fresh = OrderDraft { key: unique("fresh"), ..basket.clone() };
-        let mut body = fresh.body();
-        body["expected_total"] = json!(0);
-        let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
-        call.header("idempotency-key", fresh.key).send().await.is_problem(409, "not_orderable", &[])
-    })
+    let price_change = shop.patch(format!("/products/{product}"), &json!({ "price": 999 }));
+    price_change.token(&seller.token).send().await.data(200);
+    shop.set_status(&seller, &product, "UNREGISTERED").await;
+    rialto_e2e::wait::eventually(
+        "orders to consume that the product isn't sold any more",
+        async || {
+            let fresh = OrderDraft { key: unique("fresh"), ..draft.clone() };
+            let mut body = fresh.body();
+            body["expected_total"] = json!(0);
+            let call = shop.post(format!("/users/{}/orders", buyer.id), &body).token(&buyer.token);
+            call.header("idempotency-key", fresh.key).send().await.is_problem(
+                409,
+                "not_orderable",
+                &[],
+            )
+        },
+    )
     .await;
 
-    let again = shop.placing(&buyer, &basket).send().await;
+    let again = shop.place_request(&buyer, &draft).send().await;
     assert!(is_replay(&again), "{again}");
     assert_eq!((again.status, again.text()), (201, first.text()));
     assert_eq!(again.header("location"), first.header("location"));
-    assert_eq!(again.json()["data"]["state"], "PENDING", "it is the first answer");
+    assert_eq!(again.json()["data"]["state"], "PENDING", "the original response");
     SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
 }
 
@@ -146,8 +154,8 @@ async fn concurrent_requests_with_one_key_adjust_stock_once() {
         let body = json!({ "quantity": quantity, "reason": "counted" });
         shop.post(path.clone(), &body).token(&seller.token).header("idempotency-key", "count")
     };
-    let answers = at_once(&adjusting(-4)).await;
-    assert_one_and_replays(&answers, 200);
+    let responses = at_once(&adjusting(-4)).await;
+    assert_one_and_replays(&responses, 200);
     adjusting(-3).send().await.problem(422, "key_reused");
     SagaTables::wait_until_consistent(&shop.aws, &[&product], &[]).await;
     assert_eq!(shop.stock(&seller, &product).await, (6, 0, 0));

@@ -9,7 +9,7 @@ use rialto_e2e::{
 use rialto_kernel::{Clock, SystemClock, Timestamp};
 
 /// The functions that run for an order with a declined card.
-const HOPS: &[&str] = &[
+const FUNCTIONS: &[&str] = &[
     "orders-place-order",
     "orders-relay",
     "inventory-on-orders",
@@ -35,24 +35,25 @@ async fn an_order_has_one_trace_across_all_functions() {
     let product = shop.product(&seller, &NewProduct::new("Followed closely", 100, 5)).await;
     let trace =
         rialto_kernel::digest::hex(&rialto_kernel::digest::sha256(&[buyer.id.as_bytes()])[..16]);
-    let basket = OrderDraft::of(&[(&product, 1)]).paid_by(DECLINES);
-    let placing = shop
-        .placing(&buyer, &basket)
+    let draft = OrderDraft::of(&[(&product, 1)]).paid_by(DECLINES);
+    let place_request = shop
+        .place_request(&buyer, &draft)
         .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
-    let order = placing.send().await.data(201)["order_id"].as_str().unwrap().to_owned();
-    let told = ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
-    shop.timeline_events(&buyer, &order, &told).await;
+    let order = place_request.send().await.data(201)["order_id"].as_str().unwrap().to_owned();
+    let kinds =
+        ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
+    shop.timeline_events(&buyer, &order, &kinds).await;
 
-    let lines = eventually("every hop to be in the logs", async || {
+    let lines = eventually("every function to be in the logs", async || {
         let lines = all_lines(&shop.aws, since, &trace).await;
-        let seen = |hop: &&&str| {
-            lines.iter().any(|line| line.text_of("function") == **hop && is_of(line, &trace))
+        let is_logged = |function: &&&str| {
+            lines.iter().any(|line| line.text_of("function") == **function && is_of(line, &trace))
         };
-        let missing: Vec<_> = HOPS.iter().filter(|hop| !seen(hop)).collect();
+        let missing: Vec<_> = FUNCTIONS.iter().filter(|function| !is_logged(function)).collect();
         if missing.is_empty() {
             Ok(lines)
         } else {
-            Err(format!("{missing:?} don't tell of the trace"))
+            Err(format!("{missing:?} have no line of the trace"))
         }
     })
     .await;
@@ -63,15 +64,12 @@ async fn an_order_has_one_trace_across_all_functions() {
     }
     // A search for the order finds all of its lines, and no line of another trace.
     let lines = all_lines(&shop.aws, since, &order).await;
-    for kind in told {
+    for kind in kinds {
         for message in ["published", "consumed"] {
-            let tells =
+            let is_about =
                 |line: &&Line| line.text_of("message") == message && line.text_of("kind") == kind;
             // Events of orders are also consumed, by inventory or payments.
-            assert!(
-                lines.iter().any(|line| tells(&line)),
-                "no line says that {kind} was {message}"
-            );
+            assert!(lines.iter().any(|line| is_about(&line)), "no line of {kind} being {message}");
         }
     }
     for line in lines.iter().filter(|line| line.text_of("correlation_id") == order) {
@@ -80,7 +78,7 @@ async fn an_order_has_one_trace_across_all_functions() {
     let placed = |line: &&Line| line.text_of("function") == "orders-place-order";
     assert!(
         lines.iter().any(|line| placed(&line)),
-        "the placing itself can't be found by the order"
+        "the request that placed the order isn't found by its id"
     );
 }
 
@@ -120,9 +118,9 @@ async fn log_lines_are_json_without_personal_data() {
     shop.post("/auth/password-reset", &email).send().await.expect(204);
     let code = mail::code(&shop.aws, &buyer.email, 1).await;
     let body =
-        serde_json::json!({ "email": buyer.email, "code": code, "password": "chosen secretly" });
+        serde_json::json!({ "email": buyer.email, "code": code, "password": "secret password" });
     shop.put("/auth/password-reset", &body).send().await.expect(204);
-    let buyer = shop.log_in(&buyer.email, "chosen secretly").await;
+    let buyer = shop.log_in(&buyer.email, "secret password").await;
     let supervisor = shop.supervisor().await;
     shop.get(format!("/users?email={}", buyer.email))
         .token(&supervisor.token)
@@ -136,19 +134,19 @@ async fn log_lines_are_json_without_personal_data() {
     call.header("idempotency-key", "discreet").send().await.expect(400);
 
     // A supervisor's request is logged with the account that it is about.
-    let told = [(&order, "OrderConfirmed"), (&supervisor.id, "called by")];
-    let lines = eventually("what was done to be in the logs", async || {
+    let expected = [(&order, "OrderConfirmed"), (&supervisor.id, "called by")];
+    let lines = eventually("the requests to be in the logs", async || {
         let lines = all_lines(&shop.aws, since, "").await;
-        let is = |(who, what): &(&String, &str)| {
+        let is_logged = |(who, what): &(&String, &str)| {
             let mut lines = lines.iter().filter(|line| line.text.contains(*what));
             lines.any(|line| {
                 line.text.contains(*who) && (*who == &order || line.text_of("acts_for") == buyer.id)
             })
         };
-        if told.iter().all(is) {
+        if expected.iter().all(is_logged) {
             Ok(lines)
         } else {
-            Err(format!("not among {} lines", lines.len()))
+            Err(format!("not in {} lines", lines.len()))
         }
     })
     .await;
@@ -161,13 +159,13 @@ async fn log_lines_are_json_without_personal_data() {
             signature(&account.token),
         ]);
     }
-    secrets.extend([code, signature(&refresh_token), "chosen secretly".to_owned()]);
+    secrets.extend([code, signature(&refresh_token), "secret password".to_owned()]);
     secrets.push("not the password".to_owned());
     for line in &lines {
         for secret in &secrets {
             assert!(!line.text.contains(secret), "{secret} is in the log: {}", line.text);
         }
-        if line.is_of_the_platform() {
+        if line.is_from_lambda() {
             continue;
         }
         let Some(members) = &line.members else { panic!("a line that isn't JSON: {}", line.text) };

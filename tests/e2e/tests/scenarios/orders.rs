@@ -15,7 +15,7 @@ struct Fixture {
     product: String,
 }
 
-async fn scene() -> Fixture {
+async fn fixture() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("A thing to order", 1200, 10)).await;
@@ -28,9 +28,9 @@ fn assert_chained(timeline: &[Value]) {
     for (at, entry) in timeline.iter().enumerate() {
         let cause = timeline[..at].iter().find(|earlier| earlier["id"] == entry["causationid"]);
         if at == 0 {
-            assert_eq!(entry["causationid"], Value::Null, "nothing caused the first");
+            assert_eq!(entry["causationid"], Value::Null, "the first event has no cause");
         } else {
-            let cause = cause.unwrap_or_else(|| panic!("{entry} was caused by nothing before it"));
+            let cause = cause.unwrap_or_else(|| panic!("{entry} has no earlier cause"));
             assert!(
                 cause["time"].as_str() <= entry["time"].as_str(),
                 "{entry} is older than its cause"
@@ -42,9 +42,9 @@ fn assert_chained(timeline: &[Value]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paid_order_is_confirmed() {
-    let Fixture { shop, seller, buyer, product } = scene().await;
-    let basket = OrderDraft::of(&[(&product, 3)]);
-    let placed = shop.placing(&buyer, &basket).send().await;
+    let Fixture { shop, seller, buyer, product } = fixture().await;
+    let draft = OrderDraft::of(&[(&product, 3)]);
+    let placed = shop.place_request(&buyer, &draft).send().await;
     let order = placed.json()["data"]["order_id"].as_str().unwrap().to_owned();
     assert_eq!(placed.header("location"), Some(format!("../../orders/{order}").as_str()));
     let placed = placed.data(201);
@@ -56,7 +56,11 @@ async fn a_paid_order_is_confirmed() {
     let timeline = shop.timeline_events(&buyer, &order, &types).await;
     assert_chained(&timeline);
     for at in 1..timeline.len() {
-        assert_eq!(timeline[at]["causationid"], timeline[at - 1]["id"], "each one led to the next");
+        assert_eq!(
+            timeline[at]["causationid"],
+            timeline[at - 1]["id"],
+            "each event causes the next"
+        );
     }
     let confirmed = shop.order(&buyer, &order).await;
     assert_eq!(confirmed["state"], "CONFIRMED");
@@ -72,12 +76,12 @@ async fn a_paid_order_is_confirmed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_from_several_sellers_is_confirmed() {
-    let Fixture { shop, seller, buyer, product } = scene().await;
+    let Fixture { shop, seller, buyer, product } = fixture().await;
     let other = shop.new_seller().await;
     let second = shop.product(&other, &NewProduct::new("Another thing", 333, 4)).await;
     // Two lines of the same product are added up.
-    let basket = OrderDraft::of(&[(&product, 2), (&second, 1), (&product, 1)]);
-    let order = shop.place(&buyer, &basket).await;
+    let draft = OrderDraft::of(&[(&product, 2), (&second, 1), (&product, 1)]);
+    let order = shop.place(&buyer, &draft).await;
     assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
     SagaTables::wait_until_consistent(
         &shop.aws,
@@ -100,7 +104,7 @@ async fn an_order_from_several_sellers_is_confirmed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declined_card_cancels_the_order_and_releases_its_stock() {
     for method in [DECLINES, LACKS_FUNDS] {
-        let Fixture { shop, seller, buyer, product } = scene().await;
+        let Fixture { shop, seller, buyer, product } = fixture().await;
         let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 4)]).paid_by(method)).await;
         let types =
             ["OrderPlaced", "StockReserved", "PaymentFailed", "OrderCancelled", "StockReleased"];
@@ -122,7 +126,7 @@ async fn a_declined_card_cancels_the_order_and_releases_its_stock() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_cancelled_when_stock_is_short() {
-    let Fixture { shop, seller, buyer, product } = scene().await;
+    let Fixture { shop, seller, buyer, product } = fixture().await;
     let plenty = shop.product(&seller, &NewProduct::new("Plenty of it", 500, 100)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&plenty, 5), (&product, 11)])).await;
     let timeline = shop
@@ -142,18 +146,19 @@ async fn orders_are_cancelled_when_stock_is_short() {
     assert_eq!(shop.stock(&seller, &plenty).await, (100, 0, 0));
     let movements =
         shop.pages(Some(&seller), &format!("/products/{product}/stock/movements?limit=100")).await;
-    assert_eq!(movements[0].len(), 1, "only the first stock ever moved: {movements:?}");
+    assert_eq!(movements[0].len(), 1, "only the initial stock was recorded: {movements:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_are_charged_once_if_provider_responses_are_lost() {
-    let scene = scene().await;
-    let aws = scene.shop.aws.clone();
-    with_short_visibility_timeout(&aws, "payments-on-inventory", stumbling(scene)).await;
+    let fixture = fixture().await;
+    let aws = fixture.shop.aws.clone();
+    with_short_visibility_timeout(&aws, "payments-on-inventory", pay_by_failing_methods(fixture))
+        .await;
 }
 
-async fn stumbling(scene: Fixture) {
-    let Fixture { shop, seller, buyer, product } = scene;
+async fn pay_by_failing_methods(fixture: Fixture) {
+    let Fixture { shop, seller, buyer, product } = fixture;
     let mut orders = Vec::new();
     for method in ["pm_sim_lost", "pm_sim_flaky", "pm_sim_slow"] {
         orders.push(shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by(method)).await);
@@ -169,15 +174,15 @@ async fn stumbling(scene: Fixture) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejected_orders_do_not_use_up_their_key() {
-    let Fixture { shop, seller, buyer, product } = scene().await;
-    let basket = OrderDraft::of(&[(&product, 1)]);
-    let mut body = basket.body();
+    let Fixture { shop, seller, buyer, product } = fixture().await;
+    let draft = OrderDraft::of(&[(&product, 1)]);
+    let mut body = draft.body();
     body["expected_total"] = json!(1499);
-    let placing = |body: &Value| {
+    let place_request = |body: &Value| {
         let call = shop.post(format!("/users/{}/orders", buyer.id), body).token(&buyer.token);
-        call.header("idempotency-key", basket.key.clone())
+        call.header("idempotency-key", draft.key.clone())
     };
-    let problem = placing(&body).send().await.problem(409, "price_changed");
+    let problem = place_request(&body).send().await.problem(409, "price_changed");
     assert_eq!(
         (&problem["quote"]["total"], &problem["quote"]["shipping_fee"]),
         (&json!(1500), &json!(300))
@@ -186,12 +191,14 @@ async fn rejected_orders_do_not_use_up_their_key() {
     let hidden = shop.register(&seller, &NewProduct::new("Not for sale yet", 100, 1)).await;
     let unknown = rialto_kernel::ProductId::derive(&[b"no such product"]).to_string();
     for missing in [&hidden, &unknown] {
-        let answer = placing(&OrderDraft::of(&[(&product, 1), (missing, 1)]).body()).send().await;
-        assert_eq!(answer.problem(409, "not_orderable")["products"], json!([missing]));
+        let response =
+            place_request(&OrderDraft::of(&[(&product, 1), (missing, 1)]).body()).send().await;
+        assert_eq!(response.problem(409, "not_orderable")["products"], json!([missing]));
     }
 
     body["expected_total"] = json!(1500);
-    let order = placing(&body).send().await.data(201)["order_id"].as_str().unwrap().to_owned();
+    let order =
+        place_request(&body).send().await.data(201)["order_id"].as_str().unwrap().to_owned();
     assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
     SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
     assert_eq!(shop.stock(&seller, &product).await, (9, 0, 1));
@@ -199,26 +206,30 @@ async fn rejected_orders_do_not_use_up_their_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn products_are_sold_out_until_stock_is_added() {
-    let Fixture { shop, seller, buyer, product } = scene().await;
-    let shown = async |wanted: (&str, bool)| {
-        rialto_e2e::wait::eventually("the catalog to show it", async || {
+    let Fixture { shop, seller, buyer, product } = fixture().await;
+    let wait_for_status = async |expected: (&str, bool)| {
+        rialto_e2e::wait::eventually("the catalog to show the status", async || {
             let data = shop.get(format!("/products/{product}")).send().await.data(200);
             let now = (data["status"].as_str().unwrap(), data["in_stock"].as_bool().unwrap());
-            if now == wanted { Ok(()) } else { Err(format!("{now:?} instead of {wanted:?}")) }
+            if now == expected {
+                Ok(())
+            } else {
+                Err(format!("got {now:?}, expected {expected:?}"))
+            }
         })
         .await;
     };
-    shown(("SELL", true)).await;
+    wait_for_status(("SELL", true)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 10)])).await;
-    shown(("SOLD_OUT", false)).await;
+    wait_for_status(("SOLD_OUT", false)).await;
     shop.wait_until_settled(&buyer, &order).await;
     let body = json!({ "quantity": 2, "reason": "found in the cellar" });
     let call =
         shop.post(format!("/products/{product}/stock/adjustments"), &body).token(&seller.token);
     let adjusted = call.header("idempotency-key", "cellar").send().await.data(200);
     assert_eq!(adjusted["available"], 2);
-    shown(("SELL", true)).await;
-    let books = SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
-    let stock = &books.stocks[0];
+    wait_for_status(("SELL", true)).await;
+    let tables = SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
+    let stock = &tables.stocks[0];
     assert_eq!((stock.available, stock.reserved, stock.sold), (2, 0, 10));
 }

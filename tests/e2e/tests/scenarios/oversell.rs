@@ -35,8 +35,8 @@ async fn round(shop: &Shop, seller: &DemoAccount, buyers: &[DemoAccount], orders
     let b = shop.product(seller, &NewProduct::new("Everybody wants one", 900, 20)).await;
 
     let place = async |at: usize| {
-        let basket = OrderDraft::of(&[(&a, 2), (&b, 1)]);
-        shop.place(&buyers[at % buyers.len()], &basket).await
+        let draft = OrderDraft::of(&[(&a, 2), (&b, 1)]);
+        shop.place(&buyers[at % buyers.len()], &draft).await
     };
     let placed: Vec<String> = join_all((0..orders).map(place)).await;
 
@@ -48,23 +48,27 @@ async fn round(shop: &Shop, seller: &DemoAccount, buyers: &[DemoAccount], orders
         })
         .await;
     }
-    let books = SagaTables::wait_until_consistent(&shop.aws, &[&a, &b], &placed).await;
-    assert_eq!(books.orders.len(), orders);
+    let tables = SagaTables::wait_until_consistent(&shop.aws, &[&a, &b], &placed).await;
+    assert_eq!(tables.orders.len(), orders);
     let ended = |state: &str, reason: Option<&str>| {
         let is = |order: &&rialto_orders::domain::order::Order| {
             json!(order.state) == json!(state) && json!(order.reason) == json!(reason)
         };
-        books.orders.iter().filter(is).count()
+        tables.orders.iter().filter(is).count()
     };
     assert_eq!(ended("CONFIRMED", None), 15);
     assert_eq!(ended("CANCELLED", Some("OUT_OF_STOCK")), orders - 15);
     assert_eq!(shop.stock(seller, &a).await, (0, 0, 30));
     assert_eq!(shop.stock(seller, &b).await, (5, 0, 15));
-    for (product, wanted) in [(&a, ("SOLD_OUT", false)), (&b, ("SELL", true))] {
+    for (product, expected) in [(&a, ("SOLD_OUT", false)), (&b, ("SELL", true))] {
         eventually("the catalog to show what is sold out", async || {
             let data = shop.get(format!("/products/{product}")).send().await.data(200);
             let now = (data["status"].as_str().unwrap(), data["in_stock"].as_bool().unwrap());
-            if now == wanted { Ok(()) } else { Err(format!("{now:?} instead of {wanted:?}")) }
+            if now == expected {
+                Ok(())
+            } else {
+                Err(format!("got {now:?}, expected {expected:?}"))
+            }
         })
         .await;
     }

@@ -7,7 +7,7 @@ use rialto_e2e::{
 use serde_json::{Value, json};
 
 /// A seller with products of several items, prices and statuses, which share a unique word.
-struct Range {
+struct ProductRange {
     shop: Shop,
     seller: DemoAccount,
     word: String,
@@ -19,7 +19,7 @@ struct Range {
 
 const PRICES: [i64; 7] = [500, 100, 300, 300, 700, 200, 600];
 
-async fn range() -> Range {
+async fn range() -> ProductRange {
     let shop = Shop::open();
     let seller = shop.new_seller().await;
     let word = unique("word").replace('-', "");
@@ -29,43 +29,47 @@ async fn range() -> Range {
         let item = &items[at % items.len()];
         let parity = if at % 2 == 0 { "even" } else { "odd" };
         let mut body =
-            shop.registration(&NewProduct::new(&format!("{word} {parity} thing"), price, 1)).await;
+            shop.product_body(&NewProduct::new(&format!("{word} {parity} thing"), price, 1)).await;
         body["item_id"] = item["item_id"].clone();
         let made = shop.post("/products", &body).token(&seller.token).send().await.data(201);
         let id = made["product_id"].as_str().unwrap().to_owned();
-        shop.choose(&seller, &id, if at == 6 { "SOLD_OUT" } else { "SELL" }).await;
+        shop.set_status(&seller, &id, if at == 6 { "SOLD_OUT" } else { "SELL" }).await;
         shown.push(id);
         used.push(item.clone());
     }
     // Two products that aren't public.
     shop.register(&seller, &NewProduct::new(&format!("{word} not yet"), 1, 1)).await;
-    let gone =
+    let unregistered =
         shop.register(&seller, &NewProduct::new(&format!("{word} not any more"), 1, 1)).await;
-    shop.choose(&seller, &gone, "SELL").await;
-    shop.choose(&seller, &gone, "UNREGISTERED").await;
-    Range { shop, seller, word, shown, items: used }
+    shop.set_status(&seller, &unregistered, "SELL").await;
+    shop.set_status(&seller, &unregistered, "UNREGISTERED").await;
+    ProductRange { shop, seller, word, shown, items: used }
 }
 
 fn ids(products: &[Value]) -> Vec<&str> {
     products.iter().map(|product| product["product_id"].as_str().unwrap()).collect()
 }
 
-impl Range {
+impl ProductRange {
     /// Waits until a query lists these products in this order, because indexes lag.
-    async fn lists(&self, query: &str, wanted: &[&str]) {
+    async fn wait_for_list(&self, query: &str, expected: &[&str]) {
         eventually(&format!("GET /products?{query}"), async || {
             let products =
                 self.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
             let found = ids(&products);
-            if found == wanted { Ok(()) } else { Err(format!("{found:?} instead of {wanted:?}")) }
+            if found == expected {
+                Ok(())
+            } else {
+                Err(format!("got {found:?}, expected {expected:?}"))
+            }
         })
         .await;
     }
 
     /// The ids of the public products that match, newest first.
-    fn newest(&self, wanted: impl Fn(usize) -> bool) -> Vec<&str> {
+    fn newest(&self, expected: impl Fn(usize) -> bool) -> Vec<&str> {
         let newest = self.shown.iter().enumerate().rev();
-        newest.filter(|(at, _)| wanted(*at)).map(|(_, id)| id.as_str()).collect()
+        newest.filter(|(at, _)| expected(*at)).map(|(_, id)| id.as_str()).collect()
     }
 }
 
@@ -73,33 +77,36 @@ impl Range {
 async fn products_are_filtered() {
     let range = range().await;
     let (seller, word) = (&range.seller.id, &range.word);
-    range.lists(&format!("seller_id={seller}"), &range.newest(|_| true)).await;
-    range.lists(&format!("q={word}"), &range.newest(|_| true)).await;
+    range.wait_for_list(&format!("seller_id={seller}"), &range.newest(|_| true)).await;
+    range.wait_for_list(&format!("q={word}"), &range.newest(|_| true)).await;
     range
-        .lists(&format!("q={}%20EVEN", word.to_uppercase()), &range.newest(|at| at % 2 == 0))
+        .wait_for_list(
+            &format!("q={}%20EVEN", word.to_uppercase()),
+            &range.newest(|at| at % 2 == 0),
+        )
         .await;
-    range.lists(&format!("q={word}%20nothing"), &[]).await;
+    range.wait_for_list(&format!("q={word}%20nothing"), &[]).await;
     // A query without a word finds nothing.
     for query in ["q=%21%3F", "q=%20"] {
-        range.lists(query, &[]).await;
+        range.wait_for_list(query, &[]).await;
     }
     let within = range.newest(|at| (200..=500).contains(&PRICES[at]));
-    range.lists(&format!("q={word}&price_min=200&price_max=500"), &within).await;
-    range.lists(&format!("seller_id={seller}&price_max=99"), &[]).await;
+    range.wait_for_list(&format!("q={word}&price_min=200&price_max=500"), &within).await;
+    range.wait_for_list(&format!("seller_id={seller}&price_max=99"), &[]).await;
     for name in ["category_id", "brand_id"] {
-        let wanted = range.items[0][name].as_str().unwrap();
-        let alike = range.newest(|at| range.items[at][name] == wanted);
-        range.lists(&format!("q={word}&{name}={wanted}"), &alike).await;
+        let expected = range.items[0][name].as_str().unwrap();
+        let alike = range.newest(|at| range.items[at][name] == expected);
+        range.wait_for_list(&format!("q={word}&{name}={expected}"), &alike).await;
     }
     let another = range.shop.seeded_seller().await.id;
-    range.lists(&format!("q={word}&seller_id={another}"), &[]).await;
+    range.wait_for_list(&format!("q={word}&seller_id={another}"), &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn products_are_sorted_by_age_price_or_rating() {
     let range = range().await;
     let word = &range.word;
-    range.lists(&format!("q={word}&sort=newest"), &range.newest(|_| true)).await;
+    range.wait_for_list(&format!("q={word}&sort=newest"), &range.newest(|_| true)).await;
     eventually("products in the order of their prices", async || {
         let products = range
             .shop
@@ -118,7 +125,7 @@ async fn products_are_sorted_by_age_price_or_rating() {
     assert_eq!(rated.len(), PRICES.len());
     assert!(
         rated.iter().all(|product| product["rating_average"].is_null()),
-        "nobody has rated them"
+        "no product has ratings"
     );
 }
 
@@ -127,7 +134,7 @@ async fn pages_neither_skip_nor_repeat_products() {
     let range = range().await;
     for sort in ["newest", "price", "rating"] {
         let query = format!("seller_id={}&sort={sort}", range.seller.id);
-        let wanted = eventually("all products", async || {
+        let expected = eventually("all products", async || {
             let all =
                 range.shop.pages(None, &format!("/products?{query}&limit=100")).await.concat();
             if all.len() == PRICES.len() { Ok(all) } else { Err(format!("{} products", all.len())) }
@@ -136,7 +143,7 @@ async fn pages_neither_skip_nor_repeat_products() {
         for limit in [1, 2, 3] {
             let pages = range.shop.pages(None, &format!("/products?{query}&limit={limit}")).await;
             assert!(pages.iter().all(|page| page.len() <= limit), "a page is too long");
-            assert_eq!(ids(&pages.concat()), ids(&wanted), "{sort}, pages of {limit}");
+            assert_eq!(ids(&pages.concat()), ids(&expected), "{sort}, pages of {limit}");
         }
     }
 }
@@ -146,7 +153,7 @@ async fn cursors_are_rejected_if_altered_or_of_another_query() {
     let range = range().await;
     let (shop, word, seller) = (&range.shop, &range.word, &range.seller.id);
     let list = format!("/products?q={word}");
-    range.lists(&format!("q={word}"), &range.newest(|_| true)).await;
+    range.wait_for_list(&format!("q={word}"), &range.newest(|_| true)).await;
     let page = shop.get(format!("{list}&limit=2")).send().await.expect(200).json();
     let cursor = page["pagination"]["next_cursor"].as_str().unwrap();
     assert_eq!(page["pagination"]["limit"], 2);
@@ -174,8 +181,8 @@ async fn cursors_are_rejected_if_altered_or_of_another_query() {
         bad.push(format!("{other}&cursor={cursor}"));
     }
     for path in bad {
-        let answer = shop.get(path).send().await;
-        assert_eq!(answer.is_problem(400, "invalid", &["cursor"]), Ok(()));
+        let response = shop.get(path).send().await;
+        assert_eq!(response.is_problem(400, "invalid", &["cursor"]), Ok(()));
     }
     // A cursor isn't valid for another list either.
     let own =
@@ -227,9 +234,9 @@ async fn orders_are_listed_newest_first_or_by_state() {
     assert_eq!(listed("limit=2&state=CONFIRMED").await, pick([0, 2, 4]));
     assert_eq!(listed("limit=1&state=CANCELLED").await, vec![orders[1].clone(), orders[3].clone()]);
     assert_eq!(listed("limit=2&state=PENDING").await, Vec::<String>::new());
-    let nobodys = shop.new_buyer().await;
+    let other = shop.new_buyer().await;
     let empty =
-        shop.get(format!("/users/{}/orders", nobodys.id)).token(&nobodys.token).send().await.json();
+        shop.get(format!("/users/{}/orders", other.id)).token(&other.token).send().await.json();
     assert_eq!(
         empty,
         json!({"data": [], "pagination": {"limit": 20, "next_cursor": null, "has_more": false}})

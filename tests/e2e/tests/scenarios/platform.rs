@@ -7,9 +7,9 @@ use serde_json::Value;
 #[tokio::test(flavor = "multi_thread")]
 async fn health_reports_each_dependency() {
     let shop = Shop::open();
-    let answer = shop.get("/health").send().await.data(200).to_string();
+    let response = shop.get("/health").send().await.data(200).to_string();
     for dependency in ["accounts", "catalog", "inventory", "orders", "payments"] {
-        assert!(answer.contains(dependency), "{dependency} isn't told: {answer}");
+        assert!(response.contains(dependency), "{dependency} is missing: {response}");
     }
 }
 
@@ -39,7 +39,7 @@ async fn the_docs_page_loads_only_the_openapi_document() {
     assert!(text.contains("openapi.json"));
     let foreign = ["src=\"http", "href=\"http", "src='http", "@import"];
     let found: Vec<_> = foreign.iter().filter(|word| text.contains(**word)).collect();
-    assert!(found.is_empty(), "the page loads from elsewhere: {found:?}");
+    assert!(found.is_empty(), "the page loads from other hosts: {found:?}");
     assert!(page.header("content-security-policy").is_some());
 }
 
@@ -47,11 +47,11 @@ async fn the_docs_page_loads_only_the_openapi_document() {
 async fn every_response_has_one_content_type() {
     let shop = Shop::open();
     for path in ["/health", "/products", "/openapi.json", "/docs", "/nothing", "/orders/x"] {
-        let answer = shop.get(path).send().await;
-        let types = answer.headers.iter().filter(|(name, _)| name == "content-type").count();
-        assert_eq!(types, 1, "{answer}");
-        if answer.status >= 400 {
-            assert!(matches!(answer.json()["code"], Value::String(_)), "{answer}");
+        let response = shop.get(path).send().await;
+        let types = response.headers.iter().filter(|(name, _)| name == "content-type").count();
+        assert_eq!(types, 1, "{response}");
+        if response.status >= 400 {
+            assert!(matches!(response.json()["code"], Value::String(_)), "{response}");
         }
     }
 }

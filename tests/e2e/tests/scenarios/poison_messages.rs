@@ -16,7 +16,7 @@ use serde_json::json;
 
 const CONSUMER: &str = "inventory-on-catalog";
 /// Number of receives before a message is moved to the dead-letter queue, as in the template.
-const RECEIVES: usize = 5;
+const MAX_RECEIVES: usize = 5;
 const PIECES: u32 = 7;
 
 /// The ids of nine products, and their registration events with a poison message among them.
@@ -43,7 +43,7 @@ fn batch(seller: &DemoAccount, poison: &str) -> (Vec<String>, Vec<String>) {
 }
 
 /// Asserts that each product's stock was created once.
-async fn assert_done_once(shop: &Shop, seller: &DemoAccount, products: &[String]) {
+async fn assert_created_once(shop: &Shop, seller: &DemoAccount, products: &[String]) {
     for product in products {
         assert_eq!(shop.stock(seller, product).await, (u64::from(PIECES), 0, 0));
         let movements =
@@ -59,21 +59,21 @@ async fn only_the_unreadable_message_of_a_batch_fails() {
     for poison in ["not JSON", "{}", r#"{"detail":{"specversion":"1.0"}}"#, "[1,2]", ""] {
         let (products, messages) = batch(&seller, poison);
         assert_eq!(shop.aws.consume(CONSUMER, &messages).await, ["4"], "{poison:?}");
-        assert_done_once(&shop, &seller, &products).await;
+        assert_created_once(&shop, &seller, &products).await;
         // The same batch again, in reverse.
         let reversed: Vec<String> = messages.into_iter().rev().collect();
         assert_eq!(shop.aws.consume(CONSUMER, &reversed).await, ["5"], "{poison:?}");
-        assert_done_once(&shop, &seller, &products).await;
+        assert_created_once(&shop, &seller, &products).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poison_message_is_moved_to_the_dead_letter_queue() {
     let shop = Shop::open();
-    with_short_visibility_timeout(&shop.aws, CONSUMER, poisoned(&shop)).await;
+    with_short_visibility_timeout(&shop.aws, CONSUMER, send_poison(&shop)).await;
 }
 
-async fn poisoned(shop: &Shop) {
+async fn send_poison(shop: &Shop) {
     let seller = shop.new_seller().await;
     let since = SystemClock.now().millis();
     let poison = unique("poison");
@@ -96,23 +96,23 @@ async fn poisoned(shop: &Shop) {
         let received =
             received.visibility_timeout(1).send().await.unwrap().messages.unwrap_or_default();
         let Some(found) = received.iter().find(|message| message.body() == Some(&poison)) else {
-            return Err(format!("{} others lie there", received.len()));
+            return Err(format!("{} other messages", received.len()));
         };
         let delete = shop.aws.queues.delete_message().queue_url(&dead_letters);
         delete.receipt_handle(found.receipt_handle().unwrap()).send().await.unwrap();
         Ok(())
     })
     .await;
-    assert_done_once(shop, &seller, &products).await;
+    assert_created_once(shop, &seller, &products).await;
 
     let lines = logs::lines(&shop.aws, "inventory", since, &poison_id).await;
-    let mut tries: Vec<&str> = lines.iter().map(|line| line.text_of("receives")).collect();
-    tries.sort_unstable();
-    assert_eq!(tries, ["1", "2", "3", "4", "5"][..RECEIVES]);
+    let mut receives: Vec<&str> = lines.iter().map(|line| line.text_of("receives")).collect();
+    receives.sort_unstable();
+    assert_eq!(receives, ["1", "2", "3", "4", "5"][..MAX_RECEIVES]);
     assert!(lines.iter().all(|line| line.text_of("level") == "ERROR"), "{lines:?}");
     assert!(
         lines.iter().all(|line| !line.text.contains(&poison)),
-        "a message's text is in the log: {lines:?}"
+        "a message body is in the log: {lines:?}"
     );
     for product in &products {
         let lines = logs::lines(&shop.aws, "inventory", since, product).await;

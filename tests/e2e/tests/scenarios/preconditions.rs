@@ -1,7 +1,7 @@
 //! `ETag` and `If-Match` of accounts, profiles, addresses and products.
 
 use rialto_e2e::{
-    http::{Answer, Call},
+    http::{HttpRequest, HttpResponse},
     shop::{DemoAccount, NewProduct, Shop, address, unique},
     wait::eventually,
 };
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 /// The quoted tag in a response's `ETag` header.
 #[track_caller]
-fn etag(response: &Answer) -> String {
+fn etag(response: &HttpResponse) -> String {
     assert_eq!(response.status, 200, "{response}");
     let tag = response.header("etag").unwrap_or_else(|| panic!("no ETag: {response}"));
     assert!(tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"'), "{response}");
     tag.to_owned()
 }
 
-async fn get(shop: &Shop, account: &DemoAccount, path: &str) -> Answer {
+async fn get(shop: &Shop, account: &DemoAccount, path: &str) -> HttpResponse {
     shop.get(path).token(&account.token).send().await
 }
 
@@ -30,12 +30,12 @@ struct Resource<'a> {
 }
 
 impl Resource<'_> {
-    fn change(&self, value: &str) -> Call {
+    fn change(&self, value: &str) -> HttpRequest {
         let body = json!({ self.field: value });
-        self.shop.http.call(self.method, &self.path).json(&body).token(&self.owner.token)
+        self.shop.http.request(self.method, &self.path).json(&body).token(&self.owner.token)
     }
 
-    async fn changed_if(&self, if_match: &str, value: &str) -> Answer {
+    async fn changed_if(&self, if_match: &str, value: &str) -> HttpResponse {
         self.change(value).header("if-match", if_match).send().await
     }
 
@@ -116,7 +116,7 @@ async fn an_address_changes_only_from_the_version_read() {
     assert_eq!(get(&shop, &buyer, &list).await.data(200)[0], added);
 
     let call = |method, if_match: &str| {
-        shop.http.call(method, &path).header("if-match", if_match).token(&buyer.token)
+        shop.http.request(method, &path).header("if-match", if_match).token(&buyer.token)
     };
     let mut moved = address();
     moved["line2"] = json!("First floor");
@@ -148,7 +148,7 @@ async fn preconditions_are_checked_after_access_and_before_state() {
     let unknown = shop.patch(unknown, &json!({ "name": "Renamed" })).token(&supervisor.token);
     unknown.header("if-match", "\"stale\"").send().await.problem(404, "not_found");
 
-    shop.http.call("DELETE", &path).token(&buyer.token).send().await.expect(204);
+    shop.http.request("DELETE", &path).token(&buyer.token).send().await.expect(204);
     let current = etag(&get(&shop, &supervisor, &path).await);
     let refused = rename("\"stale\"").token(&supervisor.token).send().await;
     refused.problem(412, "precondition_failed");

@@ -8,8 +8,8 @@ use rialto_e2e::{
     tables::{partition, table},
 };
 
-async fn put(table: &Table, row: Item) {
-    table.client.put_item().table_name(&table.name).set_item(Some(row)).send().await.unwrap();
+async fn put(table: &Table, item: Item) {
+    table.client.put_item().table_name(&table.name).set_item(Some(item)).send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,25 +21,25 @@ async fn reconcile_reports_corrupted_stock_and_payments() {
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)])).await;
     shop.wait_until_settled(&buyer, &order).await;
     SagaTables::wait_until_consistent(&shop.aws, &[&product], std::slice::from_ref(&order)).await;
-    let good = rialto.run(&format!("reconcile --product {product}")).await.with_status(0);
-    let good = good
+    let consistent = rialto.run(&format!("reconcile --product {product}")).await.with_status(0);
+    let consistent = consistent
         .output_containing(&["Checked 1 orders, 1 reservations, 1 payments", "Everything agrees."]);
-    assert_eq!(good.out, "", "{good}");
+    assert_eq!(consistent.out, "", "{consistent}");
 
     // One available piece too many.
     let inventory = table(&shop.aws, "inventory");
     let stock =
         inventory.get(&Key::new(format!("PRODUCT#{product}"), "STOCK")).await.unwrap().unwrap();
-    let mut more = stock.clone();
-    more.insert("available".to_owned(), number(9));
-    put(&inventory, more).await;
+    let mut corrupted = stock.clone();
+    corrupted.insert("available".to_owned(), number(9));
+    put(&inventory, corrupted).await;
     let stocked = rialto.run(&format!("reconcile --product {product}")).await;
     // A confirmed order without a captured payment.
     let payments = table(&shop.aws, "payments");
-    let rows = partition(&payments, &format!("ORDER#{order}")).await;
-    let payment = rows
+    let items = partition(&payments, &format!("ORDER#{order}")).await;
+    let payment = items
         .iter()
-        .find(|row| row["sk"] == AttributeValue::S("PAYMENT".to_owned()))
+        .find(|item| item["sk"] == AttributeValue::S("PAYMENT".to_owned()))
         .unwrap()
         .clone();
     let mut unpaid = payment.clone();

@@ -34,17 +34,17 @@ struct Fixture {
     seller: DemoAccount,
     buyer: DemoAccount,
     products: [String; 2],
-    baskets: Vec<OrderDraft>,
+    drafts: Vec<OrderDraft>,
     /// The ids that the drafts' orders will have.
     orders: Vec<String>,
 }
 
-async fn scene() -> Fixture {
+async fn fixture() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let a = shop.product(&seller, &NewProduct::new("First thing", 1000, 50)).await;
     let b = shop.product(&seller, &NewProduct::new("Second thing", 100, 50)).await;
-    let baskets = vec![
+    let drafts = vec![
         OrderDraft::of(&[(&a, 1)]),
         OrderDraft::of(&[(&a, 2), (&b, 3), (&a, 1)]),
         OrderDraft::of(&[(&a, 5)]).paid_by(DECLINES),
@@ -52,31 +52,31 @@ async fn scene() -> Fixture {
         OrderDraft::of(&[(&b, 1), (&a, 51)]),
     ];
     let user = UserId::parse(&buyer.id).unwrap();
-    let orders = baskets.iter().map(|basket| order_id(user, &basket.key).to_string()).collect();
-    Fixture { shop, seller, buyer, products: [a, b], baskets, orders }
+    let orders = drafts.iter().map(|draft| order_id(user, &draft.key).to_string()).collect();
+    Fixture { shop, seller, buyer, products: [a, b], drafts, orders }
 }
 
 impl Fixture {
     async fn place(&self) {
-        for (basket, order) in self.baskets.iter().zip(&self.orders) {
-            assert_eq!(&self.shop.place(&self.buyer, basket).await, order);
+        for (draft, order) in self.drafts.iter().zip(&self.orders) {
+            assert_eq!(&self.shop.place(&self.buyer, draft).await, order);
         }
     }
 
     /// Waits until all sagas are finished, and checks how they ended.
-    async fn ended_as_it_should(&self) {
+    async fn assert_ended(&self) {
         for order in &self.orders {
             self.shop.wait_until_settled(&self.buyer, order).await;
         }
         let [a, b] = &self.products;
         SagaTables::wait_until_consistent(&self.shop.aws, &[a, b], &self.orders).await;
-        let mut ends = Vec::new();
+        let mut endings = Vec::new();
         for order in &self.orders {
             let order = self.shop.order(&self.buyer, order).await;
-            ends.push(order["reason"].as_str().or(order["state"].as_str()).unwrap().to_owned());
+            endings.push(order["reason"].as_str().or(order["state"].as_str()).unwrap().to_owned());
         }
         assert_eq!(
-            ends,
+            endings,
             ["CONFIRMED", "CONFIRMED", "PAYMENT_FAILED", "PAYMENT_FAILED", "OUT_OF_STOCK"]
         );
         assert_eq!(self.shop.stock(&self.seller, a).await, (46, 0, 4));
@@ -84,7 +84,7 @@ impl Fixture {
     }
 
     /// All items of these orders and products.
-    async fn picture(&self) -> TableSnapshot {
+    async fn snapshot(&self) -> TableSnapshot {
         let mut partitions = Vec::new();
         for product in &self.products {
             for service in ["catalog", "inventory", "orders"] {
@@ -101,31 +101,34 @@ impl Fixture {
 }
 
 /// Receives events until it has all events of the orders' timelines.
-async fn everything(scene: &Fixture, tap: &BusSubscription) -> Vec<ReceivedEvent> {
-    let mut told = BTreeSet::new();
-    for order in &scene.orders {
-        for entry in scene.shop.timeline(&scene.buyer, order).await {
-            told.insert(entry["id"].as_str().unwrap().to_owned());
+async fn receive_all(fixture: &Fixture, subscription: &BusSubscription) -> Vec<ReceivedEvent> {
+    let mut expected = BTreeSet::new();
+    for order in &fixture.orders {
+        for entry in fixture.shop.timeline(&fixture.buyer, order).await {
+            expected.insert(entry["id"].as_str().unwrap().to_owned());
         }
     }
-    let mut heard: Vec<ReceivedEvent> = Vec::new();
-    eventually("the bus to have carried everything", async || {
-        heard.extend(tap.take_all().await);
-        let carried: BTreeSet<_> = heard.iter().map(|heard| heard.event.id.to_string()).collect();
-        let missing: Vec<_> = told.difference(&carried).collect();
-        if missing.is_empty() { Ok(()) } else { Err(format!("it hasn't carried {missing:?}")) }
+    let mut received: Vec<ReceivedEvent> = Vec::new();
+    eventually("all events on the bus", async || {
+        received.extend(subscription.take_all().await);
+        let carried: BTreeSet<_> =
+            received.iter().map(|received| received.event.id.to_string()).collect();
+        let missing: Vec<_> = expected.difference(&carried).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("missing: {missing:?}")) }
     })
     .await;
-    heard
+    received
 }
 
 /// The events without duplicates, in the order of their first arrival.
-fn distinct(heard: Vec<ReceivedEvent>) -> Vec<ReceivedEvent> {
+fn distinct(received: Vec<ReceivedEvent>) -> Vec<ReceivedEvent> {
     let mut distinct: Vec<ReceivedEvent> = Vec::new();
-    for heard in heard {
-        match distinct.iter().find(|known| known.event.id == heard.event.id) {
-            Some(known) => assert_eq!(known, &heard, "published again, an event stays the same"),
-            None => distinct.push(heard),
+    for received in received {
+        match distinct.iter().find(|known| known.event.id == received.event.id) {
+            Some(known) => {
+                assert_eq!(known, &received, "an event was published again with other content")
+            }
+            None => distinct.push(received),
         }
     }
     distinct
@@ -133,14 +136,14 @@ fn distinct(heard: Vec<ReceivedEvent>) -> Vec<ReceivedEvent> {
 
 /// Every event twice, in reverse order.
 fn twice_in_reverse(events: &[ReceivedEvent]) -> Vec<ReceivedEvent> {
-    events.iter().rev().flat_map(|heard| [heard.clone(), heard.clone()]).collect()
+    events.iter().rev().flat_map(|received| [received.clone(), received.clone()]).collect()
 }
 
 /// Counts the log lines of consumed events of these orders, by function, event and outcome.
-async fn consumed(scene: &Fixture, since: i64) -> BTreeMap<(String, String, String), usize> {
+async fn consumed(fixture: &Fixture, since: i64) -> BTreeMap<(String, String, String), usize> {
     let mut counts = BTreeMap::new();
-    for order in &scene.orders {
-        for line in logs::all_lines(&scene.shop.aws, since, order).await {
+    for order in &fixture.orders {
+        for line in logs::all_lines(&fixture.shop.aws, since, order).await {
             if line.text_of("message") == "consumed" {
                 let key =
                     ["function", "event", "outcome"].map(|member| line.text_of(member).to_owned());
@@ -153,72 +156,72 @@ async fn consumed(scene: &Fixture, since: i64) -> BTreeMap<(String, String, Stri
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_redelivered_in_reverse_change_nothing() {
-    let scene = scene().await;
+    let fixture = fixture().await;
     let since = SystemClock.now().millis();
-    let tap = BusSubscription::on_orders(&scene.shop.aws, &scene.orders).await;
-    scene.place().await;
-    scene.ended_as_it_should().await;
-    let heard = distinct(everything(&scene, &tap).await);
-    tap.close().await;
-    let before = scene.picture().await;
+    let subscription = BusSubscription::on_orders(&fixture.shop.aws, &fixture.orders).await;
+    fixture.place().await;
+    fixture.assert_ended().await;
+    let received = distinct(receive_all(&fixture, &subscription).await);
+    subscription.close().await;
+    let before = fixture.snapshot().await;
     assert!(!before.is_empty());
 
     // Invoke the consumers directly, with whole batches.
     for (consumer, source) in CONSUMERS {
         let events: Vec<ReceivedEvent> =
-            heard.iter().filter(|heard| heard.source == *source).cloned().collect();
-        assert!(!events.is_empty(), "{source} said nothing");
+            received.iter().filter(|received| received.source == *source).cloned().collect();
+        assert!(!events.is_empty(), "no events from {source}");
         for batch in twice_in_reverse(&events).chunks(10) {
             let bodies: Vec<String> = batch.iter().map(ReceivedEvent::message).collect();
-            let failed = scene.shop.aws.consume(consumer, &bodies).await;
-            assert_eq!(failed, Vec::<String>::new(), "{consumer} fails on what it did before");
+            let failed = fixture.shop.aws.consume(consumer, &bodies).await;
+            assert_eq!(failed, Vec::<String>::new(), "{consumer} fails on duplicates");
         }
     }
-    assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
+    assert_eq!(fixture.snapshot().await.differences(&before), Vec::<String>::new());
 
     // Publish to the bus. The functions that handled an event receive it twice more and must ignore
     // it.
     let handled: Vec<_> = {
-        let counts = consumed(&scene, since).await;
+        let counts = consumed(&fixture, since).await;
         counts.into_iter().filter(|((_, _, outcome), _)| outcome == "Handled").collect()
     };
     for ((function, event, _), count) in &handled {
         assert_eq!(*count, 1, "{function} handled {event} more than once");
     }
     let again = SystemClock.now().millis();
-    publish(&scene.shop.aws, &twice_in_reverse(&heard)).await;
+    publish(&fixture.shop.aws, &twice_in_reverse(&received)).await;
     eventually("every event to be consumed twice more", async || {
-        let counts = consumed(&scene, again).await;
+        let counts = consumed(&fixture, again).await;
         let twice = |function: &String, event: &String| {
-            let key = (function.clone(), event.clone(), "Nothing".to_owned());
+            let key = (function.clone(), event.clone(), "Unchanged".to_owned());
             counts.get(&key).copied().unwrap_or_default() >= 2
         };
-        let left: Vec<_> =
+        let remaining: Vec<_> =
             handled.iter().filter(|((function, event, _), _)| !twice(function, event)).collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("not yet: {left:?}")) }
+        if remaining.is_empty() { Ok(()) } else { Err(format!("not yet: {remaining:?}")) }
     })
     .await;
-    let counts = consumed(&scene, again).await;
+    let counts = consumed(&fixture, again).await;
     assert!(counts.keys().all(|(_, _, outcome)| outcome != "Handled"), "{counts:?}");
-    assert_eq!(scene.picture().await.differences(&before), Vec::<String>::new());
-    scene.ended_as_it_should().await;
+    assert_eq!(fixture.snapshot().await.differences(&before), Vec::<String>::new());
+    fixture.assert_ended().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sagas_end_the_same_with_duplicate_and_reordered_events() {
-    let scene = scene().await;
-    let tap = BusSubscription::on_orders(&scene.shop.aws, &scene.orders).await;
+    let fixture = fixture().await;
+    let subscription = BusSubscription::on_orders(&fixture.shop.aws, &fixture.orders).await;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let aws = scene.shop.aws.clone();
+    let aws = fixture.shop.aws.clone();
     // Every new event is published twice more, the last one first.
     let echo = tokio::spawn(async move {
         let mut known = BTreeSet::new();
         loop {
-            let mut heard = tap.take().await;
-            let quiet = heard.is_empty();
-            heard.retain(|heard| known.insert(heard.event.id));
-            publish(&aws, &twice_in_reverse(&heard)).await;
+            let mut received = subscription.take().await;
+            let quiet = received.is_empty();
+            received.retain(|received| known.insert(received.event.id));
+            publish(&aws, &twice_in_reverse(&received)).await;
             if quiet && stopped.load(Ordering::Relaxed) {
                 break;
             }
@@ -226,14 +229,14 @@ async fn sagas_end_the_same_with_duplicate_and_reordered_events() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
-        tap.close().await;
+        subscription.close().await;
         known.len()
     });
-    scene.place().await;
-    scene.ended_as_it_should().await;
+    fixture.place().await;
+    fixture.assert_ended().await;
     stop.store(true, Ordering::Relaxed);
     let echoed = echo.await.unwrap();
     // Two orders with 4 events, two with 5 and one with 3.
     assert_eq!(echoed, 2 * 4 + 2 * 5 + 3, "every event was published under one id");
-    scene.ended_as_it_should().await;
+    fixture.assert_ended().await;
 }

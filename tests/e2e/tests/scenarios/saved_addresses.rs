@@ -9,13 +9,13 @@ use rialto_e2e::{
 };
 use serde_json::{Value, json};
 
-async fn keep(shop: &Shop, buyer: &DemoAccount) -> Value {
+async fn add_address(shop: &Shop, buyer: &DemoAccount) -> Value {
     let path = format!("/users/{}/addresses", buyer.id);
     shop.post(path, &address()).token(&buyer.token).send().await.data(201)["address_id"].clone()
 }
 
-fn going_to(basket: &OrderDraft, address_id: &Value) -> Value {
-    let mut body = basket.body();
+fn body_with_saved_address(draft: &OrderDraft, address_id: &Value) -> Value {
+    let mut body = draft.body();
     body.as_object_mut().unwrap().remove("address");
     body["address_id"] = address_id.clone();
     body
@@ -27,35 +27,35 @@ async fn orders_need_either_a_saved_or_an_inline_address() {
     let (seller, buyer, another) =
         (shop.new_seller().await, shop.new_buyer().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Delivered", 700, 10)).await;
-    let (kept, others) = (keep(&shop, &buyer).await, keep(&shop, &another).await);
-    let basket = OrderDraft::of(&[(&product, 1)]);
+    let (own, others) = (add_address(&shop, &buyer).await, add_address(&shop, &another).await);
+    let draft = OrderDraft::of(&[(&product, 1)]);
     let place = async |body: Value| {
         let path = format!("/users/{}/orders", buyer.id);
         shop.post(path, &body)
             .token(&buyer.token)
-            .header("idempotency-key", &basket.key)
+            .header("idempotency-key", &draft.key)
             .send()
             .await
     };
     for bad in [&others, &json!("adr_0")] {
-        let refused = place(going_to(&basket, bad)).await;
+        let refused = place(body_with_saved_address(&draft, bad)).await;
         assert_eq!(refused.is_problem(400, "invalid", &["address_id"]), Ok(()));
     }
-    let mut both = basket.body();
-    both["address_id"] = kept.clone();
+    let mut both = draft.body();
+    both["address_id"] = own.clone();
     assert_eq!(place(both).await.is_problem(400, "invalid", &["address_id"]), Ok(()));
-    let mut neither = basket.body();
+    let mut neither = draft.body();
     neither.as_object_mut().unwrap().remove("address");
     assert_eq!(place(neither).await.is_problem(400, "invalid", &["address"]), Ok(()));
 
-    let placed = place(going_to(&basket, &kept)).await.data(201);
+    let placed = place(body_with_saved_address(&draft, &own)).await.data(201);
     for (field, value) in address().as_object().unwrap() {
         assert_eq!(&placed["address"][field], value, "{placed}");
     }
     // A replay doesn't call accounts, so the address may have been removed.
-    let path = format!("/users/{}/addresses/{}", buyer.id, kept.as_str().unwrap());
-    shop.http.call("DELETE", path).token(&buyer.token).send().await.expect(204);
-    let again = place(going_to(&basket, &kept)).await;
+    let path = format!("/users/{}/addresses/{}", buyer.id, own.as_str().unwrap());
+    shop.http.request("DELETE", path).token(&buyer.token).send().await.expect(204);
+    let again = place(body_with_saved_address(&draft, &own)).await;
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(again.data(201), placed);
 }
@@ -70,26 +70,26 @@ async fn addresses_are_erased_once_no_open_order_needs_them() {
     let now = shop.aws.queues.set_queue_attributes().queue_url(queue);
     now.attributes(QueueAttributeName::DelaySeconds, "0").send().await.unwrap();
 
-    let product = shop.product(&seller, &NewProduct::new("Runs on", 700, 10)).await;
+    let product = shop.product(&seller, &NewProduct::new("Still open", 700, 10)).await;
     let ended = shop.place(&buyer, &OrderDraft::of(&[(&product, 99)])).await;
     assert_eq!(shop.wait_until_settled(&buyer, &ended).await["state"], "CANCELLED");
     let open = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by(STUCK)).await;
-    let payment_is = async |state: &str| {
+    let wait_for_payment = async |state: &str| {
         eventually(&format!("the payment to be {state}"), async || {
-            let answer = shop.payment(&supervisor, &open).await;
-            if answer.status == 200 && answer.json()["data"]["state"] == state {
+            let response = shop.payment(&supervisor, &open).await;
+            if response.status == 200 && response.json()["data"]["state"] == state {
                 Ok(())
             } else {
-                Err(answer)
+                Err(response)
             }
         })
         .await;
     };
-    payment_is("PROCESSING").await;
+    wait_for_payment("PROCESSING").await;
     shop.timeline_events(&buyer, &open, &["OrderPlaced", "StockReserved"]).await;
 
     shop.http
-        .call("DELETE", format!("/users/{}", buyer.id))
+        .request("DELETE", format!("/users/{}", buyer.id))
         .token(&buyer.token)
         .send()
         .await
@@ -99,7 +99,7 @@ async fn addresses_are_erased_once_no_open_order_needs_them() {
         .send()
         .await
         .problem(401, "token_expired");
-    eventually("the address of the ended order to go", async || {
+    eventually("the address of the ended order to be erased", async || {
         let order = shop.order(&supervisor, &ended).await;
         if order["address"].is_null() { Ok(()) } else { Err(order.to_string()) }
     })
@@ -117,13 +117,13 @@ async fn addresses_are_erased_once_no_open_order_needs_them() {
     for order in [&ended, &open] {
         let rows = format!("{:?}", partition(&orders, &format!("ORDER#{order}")).await);
         for word in PERSONAL {
-            assert!(!rows.contains(word), "{word} stays in {order}");
+            assert!(!rows.contains(word), "{word} is still stored in {order}");
         }
     }
     // The provider completes the pending charge, and the unregistered buyer is refunded.
     let intent = Simulator::open(&shop.aws).settle(&open).await;
-    Signer::of(&shop.aws).await.succeeded(&shop, &intent).await.expect(204);
-    payment_is("REFUNDED").await;
+    Signer::of(&shop.aws).await.send_success(&shop, &intent).await.expect(204);
+    wait_for_payment("REFUNDED").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,13 +138,13 @@ async fn sellers_with_open_lines_cannot_be_unregistered() {
     assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
     let remove = async |seller: &DemoAccount| {
         shop.http
-            .call("DELETE", format!("/sellers/{}", seller.id))
+            .request("DELETE", format!("/sellers/{}", seller.id))
             .token(&supervisor.token)
             .send()
             .await
     };
     for seller in [&first, &second] {
-        eventually("the line to be known as open", async || {
+        eventually("the line to be indexed as open", async || {
             remove(seller).await.is_problem(409, "in_use", &[])
         })
         .await;

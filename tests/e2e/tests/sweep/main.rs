@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Tests run one at a time, because each sweep affects the whole stage.
-static ALONE: Mutex<()> = Mutex::const_new(());
+static EXCLUSIVE: Mutex<()> = Mutex::const_new(());
 
 /// An order whose charge the provider never decides.
 struct Fixture {
@@ -25,16 +25,16 @@ struct Fixture {
     order: String,
 }
 
-async fn scene() -> Fixture {
+async fn fixture() -> Fixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("Never paid for", 700, 10)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)]).paid_by(STUCK)).await;
     let simulator = Simulator::open(&shop.aws);
-    let scene = Fixture { shop, simulator, seller, buyer, product, order };
-    scene.payment_is("PROCESSING").await;
-    assert_eq!(scene.shop.stock(&scene.seller, &scene.product).await, (8, 2, 0));
-    scene
+    let fixture = Fixture { shop, simulator, seller, buyer, product, order };
+    fixture.wait_for_payment("PROCESSING").await;
+    assert_eq!(fixture.shop.stock(&fixture.seller, &fixture.product).await, (8, 2, 0));
+    fixture
 }
 
 impl Fixture {
@@ -44,26 +44,26 @@ impl Fixture {
         self.shop.aws.invoke(&format!("{service}-sweep"), &json!({ "now": now })).await
     }
 
-    async fn payment_is(&self, state: &str) {
+    async fn wait_for_payment(&self, state: &str) {
         eventually(&format!("the payment to be {state}"), async || {
-            let answer = self.shop.payment(&self.buyer, &self.order).await;
-            if answer.text().contains(&format!("\"{state}\"")) { Ok(()) } else { Err(answer) }
+            let response = self.shop.payment(&self.buyer, &self.order).await;
+            if response.text().contains(&format!("\"{state}\"")) { Ok(()) } else { Err(response) }
         })
         .await;
     }
 
     /// Waits until the order is cancelled for this reason and its stock is released.
-    async fn cancelled(&self, reason: &str) {
+    async fn wait_until_cancelled(&self, reason: &str) {
         let order = self.shop.wait_until_settled(&self.buyer, &self.order).await;
         assert_eq!((&order["state"], &order["reason"]), (&json!("CANCELLED"), &json!(reason)));
-        eventually("the stock to come back", async || {
+        eventually("the stock to be released", async || {
             let stock = self.shop.stock(&self.seller, &self.product).await;
             if stock == (10, 0, 0) { Ok(()) } else { Err(format!("{stock:?}")) }
         })
         .await;
     }
 
-    async fn in_order(&self) {
+    async fn wait_until_consistent(&self) {
         SagaTables::wait_until_consistent(
             &self.shop.aws,
             &[&self.product],
@@ -75,68 +75,68 @@ impl Fixture {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweeps_cancel_pending_orders_after_15_minutes() {
-    let _alone = ALONE.lock().await;
-    let scene = scene().await;
-    scene.sweep("payments", 14).await;
-    scene.sweep("orders", 14).await;
-    assert_eq!(scene.shop.order(&scene.buyer, &scene.order).await["state"], "PENDING");
-    scene.payment_is("PROCESSING").await;
+    let _exclusive = EXCLUSIVE.lock().await;
+    let fixture = fixture().await;
+    fixture.sweep("payments", 14).await;
+    fixture.sweep("orders", 14).await;
+    assert_eq!(fixture.shop.order(&fixture.buyer, &fixture.order).await["state"], "PENDING");
+    fixture.wait_for_payment("PROCESSING").await;
 
-    scene.sweep("orders", 15).await;
-    scene.cancelled("TIMEOUT").await;
-    eventually("the charge to be called off", async || {
-        let swept = scene.sweep("payments", 15).await;
+    fixture.sweep("orders", 15).await;
+    fixture.wait_until_cancelled("TIMEOUT").await;
+    eventually("the charge to be voided", async || {
+        let swept = fixture.sweep("payments", 15).await;
         assert_eq!(swept["failed"], 0, "{swept}");
-        let payment = scene.shop.payment(&scene.buyer, &scene.order).await;
+        let payment = fixture.shop.payment(&fixture.buyer, &fixture.order).await;
         if payment.text().contains("VOIDED") { Ok(()) } else { Err(payment) }
     })
     .await;
-    assert_eq!(scene.simulator.charges(&scene.order).await, []);
-    scene.in_order().await;
-    assert_eq!(scene.sweep("payments", 15).await, json!({"settled": 0, "left": 0, "failed": 0}));
+    assert_eq!(fixture.simulator.charges(&fixture.order).await, []);
+    fixture.wait_until_consistent().await;
+    assert_eq!(fixture.sweep("payments", 15).await, json!({"settled": 0, "left": 0, "failed": 0}));
 
     // The charge succeeds after all: it is recorded, published and refunded at once.
-    let intent = scene.simulator.settle(&scene.order).await;
-    Signer::of(&scene.shop.aws).await.succeeded(&scene.shop, &intent).await.expect(204);
-    scene.payment_is("REFUNDED").await;
-    assert_eq!(scene.simulator.charges(&scene.order).await, [(1_700, 1_700)]);
-    let mut told: Vec<String> = Vec::new();
-    eventually("the refund to be told", async || {
-        let timeline = scene.shop.timeline(&scene.buyer, &scene.order).await;
-        told = timeline.iter().map(|entry| entry["type"].as_str().unwrap().to_owned()).collect();
-        let has = |kind: &str| told.iter().any(|told| told == kind);
+    let intent = fixture.simulator.settle(&fixture.order).await;
+    Signer::of(&fixture.shop.aws).await.send_success(&fixture.shop, &intent).await.expect(204);
+    fixture.wait_for_payment("REFUNDED").await;
+    assert_eq!(fixture.simulator.charges(&fixture.order).await, [(1_700, 1_700)]);
+    let mut types: Vec<String> = Vec::new();
+    eventually("the refund in the timeline", async || {
+        let timeline = fixture.shop.timeline(&fixture.buyer, &fixture.order).await;
+        types = timeline.iter().map(|entry| entry["type"].as_str().unwrap().to_owned()).collect();
+        let has = |kind: &str| types.iter().any(|other| other == kind);
         if has("PaymentCaptured") && has("RefundIssued") {
             Ok(())
         } else {
-            Err(format!("{told:?}"))
+            Err(format!("{types:?}"))
         }
     })
     .await;
-    scene.cancelled("TIMEOUT").await;
-    scene.in_order().await;
+    fixture.wait_until_cancelled("TIMEOUT").await;
+    fixture.wait_until_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_fails_undecided_charges_after_15_minutes() {
-    let _alone = ALONE.lock().await;
-    let scene = scene().await;
-    scene.sweep("payments", 15).await;
-    scene.payment_is("FAILED").await;
-    scene.cancelled("PAYMENT_FAILED").await;
-    assert_eq!(scene.simulator.charges(&scene.order).await, []);
-    scene.in_order().await;
+    let _exclusive = EXCLUSIVE.lock().await;
+    let fixture = fixture().await;
+    fixture.sweep("payments", 15).await;
+    fixture.wait_for_payment("FAILED").await;
+    fixture.wait_until_cancelled("PAYMENT_FAILED").await;
+    assert_eq!(fixture.simulator.charges(&fixture.order).await, []);
+    fixture.wait_until_consistent().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_finds_successful_charges_without_a_webhook() {
-    let _alone = ALONE.lock().await;
-    let scene = scene().await;
-    scene.simulator.settle(&scene.order).await;
-    scene.sweep("payments", 15).await;
-    scene.payment_is("CAPTURED").await;
+    let _exclusive = EXCLUSIVE.lock().await;
+    let fixture = fixture().await;
+    fixture.simulator.settle(&fixture.order).await;
+    fixture.sweep("payments", 15).await;
+    fixture.wait_for_payment("CAPTURED").await;
     assert_eq!(
-        scene.shop.wait_until_settled(&scene.buyer, &scene.order).await["state"],
+        fixture.shop.wait_until_settled(&fixture.buyer, &fixture.order).await["state"],
         "CONFIRMED"
     );
-    scene.in_order().await;
+    fixture.wait_until_consistent().await;
 }

@@ -20,7 +20,7 @@ impl SeededRng {
         self.next() % end.max(1)
     }
 
-    pub(crate) fn percent(&mut self, chance: u8) -> bool {
-        self.below(100) < u64::from(chance)
+    pub(crate) fn percent(&mut self, probability: u8) -> bool {
+        self.below(100) < u64::from(probability)
     }
 }
