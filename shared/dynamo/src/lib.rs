@@ -6,7 +6,6 @@ mod counter;
 mod delete;
 mod due;
 mod item;
-mod list;
 mod query;
 mod table;
 mod transaction;
@@ -18,6 +17,5 @@ pub use aws_sdk_dynamodb::types::{
 pub use counter::CountOutcome;
 pub use due::{DueEntry, DueIndex};
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
-pub use list::{Listing, PageToken, Stretch};
-pub use query::PartitionQuery;
+pub use query::{PageToken, PartitionQuery};
 pub use table::{Precondition, Table};

@@ -2,14 +2,14 @@
 
 use crate::{
     item::Item,
-    list::PageToken,
     table::{Table, unavailable},
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_kernel::StoreError;
+use std::collections::{BTreeMap, HashMap};
 
-/// A partition, or a part of one, in the order of its sort key. Unless it is said otherwise it
-/// ascends.
+/// A partition, or a part of one, in the order of its sort key. Ascending by
+/// default.
 ///
 /// The keys of an index are named after it: `by_deadline` has `by_deadline_pk` and
 /// `by_deadline_sk`.
@@ -74,6 +74,33 @@ impl<'a> PartitionQuery<'a> {
 
     fn key(&self, part: &str) -> String {
         self.index.map_or_else(|| part.to_owned(), |index| format!("{index}_{part}"))
+    }
+}
+
+/// The position after which a query continues: the key of the last item that it returned, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageToken(String);
+
+impl PageToken {
+    /// The position after `item`, whose key attributes are `names`.
+    #[must_use]
+    pub fn of(item: &Item, names: &[&str]) -> Self {
+        let key: BTreeMap<&str, &str> = names
+            .iter()
+            .filter_map(|name| Some((*name, item.get(*name)?.as_s().ok()?.as_str())))
+            .collect();
+        Self(serde_json::json!(key).to_string())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn key(text: &str) -> Result<Item, StoreError> {
+        let key: HashMap<String, String> =
+            serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(key.into_iter().map(|(name, value)| (name, AttributeValue::S(value))).collect())
     }
 }
 
