@@ -14,6 +14,7 @@
 pub mod aws;
 pub mod bus;
 pub mod faults;
+pub mod fixture;
 pub mod forged_tokens;
 pub mod http;
 pub mod invariants;

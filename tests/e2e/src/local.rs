@@ -53,10 +53,10 @@ pub fn gateway_authorizes() -> bool {
     )
 }
 
-/// False on LocalStack, after printing a `skipped:` line with the reason. Tests of features that
+/// True on LocalStack, after printing a `skipped:` line with the reason. Tests of features that
 /// LocalStack lacks then return.
 pub fn skip_on_localstack(reason: &str) -> bool {
-    report_skipped(Local::read().emulator != Emulator::LocalStack, reason)
+    !report_skipped(Local::read().emulator != Emulator::LocalStack, reason)
 }
 
 fn report_skipped(runs: bool, reason: &str) -> bool {

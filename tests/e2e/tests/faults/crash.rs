@@ -1,6 +1,6 @@
 //! Every function in the order saga is killed, or loses its connection, at each of its calls.
 
-use crate::support::{self, QUEUES};
+use crate::support::{self, FaultFixture, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
     faults::Faults,
@@ -102,14 +102,6 @@ struct Case {
     fault: Fault,
 }
 
-struct Fixture<'a> {
-    shop: &'a Shop,
-    faults: &'a Faults,
-    buyer: &'a DemoAccount,
-    product: &'a str,
-    scarce: &'a str,
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn sagas_survive_a_crash_of_any_function_at_any_call() {
     let faults = Faults::exclusive().await;
@@ -117,8 +109,13 @@ async fn sagas_survive_a_crash_of_any_function_at_any_call() {
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("In stock", 700, 10_000)).await;
     let scarce = shop.product(&seller, &NewProduct::new("Scarce", 700, 1)).await;
-    let fixture =
-        Fixture { shop: &shop, faults: &faults, buyer: &buyer, product: &product, scarce: &scarce };
+    let fixture = FaultFixture {
+        shop: &shop,
+        faults: &faults,
+        buyer: &buyer,
+        product: &product,
+        scarce: &scarce,
+    };
     let orders = with_short_visibility_timeouts(&shop.aws, QUEUES, async {
         let mut cases = Vec::new();
         for mode in MODES {
@@ -137,7 +134,7 @@ async fn sagas_survive_a_crash_of_any_function_at_any_call() {
     support::assert_provider_agrees(&shop, &tables, &orders).await;
 }
 
-impl Fixture<'_> {
+impl FaultFixture<'_> {
     /// All cases of a mode, from the calls of fault-free runs.
     async fn cases(&self, mode: CrashMode) -> Vec<Case> {
         let runs = join_all((0..FAULT_FREE_RUNS).map(|_| self.count_calls(mode))).await;

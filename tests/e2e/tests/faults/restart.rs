@@ -1,6 +1,6 @@
 //! The emulator is stopped in the middle of sagas, keeps its state, and is started again.
 
-use crate::support::{self, QUEUES};
+use crate::support::{self, FaultFixture, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
     faults::Faults,
@@ -58,14 +58,6 @@ const SLOW: &[&str] = &[
     "orders-on-payments",
 ];
 
-struct Fixture<'a> {
-    shop: &'a Shop,
-    faults: &'a Faults,
-    buyer: &'a DemoAccount,
-    product: &'a str,
-    scarce: &'a str,
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn sagas_complete_after_the_emulator_restarts() {
     let faults = Faults::exclusive().await;
@@ -73,8 +65,13 @@ async fn sagas_complete_after_the_emulator_restarts() {
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let product = shop.product(&seller, &NewProduct::new("In stock", 700, 1_000)).await;
     let scarce = shop.product(&seller, &NewProduct::new("Scarce", 700, 1)).await;
-    let fixture =
-        Fixture { shop: &shop, faults: &faults, buyer: &buyer, product: &product, scarce: &scarce };
+    let fixture = FaultFixture {
+        shop: &shop,
+        faults: &faults,
+        buyer: &buyer,
+        product: &product,
+        scarce: &scarce,
+    };
     for _ in 0..support::rounds() {
         let orders =
             with_short_visibility_timeouts(&shop.aws, QUEUES, fixture.restart_emulator()).await;
@@ -89,7 +86,7 @@ async fn sagas_complete_after_the_emulator_restarts() {
     }
 }
 
-impl Fixture<'_> {
+impl FaultFixture<'_> {
     /// Places orders, restarts the emulator, checks how each order ended, and returns their ids.
     async fn restart_emulator(&self) -> Vec<String> {
         let drafts: Vec<OrderDraft> =

@@ -1,6 +1,7 @@
 //! Placing and cancelling orders while calls fail, and comparing payments with the provider.
 
 use rialto_e2e::{
+    faults::Faults,
     http::HttpResponse,
     invariants::{SagaTables, broken},
     shop::{DemoAccount, OrderDraft, Shop},
@@ -21,6 +22,17 @@ pub(crate) const QUEUES: &[&str] = &[
     "payments-on-inventory",
     "payments-on-orders",
 ];
+
+/// The parts of a test that places orders in several modes.
+pub(crate) struct FaultFixture<'a> {
+    pub(crate) shop: &'a Shop,
+    pub(crate) faults: &'a Faults,
+    pub(crate) buyer: &'a DemoAccount,
+    /// A product in stock.
+    pub(crate) product: &'a str,
+    /// A product with a single piece.
+    pub(crate) scarce: &'a str,
+}
 
 /// Number of repetitions of the long tests: `RIALTO_LONG`, by default 1.
 pub(crate) fn rounds() -> u64 {

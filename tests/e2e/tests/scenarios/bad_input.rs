@@ -10,7 +10,7 @@ use rialto_lambda::access::{ROUTES, Route};
 use serde_json::{Value, json};
 
 /// The state before any bad request is sent.
-struct Fixture {
+struct BadInputFixture {
     shop: Shop,
     supervisor: DemoAccount,
     seller: DemoAccount,
@@ -156,7 +156,7 @@ fn account_registration() -> Input {
     }
 }
 
-fn order(fixture: &Fixture) -> Input {
+fn order(fixture: &BadInputFixture) -> Input {
     let lines = |value: Value| ("/lines", value, "lines");
     let line = json!({ "product_id": fixture.product, "quantity": 1 });
     let product = |value: Value| ("/lines/0/product_id", value, "lines[0].product_id");
@@ -270,7 +270,7 @@ fn details() -> Vec<(&'static str, Value, &'static str)> {
 }
 
 /// The invalid input of each route. A route without an entry fails the test.
-async fn input(fixture: &Fixture, function: &str) -> Option<Input> {
+async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
     let none = Input::default();
     Some(match function {
         "accounts-register-user" | "accounts-register-seller" => account_registration(),
@@ -525,7 +525,7 @@ fn objects(place: &str, value: &Value) -> Vec<String> {
     }
 }
 
-impl Fixture {
+impl BadInputFixture {
     fn path(&self, route: &Route) -> String {
         let path =
             route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
@@ -766,7 +766,7 @@ async fn every_route_rejects_bad_input_without_side_effects() {
     .await;
     let supervisor = shop.supervisor().await;
     let mark = unique("bad");
-    let fixture = Fixture { shop, supervisor, seller, buyer, product, order, mark };
+    let fixture = BadInputFixture { shop, supervisor, seller, buyer, product, order, mark };
     let (before, counted) = (fixture.snapshot().await, fixture.counts().await);
 
     let mut wrong = Vec::new();

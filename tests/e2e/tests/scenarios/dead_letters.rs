@@ -7,6 +7,7 @@ use rialto_contracts::{
 use rialto_dynamo::{Item, Key, Table};
 use rialto_e2e::{
     bus::BusSubscription,
+    fixture::Fixture,
     invariants::SagaTables,
     logs,
     operator::{Cli, CommandOutput},
@@ -103,18 +104,8 @@ async fn redrive_again(fixture: &Fixture, order: &str, selected: &str, body: Str
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
 }
 
-struct Fixture {
-    shop: Shop,
-    seller: DemoAccount,
-    buyer: DemoAccount,
-    product: String,
-}
-
 async fn fixture() -> Fixture {
-    let shop = Shop::open();
-    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Not yet known", 700, 10)).await;
-    Fixture { shop, seller, buyer, product }
+    Fixture::new(&NewProduct::new("Not yet known", 700, 10)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,25 +1,15 @@
 //! The order saga, one test per ending.
 
 use rialto_e2e::{
+    fixture::Fixture,
     invariants::SagaTables,
     retries::with_short_visibility_timeout,
-    shop::{DECLINES, DemoAccount, LACKS_FUNDS, NewProduct, OrderDraft, Shop},
+    shop::{DECLINES, LACKS_FUNDS, NewProduct, OrderDraft},
 };
 use serde_json::{Value, json};
 
-/// A shop with a seller, a buyer and a product of 10 pieces at 1200.
-struct Fixture {
-    shop: Shop,
-    seller: DemoAccount,
-    buyer: DemoAccount,
-    product: String,
-}
-
 async fn fixture() -> Fixture {
-    let shop = Shop::open();
-    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("A thing to order", 1200, 10)).await;
-    Fixture { shop, seller, buyer, product }
+    Fixture::new(&NewProduct::new("A thing to order", 1200, 10)).await
 }
 
 /// Asserts that each event of a timeline was caused by an earlier one, and isn't older than its

@@ -3,6 +3,7 @@
 
 use rialto_e2e::{
     bus::BusSubscription,
+    fixture::Fixture,
     invariants::SagaTables,
     logs,
     provider::{STUCK, Signer, Simulator},
@@ -19,22 +20,21 @@ const CONSUMER: &str = "payments-on-inventory";
 /// The price of one piece and the shipping fee.
 const TOTAL: u64 = 700 + 300;
 
-struct Fixture {
+struct ProviderFixture {
     shop: Shop,
     simulator: Simulator,
     buyer: DemoAccount,
     product: String,
 }
 
-async fn fixture() -> Fixture {
-    let shop = Shop::open();
-    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Paid for once", 700, 10)).await;
+async fn fixture() -> ProviderFixture {
+    let Fixture { shop, buyer, product, .. } =
+        Fixture::new(&NewProduct::new("Paid for once", 700, 10)).await;
     let simulator = Simulator::open(&shop.aws);
-    Fixture { shop, simulator, buyer, product }
+    ProviderFixture { shop, simulator, buyer, product }
 }
 
-impl Fixture {
+impl ProviderFixture {
     fn draft(&self, method: &'static str) -> OrderDraft {
         OrderDraft::of(&[(&self.product, 1)]).paid_by(method)
     }
@@ -134,7 +134,7 @@ async fn orders_are_refunded_once_after_the_provider_repeats_an_error() {
         .await;
 }
 
-async fn refund_once(fixture: &Fixture) {
+async fn refund_once(fixture: &ProviderFixture) {
     let (shop, simulator) = (&fixture.shop, &fixture.simulator);
     let order = shop.place(&fixture.buyer, &fixture.draft(STUCK)).await;
     eventually("the charge to be created", async || {

@@ -29,7 +29,7 @@ const CONSUMERS: &[(&str, &str)] = &[
 ];
 
 /// Drafts of orders with every kind of ending.
-struct Fixture {
+struct RedeliveryFixture {
     shop: Shop,
     seller: DemoAccount,
     buyer: DemoAccount,
@@ -39,7 +39,7 @@ struct Fixture {
     orders: Vec<String>,
 }
 
-async fn fixture() -> Fixture {
+async fn fixture() -> RedeliveryFixture {
     let shop = Shop::open();
     let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
     let a = shop.product(&seller, &NewProduct::new("First thing", 1000, 50)).await;
@@ -53,10 +53,10 @@ async fn fixture() -> Fixture {
     ];
     let user = UserId::parse(&buyer.id).unwrap();
     let orders = drafts.iter().map(|draft| order_id(user, &draft.key).to_string()).collect();
-    Fixture { shop, seller, buyer, products: [a, b], drafts, orders }
+    RedeliveryFixture { shop, seller, buyer, products: [a, b], drafts, orders }
 }
 
-impl Fixture {
+impl RedeliveryFixture {
     async fn place(&self) {
         for (draft, order) in self.drafts.iter().zip(&self.orders) {
             assert_eq!(&self.shop.place(&self.buyer, draft).await, order);
@@ -101,7 +101,10 @@ impl Fixture {
 }
 
 /// Receives events until it has all events of the orders' timelines.
-async fn receive_all(fixture: &Fixture, subscription: &BusSubscription) -> Vec<ReceivedEvent> {
+async fn receive_all(
+    fixture: &RedeliveryFixture,
+    subscription: &BusSubscription,
+) -> Vec<ReceivedEvent> {
     let mut expected = BTreeSet::new();
     for order in &fixture.orders {
         for entry in fixture.shop.timeline(&fixture.buyer, order).await {
@@ -140,7 +143,10 @@ fn twice_in_reverse(events: &[ReceivedEvent]) -> Vec<ReceivedEvent> {
 }
 
 /// Counts the log lines of consumed events of these orders, by function, event and outcome.
-async fn consumed(fixture: &Fixture, since: i64) -> BTreeMap<(String, String, String), usize> {
+async fn consumed(
+    fixture: &RedeliveryFixture,
+    since: i64,
+) -> BTreeMap<(String, String, String), usize> {
     let mut counts = BTreeMap::new();
     for order in &fixture.orders {
         for line in logs::all_lines(&fixture.shop.aws, since, order).await {

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use rialto_e2e::{
+    fixture::Fixture,
     invariants::SagaTables,
     logs,
     provider::{STUCK, Signer, Simulator, event, webhook},
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// An order whose charge is PROCESSING until the test settles it.
-struct Fixture {
+struct WebhookFixture {
     shop: Shop,
     simulator: Simulator,
     signer: Signer,
@@ -24,18 +25,17 @@ struct Fixture {
     order: String,
 }
 
-async fn fixture() -> Fixture {
-    let shop = Shop::open();
-    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Paid for later", 700, 10)).await;
+async fn fixture() -> WebhookFixture {
+    let Fixture { shop, buyer, product, .. } =
+        Fixture::new(&NewProduct::new("Paid for later", 700, 10)).await;
     let (simulator, signer) = (Simulator::open(&shop.aws), Signer::of(&shop.aws).await);
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by(STUCK)).await;
-    let fixture = Fixture { shop, simulator, signer, buyer, product, order };
+    let fixture = WebhookFixture { shop, simulator, signer, buyer, product, order };
     fixture.wait_for_payment("PROCESSING").await;
     fixture
 }
 
-impl Fixture {
+impl WebhookFixture {
     async fn wait_for_payment(&self, state: &str) -> Value {
         eventually(&format!("the payment to be {state}"), async || {
             let response = self.shop.payment(&self.buyer, &self.order).await;

@@ -2,6 +2,7 @@
 //! on the stage.
 
 use rialto_e2e::{
+    fixture::Fixture,
     invariants::SagaTables,
     provider::{STUCK, Signer, Simulator},
     shop::{DemoAccount, NewProduct, OrderDraft, Shop},
@@ -16,7 +17,7 @@ use tokio::sync::Mutex;
 static EXCLUSIVE: Mutex<()> = Mutex::const_new(());
 
 /// An order whose charge the provider never decides.
-struct Fixture {
+struct SweepFixture {
     shop: Shop,
     simulator: Simulator,
     seller: DemoAccount,
@@ -25,19 +26,18 @@ struct Fixture {
     order: String,
 }
 
-async fn fixture() -> Fixture {
-    let shop = Shop::open();
-    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("Never paid for", 700, 10)).await;
+async fn fixture() -> SweepFixture {
+    let Fixture { shop, seller, buyer, product } =
+        Fixture::new(&NewProduct::new("Never paid for", 700, 10)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 2)]).paid_by(STUCK)).await;
     let simulator = Simulator::open(&shop.aws);
-    let fixture = Fixture { shop, simulator, seller, buyer, product, order };
+    let fixture = SweepFixture { shop, simulator, seller, buyer, product, order };
     fixture.wait_for_payment("PROCESSING").await;
     assert_eq!(fixture.shop.stock(&fixture.seller, &fixture.product).await, (8, 2, 0));
     fixture
 }
 
-impl Fixture {
+impl SweepFixture {
     /// Runs a service's sweep as if it were this many minutes later.
     async fn sweep(&self, service: &str, minutes: u64) -> Value {
         let now = SystemClock.now().plus(Duration::from_secs(minutes * 60));
