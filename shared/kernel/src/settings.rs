@@ -54,7 +54,7 @@ pub const ALLOWED_ORIGINS: Setting<Vec<String>> = Setting {
     name: "http/allowed-origins",
     default: "http://localhost:3001",
     range: "1 to 10 origins (scheme, host, port), separated by commas",
-    doc: "Which web pages may call the API with credentials (CORS).",
+    doc: "The origins of web pages that may call the API with credentials (CORS).",
     parse: origins,
 };
 
@@ -63,7 +63,7 @@ pub const JWKS: Setting<String> = Setting {
     name: "auth/jwks",
     default: "{\"keys\":[]}",
     range: "a JWK set",
-    doc: "The public keys that access tokens are verified with. Kept by `rialto keys`, not by hand.",
+    doc: "The public keys that access tokens are verified with. Managed by `rialto keys`.",
     parse: |text| {
         if text.trim_start().starts_with('{') {
             Ok(text.to_owned())
@@ -78,7 +78,7 @@ pub const MAIL_SENDER: Setting<String> = Setting {
     name: "mail/sender",
     default: "rialto@shop.example",
     range: "a mail address that SES has verified",
-    doc: "The sender of every mail. SES refuses one that it hasn't verified.",
+    doc: "The sender of every mail. It must be verified in SES.",
     parse: |text| {
         let text = text.trim();
         let plain = |part: &str| {
@@ -98,7 +98,7 @@ pub const PROVIDER_KEY: Setting<String> = Setting {
     name: "payments/provider-key",
     default: "",
     range: "8 to 255 printable ASCII characters without spaces; empty while there is none",
-    doc: "The payment provider's secret key; its simulator takes the same. Kept as a SecureString.",
+    doc: "The secret API key of the payment provider or its simulator. A SecureString.",
     parse: |text| match text.trim() {
         "" => Ok(String::new()),
         key if (8..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
@@ -113,7 +113,7 @@ pub const PROVIDER_URL: Setting<String> = Setting {
     name: "payments/provider-url",
     default: "https://api.stripe.com",
     range: "an https URL without a query; http only to this machine",
-    doc: "Where the payment provider, or its simulator, is spoken to in Stripe's form.",
+    doc: "The base URL of the payment provider (Stripe's API) or its simulator.",
     parse: provider_url,
 };
 
@@ -122,7 +122,7 @@ pub const WEBHOOK_SECRET: Setting<String> = Setting {
     name: "payments/webhook-secret",
     default: "",
     range: PROVIDER_KEY.range,
-    doc: "What the payment provider signs its webhooks with; its simulator too. Kept as a SecureString. Without it, none is heard.",
+    doc: "The secret that signs the provider's webhooks. A SecureString. If empty, webhooks are refused.",
     parse: PROVIDER_KEY.parse,
 };
 
@@ -132,7 +132,7 @@ pub const WEBHOOK_URL: Setting<String> = Setting {
     name: "simulator/webhook-url",
     default: "",
     range: "an https URL without a query; http only to this machine; empty for nowhere",
-    doc: "Where the payment provider's simulator posts its webhooks.",
+    doc: "The URL that the provider's simulator posts webhooks to.",
     parse: |text| if text.trim().is_empty() { Ok(String::new()) } else { provider_url(text) },
 };
 

@@ -59,7 +59,7 @@ pub(crate) async fn handle(auth: AuthContext, request: Request) -> Result<Respon
     let now = request.now();
     let login = request.json::<LogInRequest>()?.parse(request.source, now)?;
     let AuthContext { store, keys, stage } = &auth;
-    let tokens = log_in(store, keys, &Argon2Hasher, stage, &login, &request.cause(), now)
+    let tokens = log_in(store, keys, &Argon2Hasher, stage, &login, &request.event_context(), now)
         .await
         .map_err(|error| problem(error, now))?;
     tracing::info!(account = %tokens.account_id, session = %login.session_id, "logged in");

@@ -23,7 +23,7 @@ pub fn main() {
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let (details, password) = request.json::<RegisterRequest>()?.parse()?;
-    let (now, context) = (request.now(), request.cause());
+    let (now, context) = (request.now(), request.event_context());
     let seller_id = SellerId::generate(now);
     let id = AccountId::Seller(seller_id);
     let account =

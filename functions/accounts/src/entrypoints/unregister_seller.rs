@@ -25,7 +25,7 @@ pub(crate) async fn handle(
     request: Request,
 ) -> Result<Response, Problem> {
     let seller_id = request.path("seller_id")?;
-    unregister_seller(&store, &orders, seller_id, &request.cause(), request.now()).await?;
+    unregister_seller(&store, &orders, seller_id, &request.event_context(), request.now()).await?;
     tracing::info!(seller = %seller_id, "account closed");
     Ok(Response::no_content())
 }

@@ -17,7 +17,7 @@ pub fn main() {
 )]
 pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
     let user_id = request.path("user_id")?;
-    unregister_user(&store, user_id, &request.cause(), request.now()).await?;
+    unregister_user(&store, user_id, &request.event_context(), request.now()).await?;
     tracing::info!(user = %user_id, "account closed");
     Ok(Response::no_content())
 }

@@ -77,7 +77,7 @@ pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Respon
     let if_match = request.if_match()?;
     let currency = state.currency().await?;
     let is_owner = |seller| caller.acts_for_seller(seller);
-    let (now, context) = (request.now(), request.cause());
+    let (now, context) = (request.now(), request.event_context());
     let product =
         change_product(&state.store, product, &patch, &if_match, is_owner, now, &context).await?;
     Ok(Response::ok(&OwnProductBody::new(&product, currency)).etag(&product.etag()))

@@ -114,7 +114,7 @@ pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Respon
     let now = request.now();
     let command = request.json::<RegisterProductRequest>()?.parse(caller.account, now)?;
     let currency = state.currency().await?;
-    let product = register_product(&state.store, command, now, &request.cause()).await?;
+    let product = register_product(&state.store, command, now, &request.event_context()).await?;
     // The path names neither id, and a supervisor isn't the seller.
     let Product { seller_id, product_id, .. } = &product;
     tracing::info!(seller = %seller_id, product = %product_id, "product registered");

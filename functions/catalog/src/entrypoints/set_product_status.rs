@@ -48,7 +48,7 @@ pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Respon
     let if_match = request.if_match()?;
     let currency = state.currency().await?;
     let is_owner = |seller| caller.acts_for_seller(seller);
-    let (now, context) = (request.now(), request.cause());
+    let (now, context) = (request.now(), request.event_context());
     let product =
         set_product_status(&state.store, product, status, &if_match, is_owner, now, &context)
             .await?;

@@ -56,7 +56,8 @@ pub(crate) async fn handle(store: DynamoInventory, request: Request) -> Result<R
     let may_adjust = |seller| caller.acts_for_seller(seller);
     let render = |stock: &_| Response::ok(&StockBody::from(stock)).body;
     let adjusted =
-        adjust_stock(&store, &command, may_adjust, render, request.now(), &request.cause()).await?;
+        adjust_stock(&store, &command, may_adjust, render, request.now(), &request.event_context())
+            .await?;
     let response = Response::raw(200, "application/json", adjusted.response_body);
     Ok(if adjusted.replayed { response.header("Idempotent-Replayed", "true") } else { response })
 }

@@ -26,7 +26,8 @@ pub fn main() {
 pub(crate) async fn handle(store: DynamoOrders, request: Request) -> Result<Response, Problem> {
     let requester = requester(request.caller()?);
     let order_id = request.path("order_id")?;
-    let order = cancel_order(&store, order_id, requester, request.now(), &request.cause()).await?;
+    let order =
+        cancel_order(&store, order_id, requester, request.now(), &request.event_context()).await?;
     Ok(Response::ok(&OrderBody::from(&order)))
 }
 

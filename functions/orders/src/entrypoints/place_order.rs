@@ -189,7 +189,7 @@ pub(crate) async fn handle(state: PlaceOrderState, request: Request) -> Result<R
     };
     let terms = pricing_terms(&settings).await.map_err(Problem::unavailable)?;
     let render = |order: &_| Response::created(String::new(), &OrderBody::from(order)).body;
-    let (now, cause) = (request.now(), request.cause());
+    let (now, cause) = (request.now(), request.event_context());
     let placed = place_order(&store, &accounts, &command, &terms, render, now, &cause).await?;
     // The correlation id is known only now: this line relates the request to its order.
     tracing::info!(

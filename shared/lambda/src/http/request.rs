@@ -47,7 +47,7 @@ impl Request {
 
     /// The context of the events that the request's writes publish.
     #[must_use]
-    pub fn cause(&self) -> EventContext {
+    pub fn event_context(&self) -> EventContext {
         let traceparent = Some(InvocationContext::current().trace.traceparent());
         EventContext { correlationid: None, causationid: None, traceparent }
     }
@@ -248,8 +248,8 @@ fn plain_message(message: &str) -> String {
     };
     let integer = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize"];
     if integer.contains(&expected) {
-        let in_range = found.starts_with("value: integer");
-        return if in_range { "is out of range" } else { "must be a whole number" }.to_owned();
+        let out_of_range = found.starts_with("value: integer");
+        return if out_of_range { "is out of range" } else { "must be a whole number" }.to_owned();
     }
     match expected {
         "a boolean" => "must be true or false".to_owned(),
