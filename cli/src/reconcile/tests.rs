@@ -1,27 +1,18 @@
 use super::*;
-use rialto_contracts::{
-    Event, EventContext, Payload, catalog::ProductStatus, orders::CancelReason,
-};
+use rialto_contracts::{Event, EventContext, Payload, orders::CancelReason};
 use rialto_dynamo::{Key, write_item};
 use rialto_inventory::domain::reservation::{LineState, ReservationUpdate as Held};
-use rialto_kernel::{
-    Address, Amount, Currency, DropOff, Phone, Quantity, SellerId, Text, Timestamp, UserId,
-};
-use rialto_orders::domain::{
-    order::{OrderState, OrderUpdate as Moved, Transition},
-    product::Product,
-    quote::{PricingTerms, Quote},
-    request::{OrderRequest, PaymentMethod, RequestedLine},
+use rialto_kernel::{Amount, SellerId, Timestamp};
+use rialto_orders::{
+    domain::order::{OrderState, OrderUpdate as Moved, Transition},
+    fixtures::placed_order,
 };
 use rialto_payments::domain::{
     intent::{ChargeOutcome, DeclineCode, IntentId},
     payment::{PaymentState, PaymentUpdate as Paid},
-    refund::{Refund, RefundEnd, RefundState},
+    refund::{Refund, RefundOutcome, RefundState},
 };
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const STOCK: u32 = 5;
@@ -40,45 +31,6 @@ fn caused_by(event: &Event) -> EventContext {
 
 fn payload<P: Payload>(event: &Event) -> P {
     event.payload().unwrap()
-}
-
-fn placed() -> Moved {
-    let seller_id = SellerId::derive(&[b"s"]);
-    let product = Product {
-        product_id: product(),
-        seller_id,
-        title: "thing".to_owned(),
-        price: Amount::new(1_000).unwrap(),
-        status: ProductStatus::Sell,
-        version: 1,
-    };
-    let terms = PricingTerms {
-        currency: Currency::parse("EUR").unwrap(),
-        shipping_fee: Amount::new(300).unwrap(),
-        free_shipping_from: Amount::new(5_000).unwrap(),
-        pending_deadline: Duration::from_secs(900),
-    };
-    let request = OrderRequest {
-        lines: vec![RequestedLine {
-            product_id: product.product_id,
-            quantity: Quantity::new(2).unwrap(),
-        }],
-        address: Address {
-            receiver: Text::parse("Kim Example").unwrap(),
-            line1: Text::parse("1 Test Street").unwrap(),
-            line2: None,
-            zipcode: Text::parse("12345").unwrap(),
-            phone: Phone::parse("+491701234567").unwrap(),
-            drop_off: DropOff::Door,
-            note: None,
-        },
-        payment_method: PaymentMethod::parse("pm_card_visa").unwrap(),
-        expected_total: None,
-    };
-    let products = HashMap::from([(product.product_id, product)]);
-    let quote = Quote::new(&request.lines, &products, &terms).unwrap();
-    let (id, user) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
-    Order::place(id, user, &request, quote, &terms, NOW, &EventContext::default())
 }
 
 /// Applies an event to the order. Returns the events that the order emits.
@@ -129,7 +81,7 @@ pub(crate) enum Stage {
 /// The snapshot at a stage, with the events of the last step that no consumer has processed.
 pub(crate) fn at(stage: Stage) -> (Snapshot, Vec<Event>) {
     let mut books = opened();
-    let Moved { mut order, events } = placed();
+    let Moved { mut order, events } = placed_order();
     books.orders = vec![order.clone()];
     if stage == Stage::Placed {
         return (books, events);
@@ -203,7 +155,7 @@ fn settled_orders_satisfy_every_invariant() {
 /// The snapshot after a buyer cancelled before any consumer processed the order.
 pub(crate) fn cancelled_unprocessed() -> Snapshot {
     let mut books = opened();
-    let Moved { order, .. } = placed();
+    let Moved { order, .. } = placed_order();
     let Moved { order, events } =
         order.cancel(CancelReason::Buyer, NOW, &EventContext::default()).unwrap();
     let cancelled = payload(&events[0]);
@@ -239,7 +191,8 @@ pub(crate) fn given_back() -> Snapshot {
 fn refunded(mut books: Snapshot) -> Snapshot {
     let payment = &books.payments[0];
     let refund = payment.refunds[0].refund_id;
-    let issued = payment.end_refund(refund, &RefundEnd::Issued, NOW, &payment.cause(None)).unwrap();
+    let issued =
+        payment.settle_refund(refund, &RefundOutcome::Issued, NOW, &payment.cause(None)).unwrap();
     let issued = books.pay(issued);
     hear(&mut books.orders[0], &issued[0], Transition::RecordOnly);
     books

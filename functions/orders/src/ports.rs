@@ -1,8 +1,8 @@
 //! Ports: one small trait per use case, implemented by `adapters`.
 //!
-//! Every method fails with [`StoreError`] if the store or the called service can't be reached, or if
-//! the outcome of a write is unknown. Futures are `Send`, because the Lambda runtime polls them on
-//! any thread.
+//! Every method fails with [`StoreError`] if the store or the called service can't be reached, or
+//! if the outcome of a write is unknown. Futures are `Send`, because the Lambda runtime polls them
+//! on any thread.
 
 use crate::domain::{
     order::{Order, OrderState, OrderUpdate},

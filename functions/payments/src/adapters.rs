@@ -1,4 +1,5 @@
-//! The store's ports on DynamoDB and in memory, on which one contract suite runs; the provider's over HTTP and in memory.
+//! Implementations of the ports: DynamoDB, the provider over HTTP, and both in memory. One contract
+//! suite runs on both stores.
 
 pub mod dynamodb;
 pub mod memory;

@@ -1,4 +1,5 @@
-//! One use case a file, named as the route or the event that it serves, and the steps that they share.
+//! One use case a file, named as the route or the event that it serves, and the steps that they
+//! share.
 
 pub mod charge_steps;
 pub mod get_payment;

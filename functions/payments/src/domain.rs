@@ -1,4 +1,4 @@
-//! Types and rules, without any outside world.
+//! Domain types and rules, without I/O.
 
 pub mod intent;
 pub mod ledger;

@@ -1,4 +1,8 @@
-//! What lies outside: the service's table, in the pieces that each use case needs, and the payment provider.
+//! Ports: one small trait per use case, and the payment provider; implemented by `adapters`.
+//!
+//! Methods of stores fail with [`StoreError`] if the store can't be read, or if the outcome of a
+//! write is unknown; methods of the provider with [`ProviderError`]. Futures are `Send`, because
+//! the Lambda runtime polls them on any thread.
 
 use crate::domain::{
     intent::{DeclineCode, IntentId, IntentState},
@@ -9,8 +13,6 @@ use crate::domain::{
 use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp, Write};
 
 pub trait PaymentReader {
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
     fn payment(
         &self,
         order: OrderId,
@@ -18,10 +20,8 @@ pub trait PaymentReader {
 }
 
 pub trait PaymentWriter {
-    /// Writes the payment, its ledger entry and its events, or nothing. A conflict carries the payment that is there instead.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it isn't known whether it was written.
+    /// Stores the payment, its ledger entry and its events, or nothing. A conflict carries the
+    /// stored payment.
     fn save(
         &self,
         change: &PaymentUpdate,
@@ -29,11 +29,9 @@ pub trait PaymentWriter {
 }
 
 pub trait ExpiredPayments {
-    /// Orders whose payments have something under way that should have ended by `now`, `limit` at most: as an index has
-    /// them, which may lag.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// Orders whose payments have an unfinished charge or refund and a deadline of `now` or
+    /// earlier, at most `limit`. Read from an eventually consistent index: check the payment
+    /// itself.
     fn due_before(
         &self,
         now: Timestamp,
@@ -42,79 +40,61 @@ pub trait ExpiredPayments {
 }
 
 pub trait LedgerReader {
-    /// An order's entries, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when the store can't answer.
+    /// An order's ledger entries, oldest first.
     fn entries(
         &self,
         order: OrderId,
     ) -> impl Future<Output = Result<Vec<LedgerEntry>, StoreError>> + Send;
 }
 
-/// The provider didn't do what it was asked.
+/// A request to the payment provider failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// It refused, for good: nothing happened.
-    #[error("the provider refuses: {0}")]
+    /// Refused for good: nothing was changed.
+    #[error("payment provider refused the request: {0}")]
     Refused(DeclineCode),
-    /// It isn't known whether anything happened. Look before trying again.
-    #[error("the provider's answer isn't known: {0}")]
+    /// The request may have been processed. Read the provider's state before repeating it.
+    #[error("payment provider outcome unknown: {0}")]
     Unknown(String),
 }
 
-/// Who moves the money.
+/// The payment provider.
 pub trait Provider {
-    /// Makes a charge known to the provider; nothing is charged until it is confirmed. Made twice for one order, it is
-    /// the same intent, unless the first time is long ago.
-    ///
-    /// # Errors
-    /// [`ProviderError`].
+    /// Creates an intent, which charges nothing until it is confirmed. Repeated for one order, it
+    /// returns the same intent, as long as the provider retains idempotency keys.
     fn create_intent(
         &self,
         order: OrderId,
         charge: &Charge,
     ) -> impl Future<Output = Result<IntentId, ProviderError>> + Send;
 
-    /// # Errors
-    /// [`ProviderError`].
     fn retrieve_intent(
         &self,
         intent: &IntentId,
     ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
 
-    /// Charges. A decline is an answer: [`IntentState::Failed`].
-    ///
-    /// # Errors
-    /// [`ProviderError::Refused`] when the intent can't be confirmed as it is, such as a second time.
+    /// Charges. A decline isn't an error but [`IntentState::Failed`]; an intent that can't be
+    /// confirmed in its state, such as a second time, is [`ProviderError::Refused`].
     fn confirm_intent(
         &self,
         intent: &IntentId,
     ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
 
-    /// Ends an intent that hasn't ended; it can't be charged any more.
-    ///
-    /// # Errors
-    /// [`ProviderError::Refused`] when it has ended.
+    /// Cancels an intent, which can't be charged any more; [`ProviderError::Refused`] if its charge
+    /// has ended or can't be stopped.
     fn cancel_intent(
         &self,
         intent: &IntentId,
     ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
 
-    /// What became of a refund, if the provider was ever asked for it.
-    ///
-    /// # Errors
-    /// [`ProviderError`].
+    /// The state of a refund; `None` if it was never created.
     fn find_refund(
         &self,
         intent: &IntentId,
         refund: RefundId,
     ) -> impl Future<Output = Result<Option<RefundProgress>, ProviderError>> + Send;
 
-    /// Gives money back. Asked twice, it is given once, unless the first time is long ago.
-    ///
-    /// # Errors
-    /// [`ProviderError`].
+    /// Refunds money. Repeated, it refunds once, as long as the provider retains idempotency keys.
     fn create_refund(
         &self,
         intent: &IntentId,

@@ -1,11 +1,11 @@
 //! The ports on the service's table.
 //!
-//! Items: `ORDER#<id>` holds `ORDER`, `PRODUCT#<id>` holds `PRODUCT`, and `BUYER#<id>` holds `BUYER`
-//! once the buyer is unregistered. `ORDER#<id>` also holds `SELLER#<seller>` for each seller with open
-//! lines but the first: entries of the index `by_open_seller` only.
+//! Items: `ORDER#<id>` holds `ORDER`, `PRODUCT#<id>` holds `PRODUCT`, and `BUYER#<id>` holds
+//! `BUYER` once the buyer is unregistered. `ORDER#<id>` also holds `SELLER#<seller>` for each
+//! seller with open lines but the first: entries of the index `by_open_seller` only.
 //!
-//! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` PENDING orders by deadline, and
-//! `by_open_seller` orders with open lines of a seller by time.
+//! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` PENDING orders by deadline,
+//! and `by_open_seller` orders with open lines of a seller by time.
 
 use crate::{
     domain::{
@@ -245,7 +245,8 @@ impl OrderLister for DynamoOrders {
 }
 
 impl DynamoOrders {
-    /// Loads the orders that index entries refer to, in that order, optionally only those in `state`.
+    /// Loads the orders that index entries refer to, in that order, optionally only those in
+    /// `state`.
     async fn load_orders(
         &self,
         keys: Vec<Item>,

@@ -2,8 +2,8 @@ use crate::{domain::product::Product, ports::ProductReplica};
 use rialto_contracts::catalog::{ProductChanged, ProductRegistered};
 use rialto_kernel::{StoreError, Write};
 
-/// Stores a copy of the changed product, unless the stored copy is newer. `sequence` is the event's,
-/// which is the product's version in catalog.
+/// Stores a copy of the changed product, unless the stored copy is newer. `sequence` is the
+/// event's, which is the product's version in catalog.
 ///
 /// # Errors
 /// [`StoreError`]: the event must be redelivered.

@@ -207,8 +207,8 @@ impl Order {
         Ok(OrderUpdate { order, events: Vec::new() }.cancel(reason, now, cause))
     }
 
-    /// Marks the buyer as unregistered and erases the address, now if the order is closed, else when
-    /// it closes. `None` if the buyer was marked before.
+    /// Marks the buyer as unregistered and erases the address, now if the order is closed, else
+    /// when it closes. `None` if the buyer was marked before.
     #[must_use]
     pub fn erase_buyer_data(&self) -> Option<OrderUpdate> {
         (!self.buyer_unregistered).then(|| {

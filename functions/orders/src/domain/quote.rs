@@ -29,7 +29,8 @@ pub struct QuotedLine {
     pub title: String,
     pub quantity: Quantity,
     pub unit_price: Amount,
-    /// The line's price with its part of the shipping fee. The shares of all lines sum to the total.
+    /// The line's price with its part of the shipping fee. The shares of all lines sum to the
+    /// total.
     pub share: Amount,
 }
 

@@ -15,8 +15,8 @@ pub struct TimelineEntry {
     pub time: Timestamp,
     /// The event that caused this one.
     pub causationid: Option<EventId>,
-    /// The trace context of an event that orders emitted, so that it can be rebuilt unchanged; `None`
-    /// for other services' events.
+    /// The trace context of an event that orders emitted, so that it can be rebuilt unchanged;
+    /// `None` for other services' events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     pub data: Value,

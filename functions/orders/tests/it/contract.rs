@@ -44,7 +44,8 @@ impl<S> Store for S where
 macro_rules! contract {
     ($($rule:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryOrders::default()).await; })*
+            $(#[tokio::test]
+            async fn $rule() { super::$rule(super::MemoryOrders::default()).await; })*
         }
         mod dynamodb {
             $(#[tokio::test] async fn $rule() {

@@ -1,5 +1,7 @@
-//! Items: `ORDER#<id>` holds `PAYMENT` and the ledger's entries, `LEDGER#<the payment's version>`. Index `by_deadline` lists
-//! the payments that have something under way, by when it should have ended.
+//! The ports on the service's table.
+//!
+//! Items: `ORDER#<id>` holds `PAYMENT` and the ledger entries, `LEDGER#<the payment's version>`.
+//! Index `by_deadline` lists payments with an unfinished charge or refund, by deadline.
 
 use crate::{
     domain::{
@@ -14,13 +16,13 @@ use rialto_dynamo::{
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 use rialto_lambda::FunctionContext;
 
-/// The ports on the service's table.
+/// The ports, implemented on the service's table.
 #[derive(Debug, Clone)]
 pub struct DynamoPayments {
     table: Table,
 }
 
-/// Lists the payments with a deadline. Over eight partitions, so that none of them limits how many are written at once.
+/// Payments by deadline, sharded because one partition would limit the write rate.
 pub const DEADLINES: DueIndex = DueIndex { index: "by_deadline", prefix: "OPEN", shards: 8 };
 
 fn payment_key(order: OrderId) -> Key {
@@ -61,23 +63,24 @@ impl PaymentWriter for DynamoPayments {
             item.extend(DEADLINES.attributes(payment.order_id, deadline));
         }
         let expect = change.expected.map_or(Precondition::Absent, Precondition::Version);
-        let there = match &change.entry {
+        let stored = match &change.entry {
             None => match self.table.put(item, expect).await? {
                 Write::Done => return Ok(Write::Done),
-                Write::Conflict(there) => there,
+                Write::Conflict(stored) => stored,
             },
             Some(entry) => {
                 let writes = vec![self.table.transact_put(item, expect)?, self.put_entry(entry)?];
                 match self.table.transact(writes).await? {
                     Write::Done => return Ok(Write::Done),
-                    // The payment's own refusal comes first. An entry is only there when its payment is.
+                    // The payment's refusal comes first. Its ledger entry can only exist if the
+                    // payment does.
                     Write::Conflict(refusals) => {
                         refusals.into_iter().next().flatten().unwrap_or_default()
                     }
                 }
             }
         };
-        read_item(there).map(|there| Write::Conflict(Box::new(there)))
+        read_item(stored).map(|stored| Write::Conflict(Box::new(stored)))
     }
 }
 
@@ -90,7 +93,7 @@ impl ExpiredPayments for DynamoPayments {
 impl LedgerReader for DynamoPayments {
     async fn entries(&self, order: OrderId) -> Result<Vec<LedgerEntry>, StoreError> {
         let query = PartitionQuery::table(format!("ORDER#{order}")).begins_with("LEDGER#");
-        // One for the capture and one for each refund: a page holds them all many times over.
+        // One entry for the capture and one for each refund: far fewer than fit into a page.
         let (items, _) = self.table.query(&query, 1_000, None).await?;
         items.into_iter().map(read_item).collect()
     }

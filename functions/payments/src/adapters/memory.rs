@@ -1,4 +1,4 @@
-//! The ports in memory, for speed and simulation.
+//! The ports in memory, for fast tests and simulation.
 
 use super::dynamodb::DEADLINES;
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
         intent::{DeclineCode, IntentId, IntentState},
         ledger::LedgerEntry,
         payment::{Charge, Payment, PaymentUpdate},
-        refund::{Refund, RefundEnd, RefundProgress},
+        refund::{Refund, RefundOutcome, RefundProgress},
     },
     ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
@@ -18,25 +18,25 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The store's ports in memory. Clones share what they hold.
+/// The store's ports in memory. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryPayments {
-    state: Arc<Mutex<Stored>>,
+    state: Arc<Mutex<PaymentsState>>,
 }
 
 #[derive(Debug, Default)]
-struct Stored {
+struct PaymentsState {
     payments: BTreeMap<OrderId, Payment>,
     entries: Vec<LedgerEntry>,
     published_events: Vec<Event>,
 }
 
 impl MemoryPayments {
-    fn state(&self) -> MutexGuard<'_, Stored> {
+    fn state(&self) -> MutexGuard<'_, PaymentsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every event that a write announced, in order.
+    /// Every event written, in order.
     #[must_use]
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()
@@ -53,12 +53,12 @@ impl PaymentWriter for MemoryPayments {
     async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         let mut state = self.state();
         let order = change.payment.order_id;
-        let there = state.payments.get(&order);
-        if there.map(|payment| payment.version) != change.expected {
-            let there = there
+        let stored = state.payments.get(&order);
+        if stored.map(|payment| payment.version) != change.expected {
+            let stored = stored
                 .cloned()
                 .ok_or_else(|| StoreError::Corrupt(format!("{order} has no payment")))?;
-            return Ok(Write::Conflict(Box::new(there)));
+            return Ok(Write::Conflict(Box::new(stored)));
         }
         state.payments.insert(order, change.payment.clone());
         state.entries.extend(change.entry.clone());
@@ -84,24 +84,24 @@ impl LedgerReader for MemoryPayments {
     }
 }
 
-/// A provider in memory, with the habits of the real one and the simulator's means of payment. Clones share what they
-/// hold.
+/// A provider in memory, with the real one's behaviour and the simulator's payment methods. Clones
+/// share their state.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryProvider {
-    state: Arc<Mutex<Provided>>,
+    state: Arc<Mutex<ProviderState>>,
 }
 
 #[derive(Debug, Default)]
-struct Provided {
+struct ProviderState {
     intents: BTreeMap<IntentId, Intent>,
-    refunds: Vec<MadeRefund>,
-    /// What was made under a key that is remembered.
-    keys: BTreeMap<OrderId, IntentId>,
+    refunds: Vec<CreatedRefund>,
+    /// Intents by their retained idempotency keys.
+    intent_keys: BTreeMap<OrderId, IntentId>,
+    /// Retained idempotency keys of refunds.
     refund_keys: BTreeSet<RefundId>,
-    refuses_refunds: bool,
-    refuses_cancellations: bool,
-    /// Requests so far.
-    asked: u32,
+    refuse_refunds: bool,
+    refuse_cancellations: bool,
+    requests: u32,
 }
 
 #[derive(Debug)]
@@ -110,50 +110,50 @@ struct Intent {
     amount: Amount,
     method: String,
     state: IntentState,
-    /// How often its confirmation failed before anything happened.
-    trips: u32,
+    /// Confirmations that failed without an effect.
+    failed_confirmations: u32,
 }
 
 #[derive(Debug)]
-struct MadeRefund {
+struct CreatedRefund {
     refund_id: RefundId,
     intent: IntentId,
     amount: Amount,
 }
 
 impl MemoryProvider {
-    fn state(&self) -> MutexGuard<'_, Provided> {
+    fn state(&self) -> MutexGuard<'_, ProviderState> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.asked += 1;
+        state.requests += 1;
         state
     }
 
-    /// Forgets which key led to what, as providers do after a day.
-    pub fn forget_keys(&self) {
+    /// Drops all idempotency keys, as providers do after a day.
+    pub fn drop_idempotency_keys(&self) {
         let mut state = self.state();
-        state.keys.clear();
+        state.intent_keys.clear();
         state.refund_keys.clear();
     }
 
     /// Refuses every refund from now on.
     pub fn refuse_refunds(&self) {
-        self.state().refuses_refunds = true;
+        self.state().refuse_refunds = true;
     }
 
-    /// Cancels nothing that is processing, from now on.
+    /// Refuses to cancel processing intents from now on.
     pub fn refuse_cancellations(&self) {
-        self.state().refuses_cancellations = true;
+        self.state().refuse_cancellations = true;
     }
 
-    /// Has a charge succeed that it called cancelled, as no provider should.
-    pub fn succeed_after_all(&self, order: OrderId) {
+    /// Makes a cancelled charge succeed, as no provider should.
+    pub fn succeed_cancelled(&self, order: OrderId) {
         for intent in self.state().intents.values_mut().filter(|intent| intent.order == order) {
             intent.state = IntentState::Succeeded;
         }
     }
 
-    /// Decides what is processing.
-    pub fn decide(&self, order: OrderId, state: &IntentState) {
+    /// Ends an order's processing charges in `state`.
+    pub fn end_processing(&self, order: OrderId, state: &IntentState) {
         for intent in self.state().intents.values_mut().filter(|intent| intent.order == order) {
             if intent.state == IntentState::Processing {
                 intent.state = state.clone();
@@ -161,7 +161,7 @@ impl MemoryProvider {
         }
     }
 
-    /// The charges of an order, whatever became of them, in the order of their names.
+    /// An order's intents in any state, sorted by id.
     #[must_use]
     pub fn intents(&self, order: OrderId) -> Vec<IntentId> {
         let state = self.state();
@@ -169,7 +169,7 @@ impl MemoryProvider {
         state.intents.iter().filter(of).map(|(id, _)| id.clone()).collect()
     }
 
-    /// What was taken for an order, charge by charge.
+    /// The amounts of an order's successful charges.
     #[must_use]
     pub fn charges(&self, order: OrderId) -> Vec<Amount> {
         let state = self.state();
@@ -178,16 +178,16 @@ impl MemoryProvider {
         state.intents.values().filter(paid).map(|intent| intent.amount).collect()
     }
 
-    /// What went back for an order, refund by refund.
+    /// The amounts of an order's refunds.
     #[must_use]
     pub fn refunds(&self, order: OrderId) -> Vec<Amount> {
         let state = self.state();
-        let of = |refund: &&MadeRefund| state.intents[&refund.intent].order == order;
+        let of = |refund: &&CreatedRefund| state.intents[&refund.intent].order == order;
         state.refunds.iter().filter(of).map(|refund| refund.amount).collect()
     }
 }
 
-impl Provided {
+impl ProviderState {
     fn intent(&mut self, id: &IntentId) -> Result<&mut Intent, ProviderError> {
         self.intents.get_mut(id).ok_or_else(|| refused("resource_missing"))
     }
@@ -208,8 +208,8 @@ impl Intent {
             "pm_card_chargeDeclinedInsufficientFunds" => declined("insufficient_funds"),
             "pm_card_authenticationRequired" => IntentState::RequiresAction,
             "pm_sim_async" => IntentState::Processing,
-            "pm_sim_flaky" if self.trips < 3 => {
-                self.trips += 1;
+            "pm_sim_flaky" if self.failed_confirmations < 3 => {
+                self.failed_confirmations += 1;
                 return Err(ProviderError::Unknown("overloaded".to_owned()));
             }
             _ => IntentState::Succeeded,
@@ -228,24 +228,24 @@ impl Provider for MemoryProvider {
         charge: &Charge,
     ) -> Result<IntentId, ProviderError> {
         let mut state = self.state();
-        if let Some(known) = state.keys.get(&order) {
-            return Ok(known.clone());
+        if let Some(existing) = state.intent_keys.get(&order) {
+            return Ok(existing.clone());
         }
         let method = charge.payment_method.clone();
         if !method.starts_with("pm_card_") && !method.starts_with("pm_sim_") {
             return Err(refused("resource_missing"));
         }
-        let id = IntentId::parse(&format!("pi_{}_{order}", state.asked));
+        let id = IntentId::parse(&format!("pi_{}_{order}", state.requests));
         let id = id.map_err(|error| ProviderError::Unknown(error.to_string()))?;
         let intent = Intent {
             order,
             amount: charge.total,
             method,
             state: IntentState::RequiresConfirmation,
-            trips: 0,
+            failed_confirmations: 0,
         };
         state.intents.insert(id.clone(), intent);
-        state.keys.insert(order, id.clone());
+        state.intent_keys.insert(order, id.clone());
         Ok(id)
     }
 
@@ -259,9 +259,9 @@ impl Provider for MemoryProvider {
 
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         let mut state = self.state();
-        let firm = state.refuses_cancellations;
+        let refuse = state.refuse_cancellations;
         let intent = state.intent(intent)?;
-        if firm && intent.state == IntentState::Processing {
+        if refuse && intent.state == IntentState::Processing {
             return Err(refused("payment_intent_unexpected_state"));
         }
         if matches!(intent.state, IntentState::Succeeded | IntentState::Canceled) {
@@ -276,8 +276,8 @@ impl Provider for MemoryProvider {
         _: &IntentId,
         refund: RefundId,
     ) -> Result<Option<RefundProgress>, ProviderError> {
-        let found = self.state().refunds.iter().any(|made| made.refund_id == refund);
-        Ok(found.then_some(RefundProgress::Ended(RefundEnd::Issued)))
+        let found = self.state().refunds.iter().any(|created| created.refund_id == refund);
+        Ok(found.then_some(RefundProgress::Ended(RefundOutcome::Issued)))
     }
 
     async fn create_refund(
@@ -290,20 +290,20 @@ impl Provider for MemoryProvider {
             Intent { state: IntentState::Succeeded, amount, .. } => *amount,
             _ => return Err(refused("charge_not_captured")),
         };
-        if state.refuses_refunds {
+        if state.refuse_refunds {
             return Err(refused("charge_disputed"));
         }
         let Refund { refund_id, amount, .. } = *refund;
         if state.refund_keys.contains(&refund_id) {
-            return Ok(RefundProgress::Ended(RefundEnd::Issued));
+            return Ok(RefundProgress::Ended(RefundOutcome::Issued));
         }
-        let before = state.refunds.iter().filter(|made| made.intent == *intent);
-        let before: i64 = before.map(|made| made.amount.minor_units()).sum();
-        if before + amount.minor_units() > charged.minor_units() {
+        let earlier = state.refunds.iter().filter(|refund| refund.intent == *intent);
+        let refunded: i64 = earlier.map(|refund| refund.amount.minor_units()).sum();
+        if refunded + amount.minor_units() > charged.minor_units() {
             return Err(refused("charge_already_refunded"));
         }
         state.refund_keys.insert(refund_id);
-        state.refunds.push(MadeRefund { refund_id, intent: intent.clone(), amount });
-        Ok(RefundProgress::Ended(RefundEnd::Issued))
+        state.refunds.push(CreatedRefund { refund_id, intent: intent.clone(), amount });
+        Ok(RefundProgress::Ended(RefundOutcome::Issued))
     }
 }

@@ -1,10 +1,10 @@
-//! The payment provider over HTTP, in Stripe's form: forms in, JSON out.
+//! The payment provider over HTTP, by Stripe's API: form-encoded requests, JSON responses.
 
 use crate::{
     domain::{
         intent::{DeclineCode, IntentId, IntentState},
         payment::Charge,
-        refund::{Refund, RefundEnd, RefundProgress},
+        refund::{Refund, RefundOutcome, RefundProgress},
     },
     ports::{Provider, ProviderError},
 };
@@ -25,37 +25,42 @@ use std::{
     time::Duration,
 };
 
-/// For a request as a whole, its answer included.
-const CALL_TIME: Duration = Duration::from_secs(4);
-/// No answer is longer.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// The time for one request and its whole response.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+/// The size limit of a response body, in bytes.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
-/// The provider that the settings name. The connection is made at the first request.
+/// The provider that the settings name. The first request opens the connection.
 #[derive(Clone)]
 pub struct HttpProvider {
     settings: Arc<Settings>,
     connector: Arc<OnceLock<Connector>>,
 }
 
-/// A request: its path with a query, its form, and the key under which it is done once.
-struct Call<'a> {
+/// A request to the provider.
+struct ProviderRequest<'a> {
     method: &'static str,
+    /// With its query.
     path: String,
     form: Vec<(&'static str, String)>,
-    key: Option<&'a str>,
+    idempotency_key: Option<&'a str>,
 }
 
-impl<'a> Call<'a> {
+impl<'a> ProviderRequest<'a> {
     const fn get(path: String) -> Self {
-        Self { method: "GET", path, form: Vec::new(), key: None }
+        Self { method: "GET", path, form: Vec::new(), idempotency_key: None }
     }
 
-    const fn post(path: String, form: Vec<(&'static str, String)>, key: Option<&'a str>) -> Self {
-        Self { method: "POST", path, form, key }
+    const fn post(
+        path: String,
+        form: Vec<(&'static str, String)>,
+        idempotency_key: Option<&'a str>,
+    ) -> Self {
+        Self { method: "POST", path, form, idempotency_key }
     }
 }
 
-/// What came back, whatever its status.
+/// A response of any status.
 struct ProviderResponse {
     status: u16,
     body: Vec<u8>,
@@ -73,87 +78,91 @@ impl HttpProvider {
         Self { settings, connector: Arc::default() }
     }
 
-    /// The answer of a request that did what it was asked.
-    async fn send<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, ProviderError> {
-        self.answer(call).await?.read()
+    /// Sends a request and decodes the body of a successful response.
+    async fn fetch<T: DeserializeOwned>(
+        &self,
+        request: ProviderRequest<'_>,
+    ) -> Result<T, ProviderError> {
+        self.send(request).await?.decode()
     }
 
-    async fn answer(&self, call: Call<'_>) -> Result<ProviderResponse, ProviderError> {
-        let request = self.request(call).await?;
-        let answer = async {
+    async fn send(&self, request: ProviderRequest<'_>) -> Result<ProviderResponse, ProviderError> {
+        let request = self.http_request(request).await?;
+        let exchange = async {
             let connector =
                 self.connector.get_or_init(|| Connector::new(TrustedRoots::System, None));
-            let mut response = connector.call(request).await.map_err(|error| lost(&error))?;
+            let mut response =
+                connector.call(request).await.map_err(|error| unknown_outcome(&error))?;
             let status = response.status().as_u16();
             let mut stream = ByteStream::new(response.take_body());
             let mut body = Vec::new();
             while let Some(part) = stream.next().await {
-                body.extend_from_slice(&part.map_err(|error| lost(&error))?);
-                if body.len() > MAX_ANSWER {
-                    return Err(ProviderError::Unknown("the answer doesn't end".to_owned()));
+                body.extend_from_slice(&part.map_err(|error| unknown_outcome(&error))?);
+                if body.len() > MAX_RESPONSE_BYTES {
+                    return Err(ProviderError::Unknown("response body too large".to_owned()));
                 }
             }
             Ok(ProviderResponse { status, body })
         };
-        match tokio::time::timeout(CALL_TIME, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(ProviderError::Unknown("no answer in time".to_owned())),
+        match tokio::time::timeout(CALL_TIMEOUT, exchange).await {
+            Ok(response) => response,
+            Err(_) => Err(ProviderError::Unknown("no response in time".to_owned())),
         }
     }
 
-    async fn request(&self, call: Call<'_>) -> Result<HttpRequest, ProviderError> {
-        let setting = |error: &dyn std::fmt::Display| ProviderError::Unknown(error.to_string());
-        let base = self.settings.get(&PROVIDER_URL).await.map_err(|error| setting(&error))?;
-        let secret = self.settings.get(&PROVIDER_KEY).await.map_err(|error| setting(&error))?;
+    async fn http_request(
+        &self,
+        request: ProviderRequest<'_>,
+    ) -> Result<HttpRequest, ProviderError> {
+        let unknown = |error: &dyn std::fmt::Display| ProviderError::Unknown(error.to_string());
+        let base = self.settings.get(&PROVIDER_URL).await.map_err(|error| unknown(&error))?;
+        let secret = self.settings.get(&PROVIDER_KEY).await.map_err(|error| unknown(&error))?;
         if secret.is_empty() {
-            return Err(ProviderError::Unknown(format!(
-                "the setting {} is empty",
-                PROVIDER_KEY.name
-            )));
+            return Err(ProviderError::Unknown(format!("setting {} is empty", PROVIDER_KEY.name)));
         }
         let form =
-            form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.form).finish();
-        let mut request = HttpRequest::new(SdkBody::from(form));
-        let malformed = |_| ProviderError::Unknown("the request is malformed".to_owned());
-        request.set_method(call.method).map_err(malformed)?;
-        request.set_uri(format!("{base}{}", call.path)).map_err(malformed)?;
-        let headers = request.headers_mut();
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.form).finish();
+        let mut http_request = HttpRequest::new(SdkBody::from(form));
+        let malformed = |_| ProviderError::Unknown("malformed request".to_owned());
+        http_request.set_method(request.method).map_err(malformed)?;
+        http_request.set_uri(format!("{base}{}", request.path)).map_err(malformed)?;
+        let headers = http_request.headers_mut();
         headers.try_insert("authorization", format!("Bearer {secret}")).map_err(malformed)?;
         headers
             .try_insert("traceparent", InvocationContext::current().trace.traceparent())
             .map_err(malformed)?;
-        if call.method == "POST" {
+        if request.method == "POST" {
             headers.insert("content-type", "application/x-www-form-urlencoded");
         }
-        if let Some(key) = call.key {
+        if let Some(key) = request.idempotency_key {
             headers.try_insert("idempotency-key", key.to_owned()).map_err(malformed)?;
         }
-        Ok(request)
+        Ok(http_request)
     }
 }
 
-/// The request may have arrived or not.
-fn lost(error: &(dyn std::error::Error + 'static)) -> ProviderError {
+/// The request may or may not have been processed.
+fn unknown_outcome(error: &(dyn std::error::Error + 'static)) -> ProviderError {
     ProviderError::Unknown(DisplayErrorContext(error).to_string())
 }
 
 impl ProviderResponse {
-    fn read<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
+    fn decode<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
         if !(200..300).contains(&self.status) {
-            return Err(self.refusal());
+            return Err(self.error());
         }
         serde_json::from_slice(&self.body)
-            .map_err(|error| ProviderError::Unknown(format!("the answer can't be read: {error}")))
+            .map_err(|error| ProviderError::Unknown(format!("invalid response: {error}")))
     }
 
-    /// What an answer without success means. Only what the provider says about this very request is final; all else
-    /// (throttling, keys, its own troubles, something in between that answers) tells nothing of what happened.
-    fn refusal(&self) -> ProviderError {
+    /// Classifies an unsuccessful response. Only a refusal of this very request is final;
+    /// throttling, authentication, server and proxy errors leave the outcome unknown.
+    fn error(&self) -> ProviderError {
         match (self.status, serde_json::from_slice::<FailureBody>(&self.body)) {
             (400 | 402 | 404, Ok(FailureBody { error })) if error.is_final() => {
                 ProviderError::Refused(error.reason())
             }
-            (status, _) => ProviderError::Unknown(format!("status {status}")),
+            (status, _) => ProviderError::Unknown(format!("HTTP status {status}")),
         }
     }
 
@@ -176,7 +185,8 @@ struct ErrorBody {
 }
 
 impl ErrorBody {
-    /// Without a code it isn't about what was asked, but about how: a wrong path, a wrong version.
+    /// Whether the provider refused the operation. An error without a code is about the form of the
+    /// request, such as its path or API version.
     fn is_final(&self) -> bool {
         self.code.is_some() && matches!(self.kind.as_str(), "card_error" | "invalid_request_error")
     }
@@ -207,9 +217,7 @@ impl IntentBody {
                 IntentState::RequiresAction
             }
             _ => {
-                return Err(ProviderError::Unknown(
-                    "the intent's status is unknown here".to_owned(),
-                ));
+                return Err(ProviderError::Unknown("unknown intent status".to_owned()));
             }
         })
     }
@@ -232,23 +240,21 @@ struct RefundList {
 impl RefundBody {
     fn progress(&self) -> Result<RefundProgress, ProviderError> {
         Ok(match self.status.as_str() {
-            "succeeded" => RefundProgress::Ended(RefundEnd::Issued),
+            "succeeded" => RefundProgress::Ended(RefundOutcome::Issued),
             "pending" | "requires_action" => RefundProgress::Pending,
             "failed" | "canceled" => {
                 let reason = DeclineCode::new(self.failure_reason.as_ref().unwrap_or(&self.status));
-                RefundProgress::Ended(RefundEnd::Failed { reason })
+                RefundProgress::Ended(RefundOutcome::Failed { reason })
             }
             _ => {
-                return Err(ProviderError::Unknown(
-                    "the refund's status is unknown here".to_owned(),
-                ));
+                return Err(ProviderError::Unknown("unknown refund status".to_owned()));
             }
         })
     }
 }
 
-/// Where a refund carries our name for it.
-const REFUND_NAME: &str = "refund_id";
+/// The metadata key of a refund that holds its [`RefundId`].
+const REFUND_ID_KEY: &str = "refund_id";
 
 impl Provider for HttpProvider {
     async fn create_intent(
@@ -261,28 +267,29 @@ impl Provider for HttpProvider {
             ("amount", charge.total.to_string()),
             ("currency", charge.currency.to_string().to_ascii_lowercase()),
             ("payment_method", charge.payment_method.clone()),
-            // Nobody is there to be sent to another page.
+            // Off-session: the buyer can't be redirected.
             ("automatic_payment_methods[enabled]", "true".to_owned()),
             ("automatic_payment_methods[allow_redirects]", "never".to_owned()),
             ("metadata[order_id]", order.clone()),
         ];
-        let call = Call::post("/v1/payment_intents".to_owned(), form, Some(&order));
-        let intent: IntentBody = self.send(call).await?;
+        let request = ProviderRequest::post("/v1/payment_intents".to_owned(), form, Some(&order));
+        let intent: IntentBody = self.fetch(request).await?;
         IntentId::parse(&intent.id)
-            .map_err(|error| ProviderError::Unknown(format!("the intent's id {error}")))
+            .map_err(|error| ProviderError::Unknown(format!("intent id {error}")))
     }
 
     async fn retrieve_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         let path = format!("/v1/payment_intents/{}", intent.as_str());
-        self.send::<IntentBody>(Call::get(path)).await?.state()
+        self.fetch::<IntentBody>(ProviderRequest::get(path)).await?.state()
     }
 
-    /// Without a key: the intent itself is charged once at most, and a key would have a failure repeated for a day.
+    /// Sends no idempotency key: an intent is charged at most once, and with a key the provider
+    /// would replay a failure for a day.
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         let path = format!("/v1/payment_intents/{}/confirm", intent.as_str());
-        let answer = self.answer(Call::post(path, Vec::new(), None)).await?;
-        match answer.read::<IntentBody>() {
-            Err(ProviderError::Refused(reason)) if answer.is_decline() => {
+        let response = self.send(ProviderRequest::post(path, Vec::new(), None)).await?;
+        match response.decode::<IntentBody>() {
+            Err(ProviderError::Refused(reason)) if response.is_decline() => {
                 Ok(IntentState::Failed { reason })
             }
             intent => intent?.state(),
@@ -291,7 +298,7 @@ impl Provider for HttpProvider {
 
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         let path = format!("/v1/payment_intents/{}/cancel", intent.as_str());
-        self.send::<IntentBody>(Call::post(path, Vec::new(), None)).await?.state()
+        self.fetch::<IntentBody>(ProviderRequest::post(path, Vec::new(), None)).await?.state()
     }
 
     async fn find_refund(
@@ -300,12 +307,16 @@ impl Provider for HttpProvider {
         refund: RefundId,
     ) -> Result<Option<RefundProgress>, ProviderError> {
         let path = format!("/v1/refunds?payment_intent={}&limit=100", intent.as_str());
-        let list: RefundList = self.send(Call::get(path)).await?;
-        let name = refund.to_string();
-        match list.data.iter().find(|made| made.metadata.get(REFUND_NAME) == Some(&name)) {
-            Some(made) => made.progress().map(Some),
+        let list: RefundList = self.fetch(ProviderRequest::get(path)).await?;
+        let refund_id = refund.to_string();
+        match list
+            .data
+            .iter()
+            .find(|created| created.metadata.get(REFUND_ID_KEY) == Some(&refund_id))
+        {
+            Some(created) => created.progress().map(Some),
             None if list.has_more => Err(ProviderError::Unknown(format!(
-                "{} has too many refunds to look through",
+                "{} has more refunds than one page",
                 intent.as_str()
             ))),
             None => Ok(None),
@@ -317,13 +328,13 @@ impl Provider for HttpProvider {
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
-        let name = refund.refund_id.to_string();
+        let refund_id = refund.refund_id.to_string();
         let form = vec![
             ("payment_intent", intent.as_str().to_owned()),
             ("amount", refund.amount.to_string()),
-            ("metadata[refund_id]", name.clone()),
+            ("metadata[refund_id]", refund_id.clone()),
         ];
-        let call = Call::post("/v1/refunds".to_owned(), form, Some(&name));
-        self.send::<RefundBody>(call).await?.progress()
+        let request = ProviderRequest::post("/v1/refunds".to_owned(), form, Some(&refund_id));
+        self.fetch::<RefundBody>(request).await?.progress()
     }
 }

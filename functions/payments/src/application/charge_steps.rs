@@ -1,58 +1,62 @@
-//! The steps that take a payment further, whatever asked for it.
+//! Steps of charges and refunds that several use cases share.
 
 use crate::{
     domain::{
         intent::{ChargeOutcome, IntentId, IntentState},
         payment::{Payment, PaymentUpdate},
-        refund::{RefundEnd, RefundProgress},
+        refund::{RefundOutcome, RefundProgress},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp, Write};
+use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp, Write, store::MAX_ATTEMPTS};
 
-/// How often an intent is looked at, acted upon and looked at again before it is left to the queue's retry.
-const ROUNDS: u32 = 4;
+/// Attempts to confirm or cancel an intent whose state keeps changing, before the message is left
+/// to the queue's retry.
+const MAX_ROUNDS: u32 = 4;
 
-/// Why a payment didn't get to a state in which it can rest.
+/// A charge or refund could not be settled.
 #[derive(Debug, thiserror::Error)]
 pub enum SettleError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    #[error("the charge of {0} can neither be confirmed nor cancelled")]
+    #[error("charge of {0} can neither be confirmed nor cancelled")]
     Unresolvable(OrderId),
-    #[error("the provider hasn't decided {0} yet")]
+    #[error("refund {0} is still pending at the payment provider")]
     RefundPending(RefundId),
 }
 
-/// Writes what `decide` makes of the payment; if somebody else was faster, what it makes of the payment as it is then.
+/// Saves the update that `decide` makes of the payment. After a conflict, `decide` continues from
+/// the stored payment, [`MAX_ATTEMPTS`] times at most; `None` leaves the payment unchanged.
 pub(super) async fn update_payment(
     store: &impl PaymentWriter,
     mut payment: Payment,
     decide: impl Fn(&Payment) -> Option<PaymentUpdate>,
 ) -> Result<Payment, StoreError> {
-    while let Some(change) = decide(&payment) {
+    // Not `store::update`: a conflict carries the stored payment, which needn't be loaded again.
+    loop {
+        let Some(change) = decide(&payment) else { return Ok(payment) };
         match store.save(&change).await? {
             Write::Done => return Ok(change.payment),
-            Write::Conflict(there) => payment = *there,
+            Write::Conflict(stored) => payment = *stored,
         }
     }
-    Ok(payment)
 }
 
-/// How the charge of a payment ended, having it confirmed, or cancelled if it mustn't be any more. None while the
-/// provider is still at it.
+/// Settles a charge: confirms its intent, or cancels it if it must not be charged any more. `None`
+/// while the provider is still processing it.
 ///
-/// `unconfirmed` says that the intent was made and recorded just now and nobody can have confirmed it.
+/// `unconfirmed` means that the intent was created and recorded just now, so that it can't have
+/// been confirmed.
 pub(super) async fn settle_charge(
     store: &impl PaymentReader,
     provider: &impl Provider,
     payment: &Payment,
     intent: &IntentId,
     unconfirmed: bool,
-    clock: &impl Clock,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<Option<ChargeOutcome>, SettleError> {
     let mut state = if unconfirmed {
         IntentState::RequiresConfirmation
@@ -60,62 +64,64 @@ pub(super) async fn settle_charge(
         provider.retrieve_intent(intent).await?
     };
     let mut just_written = unconfirmed.then_some(payment);
-    for _ in 0..ROUNDS {
-        if let Some(end) = state.outcome() {
-            return Ok(Some(end));
+    for _ in 0..MAX_ROUNDS {
+        if let Some(outcome) = state.outcome() {
+            return Ok(Some(outcome));
         }
         if state == IntentState::Processing {
             return Ok(None);
         }
-        let confirms = state == IntentState::RequiresConfirmation
+        let confirm = state == IntentState::RequiresConfirmation
             && may_confirm(store, payment.order_id, just_written.take(), clock).await?;
-        let answer = if confirms {
+        let response = if confirm {
             provider.confirm_intent(intent).await
         } else {
             provider.cancel_intent(intent).await
         };
-        state = match answer {
-            // It isn't any more what it was: somebody else was faster.
+        state = match response {
+            // Its state has changed since it was read.
             Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
-            answer => answer?,
+            response => response?,
         };
     }
     Err(SettleError::Unresolvable(payment.order_id))
 }
 
-/// Whether an order's charge may be confirmed at this moment. Its payment is read for that, as it may have been marked
-/// since; only what this attempt has just written isn't, so that a clean charge reads nothing.
+/// Whether an order's charge may be confirmed now. The payment is read again, because its order may
+/// have been cancelled since; only a payment that was written just now isn't, so that a charge
+/// without complications reads nothing.
 async fn may_confirm(
     store: &impl PaymentReader,
     order: OrderId,
     just_written: Option<&Payment>,
-    clock: &impl Clock,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<bool, StoreError> {
     if let Some(payment) = just_written {
         return Ok(payment.may_confirm(clock.now()));
     }
-    let there = store.payment(order).await?;
-    Ok(there.is_some_and(|payment| payment.may_confirm(clock.now())))
+    let stored = store.payment(order).await?;
+    Ok(stored.is_some_and(|payment| payment.may_confirm(clock.now())))
 }
 
-/// How a charge ended whose time is over, having it cancelled if it hasn't. None if the provider won't cancel it either.
+/// Cancels a charge past its deadline, unless it has ended, and returns its outcome. `None` if the
+/// provider can't cancel it yet.
 pub(super) async fn cancel_charge(
     provider: &impl Provider,
     intent: &IntentId,
 ) -> Result<Option<ChargeOutcome>, ProviderError> {
     let state = provider.retrieve_intent(intent).await?;
-    if let Some(end) = state.outcome() {
-        return Ok(Some(end));
+    if let Some(outcome) = state.outcome() {
+        return Ok(Some(outcome));
     }
     let state = match provider.cancel_intent(intent).await {
-        // It ended since, or what is under way can't be stopped.
+        // It has ended since it was read, or it can't be stopped.
         Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
-        answer => answer?,
+        response => response?,
     };
     Ok(state.outcome())
 }
 
-/// Finishes the refunds that the payment has begun. Each is looked up at the provider before it is asked for.
+/// Settles the payment's pending refunds. Each is looked up at the provider before it is created.
 pub(super) async fn settle_refunds(
     store: &impl PaymentWriter,
     provider: &impl Provider,
@@ -129,18 +135,56 @@ pub(super) async fn settle_refunds(
             Some(found) => found,
             None => match provider.create_refund(intent, refund).await {
                 Err(ProviderError::Refused(reason)) => {
-                    RefundProgress::Ended(RefundEnd::Failed { reason })
+                    RefundProgress::Ended(RefundOutcome::Failed { reason })
                 }
-                answer => answer?,
+                response => response?,
             },
         };
-        let RefundProgress::Ended(end) = progress else {
+        let RefundProgress::Ended(outcome) = progress else {
             return Err(SettleError::RefundPending(refund_id));
         };
         payment = update_payment(store, payment, |payment| {
-            payment.end_refund(refund_id, &end, now, cause)
+            payment.settle_refund(refund_id, &outcome, now, cause)
         })
         .await?;
     }
     Ok(payment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::pending;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A store in which another write comes first, each time.
+    #[derive(Default)]
+    struct ContendedStore {
+        writes: AtomicU32,
+    }
+
+    impl PaymentWriter for ContendedStore {
+        async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
+            let writes = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+            assert!(writes < 1_000, "the update has no bound");
+            let stored = Payment { version: change.payment.version, ..pending() };
+            Ok(Write::Conflict(Box::new(stored)))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_update_that_keeps_conflicting_is_contended() {
+        let store = ContendedStore::default();
+        let update = |payment: &Payment| payment.cancel(&EventContext::default());
+        let updated = update_payment(&store, pending(), update).await;
+        assert_eq!(updated, Err(StoreError::Contended));
+        assert_eq!(store.writes.into_inner(), MAX_ATTEMPTS);
+    }
+
+    #[tokio::test]
+    async fn an_update_is_not_written_if_nothing_changes() {
+        let store = ContendedStore::default();
+        let updated = update_payment(&store, pending(), |_| None).await;
+        assert_eq!((updated, store.writes.into_inner()), (Ok(pending()), 0));
+    }
 }

@@ -1,16 +1,18 @@
 use crate::{domain::payment::Payment, ports::PaymentReader};
 use rialto_kernel::{OrderId, StoreError, UserId};
 
-/// Why a payment isn't shown.
+/// An error of [`get_payment`].
 #[derive(Debug, thiserror::Error)]
 pub enum GetPaymentError {
-    /// The order has none, or it is somebody else's.
-    #[error("no such payment")]
+    /// The order has no payment, or it is another buyer's.
+    #[error("payment not found")]
     NotFound,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Returns an order's payment.
+///
 /// # Errors
 /// [`GetPaymentError`] unless the order has a payment and `may_see` its buyer's.
 pub async fn get_payment(
@@ -27,22 +29,23 @@ pub async fn get_payment(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{adapters::memory::MemoryPayments, ports::PaymentWriter};
-    use rialto_contracts::orders::{CancelReason, OrderCancelled};
+    use crate::{
+        adapters::memory::MemoryPayments, fixtures::order_cancelled, ports::PaymentWriter,
+    };
+    use rialto_contracts::EventContext;
+    use rialto_kernel::Write;
 
     #[tokio::test]
-    async fn somebody_elses_payment_is_as_none() {
-        let (store, order) = (MemoryPayments::default(), OrderId::derive(&[b"o"]));
-        let buyer = UserId::derive(&[b"buyer"]);
-        let seen_by = |account| get_payment(&store, order, move |user| user == account);
-        assert!(matches!(seen_by(buyer).await, Err(GetPaymentError::NotFound)));
+    async fn another_buyers_payment_is_not_found() {
+        let (store, cancelled) = (MemoryPayments::default(), order_cancelled());
+        let buyer = cancelled.user_id;
+        let get_as = |account| get_payment(&store, cancelled.order_id, move |user| user == account);
+        assert!(matches!(get_as(buyer).await, Err(GetPaymentError::NotFound)));
 
-        let cancelled =
-            OrderCancelled { order_id: order, user_id: buyer, reason: CancelReason::Buyer };
-        let stored = Payment::tombstone(&cancelled, &rialto_contracts::EventContext::default());
-        assert_eq!(store.save(&stored).await, Ok(rialto_kernel::Write::Done));
-        assert_eq!(seen_by(buyer).await.unwrap(), stored.payment);
+        let stored = Payment::tombstone(&cancelled, &EventContext::default());
+        assert_eq!(store.save(&stored).await, Ok(Write::Done));
+        assert_eq!(get_as(buyer).await.unwrap(), stored.payment);
         let other = UserId::derive(&[b"other"]);
-        assert!(matches!(seen_by(other).await, Err(GetPaymentError::NotFound)));
+        assert!(matches!(get_as(other).await, Err(GetPaymentError::NotFound)));
     }
 }

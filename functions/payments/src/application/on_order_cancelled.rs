@@ -6,20 +6,20 @@ use crate::{
 use rialto_contracts::{EventContext, orders::OrderCancelled};
 use rialto_kernel::{StoreError, Timestamp, Write};
 
-/// Why the cancellation is left to the queue's retry.
+/// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
 pub enum OnOrderCancelledError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] SettleError),
+    Settle(#[from] SettleError),
 }
 
-/// Sees to it that nothing more is charged, and gives back what was. A cancellation heard before anything was to be
-/// paid is kept.
+/// Prevents further charges of the order and refunds what was captured. If the cancellation arrives
+/// before its payment, a tombstone is stored, and the order is never charged.
 ///
 /// # Errors
-/// [`OnOrderCancelledError`]: the event has to come again.
+/// [`OnOrderCancelledError`]: the event must be redelivered.
 pub async fn on_order_cancelled(
     store: &impl PaymentWriter,
     provider: &impl Provider,
@@ -28,12 +28,12 @@ pub async fn on_order_cancelled(
     now: Timestamp,
 ) -> Result<Write, OnOrderCancelledError> {
     let tombstone = Payment::tombstone(event, cause);
-    let found = match store.save(&tombstone).await? {
+    let stored = match store.save(&tombstone).await? {
         Write::Done => return Ok(Write::Done),
-        Write::Conflict(there) => *there,
+        Write::Conflict(stored) => *stored,
     };
-    let version = found.version;
-    let cancelled = update_payment(store, found, |payment| payment.cancel(cause)).await?;
+    let version = stored.version;
+    let cancelled = update_payment(store, stored, |payment| payment.cancel(cause)).await?;
     let payment = settle_refunds(store, provider, cancelled, now, cause).await?;
     Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
 }

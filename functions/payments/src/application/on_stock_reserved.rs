@@ -9,61 +9,62 @@ use crate::{
 use rialto_contracts::{EventContext, inventory::StockReserved};
 use rialto_kernel::{Clock, StoreError, Write};
 
-/// Why the reservation is left to the queue's retry, which goes by what the provider says then.
+/// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
 pub enum OnStockReservedError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] SettleError),
+    Settle(#[from] SettleError),
 }
 
-/// Charges the order, in three writes: that it is to be charged, the provider's name for the charge before it is
-/// confirmed, and its end. From wherever an earlier attempt left it, it goes on; too late or cancelled, it isn't begun.
-/// The clock is asked before each step that mustn't come too late, as those before it may have taken their time.
+/// Charges the order by three writes: the pending payment, the provider's intent before it is
+/// confirmed, and the outcome. A repeated event continues where the previous attempt stopped. After
+/// the deadline or the order's cancellation no charge is started. `clock` is read before each step
+/// that depends on the deadline, because earlier steps take time.
 ///
 /// # Errors
-/// [`OnStockReservedError`]: the event has to come again.
+/// [`OnStockReservedError`]: the event must be redelivered.
 pub async fn on_stock_reserved(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
     event: &StockReserved,
     cause: &EventContext,
-    clock: &impl Clock,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<Write, OnStockReservedError> {
-    let opened = Payment::pending(event, cause);
-    let (found, version) = match store.save(&opened).await? {
-        Write::Done => (opened.payment, 0),
-        Write::Conflict(there) => (*there.clone(), there.version),
+    let pending = Payment::pending(event, cause);
+    let (payment, version) = match store.save(&pending).await? {
+        Write::Done => (pending.payment, 0),
+        Write::Conflict(stored) => (*stored.clone(), stored.version),
     };
-    let begun = start_charge(store, provider, found, cause, clock).await?;
-    let ended = end(store, provider, begun, cause, clock).await?;
-    let payment = settle_refunds(store, provider, ended, clock.now(), cause).await?;
+    let started = start_charge(store, provider, payment, cause, clock).await?;
+    let settled = settle_started_charge(store, provider, started, cause, clock).await?;
+    let payment = settle_refunds(store, provider, settled, clock.now(), cause).await?;
     Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
 }
 
-/// A payment, and whether its charge was begun just now, so that nobody can have confirmed it.
 struct StartedCharge {
     payment: Payment,
+    /// The intent was recorded just now, so that it can't have been confirmed.
     unconfirmed: bool,
 }
 
-/// Has the provider know of the charge, and records by which name; or that the provider won't have it.
+/// Creates the intent at the provider and records its id, or that the provider refuses the charge.
 async fn start_charge(
     store: &impl PaymentWriter,
     provider: &impl Provider,
     payment: Payment,
     cause: &EventContext,
-    clock: &impl Clock,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<StartedCharge, OnStockReservedError> {
-    let rests = |payment| Ok(StartedCharge { payment, unconfirmed: false });
+    let unchanged = |payment| Ok(StartedCharge { payment, unconfirmed: false });
     let charge = match &payment.charge {
         Some(charge)
             if payment.state == PaymentState::Pending && payment.may_charge(clock.now()) =>
         {
             charge
         }
-        _ => return rests(payment),
+        _ => return unchanged(payment),
     };
     let change = match provider.create_intent(payment.order_id, charge).await {
         Ok(intent) => payment.record_intent(&intent),
@@ -72,32 +73,33 @@ async fn start_charge(
         }
         Err(error) => return Err(SettleError::from(error).into()),
     };
-    let Some(change) = change else { return rests(payment) };
+    let Some(change) = change else { return unchanged(payment) };
     match store.save(&change).await? {
         Write::Done => Ok(StartedCharge { payment: change.payment, unconfirmed: true }),
-        // Whoever was faster may have begun it: a refusal of this attempt says nothing of that charge.
-        Write::Conflict(there) => rests(*there),
+        // A concurrent attempt may have started the charge, about which a refusal of this attempt
+        // says nothing.
+        Write::Conflict(stored) => unchanged(*stored),
     }
 }
 
-/// Has the provider end the charge, and records how.
-async fn end(
+/// Settles the charge at the provider and records its outcome.
+async fn settle_started_charge(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
-    begun: StartedCharge,
+    started: StartedCharge,
     cause: &EventContext,
-    clock: &impl Clock,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<Payment, OnStockReservedError> {
-    let StartedCharge { payment, unconfirmed } = begun;
+    let StartedCharge { payment, unconfirmed } = started;
     let intent = match &payment.intent_id {
         Some(intent) if payment.state == PaymentState::Processing => intent,
         _ => return Ok(payment),
     };
     match settle_charge(store, provider, &payment, intent, unconfirmed, clock).await? {
         None => Ok(payment),
-        Some(end) => {
-            Ok(update_payment(store, payment, |payment| payment.settle(&end, clock.now(), cause))
-                .await?)
-        }
+        Some(outcome) => Ok(update_payment(store, payment, |payment| {
+            payment.settle(&outcome, clock.now(), cause)
+        })
+        .await?),
     }
 }

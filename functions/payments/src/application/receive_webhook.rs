@@ -5,57 +5,59 @@ use crate::{
 };
 use rialto_kernel::{OrderId, StoreError, Timestamp};
 
-/// What the provider tells of: a charge of ours may have ended.
+/// The provider's notification that an order's charge may have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeNotification {
     pub order_id: OrderId,
     pub intent: IntentId,
 }
 
-/// What became of the provider's word.
+/// The outcome of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// The charge's end is recorded now.
+    /// The charge's outcome was recorded.
     Recorded,
-    /// It was known, or hasn't come.
+    /// The charge's outcome was recorded before, or it hasn't ended yet.
     Unchanged,
-    /// No payment of ours has that charge.
+    /// No payment has this charge.
     UnknownCharge,
 }
 
-/// Why the provider has to tell it again.
+/// Errors after which the provider must redeliver the webhook.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveWebhookError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] SettleError),
+    Settle(#[from] SettleError),
 }
 
-/// Asks the provider how the charge stands, whatever its message said, and records the end; what a cancelled order has
-/// paid goes back at once. Late, twice and in any order, it changes nothing that it should not.
+/// Reads the charge's state at the provider, whatever the notification says, and records its
+/// outcome; payments of cancelled orders are refunded at once. Idempotent, and independent of the
+/// order in which notifications arrive.
 ///
 /// # Errors
-/// [`ReceiveWebhookError`]: the provider has to tell it again.
+/// [`ReceiveWebhookError`]: the webhook must be redelivered.
 pub async fn receive_webhook(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
-    told: &ChargeNotification,
+    notification: &ChargeNotification,
     traceparent: Option<String>,
     now: Timestamp,
 ) -> Result<WebhookOutcome, ReceiveWebhookError> {
-    // A charge is confirmed only after its name is recorded, so one that nobody recorded has nothing to tell.
-    let known = store.payment(told.order_id).await?;
-    let Some(payment) = known.filter(|payment| payment.intent_id.as_ref() == Some(&told.intent))
+    // Intents are recorded before they are confirmed, so that an unrecorded one can't have ended.
+    let payment = store.payment(notification.order_id).await?;
+    let Some(payment) =
+        payment.filter(|payment| payment.intent_id.as_ref() == Some(&notification.intent))
     else {
         return Ok(WebhookOutcome::UnknownCharge);
     };
     let version = payment.version;
     let cause = payment.cause(traceparent);
-    let state = provider.retrieve_intent(&told.intent).await.map_err(SettleError::from)?;
+    let state = provider.retrieve_intent(&notification.intent).await.map_err(SettleError::from)?;
     let payment = match state.outcome() {
-        Some(end) => {
-            update_payment(store, payment, |payment| payment.settle(&end, now, &cause)).await?
+        Some(outcome) => {
+            update_payment(store, payment, |payment| payment.settle(&outcome, now, &cause)).await?
         }
         None => payment,
     };

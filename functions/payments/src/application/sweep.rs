@@ -6,60 +6,60 @@ use crate::{
 use futures_util::{StreamExt, stream};
 use rialto_kernel::{OrderId, StoreError, Timestamp};
 
-/// How many payments one sweep takes at most; the next one goes on a minute later.
+/// Payments that one sweep settles at most; the next one runs a minute later.
 pub const BATCH_LIMIT: usize = 500;
-/// How many are taken at once: most of the time is the provider's.
+/// Payments that are settled concurrently: most of the time is spent waiting for the provider.
 const CONCURRENCY: usize = 10;
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Debug, Default)]
 pub struct SweepSummary {
-    /// Nothing is under way any more.
     pub settled: usize,
-    /// Something still is: the provider doesn't know, or it isn't due after all.
+    /// Payments whose charge is still processing at the provider, or that aren't due.
     pub skipped: usize,
-    /// Those that the next sweep has to try again, and why.
+    /// Payments that the next sweep must retry, each with its error.
     pub failed: Vec<(OrderId, SweepError)>,
 }
 
-/// Why a payment couldn't be settled.
+/// A payment could not be settled.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Step(#[from] SettleError),
+    Settle(#[from] SettleError),
 }
 
-/// Settles payments whose deadline has passed with something under way. A charge is retrieved, cancelled if it hasn't
-/// ended, and recorded as the provider says; a refund that was begun is finished. The index only finds them; what each
-/// is, its own item tells. One that fails doesn't keep the others. Begins no more once `enough` says so.
+/// Settles payments with an unfinished charge or refund past their deadline: a charge is cancelled
+/// unless it has ended, and its outcome recorded; a pending refund is settled. The index only lists
+/// candidates; the payment itself decides. A failing payment doesn't block the others. No payment
+/// is started once `out_of_time` returns true.
 ///
 /// # Errors
-/// [`StoreError`] when they can't be listed.
+/// [`StoreError`] if the candidates can't be listed.
 pub async fn sweep(
     store: &(impl ExpiredPayments + PaymentReader + PaymentWriter + Sync),
     provider: &(impl Provider + Sync),
     now: Timestamp,
     traceparent: Option<&str>,
-    enough: impl Fn() -> bool,
+    out_of_time: impl Fn() -> bool,
 ) -> Result<SweepSummary, StoreError> {
-    let due = store.due_before(now, BATCH_LIMIT).await?.into_iter().take_while(|_| !enough());
-    let settled = stream::iter(due)
+    let due = store.due_before(now, BATCH_LIMIT).await?.into_iter().take_while(|_| !out_of_time());
+    let results = stream::iter(due)
         .map(|order| async move { (order, settle(store, provider, order, now, traceparent).await) })
         .buffer_unordered(CONCURRENCY);
-    let count = |mut swept: SweepSummary, (order, result)| {
+    let count = |mut summary: SweepSummary, (order, result)| {
         match result {
-            Ok(true) => swept.settled += 1,
-            Ok(false) => swept.skipped += 1,
-            Err(error) => swept.failed.push((order, error)),
+            Ok(true) => summary.settled += 1,
+            Ok(false) => summary.skipped += 1,
+            Err(error) => summary.failed.push((order, error)),
         }
-        std::future::ready(swept)
+        std::future::ready(summary)
     };
-    Ok(settled.fold(SweepSummary::default(), count).await)
+    Ok(results.fold(SweepSummary::default(), count).await)
 }
 
-/// Tells whether nothing is under way any more.
+/// Settles one payment; returns whether nothing of it is unfinished.
 async fn settle(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
@@ -71,10 +71,10 @@ async fn settle(
     let Some(mut payment) = store.payment(order).await?.filter(is_due) else { return Ok(false) };
     let cause = payment.cause(traceparent.map(str::to_owned));
     if let (PaymentState::Processing, Some(intent)) = (payment.state, &payment.intent_id)
-        && let Some(end) = cancel_charge(provider, intent).await.map_err(SettleError::from)?
+        && let Some(outcome) = cancel_charge(provider, intent).await.map_err(SettleError::from)?
     {
         payment =
-            update_payment(store, payment, |payment| payment.settle(&end, now, &cause)).await?;
+            update_payment(store, payment, |payment| payment.settle(&outcome, now, &cause)).await?;
     }
     let payment = settle_refunds(store, provider, payment, now, &cause).await?;
     Ok(payment.deadline().is_none())

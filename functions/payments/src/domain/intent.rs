@@ -1,8 +1,9 @@
-//! A charge as the provider sees it.
+//! Payment intents: charges at the provider.
 
 use serde::{Deserialize, Serialize};
 
-/// The provider's name for a charge, such as `pi_3PqR`: letters, digits and underscores, so that it fits into a path.
+/// The provider's id of an intent, such as `pi_3PqR`: letters, digits and underscores, so that it
+/// is safe in a path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct IntentId(String);
@@ -13,7 +14,7 @@ pub struct IntentIdError;
 
 impl IntentId {
     /// # Errors
-    /// [`IntentIdError`] for any other form.
+    /// [`IntentIdError`] if `text` has another form.
     pub fn parse(text: &str) -> Result<Self, IntentIdError> {
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if plain && (1..=255).contains(&text.len()) {
@@ -35,14 +36,14 @@ impl<'de> Deserialize<'de> for IntentId {
     }
 }
 
-/// How far a charge is, as the provider tells it.
+/// The state of an intent at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntentState {
-    /// Nothing was charged, and nothing will be until it is confirmed.
+    /// Nothing is charged until the intent is confirmed.
     RequiresConfirmation,
-    /// It wants something of the buyer, who isn't there any more.
+    /// Requires customer action, which isn't possible off-session.
     RequiresAction,
-    /// The provider will know later.
+    /// The provider decides later.
     Processing,
     Succeeded,
     Failed {
@@ -51,7 +52,7 @@ pub enum IntentState {
     Canceled,
 }
 
-/// How a charge ended.
+/// The final outcome of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeOutcome {
     Captured,
@@ -59,7 +60,7 @@ pub enum ChargeOutcome {
 }
 
 impl IntentState {
-    /// How the charge ended, if it has.
+    /// The charge's outcome, if it has ended.
     #[must_use]
     pub fn outcome(&self) -> Option<ChargeOutcome> {
         match self {
@@ -71,9 +72,9 @@ impl IntentState {
     }
 }
 
-/// Why the provider refuses something, in its own word, such as `insufficient_funds`.
+/// The provider's code for a refusal, such as `insufficient_funds`.
 ///
-/// It is stored and published, so it is nothing but a word: of any other text only `declined` is kept.
+/// It is stored and published, and so must not contain free text, which becomes `declined`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeclineCode(String);
@@ -81,9 +82,10 @@ pub struct DeclineCode(String);
 impl DeclineCode {
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let word = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        let known = word && (1..=100).contains(&text.len());
-        Self(if known { text } else { "declined" }.to_owned())
+        let is_code =
+            text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let valid = is_code && (1..=100).contains(&text.len());
+        Self(if valid { text } else { "declined" }.to_owned())
     }
 
     #[must_use]
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_intents_id_fits_into_a_path() {
+    fn intent_ids_are_safe_in_paths() {
         assert_eq!(IntentId::parse("pi_3PqR").unwrap().as_str(), "pi_3PqR");
         for bad in ["", "pi/../refunds", "pi?x", "pi 1", &"p".repeat(256)] {
             assert_eq!(IntentId::parse(bad), Err(IntentIdError), "{bad}");
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_a_word() {
+    fn decline_codes_contain_no_free_text() {
         assert_eq!(DeclineCode::new("insufficient_funds").as_str(), "insufficient_funds");
         for text in ["", "Your card 4242 was declined.", &"a".repeat(101)] {
             assert_eq!(DeclineCode::new(text).as_str(), "declined", "{text}");

@@ -1,17 +1,17 @@
-//! Where the money is: entries that are only ever added, each of which takes as much as it gives.
+//! Append-only double-entry ledger; the postings of each entry sum to zero.
 
 use rialto_kernel::{Amount, Currency, OrderId, RefundId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Between whom money moves.
+/// An account of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LedgerAccount {
-    /// The buyer's means of payment.
+    /// The buyer's payment method.
     Buyer,
-    /// What the shop keeps of an order.
+    /// The shop's revenue.
     Shop,
-    /// What the shop owes a buyer because a refund failed.
+    /// The shop's debt to a buyer whose refund failed.
     RefundDue,
 }
 
@@ -23,11 +23,12 @@ pub enum EntryKind {
     RefundFailed,
 }
 
-/// One movement of an order's money.
+/// One transfer of an order's money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {
     pub order_id: OrderId,
-    /// The payment's version that was written with it; names the entry within its order.
+    /// The version of the payment that was written with the entry, which identifies it within its
+    /// order.
     pub payment_version: u64,
     pub at: Timestamp,
     pub kind: EntryKind,
@@ -36,7 +37,7 @@ pub struct LedgerEntry {
     pub postings: Vec<Posting>,
 }
 
-/// What an account gains (or loses, below zero), in minor units.
+/// The change of an account's balance, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
     pub account: LedgerAccount,
@@ -44,7 +45,7 @@ pub struct Posting {
 }
 
 impl EntryKind {
-    /// The postings that move `amount` as this kind does: they sum to zero.
+    /// The postings of an entry of this kind.
     #[must_use]
     pub fn postings(self, amount: Amount) -> Vec<Posting> {
         let (from, to) = match self {
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_takes_as_much_as_it_gives() {
+    fn the_postings_of_an_entry_sum_to_zero() {
         for kind in [EntryKind::Captured, EntryKind::RefundIssued, EntryKind::RefundFailed] {
             let postings = kind.postings(Amount::new(250).unwrap());
             assert_eq!(postings.iter().map(|posting| posting.amount).sum::<i64>(), 0);

@@ -1,9 +1,9 @@
-//! What an order pays, and what it gets back.
+//! The payment aggregate: an order's charge and its refunds.
 
 use super::{
     intent::{ChargeOutcome, DeclineCode, IntentId},
     ledger::{EntryKind, LedgerEntry},
-    refund::{Refund, RefundEnd, RefundState},
+    refund::{Refund, RefundOutcome, RefundState},
 };
 use rialto_contracts::{
     Event, EventContext,
@@ -14,25 +14,26 @@ use rialto_contracts::{
 use rialto_kernel::{Amount, Currency, EventId, OrderId, PaymentId, RefundId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-/// An order's one payment.
+/// The payment of an order. An order has at most one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Derived from the order.
+    /// Derived from the order's id.
     pub payment_id: PaymentId,
     pub order_id: OrderId,
     pub user_id: UserId,
     pub state: PaymentState,
-    /// What is to be paid. None when the order was cancelled before that was heard, and then nothing ever is.
+    /// `None` in a tombstone: the order was cancelled first and is never charged.
     pub charge: Option<Charge>,
-    /// From PROCESSING on: the provider's name for the charge.
+    /// The provider's id of the charge, from PROCESSING on.
     pub intent_id: Option<IntentId>,
-    /// The order was cancelled while its charge was under way: what comes of it is given back.
+    /// The order was cancelled while its charge was processing: a capture will be refunded.
     pub cancel_requested: bool,
-    /// The provider's word, when the charge failed.
+    /// The provider's code, if the charge failed.
     pub reason: Option<DeclineCode>,
     pub captured: Amount,
     pub refunds: Vec<Refund>,
-    /// The event that last asked for something: what comes of it later, without an event, is caused by that one.
+    /// The last event that was applied; the cause of later changes that no event causes, such as
+    /// those of webhooks and sweeps.
     #[serde(default, rename = "asked_by")]
     pub caused_by: Option<EventId>,
     pub version: u64,
@@ -41,42 +42,42 @@ pub struct Payment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentState {
-    /// No charge was begun.
+    /// No charge was started.
     Pending,
-    /// The provider has the charge; it may or may not have been confirmed.
+    /// The intent was created at the provider; it may or may not have been confirmed.
     Processing,
     Captured,
     /// The charge was declined.
     Failed,
-    /// The order was cancelled before anything was charged.
+    /// The order was cancelled before it was charged.
     Voided,
     PartiallyRefunded,
     Refunded,
 }
 
-/// What is to be paid, how, and until when.
+/// The amount to charge, its payment method and its deadline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     pub total: Amount,
     pub currency: Currency,
-    /// The provider's name for the buyer's means of payment.
+    /// The provider's id of the buyer's payment method.
     pub payment_method: String,
-    /// From then on nothing more is confirmed.
+    /// The deadline, at and after which no charge is confirmed.
     pub expires_at: Timestamp,
 }
 
-/// A write: the payment as it will be, the money that moves, and what is announced.
+/// The next version of a payment, with its ledger entry and the events to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentUpdate {
     pub payment: Payment,
-    /// The version that is there now; none if there is no payment yet.
+    /// The stored version; `None` if the payment is new.
     pub expected: Option<u64>,
     pub entry: Option<LedgerEntry>,
     pub events: Vec<Event>,
 }
 
 impl Payment {
-    /// The payment of an order whose stock is reserved. Nothing is charged yet.
+    /// Creates the payment of an order whose stock is reserved. Nothing is charged yet.
     #[must_use]
     pub fn pending(reserved: &StockReserved, cause: &EventContext) -> PaymentUpdate {
         let charge = Charge {
@@ -88,7 +89,8 @@ impl Payment {
         Self::first(reserved.order_id, reserved.user_id, PaymentState::Pending, Some(charge), cause)
     }
 
-    /// Keeps the cancellation of an order that has no payment yet: it will never be charged.
+    /// Creates the tombstone of an order that was cancelled before it had a payment: it is never
+    /// charged.
     #[must_use]
     pub fn tombstone(cancelled: &OrderCancelled, cause: &EventContext) -> PaymentUpdate {
         Self::first(cancelled.order_id, cancelled.user_id, PaymentState::Voided, None, cause)
@@ -118,43 +120,44 @@ impl Payment {
         PaymentUpdate { payment, expected: None, entry: None, events: Vec::new() }
     }
 
-    /// Whether the order's money may still be taken.
+    /// Whether the order may still be charged.
     #[must_use]
     pub fn may_charge(&self, now: Timestamp) -> bool {
         let in_time = self.charge.as_ref().is_some_and(|charge| now < charge.expires_at);
         in_time && !self.cancel_requested
     }
 
-    /// Whether the charge that was begun may be confirmed.
+    /// Whether the started charge may be confirmed.
     #[must_use]
     pub fn may_confirm(&self, now: Timestamp) -> bool {
         self.state == PaymentState::Processing && self.may_charge(now)
     }
 
-    /// The provider has the charge, not yet confirmed. Nothing unless the payment is PENDING.
+    /// Records the created, unconfirmed intent. `None` unless the payment is PENDING.
     #[must_use]
     pub fn record_intent(&self, intent: &IntentId) -> Option<PaymentUpdate> {
         if self.state != PaymentState::Pending {
             return None;
         }
-        let begun = Self {
+        let processing = Self {
             state: PaymentState::Processing,
             intent_id: Some(intent.clone()),
             ..self.next()
         };
-        Some(self.without_event(begun))
+        Some(self.without_event(processing))
     }
 
-    /// The charge ended. What a cancelled order paid is given back with the same write; nothing if its end is known.
+    /// Records the charge's outcome, and in the same write the refund of a cancelled order's
+    /// capture. `None` if the outcome was recorded before.
     #[must_use]
     pub fn settle(
         &self,
-        end: &ChargeOutcome,
+        outcome: &ChargeOutcome,
         now: Timestamp,
         cause: &EventContext,
     ) -> Option<PaymentUpdate> {
         use PaymentState::{Failed, Pending, Processing, Voided};
-        match (end, self.state) {
+        match (outcome, self.state) {
             (ChargeOutcome::Captured, Processing | Voided | Failed) => self.capture(now, cause),
             (ChargeOutcome::Failed { reason }, Pending | Processing) => {
                 Some(self.fail(reason, now, cause))
@@ -170,15 +173,16 @@ impl Payment {
         if self.cancel_requested || self.state != PaymentState::Processing {
             captured.refunds.push(Refund::remaining(self.order_id, charge.total));
         }
-        let announced = PaymentCaptured {
+        let payload = PaymentCaptured {
             order_id: self.order_id,
             payment_id: self.payment_id,
             amount: charge.total,
         };
-        // The order went by PaymentFailed already, or will: a capture heard before it would confirm the order.
+        // PaymentFailed was published: a PaymentCaptured that arrives before it would confirm the
+        // order.
         let events = match self.state {
             PaymentState::Failed => Vec::new(),
-            _ => vec![Event::new(&announced, captured.version, 0, now, cause)],
+            _ => vec![Event::new(&payload, captured.version, 0, now, cause)],
         };
         let entry = captured.entry(EntryKind::Captured, None, charge.currency, charge.total, now);
         Some(PaymentUpdate {
@@ -195,13 +199,13 @@ impl Payment {
             return self.without_event(Self { state: PaymentState::Voided, ..failed });
         }
         let failed = Self { state: PaymentState::Failed, ..failed };
-        let announced = PaymentFailed { order_id: self.order_id, reason: reason.to_string() };
-        let events = vec![Event::new(&announced, failed.version, 0, now, cause)];
+        let payload = PaymentFailed { order_id: self.order_id, reason: reason.to_string() };
+        let events = vec![Event::new(&payload, failed.version, 0, now, cause)];
         PaymentUpdate { payment: failed, expected: Some(self.version), entry: None, events }
     }
 
-    /// The order was cancelled: what isn't charged never will be, what is under way is marked, and of what was captured
-    /// everything left begins to go back. Nothing if that has happened, or there is nothing to do.
+    /// Applies the order's cancellation: voids a pending payment, marks a processing one, and adds
+    /// a refund of what remains of a captured one. `None` if nothing changes.
     #[must_use]
     pub fn cancel(&self, cause: &EventContext) -> Option<PaymentUpdate> {
         let mut next = Self { caused_by: cause.causationid.or(self.caused_by), ..self.next() };
@@ -218,19 +222,19 @@ impl Payment {
         Some(self.without_event(next))
     }
 
-    /// A refund that was begun and isn't known to have ended, with the charge that it gives back.
+    /// A pending refund, with the intent that it refunds.
     #[must_use]
     pub fn unfinished_refund(&self) -> Option<(&IntentId, &Refund)> {
-        let begun = |refund: &&Refund| refund.state == RefundState::Pending;
-        self.intent_id.as_ref().zip(self.refunds.iter().find(begun))
+        let pending = |refund: &&Refund| refund.state == RefundState::Pending;
+        self.intent_id.as_ref().zip(self.refunds.iter().find(pending))
     }
 
-    /// A refund ended. Nothing if that is known.
+    /// Records a refund's outcome. `None` if it was recorded before.
     #[must_use]
-    pub fn end_refund(
+    pub fn settle_refund(
         &self,
         refund_id: RefundId,
-        end: &RefundEnd,
+        outcome: &RefundOutcome,
         now: Timestamp,
         cause: &EventContext,
     ) -> Option<PaymentUpdate> {
@@ -242,13 +246,13 @@ impl Payment {
             .find(|refund| refund.refund_id == refund_id && refund.state == RefundState::Pending)?;
         let (order_id, user_id, amount, line_no) =
             (self.order_id, self.user_id, refund.amount, refund.line_no);
-        let (kind, event) = match end {
-            RefundEnd::Issued => {
+        let (kind, event) = match outcome {
+            RefundOutcome::Issued => {
                 refund.state = RefundState::Issued;
                 let issued = RefundIssued { order_id, user_id, line_no, amount, refund_id };
                 (EntryKind::RefundIssued, Event::new(&issued, next.version, 0, now, cause))
             }
-            RefundEnd::Failed { reason } => {
+            RefundOutcome::Failed { reason } => {
                 refund.state = RefundState::Failed;
                 refund.reason = Some(reason.clone());
                 let failed = RefundFailed { order_id, user_id, line_no, amount, refund_id };
@@ -269,15 +273,15 @@ impl Payment {
         })
     }
 
-    /// By when all that it has under way should have ended, if anything is: the sweep looks at it from then on.
+    /// The deadline of an unfinished charge or refund, after which the sweep settles it.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let under_way =
+        let unfinished =
             self.state == PaymentState::Processing || self.unfinished_refund().is_some();
-        self.charge.as_ref().filter(|_| under_way).map(|charge| charge.expires_at)
+        self.charge.as_ref().filter(|_| unfinished).map(|charge| charge.expires_at)
     }
 
-    /// What a write is caused by that no event leads to: whatever last asked for something.
+    /// The context of a change that no event causes: caused by the last event that was applied.
     #[must_use]
     pub fn cause(&self, traceparent: Option<String>) -> EventContext {
         EventContext {
@@ -287,28 +291,28 @@ impl Payment {
         }
     }
 
-    /// What went back to the buyer.
+    /// The sum of issued refunds.
     #[must_use]
     pub fn refunded(&self) -> Amount {
         self.sum(|refund| refund.state == RefundState::Issued)
     }
 
-    /// What should have gone back and didn't.
+    /// The sum of failed refunds.
     #[must_use]
     pub fn refund_due(&self) -> Amount {
         self.sum(|refund| refund.state == RefundState::Failed)
     }
 
-    /// What can still be given back: captured minus every refund begun.
+    /// The amount that can still be refunded: captured, less all refunds.
     #[must_use]
     pub fn refundable(&self) -> Amount {
         self.captured.minus(self.sum(|_| true)).unwrap_or(Amount::ZERO)
     }
 
-    fn sum(&self, which: impl Fn(&Refund) -> bool) -> Amount {
+    fn sum(&self, filter: impl Fn(&Refund) -> bool) -> Amount {
         let amounts =
-            self.refunds.iter().filter(|refund| which(refund)).map(|refund| refund.amount);
-        // Refunds never exceed what was captured, which is an amount.
+            self.refunds.iter().filter(|refund| filter(refund)).map(|refund| refund.amount);
+        // Refunds never exceed the captured amount, so the sum can't overflow.
         Amount::sum(amounts).unwrap_or(self.captured)
     }
 
@@ -316,12 +320,12 @@ impl Payment {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    /// A change that moves no money and announces nothing.
+    /// An update without ledger entry and events.
     const fn without_event(&self, payment: Self) -> PaymentUpdate {
         PaymentUpdate { payment, expected: Some(self.version), entry: None, events: Vec::new() }
     }
 
-    /// The ledger's entry for the write of this payment.
+    /// The ledger entry of this version of the payment.
     fn entry(
         &self,
         kind: EntryKind,
@@ -346,35 +350,16 @@ impl Payment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rialto_contracts::orders::CancelReason;
+    use crate::fixtures::{
+        EXPIRES_AT, NOW, captured, intent_id, order_cancelled, pending, processing, refunding,
+    };
 
-    const NOW: Timestamp = Timestamp::from_millis(1_000);
-
-    fn opened() -> Payment {
-        Payment::pending(
-            &StockReserved {
-                order_id: OrderId::derive(&[b"o"]),
-                user_id: UserId::derive(&[b"u"]),
-                total: Amount::new(1_000).unwrap(),
-                currency: Currency::parse("EUR").unwrap(),
-                payment_method: "pm_card_visa".to_owned(),
-                expires_at: Timestamp::from_millis(2_000),
-            },
-            &EventContext::default(),
-        )
-        .payment
+    fn settle(payment: &Payment, outcome: &ChargeOutcome) -> Option<PaymentUpdate> {
+        payment.settle(outcome, NOW, &EventContext::default())
     }
 
-    fn begun() -> Payment {
-        opened().record_intent(&IntentId::parse("pi_1").unwrap()).unwrap().payment
-    }
-
-    fn end(payment: &Payment, end: &ChargeOutcome) -> Option<PaymentUpdate> {
-        payment.settle(end, NOW, &EventContext::default())
-    }
-
-    fn captured() -> Payment {
-        end(&begun(), &ChargeOutcome::Captured).unwrap().payment
+    fn cancel(payment: &Payment) -> Option<Payment> {
+        payment.cancel(&EventContext::default()).map(|change| change.payment)
     }
 
     fn declined() -> ChargeOutcome {
@@ -385,129 +370,114 @@ mod tests {
         change.events.iter().map(|event| event.kind.as_str()).collect()
     }
 
-    fn end_refund(payment: &Payment, end: &RefundEnd) -> Option<PaymentUpdate> {
+    fn settle_refund(payment: &Payment, outcome: &RefundOutcome) -> Option<PaymentUpdate> {
         let refund = payment.refunds[0].refund_id;
-        payment.end_refund(refund, end, NOW, &EventContext::default())
+        payment.settle_refund(refund, outcome, NOW, &EventContext::default())
     }
 
     #[test]
-    fn a_charge_ends_once() {
-        let paid = end(&begun(), &ChargeOutcome::Captured).unwrap();
-        assert_eq!(kinds(&paid), ["PaymentCaptured"]);
-        assert_eq!(paid.payment.captured.minor_units(), 1_000);
-        assert_eq!(paid.entry.as_ref().unwrap().payment_version, paid.payment.version);
-        assert_eq!(end(&paid.payment, &ChargeOutcome::Captured), None);
-        assert_eq!(end(&paid.payment, &declined()), None);
+    fn a_charge_is_settled_once() {
+        let captured = settle(&processing(), &ChargeOutcome::Captured).unwrap();
+        assert_eq!(kinds(&captured), ["PaymentCaptured"]);
+        assert_eq!(captured.payment.captured.minor_units(), 2_500);
+        assert_eq!(captured.entry.as_ref().unwrap().payment_version, captured.payment.version);
+        assert_eq!(settle(&captured.payment, &ChargeOutcome::Captured), None);
+        assert_eq!(settle(&captured.payment, &declined()), None);
 
-        let failed = end(&begun(), &declined()).unwrap();
+        let failed = settle(&processing(), &declined()).unwrap();
         assert_eq!(
             (failed.payment.state, kinds(&failed)),
             (PaymentState::Failed, vec!["PaymentFailed"])
         );
         assert_eq!(failed.entry, None);
-        assert_eq!(end(&failed.payment, &declined()), None);
+        assert_eq!(settle(&failed.payment, &declined()), None);
     }
 
     #[test]
-    fn nothing_is_charged_without_being_begun() {
-        assert_eq!(end(&opened(), &ChargeOutcome::Captured), None);
-        assert_eq!(begun().record_intent(&IntentId::parse("pi_2").unwrap()), None);
+    fn only_a_started_charge_is_captured() {
+        assert_eq!(settle(&pending(), &ChargeOutcome::Captured), None);
+        assert_eq!(processing().record_intent(&IntentId::parse("pi_2").unwrap()), None);
     }
 
     #[test]
-    fn nothing_is_charged_once_it_is_too_late_or_cancelled() {
-        assert!(begun().may_charge(Timestamp::from_millis(1_999)));
-        assert!(!begun().may_charge(Timestamp::from_millis(2_000)));
-        assert!(!begun().cancel(&EventContext::default()).unwrap().payment.may_charge(NOW));
+    fn no_charge_is_allowed_after_deadline_or_cancellation() {
+        assert!(processing().may_charge(Timestamp::from_millis(1_999)));
+        assert!(!processing().may_charge(EXPIRES_AT));
+        assert!(!cancel(&processing()).unwrap().may_charge(NOW));
     }
 
     #[test]
-    fn only_what_was_begun_and_has_not_ended_is_confirmed() {
-        assert!(begun().may_confirm(NOW));
-        assert!(!begun().may_confirm(Timestamp::from_millis(2_000)));
-        assert!(!begun().cancel(&EventContext::default()).unwrap().payment.may_confirm(NOW));
-        assert!(!opened().may_confirm(NOW));
-        assert!(!end(&begun(), &declined()).unwrap().payment.may_confirm(NOW));
+    fn only_an_open_started_charge_may_be_confirmed() {
+        assert!(processing().may_confirm(NOW));
+        assert!(!processing().may_confirm(EXPIRES_AT));
+        assert!(!cancel(&processing()).unwrap().may_confirm(NOW));
+        assert!(!pending().may_confirm(NOW));
+        assert!(!settle(&processing(), &declined()).unwrap().payment.may_confirm(NOW));
     }
 
     #[test]
-    fn a_cancelled_order_that_was_not_charged_is_void() {
-        let voided = opened().cancel(&EventContext::default()).unwrap().payment;
+    fn a_cancelled_order_without_a_charge_is_voided() {
+        let voided = cancel(&pending()).unwrap();
         assert_eq!(voided.state, PaymentState::Voided);
-        assert_eq!(voided.record_intent(&IntentId::parse("pi_1").unwrap()), None);
-        assert_eq!(voided.cancel(&EventContext::default()), None);
-        let tombstone = Payment::tombstone(
-            &OrderCancelled {
-                order_id: OrderId::derive(&[b"o"]),
-                user_id: UserId::derive(&[b"u"]),
-                reason: CancelReason::OutOfStock,
-            },
-            &EventContext::default(),
-        );
+        assert_eq!(voided.record_intent(&intent_id()), None);
+        assert_eq!(cancel(&voided), None);
+        let tombstone = Payment::tombstone(&order_cancelled(), &EventContext::default());
         assert_eq!(tombstone.payment.state, PaymentState::Voided);
-        assert_eq!(end(&tombstone.payment, &ChargeOutcome::Captured), None);
+        assert_eq!(settle(&tombstone.payment, &ChargeOutcome::Captured), None);
     }
 
     #[test]
-    fn what_records_the_end_of_a_marked_charge_reads_the_mark() {
-        let marked = begun().cancel(&EventContext::default()).unwrap().payment;
-        assert_eq!(
-            (marked.state, marked.cancel(&EventContext::default())),
-            (PaymentState::Processing, None)
-        );
+    fn a_cancellation_during_a_charge_decides_its_outcome() {
+        let marked = cancel(&processing()).unwrap();
+        assert_eq!((marked.state, cancel(&marked)), (PaymentState::Processing, None));
 
-        let failed = end(&marked, &declined()).unwrap();
+        let failed = settle(&marked, &declined()).unwrap();
         assert_eq!((failed.payment.state, failed.events), (PaymentState::Voided, vec![]));
 
-        let paid = end(&marked, &ChargeOutcome::Captured).unwrap();
+        let captured = settle(&marked, &ChargeOutcome::Captured).unwrap();
         assert_eq!(
-            (paid.payment.state, kinds(&paid)),
+            (captured.payment.state, kinds(&captured)),
             (PaymentState::Captured, vec!["PaymentCaptured"])
         );
-        assert_eq!(paid.payment.unfinished_refund().unwrap().1.amount.minor_units(), 1_000);
-        assert_eq!(paid.payment.cancel(&EventContext::default()), None);
+        assert_eq!(captured.payment.unfinished_refund().unwrap().1.amount.minor_units(), 2_500);
+        assert_eq!(cancel(&captured.payment), None);
     }
 
     #[test]
-    fn a_success_after_all_is_recorded_and_given_back() {
-        let voided = end(&begun().cancel(&EventContext::default()).unwrap().payment, &declined())
-            .unwrap()
-            .payment;
-        let paid = end(&voided, &ChargeOutcome::Captured).unwrap();
-        assert_eq!(kinds(&paid), ["PaymentCaptured"]);
-        assert!(paid.payment.unfinished_refund().is_some());
+    fn a_capture_after_a_failure_is_recorded_with_its_refund() {
+        let voided = settle(&cancel(&processing()).unwrap(), &declined()).unwrap().payment;
+        let captured = settle(&voided, &ChargeOutcome::Captured).unwrap();
+        assert_eq!(kinds(&captured), ["PaymentCaptured"]);
+        assert!(captured.payment.unfinished_refund().is_some());
 
-        let failed = end(&begun(), &declined()).unwrap().payment;
-        let paid = end(&failed, &ChargeOutcome::Captured).unwrap();
-        assert_eq!(kinds(&paid), [""; 0]);
-        assert!(paid.payment.unfinished_refund().is_some());
+        let failed = settle(&processing(), &declined()).unwrap().payment;
+        let captured = settle(&failed, &ChargeOutcome::Captured).unwrap();
+        assert_eq!(kinds(&captured), [""; 0]);
+        assert!(captured.payment.unfinished_refund().is_some());
     }
 
     #[test]
-    fn a_cancelled_order_gets_back_what_is_left_once() {
-        let payment = captured().cancel(&EventContext::default()).unwrap().payment;
-        assert_eq!(
-            (payment.refundable(), payment.cancel(&EventContext::default())),
-            (Amount::ZERO, None)
-        );
+    fn a_cancelled_order_is_refunded_once() {
+        let payment = refunding();
+        assert_eq!((payment.refundable(), cancel(&payment)), (Amount::ZERO, None));
         let refund = &payment.refunds[0];
         assert_eq!(refund.key, format!("{}#rest", payment.order_id));
 
-        let issued = end_refund(&payment, &RefundEnd::Issued).unwrap();
+        let issued = settle_refund(&payment, &RefundOutcome::Issued).unwrap();
         assert_eq!(
             (issued.payment.state, kinds(&issued)),
             (PaymentState::Refunded, vec!["RefundIssued"])
         );
         assert_eq!(issued.payment.refunded(), issued.payment.captured);
-        assert_eq!(end_refund(&issued.payment, &RefundEnd::Issued), None);
-        assert_eq!(issued.payment.cancel(&EventContext::default()), None);
+        assert_eq!(settle_refund(&issued.payment, &RefundOutcome::Issued), None);
+        assert_eq!(cancel(&issued.payment), None);
     }
 
     #[test]
-    fn a_refund_that_failed_is_due() {
-        let payment = captured().cancel(&EventContext::default()).unwrap().payment;
-        let end = RefundEnd::Failed { reason: DeclineCode::new("charge_disputed") };
-        let failed = end_refund(&payment, &end).unwrap();
+    fn a_failed_refund_stays_due() {
+        let payment = refunding();
+        let outcome = RefundOutcome::Failed { reason: DeclineCode::new("charge_disputed") };
+        let failed = settle_refund(&payment, &outcome).unwrap();
         assert_eq!(
             (failed.payment.state, kinds(&failed)),
             (PaymentState::Captured, vec!["RefundFailed"])
@@ -517,11 +487,11 @@ mod tests {
             (payment.refunded(), payment.refund_due(), payment.refundable()),
             (Amount::ZERO, payment.captured, Amount::ZERO)
         );
-        assert_eq!(end_refund(&payment, &RefundEnd::Issued), None);
+        assert_eq!(settle_refund(&payment, &RefundOutcome::Issued), None);
     }
 
     #[test]
-    fn what_was_given_back_before_is_not_given_back_again() {
+    fn earlier_refunds_are_not_refunded_again() {
         let mut payment = captured();
         payment.refunds.push(Refund {
             line_no: Some(1),
@@ -529,42 +499,43 @@ mod tests {
             ..Refund::remaining(payment.order_id, Amount::new(300).unwrap())
         });
         payment.state = PaymentState::PartiallyRefunded;
-        let payment = payment.cancel(&EventContext::default()).unwrap().payment;
-        assert_eq!(payment.refunds[1].amount.minor_units(), 700);
+        let payment = cancel(&payment).unwrap();
+        assert_eq!(payment.refunds[1].amount.minor_units(), 2_200);
         let refund = payment.refunds[1].refund_id;
-        let issued =
-            payment.end_refund(refund, &RefundEnd::Issued, NOW, &EventContext::default()).unwrap();
+        let issued = payment
+            .settle_refund(refund, &RefundOutcome::Issued, NOW, &EventContext::default())
+            .unwrap();
         assert_eq!(issued.payment.state, PaymentState::Refunded);
     }
 
     #[test]
-    fn what_is_under_way_has_a_deadline_and_nothing_else_has() {
-        let expires_at = Some(Timestamp::from_millis(2_000));
-        assert_eq!(opened().deadline(), None);
-        assert_eq!(begun().deadline(), expires_at);
-        assert_eq!(
-            begun().cancel(&EventContext::default()).unwrap().payment.deadline(),
-            expires_at
-        );
+    fn only_unfinished_payments_have_a_deadline() {
+        let expires_at = Some(EXPIRES_AT);
+        assert_eq!(pending().deadline(), None);
+        assert_eq!(processing().deadline(), expires_at);
+        assert_eq!(cancel(&processing()).unwrap().deadline(), expires_at);
         assert_eq!(captured().deadline(), None);
-        let refunding = captured().cancel(&EventContext::default()).unwrap().payment;
+        let refunding = refunding();
         assert_eq!(refunding.deadline(), expires_at);
-        assert_eq!(end_refund(&refunding, &RefundEnd::Issued).unwrap().payment.deadline(), None);
-        assert_eq!(end(&begun(), &declined()).unwrap().payment.deadline(), None);
+        assert_eq!(
+            settle_refund(&refunding, &RefundOutcome::Issued).unwrap().payment.deadline(),
+            None
+        );
+        assert_eq!(settle(&processing(), &declined()).unwrap().payment.deadline(), None);
     }
 
     #[test]
-    fn what_comes_without_an_event_is_caused_by_the_last_that_asked() {
-        let asked = |by: &str| EventContext {
-            causationid: Some(EventId::derive(&[by.as_bytes()])),
+    fn changes_without_an_event_are_caused_by_the_last_one() {
+        let caused_by = |event: &str| EventContext {
+            causationid: Some(EventId::derive(&[event.as_bytes()])),
             ..EventContext::default()
         };
-        let (reserved, cancelled) = (asked("reserved"), asked("cancelled"));
-        let opened = Payment { caused_by: reserved.causationid, ..opened() };
-        let begun = opened.record_intent(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
-        assert_eq!(begun.cause(None).causationid, reserved.causationid);
-        assert_eq!(begun.cause(None).correlationid, Some(begun.order_id.to_string()));
-        let marked = begun.cancel(&cancelled).unwrap().payment;
+        let (reserved, cancelled) = (caused_by("reserved"), caused_by("cancelled"));
+        let pending = Payment { caused_by: reserved.causationid, ..pending() };
+        let processing = pending.record_intent(&intent_id()).unwrap().payment;
+        assert_eq!(processing.cause(None).causationid, reserved.causationid);
+        assert_eq!(processing.cause(None).correlationid, Some(processing.order_id.to_string()));
+        let marked = processing.cancel(&cancelled).unwrap().payment;
         assert_eq!(marked.cause(None).causationid, cancelled.causationid);
     }
 }

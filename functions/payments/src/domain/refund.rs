@@ -1,53 +1,53 @@
-//! Money on its way back to the buyer.
+//! Refunds of a payment.
 
 use super::intent::DeclineCode;
 use rialto_kernel::{Amount, OrderId, RefundId};
 use serde::{Deserialize, Serialize};
 
-/// A refund, recorded in its payment before the provider is asked for it.
+/// A refund, recorded in its payment before it is created at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
     /// Derived from the order and the key.
     pub refund_id: RefundId,
-    /// What is refunded once, such as `ord_…#rest`.
+    /// Identifies what is refunded, at most once, such as `ord_…#rest`.
     pub key: String,
-    /// None when the refund isn't for one line.
+    /// The refunded line; `None` for a refund of the whole order.
     pub line_no: Option<u32>,
     pub amount: Amount,
     pub state: RefundState,
-    /// The provider's word, when it refused.
+    /// The provider's code, if it refused.
     pub reason: Option<DeclineCode>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefundState {
-    /// The provider may or may not have been asked for it.
+    /// Recorded; it may or may not have been created at the provider.
     #[serde(rename = "BEGUN")]
     Pending,
-    /// The money went back.
+    /// The money was refunded.
     Issued,
-    /// The provider refused: a person has to look, and the money is still due.
+    /// The provider refused: the money is still due, and someone has to intervene.
     Failed,
 }
 
-/// A refund as the provider tells of it.
+/// The state of a refund at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefundProgress {
-    /// The provider will know later.
+    /// The provider decides later.
     Pending,
-    Ended(RefundEnd),
+    Ended(RefundOutcome),
 }
 
-/// How a refund ended.
+/// The final outcome of a refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RefundEnd {
+pub enum RefundOutcome {
     Issued,
     Failed { reason: DeclineCode },
 }
 
 impl Refund {
-    /// All that is left of an order's money.
+    /// A refund of everything that remains of an order's payment.
     #[must_use]
     pub fn remaining(order: OrderId, amount: Amount) -> Self {
         let key = format!("{order}#rest");

@@ -7,58 +7,46 @@ use crate::{
     },
 };
 use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId};
-use rialto_lambda::{
-    FunctionContext,
-    http::{self, Data, Problem, Request, Response},
-};
+use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Serialize;
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("payments-get-payment", build);
+    http::serve("payments-get-payment", |app| http::handler(DynamoPayments::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let store = DynamoPayments::open(app);
-    Arc::new(move |request| {
-        let store = store.clone();
-        Box::pin(async move { handle(&store, &request).await })
-    })
-}
-
-/// An order's payment, in minor units.
+/// An order's payment. Amounts are in minor units of `currency`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Payment)]
 pub struct PaymentBody {
     pub order_id: OrderId,
     pub payment_id: PaymentId,
     pub state: PaymentState,
-    /// What the buyer paid.
+    /// The amount that was charged.
     pub captured: Amount,
-    /// What went back.
+    /// The amount that was refunded.
     pub refunded: Amount,
-    /// What should have gone back, but the provider refused.
+    /// The amount of failed refunds, which is still due to the buyer.
     pub refund_due: Amount,
     pub currency: Currency,
     /// Oldest first.
     pub refunds: Vec<RefundBody>,
 }
 
-/// Money given back, or on its way.
+/// A refund, issued or pending.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Refund)]
 pub struct RefundBody {
     pub refund_id: RefundId,
-    /// The line that it is for, if it is for one.
+    /// The refunded line; null for a refund of the whole order.
     pub line_no: Option<u32>,
     pub amount: Amount,
     pub state: RefundState,
 }
 
 impl PaymentBody {
-    /// None for an order that was cancelled before anything was to be paid.
-    fn of(payment: &Payment) -> Option<Self> {
+    /// `None` for a tombstone: the order was cancelled before its payment.
+    fn from_payment(payment: &Payment) -> Option<Self> {
         Some(Self {
             order_id: payment.order_id,
             payment_id: payment.payment_id,
@@ -83,19 +71,20 @@ impl From<&Refund> for RefundBody {
     }
 }
 
-/// Read an order's payment
+/// Get an order's payment
 ///
-/// For the order's buyer and supervisors. There is none until the order's stock is reserved.
+/// For the order's buyer and supervisors. The payment exists once the order's stock is reserved.
 #[utoipa::path(
     get, path = "/orders/{order_id}/payment",
     params(("order_id" = OrderId, Path)),
     responses((status = 200, body = Data<PaymentBody>)),
 )]
-pub(crate) async fn handle(store: &DynamoPayments, request: &Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(store: DynamoPayments, request: Request) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let order = request.path("order_id")?;
-    let payment = get_payment(store, order, |user| caller.acts_for_user(user)).await?;
-    PaymentBody::of(&payment).map(|body| Response::ok(&body)).ok_or_else(Problem::not_found)
+    let payment = get_payment(&store, order, |user| caller.acts_for_user(user)).await?;
+    let body = PaymentBody::from_payment(&payment).ok_or_else(Problem::not_found)?;
+    Ok(Response::ok(&body))
 }
 
 impl From<GetPaymentError> for Problem {
@@ -110,55 +99,25 @@ impl From<GetPaymentError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        intent::{ChargeOutcome, IntentId},
-        refund::RefundEnd,
+    use crate::{
+        domain::refund::RefundOutcome,
+        fixtures::{NOW, order_cancelled, refunding},
     };
-    use rialto_contracts::{
-        EventContext,
-        inventory::StockReserved,
-        orders::{CancelReason, OrderCancelled},
-    };
-    use rialto_kernel::{Timestamp, UserId};
+    use rialto_contracts::EventContext;
     use serde_json::json;
 
-    const NOW: Timestamp = Timestamp::from_millis(1);
-
-    fn cancelled() -> OrderCancelled {
-        let (order_id, user_id) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
-        OrderCancelled { order_id, user_id, reason: CancelReason::Buyer }
-    }
-
-    fn refunded() -> Payment {
-        let OrderCancelled { order_id, user_id, .. } = cancelled();
-        let opened = Payment::pending(
-            &StockReserved {
-                order_id,
-                user_id,
-                total: Amount::new(2_500).unwrap(),
-                currency: Currency::parse("EUR").unwrap(),
-                payment_method: "pm_card_visa".to_owned(),
-                expires_at: Timestamp::from_millis(2),
-            },
-            &EventContext::default(),
-        );
-        let begun =
-            opened.payment.record_intent(&IntentId::parse("pi_1").unwrap()).unwrap().payment;
-        let paid =
-            begun.settle(&ChargeOutcome::Captured, NOW, &EventContext::default()).unwrap().payment;
-        let cancelled = paid.cancel(&EventContext::default()).unwrap().payment;
-        let refund = cancelled.refunds[0].refund_id;
-        cancelled
-            .end_refund(refund, &RefundEnd::Issued, NOW, &EventContext::default())
-            .unwrap()
-            .payment
-    }
-
     #[test]
-    fn a_payment_is_shown_without_its_means_of_payment() {
-        let payment = refunded();
-        let body = serde_json::to_value(PaymentBody::of(&payment).unwrap()).unwrap();
-        let refund_id = payment.refunds[0].refund_id;
+    fn payment_bodies_omit_the_payment_method() {
+        let refunding = refunding();
+        let refund_id = refunding.refunds[0].refund_id;
+        let cause = EventContext::default();
+        let refunded =
+            refunding.settle_refund(refund_id, &RefundOutcome::Issued, NOW, &cause).unwrap();
+        let payment = refunded.payment;
+        let body = serde_json::to_value(PaymentBody::from_payment(&payment).unwrap()).unwrap();
+        let refund = json!({
+            "refund_id": refund_id, "line_no": null, "amount": 2500, "state": "ISSUED",
+        });
         let expected = json!({
             "order_id": payment.order_id,
             "payment_id": payment.payment_id,
@@ -167,16 +126,14 @@ mod tests {
             "refunded": 2500,
             "refund_due": 0,
             "currency": "EUR",
-            "refunds": [{"refund_id": refund_id, "line_no": null, "amount": 2500, "state": "ISSUED"}],
+            "refunds": [refund],
         });
         assert_eq!(body, expected);
     }
 
     #[test]
-    fn an_order_that_was_cancelled_before_its_payment_has_none() {
-        assert!(
-            PaymentBody::of(&Payment::tombstone(&cancelled(), &EventContext::default()).payment)
-                .is_none()
-        );
+    fn a_tombstone_has_no_payment_body() {
+        let tombstone = Payment::tombstone(&order_cancelled(), &EventContext::default());
+        assert!(PaymentBody::from_payment(&tombstone.payment).is_none());
     }
 }

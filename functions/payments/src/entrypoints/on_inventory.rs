@@ -2,38 +2,46 @@ use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
     application::on_stock_reserved::on_stock_reserved,
 };
-use rialto_contracts::{Event, EventContext, inventory::Inventory};
-use rialto_kernel::SystemClock;
+use rialto_contracts::inventory::Inventory;
+use rialto_kernel::Clock;
 use rialto_lambda::{
     FunctionContext,
-    sqs::{self, Failure, Outcome},
+    sqs::{self, Failure, Message, Outcome},
 };
 use std::sync::Arc;
 
 pub fn main() {
-    sqs::consume("payments-on-inventory", 10, build);
+    sqs::consume("payments-on-inventory", 10, |app| sqs::handler(ChargeState::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
-    Arc::new(move |message| {
-        let (store, provider) = (store.clone(), provider.clone());
-        Box::pin(async move {
-            handle(&store, &provider, &message.event, &message.event_context()).await
-        })
-    })
+#[derive(Clone)]
+struct ChargeState {
+    store: DynamoPayments,
+    provider: HttpProvider,
+    clock: Arc<dyn Clock>,
 }
 
-async fn handle(
-    store: &DynamoPayments,
-    provider: &HttpProvider,
-    event: &Event,
-    cause: &EventContext,
-) -> Result<Outcome, Failure> {
-    match Inventory::decode(event)? {
-        Inventory::StockReserved(reserved) => {
-            Ok(on_stock_reserved(store, provider, &reserved, cause, &SystemClock).await?.into())
+impl ChargeState {
+    fn open(app: &FunctionContext) -> Self {
+        Self {
+            store: DynamoPayments::open(app),
+            provider: HttpProvider::open(app),
+            clock: Arc::clone(&app.clock),
         }
-        _ => Ok(Outcome::Ignored),
+    }
+}
+
+async fn handle(state: ChargeState, message: Message) -> Result<Outcome, Failure> {
+    let ChargeState { store, provider, clock } = state;
+    match Inventory::decode(&message.event)? {
+        Inventory::StockReserved(reserved) => {
+            let context = message.event_context();
+            Ok(on_stock_reserved(&store, &provider, &reserved, &context, &*clock).await?.into())
+        }
+        Inventory::StockRejected(_)
+        | Inventory::StockReleased(_)
+        | Inventory::StockDepleted(_)
+        | Inventory::StockReplenished(_)
+        | Inventory::Other => Ok(Outcome::Ignored),
     }
 }

@@ -2,40 +2,24 @@ use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
     application::on_order_cancelled::on_order_cancelled,
 };
-use rialto_contracts::{Event, EventContext, orders::Orders};
-use rialto_kernel::{Clock, SystemClock};
-use rialto_lambda::{
-    FunctionContext,
-    sqs::{self, Failure, Outcome},
-};
-use std::sync::Arc;
+use rialto_contracts::orders::Orders;
+use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
-    sqs::consume("payments-on-orders", 10, build);
-}
-
-fn build(app: &FunctionContext) -> sqs::Handler {
-    let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
-    Arc::new(move |message| {
-        let (store, provider) = (store.clone(), provider.clone());
-        Box::pin(async move {
-            handle(&store, &provider, &message.event, &message.event_context()).await
-        })
-    })
+    sqs::consume("payments-on-orders", 10, |app| {
+        sqs::handler((DynamoPayments::open(app), HttpProvider::open(app)), handle)
+    });
 }
 
 async fn handle(
-    store: &DynamoPayments,
-    provider: &HttpProvider,
-    event: &Event,
-    cause: &EventContext,
+    (store, provider): (DynamoPayments, HttpProvider),
+    message: Message,
 ) -> Result<Outcome, Failure> {
-    match Orders::decode(event)? {
+    match Orders::decode(&message.event)? {
         Orders::OrderCancelled(cancelled) => {
-            Ok(on_order_cancelled(store, provider, &cancelled, cause, SystemClock.now())
-                .await?
-                .into())
+            let (context, now) = (message.event_context(), message.now());
+            Ok(on_order_cancelled(&store, &provider, &cancelled, &context, now).await?.into())
         }
-        _ => Ok(Outcome::Ignored),
+        Orders::OrderPlaced(_) | Orders::OrderConfirmed(_) | Orders::Other => Ok(Outcome::Ignored),
     }
 }

@@ -10,6 +10,7 @@ use rialto_kernel::{OrderId, settings::WEBHOOK_SECRET, signature};
 use rialto_lambda::{
     FunctionContext,
     http::{self, Problem, Request, Response},
+    settings::Settings,
     telemetry::InvocationContext,
 };
 use serde::Deserialize;
@@ -17,88 +18,98 @@ use serde_json::Value;
 use std::sync::Arc;
 
 pub fn main() {
-    http::serve("payments-receive-webhook", build);
+    http::serve("payments-receive-webhook", |app| http::handler(WebhookState::open(app), handle));
 }
 
-fn build(app: &FunctionContext) -> http::Handler {
-    let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
-    let settings = Arc::clone(&app.settings);
-    settings.prefetch(&[WEBHOOK_SECRET.name]);
-    Arc::new(move |request| {
-        let (store, provider, settings) = (store.clone(), provider.clone(), Arc::clone(&settings));
-        Box::pin(async move {
-            let secret = settings.get(&WEBHOOK_SECRET).await.map_err(Problem::unavailable)?;
-            handle(&store, &provider, &secret, &request).await
-        })
-    })
+#[derive(Clone)]
+pub(crate) struct WebhookState {
+    store: DynamoPayments,
+    provider: HttpProvider,
+    settings: Arc<Settings>,
 }
 
-/// The provider's event, of which nothing is believed but what it is about.
+impl WebhookState {
+    fn open(app: &FunctionContext) -> Self {
+        app.settings.prefetch(&[WEBHOOK_SECRET.name]);
+        Self {
+            store: DynamoPayments::open(app),
+            provider: HttpProvider::open(app),
+            settings: Arc::clone(&app.settings),
+        }
+    }
+}
+
+/// The provider's event. Only the charge that it names is used.
 #[derive(Debug, Deserialize)]
-struct Event {
+struct ProviderEvent {
     #[serde(rename = "type")]
     kind: String,
-    data: Data,
+    data: EventData,
 }
 
 #[derive(Debug, Deserialize)]
-struct Data {
+struct EventData {
     object: Value,
 }
 
-/// The events that tell how a charge ended.
-const ENDS: [&str; 3] =
+/// Events that report a charge's outcome.
+const OUTCOME_EVENTS: [&str; 3] =
     ["payment_intent.canceled", "payment_intent.payment_failed", "payment_intent.succeeded"];
 
-impl Event {
-    /// The charge that it tells of; none for any other event, and for charges that aren't of an order.
+impl ProviderEvent {
+    /// The charge that the event is about; `None` for other events and charges without an order.
     fn parse_notification(&self) -> Option<ChargeNotification> {
-        let object = ENDS.contains(&self.kind.as_str()).then_some(&self.data.object)?;
+        let object = OUTCOME_EVENTS.contains(&self.kind.as_str()).then_some(&self.data.object)?;
         let order_id = OrderId::parse(object["metadata"]["order_id"].as_str()?).ok()?;
         Some(ChargeNotification { order_id, intent: IntentId::parse(object["id"].as_str()?).ok()? })
     }
 }
 
-/// Tell of a charge
+/// Receive a payment webhook
 ///
-/// For the payment provider, in Stripe's form: an event, signed in `Stripe-Signature` (`t=…,v1=…` over `<t>.<body>`, five
-/// minutes either way, several `v1` while the secret changes). What is wrongly signed or too old is 400 `invalid`. The
-/// charge is looked up at the provider; how it ended there is recorded. An event that is unknown, known already or about
-/// something else is acknowledged and changes nothing. No token opens this route.
+/// For the payment provider: an event in Stripe's form, signed in `Stripe-Signature` (`t=…,v1=…`,
+/// an HMAC of `<t>.<body>`; `t` within five minutes; several `v1` while the secret is rotated). A
+/// wrong signature or timestamp is 400 `invalid`. The webhook only identifies the charge; its state
+/// is fetched from the provider and its outcome recorded. Other events, repeated ones and those of
+/// unknown charges are acknowledged without an effect.
 #[utoipa::path(
     post, path = "/webhooks/payments",
     params(("Stripe-Signature" = String, Header)),
-    request_body(content = Object, description = "An event of the provider's"),
-    responses((status = 204, description = "Heard")),
+    request_body(content = Object, description = "An event of the payment provider"),
+    responses((status = 204, description = "Acknowledged")),
 )]
-pub(crate) async fn handle(
+pub(crate) async fn handle(state: WebhookState, request: Request) -> Result<Response, Problem> {
+    let secret = state.settings.get(&WEBHOOK_SECRET).await.map_err(Problem::unavailable)?;
+    receive(&state.store, &state.provider, &secret, &request).await
+}
+
+async fn receive(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
     secret: &str,
     request: &Request,
 ) -> Result<Response, Problem> {
     if secret.is_empty() {
-        return Err(Problem::unavailable(format!("the setting {} is empty", WEBHOOK_SECRET.name)));
+        return Err(Problem::unavailable(format!("setting {} is empty", WEBHOOK_SECRET.name)));
     }
     let header =
         request.header(signature::HEADER).ok_or_else(|| Problem::field(HEADER, "is required"))?;
     signature::verify(secret, header, &request.body, request.now())
         .map_err(|error| Problem::field(HEADER, error))?;
-    let event: Event = serde_json::from_slice(&request.body)
-        .map_err(|_| Problem::field("body", "must be an event of the provider's"))?;
-    let Some(told) = event.parse_notification() else {
-        tracing::info!(kind = event.kind, "no use for the provider's event");
+    let event: ProviderEvent = serde_json::from_slice(&request.body)
+        .map_err(|_| Problem::field("body", "must be an event of the payment provider"))?;
+    let Some(notification) = event.parse_notification() else {
+        tracing::info!(kind = event.kind, "ignored provider event");
         return Ok(Response::no_content());
     };
     let traceparent = Some(InvocationContext::current().trace.traceparent());
-    let received = receive_webhook(store, provider, &told, traceparent, request.now()).await?;
-    let (order, intent) = (told.order_id, told.intent.as_str());
-    match received {
-        WebhookOutcome::UnknownCharge => {
-            tracing::warn!(%order, intent, "a charge that no payment knows")
-        }
+    let outcome =
+        receive_webhook(store, provider, &notification, traceparent, request.now()).await?;
+    let (order, intent) = (notification.order_id, notification.intent.as_str());
+    match outcome {
+        WebhookOutcome::UnknownCharge => tracing::warn!(%order, intent, "unknown charge"),
         WebhookOutcome::Recorded | WebhookOutcome::Unchanged => {
-            tracing::info!(%order, intent, ?received, "told of a charge")
+            tracing::info!(%order, intent, ?outcome, "charge notification handled")
         }
     }
     Ok(Response::no_content())
@@ -110,7 +121,7 @@ impl From<ReceiveWebhookError> for Problem {
     fn from(error: ReceiveWebhookError) -> Self {
         match error {
             ReceiveWebhookError::Store(error) => error.into(),
-            ReceiveWebhookError::Step(error) => Self::unavailable(error),
+            ReceiveWebhookError::Settle(error) => Self::unavailable(error),
         }
     }
 }

@@ -1,42 +1,33 @@
 use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
-    application::sweep::sweep,
+    application::sweep::{SweepSummary, sweep},
 };
-use rialto_kernel::{Clock, SystemClock, Timestamp};
-use rialto_lambda::{FunctionContext, boot, telemetry::InvocationContext};
-use serde::Deserialize;
-use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use rialto_lambda::{
+    boot::{self, Failure},
+    sweep::{self as sweeps, SweepRun},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
 
-/// What a payment that was begun may still take; nothing is begun with less time left.
+/// The time that settling one payment may take; no payment is started with less time left.
 const RESERVE: Duration = Duration::from_secs(15);
 
 pub fn main() {
-    boot::run("payments-sweep", build);
+    boot::run("payments-sweep", |app| {
+        sweeps::handler(app, (DynamoPayments::open(app), HttpProvider::open(app)), handle)
+    });
 }
 
-/// What wakes the sweep: the schedule, or a test that brings a clock of its own.
-#[derive(Debug, Deserialize)]
-struct Wake {
-    now: Option<Timestamp>,
-}
-
-fn build(app: &FunctionContext) -> boot::Handler {
-    let (store, provider) = (DynamoPayments::open(app), HttpProvider::open(app));
-    Arc::new(move |payload, context| {
-        let (store, provider) = (store.clone(), provider.clone());
-        Box::pin(async move {
-            let now = Wake::deserialize(payload)?.now.unwrap_or_else(|| SystemClock.now());
-            let deadline = boot::deadline(&context, SystemClock.now());
-            let enough = || deadline.since(SystemClock.now()) < RESERVE;
-            let traceparent = InvocationContext::current().trace.traceparent();
-            let swept = sweep(&store, &provider, now, Some(&traceparent), enough).await?;
-            for (order, error) in &swept.failed {
-                tracing::error!(%order, %error, "a payment can't be settled yet");
-            }
-            Ok(
-                json!({ "settled": swept.settled, "left": swept.skipped, "failed": swept.failed.len() }),
-            )
-        })
-    })
+async fn handle(
+    (store, provider): (DynamoPayments, HttpProvider),
+    run: SweepRun,
+) -> Result<Value, Failure> {
+    let traceparent = run.event_context().traceparent;
+    let out_of_time = || run.time_left() < RESERVE;
+    let SweepSummary { settled, skipped, failed } =
+        sweep(&store, &provider, run.now, traceparent.as_deref(), out_of_time).await?;
+    for (order, error) in &failed {
+        tracing::error!(%order, %error, "payment not settled; the next sweep retries");
+    }
+    Ok(json!({ "settled": settled, "left": skipped, "failed": failed.len() }))
 }

@@ -1,4 +1,4 @@
-//! What happens while a step of a charge takes its time: its deadline passes, or its order is cancelled.
+//! A deadline that passes, or an order's cancellation, during a slow step of a charge.
 
 use crate::simulation::{
     CrashTiming,
@@ -19,7 +19,7 @@ use rialto_payments::{
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum ChargeStep {
     Create,
     Save,
     Retrieve,
@@ -32,37 +32,37 @@ enum ConcurrentEvent {
     OrderIsCancelled,
 }
 
-/// An attempt to which something happens, once, while it waits for a step.
+/// An attempt to charge during one of whose steps a concurrent event happens.
 struct ChargeAttempt<'a> {
-    world: &'a Simulation,
-    happens: (Step, ConcurrentEvent),
-    late: AtomicBool,
+    simulation: &'a Simulation,
+    concurrent: (ChargeStep, ConcurrentEvent),
+    deadline_passed: AtomicBool,
     confirmations: AtomicU32,
 }
 
 impl<'a> ChargeAttempt<'a> {
-    /// Charges the order, as its event asks; how often it was confirmed.
-    fn charge(world: &'a Simulation, step: Step, what: ConcurrentEvent) -> u32 {
+    /// Charges the order; returns the number of confirmations.
+    fn charge(simulation: &'a Simulation, step: ChargeStep, event: ConcurrentEvent) -> u32 {
         let attempt = Self {
-            world,
-            happens: (step, what),
-            late: AtomicBool::new(false),
+            simulation,
+            concurrent: (step, event),
+            deadline_passed: AtomicBool::new(false),
             confirmations: AtomicU32::new(0),
         };
-        let (event, cause) = (world.stock_reserved(), EventContext::default());
+        let (event, cause) = (simulation.stock_reserved(), EventContext::default());
         let charged = ready(on_stock_reserved(&attempt, &attempt, &event, &cause, &attempt));
         assert_eq!(charged.unwrap(), Write::Done);
         attempt.confirmations.into_inner()
     }
 
-    fn passes(&self, step: Step) {
-        if self.happens.0 != step {
+    fn on_step(&self, step: ChargeStep) {
+        if self.concurrent.0 != step {
             return;
         }
-        match self.happens.1 {
-            ConcurrentEvent::DeadlinePasses => self.late.store(true, Ordering::Relaxed),
+        match self.concurrent.1 {
+            ConcurrentEvent::DeadlinePasses => self.deadline_passed.store(true, Ordering::Relaxed),
             ConcurrentEvent::OrderIsCancelled => {
-                ready(self.world.deliver(&MessageDelivery::new(OrderCancelled)));
+                ready(self.simulation.deliver(&MessageDelivery::new(OrderCancelled)));
             }
         }
     }
@@ -70,22 +70,22 @@ impl<'a> ChargeAttempt<'a> {
 
 impl Clock for ChargeAttempt<'_> {
     fn now(&self) -> Timestamp {
-        if self.late.load(Ordering::Relaxed) { TOO_LATE } else { IN_TIME }
+        if self.deadline_passed.load(Ordering::Relaxed) { TOO_LATE } else { IN_TIME }
     }
 }
 
 impl PaymentReader for ChargeAttempt<'_> {
     async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
-        self.passes(Step::Read);
-        self.world.store.payment(order).await
+        self.on_step(ChargeStep::Read);
+        self.simulation.store.payment(order).await
     }
 }
 
 impl PaymentWriter for ChargeAttempt<'_> {
     async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
-        let saved = self.world.store.save(change).await;
+        let saved = self.simulation.store.save(change).await;
         if change.payment.state == PaymentState::Processing {
-            self.passes(Step::Save);
+            self.on_step(ChargeStep::Save);
         }
         saved
     }
@@ -97,54 +97,54 @@ impl Provider for ChargeAttempt<'_> {
         order: OrderId,
         charge: &Charge,
     ) -> Result<IntentId, ProviderError> {
-        self.passes(Step::Create);
-        self.world.provider.create_intent(order, charge).await
+        self.on_step(ChargeStep::Create);
+        self.simulation.provider.create_intent(order, charge).await
     }
     async fn retrieve_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
-        let state = self.world.provider.retrieve_intent(intent).await;
-        self.passes(Step::Retrieve);
+        let state = self.simulation.provider.retrieve_intent(intent).await;
+        self.on_step(ChargeStep::Retrieve);
         state
     }
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         self.confirmations.fetch_add(1, Ordering::Relaxed);
-        self.world.provider.confirm_intent(intent).await
+        self.simulation.provider.confirm_intent(intent).await
     }
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
-        self.world.provider.cancel_intent(intent).await
+        self.simulation.provider.cancel_intent(intent).await
     }
     async fn find_refund(
         &self,
         intent: &IntentId,
         refund: RefundId,
     ) -> Result<Option<RefundProgress>, ProviderError> {
-        self.world.provider.find_refund(intent, refund).await
+        self.simulation.provider.find_refund(intent, refund).await
     }
     async fn create_refund(
         &self,
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
-        self.world.provider.create_refund(intent, refund).await
+        self.simulation.provider.create_refund(intent, refund).await
     }
 }
 
-/// A payment whose charge the provider knows, and that nobody confirmed.
-fn unconfirmed() -> Simulation {
-    let world = Simulation::new("pm_card_visa");
-    assert!(world.abandon(&MessageDelivery::new(StockReserved), (3, CrashTiming::Before)));
-    world
+/// A payment with a recorded, unconfirmed intent.
+fn unconfirmed_charge() -> Simulation {
+    let simulation = Simulation::new("pm_card_visa");
+    assert!(simulation.abandon(&MessageDelivery::new(StockReserved), (3, CrashTiming::Before)));
+    simulation
 }
 
 #[test]
-fn a_charge_that_is_made_known_too_slowly_is_not_confirmed_after_its_deadline() {
-    for step in [Step::Create, Step::Save] {
-        let world = Simulation::new("pm_card_visa");
+fn a_slowly_created_charge_is_not_confirmed_after_its_deadline() {
+    for step in [ChargeStep::Create, ChargeStep::Save] {
+        let simulation = Simulation::new("pm_card_visa");
         assert_eq!(
-            ChargeAttempt::charge(&world, step, ConcurrentEvent::DeadlinePasses),
+            ChargeAttempt::charge(&simulation, step, ConcurrentEvent::DeadlinePasses),
             0,
             "{step:?}"
         );
-        let payment = world.check(false);
+        let payment = simulation.check(false);
         assert_eq!(
             (payment.state, payment.reason),
             (PaymentState::Failed, Some(DeclineCode::new("canceled")))
@@ -153,15 +153,15 @@ fn a_charge_that_is_made_known_too_slowly_is_not_confirmed_after_its_deadline() 
 }
 
 #[test]
-fn a_charge_that_is_looked_up_too_slowly_is_not_confirmed_after_its_deadline() {
-    for step in [Step::Retrieve, Step::Read] {
-        let world = unconfirmed();
+fn a_slowly_retrieved_charge_is_not_confirmed_when_late() {
+    for step in [ChargeStep::Retrieve, ChargeStep::Read] {
+        let simulation = unconfirmed_charge();
         assert_eq!(
-            ChargeAttempt::charge(&world, step, ConcurrentEvent::DeadlinePasses),
+            ChargeAttempt::charge(&simulation, step, ConcurrentEvent::DeadlinePasses),
             0,
             "{step:?}"
         );
-        let payment = world.check(false);
+        let payment = simulation.check(false);
         assert_eq!(
             (payment.state, payment.reason),
             (PaymentState::Failed, Some(DeclineCode::new("canceled")))
@@ -170,21 +170,24 @@ fn a_charge_that_is_looked_up_too_slowly_is_not_confirmed_after_its_deadline() {
 }
 
 #[test]
-fn a_charge_that_comes_again_is_not_confirmed_when_its_order_is_cancelled_while_it_is_looked_up() {
-    for step in [Step::Retrieve, Step::Read] {
-        let world = unconfirmed();
+fn a_repeated_charge_is_not_confirmed_after_a_cancellation() {
+    for step in [ChargeStep::Retrieve, ChargeStep::Read] {
+        let simulation = unconfirmed_charge();
         assert_eq!(
-            ChargeAttempt::charge(&world, step, ConcurrentEvent::OrderIsCancelled),
+            ChargeAttempt::charge(&simulation, step, ConcurrentEvent::OrderIsCancelled),
             0,
             "{step:?}"
         );
-        assert_eq!(world.check(true).state, PaymentState::Voided);
+        assert_eq!(simulation.check(true).state, PaymentState::Voided);
     }
 }
 
 #[test]
-fn what_is_paid_though_its_order_was_cancelled_just_before_goes_back_at_once() {
-    let world = Simulation::new("pm_card_visa");
-    assert_eq!(ChargeAttempt::charge(&world, Step::Save, ConcurrentEvent::OrderIsCancelled), 1);
-    assert_eq!(world.check(true).state, PaymentState::Refunded);
+fn a_charge_confirmed_after_a_cancellation_is_refunded() {
+    let simulation = Simulation::new("pm_card_visa");
+    assert_eq!(
+        ChargeAttempt::charge(&simulation, ChargeStep::Save, ConcurrentEvent::OrderIsCancelled),
+        1
+    );
+    assert_eq!(simulation.check(true).state, PaymentState::Refunded);
 }

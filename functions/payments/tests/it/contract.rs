@@ -1,4 +1,4 @@
-//! What every adapter of the store's ports must do.
+//! The contract suite of the store's ports, run on each adapter.
 
 use rialto_contracts::{
     EventContext,
@@ -16,7 +16,7 @@ use rialto_payments::{
     domain::{
         intent::{ChargeOutcome, DeclineCode, IntentId},
         payment::{Payment, PaymentUpdate},
-        refund::RefundEnd,
+        refund::RefundOutcome,
     },
     ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter},
 };
@@ -25,11 +25,12 @@ use std::time::Duration;
 trait Store: PaymentReader + PaymentWriter + LedgerReader + ExpiredPayments {}
 impl<S: PaymentReader + PaymentWriter + LedgerReader + ExpiredPayments> Store for S {}
 
-/// Runs each rule on each adapter, on a store of its own.
+/// Runs each rule on each adapter, with a new store each.
 macro_rules! contract {
     ($($rule:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryPayments::default()).await; })*
+            $(#[tokio::test]
+            async fn $rule() { super::$rule(super::MemoryPayments::default()).await; })*
         }
         mod dynamodb {
             $(#[tokio::test] async fn $rule() {
@@ -41,12 +42,12 @@ macro_rules! contract {
 }
 
 contract! {
-    a_payment_opens_once_and_tells_what_is_there,
-    a_payment_is_written_over_its_version,
-    money_moves_with_its_entry_or_not_at_all,
-    a_payment_reads_back_whole,
-    a_cancellation_before_its_payment_is_kept,
-    what_is_under_way_is_due_from_its_deadline_on_until_it_ends,
+    payments_are_created_once,
+    saving_requires_the_previous_version,
+    payments_are_saved_with_their_ledger_entries,
+    payments_are_read_as_they_were_saved,
+    tombstones_prevent_later_payments,
+    unfinished_payments_are_due_at_their_deadline,
 }
 
 fn reserved() -> StockReserved {
@@ -61,106 +62,106 @@ fn reserved() -> StockReserved {
     }
 }
 
-async fn done(store: &impl Store, change: PaymentUpdate) -> Payment {
+async fn save(store: &impl Store, change: PaymentUpdate) -> Payment {
     assert_eq!(store.save(&change).await.unwrap(), Write::Done);
     change.payment
 }
 
-async fn refused(store: &impl Store, change: &PaymentUpdate) -> Payment {
+async fn save_refused(store: &impl Store, change: &PaymentUpdate) -> Payment {
     match store.save(change).await.unwrap() {
-        Write::Conflict(there) => *there,
-        Write::Done => panic!("written over something else: {change:?}"),
+        Write::Conflict(stored) => *stored,
+        Write::Done => panic!("the write was not refused: {change:?}"),
     }
 }
 
-fn begin(payment: &Payment) -> PaymentUpdate {
+fn record_intent(payment: &Payment) -> PaymentUpdate {
     payment.record_intent(&IntentId::parse("pi_1").unwrap()).unwrap()
 }
 
-fn end(payment: &Payment, end: &ChargeOutcome) -> PaymentUpdate {
-    payment.settle(end, SystemClock.now(), &EventContext::default()).unwrap()
+fn settle(payment: &Payment, outcome: &ChargeOutcome) -> PaymentUpdate {
+    payment.settle(outcome, SystemClock.now(), &EventContext::default()).unwrap()
 }
 
-async fn a_payment_opens_once_and_tells_what_is_there(store: impl Store) {
+async fn payments_are_created_once(store: impl Store) {
     let reserved = reserved();
     assert_eq!(store.payment(reserved.order_id).await.unwrap(), None);
-    let opened = Payment::pending(&reserved, &EventContext::default());
-    let payment = done(&store, opened.clone()).await;
-    assert_eq!(refused(&store, &opened).await, payment);
-    let begun = done(&store, begin(&payment)).await;
-    assert_eq!(refused(&store, &opened).await, begun);
-    assert_eq!(store.payment(reserved.order_id).await.unwrap(), Some(begun));
+    let pending = Payment::pending(&reserved, &EventContext::default());
+    let payment = save(&store, pending.clone()).await;
+    assert_eq!(save_refused(&store, &pending).await, payment);
+    let processing = save(&store, record_intent(&payment)).await;
+    assert_eq!(save_refused(&store, &pending).await, processing);
+    assert_eq!(store.payment(reserved.order_id).await.unwrap(), Some(processing));
 }
 
-async fn a_payment_is_written_over_its_version(store: impl Store) {
-    let payment = done(&store, Payment::pending(&reserved(), &EventContext::default())).await;
-    let cancelled = done(&store, payment.cancel(&EventContext::default()).unwrap()).await;
-    assert_eq!(refused(&store, &begin(&payment)).await, cancelled);
+async fn saving_requires_the_previous_version(store: impl Store) {
+    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let cancelled = save(&store, payment.cancel(&EventContext::default()).unwrap()).await;
+    assert_eq!(save_refused(&store, &record_intent(&payment)).await, cancelled);
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(cancelled));
 }
 
-async fn money_moves_with_its_entry_or_not_at_all(store: impl Store) {
-    let payment = done(&store, Payment::pending(&reserved(), &EventContext::default())).await;
-    let begun = done(&store, begin(&payment)).await;
-    let capture = end(&begun, &ChargeOutcome::Captured);
-    let marked = done(&store, begun.cancel(&EventContext::default()).unwrap()).await;
-    assert_eq!(refused(&store, &capture).await, marked);
+async fn payments_are_saved_with_their_ledger_entries(store: impl Store) {
+    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let processing = save(&store, record_intent(&payment)).await;
+    let capture = settle(&processing, &ChargeOutcome::Captured);
+    let marked = save(&store, processing.cancel(&EventContext::default()).unwrap()).await;
+    assert_eq!(save_refused(&store, &capture).await, marked);
     assert_eq!(store.entries(payment.order_id).await.unwrap(), []);
 
-    let capture = end(&marked, &ChargeOutcome::Captured);
-    let captured = done(&store, capture.clone()).await;
-    assert_eq!(refused(&store, &capture).await, captured);
+    let capture = settle(&marked, &ChargeOutcome::Captured);
+    let captured = save(&store, capture.clone()).await;
+    assert_eq!(save_refused(&store, &capture).await, captured);
     let refund = captured.refunds[0].refund_id;
-    let issue = captured.end_refund(
+    let issue = captured.settle_refund(
         refund,
-        &RefundEnd::Issued,
+        &RefundOutcome::Issued,
         SystemClock.now(),
         &EventContext::default(),
     );
     let issue = issue.unwrap();
-    done(&store, issue.clone()).await;
+    save(&store, issue.clone()).await;
     let entries = [capture.entry.unwrap(), issue.entry.unwrap()];
     assert_eq!(store.entries(payment.order_id).await.unwrap(), entries);
     assert_eq!(store.entries(OrderId::derive(&[b"another"])).await.unwrap(), []);
 }
 
-async fn a_payment_reads_back_whole(store: impl Store) {
-    let payment = done(&store, Payment::pending(&reserved(), &EventContext::default())).await;
-    let begun = done(&store, begin(&payment)).await;
-    let captured = done(&store, end(&begun, &ChargeOutcome::Captured)).await;
-    let refunding = done(&store, captured.cancel(&EventContext::default()).unwrap()).await;
+async fn payments_are_read_as_they_were_saved(store: impl Store) {
+    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let processing = save(&store, record_intent(&payment)).await;
+    let captured = save(&store, settle(&processing, &ChargeOutcome::Captured)).await;
+    let refunding = save(&store, captured.cancel(&EventContext::default()).unwrap()).await;
     let reason = DeclineCode::new("charge_disputed");
-    let failed = refunding.end_refund(
+    let failed = refunding.settle_refund(
         refunding.refunds[0].refund_id,
-        &RefundEnd::Failed { reason },
+        &RefundOutcome::Failed { reason },
         SystemClock.now(),
         &EventContext::default(),
     );
-    let failed = done(&store, failed.unwrap()).await;
+    let failed = save(&store, failed.unwrap()).await;
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(failed));
 
-    let payment = done(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
     let declined = ChargeOutcome::Failed { reason: DeclineCode::new("insufficient_funds") };
-    let declined = done(&store, end(&payment, &declined)).await;
+    let declined = save(&store, settle(&payment, &declined)).await;
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(declined));
 }
 
-async fn a_cancellation_before_its_payment_is_kept(store: impl Store) {
+async fn tombstones_prevent_later_payments(store: impl Store) {
     let reserved = reserved();
     let cancelled = OrderCancelled {
         order_id: reserved.order_id,
         user_id: reserved.user_id,
         reason: CancelReason::OutOfStock,
     };
-    let tombstone = done(&store, Payment::tombstone(&cancelled, &EventContext::default())).await;
+    let tombstone = save(&store, Payment::tombstone(&cancelled, &EventContext::default())).await;
     assert_eq!(
-        refused(&store, &Payment::pending(&reserved, &EventContext::default())).await,
+        save_refused(&store, &Payment::pending(&reserved, &EventContext::default())).await,
         tombstone
     );
 }
 
 #[tokio::test]
-async fn a_clean_charge_takes_three_round_trips() {
+async fn a_charge_takes_three_round_trips() {
     let store = DynamoPayments::on(rialto_testkit::new_table(SERVICE).await);
     let provider = MemoryProvider::default();
     let (reserved, cause) = (reserved(), EventContext::default());
@@ -172,7 +173,7 @@ async fn a_clean_charge_takes_three_round_trips() {
 }
 
 #[tokio::test]
-async fn a_write_carries_its_events_until_the_next() {
+async fn events_stay_in_the_outbox_until_the_next_write() {
     let table = rialto_testkit::new_table(SERVICE).await;
     let store = DynamoPayments::on(table.clone());
     let outbox = async |order: OrderId| {
@@ -180,18 +181,18 @@ async fn a_write_carries_its_events_until_the_next() {
         let item = table.get(&key).await.unwrap().unwrap();
         item.get(rialto_dynamo::OUTBOX).map(|events| events.as_s().unwrap().clone())
     };
-    let payment = done(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
     assert_eq!(outbox(payment.order_id).await, None);
-    let begun = done(&store, begin(&payment)).await;
-    let capture = end(&begun, &ChargeOutcome::Captured);
-    let captured = done(&store, capture.clone()).await;
+    let processing = save(&store, record_intent(&payment)).await;
+    let capture = settle(&processing, &ChargeOutcome::Captured);
+    let captured = save(&store, capture.clone()).await;
     let events = serde_json::to_string(&capture.events).unwrap();
     assert_eq!(outbox(payment.order_id).await, Some(events));
-    done(&store, captured.cancel(&EventContext::default()).unwrap()).await;
+    save(&store, captured.cancel(&EventContext::default()).unwrap()).await;
     assert_eq!(outbox(payment.order_id).await, None);
 }
 
-async fn what_is_under_way_is_due_from_its_deadline_on_until_it_ends(store: impl Store) {
+async fn unfinished_payments_are_due_at_their_deadline(store: impl Store) {
     let (first, second) = (reserved(), reserved());
     let deadline = first.expires_at.max(second.expires_at);
     let due = async |now, limit| {
@@ -202,29 +203,29 @@ async fn what_is_under_way_is_due_from_its_deadline_on_until_it_ends(store: impl
     let mut both = vec![first.order_id, second.order_id];
     both.sort_unstable();
 
-    let opened = done(&store, Payment::pending(&first, &EventContext::default())).await;
+    let pending = save(&store, Payment::pending(&first, &EventContext::default())).await;
     assert_eq!(due(deadline, 100).await, []);
-    let begun = done(&store, begin(&opened)).await;
-    let other = done(&store, Payment::pending(&second, &EventContext::default())).await;
-    let other = done(&store, begin(&other)).await;
+    let processing = save(&store, record_intent(&pending)).await;
+    let other = save(&store, Payment::pending(&second, &EventContext::default())).await;
+    let other = save(&store, record_intent(&other)).await;
     assert_eq!(due(SystemClock.now(), 100).await, []);
     assert_eq!(due(deadline, 100).await, both);
     assert_eq!(due(deadline, 1).await.len(), 1);
 
-    done(&store, end(&other, &ChargeOutcome::Failed { reason: DeclineCode::new("canceled") }))
+    save(&store, settle(&other, &ChargeOutcome::Failed { reason: DeclineCode::new("canceled") }))
         .await;
     assert_eq!(due(deadline, 100).await, [first.order_id]);
-    let captured = done(&store, end(&begun, &ChargeOutcome::Captured)).await;
+    let captured = save(&store, settle(&processing, &ChargeOutcome::Captured)).await;
     assert_eq!(due(deadline, 100).await, []);
-    let refunding = done(&store, captured.cancel(&EventContext::default()).unwrap()).await;
+    let refunding = save(&store, captured.cancel(&EventContext::default()).unwrap()).await;
     assert_eq!(due(deadline, 100).await, [first.order_id]);
     let refund = refunding.refunds[0].refund_id;
-    let issued = refunding.end_refund(
+    let issued = refunding.settle_refund(
         refund,
-        &RefundEnd::Issued,
+        &RefundOutcome::Issued,
         SystemClock.now(),
         &EventContext::default(),
     );
-    done(&store, issued.unwrap()).await;
+    save(&store, issued.unwrap()).await;
     assert_eq!(due(deadline, 100).await, []);
 }

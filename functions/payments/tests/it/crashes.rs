@@ -1,6 +1,6 @@
-//! Every crash point of a payment: each request of each handler fails before and after it did something, one at a time
-//! and in pairs; messages are doubled and overtake each other in every order of their steps. Then everything is
-//! delivered until it is quiet, and the money has to be right.
+//! Every crash point of a payment: each request of each handler fails before or after its effect,
+//! singly and in pairs; messages are repeated and interleaved in every order of their steps.
+//! Afterwards everything is delivered until it is handled, and the balances must be right.
 
 use crate::simulation::{
     CrashPoint, CrashTiming, Event, Event::OrderCancelled, Event::StockReserved, IN_TIME,
@@ -11,7 +11,7 @@ use rialto_payments::domain::{
     payment::{Payment, PaymentState},
 };
 
-/// Ways to pay, and how an order that isn't cancelled ends.
+/// Payment methods, and the final state of a payment whose order isn't cancelled.
 pub(crate) const METHODS: [(&str, PaymentState); 8] = [
     ("pm_card_visa", PaymentState::Captured),
     ("pm_sim_lost", PaymentState::Captured),
@@ -20,10 +20,11 @@ pub(crate) const METHODS: [(&str, PaymentState); 8] = [
     ("pm_card_chargeDeclined", PaymentState::Failed),
     ("pm_card_chargeDeclinedInsufficientFunds", PaymentState::Failed),
     ("pm_card_authenticationRequired", PaymentState::Failed),
-    ("pm_nobody_knows", PaymentState::Failed),
+    ("pm_unknown", PaymentState::Failed),
 ];
 
-/// All crashes of an attempt, as long as `run` says that they happen.
+/// Calls `run` with each crash point of an attempt until `run` returns that the crash didn't
+/// happen; returns the number of crashes.
 pub(crate) fn each_crash(mut run: impl FnMut(CrashPoint) -> bool) -> u32 {
     let mut crashes = 0;
     for request in 0.. {
@@ -38,28 +39,28 @@ pub(crate) fn each_crash(mut run: impl FnMut(CrashPoint) -> bool) -> u32 {
     crashes
 }
 
-/// Delivers these one after the other, then checks what must always be true.
-fn deliver(world: &Simulation, messages: &[MessageDelivery]) -> (Payment, bool) {
+/// Delivers messages in sequence and checks the invariants; returns whether all crashes happened.
+fn deliver(simulation: &Simulation, messages: &[MessageDelivery]) -> (Payment, bool) {
     let mut all_crashed = true;
     for message in messages {
-        all_crashed &= ready(world.deliver(message));
+        all_crashed &= ready(simulation.deliver(message));
     }
     let events: Vec<Event> = messages.iter().map(|message| message.event).collect();
-    let payment = world.check(events.contains(&OrderCancelled));
-    world.check_repetition(&events);
+    let payment = simulation.check(events.contains(&OrderCancelled));
+    simulation.check_repetition(&events);
     (payment, all_crashed)
 }
 
 #[test]
-fn a_charge_survives_a_crash_at_every_point_and_at_every_pair_of_points() {
-    for (method, end) in METHODS {
+fn a_charge_survives_crashes_at_every_pair_of_points() {
+    for (method, expected) in METHODS {
         let mut pairs = 0;
         let crashes = each_crash(|first| {
             let crash = |crashes: &[CrashPoint]| {
-                let world = Simulation::new(method);
+                let simulation = Simulation::new(method);
                 let (payment, crashed) =
-                    deliver(&world, &[MessageDelivery::new(StockReserved).crashing(crashes)]);
-                assert_eq!(payment.state, end, "{method} {crashes:?}");
+                    deliver(&simulation, &[MessageDelivery::new(StockReserved).crashing(crashes)]);
+                assert_eq!(payment.state, expected, "{method} {crashes:?}");
                 crashed
             };
             pairs += each_crash(|second| crash(&[first, second]));
@@ -70,9 +71,12 @@ fn a_charge_survives_a_crash_at_every_point_and_at_every_pair_of_points() {
 }
 
 #[test]
-fn a_cancellation_after_the_charge_survives_a_crash_at_every_point_and_pair() {
-    for (method, end) in METHODS {
-        let end = if end == PaymentState::Captured { PaymentState::Refunded } else { end };
+fn a_late_cancellation_survives_crashes_at_every_pair_of_points() {
+    for (method, expected) in METHODS {
+        let expected = match expected {
+            PaymentState::Captured => PaymentState::Refunded,
+            other => other,
+        };
         each_crash(|first| {
             let crash = |crashes: &[CrashPoint]| {
                 let messages = [
@@ -80,7 +84,7 @@ fn a_cancellation_after_the_charge_survives_a_crash_at_every_point_and_pair() {
                     MessageDelivery::new(OrderCancelled).crashing(crashes),
                 ];
                 let (payment, crashed) = deliver(&Simulation::new(method), &messages);
-                assert_eq!(payment.state, end, "{method} {crashes:?}");
+                assert_eq!(payment.state, expected, "{method} {crashes:?}");
                 crashed
             };
             each_crash(|second| crash(&[first, second]));
@@ -90,36 +94,38 @@ fn a_cancellation_after_the_charge_survives_a_crash_at_every_point_and_pair() {
 }
 
 #[test]
-fn a_cancellation_before_the_charge_leaves_nothing_to_charge_wherever_it_crashes() {
+fn a_crashing_cancellation_before_the_charge_prevents_it() {
     each_crash(|crash| {
-        let world = Simulation::new("pm_card_visa");
+        let simulation = Simulation::new("pm_card_visa");
         let messages = [
             MessageDelivery::new(OrderCancelled).crashing(&[crash]),
             MessageDelivery::new(StockReserved).crashing(&[crash]),
         ];
         let mut crashed = false;
         for message in &messages {
-            crashed |= ready(world.deliver(message));
+            crashed |= ready(simulation.deliver(message));
         }
-        assert_eq!(world.check(true).state, PaymentState::Voided);
-        assert_eq!(world.announced(), [""; 0]);
+        assert_eq!(simulation.check(true).state, PaymentState::Voided);
+        assert_eq!(simulation.published(), [""; 0]);
         crashed
     });
 }
 
 #[test]
-fn nothing_is_repeated_though_the_provider_forgets_its_keys() {
+fn charges_are_not_repeated_without_idempotency_keys() {
     for (method, _) in METHODS {
         for event in [StockReserved, OrderCancelled] {
             each_crash(|crash| {
-                let forgetting = |of| {
-                    let message =
-                        MessageDelivery { keys_forgotten: true, ..MessageDelivery::new(of) };
+                let without_keys = |of| {
+                    let message = MessageDelivery {
+                        idempotency_keys_dropped: true,
+                        ..MessageDelivery::new(of)
+                    };
                     if of == event { message.crashing(&[crash]) } else { message }
                 };
                 deliver(
                     &Simulation::new(method),
-                    &[forgetting(StockReserved), forgetting(OrderCancelled)],
+                    &[without_keys(StockReserved), without_keys(OrderCancelled)],
                 )
                 .1
             });
@@ -127,19 +133,20 @@ fn nothing_is_repeated_though_the_provider_forgets_its_keys() {
     }
 }
 
-/// Runs these in every order of their steps, with every crash of every one of them.
+/// Delivers events in every order of their steps and, if `crashing`, with each crash of each event;
+/// returns the number of runs.
 fn interleave(method: &'static str, events: &[Event], interruptions: usize, crashing: bool) -> u32 {
     let mut runs = 0;
     let mut run = |messages: &[MessageDelivery]| {
-        let mut schedules = InterleavingExplorer::new(interruptions);
+        let mut explorer = InterleavingExplorer::new(interruptions);
         let mut ever_crashed = false;
         loop {
-            let world = Simulation::new(method);
-            ever_crashed |= schedules.run(&world, messages);
-            world.check(events.contains(&OrderCancelled));
-            world.check_repetition(events);
+            let simulation = Simulation::new(method);
+            ever_crashed |= explorer.run(&simulation, messages);
+            simulation.check(events.contains(&OrderCancelled));
+            simulation.check_repetition(events);
             runs += 1;
-            if !schedules.next() {
+            if !explorer.next() {
                 return ever_crashed;
             }
         }
@@ -158,7 +165,7 @@ fn interleave(method: &'static str, events: &[Event], interruptions: usize, cras
 }
 
 #[test]
-fn a_cancellation_at_every_point_of_a_charge_leaves_no_money() {
+fn a_cancellation_during_a_charge_leaves_no_money() {
     for (method, _) in METHODS {
         let runs = interleave(method, &[StockReserved, OrderCancelled], usize::MAX, false);
         assert!(runs > 5, "{method}: {runs}");
@@ -166,7 +173,7 @@ fn a_cancellation_at_every_point_of_a_charge_leaves_no_money() {
 }
 
 #[test]
-fn a_cancellation_at_every_point_of_a_charge_that_crashes_leaves_no_money() {
+fn a_cancellation_during_a_crashing_charge_leaves_no_money() {
     for method in ["pm_card_visa", "pm_card_chargeDeclined", "pm_sim_lost"] {
         let runs = interleave(method, &[StockReserved, OrderCancelled], usize::MAX, true);
         assert!(runs > 500, "{method}: {runs}");
@@ -174,18 +181,18 @@ fn a_cancellation_at_every_point_of_a_charge_that_crashes_leaves_no_money() {
 }
 
 #[test]
-fn two_deliveries_at_once_charge_once() {
-    for (method, end) in METHODS {
+fn concurrent_deliveries_charge_once() {
+    for (method, expected) in METHODS {
         let runs = interleave(method, &[StockReserved, StockReserved], 4, false);
         assert!(runs > 10, "{method}: {runs}");
-        if end == PaymentState::Captured && method != "pm_sim_flaky" {
+        if expected == PaymentState::Captured && method != "pm_sim_flaky" {
             interleave(method, &[StockReserved, StockReserved], 2, true);
         }
     }
 }
 
 #[test]
-fn two_deliveries_and_two_cancellations_at_once_leave_no_money() {
+fn concurrent_deliveries_of_both_events_leave_no_money() {
     let events = [StockReserved, OrderCancelled, StockReserved, OrderCancelled];
     for method in ["pm_card_visa", "pm_card_chargeDeclined", "pm_sim_lost"] {
         let runs = interleave(method, &events, 2, false);
@@ -196,49 +203,49 @@ fn two_deliveries_and_two_cancellations_at_once_leave_no_money() {
 }
 
 #[test]
-fn a_charge_that_was_not_begun_in_time_waits_for_its_cancellation() {
-    let world = Simulation::new("pm_card_visa");
+fn a_charge_not_started_in_time_waits_for_its_cancellation() {
+    let simulation = Simulation::new("pm_card_visa");
     let late = MessageDelivery { times: vec![TOO_LATE], ..MessageDelivery::new(StockReserved) };
-    ready(world.deliver(&late));
-    assert_eq!(world.check(false).state, PaymentState::Pending);
-    assert_eq!(world.announced(), [""; 0]);
-    ready(world.deliver(&MessageDelivery::new(OrderCancelled)));
-    assert_eq!(world.check(true).state, PaymentState::Voided);
+    ready(simulation.deliver(&late));
+    assert_eq!(simulation.check(false).state, PaymentState::Pending);
+    assert_eq!(simulation.published(), [""; 0]);
+    ready(simulation.deliver(&MessageDelivery::new(OrderCancelled)));
+    assert_eq!(simulation.check(true).state, PaymentState::Voided);
 }
 
 #[test]
-fn what_was_begun_in_time_is_ended_too_late_without_a_new_charge() {
+fn a_charge_settled_after_its_deadline_is_not_repeated() {
     for (method, _) in METHODS {
         each_crash(|crash| {
-            let world = Simulation::new(method);
+            let simulation = Simulation::new(method);
             let message = MessageDelivery {
                 times: vec![IN_TIME, TOO_LATE],
                 ..MessageDelivery::new(StockReserved).crashing(&[crash])
             };
-            let crashed = ready(world.deliver(&message));
-            let charged_before = !world.provider.charges(world.order).is_empty();
-            let payment = world.check(false);
+            let crashed = ready(simulation.deliver(&message));
+            let charged_before = !simulation.provider.charges(simulation.order).is_empty();
+            let payment = simulation.check(false);
             match payment.state {
                 PaymentState::Pending => assert_eq!(payment.intent_id, None),
                 PaymentState::Captured => assert!(charged_before),
                 PaymentState::Failed => assert!(!charged_before),
                 state => panic!("{method} {crash:?}: {state:?}"),
             }
-            ready(world.deliver(&MessageDelivery {
+            ready(simulation.deliver(&MessageDelivery {
                 times: vec![TOO_LATE],
                 ..MessageDelivery::new(OrderCancelled)
             }));
-            world.check(true);
+            simulation.check(true);
             crashed
         });
     }
-    let world = Simulation::new("pm_card_visa");
+    let simulation = Simulation::new("pm_card_visa");
     let message = MessageDelivery {
         times: vec![IN_TIME, TOO_LATE],
         ..MessageDelivery::new(StockReserved).crashing(&[(3, CrashTiming::Before)])
     };
-    ready(world.deliver(&message));
-    let payment = world.check(false);
+    ready(simulation.deliver(&message));
+    let payment = simulation.check(false);
     assert_eq!(
         (payment.state, payment.reason),
         (PaymentState::Failed, Some(DeclineCode::new("canceled")))
@@ -246,56 +253,56 @@ fn what_was_begun_in_time_is_ended_too_late_without_a_new_charge() {
 }
 
 #[test]
-fn what_the_provider_decides_later_is_left_until_then() {
+fn processing_charges_stay_open_until_the_provider_decides() {
     let declined = || IntentState::Failed { reason: DeclineCode::new("generic_decline") };
-    for (decision, cancelled, end) in [
+    for (outcome, cancelled, expected) in [
         (IntentState::Succeeded, false, PaymentState::Captured),
         (IntentState::Succeeded, true, PaymentState::Refunded),
         (declined(), false, PaymentState::Failed),
         (declined(), true, PaymentState::Voided),
     ] {
-        let world = Simulation::new("pm_sim_async");
-        ready(world.deliver(&MessageDelivery::new(StockReserved)));
-        ready(world.deliver(&MessageDelivery::new(StockReserved)));
+        let simulation = Simulation::new("pm_sim_async");
+        ready(simulation.deliver(&MessageDelivery::new(StockReserved)));
+        ready(simulation.deliver(&MessageDelivery::new(StockReserved)));
         if cancelled {
-            ready(world.deliver(&MessageDelivery::new(OrderCancelled)));
+            ready(simulation.deliver(&MessageDelivery::new(OrderCancelled)));
         }
-        let payment = world.payment().unwrap();
+        let payment = simulation.payment().unwrap();
         assert_eq!(
             (payment.state, payment.cancel_requested),
             (PaymentState::Processing, cancelled)
         );
-        assert_eq!(world.announced(), [""; 0]);
+        assert_eq!(simulation.published(), [""; 0]);
 
-        world.provider.decide(world.order, &decision);
-        ready(world.deliver(&MessageDelivery::new(StockReserved)));
-        assert_eq!(world.check(cancelled).state, end);
+        simulation.provider.end_processing(simulation.order, &outcome);
+        ready(simulation.deliver(&MessageDelivery::new(StockReserved)));
+        assert_eq!(simulation.check(cancelled).state, expected);
     }
 }
 
 #[test]
-fn a_refund_that_is_refused_is_due() {
+fn a_refused_refund_stays_due() {
     each_crash(|crash| {
-        let world = Simulation::new("pm_card_visa");
-        world.provider.refuse_refunds();
+        let simulation = Simulation::new("pm_card_visa");
+        simulation.provider.refuse_refunds();
         let messages = [
             MessageDelivery::new(StockReserved),
             MessageDelivery::new(OrderCancelled).crashing(&[crash]),
         ];
-        let (payment, crashed) = deliver(&world, &messages);
+        let (payment, crashed) = deliver(&simulation, &messages);
         assert_eq!(
             (payment.state, payment.refund_due()),
             (PaymentState::Captured, payment.captured)
         );
-        assert_eq!(world.announced(), ["PaymentCaptured", "RefundFailed"]);
+        assert_eq!(simulation.published(), ["PaymentCaptured", "RefundFailed"]);
         crashed
     });
 }
 
 #[test]
-fn a_payment_method_that_nobody_knows_fails_with_the_providers_word() {
-    let world = Simulation::new("pm_nobody_knows");
-    let (payment, _) = deliver(&world, &[MessageDelivery::new(StockReserved)]);
+fn an_unknown_payment_method_fails_with_the_providers_code() {
+    let simulation = Simulation::new("pm_unknown");
+    let (payment, _) = deliver(&simulation, &[MessageDelivery::new(StockReserved)]);
     assert_eq!(
         (payment.reason, payment.intent_id),
         (Some(DeclineCode::new("resource_missing")), None)

@@ -1,6 +1,6 @@
-//! A world in which everything can go wrong at a place that the test names: a store and a provider in memory, messages
-//! that come again until they are done with, requests that fail before or after they did something, and a scheduler
-//! that tries every order of steps.
+//! A simulation of one payment: a store and a provider in memory, messages that are redelivered
+//! until they are handled, requests that crash before or after their effect at a point that the
+//! test names, and an explorer of every interleaving.
 
 use rialto_contracts::{
     EventContext,
@@ -36,22 +36,22 @@ pub(crate) const TOTAL: i64 = 2_500;
 pub(crate) const IN_TIME: Timestamp = Timestamp::from_millis(1_000);
 pub(crate) const TOO_LATE: Timestamp = Timestamp::from_millis(2_000);
 
-/// One order's store and provider.
+/// The store and the provider of one order.
 #[derive(Clone)]
 pub(crate) struct Simulation {
     pub(crate) store: MemoryPayments,
     pub(crate) provider: MemoryProvider,
     pub(crate) order: OrderId,
-    method: &'static str,
+    payment_method: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     StockReserved,
     OrderCancelled,
-    /// The charge, if it is processing, succeeds, and the provider tells of it.
+    /// The charge, if it is processing, succeeds, and the provider sends its webhook.
     Succeeded,
-    /// The sweep runs when the charge's time is over.
+    /// The sweep runs after the charge's deadline.
     Swept,
 }
 
@@ -61,23 +61,25 @@ pub(crate) enum CrashTiming {
     After,
 }
 
-/// The request at which an attempt crashes, counted from 0, and whether it did something by then.
+/// The request at which an attempt crashes, from 0, and whether before or after its effect.
 pub(crate) type CrashPoint = (u32, CrashTiming);
 
-/// An event that comes again until it is handled: each attempt may crash somewhere, and happens at some time.
+/// An event that is redelivered until it is handled.
 #[derive(Debug, Clone)]
 pub(crate) struct MessageDelivery {
     pub(crate) event: Event,
+    /// The crash of each attempt; further attempts don't crash.
     pub(crate) crashes: Vec<CrashPoint>,
-    /// When the attempts happen; the last one is for all further ones.
+    /// The time of each attempt; the last one also of all further attempts.
     pub(crate) times: Vec<Timestamp>,
-    pub(crate) keys_forgotten: bool,
+    /// The provider drops its idempotency keys after each attempt.
+    pub(crate) idempotency_keys_dropped: bool,
 }
 
 impl MessageDelivery {
     pub(crate) fn new(event: Event) -> Self {
         let time = if event == Event::Swept { TOO_LATE } else { IN_TIME };
-        Self { event, crashes: Vec::new(), times: vec![time], keys_forgotten: false }
+        Self { event, crashes: Vec::new(), times: vec![time], idempotency_keys_dropped: false }
     }
 
     pub(crate) fn crashing(self, crashes: &[CrashPoint]) -> Self {
@@ -86,66 +88,74 @@ impl MessageDelivery {
 }
 
 impl Simulation {
-    pub(crate) fn new(method: &'static str) -> Self {
+    pub(crate) fn new(payment_method: &'static str) -> Self {
         let order = OrderId::derive(&[b"order"]);
         Self {
             store: MemoryPayments::default(),
             provider: MemoryProvider::default(),
             order,
-            method,
+            payment_method,
         }
     }
 
-    /// Delivers a message until it is handled. Tells whether each of its crashes happened.
+    /// Delivers a message until it is handled; returns whether each of its crashes happened.
     pub(crate) async fn deliver(&self, message: &MessageDelivery) -> bool {
         let mut all_crashed = true;
         for attempt in 0..12 {
             let crash = message.crashes.get(attempt).copied();
             let now = message.times[attempt.min(message.times.len() - 1)];
-            let line = FaultyConnection::new(self, crash, now);
-            let handled = line.handle(message.event).await;
-            all_crashed &= crash.is_none_or(|(at, _)| at < line.requests.load(Ordering::Relaxed));
+            let connection = FaultyConnection::new(self, crash, now);
+            let handled = connection.handle(message.event).await;
+            all_crashed &=
+                crash.is_none_or(|(at, _)| at < connection.requests.load(Ordering::Relaxed));
             if handled.is_ok() {
                 return all_crashed && attempt >= message.crashes.len();
             }
-            if message.keys_forgotten {
-                self.provider.forget_keys();
+            if message.idempotency_keys_dropped {
+                self.provider.drop_idempotency_keys();
             }
         }
-        panic!("{message:?} is never handled");
+        panic!("{message:?} was never handled");
     }
 
-    /// Delivers a message once, and never again: it crashes there, if it comes that far. Tells whether it did.
+    /// Delivers a message once, with a crash, and never again; returns whether the crash happened.
     pub(crate) fn abandon(&self, message: &MessageDelivery, crash: CrashPoint) -> bool {
-        let line = FaultyConnection::new(self, Some(crash), message.times[0]);
-        let handled = ready(line.handle(message.event));
-        assert!(handled.is_err() || crash.0 >= line.requests.load(Ordering::Relaxed), "{crash:?}");
-        crash.0 < line.requests.load(Ordering::Relaxed)
+        let connection = FaultyConnection::new(self, Some(crash), message.times[0]);
+        let handled = ready(connection.handle(message.event));
+        assert!(
+            handled.is_err() || crash.0 >= connection.requests.load(Ordering::Relaxed),
+            "{crash:?}"
+        );
+        crash.0 < connection.requests.load(Ordering::Relaxed)
     }
 
     pub(crate) fn payment(&self) -> Option<Payment> {
         ready(self.store.payment(self.order)).unwrap()
     }
 
-    /// The events announced so far, by name.
-    pub(crate) fn announced(&self) -> Vec<String> {
+    /// The types of the events published so far.
+    pub(crate) fn published(&self) -> Vec<String> {
         self.store.published_events().into_iter().map(|event| event.kind).collect()
     }
 
-    /// What must be true whenever nothing is under way, whatever happened.
+    /// Checks the invariants that hold whenever no message is in flight.
     #[track_caller]
     pub(crate) fn check(&self, cancelled: bool) -> Payment {
         let payment = self.payment().unwrap();
         let sum = |amounts: &[Amount]| Amount::sum(amounts.iter().copied()).unwrap();
         let charges = self.provider.charges(self.order);
-        assert!(charges.len() <= 1, "charged twice: {payment:?}");
+        assert!(charges.len() <= 1, "charged more than once: {payment:?}");
         assert_eq!(sum(&charges), payment.captured, "{payment:?}");
         assert_eq!(sum(&self.provider.refunds(self.order)), payment.refunded(), "{payment:?}");
         assert!(payment.unfinished_refund().is_none(), "{payment:?}");
 
-        let kept = payment.captured.minor_units()
+        let revenue = payment.captured.minor_units()
             - (payment.refunded().minor_units() + payment.refund_due().minor_units());
-        assert_eq!(kept, if cancelled { 0 } else { payment.captured.minor_units() }, "{payment:?}");
+        assert_eq!(
+            revenue,
+            if cancelled { 0 } else { payment.captured.minor_units() },
+            "{payment:?}"
+        );
 
         let entries = ready(self.store.entries(self.order)).unwrap();
         let balance = |account| {
@@ -155,7 +165,7 @@ impl Simulation {
                 .map(|posting| posting.amount)
                 .sum::<i64>()
         };
-        assert_eq!(balance(LedgerAccount::Shop), kept, "{entries:?}");
+        assert_eq!(balance(LedgerAccount::Shop), revenue, "{entries:?}");
         assert_eq!(
             balance(LedgerAccount::RefundDue),
             payment.refund_due().minor_units(),
@@ -163,35 +173,35 @@ impl Simulation {
         );
         assert_eq!(
             balance(LedgerAccount::Buyer),
-            -kept - payment.refund_due().minor_units(),
+            -revenue - payment.refund_due().minor_units(),
             "{entries:?}"
         );
 
-        let announced = self.announced();
-        let count = |kind: &str| announced.iter().filter(|name| *name == kind).count();
-        assert_eq!(count("PaymentCaptured"), charges.len(), "{announced:?}");
+        let published = self.published();
+        let count = |kind: &str| published.iter().filter(|name| *name == kind).count();
+        assert_eq!(count("PaymentCaptured"), charges.len(), "{published:?}");
         assert_eq!(count("PaymentFailed"), usize::from(payment.state == PaymentState::Failed));
         assert_eq!(
             count("RefundIssued") + count("RefundFailed"),
             payment.refunds.len(),
-            "{announced:?}"
+            "{published:?}"
         );
         assert!(payment.refunds.len() <= 1, "{payment:?}");
         payment
     }
 
-    /// Delivers everything once more: nothing changes.
+    /// Delivers the events once more and checks that nothing changes.
     #[track_caller]
     pub(crate) fn check_repetition(&self, events: &[Event]) {
-        let before = (self.payment(), self.announced(), self.provider.charges(self.order));
+        let before = (self.payment(), self.published(), self.provider.charges(self.order));
         for event in events {
             ready(self.deliver(&MessageDelivery::new(*event)));
         }
-        assert_eq!((self.payment(), self.announced(), self.provider.charges(self.order)), before);
+        assert_eq!((self.payment(), self.published(), self.provider.charges(self.order)), before);
     }
 
-    /// The charge that the provider tells of; of one that there isn't yet, nothing is known.
-    fn told_of(&self) -> IntentId {
+    /// The intent that a webhook names; an unknown one if the order has none yet.
+    fn notified_intent(&self) -> IntentId {
         self.provider
             .intents(self.order)
             .pop()
@@ -204,7 +214,7 @@ impl Simulation {
             user_id: UserId::derive(&[b"buyer"]),
             total: Amount::new(TOTAL).unwrap(),
             currency: Currency::parse("EUR").unwrap(),
-            payment_method: self.method.to_owned(),
+            payment_method: self.payment_method.to_owned(),
             expires_at: TOO_LATE,
         }
     }
@@ -218,15 +228,15 @@ impl Simulation {
     }
 }
 
-/// One attempt's line to the world: each request waits for its turn, and one of them may crash. What can't be taken
-/// back is asked for only by who has just looked.
+/// One attempt's connection to store and provider: each request waits for its turn, and one may
+/// crash. Asserts that the attempt reads the provider's state before each irreversible request.
 struct FaultyConnection<'a> {
-    world: &'a Simulation,
+    simulation: &'a Simulation,
     crash: Option<CrashPoint>,
     now: Timestamp,
     requests: AtomicU32,
-    /// Whether this attempt knows how the charge, or the refund, stands at the provider.
-    known: AtomicBool,
+    /// Whether the attempt has read the charge's or refund's current state.
+    state_read: AtomicBool,
 }
 
 impl Clock for FaultyConnection<'_> {
@@ -236,35 +246,45 @@ impl Clock for FaultyConnection<'_> {
 }
 
 impl<'a> FaultyConnection<'a> {
-    fn new(world: &'a Simulation, crash: Option<CrashPoint>, now: Timestamp) -> Self {
-        Self { world, crash, now, requests: AtomicU32::new(0), known: AtomicBool::new(false) }
+    fn new(simulation: &'a Simulation, crash: Option<CrashPoint>, now: Timestamp) -> Self {
+        Self {
+            simulation,
+            crash,
+            now,
+            requests: AtomicU32::new(0),
+            state_read: AtomicBool::new(false),
+        }
     }
 
     async fn handle(&self, event: Event) -> Result<(), String> {
         let (cause, now) = (EventContext::default(), self.now);
         match event {
             Event::StockReserved => {
-                let event = self.world.stock_reserved();
+                let event = self.simulation.stock_reserved();
                 let handled = on_stock_reserved(self, self, &event, &cause, self).await;
                 handled.map(drop).map_err(|error| error.to_string())
             }
             Event::OrderCancelled => {
-                let event = self.world.order_cancelled();
+                let event = self.simulation.order_cancelled();
                 let handled = on_order_cancelled(self, self, &event, &cause, now).await;
                 handled.map(drop).map_err(|error| error.to_string())
             }
             Event::Succeeded => {
-                turn().await;
-                self.world.provider.decide(self.world.order, &IntentState::Succeeded);
-                let told =
-                    ChargeNotification { order_id: self.world.order, intent: self.world.told_of() };
-                let handled = receive_webhook(self, self, &told, None, now).await;
+                next_turn().await;
+                self.simulation
+                    .provider
+                    .end_processing(self.simulation.order, &IntentState::Succeeded);
+                let notification = ChargeNotification {
+                    order_id: self.simulation.order,
+                    intent: self.simulation.notified_intent(),
+                };
+                let handled = receive_webhook(self, self, &notification, None, now).await;
                 handled.map(drop).map_err(|error| error.to_string())
             }
             Event::Swept => {
-                let swept = sweep(self, self, now, None, || false).await;
-                let swept = swept.map_err(|error| error.to_string())?;
-                if swept.failed.is_empty() { Ok(()) } else { Err(format!("{swept:?}")) }
+                let summary = sweep(self, self, now, None, || false).await;
+                let summary = summary.map_err(|error| error.to_string())?;
+                if summary.failed.is_empty() { Ok(()) } else { Err(format!("{summary:?}")) }
             }
         }
     }
@@ -274,34 +294,37 @@ impl<'a> FaultyConnection<'a> {
         work: impl Future<Output = Result<T, E>>,
         crashed: E,
     ) -> Result<T, E> {
-        turn().await;
+        next_turn().await;
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if self.crash == Some((number, CrashTiming::Before)) {
             return Err(crashed);
         }
-        let answer = work.await;
-        if self.crash == Some((number, CrashTiming::After)) { Err(crashed) } else { answer }
+        let result = work.await;
+        if self.crash == Some((number, CrashTiming::After)) { Err(crashed) } else { result }
     }
 
-    async fn ask<T>(
+    async fn call_provider<T>(
         &self,
         work: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
         self.request(work, ProviderError::Unknown("crashed".to_owned())).await
     }
 
-    fn learns(&self) {
-        self.known.store(true, Ordering::Relaxed);
+    fn mark_state_read(&self) {
+        self.state_read.store(true, Ordering::Relaxed);
     }
 
-    /// What was known isn't true any more after this.
-    fn acts(&self) {
-        assert!(self.known.swap(false, Ordering::Relaxed), "the provider wasn't looked at");
+    /// Requires that the state was read; it has to be read again afterwards.
+    fn require_state_read(&self) {
+        assert!(
+            self.state_read.swap(false, Ordering::Relaxed),
+            "the provider's state wasn't read before"
+        );
     }
 }
 
-/// Lets the scheduler go on with something else first.
-async fn turn() {
+/// Waits once, so that the explorer can run another message first.
+async fn next_turn() {
     let mut waited = false;
     std::future::poll_fn(|context| {
         let was = std::mem::replace(&mut waited, true);
@@ -317,24 +340,24 @@ async fn turn() {
 impl PaymentReader for FaultyConnection<'_> {
     async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
-        self.request(self.world.store.payment(order), crashed).await
+        self.request(self.simulation.store.payment(order), crashed).await
     }
 }
 
 impl ExpiredPayments for FaultyConnection<'_> {
     async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
-        self.request(self.world.store.due_before(now, limit), crashed).await
+        self.request(self.simulation.store.due_before(now, limit), crashed).await
     }
 }
 
 impl PaymentWriter for FaultyConnection<'_> {
     async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
-        let saved = self.request(self.world.store.save(change), crashed).await?;
-        // Who has recorded the intent as made just now knows that nobody confirmed it.
+        let saved = self.request(self.simulation.store.save(change), crashed).await?;
+        // An intent that was recorded just now can't have been confirmed.
         if saved == Write::Done && change.payment.state == PaymentState::Processing {
-            self.learns();
+            self.mark_state_read();
         }
         Ok(saved)
     }
@@ -346,27 +369,28 @@ impl Provider for FaultyConnection<'_> {
         order: OrderId,
         charge: &Charge,
     ) -> Result<IntentId, ProviderError> {
-        self.ask(self.world.provider.create_intent(order, charge)).await
+        self.call_provider(self.simulation.provider.create_intent(order, charge)).await
     }
     async fn retrieve_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
-        let state = self.ask(self.world.provider.retrieve_intent(intent)).await?;
-        self.learns();
+        let state = self.call_provider(self.simulation.provider.retrieve_intent(intent)).await?;
+        self.mark_state_read();
         Ok(state)
     }
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
-        self.acts();
-        self.ask(self.world.provider.confirm_intent(intent)).await
+        self.require_state_read();
+        self.call_provider(self.simulation.provider.confirm_intent(intent)).await
     }
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
-        self.ask(self.world.provider.cancel_intent(intent)).await
+        self.call_provider(self.simulation.provider.cancel_intent(intent)).await
     }
     async fn find_refund(
         &self,
         intent: &IntentId,
         refund: RefundId,
     ) -> Result<Option<RefundProgress>, ProviderError> {
-        let found = self.ask(self.world.provider.find_refund(intent, refund)).await?;
-        self.learns();
+        let found =
+            self.call_provider(self.simulation.provider.find_refund(intent, refund)).await?;
+        self.mark_state_read();
         Ok(found)
     }
     async fn create_refund(
@@ -374,12 +398,12 @@ impl Provider for FaultyConnection<'_> {
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
-        self.acts();
-        self.ask(self.world.provider.create_refund(intent, refund)).await
+        self.require_state_read();
+        self.call_provider(self.simulation.provider.create_refund(intent, refund)).await
     }
 }
 
-/// The result of something that never waits.
+/// Polls a future to its end without a runtime.
 pub(crate) fn ready<T>(work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     let mut context = Context::from_waker(Waker::noop());
@@ -390,11 +414,11 @@ pub(crate) fn ready<T>(work: impl Future<Output = T>) -> T {
     }
 }
 
-/// The orders in which steps can happen, one after the other: all those in which a message that could go on is
-/// interrupted at most `interruptions` times.
+/// Explores the interleavings of several messages: all those in which a message that could continue
+/// is interrupted at most `interruptions` times.
 pub(crate) struct InterleavingExplorer {
     interruptions: usize,
-    /// The choices of the schedule under way: which, and of how many.
+    /// The choices of the current interleaving, each with the number of its alternatives.
     choices: Vec<(usize, usize)>,
     at: usize,
 }
@@ -404,46 +428,46 @@ impl InterleavingExplorer {
         Self { interruptions, choices: Vec::new(), at: 0 }
     }
 
-    fn choose(&mut self, of: usize) -> usize {
+    fn choose(&mut self, alternatives: usize) -> usize {
         if self.at == self.choices.len() {
-            self.choices.push((0, of));
+            self.choices.push((0, alternatives));
         }
         self.at += 1;
         self.choices[self.at - 1].0
     }
 
-    /// Goes on to the next schedule, if there is one.
+    /// Advances to the next interleaving; returns whether there is one.
     pub(crate) fn next(&mut self) -> bool {
         self.at = 0;
-        while let Some((choice, of)) = self.choices.pop() {
-            if choice + 1 < of {
-                self.choices.push((choice + 1, of));
+        while let Some((choice, alternatives)) = self.choices.pop() {
+            if choice + 1 < alternatives {
+                self.choices.push((choice + 1, alternatives));
                 return true;
             }
         }
         false
     }
 
-    /// Delivers all messages, step by step in this schedule's order. Tells whether each crash happened.
-    pub(crate) fn run(&mut self, world: &Simulation, messages: &[MessageDelivery]) -> bool {
+    /// Delivers all messages in this interleaving; returns whether each crash happened.
+    pub(crate) fn run(&mut self, simulation: &Simulation, messages: &[MessageDelivery]) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         let mut waiting: Vec<Pin<Box<dyn Future<Output = bool> + '_>>> = Vec::new();
         for message in messages {
-            waiting.push(Box::pin(world.deliver(message)));
+            waiting.push(Box::pin(simulation.deliver(message)));
         }
-        // Each comes to its first request.
+        // Each message runs to its first request.
         for delivery in &mut waiting {
             assert!(delivery.as_mut().poll(&mut context).is_pending());
         }
-        let (mut all_crashed, mut left, mut current) = (true, self.interruptions, None);
+        let (mut all_crashed, mut interruptions, mut current) = (true, self.interruptions, None);
         while !waiting.is_empty() {
             let next = match current {
-                Some(current) if left == 0 => current,
-                // The first choice is to go on.
+                Some(current) if interruptions == 0 => current,
+                // The first alternative is to continue.
                 Some(current) => match self.choose(waiting.len()) {
                     0 => current,
                     other => {
-                        left -= 1;
+                        interruptions -= 1;
                         if other <= current { other - 1 } else { other }
                     }
                 },

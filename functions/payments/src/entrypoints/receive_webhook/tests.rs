@@ -13,63 +13,64 @@ use rialto_lambda::http::ProblemCode;
 use serde_json::json;
 
 const SECRET: &str = "whsec_test";
-/// Requests that no gateway brought have come then.
+/// The time of requests without a gateway's event.
 const NOW: Timestamp = Timestamp::from_millis(0);
 
-/// A clock that shows it.
-struct Stopped;
+/// A clock that always shows [`NOW`].
+struct StoppedClock;
 
-impl Clock for Stopped {
+impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         NOW
     }
 }
 
-/// A payment whose charge the provider is still at.
-struct World {
+/// A payment whose charge is processing at the provider.
+struct ProcessingPayment {
     store: MemoryPayments,
     provider: MemoryProvider,
     order: OrderId,
 }
 
-impl World {
+impl ProcessingPayment {
     async fn new() -> Self {
-        let world = Self {
+        let payment = Self {
             store: MemoryPayments::default(),
             provider: MemoryProvider::default(),
             order: OrderId::derive(&[b"o"]),
         };
         let reserved = StockReserved {
-            order_id: world.order,
+            order_id: payment.order,
             user_id: UserId::derive(&[b"u"]),
             total: Amount::new(2_500).unwrap(),
             currency: Currency::parse("EUR").unwrap(),
             payment_method: "pm_sim_async".to_owned(),
             expires_at: Timestamp::from_millis(1_000),
         };
-        let (store, provider) = (&world.store, &world.provider);
-        let begun =
-            on_stock_reserved(store, provider, &reserved, &EventContext::default(), &Stopped).await;
-        assert_eq!(begun.unwrap(), Write::Done);
-        world
+        let (store, provider) = (&payment.store, &payment.provider);
+        let charged =
+            on_stock_reserved(store, provider, &reserved, &EventContext::default(), &StoppedClock)
+                .await;
+        assert_eq!(charged.unwrap(), Write::Done);
+        payment
     }
 
-    async fn payment(&self) -> Payment {
+    async fn stored(&self) -> Payment {
         self.store.payment(self.order).await.unwrap().unwrap()
     }
 
     async fn event(&self, kind: &str) -> Value {
-        let intent = self.payment().await.intent_id.unwrap();
+        let intent = self.stored().await.intent_id.unwrap();
         let object =
             json!({"id": intent, "object": "payment_intent", "metadata": {"order_id": self.order}});
         json!({"id": "evt_1", "object": "event", "type": kind, "data": {"object": object}})
     }
 
-    /// The problem's code and how it is told, if there is one.
+    /// Posts a webhook; returns the problem's code and text, if any.
     async fn post(&self, secret: &str, request: &Request) -> Result<(), (ProblemCode, String)> {
-        match handle(&self.store, &self.provider, secret, request).await {
-            Ok(reply) => {
-                assert_eq!((reply.status, reply.body.as_str()), (204, ""));
+        match receive(&self.store, &self.provider, secret, request).await {
+            Ok(response) => {
+                assert_eq!((response.status, response.body.as_str()), (204, ""));
                 Ok(())
             }
             Err(problem) => Err((problem.code, format!("{problem:?}"))),
@@ -89,82 +90,83 @@ fn request(body: &[u8], header: &str) -> Request {
 }
 
 #[tokio::test]
-async fn a_charge_that_succeeded_is_recorded_once_however_often_it_is_told() {
-    let world = World::new().await;
-    let body = world.event("payment_intent.succeeded").await.to_string();
-    // Nothing of the event is believed: the provider is asked.
-    assert_eq!(world.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
-    assert_eq!(world.payment().await.state, PaymentState::Processing);
+async fn a_successful_charge_is_recorded_once() {
+    let payment = ProcessingPayment::new().await;
+    let body = payment.event("payment_intent.succeeded").await.to_string();
+    // The event's type isn't trusted: the provider is still processing the charge.
+    assert_eq!(payment.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
+    assert_eq!(payment.stored().await.state, PaymentState::Processing);
 
-    world.provider.decide(world.order, &IntentState::Succeeded);
+    payment.provider.end_processing(payment.order, &IntentState::Succeeded);
     for _ in 0..3 {
-        assert_eq!(world.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
+        assert_eq!(payment.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
         assert_eq!(
-            (world.payment().await.state, world.store.published_events().len()),
+            (payment.stored().await.state, payment.store.published_events().len()),
             (PaymentState::Captured, 1)
         );
     }
-    // What comes out of order says nothing new either.
+    // Events that arrive out of order change nothing.
     for kind in
         ["payment_intent.payment_failed", "payment_intent.canceled", "payment_intent.processing"]
     {
-        let late = world.event(kind).await.to_string();
-        assert_eq!(world.post(SECRET, &signed(late.as_bytes())).await, Ok(()));
+        let late = payment.event(kind).await.to_string();
+        assert_eq!(payment.post(SECRET, &signed(late.as_bytes())).await, Ok(()));
     }
     assert_eq!(
-        (world.payment().await.state, world.store.published_events().len()),
+        (payment.stored().await.state, payment.store.published_events().len()),
         (PaymentState::Captured, 1)
     );
 }
 
 #[tokio::test]
-async fn what_is_not_signed_is_refused_and_changes_nothing() {
-    let world = World::new().await;
-    world.provider.decide(world.order, &IntentState::Succeeded);
-    let body = world.event("payment_intent.succeeded").await.to_string();
+async fn webhooks_with_invalid_signatures_are_rejected() {
+    let payment = ProcessingPayment::new().await;
+    payment.provider.end_processing(payment.order, &IntentState::Succeeded);
+    let body = payment.event("payment_intent.succeeded").await.to_string();
     let good = signature::sign(SECRET, body.as_bytes(), NOW);
     let old = signature::sign(SECRET, body.as_bytes(), Timestamp::from_millis(-301_000));
     let early = signature::sign(SECRET, body.as_bytes(), Timestamp::from_millis(301_000));
-    let stranger = signature::sign("whsec_other", body.as_bytes(), NOW);
-    for header in ["", "t=0", "v1=00", "nonsense", &old, &early, &stranger] {
-        let (code, told) = world.post(SECRET, &request(body.as_bytes(), header)).await.unwrap_err();
+    let other_secret = signature::sign("whsec_other", body.as_bytes(), NOW);
+    for header in ["", "t=0", "v1=00", "nonsense", &old, &early, &other_secret] {
+        let (code, text) =
+            payment.post(SECRET, &request(body.as_bytes(), header)).await.unwrap_err();
         assert!(
-            code == ProblemCode::Invalid && told.contains("Stripe-Signature"),
-            "{header}: {told}"
+            code == ProblemCode::Invalid && text.contains("Stripe-Signature"),
+            "{header}: {text}"
         );
     }
     let altered = body.replace("succeeded", "canceled");
-    assert!(world.post(SECRET, &request(altered.as_bytes(), &good)).await.is_err());
+    assert!(payment.post(SECRET, &request(altered.as_bytes(), &good)).await.is_err());
     let mut unsigned = request(body.as_bytes(), &good);
     unsigned.headers.clear();
-    assert!(world.post(SECRET, &unsigned).await.is_err());
-    assert_eq!(world.payment().await.state, PaymentState::Processing);
+    assert!(payment.post(SECRET, &unsigned).await.is_err());
+    assert_eq!(payment.stored().await.state, PaymentState::Processing);
 }
 
 #[tokio::test]
-async fn without_a_secret_nobody_is_believed() {
-    let world = World::new().await;
-    let body = world.event("payment_intent.succeeded").await.to_string();
+async fn webhooks_are_rejected_without_a_secret() {
+    let payment = ProcessingPayment::new().await;
+    let body = payment.event("payment_intent.succeeded").await.to_string();
     let forged = request(body.as_bytes(), &signature::sign("", body.as_bytes(), NOW));
-    assert_eq!(world.post("", &forged).await.unwrap_err().0, ProblemCode::Unavailable);
+    assert_eq!(payment.post("", &forged).await.unwrap_err().0, ProblemCode::Unavailable);
 }
 
 #[tokio::test]
-async fn what_is_signed_and_no_event_is_refused() {
-    let world = World::new().await;
+async fn signed_bodies_that_are_not_events_are_rejected() {
+    let payment = ProcessingPayment::new().await;
     for body in
         ["", "{}", "[]", "null", "{\"type\":\"x\"}", "{\"type\":7,\"data\":{\"object\":{}}}"]
     {
-        let (code, told) = world.post(SECRET, &signed(body.as_bytes())).await.unwrap_err();
-        assert!(code == ProblemCode::Invalid && told.contains("body"), "{body}: {told}");
+        let (code, text) = payment.post(SECRET, &signed(body.as_bytes())).await.unwrap_err();
+        assert!(code == ProblemCode::Invalid && text.contains("body"), "{body}: {text}");
     }
 }
 
 #[tokio::test]
-async fn what_is_about_something_else_is_acknowledged() {
-    let world = World::new().await;
-    world.provider.decide(world.order, &IntentState::Succeeded);
-    let good = world.event("payment_intent.succeeded").await;
+async fn irrelevant_webhooks_are_acknowledged_and_ignored() {
+    let payment = ProcessingPayment::new().await;
+    payment.provider.end_processing(payment.order, &IntentState::Succeeded);
+    let good = payment.event("payment_intent.succeeded").await;
     let with = |pointer: &str, value: Value| {
         let mut event = good.clone();
         *event.pointer_mut(pointer).unwrap() = value;
@@ -183,10 +185,10 @@ async fn what_is_about_something_else_is_acknowledged() {
         with("/data/object/id", json!("../refunds")),
     ] {
         assert_eq!(
-            world.post(SECRET, &signed(event.to_string().as_bytes())).await,
+            payment.post(SECRET, &signed(event.to_string().as_bytes())).await,
             Ok(()),
             "{event}"
         );
     }
-    assert_eq!(world.payment().await.state, PaymentState::Processing);
+    assert_eq!(payment.stored().await.state, PaymentState::Processing);
 }
