@@ -36,13 +36,14 @@ pub(super) async fn update_payment(
     decide: impl Fn(&Payment) -> Option<PaymentUpdate>,
 ) -> Result<Payment, StoreError> {
     // Not `store::update`: a conflict carries the stored payment, which needn't be loaded again.
-    loop {
+    for _ in 0..MAX_ATTEMPTS {
         let Some(change) = decide(&payment) else { return Ok(payment) };
         match store.save(&change).await? {
             Write::Done => return Ok(change.payment),
             Write::Conflict(stored) => payment = *stored,
         }
     }
+    Err(StoreError::Contended)
 }
 
 /// Settles a charge: confirms its intent, or cancels it if it must not be charged any more. `None`
