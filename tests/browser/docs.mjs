@@ -11,8 +11,8 @@ const [api, screenshot] = process.argv.slice(2);
 const profile = mkdtempSync(join(tmpdir(), 'rialto-browser-'));
 const browser = await chromium.launchPersistentContext(profile, {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
   viewport: { width: 1200, height: 900 },
 });
 
@@ -38,18 +38,23 @@ try {
   const shown = await page.locator('.opblock').count();
   const document = await (await fetch(`${api}/openapi.json`)).json();
   const operations = Object.values(document.paths).flatMap((path) => Object.keys(path)).length;
-  check('the page shows every operation of the API document', shown === operations, `${shown} of ${operations}`);
+  check('the page shows every operation of the API document', shown === operations,
+    `${shown} of ${operations}`);
 
   const operation = page.locator('#operations-catalog-catalogListProducts');
   await operation.locator('.opblock-summary-control').first().click();
-  const responded = page.waitForResponse((candidate) => candidate.url().startsWith(`${api}/products`));
+  const responded = page.waitForResponse(
+    (candidate) => candidate.url().startsWith(`${api}/products`));
   await operation.getByRole('button', { name: 'Execute' }).click();
   const response = await responded;
-  check('a call from the page reaches the API under its stage', response.status() === 200, `${response.status()}`);
+  check('a call from the page reaches the API under its stage', response.status() === 200,
+    `${response.status()}`);
   const status = operation.locator('.live-responses-table .response-col_status').last();
   await status.waitFor({ timeout: 20_000 });
-  check('the page shows the response', (await status.innerText()).includes('200'), await status.innerText());
-  check('the page sends no requests to other hosts', foreignRequests.length === 0, foreignRequests.join(', '));
+  check('the page shows the response', (await status.innerText()).includes('200'),
+    await status.innerText());
+  check('the page sends no requests to other hosts', foreignRequests.length === 0,
+    foreignRequests.join(', '));
   check('the browser reports no errors', errors.length === 0, errors.join('; '));
   if (screenshot) await page.screenshot({ path: screenshot });
 } finally {

@@ -187,7 +187,7 @@ async fn a_product_changes_only_from_the_version_read() {
     let resource = Resource { shop: &shop, owner: seller, path, method: "PATCH", field: "title" };
     assert_preconditions_hold(&resource).await;
 
-    // The tag of a public product is the same for anonymous callers and in the responses to changes.
+    // Anonymous callers and the responses to changes get the same tag of a public product.
     let tag = resource.tag().await;
     assert_eq!(etag(&shop.get(&resource.path).send().await), tag);
     let changed = resource.changed_if(&tag, "Fifth").await;
