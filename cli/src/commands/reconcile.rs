@@ -19,7 +19,6 @@ use std::{collections::BTreeSet, time::Duration};
 /// again for a few seconds, because concurrent changes can cause them. Work in progress (PENDING
 /// orders, unsettled charges and refunds) is reported separately until ten minutes after the
 /// order's deadline. Nothing is changed.
-/// apart, until ten minutes after the order's deadline. Nothing is changed.
 #[derive(Debug, Args)]
 pub(crate) struct Reconcile {
     /// Only this order; can be repeated
@@ -96,8 +95,8 @@ impl Reconcile {
     }
 }
 
-/// A discrepancy may be due to a concurrent change, and a product that was being sold may be at
-/// rest now.
+/// A discrepancy may be due to a concurrent change, and a product that was being sold may have
+/// settled by now.
 fn may_settle(finding: &Discrepancy) -> bool {
     is_broken(finding) || matches!(finding.about, Subject::Product(_))
 }

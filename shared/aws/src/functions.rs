@@ -36,14 +36,14 @@ impl LambdaClient {
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
         let headers =
             [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
-        let answer = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
-        if answer.status != 200 {
-            return Err(unreached(format!("status {}", answer.status)));
+        let response = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
+        if response.status != 200 {
+            return Err(unreached(format!("status {}", response.status)));
         }
-        if answer.function_error.is_some() {
+        if response.function_error.is_some() {
             return Err(InvokeError::Failed(function.to_owned()));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| unreached(error.to_string()))
+        serde_json::from_slice(&response.body).map_err(|error| unreached(error.to_string()))
     }
 
     /// Invokes `function` asynchronously. Lambda retries it if it fails.
@@ -54,11 +54,11 @@ impl LambdaClient {
         let unreached = |reason| InvokeError::Unreached { function: function.to_owned(), reason };
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
         let headers = [("content-type", "application/json"), ("x-amz-invocation-type", "Event")];
-        let answer = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
-        if answer.status == 202 {
+        let response = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
+        if response.status == 202 {
             Ok(())
         } else {
-            Err(unreached(format!("status {}", answer.status)))
+            Err(unreached(format!("status {}", response.status)))
         }
     }
 }

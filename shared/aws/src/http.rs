@@ -1,8 +1,8 @@
 //! The HTTP client of every AWS client, and of requests to other hosts: HTTP/1.1 by hyper, TLS by
 //! rustls on ring.
 //!
-//! `aws-smithy-http-client` has HTTP/2, proxies, several TLS stacks and roots in PEM besides. The
-//! services that Rialto calls speak HTTP/1.1, and without the rest a function is a tenth smaller
+//! `aws-smithy-http-client` also supports HTTP/2, proxies, several TLS stacks and PEM roots. The
+//! services that Rialto calls support HTTP/1.1, and without the rest a function is a tenth smaller
 //! and starts with a fifth less work.
 
 use aws_smithy_runtime_api::{
@@ -49,19 +49,19 @@ const AMAZON_ROOTS: [&[u8]; 5] = [
     include_bytes!("amazon_roots/SFSRootCAG2.der"),
 ];
 
-/// The limit of connecting, the TLS handshake included.
+/// The time limit of connecting, including the TLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The root certificates that a connection trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrustedRoots {
-    /// Those that the certificates of AWS's endpoints come from.
+    /// The roots of AWS's endpoint certificates.
     Amazon,
-    /// The system's. Reading its hundred and forty costs more than the rest of a function's start.
+    /// The system's roots. Reading them (about 140) costs more than the rest of a function's start.
     System,
 }
 
-/// Sends requests over kept connections. Clones share them.
+/// Sends requests over pooled connections, which clones share.
 #[derive(Clone)]
 pub struct Connector {
     client: Client<TimedConnector, SdkBody>,

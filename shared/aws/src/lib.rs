@@ -2,8 +2,8 @@
 //!
 //! The default chain of `aws-config` looks for profiles, roles and metadata services that a
 //! function never has; it doubles a function's size and costs twenty times the instructions before
-//! the first poll. What a function needs stands in its environment: region, credentials and, on an
-//! emulator, the endpoint.
+//! the first poll. A function gets its configuration from the environment: region, credentials
+//! and, on an emulator, the endpoint.
 
 pub mod calls;
 mod config;

@@ -48,10 +48,10 @@ impl ParameterStore {
     ) -> Result<HashMap<String, String>, ParameterError> {
         let mut values = HashMap::new();
         for names in names.chunks(MAX_NAMES_PER_REQUEST) {
-            let answer = self
+            let response = self
                 .call("GetParameters", &json!({ "Names": names, "WithDecryption": decrypt }))
                 .await?;
-            for parameter in answer["Parameters"].as_array().into_iter().flatten() {
+            for parameter in response["Parameters"].as_array().into_iter().flatten() {
                 if let (Some(name), Some(value)) =
                     (parameter["Name"].as_str(), parameter["Value"].as_str())
                 {
@@ -76,7 +76,7 @@ impl ParameterStore {
     }
 
     async fn call(&self, action: &str, request: &Value) -> Result<Value, ParameterError> {
-        let answer = self.client.send(&format!("AmazonSSM.{action}"), request).await;
-        answer.map_err(|error| ParameterError(error.to_string()))
+        let response = self.client.send(&format!("AmazonSSM.{action}"), request).await;
+        response.map_err(|error| ParameterError(error.to_string()))
     }
 }

@@ -34,9 +34,9 @@ impl SecretStore {
     /// [`SecretError`] when it can't be read.
     pub async fn get(&self, name: &str) -> Result<Option<String>, SecretError> {
         match self.call("GetSecretValue", &json!({ "SecretId": name })).await {
-            Ok(answer) => Ok(answer["SecretString"].as_str().map(str::to_owned)),
+            Ok(response) => Ok(response["SecretString"].as_str().map(str::to_owned)),
             Err(error) if error.is("ResourceNotFoundException") => Ok(None),
-            Err(error) => Err(refused(&error)),
+            Err(error) => Err(secret_error(&error)),
         }
     }
 
@@ -56,7 +56,7 @@ impl SecretStore {
         match self.call("CreateSecret", &request).await {
             Ok(_) => Ok(true),
             Err(error) if error.is("ResourceExistsException") => Ok(false),
-            Err(error) => Err(refused(&error)),
+            Err(error) => Err(secret_error(&error)),
         }
     }
 
@@ -67,7 +67,7 @@ impl SecretStore {
     pub async fn put(&self, name: &str, text: &str) -> Result<(), SecretError> {
         let request =
             json!({ "SecretId": name, "SecretString": text, "ClientRequestToken": token(text) });
-        self.call("PutSecretValue", &request).await.map(drop).map_err(|error| refused(&error))
+        self.call("PutSecretValue", &request).await.map(drop).map_err(|error| secret_error(&error))
     }
 
     async fn call(&self, action: &str, request: &Value) -> Result<Value, JsonError> {
@@ -75,7 +75,7 @@ impl SecretStore {
     }
 }
 
-fn refused(error: &JsonError) -> SecretError {
+fn secret_error(error: &JsonError) -> SecretError {
     SecretError(error.to_string())
 }
 

@@ -1,7 +1,7 @@
 //! Signed requests to services of which Rialto uses one or two operations.
 //!
-//! Their SDKs know hundreds: each would be a tenth of a function's size and a fifth of the time
-//! that building it takes.
+//! Their SDKs have hundreds of operations; each SDK would add a tenth to a function's size and a
+//! fifth to its build time.
 
 use crate::{
     SdkConfig,
@@ -24,7 +24,7 @@ use std::{
 /// One AWS service, reached by signed POST requests. Clones share their connections.
 #[derive(Debug, Clone)]
 pub(crate) struct SignedClient {
-    /// What requests are signed for, such as `ssm`.
+    /// The service's name in signatures, such as `ssm`.
     name: &'static str,
     region: String,
     endpoint: String,
@@ -33,7 +33,7 @@ pub(crate) struct SignedClient {
     connector: Arc<OnceLock<Connector>>,
 }
 
-/// Why an action wasn't done.
+/// The error of an action.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum JsonError {
     #[error("{0}")]
@@ -43,12 +43,12 @@ pub(crate) enum JsonError {
 }
 
 impl JsonError {
-    /// Whether the service refused for this reason.
+    /// Whether the service rejected the request with this error type.
     pub(crate) fn is(&self, reason: &str) -> bool {
         matches!(self, Self::Refused { kind, .. } if kind.rsplit('#').next() == Some(reason))
     }
 
-    fn may_pass(&self) -> bool {
+    fn is_transient(&self) -> bool {
         match self {
             Self::Unreached(_) => true,
             Self::Refused { status, kind, .. } => *status >= 500 || kind.contains("Throttling"),
@@ -60,13 +60,13 @@ const MAX_ATTEMPTS: u32 = 3;
 
 pub(crate) struct SignedResponse {
     pub(crate) status: u16,
-    /// What Lambda says in `x-amz-function-error`.
+    /// Lambda's header `x-amz-function-error`.
     pub(crate) function_error: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl SignedClient {
-    /// `host` is what comes before the region in the service's address.
+    /// `host` is the part of the service's host name before the region.
     pub(crate) fn new(
         aws: &SdkConfig,
         host: &str,
@@ -84,7 +84,8 @@ impl SignedClient {
         Self { name, region, endpoint, credentials, read_timeout, connector: Arc::default() }
     }
 
-    /// The service's answer to one request, whatever its status; or why there is none.
+    /// Sends one request and returns the response, whatever its status; the error is the reason
+    /// why there is no response.
     pub(crate) async fn post(
         &self,
         path: &str,
@@ -95,38 +96,40 @@ impl SignedClient {
         let connector = self
             .connector
             .get_or_init(|| Connector::new(TrustedRoots::Amazon, Some(self.read_timeout)));
-        let answer = connector.call(request).await.map_err(|error| error.to_string())?;
-        let status = answer.status().as_u16();
-        let function_error = answer.headers().get("x-amz-function-error").map(str::to_owned);
-        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?;
+        let response = connector.call(request).await.map_err(|error| error.to_string())?;
+        let status = response.status().as_u16();
+        let function_error = response.headers().get("x-amz-function-error").map(str::to_owned);
+        let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
         Ok(SignedResponse { status, function_error, body: body.to_bytes().to_vec() })
     }
 
-    /// The answer to an action of a service that speaks JSON, named as in
-    /// `AmazonSSM.GetParameters`. Asks up to three times; what the service itself refuses isn't
-    /// repeated.
+    /// Sends an action, such as `AmazonSSM.GetParameters`, to a JSON service and returns the
+    /// response. Network errors, throttling and server errors are retried, up to
+    /// [`MAX_ATTEMPTS`] attempts in total.
     pub(crate) async fn send(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
         let body = request.to_string();
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
-            tries += 1;
-            match self.ask_once(target, &body).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) if tries == MAX_ATTEMPTS || !error.may_pass() => return Err(error),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50 << tries)).await,
+            attempts += 1;
+            match self.send_once(target, &body).await {
+                Ok(response) => return Ok(response),
+                Err(error) if attempts == MAX_ATTEMPTS || !error.is_transient() => {
+                    return Err(error);
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50 << attempts)).await,
             }
         }
     }
 
-    async fn ask_once(&self, target: &str, body: &str) -> Result<Value, JsonError> {
+    async fn send_once(&self, target: &str, body: &str) -> Result<Value, JsonError> {
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        let answer = self.post("/", &headers, body).await.map_err(JsonError::Unreached)?;
-        let status = answer.status;
-        let answer: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let response = self.post("/", &headers, body).await.map_err(JsonError::Unreached)?;
+        let status = response.status;
+        let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         if (200..300).contains(&status) {
-            return Ok(answer);
+            return Ok(body);
         }
-        let kind = answer["__type"].as_str().unwrap_or_default().to_owned();
+        let kind = body["__type"].as_str().unwrap_or_default().to_owned();
         Err(JsonError::Refused { target: target.to_owned(), status, kind })
     }
 

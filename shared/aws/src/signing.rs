@@ -2,8 +2,8 @@
 //! derived once.
 //!
 //! The SDK's own signer derives the key for each request and hashes in portable Rust: a quarter of
-//! the work of a read. It still signs whatever isn't a first attempt at posting a body from memory
-//! to `/`, so that a clock that is wrong is corrected as always.
+//! the work of a read. It still signs retries, and requests other than a POST of a body from memory
+//! to `/`, so that clock skew is corrected as always.
 
 use aws_credential_types::Credentials;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4Signer};
@@ -108,8 +108,8 @@ impl Sign for JsonServiceSigner {
 }
 
 impl JsonServiceSigner {
-    /// Signs a request that posts a body from memory to `/`; false, and nothing done, for any
-    /// other.
+    /// Signs a request that posts a body from memory to `/`; returns `false` without a change for
+    /// any other.
     fn sign(
         &self,
         request: &mut HttpRequest,
@@ -188,13 +188,13 @@ impl JsonServiceSigner {
     }
 }
 
-/// Every `x-amz-` header has to be signed; of the others those that say what is meant.
+/// Whether a header is signed: every `x-amz-` header has to be; of the others, `content-type`.
 fn is_signed(name: &str) -> bool {
     name == "content-type"
         || (name.starts_with("x-amz-") && name != "x-amz-date" && name != "x-amz-security-token")
 }
 
-/// The host, as its header has it, of a POST to `/`; none for any other request.
+/// The `host` header's value for a POST to `/`; `None` for any other request.
 fn post_to_root(request: &HttpRequest) -> Option<String> {
     let (scheme, rest) = request.uri().split_once("://")?;
     let host = rest.strip_suffix('/').unwrap_or(rest);

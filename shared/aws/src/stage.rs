@@ -1,4 +1,4 @@
-//! The stage names everything a deployment owns, by one rule.
+//! The stage, and the names of a deployment's resources derived from it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct StageError;
 
 impl Stage {
     /// # Errors
-    /// [`StageError`] for a name that resources couldn't carry.
+    /// [`StageError`] for a name that isn't valid in resource names.
     pub fn parse(text: &str) -> Result<Self, StageError> {
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
@@ -34,7 +34,7 @@ impl Stage {
         format!("rialto-{}-{service}", self.0)
     }
 
-    /// The bus that events travel on.
+    /// The event bus.
     #[must_use]
     pub fn event_bus(&self) -> String {
         format!("rialto-{}", self.0)

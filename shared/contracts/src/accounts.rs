@@ -15,7 +15,7 @@ pub struct UserUnregistered {
     pub user_id: UserId,
 }
 
-/// A session has begun.
+/// A session was started by a login.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserLoggedIn {
     pub account_id: AccountId,

@@ -4,8 +4,7 @@ use rialto_kernel::{Amount, ItemId, ProductId, SellerId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What the seller chose for a product. Whether there is stock is another fact, which only
-/// inventory knows.
+/// A product's status as set by its seller. Availability is tracked separately, by inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ProductStatus {
@@ -35,12 +34,12 @@ pub struct ProductRegistered {
     pub title: String,
     pub price: Amount,
     pub initial_stock: u32,
-    /// Fixed from the start: such a product's stock lies in buckets.
+    /// Can't be changed later: the stock of such a product is split into buckets.
     pub flash_sale: bool,
     pub status: ProductStatus,
 }
 
-/// The product as it now is: a consumer keeps the copy with the highest `sequence`.
+/// The product after a change; consumers store the copy with the highest `sequence`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProductChanged {
     pub product_id: ProductId,

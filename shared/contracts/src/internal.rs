@@ -130,15 +130,15 @@ mod tests {
     fn a_request_is_tagged_with_its_kind() {
         let user_id = UserId::derive(&[b"u"]);
         let question: orders::OrdersRequest = orders::RecentOrders { user_id }.into();
-        let asked = RequestEnvelope { question, correlationid: None, traceparent: None };
-        let text = serde_json::to_string(&asked).unwrap();
+        let envelope = RequestEnvelope { question, correlationid: None, traceparent: None };
+        let text = serde_json::to_string(&envelope).unwrap();
         assert_eq!(
             text,
             format!(r#"{{"question":{{"ask":"recent_orders","user_id":"{user_id}"}}}}"#)
         );
         assert_eq!(
             serde_json::from_str::<RequestEnvelope<orders::OrdersRequest>>(&text).unwrap(),
-            asked
+            envelope
         );
     }
 }

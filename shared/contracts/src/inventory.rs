@@ -4,7 +4,7 @@ use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Ti
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Every line of the order is reserved. Carries what payments needs to charge.
+/// Every line of the order is reserved. Contains the data that payments needs for the charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockReserved {
     pub order_id: OrderId,
@@ -22,7 +22,7 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// There isn't enough of at least one product, and nothing was reserved.
+/// At least one product has insufficient stock, and nothing was reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockRejected {
     pub order_id: OrderId,
@@ -36,21 +36,21 @@ pub struct ReleasedLine {
     pub quantity: Quantity,
 }
 
-/// These lines' stock is back.
+/// The stock of these lines is available again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockReleased {
     pub order_id: OrderId,
     pub lines: Vec<ReleasedLine>,
 }
 
-/// Nothing of the product is available any more.
+/// The product's available stock fell to zero.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockDepleted {
     pub product_id: ProductId,
     pub seller_id: SellerId,
 }
 
-/// Some of the product is available again.
+/// The product has available stock again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockReplenished {
     pub product_id: ProductId,

@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 /// A line as it was ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlacedLine {
-    /// From 1.
+    /// The line's number within the order, from 1.
     pub line_no: u32,
     pub product_id: ProductId,
     pub seller_id: SellerId,
     pub title: String,
     pub quantity: Quantity,
     pub unit_price: Amount,
-    /// What the line cost with its part of the shipping fee: what giving it back is worth.
+    /// The line's price with its part of the shipping fee: the amount to refund for the line.
     pub share: Amount,
 }
 
@@ -26,7 +26,7 @@ pub struct OrderPlaced {
     pub total: Amount,
     pub currency: Currency,
     pub payment_method: String,
-    /// After this no charge is begun.
+    /// The deadline after which no charge is started.
     pub expires_at: Timestamp,
 }
 
@@ -37,7 +37,7 @@ pub struct OrderConfirmed {
     pub lines: Vec<PlacedLine>,
 }
 
-/// Why an order was cancelled.
+/// The reason for cancelling an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CancelReason {

@@ -18,18 +18,18 @@ pub struct PaymentFailed {
     pub reason: String,
 }
 
-/// Money went back to the buyer.
+/// A refund was paid to the buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefundIssued {
     pub order_id: OrderId,
     pub user_id: UserId,
-    /// None when the refund isn't for one line.
+    /// `None` if the refund isn't for a single line.
     pub line_no: Option<u32>,
     pub amount: Amount,
     pub refund_id: RefundId,
 }
 
-/// The provider refused a refund: a person has to look.
+/// The provider rejected a refund; an operator has to resolve it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RefundFailed {
     pub order_id: OrderId,

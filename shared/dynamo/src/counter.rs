@@ -22,7 +22,7 @@ pub enum CountOutcome {
     },
 }
 
-/// A conflict means that a concurrent caller opened a window, which takes place once a window: two
+/// A conflict means that a concurrent caller opened a window, which happens once per window: two
 /// attempts are nearly always enough.
 const MAX_ATTEMPTS: u32 = 4;
 
@@ -55,7 +55,7 @@ impl Table {
                 return Ok(CountOutcome::LimitReached { until });
             }
             let ends = now.plus(window);
-            let anew = "SET #count = :one, #ends = :ends, #ttl = :ttl";
+            let opening = "SET #count = :one, #ends = :ends, #ttl = :ttl";
             let values = [
                 (":one", number(1)),
                 (":now", number(now.millis())),
@@ -63,7 +63,7 @@ impl Table {
                 (":ttl", number(ends.seconds() + 60)),
             ];
             let over = "attribute_not_exists(pk) OR #ends <= :now";
-            if let Write::Done = self.update_counter(key, anew, over, values).await? {
+            if let Write::Done = self.update_counter(key, opening, over, values).await? {
                 return Ok(CountOutcome::Done);
             }
         }

@@ -1,7 +1,7 @@
 //! Items with a deadline, in an index that is spread over several partitions ("shards").
 //!
-//! A sweep reads those that are due. Each shard brings a fair share of what is asked for, so that
-//! one whose items can't be settled never keeps the others from being read.
+//! A sweep reads the items that are due. Each shard contributes at most its fair share of the
+//! limit, so that a shard whose items can't be settled doesn't block the others.
 
 use crate::{
     item::{Item, Key, item_key},
@@ -99,7 +99,7 @@ fn merge<T: Ord>(shards: Vec<Vec<DueEntry<T>>>, share: usize, limit: usize) -> V
 
 impl Table {
     /// The ids that are due by `now`, `limit` at most, in the order of their deadlines. Each shard
-    /// brings its share of `limit` at most. As the index has them: it may lag behind the table.
+    /// contributes at most its share of `limit`. Eventually consistent.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read; [`StoreError::Corrupt`] for an

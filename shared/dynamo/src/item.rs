@@ -77,8 +77,8 @@ pub fn read_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
         .map_err(|error: serde_dynamo::Error| StoreError::Corrupt(error.to_string()))
 }
 
-/// An attribute that becomes a field. `serde_dynamo` reads the value; for the whole item it would
-/// first build a second map.
+/// An attribute to deserialize as a field. `serde_dynamo` deserializes the value only: for a
+/// complete item it would first build a second map.
 struct Attribute(AttributeValue);
 
 impl<'de> IntoDeserializer<'de, serde_dynamo::Error> for Attribute {

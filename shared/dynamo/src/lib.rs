@@ -11,7 +11,7 @@ mod table;
 mod transaction;
 
 pub use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as OnRefusal,
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as ReturnOnFailure,
     TransactWriteItem, Update,
 };
 pub use counter::CountOutcome;

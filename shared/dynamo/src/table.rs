@@ -51,9 +51,9 @@ impl Table {
     /// [`StoreError::Unavailable`] when the table can't be read.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.item()));
-        let answer =
+        let response =
             request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
-        Ok(answer.item)
+        Ok(response.item)
     }
 
     /// The current items with these keys, those that exist. Requests hold 100 keys at most; keys
@@ -64,28 +64,30 @@ impl Table {
     pub async fn batch_get(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
         let mut found = HashMap::new();
         for keys in keys.chunks(100) {
-            let mut left: Vec<Item> = keys.iter().map(Key::item).collect();
-            let mut tries = 0;
-            while !left.is_empty() {
-                if tries > 5 {
+            let mut remaining: Vec<Item> = keys.iter().map(Key::item).collect();
+            let mut attempts = 0;
+            while !remaining.is_empty() {
+                if attempts > 5 {
                     return Err(StoreError::Unavailable("keys were left unprocessed".to_owned()));
                 }
-                if tries > 0 {
-                    tokio::time::sleep(Duration::from_millis(20 << tries)).await;
+                if attempts > 0 {
+                    tokio::time::sleep(Duration::from_millis(20 << attempts)).await;
                 }
-                tries += 1;
-                let wanted =
-                    KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true).build();
-                let wanted = wanted.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                let request = self.client.batch_get_item().request_items(&self.name, wanted);
-                let answer = request.send().await.map_err(|error| unavailable(&error))?;
+                attempts += 1;
+                let batch = KeysAndAttributes::builder()
+                    .set_keys(Some(remaining))
+                    .consistent_read(true)
+                    .build();
+                let batch = batch.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+                let request = self.client.batch_get_item().request_items(&self.name, batch);
+                let response = request.send().await.map_err(|error| unavailable(&error))?;
                 for item in
-                    answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default()
+                    response.responses.unwrap_or_default().remove(&self.name).unwrap_or_default()
                 {
                     found.insert(item_key(&item)?, item);
                 }
-                let unprocessed = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
-                left = unprocessed.map(|unprocessed| unprocessed.keys).unwrap_or_default();
+                let unprocessed = response.unprocessed_keys.unwrap_or_default().remove(&self.name);
+                remaining = unprocessed.map(|unprocessed| unprocessed.keys).unwrap_or_default();
             }
         }
         Ok(found)
@@ -212,7 +214,7 @@ impl Precondition {
 
 /// An SDK error with its sources, for the log. The SDK's own debug text isn't used: it shows
 /// complete responses, and those of rejected writes contain items. A conflict with a transaction
-/// wrote nothing, and is told apart from an outage.
+/// wrote nothing, and is distinguished from an outage.
 pub(crate) fn unavailable<E, R>(error: &SdkError<E, R>) -> StoreError
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,

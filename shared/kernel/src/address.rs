@@ -23,7 +23,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Where a parcel is left.
+/// The place where a parcel is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DropOff {
@@ -35,7 +35,7 @@ pub enum DropOff {
     Etc,
 }
 
-/// The text isn't a drop-off place.
+/// The text isn't a [`DropOff`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be DOOR, SELF, OFFICE, POST or ETC")]
 pub struct DropOffError;

@@ -31,13 +31,13 @@ pub enum IfMatch {
     /// No precondition.
     #[default]
     Absent,
-    /// `*`: the resource exists. Whoever checks it has found the resource.
+    /// `*`: the resource exists, which the caller of the check has established.
     Any,
     /// One of these strong tags, quotes included. Weak ones never match and aren't listed.
     OneOf(Vec<String>),
 }
 
-/// `If-Match` has another form than RFC 9110 gives it.
+/// A malformed `If-Match` header (RFC 9110).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be * or a list of quoted entity tags")]
 pub struct IfMatchError;
@@ -82,7 +82,7 @@ impl IfMatch {
 
     /// Checks the precondition against a resource as it is stored. A use case does so after it
     /// knows that the resource exists and that the caller may change it, before any rule about its
-    /// state, and again whenever it loads the resource anew because its write met another.
+    /// state, and again whenever it loads the resource again after a conflict.
     ///
     /// # Errors
     /// [`PreconditionFailed`] when the resource isn't the one that the client has seen.

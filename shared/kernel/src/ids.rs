@@ -28,7 +28,7 @@ const NO_DIGIT: u8 = u8::MAX;
 const PREFIX_LENGTH: usize = 3;
 const LENGTH: usize = PREFIX_LENGTH + 1 + 26;
 
-/// Only the canonical form is an id: Crockford's upper-case and ambiguous letters are refused.
+/// Only the canonical form is an id: Crockford's upper-case and ambiguous letters are rejected.
 fn parse(prefix: &'static str, text: &str) -> Result<u128, IdError> {
     let error = IdError { prefix };
     let body = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(error)?;

@@ -7,7 +7,7 @@
 
 use rialto_kernel::Role;
 
-/// Who may call a route, besides supervisors.
+/// The callers of a route, besides supervisors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Anyone, without a token.

@@ -130,7 +130,7 @@ where
 }
 
 /// Serves an internal function. Only functions of the same stage may invoke it, by their IAM roles.
-pub fn answer<Q>(function: &'static str, build: fn(&FunctionContext) -> Handler<Q>)
+pub fn serve<Q>(function: &'static str, build: fn(&FunctionContext) -> Handler<Q>)
 where
     Q: DeserializeOwned + Send + 'static,
 {

@@ -20,7 +20,7 @@ pub struct SettingsError(String);
 pub struct Settings {
     source: Source,
     known: Mutex<HashMap<&'static str, CachedValues>>,
-    wanted: Mutex<Vec<&'static str>>,
+    prefetched: Mutex<Vec<&'static str>>,
     /// The last valid value of each setting.
     good: Mutex<HashMap<&'static str, String>>,
     /// The times of extra reads, by setting.
@@ -58,7 +58,7 @@ impl Settings {
         Self {
             source,
             known: Mutex::default(),
-            wanted: Mutex::default(),
+            prefetched: Mutex::default(),
             good: Mutex::default(),
             looked: Mutex::default(),
         }
@@ -142,7 +142,7 @@ impl Settings {
         now: Timestamp,
     ) -> Result<CachedValues, SettingsError> {
         self.prefetch(&[name]);
-        let names = self.wanted();
+        let names = self.prefetched();
         match (self.read(&names).await, stale) {
             (Ok(values), _) => {
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,16 +169,16 @@ impl Settings {
 
     /// Names settings that the function will use, so that the first read includes them.
     pub fn prefetch(&self, names: &[&'static str]) {
-        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut prefetched = self.prefetched.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
-            if !wanted.contains(name) {
-                wanted.push(name);
+            if !prefetched.contains(name) {
+                prefetched.push(name);
             }
         }
     }
 
-    fn wanted(&self) -> Vec<&'static str> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn prefetched(&self) -> Vec<&'static str> {
+        self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn read(&self, names: &[&'static str]) -> Result<HashMap<String, String>, SettingsError> {

@@ -22,7 +22,7 @@ struct Trigger {
 /// One run of a sweep.
 #[derive(Clone)]
 pub struct SweepRun {
-    /// What is due by this time is swept.
+    /// Items that are due by this time are processed.
     pub now: Timestamp,
     ends_at: Timestamp,
     clock: Arc<dyn Clock>,

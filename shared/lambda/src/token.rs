@@ -173,7 +173,7 @@ pub struct SigningKey {
 pub struct KeyError;
 
 impl SigningKey {
-    /// From PKCS#8.
+    /// Reads a PKCS#8 key.
     ///
     /// # Errors
     /// [`KeyError`] unless it is a P-256 key.

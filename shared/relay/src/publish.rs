@@ -45,8 +45,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends a batch, then again only the rejected events, and dead-letters those that stay
-    /// rejected.
+    /// Sends a batch, retries the rejected events, and dead-letters those that stay rejected.
     async fn publish_batch(&self, mut remaining: Vec<Event>) -> Result<(), PublishError> {
         for attempt in 0..MAX_ATTEMPTS {
             if attempt > 0 {
@@ -110,18 +109,18 @@ mod tests {
             let id = |text: &Value| {
                 serde_json::from_str::<Event>(text.as_str().unwrap()).unwrap().id.to_string()
             };
-            let answer = match body["Entries"].as_array() {
+            let response = match body["Entries"].as_array() {
                 Some(entries) => {
-                    let answer = results[seen.len()].to_string();
+                    let response = results[seen.len()].to_string();
                     seen.push(entries.iter().map(|entry| id(&entry["Detail"])).collect());
-                    answer
+                    response
                 }
                 None => {
                     seen.push(vec![format!("dead letter {}", id(&body["MessageBody"]))]);
                     r#"{"MessageId":"m","MD5OfMessageBody":""}"#.to_owned()
                 }
             };
-            Some(StubResponse::new(200, answer))
+            Some(StubResponse::new(200, response))
         });
         let aws = emulator_config(&url);
         let bus = EventBus::open(&aws, &Stage::parse("test").unwrap());

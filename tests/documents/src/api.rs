@@ -78,7 +78,8 @@ fn methods(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Oper
     .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Adds what the access table says of an operation, and what all operations have in common.
+/// Adds the parts of an operation that follow from the access table, and those that all operations
+/// have in common.
 fn complete(operation: &mut Operation, route: &Route) {
     operation.operation_id = Some(operation_id(route.function));
     operation.tags = route.function.split('-').next().map(|service| vec![service.to_owned()]);
@@ -141,8 +142,9 @@ fn description(status: &str) -> &'static str {
     }
 }
 
-const DESCRIPTION: &str = "A commerce backend. Success is `{\"data\": …}`, a list has `pagination` beside it. \
-    Errors are `application/problem+json` with a stable `code`. Money is a whole number of minor units; times are RFC 3339 UTC.";
+const DESCRIPTION: &str = "A commerce backend. Successful responses are `{\"data\": …}`; lists also \
+    have `pagination`. Errors are `application/problem+json` with a stable `code`. Amounts are whole \
+    numbers of minor units; times are RFC 3339 UTC.";
 
 fn tags() -> Vec<Tag> {
     let tag = |(name, description): (&str, &str)| {

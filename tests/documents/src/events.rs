@@ -1,4 +1,4 @@
-//! Every event's data as a JSON Schema, and how versions may differ.
+//! The JSON Schemas of all events' data, and the changes allowed within a version.
 
 use rialto_contracts::{
     DecodeError, Event, accounts::Accounts, catalog::Catalog, envelope::Schema,
@@ -6,7 +6,7 @@ use rialto_contracts::{
 };
 use serde_json::{Value, json};
 
-/// One version of one event as today's code has it.
+/// One version of an event as the code defines it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventSchema {
     /// Such as `rialto.orders`.
@@ -18,7 +18,7 @@ pub struct EventSchema {
 }
 
 impl EventSchema {
-    /// Where it is committed.
+    /// The path of the committed schema.
     #[must_use]
     pub fn path(&self) -> String {
         format!("events/schemas/{}.v{}.json", self.event, self.version)
@@ -45,7 +45,7 @@ pub fn schemas() -> Vec<EventSchema> {
     .collect()
 }
 
-/// The schema with what it is the schema of.
+/// A schema with its id, title and source.
 fn headed(source: &str, event: &str, version: u32, schema: Value) -> Value {
     let mut headed = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -59,10 +59,10 @@ fn headed(source: &str, event: &str, version: u32, schema: Value) -> Value {
     headed
 }
 
-/// Decodes an event as a consumer of its source does; tells whether the source knows it.
+/// Decodes an event as a consumer of its source does; returns whether the source knows it.
 ///
 /// # Errors
-/// [`DecodeError`] when its data isn't what its type promises.
+/// [`DecodeError`] when its data doesn't have the type's form.
 pub fn decode(event: &Event) -> Result<bool, DecodeError> {
     let source = event.source.as_str();
     Ok(match source {
@@ -75,8 +75,8 @@ pub fn decode(event: &Event) -> Result<bool, DecodeError> {
     })
 }
 
-/// What a schema lost or hardened since an older one of the same version. Fields may only be added,
-/// and only such as may be missing: what was published before has to stay readable.
+/// The breaking changes of a schema since an older one of the same version. Only optional fields
+/// may be added, because events that were published before have to stay readable.
 #[must_use]
 pub fn breaking_changes(old: &Value, new: &Value) -> Vec<String> {
     let mut broken = Vec::new();
@@ -94,7 +94,7 @@ fn compare(path: &str, old: &Value, new: &Value, broken: &mut Vec<String>) {
     for (name, was) in was {
         let path = format!("{path}/{name}");
         match (name.as_str(), is.get(name)) {
-            // Words for people.
+            // Annotations.
             ("description" | "examples" | "title", _) => {}
             ("required", Some(is)) => {
                 let was: Vec<_> = was.as_array().into_iter().flatten().collect();
@@ -104,7 +104,7 @@ fn compare(path: &str, old: &Value, new: &Value, broken: &mut Vec<String>) {
             }
             ("required", None) => {}
             (_, Some(is)) => compare(&path, was, is, broken),
-            (_, None) => broken.push(format!("{path} is gone")),
+            (_, None) => broken.push(format!("{path} was removed")),
         }
     }
     if !was.contains_key("required") {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_may_be_added_if_it_may_be_missing() {
+    fn optional_fields_may_be_added() {
         let old = schema(&json!({"a": {"type": "string"}}), &["a"]);
         let more =
             json!({"a": {"type": "string", "description": "said better"}, "b": {"type": "string"}});
@@ -134,9 +134,9 @@ mod tests {
     }
 
     #[test]
-    fn a_field_may_neither_go_nor_change() {
+    fn removed_or_changed_fields_are_breaking() {
         let old = schema(&json!({"a": {"type": "string"}}), &[]);
-        assert_eq!(breaking_changes(&old, &schema(&json!({}), &[])), ["/properties/a is gone"]);
+        assert_eq!(breaking_changes(&old, &schema(&json!({}), &[])), ["/properties/a was removed"]);
         let other = schema(&json!({"a": {"type": "integer"}}), &[]);
         assert_eq!(
             breaking_changes(&old, &other),

@@ -16,13 +16,13 @@ use std::{
     path::Path,
 };
 
-/// The methods that each path of the gateway has. Those without a route answer 405.
+/// The methods that each path of the gateway has. Those without a route respond with 405.
 pub const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The part that belongs to no service.
 pub const SHARED_PART: &str = "shared/template.yaml";
 
-/// Answers preflight requests, and every method of a path that no route has.
+/// The function for preflight requests, and for methods of a path that no route has.
 const PREFLIGHT: &str = "platform-answer-preflight";
 
 /// The gateway's own responses: type, problem code, seconds until a retry.
@@ -51,7 +51,7 @@ const GATEWAY_RESPONSES: &[(&str, ProblemCode, Option<u32>)] = &[
     ("WAF_FILTERED", ProblemCode::Forbidden, None),
 ];
 
-/// The whole template.
+/// The complete template.
 ///
 /// # Panics
 /// When a part isn't there or has no resources.
@@ -217,7 +217,7 @@ const fn role_name(role: rialto_kernel::Role) -> &'static str {
     }
 }
 
-/// A file's text with what stands between two marks replaced.
+/// A file's text with `content` between two marks.
 ///
 /// # Panics
 /// When a mark isn't there.

@@ -47,7 +47,7 @@ impl Bin {
 }
 
 impl Repository {
-    /// The checkout that this crate stands in.
+    /// The checkout that contains this crate.
     ///
     /// # Panics
     /// When cargo can't read it.
@@ -111,7 +111,7 @@ impl Repository {
     }
 }
 
-/// Where a package's manifest stands.
+/// The folder of a package's manifest.
 #[must_use]
 fn folder(package: &Package) -> PathBuf {
     package.manifest_path.parent().map(|folder| folder.as_std_path().to_owned()).unwrap_or_default()
@@ -122,7 +122,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in entries {
         let path = entry.expect("the folder can be read").path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // What tools leave behind is no part of the checkout.
+        // Folders that tools create aren't part of the checkout.
         if ["target", ".git", ".rialto", ".venv", "node_modules", "__pycache__"].contains(&name) {
             continue;
         }

@@ -27,7 +27,7 @@ pub struct Function<'a> {
     pub timeout: u64,
 }
 
-/// What a policy allows.
+/// A statement of a policy.
 #[derive(Debug, Clone)]
 pub struct Statement<'a> {
     pub actions: Vec<&'a str>,
@@ -91,7 +91,7 @@ impl<'a> Function<'a> {
         policies.iter().flat_map(|policy| statements(&policy["Statement"])).collect()
     }
 
-    /// The policies that don't say themselves what they allow.
+    /// The policies that aren't written out as statements.
     #[must_use]
     pub fn unwritten_policies(&self) -> Vec<&'a Value> {
         match &self.properties["Policies"] {
@@ -141,7 +141,7 @@ pub fn reference(value: &Value) -> Option<&str> {
     }
 }
 
-/// A text as it is written, `${…}` included.
+/// A string as written, `${…}` included.
 #[must_use]
 pub fn text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["Fn::Sub"].as_str()).or_else(|| value["Fn::Sub"][0].as_str())

@@ -10,7 +10,7 @@ use rialto_kernel::{
     store::{self, Attempt},
 };
 
-/// Why an address wasn't found or changed.
+/// Errors of finding or changing an address.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// No such buyer or address, or the buyer's account is closed.

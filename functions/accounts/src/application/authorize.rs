@@ -18,7 +18,7 @@ pub enum AuthorizerDecision {
     Deny,
 }
 
-/// Why no decision could be made.
+/// Errors that prevent a decision.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorizeError {
     #[error(transparent)]

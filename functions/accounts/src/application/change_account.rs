@@ -9,7 +9,7 @@ use rialto_kernel::{
     store::{self, Attempt},
 };
 
-/// Why an account wasn't changed.
+/// Errors of changing an account.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeAccountError {
     #[error("account not found")]
@@ -158,8 +158,8 @@ mod tests {
         assert!(matches!(refused, Err(ChangeAccountError::PreconditionFailed(_))), "{refused:?}");
         let refused = change_account(&store, id, &name("Ann Doe"), &IfMatch::Any).await;
         assert!(matches!(refused, Err(ChangeAccountError::Unregistered)), "{refused:?}");
-        let nobody = AccountId::User(UserId::generate(now));
-        let refused = change_account(&store, nobody, &name("Ann Doe"), &read).await;
+        let unknown = AccountId::User(UserId::generate(now));
+        let refused = change_account(&store, unknown, &name("Ann Doe"), &read).await;
         assert!(matches!(refused, Err(ChangeAccountError::NotFound)), "{refused:?}");
     }
 }

@@ -24,7 +24,7 @@ pub struct PasswordChange {
     pub new_password: Password,
 }
 
-/// Why the password wasn't changed.
+/// Errors of changing a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
     #[error("wrong old password")]

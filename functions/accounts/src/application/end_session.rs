@@ -1,7 +1,7 @@
 use crate::ports::SessionEnder;
 use rialto_kernel::{AccountId, SessionId, StoreError, Write};
 
-/// Why the session wasn't ended.
+/// Errors of ending a session.
 #[derive(Debug, thiserror::Error)]
 pub enum EndSessionError {
     #[error("session not found")]

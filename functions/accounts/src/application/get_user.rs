@@ -15,7 +15,7 @@ pub enum RecentOrders {
     Unavailable,
 }
 
-/// Why no account was returned.
+/// Errors of reading an account.
 #[derive(Debug, thiserror::Error)]
 pub enum GetAccountError {
     #[error("account not found")]

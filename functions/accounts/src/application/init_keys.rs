@@ -11,7 +11,7 @@ use crate::{
 use rialto_kernel::{Role, StoreError, Write, digest};
 use rialto_lambda::token::{self, Jwk, Jwks, KeyError};
 
-/// What initialising the keys changed.
+/// The changes made by initialising the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InitKeysSummary {
     /// The roles whose signing key was created.
@@ -22,7 +22,7 @@ pub struct InitKeysSummary {
     pub published: bool,
 }
 
-/// Why the keys are incomplete. Safe to retry: keys that were created are kept.
+/// Errors that leave the keys incomplete. Safe to retry: keys that were created are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum InitKeysError {
     #[error("the signing key of {0} accounts was stored but can't be read")]

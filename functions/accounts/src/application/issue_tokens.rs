@@ -15,7 +15,7 @@ pub struct SessionTokens {
     pub refresh_token: RefreshToken,
 }
 
-/// Why no tokens were issued.
+/// Errors of issuing tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueTokensError {
     #[error("no signing key for {0} accounts: run `rialto keys init`")]

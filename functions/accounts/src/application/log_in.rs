@@ -27,7 +27,7 @@ pub struct LoginAttempt {
     pub session_id: SessionId,
 }
 
-/// Why no session was started.
+/// Errors of logging in.
 #[derive(Debug, thiserror::Error)]
 pub enum LogInError {
     /// Deliberately doesn't say which of the two is wrong.

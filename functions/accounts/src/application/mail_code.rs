@@ -10,7 +10,7 @@ use crate::{
 };
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
-/// Why no code was sent. A retry sends another code.
+/// Errors of sending a code. A retry sends another code.
 #[derive(Debug, thiserror::Error)]
 pub enum MailCodeError {
     #[error(transparent)]

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rialto_kernel::{StoreError, Timestamp};
 use std::net::IpAddr;
 
-/// Why an attempt isn't allowed.
+/// Errors of an attempt that isn't allowed.
 #[derive(Debug, thiserror::Error)]
 pub enum RateLimitError {
     #[error("too many attempts")]

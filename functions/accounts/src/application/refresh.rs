@@ -12,7 +12,7 @@ use rialto_kernel::{
     store::{self, Attempt},
 };
 
-/// Why no new tokens were issued.
+/// Errors of refreshing tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
     #[error("invalid refresh token")]

@@ -11,7 +11,7 @@ use crate::{
 use rialto_contracts::EventContext;
 use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
 
-/// Why an account wasn't registered.
+/// Errors of registering an account.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     #[error("the email belongs to another account")]

@@ -11,7 +11,7 @@ use rialto_kernel::{SessionId, StoreError, Write};
 ///
 /// Sessions end before the write, so that none outlives it if the function is interrupted in
 /// between. They end again after it, whatever its outcome, because a login with the old password
-/// may have started one meanwhile.
+/// may have started one in between.
 ///
 /// # Errors
 /// [`StoreError`] when it isn't known whether the credential was replaced.

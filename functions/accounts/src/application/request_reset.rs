@@ -6,7 +6,7 @@ use crate::{
 use rialto_kernel::{StoreError, Timestamp};
 use std::net::IpAddr;
 
-/// Why no code was requested.
+/// Errors of requesting a code.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestResetError {
     #[error(transparent)]

@@ -24,7 +24,7 @@ pub struct PasswordResetForm {
     pub ip_address: Option<IpAddr>,
 }
 
-/// Why the password wasn't reset.
+/// Errors of resetting a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ResetPasswordError {
     /// Deliberately doesn't say why, nor whether the email belongs to an account.

@@ -21,11 +21,11 @@ use std::time::Duration;
 /// `/.well-known/jwks.json`.
 pub const PROPAGATION_DELAY: Duration = Duration::from_secs(65);
 
-/// How long a key stays valid after its replacement: functions sign with it until they reload the
+/// The time for which a replaced key stays valid: functions sign with it until they reload the
 /// secret, and the last token that they sign is valid for its whole lifetime.
 pub const OVERLAP: Duration = Duration::from_secs(ACCESS_SECONDS.unsigned_abs() + 5 * 60);
 
-/// Why a rotation failed. The key is unchanged or half replaced; another rotation completes it.
+/// Errors of a rotation. The key is unchanged or half replaced; another rotation completes it.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateKeysError {
     #[error("no signing key for {0} accounts")]

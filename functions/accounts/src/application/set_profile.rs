@@ -18,7 +18,7 @@ pub struct ProfileUpdate {
     pub by_supervisor: bool,
 }
 
-/// Why a profile wasn't set.
+/// Errors of setting a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum SetProfileError {
     #[error("profile not found")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The maximum number of accounts per sweep; the next sweep continues.
 pub const BATCH_LIMIT: usize = 200;
 
-/// How long an account with open orders waits for its next check.
+/// The time until the next check of an account with open orders.
 pub const RECHECK_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// The number of accounts processed at a time; most of it is spent waiting for the orders service.

@@ -3,7 +3,7 @@ use crate::ports::{AccountCloser, AccountReader, CredentialReader, OrdersClient,
 use rialto_contracts::EventContext;
 use rialto_kernel::{AccountId, SellerId, StoreError, Timestamp};
 
-/// Why a seller's account wasn't closed.
+/// Errors of closing a seller's account.
 #[derive(Debug, thiserror::Error)]
 pub enum UnregisterSellerError {
     #[error("the seller has open lines")]

@@ -6,7 +6,7 @@ use rialto_kernel::{
 };
 use std::time::Duration;
 
-/// Why an account wasn't closed.
+/// Errors of closing an account.
 #[derive(Debug, thiserror::Error)]
 pub enum UnregisterError {
     #[error("account not found")]
@@ -15,7 +15,7 @@ pub enum UnregisterError {
     Store(#[from] StoreError),
 }
 
-/// How long after closing an account the orders service is first queried for open orders. It
+/// The time from closing an account until the orders service is first queried for open orders. It
 /// queries an index, which may not have the last order yet.
 pub const FIRST_CHECK_DELAY: Duration = Duration::from_secs(60);
 
@@ -111,10 +111,10 @@ mod tests {
 
     #[tokio::test]
     async fn closing_an_unknown_account_fails() {
-        let nobody = UserId::generate(SystemClock.now());
+        let unknown = UserId::generate(SystemClock.now());
         let store = MemoryAccounts::default();
         let refused =
-            unregister_user(&store, nobody, &EventContext::default(), SystemClock.now()).await;
+            unregister_user(&store, unknown, &EventContext::default(), SystemClock.now()).await;
         assert!(matches!(refused, Err(UnregisterError::NotFound)));
     }
 }

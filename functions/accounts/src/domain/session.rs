@@ -9,8 +9,8 @@ use std::time::Duration;
 /// The lifetime of a session since its last refresh.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How long after a refresh the previous token still returns the current one, for clients that lost
-/// the response.
+/// The time after a refresh for which the previous token still returns the current one, for clients
+/// that lost the response.
 pub const GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 /// One login on one device, and the family of its refresh tokens. A session that is ended early, by

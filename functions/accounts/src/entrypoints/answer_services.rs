@@ -10,7 +10,7 @@ use rialto_lambda::{
 use serde_json::Value;
 
 pub fn main() {
-    internal::answer("accounts-answer-services", |app| {
+    internal::serve("accounts-answer-services", |app| {
         internal::handler(DynamoAccounts::open(app), handle)
     });
 }

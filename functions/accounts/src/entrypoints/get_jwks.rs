@@ -47,7 +47,7 @@ pub struct JwkBody {
 ///
 /// Access tokens are verified with the key that the token's `kid` names; the key's `role` must
 /// equal the token's. While a key is rotated, the old one is listed for as long as tokens signed
-/// with it are valid. A valid signature doesn't tell whether the session has ended.
+/// with it are valid. A valid signature doesn't prove that the session is still active.
 #[utoipa::path(
     get, path = "/.well-known/jwks.json",
     responses((status = 200, body = JwksBody)),

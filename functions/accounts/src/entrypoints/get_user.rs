@@ -23,7 +23,7 @@ pub struct UserWithOrders {
     /// The newest ten, with `include=orders`.
     #[serde(skip_serializing_if = "Option::is_none")]
     orders: Option<Vec<RecentOrderBody>>,
-    /// What `include` names and is unavailable for now: `orders`.
+    /// The parts requested by `include` that are currently unavailable: `orders`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     degraded: Vec<&'static str>,

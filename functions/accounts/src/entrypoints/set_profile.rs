@@ -18,7 +18,7 @@ pub fn main() {
 pub struct SetProfileRequest {
     #[schema(min_length = 1, max_length = 40)]
     nickname: String,
-    /// An `https` URL. Without one the profile has no picture.
+    /// An `https` URL. Without one the profile has no image.
     #[schema(max_length = 500)]
     image: Option<String>,
     /// Unchanged if left out; only supervisors can change it.

@@ -142,7 +142,7 @@ pub struct ProfileBody {
     user_id: UserId,
     #[schema(value_type = String)]
     nickname: Nickname,
-    /// The URL of a picture.
+    /// The URL of an image.
     image: Option<String>,
     grade: Grade,
 }

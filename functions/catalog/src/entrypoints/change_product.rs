@@ -16,7 +16,7 @@ pub fn main() {
     http::serve("catalog-change-product", |app| http::handler(RouteState::open(app), handle));
 }
 
-/// At least one field. Fields that are left out stay as they are.
+/// At least one field. Fields that are left out don't change.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1)]

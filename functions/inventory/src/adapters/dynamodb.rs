@@ -14,8 +14,8 @@ use crate::{
 };
 use rialto_contracts::{EventContext, inventory::Shortage};
 use rialto_dynamo::{
-    AttributeValue, Item, Key, OnRefusal, PartitionQuery, Precondition, Table, TransactWriteItem,
-    Update, number, read_item, write_item,
+    AttributeValue, Item, Key, PartitionQuery, Precondition, ReturnOnFailure, Table,
+    TransactWriteItem, Update, number, read_item, write_item,
 };
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, Write};
 use rialto_lambda::FunctionContext;
@@ -75,7 +75,7 @@ impl DynamoInventory {
             .expression_attribute_values(":now", AttributeValue::S(movement.at.to_string()))
             .expression_attribute_values(":cause", context_attribute(&change.cause)?)
             .expression_attribute_values(":one", number(1))
-            .return_values_on_condition_check_failure(OnRefusal::AllOld);
+            .return_values_on_condition_check_failure(ReturnOnFailure::AllOld);
         for (name, delta) in [
             ("available", movement.available),
             ("reserved", movement.reserved),

@@ -1,4 +1,4 @@
-//! What every adapter of inventory's ports must do.
+//! Contract tests for every adapter of inventory's ports.
 
 use rialto_contracts::{
     EventContext,

@@ -12,7 +12,7 @@ use rialto_lambda::{
 use serde_json::Value;
 
 pub fn main() {
-    internal::answer("orders-answer-services", |app| {
+    internal::serve("orders-answer-services", |app| {
         internal::handler(DynamoOrders::open(app), handle)
     });
 }

@@ -37,7 +37,7 @@ impl fmt::Display for Dependency {
 pub struct Check {
     pub dependency: Dependency,
     pub latency: Duration,
-    /// Why the check failed, for the log only.
+    /// The reason of a failed check, for the log only.
     pub failure: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use rialto_kernel::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a response is stored for its key.
+/// The time for which a response is stored under its key.
 pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A response as it was sent.

@@ -4,7 +4,7 @@ use rialto_kernel::{Address, DropOff, Fields, Phone, Text};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// Where a parcel goes.
+/// A postal address with its recipient.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddressRequest {
@@ -16,7 +16,7 @@ pub struct AddressRequest {
     pub line2: Option<String>,
     #[schema(min_length = 1, max_length = 12)]
     pub zipcode: String,
-    /// 5 to 15 digits, `+` before them or not.
+    /// 5 to 15 digits, with or without a leading `+`.
     pub phone: String,
     #[schema(value_type = DropOff)]
     pub drop_off: String,
@@ -25,8 +25,8 @@ pub struct AddressRequest {
 }
 
 impl AddressRequest {
-    /// The address, or nothing and every bad field under `prefix` (`"address."`, or `""` where the
-    /// body is the address).
+    /// The address, or `None` with every invalid field recorded under `prefix` (`"address."`, or
+    /// `""` where the body is the address).
     pub fn parse(self, prefix: &str, fields: &mut Fields) -> Option<Address> {
         let name = |field: &str| format!("{prefix}{field}");
         let receiver = fields.field(name("receiver"), Text::parse(&self.receiver));

@@ -103,7 +103,7 @@ impl Request {
         Ok(header.map_err(|error| Problem::field("If-Match", error))?.unwrap_or_default())
     }
 
-    /// The JSON body. Unknown fields are refused by `T` itself.
+    /// The JSON body. Unknown fields are rejected by `T` itself.
     ///
     /// # Errors
     /// 415 for another media type, 413 above 64 KiB, 400 with the field for anything that isn't a

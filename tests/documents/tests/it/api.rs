@@ -17,7 +17,7 @@ fn document() -> Value {
     serde_json::to_value(api::document()).unwrap()
 }
 
-/// Every operation: method in capitals, path, and what is said of it.
+/// Every operation: method in upper case, path, definition.
 fn operations(document: &Value) -> Vec<(String, String, &Value)> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -82,7 +82,7 @@ fn every_operation_has_a_summary_and_its_services_tag() {
         found.map(|(method, path, operation)| {
             format!("{method} {path}: {} {}", operation["summary"], operation["tags"])
         }),
-        "the handler's doc comment begins with one line that says what it does; its tag is the service's name.",
+        "the first line of the handler's doc comment is the summary; the tag is the service's name.",
     );
 }
 
@@ -123,7 +123,7 @@ fn created_responses_have_a_location() {
     });
     assert_no_violations(
         found.map(|(method, path, _)| format!("{method} {path}")),
-        "describe it: headers((\"Location\" = String, description = \"Where it is, relative to the request.\")).",
+        "describe it: headers((\"Location\" = String, description = \"The resource's relative URL.\")).",
     );
 }
 
@@ -133,8 +133,8 @@ fn operations_require_a_token_where_the_table_does() {
     let found = operations(&document).into_iter().filter(|(method, path, operation)| {
         let route =
             access::ROUTES.iter().find(|route| route.method == method && route.path == path);
-        let asks = operation["security"][0].get("access_token").is_some();
-        route.is_some_and(|route| asks != route.who.requires_token())
+        let requires_token = operation["security"][0].get("access_token").is_some();
+        route.is_some_and(|route| requires_token != route.who.requires_token())
     });
     assert_no_violations(
         found
@@ -240,7 +240,7 @@ fn schema_names_are_unambiguous() {
     assert_no_violations(found, "rename one of them: #[schema(as = OrderLine)].");
 }
 
-/// Everything that a `$ref` names.
+/// The targets of all `$ref`s.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {

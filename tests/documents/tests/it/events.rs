@@ -38,7 +38,7 @@ fn within_a_version_fields_are_only_added() {
     });
     assert_no_violations(
         found.collect::<Vec<_>>(),
-        "what was published before has to stay readable: give the event a new version, or the new field \
+        "published events have to stay readable: give the event a new version, or the new field \
          #[serde(default)] and an Option.",
     );
 }
@@ -73,7 +73,7 @@ fn other_schemas_are_older_versions() {
     });
     assert_no_violations(
         found.map(|file| file.display().to_string()),
-        "delete the schemas of an event that is no longer published only when no queue or archive holds one.",
+        "delete the schemas of an unpublished event only when no queue or archive has such an event.",
     );
 }
 
@@ -105,7 +105,7 @@ fn examples_of_every_version_can_be_decoded() {
     );
 }
 
-/// An event with this data, of what the schema is the schema of.
+/// An event with this data, of the schema's type.
 fn event(schema: &Value, data: Value) -> Event {
     let text = |name: &str| schema[name].as_str().unwrap_or_default().to_owned();
     Event {

@@ -27,7 +27,7 @@ fn delivered(sample: &Value) -> Vec<Value> {
 }
 
 /// The events in the outboxes of a stream's images.
-fn announced(sample: &Value) -> Vec<Value> {
+fn published(sample: &Value) -> Vec<Value> {
     let records = sample["Records"].as_array().cloned().unwrap_or_default();
     let outbox = |record: &Value| {
         let outbox = record["dynamodb"]["NewImage"]["outbox"]["S"].as_str()?;
@@ -36,11 +36,11 @@ fn announced(sample: &Value) -> Vec<Value> {
     records.iter().filter_map(outbox).flatten().collect()
 }
 
-/// Why an event can't be decoded; `None` if it can.
+/// The reason why an event can't be decoded; `None` if it can.
 fn decode_failure(event: &Value) -> Option<String> {
     let event: Event = match serde_json::from_value(event.clone()) {
         Ok(event) => event,
-        Err(error) => return Some(format!("is no event: {error}")),
+        Err(error) => return Some(format!("isn't an event: {error}")),
     };
     match decode(&event) {
         Ok(true) => None,
@@ -73,7 +73,7 @@ fn consumer_samples_hold_decodable_events() {
     }
     assert_no_violations(
         found,
-        "an SQS batch; each body is EventBridge's envelope with the whole CloudEvent as its detail.",
+        "an SQS batch; each body is EventBridge's envelope with the complete CloudEvent as detail.",
     );
 }
 
@@ -81,12 +81,12 @@ fn consumer_samples_hold_decodable_events() {
 fn relay_samples_hold_decodable_events() {
     let mut found = Vec::new();
     for (name, sample) in samples().into_iter().filter(|(name, _)| name.ends_with("-relay")) {
-        let announced = announced(&sample);
-        if announced.is_empty() {
+        let published = published(&sample);
+        if published.is_empty() {
             found.push(format!("{name} publishes nothing"));
         }
         let service = name.trim_end_matches("-relay");
-        for event in announced {
+        for event in published {
             found.extend(decode_failure(&event).map(|failure| format!("{name}: {failure}")));
             if event["source"] != format!("rialto.{service}") {
                 found.push(format!("{name}: an event comes from {}", event["source"]));
@@ -95,7 +95,7 @@ fn relay_samples_hold_decodable_events() {
     }
     assert_no_violations(
         found,
-        "a DynamoDB stream event whose new images carry an outbox: a JSON string with a list of events.",
+        "a DynamoDB stream event whose new images have an outbox: a JSON string with a list of events.",
     );
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The lines of code of a file: without what stands behind `//`.
+/// The lines of code of a file, without comments.
 fn code(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap();
     text.lines()
@@ -14,7 +14,7 @@ fn code(path: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The files of a part of a service: `domain` is `domain.rs` and what lies in `domain/`.
+/// The files of a part of a service: `domain` is `domain.rs` and the files in `domain/`.
 fn part(repository: &Repository, service: &Path, part: &str) -> Vec<PathBuf> {
     let mut files = repository.files(service.join("src").join(part));
     files.push(service.join("src").join(part).with_extension("rs"));
@@ -50,8 +50,8 @@ fn domain_and_application_dont_depend_on_the_runtime() {
     }
     assert_no_violations(
         found,
-        "domain and application know nothing of what runs them. Take what you need as a parameter, or through a trait \
-         in ports.rs with an adapter behind it.",
+        "domain and application don't depend on the runtime or AWS. Take a parameter, or define a \
+         trait in ports.rs and implement it in adapters.",
     );
 }
 
@@ -64,7 +64,7 @@ fn domain_and_application_take_the_time_as_a_parameter() {
             .iter()
             .flat_map(|name| part(&repository, &service.folder, name))
         {
-            // What stands in a file's tests may ask the clock.
+            // A file's tests may read the clock.
             let before_tests = code(&file).into_iter().take_while(|line| line != "#[cfg(test)]");
             for (at, line) in before_tests.enumerate() {
                 if ["SystemClock", "SystemTime", "Instant::now"]
@@ -78,7 +78,7 @@ fn domain_and_application_take_the_time_as_a_parameter() {
     }
     assert_no_violations(
         found,
-        "take the time as a parameter (`now: Timestamp`); only entrypoints ask a clock.",
+        "take the time as a parameter (`now: Timestamp`); only entrypoints read a clock.",
     );
 }
 
@@ -105,7 +105,7 @@ fn services_and_shared_crates_dont_depend_on_services() {
     }
     assert_no_violations(
         found,
-        "a service keeps its own copy of what it needs, fed by events; what two services share moves to shared/.",
+        "replicate another service's data by events; move code that two services share to shared/.",
     );
 }
 
@@ -192,7 +192,7 @@ fn services_have_the_same_modules() {
     }
     assert_no_violations(
         found,
-        "whoever has read one service must know them all: functions/inventory is the model.",
+        "all services have the same structure; functions/inventory is the model.",
     );
 }
 
@@ -225,6 +225,6 @@ fn files_dont_name_folders_outside_the_repository() {
     let found = repository.files("").into_iter().filter(names_it);
     assert_no_violations(
         found.map(|file| repository.short(&file).to_string()),
-        "say it in the project's own words, where it belongs: a checkout has to stand alone.",
+        "a checkout must be self-contained: copy the information into the repository.",
     );
 }

@@ -1,4 +1,4 @@
-//! From a table's stream to the bus, and from the bus to each consumer's queue.
+//! The path of events: from a table's stream to the bus, and from the bus to consumers' queues.
 
 use rialto_contracts::{
     accounts::Accounts, catalog::Catalog, inventory::Inventory, orders::Orders, payments::Payments,
@@ -21,7 +21,7 @@ const SOURCES: [(&str, &[(&str, u32)]); 5] = [
     (Payments::NAME, Payments::EVENTS),
 ];
 
-/// Two weeks, in seconds: the longest that a queue keeps anything.
+/// Two weeks, in seconds: the longest retention of a queue.
 const FOURTEEN_DAYS: u64 = 1_209_600;
 
 fn consumers(repository: &Repository) -> Vec<Bin> {
@@ -45,7 +45,7 @@ fn mappings(template: &Template) -> BTreeMap<&str, Resource<'_>> {
         .collect()
 }
 
-/// The events that a consumer's code takes: those whose data its `match` gives a name.
+/// The events that a consumer's code handles: those whose data its `match` binds to a name.
 fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
     let file = format!(
         "functions/{}/src/entrypoints/{}.rs",
@@ -55,7 +55,7 @@ fn taken(repository: &Repository, consumer: &Bin) -> BTreeSet<String> {
     let code = fs::read_to_string(repository.root.join(file)).unwrap();
     let source = format!("{}::", pascal_case(consumer.consumes().unwrap()));
     let events = code.match_indices(&source).filter_map(|(at, _)| {
-        // No part of a longer name, such as DynamoAccounts.
+        // Not a part of a longer name, such as DynamoAccounts.
         let whole = !code[..at].ends_with(char::is_alphanumeric);
         let (event, data) = code[at + source.len()..].split_once('(')?;
         let named = event.chars().all(char::is_alphanumeric)
@@ -108,14 +108,14 @@ fn rules_match_the_events_that_their_consumers_handle() {
         if strings(&pattern["source"]) != BTreeSet::from([source.clone()]) {
             found.push(format!("{}: its source isn't {source}", rule.id));
         }
-        let (wanted, given) = (taken(&repository, &bin), strings(&pattern["detail-type"]));
-        for event in wanted.difference(&given) {
+        let (handled, given) = (taken(&repository, &bin), strings(&pattern["detail-type"]));
+        for event in handled.difference(&given) {
             found.push(format!(
-                "{}: {} takes {event}, which the rule doesn't hand on",
+                "{}: {} handles {event}, which the rule does not match",
                 rule.id, bin.name
             ));
         }
-        for event in given.difference(&wanted) {
+        for event in given.difference(&handled) {
             found.push(format!("{}: {} has no use for {event}", rule.id, bin.name));
         }
     }
@@ -143,10 +143,7 @@ fn rules_name_existing_events() {
             }
         }
     }
-    assert_no_violations(
-        found,
-        "a name that differs by one letter matches nothing, ever: write it as shared/contracts has it.",
-    );
+    assert_no_violations(found, "no event has this name: write it as in shared/contracts.");
 }
 
 #[test]
@@ -202,7 +199,7 @@ fn the_bus_may_send_to_every_rules_queue() {
     }
     assert_no_violations(
         found,
-        "name the queue in QueuePolicy; without it EventBridge is refused, and no emulator tells.",
+        "name the queue in QueuePolicy; EventBridge is rejected without it, which emulators don't show.",
     );
 }
 
@@ -253,7 +250,7 @@ fn queues_allow_time_and_retries() {
 #[test]
 fn dead_letters_are_retained_for_14_days() {
     let template = Template::read(&Repository::open());
-    let mut kept: BTreeSet<&str> = BTreeSet::from(["RuleDeadLetters"]);
+    let mut retaining: BTreeSet<&str> = BTreeSet::from(["RuleDeadLetters"]);
     let mut found = Vec::new();
     for queue in template.of("AWS::SQS::Queue") {
         match reference(&queue.properties["RedrivePolicy"]["deadLetterTargetArn"]) {
@@ -261,19 +258,19 @@ fn dead_letters_are_retained_for_14_days() {
                 if dead_letters != queue.id.replace("Queue", "DeadLetters") {
                     found.push(format!("{} shares {dead_letters} with others", queue.id));
                 }
-                kept.insert(dead_letters);
+                retaining.insert(dead_letters);
             }
             None if queue.id.ends_with("DeadLetters") => {
-                kept.insert(queue.id);
+                retaining.insert(queue.id);
             }
             None => found.push(format!("{} has no dead-letter queue", queue.id)),
         }
     }
-    for id in kept {
+    for id in retaining {
         let queue = template.get(id);
         let retention = queue.and_then(|queue| queue.properties["MessageRetentionPeriod"].as_u64());
         if retention != Some(FOURTEEN_DAYS) {
-            found.push(format!("{id} keeps messages for {retention:?} s, not for {FOURTEEN_DAYS}"));
+            found.push(format!("{id} retains messages for {retention:?} s, not {FOURTEEN_DAYS} s"));
         }
     }
     assert_no_violations(
@@ -292,7 +289,7 @@ fn inventorys_queues_have_a_maximum_concurrency() {
     });
     assert_no_violations(
         found.map(|(_, mapping)| mapping.id.to_owned()),
-        "orders for a hot product would only collide: `ScalingConfig: { MaximumConcurrency: 20 }`.",
+        "orders of a popular product would contend: `ScalingConfig: { MaximumConcurrency: 20 }`.",
     );
 }
 
@@ -312,12 +309,15 @@ fn relays_read_from_trim_horizon_and_bisect_failures() {
         if reference(&properties["EventSourceArn"]) != Some(&format!("{service}Table")) {
             found.push(format!("{} doesn't read the stream of {service}Table", mapping.id));
         }
-        for (name, wanted) in [
+        for (name, expected) in [
             ("StartingPosition", Value::from("TRIM_HORIZON")),
             ("BisectBatchOnFunctionError", Value::from(true)),
         ] {
-            if properties[name] != wanted {
-                found.push(format!("{}: {name} is {}, not {wanted}", mapping.id, properties[name]));
+            if properties[name] != expected {
+                found.push(format!(
+                    "{}: {name} is {}, not {expected}",
+                    mapping.id, properties[name]
+                ));
             }
         }
         let outbox = r#"{"dynamodb":{"NewImage":{"outbox":{"S":[{"exists":true}]}}}}"#;
@@ -341,16 +341,17 @@ fn relays_read_from_trim_horizon_and_bisect_failures() {
     assert_no_violations(found, "see InventoryStream in template.yaml.");
 }
 
-/// The paths in a filter pattern at which `exists` stands on something that is no leaf of an image.
+/// The paths in a filter pattern at which `exists` is applied to something other than a leaf of an
+/// image.
 fn exists_on_branches(pattern: &Value, path: &[&str], found: &mut Vec<String>) {
     let Some(pattern) = pattern.as_object() else { return };
     for (name, value) in pattern {
         let path = [path, &[name.as_str()]].concat();
-        let asks = value
+        let has_exists = value
             .as_array()
             .is_some_and(|list| list.iter().any(|item| item.get("exists").is_some()));
         let in_image = path.iter().any(|part| *part == "NewImage" || *part == "OldImage");
-        if asks && in_image && !["S", "N", "B", "BOOL", "NULL"].contains(&name.as_str()) {
+        if has_exists && in_image && !["S", "N", "B", "BOOL", "NULL"].contains(&name.as_str()) {
             found.push(path.join("."));
         }
         exists_on_branches(value, &path, found);
@@ -379,7 +380,7 @@ fn stream_filters_use_exists_on_leaves_only() {
     }
     assert_no_violations(
         found,
-        "AWS never matches it, though an emulator may: ask for the value itself, `outbox.S`.",
+        "AWS never matches it, though an emulator may: apply exists to the value, `outbox.S`.",
     );
 }
 

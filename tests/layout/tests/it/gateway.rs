@@ -10,7 +10,7 @@ fn paths(template: &Template) -> &serde_json::Map<String, Value> {
     template.get("Api").unwrap().properties["DefinitionBody"]["paths"].as_object().unwrap()
 }
 
-/// The function that a method is handed to: `Orders…Function` of
+/// The function that a method invokes: `Orders…Function` of
 /// `…${Orders…Function.Arn}/invocations`.
 fn integrated(method: &Value) -> &str {
     let uri =
@@ -32,13 +32,13 @@ fn every_route_is_integrated_with_its_function() {
     let mut found = Vec::new();
     for route in access::ROUTES {
         let method = &paths.get(route.path).unwrap_or(&Value::Null)[route.method.to_lowercase()];
-        let wanted = format!("{}Function", pascal_case(route.function));
+        let expected = format!("{}Function", pascal_case(route.function));
         if method.is_null() {
             found.push(format!("{} {} isn't in the template's Api", route.method, route.path));
-        } else if integrated(method) != wanted {
+        } else if integrated(method) != expected {
             let leads_to = integrated(method);
             found.push(format!(
-                "{} {} leads to {leads_to}, not to {wanted}",
+                "{} {} leads to {leads_to}, not to {expected}",
                 route.method, route.path
             ));
         }
@@ -114,7 +114,7 @@ fn path_variables_have_one_name_for_each_position() {
     let found = names.into_iter().filter(|(_, names)| names.len() > 1);
     assert_no_violations(
         found.map(|(path, names)| format!("{path}/ is followed by {names:?}")),
-        "the gateway refuses two names for one position; use one.",
+        "the gateway rejects two names for one position; use one.",
     );
 }
 
@@ -122,7 +122,7 @@ fn path_variables_have_one_name_for_each_position() {
 fn gateway_responses_are_problem_documents() {
     let template = Template::read(&Repository::open());
     let api = template.get("Api").unwrap();
-    let answers = api.properties["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
+    let responses = api.properties["DefinitionBody"]["x-amazon-apigateway-gateway-responses"]
         .as_object()
         .unwrap();
     let mut found = Vec::new();
@@ -137,20 +137,21 @@ fn gateway_responses_are_problem_documents() {
         "THROTTLED",
         "UNAUTHORIZED",
     ] {
-        if !answers.contains_key(kind) {
+        if !responses.contains_key(kind) {
             found.push(format!("{kind} isn't there"));
         }
     }
-    for (kind, answer) in answers {
-        let template = answer["responseTemplates"]["application/json"].as_str().unwrap_or_default();
+    for (kind, response) in responses {
+        let template =
+            response["responseTemplates"]["application/json"].as_str().unwrap_or_default();
         let body: Value = serde_json::from_str(template).unwrap_or_default();
         let code = body["code"].as_str().unwrap_or_default();
         let malformed = body["type"] != format!("urn:rialto:problem:{code}")
             || body["title"].as_str().is_none();
-        if malformed || body["status"].is_null() || body["status"] != answer["statusCode"] {
+        if malformed || body["status"].is_null() || body["status"] != response["statusCode"] {
             found.push(format!("{kind}: {template}"));
         }
-        let headers = &answer["responseParameters"];
+        let headers = &response["responseParameters"];
         if headers["gatewayresponse.header.Content-Type"] != "'application/problem+json'" {
             found.push(format!("{kind} isn't application/problem+json"));
         }

@@ -1,4 +1,4 @@
-//! The files that follow from the access table and the template's parts are current.
+//! The files generated from the access table and the template's parts are current.
 
 use rialto_layout::{Repository, assembly, assert_no_violations, pascal_case};
 use rialto_testkit::generated::{COMMAND, assert_current, is_current};
@@ -61,6 +61,6 @@ fn template_parts_hold_only_their_own_services_resources() {
     }
     assert_no_violations(
         found,
-        "a service's resources stand in functions/<service>/template.yaml and begin with its name.",
+        "a service's resources are in functions/<service>/template.yaml and begin with its name.",
     );
 }

@@ -42,8 +42,8 @@ fn anchors(lines: &[(usize, String)]) -> BTreeSet<String> {
     headings
         .map(|(_, line)| {
             let heading = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+            let anchor = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            anchor.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use rialto_lambda::access;
 use rialto_layout::{Repository, Template, assert_no_violations, pascal_case, text};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What stands in one of two sets only.
+/// The names that are in only one of two sets.
 fn differences(a: &BTreeSet<String>, in_a: &str, b: &BTreeSet<String>, in_b: &str) -> Vec<String> {
     let only = |one: &BTreeSet<String>, other: &BTreeSet<String>, has: &str, lacks: &str| {
         one.difference(other).map(|name| format!("{name}: {has}, but {lacks}")).collect::<Vec<_>>()
@@ -32,12 +32,13 @@ fn bin_names_start_with_their_service_and_are_unique() {
             found.push(format!("{} is too long: 36 characters at most", bin.name));
         }
         if let Some(other) = seen.insert(bin.name.clone(), bin.service.clone()) {
-            found.push(format!("{} stands in {other} and in {}", bin.name, bin.service));
+            found.push(format!("{} is in {other} and in {}", bin.name, bin.service));
         }
     }
     assert_no_violations(
         found,
-        "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay, <service>-sweep or <service>-answer-services.",
+        "name it <service>-<verb>-<noun>, <service>-on-<source service>, <service>-relay, \
+         <service>-sweep or <service>-answer-services.",
     );
 }
 
@@ -51,7 +52,8 @@ fn bins_match_the_templates_functions() {
     });
     assert_no_violations(
         differences(&bins(&repository), "a bin", &functions.collect(), "function in template.yaml"),
-        "each bin in functions/*/src/bin is one AWS::Serverless::Function with CodeUri target/lambda/<bin>/.",
+        "each bin in functions/*/src/bin is one AWS::Serverless::Function with CodeUri \
+         target/lambda/<bin>/.",
     );
 }
 
@@ -86,7 +88,7 @@ fn bins_match_samples() {
     let samples = samples.iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned());
     assert_no_violations(
         differences(&bins(&repository), "a bin", &samples.collect(), "sample in events/samples"),
-        "keep one payload a function: events/samples/<bin>.json.",
+        "store one sample payload per function: events/samples/<bin>.json.",
     );
 }
 
@@ -97,7 +99,7 @@ fn routes_have_a_bin() {
     let missing = access::ROUTES.iter().filter(|route| !bins.contains(route.function));
     assert_no_violations(
         missing.map(|route| format!("{} {}: no bin {}", route.method, route.path, route.function)),
-        "write the function, or take its route out of shared/lambda/src/access.rs.",
+        "write the function, or remove its route from shared/lambda/src/access.rs.",
     );
 }
 
@@ -105,7 +107,7 @@ fn routes_have_a_bin() {
 fn bins_without_a_route_are_known() {
     let repository = Repository::open();
     let routes: BTreeSet<_> = access::ROUTES.iter().map(|route| route.function).collect();
-    // What other functions, the gateway or the operator's command invoke.
+    // Invoked by other functions, the gateway or the operator's command.
     let internal = [
         "accounts-authorizer",
         "accounts-mail-code",
@@ -120,7 +122,8 @@ fn bins_without_a_route_are_known() {
     });
     assert_no_violations(
         found.map(|bin| bin.name),
-        "give it its route and who may call it in shared/lambda/src/access.rs, or name it here as an internal one.",
+        "add its route and its callers to shared/lambda/src/access.rs, or its name to the internal \
+         functions here.",
     );
 }
 

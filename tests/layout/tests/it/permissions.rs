@@ -7,8 +7,8 @@ use rialto_layout::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What may be allowed with a wildcard, and why: the resource's id, the action, the end of what is
-/// named.
+/// The statements that may have a wildcard: the resource's id, the action, the end of the ARN, and
+/// the reason.
 const WILDCARDS: &[(&str, &str, &str, &str)] = &[
     (
         "GatewayRole",
@@ -20,12 +20,12 @@ const WILDCARDS: &[(&str, &str, &str, &str)] = &[
         "QueuePolicy",
         "sqs:SendMessage",
         ":rialto-${Stage}-*",
-        "one policy for all queues that it names already",
+        "one policy for all queues, which it lists",
     ),
     ("AccountsMailCodeFunction", "ses:SendEmail", ":identity/*", "the sender is a setting"),
 ];
 
-/// What a resource is written as, whichever way.
+/// A resource of a statement as text, however it is written.
 fn written(resource: &Value) -> String {
     match (text(resource), reference(resource)) {
         (Some(text), _) => text.to_owned(),
@@ -34,7 +34,7 @@ fn written(resource: &Value) -> String {
     }
 }
 
-/// Every statement of the template with the id of what carries it.
+/// Every statement of the template with the id of the resource that has it.
 fn all_statements(template: &Template) -> Vec<(&str, Statement<'_>)> {
     let mut all = Vec::new();
     for function in template.functions() {
@@ -79,7 +79,7 @@ fn statements_avoid_wildcard_resources() {
             let excepted = WILDCARDS.iter().any(|(owner, action, end, _)| {
                 *owner == id && statement.actions == [*action] && name.ends_with(end)
             });
-            // Secrets Manager puts six characters of its own behind a secret's name.
+            // Secrets Manager appends six characters to a secret's name.
             if name.trim_end_matches("-??????").contains(['*', '?']) && !excepted {
                 found.push(format!("{id}: {:?} on {name}", statement.actions));
             }
@@ -87,7 +87,8 @@ fn statements_avoid_wildcard_resources() {
     }
     assert_no_violations(
         found,
-        "name the resource; where the service allows none, put the statement into WILDCARDS with its reason.",
+        "name the resource; if the service supports none, add the statement to WILDCARDS with the \
+         reason.",
     );
 }
 
@@ -132,7 +133,7 @@ fn functions_access_only_their_services_table() {
     let template = Template::read(&repository);
     let mut found = Vec::new();
     for function in template.functions() {
-        // Health asks every table for an item that never exists.
+        // Health reads an item that never exists from every table.
         if function.id == "PlatformGetHealthFunction" {
             continue;
         }
@@ -216,7 +217,7 @@ fn consumers_and_relays_have_the_permissions_they_need() {
     }
     assert_no_violations(
         found,
-        "AWS refuses to make the event source mapping without them; emulators don't look.",
+        "AWS doesn't create the event source mapping without them; emulators don't check.",
     );
 }
 

@@ -3,7 +3,7 @@
 use rialto_layout::{Repository, Resource, Template, assert_no_violations, pascal_case, reference};
 use serde_json::{Value, json};
 
-/// Of CloudFormation's 500: beyond this the template is split by service.
+/// CloudFormation allows 500; beyond this number the template has to be split by service.
 const MAX_RESOURCES: usize = 400;
 
 #[test]
@@ -15,10 +15,10 @@ fn functions_log_to_their_services_group_with_retention() {
     let mut found = Vec::new();
     for function in template.functions() {
         let service = services.iter().find(|service| function.id.starts_with(service.as_str()));
-        let wanted = service.map(|service| format!("{service}Logs"));
+        let expected = service.map(|service| format!("{service}Logs"));
         let group = reference(&function.properties["LoggingConfig"]["LogGroup"]);
-        if group != wanted.as_deref() {
-            found.push(format!("{} logs to {group:?}, not to {wanted:?}", function.id));
+        if group != expected.as_deref() {
+            found.push(format!("{} logs to {group:?}, not to {expected:?}", function.id));
         }
     }
     for group in template.of("AWS::Logs::LogGroup") {
@@ -60,10 +60,10 @@ fn tables_share_keys_and_billing_mode() {
             table.properties["GlobalSecondaryIndexes"].as_array().map_or(&[][..], Vec::as_slice);
         for index in indexes {
             let name = index["IndexName"].as_str().unwrap_or_default();
-            let wanted = [format!("{name}_pk"), format!("{name}_sk")];
-            if !name.starts_with("by_") || keys(&index["KeySchema"]) != wanted {
+            let expected = [format!("{name}_pk"), format!("{name}_sk")];
+            if !name.starts_with("by_") || keys(&index["KeySchema"]) != expected {
                 found.push(format!(
-                    "{}: the index {name} isn't by_<what>, keyed by {wanted:?}",
+                    "{}: the index {name} isn't by_<what>, keyed by {expected:?}",
                     table.id
                 ));
             }
@@ -89,12 +89,12 @@ fn table_names_follow_their_service() {
     }
     assert_no_violations(
         found,
-        "`TableName: !Sub rialto-${Stage}-orders`, as rialto_aws::Stage::table says it.",
+        "`TableName: !Sub rialto-${Stage}-orders`, as in rialto_aws::Stage::table.",
     );
 }
 
-/// Two locks on one door: the template has the mode only in an emulator's account, and a function
-/// refuses to start in it unless it is told of another endpoint than AWS's.
+/// Token mode is guarded twice: the template sets it only in an emulator's account, and a function
+/// in this mode doesn't start without an endpoint other than AWS's.
 #[test]
 fn token_mode_needs_an_emulators_account() {
     let template = Template::read(&Repository::open());
@@ -146,7 +146,7 @@ fn simulator_resources_are_not_in_prod() {
     );
 }
 
-/// How many resources CloudFormation makes of one, after SAM.
+/// The number of CloudFormation resources into which SAM expands one.
 fn expanded(template: &Template, resource: &Resource<'_>) -> usize {
     let properties = resource.properties;
     match resource.kind {
@@ -177,7 +177,8 @@ fn expanded(template: &Template, resource: &Resource<'_>) -> usize {
     }
 }
 
-/// SAM adds a permission for each authorizer that it is told of (none for those in a definition).
+/// SAM adds a permission for each authorizer in its own properties (none for those in a
+/// definition).
 fn authorizers(template: &Template, api: &str) -> usize {
     let api = template.get(api);
     api.and_then(|api| api.properties["Auth"]["Authorizers"].as_object().map(serde_json::Map::len))
