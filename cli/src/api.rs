@@ -82,7 +82,7 @@ struct BadField {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct SuccessBody {
     data: Value,
     pagination: Option<Pagination>,
 }
@@ -172,8 +172,8 @@ impl<'a> Call<'a> {
     /// # Errors
     /// [`ApiError`] unless the response is a success whose data is a `T`.
     pub(crate) async fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
-        let answer = self.answer().await?;
-        T::deserialize(answer.data).map_err(|error| self.malformed_response(&error))
+        let body = self.success_body().await?;
+        T::deserialize(body.data).map_err(|error| self.malformed_response(&error))
     }
 
     /// Returns every page of a list. The path must have no query.
@@ -185,18 +185,18 @@ impl<'a> Call<'a> {
         self.path.clone_from(&list);
         let mut all = Vec::new();
         loop {
-            let answer = self.answer().await?;
+            let body = self.success_body().await?;
             let page: Vec<T> =
-                Vec::deserialize(answer.data).map_err(|error| self.malformed_response(&error))?;
+                Vec::deserialize(body.data).map_err(|error| self.malformed_response(&error))?;
             all.extend(page);
-            match answer.pagination.and_then(|pagination| pagination.next_cursor) {
+            match body.pagination.and_then(|pagination| pagination.next_cursor) {
                 Some(cursor) => self.path = format!("{list}&cursor={cursor}"),
                 None => return Ok(all),
             }
         }
     }
 
-    async fn answer(&self) -> Result<Answer, ApiError> {
+    async fn success_body(&self) -> Result<SuccessBody, ApiError> {
         let raw = self.send_with_retries().await?;
         if !(200..300).contains(&raw.status) {
             return Err(ApiError::Refused(self.refusal(&raw)));
@@ -304,29 +304,29 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Unreachable { url, cause } => Self::new(
-                format!("{url} doesn't answer: {cause}."),
+                format!("{url} doesn't body: {cause}."),
                 "Run scripts/up for the stage local; else check the network and --api-url.",
             ),
-            ApiError::Refused(refusal) => Self::new(refusal.told(), refusal.advice()),
+            ApiError::Refused(refusal) => Self::new(refusal.message(), refusal.advice()),
         }
     }
 }
 
 impl ProblemResponse {
-    fn told(&self) -> String {
-        let mut told = format!("{} answered {}", self.call, self.status);
+    fn message(&self) -> String {
+        let mut text = format!("{} returned status {}", self.call, self.status);
         for part in
             [self.code.as_str(), self.title.as_str(), self.detail.as_deref().unwrap_or_default()]
         {
             if !part.is_empty() {
                 // Writing to a string can't fail.
-                write!(told, ": {part}").ok();
+                write!(text, ": {part}").ok();
             }
         }
         for bad in &self.errors {
-            write!(told, "\n    {} {}", bad.field, bad.message).ok();
+            write!(text, "\n    {} {}", bad.field, bad.message).ok();
         }
-        told
+        text
     }
 
     fn advice(&self) -> String {
@@ -384,7 +384,7 @@ mod tests {
         );
         assert_eq!(
             text,
-            "POST /orders answered 400: invalid: The request is invalid\n    lines[0].quantity must be 1 to 999\n  \
+            "POST /orders returned status 400: invalid: The request is invalid\n    lines[0].quantity must be 1 to 999\n  \
              Correct the fields listed above."
         );
     }
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn responses_of_other_servers_show_the_url() {
         let text = refusal(404, "<html>nothing here");
-        assert!(text.contains("answered 404: <html>nothing here"), "{text}");
+        assert!(text.contains("returned status 404: <html>nothing here"), "{text}");
         assert!(text.contains("Check that http://127.0.0.1:1/x is the URL"), "{text}");
     }
 
@@ -403,7 +403,7 @@ mod tests {
         drop(listener);
         let error = Api::new(&url).unwrap().get("/health").read::<Value>().await.unwrap_err();
         let text = Failure::from(error).to_string();
-        assert!(text.contains("doesn't answer: Connection refused"), "{text}");
+        assert!(text.contains("doesn't body: Connection refused"), "{text}");
         assert!(text.contains("Run scripts/up"), "{text}");
     }
 

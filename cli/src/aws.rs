@@ -132,13 +132,13 @@ fn advice(text: &str) -> &'static str {
 
 /// The SDK's message, without repetitions and details for SDK developers.
 fn short(text: &str) -> String {
-    let mut told: Vec<&str> = Vec::new();
+    let mut parts: Vec<&str> = Vec::new();
     for part in text.split(" (").next().unwrap_or_default().split(": ") {
-        if !told.contains(&part) {
-            told.push(part);
+        if !parts.contains(&part) {
+            parts.push(part);
         }
     }
-    told.join(": ").chars().take(300).collect()
+    parts.join(": ").chars().take(300).collect()
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl Source {
         let word =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
         match (name.split_once("-on-"), name.strip_suffix("-outbox")) {
-            (Some((service, heard)), _) if word(service) && word(heard) => {
+            (Some((service, consumed)), _) if word(service) && word(consumed) => {
                 Some(Self::Consumer(name.to_owned()))
             }
             (None, Some(service)) if word(service) => Some(Self::Outbox(service.to_owned())),
@@ -171,19 +171,19 @@ impl DeadLetter {
 
     /// A row below [`HEADING`].
     pub(crate) fn row(&self, now: Timestamp) -> [String; 7] {
-        let told = |what: fn(&Event) -> &str| match &self.events {
+        let joined = |what: fn(&Event) -> &str| match &self.events {
             Ok(events) => {
-                let mut told: Vec<_> = events.iter().map(what).collect();
-                told.dedup();
-                told.join("+")
+                let mut values: Vec<_> = events.iter().map(what).collect();
+                values.dedup();
+                values.join("+")
             }
             Err(_) => "?".to_owned(),
         };
         [
             self.message_id.chars().take(8).collect(),
             self.source.to_string(),
-            told(|event| &event.kind),
-            told(|event| &event.subject),
+            joined(|event| &event.kind),
+            joined(|event| &event.subject),
             duration::short(self.age(now)),
             self.receives.to_string(),
             if self.marks.redrives == 0 {

@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn durations_are_formatted_in_the_largest_unit() {
-        let told = [0, 59, 60, 3_599, 3_600, 86_399, 1_209_600]
+        let formatted = [0, 59, 60, 3_599, 3_600, 86_399, 1_209_600]
             .map(|seconds| short(Duration::from_secs(seconds)));
-        assert_eq!(told, ["0s", "59s", "1m", "59m", "1h", "23h", "14d"]);
+        assert_eq!(formatted, ["0s", "59s", "1m", "59m", "1h", "23h", "14d"]);
     }
 }

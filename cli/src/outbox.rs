@@ -29,7 +29,7 @@ pub(crate) async fn announced(
     for service in SERVICES {
         let items = partition(&Table::open(aws, stage, service), pk).await;
         for item in items.map_err(|error| store_failure(&format!("Reading {service}"), &error))? {
-            events.extend(announced_by(service, item).map_err(|why| {
+            events.extend(events_of(service, item).map_err(|why| {
                 Failure::new(
                     format!("The outbox of {pk} in {service} can't be parsed: {why}."),
                     "Use a release of this command as new as the deployment.",
@@ -41,7 +41,7 @@ pub(crate) async fn announced(
     Ok(events)
 }
 
-fn announced_by(service: &str, item: Item) -> Result<Vec<Event>, String> {
+fn events_of(service: &str, item: Item) -> Result<Vec<Event>, String> {
     let mut events = outbox(&item)?;
     let key = item_key(&item).map_err(|error| error.to_string())?;
     if (service, key.sk.as_str()) == (rialto_orders::SERVICE, "ORDER") {
@@ -87,13 +87,13 @@ mod tests {
     fn orders_events_are_rebuilt_from_the_timeline() {
         let order = &declined().orders[0];
         let item = write_item(&Key::new("ORDER#1", "ORDER"), order, &[]).unwrap();
-        let told = announced_by(rialto_orders::SERVICE, item).unwrap();
-        let told: Vec<_> = told.iter().map(|event| (event.kind.as_str(), event.id)).collect();
+        let events = events_of(rialto_orders::SERVICE, item).unwrap();
+        let events: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.id)).collect();
         let own = order.timeline.iter().filter(|entry| entry.source == "rialto.orders");
         let own: Vec<_> = own.map(|entry| (entry.kind.as_str(), entry.id)).collect();
-        assert_eq!(told, own);
+        assert_eq!(events, own);
         assert_eq!(
-            told.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+            events.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
             ["OrderPlaced", "OrderCancelled"]
         );
     }
@@ -105,9 +105,9 @@ mod tests {
         carried.traceparent = Some("00-1-2-01".to_owned());
         let key = Key::new("ORDER#1", "ORDER");
         let item = write_item(&key, order, std::slice::from_ref(&carried)).unwrap();
-        let told = announced_by(rialto_orders::SERVICE, item).unwrap();
-        assert_eq!((told.len(), told.contains(&carried)), (2, true));
+        let events = events_of(rialto_orders::SERVICE, item).unwrap();
+        assert_eq!((events.len(), events.contains(&carried)), (2, true));
         let elsewhere = write_item(&key, order, std::slice::from_ref(&carried)).unwrap();
-        assert_eq!(announced_by(rialto_payments::SERVICE, elsewhere).unwrap(), [carried]);
+        assert_eq!(events_of(rialto_payments::SERVICE, elsewhere).unwrap(), [carried]);
     }
 }

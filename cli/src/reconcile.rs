@@ -104,9 +104,9 @@ fn push_parsed<T: DeserializeOwned>(list: &mut Vec<T>, item: Item) -> Result<(),
 
 /// Every violated invariant at a quiet moment, in words.
 #[must_use]
-pub fn broken(books: &Snapshot) -> Vec<String> {
+pub fn broken(snapshot: &Snapshot) -> Vec<String> {
     // Without a time nothing is overdue: whatever is in progress isn't quiet.
-    findings(books, Timestamp::from_millis(0)).iter().map(Discrepancy::to_string).collect()
+    findings(snapshot, Timestamp::from_millis(0)).iter().map(Discrepancy::to_string).collect()
 }
 
 impl fmt::Display for Discrepancy {

@@ -35,7 +35,7 @@ pub(crate) async fn run(
     dead.release(&lost).await?;
     let shown: Vec<_> = good.iter().map(|held| held.letter.clone()).collect();
     let unmarked = shown.iter().filter(|letter| letter.target(stage) == RedriveTarget::Bus).count();
-    let wanted = good.len();
+    let selected = good.len();
     let left = if really {
         send(dead, good, HOLD_ON_EVERY).await?
     } else {
@@ -46,8 +46,8 @@ pub(crate) async fn run(
         table(&rows(&shown, SystemClock.now())).iter().try_for_each(print)?;
     }
     progress(match really {
-        true => format!("{} redriven.", wanted - left.len()),
-        false => format!("{wanted} would be redriven. This was a dry run; add --yes to redrive."),
+        true => format!("{} redriven.", selected - left.len()),
+        false => format!("{selected} would be redriven. This was a dry run; add --yes to redrive."),
     });
     if unmarked > 0 {
         progress(format!(
@@ -64,7 +64,7 @@ async fn send(
     held: Vec<Leased>,
     hold_on_every: Duration,
 ) -> Result<Vec<String>, Failure> {
-    let wanted = held.len();
+    let selected = held.len();
     let (mut here, mut undeleted) = (Vec::new(), Vec::new());
     let mut last: Option<Instant> = None;
     // Pops from the end.
@@ -85,9 +85,9 @@ async fn send(
                 undeleted.push(letter);
             }
             Err(failure) => {
-                let redriven = wanted - left.len() - 1 - here.len();
+                let redriven = selected - left.len() - 1 - here.len();
                 here.iter().for_each(progress);
-                progress(format!("{redriven} of {wanted} redriven; the rest is unchanged."));
+                progress(format!("{redriven} of {selected} redriven; the rest is unchanged."));
                 left.push(letter);
                 left.extend(undeleted);
                 dead.release(&left).await?;
@@ -154,12 +154,12 @@ mod tests {
     /// Redrives the messages of a queue that gives these responses afterwards. Returns the requests
     /// it received.
     fn working<T>(
-        answers: &[(u16, &'static str)],
+        responses: &[(u16, &'static str)],
         work: impl AsyncFnOnce(DeadLetters, Stage) -> Result<T, Failure>,
     ) -> (Result<T, Failure>, Vec<String>) {
         let read: [_; READ] =
             [(200, LISTED), (200, received()), DONE, (200, r#"{"Attributes":{}}"#)];
-        let (url, server) = serve([&read, answers].concat());
+        let (url, server) = serve([&read, responses].concat());
         let stage = Stage::parse("dev").unwrap();
         let dead = DeadLetters::open(&rialto_aws::emulator_config(&url), &stage);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -168,67 +168,70 @@ mod tests {
     }
 
     fn redriven(
-        answers: &[(u16, &'static str)],
+        responses: &[(u16, &'static str)],
         really: bool,
     ) -> (Result<(), Failure>, Vec<String>) {
-        working(answers, async |dead, stage| {
+        working(responses, async |dead, stage| {
             run(&dead, &stage, &Selection::default(), really).await
         })
     }
 
     /// Each request as its action and message.
-    fn told(asked: &[String]) -> Vec<String> {
-        let kind = |asked: &String| {
-            let about = if asked.contains("receipt-old") { " old" } else { " young" };
-            let both = asked.contains("receipt-old") && asked.contains("receipt-young");
+    fn actions(requests: &[String]) -> Vec<String> {
+        let kind = |request: &String| {
+            let about = if request.contains("receipt-old") { " old" } else { " young" };
+            let both = request.contains("receipt-old") && request.contains("receipt-young");
             match () {
-                () if asked.contains("MessageBody") => "send".to_owned(),
-                () if asked.contains("Entries") => {
-                    let what =
-                        if asked.contains(r#""VisibilityTimeout":0"#) { "release" } else { "hold" };
+                () if request.contains("MessageBody") => "send".to_owned(),
+                () if request.contains("Entries") => {
+                    let what = if request.contains(r#""VisibilityTimeout":0"#) {
+                        "release"
+                    } else {
+                        "hold"
+                    };
                     format!("{what}{}", if both { " both" } else { about })
                 }
-                () if asked.contains("ReceiptHandle") => format!("delete{about}"),
-                () if asked.contains("QueueName") => "find".to_owned(),
-                () => asked.clone(),
+                () if request.contains("ReceiptHandle") => format!("delete{about}"),
+                () if request.contains("QueueName") => "find".to_owned(),
+                () => request.clone(),
             }
         };
-        asked.iter().map(kind).collect()
+        requests.iter().map(kind).collect()
     }
 
     #[test]
     fn messages_are_sent_oldest_first_then_deleted() {
-        let (result, asked) =
+        let (result, requests) =
             redriven(&[DONE, (200, QUEUE), SENT, DONE, (200, QUEUE), SENT, DONE], true);
         result.unwrap();
         assert_eq!(
-            told(&asked),
+            actions(&requests),
             ["hold both", "find", "send", "delete old", "find", "send", "delete young"]
         );
-        assert!(asked[2].contains(&order("old").to_string()), "{}", asked[2]);
+        assert!(requests[2].contains(&order("old").to_string()), "{}", requests[2]);
         assert!(
-            asked[2].contains("redrive-count") && asked[2].contains("redriven-at"),
+            requests[2].contains("redrive-count") && requests[2].contains("redriven-at"),
             "{}",
-            asked[2]
+            requests[2]
         );
     }
 
     #[test]
     fn unsendable_messages_and_later_ones_are_released() {
-        let (result, asked) = redriven(&[DONE, (200, QUEUE), REFUSED, DONE], true);
+        let (result, requests) = redriven(&[DONE, (200, QUEUE), REFUSED, DONE], true);
         assert!(
             result
                 .unwrap_err()
                 .to_string()
                 .contains("Sending to rialto-dev-inventory-on-orders failed")
         );
-        assert_eq!(told(&asked), ["hold both", "find", "send", "release both"]);
+        assert_eq!(actions(&requests), ["hold both", "find", "send", "release both"]);
     }
 
     #[test]
     fn undeletable_messages_are_reported_and_released() {
-        let answers = [DONE, (200, QUEUE), SENT, REFUSED, (200, QUEUE), SENT, DONE, DONE];
-        let (result, asked) = redriven(&answers, true);
+        let responses = [DONE, (200, QUEUE), SENT, REFUSED, (200, QUEUE), SENT, DONE, DONE];
+        let (result, requests) = redriven(&responses, true);
         let failure = result.unwrap_err().to_string();
         assert!(
             failure.contains("old was sent but couldn't be deleted: ")
@@ -236,7 +239,7 @@ mod tests {
             "{failure}"
         );
         assert_eq!(
-            told(&asked)[3..],
+            actions(&requests)[3..],
             ["delete old", "find", "send", "delete young", "release old"].map(str::to_owned)
         );
     }
@@ -244,20 +247,20 @@ mod tests {
     #[test]
     fn leases_are_extended_and_lost_ones_skipped() {
         let lost = r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"InvalidParameterValue"}]}"#;
-        let answers = [DONE, (200, QUEUE), SENT, DONE, (200, lost)];
-        let (result, asked) = working(&answers, async |dead, _| {
+        let responses = [DONE, (200, QUEUE), SENT, DONE, (200, lost)];
+        let (result, requests) = working(&responses, async |dead, _| {
             let held = dead.lease(&Selection::default()).await?;
             send(&dead, held, Duration::ZERO).await
         });
-        assert_eq!(told(&asked), ["hold both", "find", "send", "delete old", "hold young"]);
+        assert_eq!(actions(&requests), ["hold both", "find", "send", "delete old", "hold young"]);
         let left = result.unwrap();
         assert!(left[0].starts_with("young stays: its lease expired"), "{left:?}");
     }
 
     #[test]
     fn dry_runs_only_release_messages() {
-        let (result, asked) = redriven(&[DONE], false);
+        let (result, requests) = redriven(&[DONE], false);
         result.unwrap();
-        assert_eq!(told(&asked), ["release both"]);
+        assert_eq!(actions(&requests), ["release both"]);
     }
 }

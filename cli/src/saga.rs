@@ -39,13 +39,13 @@ pub(crate) struct Stuck {
 }
 
 /// Orders in progress for longer than `older`, or past their deadline; the longest first.
-pub(crate) fn stuck(books: &Snapshot, now: Timestamp, older: Duration) -> Vec<Stuck> {
+pub(crate) fn stuck(snapshot: &Snapshot, now: Timestamp, older: Duration) -> Vec<Stuck> {
     let reservations: BTreeMap<_, _> =
-        books.reservations.iter().map(|held| (held.order_id, held)).collect();
+        snapshot.reservations.iter().map(|held| (held.order_id, held)).collect();
     let payments: BTreeMap<_, _> =
-        books.payments.iter().map(|payment| (payment.order_id, payment)).collect();
+        snapshot.payments.iter().map(|payment| (payment.order_id, payment)).collect();
     let mut stuck = Vec::new();
-    for order in &books.orders {
+    for order in &snapshot.orders {
         let id = order.order_id;
         let since = order.timeline.iter().map(|entry| entry.time).max().unwrap_or(order.created_at);
         let overdue = order.state == OrderState::Pending && order.expires_at <= now;
@@ -61,10 +61,10 @@ pub(crate) fn stuck(books: &Snapshot, now: Timestamp, older: Duration) -> Vec<St
 }
 
 /// Everything that an order is waiting for.
-pub(crate) fn waiting_for(books: &Snapshot, id: OrderId) -> Vec<Wait> {
-    let held = books.reservations.iter().find(|held| held.order_id == id);
-    let payment = books.payments.iter().find(|payment| payment.order_id == id);
-    let order = books.orders.iter().find(|order| order.order_id == id);
+pub(crate) fn waiting_for(snapshot: &Snapshot, id: OrderId) -> Vec<Wait> {
+    let held = snapshot.reservations.iter().find(|held| held.order_id == id);
+    let payment = snapshot.payments.iter().find(|payment| payment.order_id == id);
+    let order = snapshot.orders.iter().find(|order| order.order_id == id);
     order.map(|order| waits(order, held, payment)).unwrap_or_default()
 }
 
@@ -74,10 +74,10 @@ fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -
         OrderState::Confirmed => confirmed(held),
         OrderState::Cancelled => cancelled(held, payment),
     };
-    let begun = |payment: &Payment| {
+    let is_refunding = |payment: &Payment| {
         payment.refunds.iter().any(|refund| refund.state == RefundState::Pending)
     };
-    if payment.is_some_and(begun) {
+    if payment.is_some_and(is_refunding) {
         waits.push(Wait::Provider("a refund"));
     }
     for wait in unprocessed_events(order, held, payment) {
@@ -94,8 +94,8 @@ fn unprocessed_events(
     held: Option<&Reservation>,
     payment: Option<&Payment>,
 ) -> Vec<Wait> {
-    let untold = missing(order, held, payment).into_iter();
-    untold
+    let missing = missing(order, held, payment).into_iter();
+    missing
         .filter_map(|kind| Some(Wait::Event { kind, consumer: processed_by_orders(kind)? }))
         .collect()
 }
@@ -114,16 +114,16 @@ fn is_one_of(events: &[(&str, u32)], kind: &str) -> bool {
 }
 
 fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
-    let heard = |kind, consumer| Wait::Event { kind, consumer };
+    let event = |kind, consumer| Wait::Event { kind, consumer };
     match (held.map(|held| held.outcome), payment.map(|payment| payment.state)) {
-        (None, _) => heard("OrderPlaced", "inventory-on-orders"),
-        (Some(ReservationOutcome::Rejected), _) => heard("StockRejected", "orders-on-inventory"),
+        (None, _) => event("OrderPlaced", "inventory-on-orders"),
+        (Some(ReservationOutcome::Rejected), _) => event("StockRejected", "orders-on-inventory"),
         (Some(_), None | Some(PaymentState::Pending)) => {
-            heard("StockReserved", "payments-on-inventory")
+            event("StockReserved", "payments-on-inventory")
         }
         (Some(_), Some(PaymentState::Processing)) => Wait::Provider("the charge"),
-        (Some(_), Some(PaymentState::Failed)) => heard("PaymentFailed", "orders-on-payments"),
-        (Some(_), Some(_)) => heard("PaymentCaptured", "orders-on-payments"),
+        (Some(_), Some(PaymentState::Failed)) => event("PaymentFailed", "orders-on-payments"),
+        (Some(_), Some(_)) => event("PaymentCaptured", "orders-on-payments"),
     }
 }
 
@@ -136,10 +136,10 @@ fn confirmed(held: Option<&Reservation>) -> Vec<Wait> {
 
 fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait> {
     let mut waits = Vec::new();
-    let kept = |held: &Reservation| {
+    let not_returned = |held: &Reservation| {
         held.lines.iter().any(|line| matches!(line.state, LineState::Reserved | LineState::Sold))
     };
-    if held.is_none_or(kept) {
+    if held.is_none_or(not_returned) {
         waits.push(Wait::Event { kind: "OrderCancelled", consumer: "inventory-on-orders" });
     }
     let pending = Wait::Event { kind: "OrderCancelled", consumer: "payments-on-orders" };

@@ -8,20 +8,20 @@ use std::{
 
 /// Serves the responses in order, each on a connection of its own. Returns the requests: request
 /// lines, each followed by its body.
-pub(crate) fn serve(answers: Vec<(u16, &'static str)>) -> (String, JoinHandle<Vec<String>>) {
+pub(crate) fn serve(responses: Vec<(u16, &'static str)>) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
-        answers.iter().map(|answer| answer_one(&listener, answer)).collect()
+        responses.iter().map(|response| respond(&listener, response)).collect()
     });
     (url, server)
 }
 
-fn answer_one(listener: &TcpListener, (status, body): &(u16, &str)) -> String {
+fn respond(listener: &TcpListener, (status, body): &(u16, &str)) -> String {
     let (mut stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut asked = String::new();
-    reader.read_line(&mut asked).unwrap();
+    let mut request_line = String::new();
+    reader.read_line(&mut request_line).unwrap();
     let mut length = 0;
     loop {
         let mut header = String::new();
@@ -44,7 +44,7 @@ fn answer_one(listener: &TcpListener, (status, body): &(u16, &str)) -> String {
     .unwrap();
     format!(
         "{}{}",
-        asked.trim_end().trim_end_matches(" HTTP/1.1"),
+        request_line.trim_end().trim_end_matches(" HTTP/1.1"),
         String::from_utf8(sent).unwrap()
     )
 }

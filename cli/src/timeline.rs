@@ -41,7 +41,7 @@ impl OrderStatus {
 /// Prints each entry of a timeline once.
 #[derive(Debug, Default)]
 pub(crate) struct TimelinePrinter {
-    told: HashSet<String>,
+    printed: HashSet<String>,
     placed_at: Option<Timestamp>,
     previous: Option<Timestamp>,
     /// The time of the last event of each type.
@@ -53,7 +53,7 @@ impl TimelinePrinter {
         "since placed  since last  event                     from";
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.told.is_empty()
+        self.printed.is_empty()
     }
 
     /// Prints a line for each new entry, in the API's order: causes before effects.
@@ -64,7 +64,7 @@ impl TimelinePrinter {
     }
 
     fn print_row(&mut self, entry: &TimelineRow) -> Option<String> {
-        if !self.told.insert(entry.id.clone()) {
+        if !self.printed.insert(entry.id.clone()) {
             return None;
         }
         let since = |earlier: Option<Timestamp>| {
@@ -87,7 +87,7 @@ impl TimelinePrinter {
         let reason =
             standing.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let settled = standing.settled_by().and_then(|kind| {
-            self.settled.iter().rev().find(|(told, _)| told == kind).map(|(_, at)| *at)
+            self.settled.iter().rev().find(|(settled, _)| settled == kind).map(|(_, at)| *at)
         });
         match self.placed_at.zip(settled) {
             Some((placed, at)) => {

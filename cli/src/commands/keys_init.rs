@@ -19,7 +19,7 @@ impl KeysInit {
         let aws = context.aws().await?;
         let prepared =
             init_keys(&SecretsManagerKeys::open(&aws, &context.stage)).await.map_err(failure)?;
-        told(&prepared, &context.stage).iter().for_each(progress);
+        summary_lines(&prepared, &context.stage).iter().for_each(progress);
         Ok(())
     }
 }
@@ -34,7 +34,7 @@ fn failure(error: InitKeysError) -> Failure {
     }
 }
 
-fn told(prepared: &InitKeysSummary, stage: &Stage) -> Vec<String> {
+fn summary_lines(prepared: &InitKeysSummary, stage: &Stage) -> Vec<String> {
     let mut lines: Vec<_> = prepared
         .signing_keys
         .iter()
@@ -65,12 +65,12 @@ mod tests {
             refresh_key: true,
             published: true,
         };
-        let lines = told(&all, &stage);
+        let lines = summary_lines(&all, &stage);
         assert_eq!(lines.len(), 5);
         assert_eq!(lines[0], "created: the signing key of USER tokens");
         assert_eq!(lines[4], "published: the public keys, as /rialto/dev/auth/jwks");
         assert_eq!(
-            told(&InitKeysSummary::default(), &stage),
+            summary_lines(&InitKeysSummary::default(), &stage),
             ["every key exists already; nothing was changed"]
         );
     }

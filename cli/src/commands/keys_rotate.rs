@@ -29,7 +29,7 @@ impl KeysRotate {
         let aws = context.aws().await?;
         let keys = SecretsManagerKeys::open(&aws, &context.stage);
         let rotated = rotate(&keys, self.role).await.map_err(failure)?;
-        told(self.role, &rotated).iter().for_each(progress);
+        summary_lines(self.role, &rotated).iter().for_each(progress);
         Ok(())
     }
 }
@@ -55,7 +55,7 @@ fn role(text: &str) -> Result<Role, String> {
     text.to_ascii_uppercase().parse().map_err(|_| "must be user, seller or supervisor".to_owned())
 }
 
-fn told(role: Role, rotated: &KeyRotation) -> Vec<String> {
+fn summary_lines(role: Role, rotated: &KeyRotation) -> Vec<String> {
     let mut lines = vec![format!("{role} tokens are now signed with {}", rotated.kid)];
     lines.extend(
         rotated.retiring.iter().map(|kid| format!("{kid} verifies until {}", rotated.until)),
@@ -100,7 +100,7 @@ mod tests {
             until: Timestamp::from_millis(0),
         };
         assert_eq!(
-            told(Role::User, &rotated),
+            summary_lines(Role::User, &rotated),
             [
                 "USER tokens are now signed with user-2",
                 "user-1 verifies until 1970-01-01T00:00:00.000Z"

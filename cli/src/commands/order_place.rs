@@ -125,17 +125,17 @@ async fn place(api: &Api, buyer: &Session, body: &Value) -> Result<Order, Failur
     let key = password::generate()?;
     let path = format!("/users/{}/orders", buyer.account_id);
     let started = Instant::now();
-    let mut told = false;
+    let mut reported = false;
     loop {
         match api.post(&path, body.clone()).by(buyer).key(&key).read().await {
             Err(error) if error.is("not_orderable") && started.elapsed() < ORDERABLE_DEADLINE => {
-                if !told {
+                if !reported {
                     progress("not orderable yet: waiting for orders to process its registration");
-                    told = true;
+                    reported = true;
                 }
                 tokio::time::sleep(POLL).await;
             }
-            answer => return answer.map_err(ApiError::into),
+            result => return result.map_err(ApiError::into),
         }
     }
 }

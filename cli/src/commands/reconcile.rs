@@ -36,16 +36,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 impl Reconcile {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (aws, stage) = (context.aws().await?, &context.stage);
-        let mut books = self.read(&aws, stage).await?;
-        self.must_be_known(&books)?;
-        progress(summary(&books));
-        let mut found = findings(&books, SystemClock.now());
+        let mut snapshot = self.read(&aws, stage).await?;
+        self.check_ids_exist(&snapshot)?;
+        progress(summary(&snapshot));
+        let mut found = findings(&snapshot, SystemClock.now());
         for _ in 0..RECHECKS {
             if !found.iter().any(may_settle) {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
-            (books, found) = again(&aws, stage, found).await?;
+            (snapshot, found) = again(&aws, stage, found).await?;
         }
         let (broken, under_way): (Vec<_>, Vec<_>) = found.into_iter().partition(is_broken);
         if !under_way.is_empty() {
@@ -58,7 +58,7 @@ impl Reconcile {
         }
         progress("These don't agree:");
         let letters = DeadLetters::open(&aws, stage).peek(&Selection::default()).await?;
-        told(&broken, &books, &letters).iter().try_for_each(print)?;
+        report_lines(&broken, &snapshot, &letters).iter().try_for_each(print)?;
         Err(Failure::new(
             format!("{} things don't agree.", broken.len()),
             "Redrive the dead letters that are named above, then run this again. Without one, see rialto saga stuck and rialto \
@@ -67,24 +67,24 @@ impl Reconcile {
     }
 
     async fn read(&self, aws: &SdkConfig, stage: &Stage) -> Result<Snapshot, Failure> {
-        let books = if self.orders.is_empty() && self.products.is_empty() {
+        let snapshot = if self.orders.is_empty() && self.products.is_empty() {
             Snapshot::load_all(aws, stage).await
         } else {
             let products: Vec<_> = self.products.iter().map(ToString::to_string).collect();
             let orders: Vec<_> = self.orders.iter().map(ToString::to_string).collect();
             Snapshot::load_for(aws, stage, &products, &orders).await
         };
-        books.map_err(|error| store_failure("Reading the tables", &error))
+        snapshot.map_err(|error| store_failure("Reading the tables", &error))
     }
 
     /// Orders and products named on the command line must exist.
-    fn must_be_known(&self, books: &Snapshot) -> Result<(), Failure> {
+    fn check_ids_exist(&self, snapshot: &Snapshot) -> Result<(), Failure> {
         let known = |id: &OrderId| {
-            books.orders.iter().any(|order| order.order_id == *id)
-                || books.reservations.iter().any(|held| held.order_id == *id)
-                || books.payments.iter().any(|payment| payment.order_id == *id)
+            snapshot.orders.iter().any(|order| order.order_id == *id)
+                || snapshot.reservations.iter().any(|held| held.order_id == *id)
+                || snapshot.payments.iter().any(|payment| payment.order_id == *id)
         };
-        let stocked = |id: &ProductId| books.stocks.iter().any(|stock| stock.product_id == *id);
+        let stocked = |id: &ProductId| snapshot.stocks.iter().any(|stock| stock.product_id == *id);
         let order =
             self.orders.iter().find(|id| !known(id)).map(|id| format!("No service knows {id}."));
         let product = self.products.iter().find(|id| !stocked(id));
@@ -120,28 +120,32 @@ async fn again(
             Subject::Item(_) => {}
         }
     }
-    let books = Snapshot::load_for(aws, stage, &products, &orders).await;
-    let books = books.map_err(|error| store_failure("Reading the tables", &error))?;
+    let snapshot = Snapshot::load_for(aws, stage, &products, &orders).await;
+    let snapshot = snapshot.map_err(|error| store_failure("Reading the tables", &error))?;
     // An invalid item stays invalid.
     let mut left: Vec<Discrepancy> =
         found.into_iter().filter(|finding| matches!(finding.about, Subject::Item(_))).collect();
-    left.extend(findings(&books, SystemClock.now()).into_iter().filter(
-        |finding| match finding.about {
+    left.extend(findings(&snapshot, SystemClock.now()).into_iter().filter(|finding| {
+        match finding.about {
             Subject::Item(_) => false,
             Subject::Order(_) | Subject::Product(_) => subjects.contains(&finding.about),
-        },
-    ));
-    Ok((books, left))
+        }
+    }));
+    Ok((snapshot, left))
 }
 
 /// Discrepancies, and below the last one of each order the dead letters that explain them.
-fn told(broken: &[Discrepancy], books: &Snapshot, letters: &[DeadLetter]) -> Vec<String> {
+fn report_lines(
+    broken: &[Discrepancy],
+    snapshot: &Snapshot,
+    letters: &[DeadLetter],
+) -> Vec<String> {
     let mut lines = Vec::new();
     for (at, finding) in broken.iter().enumerate() {
         lines.push(finding.to_string());
         let last = broken.get(at + 1).is_none_or(|next| next.about != finding.about);
         if let (Subject::Order(order), true) = (&finding.about, last) {
-            let waits = waiting_for(books, *order);
+            let waits = waiting_for(snapshot, *order);
             lines.extend(waits.iter().filter_map(|wait| reason(wait, *order, letters)));
         }
     }
@@ -156,15 +160,15 @@ fn reason(wait: &Wait, order: OrderId, letters: &[DeadLetter]) -> Option<String>
     ))
 }
 
-fn summary(books: &Snapshot) -> String {
+fn summary(snapshot: &Snapshot) -> String {
     format!(
         "Checked {} orders, {} reservations, {} payments, {} ledger entries, {} products, {} movements.",
-        books.orders.len(),
-        books.reservations.len(),
-        books.payments.len(),
-        books.ledger.len(),
-        books.stocks.len(),
-        books.movements.len()
+        snapshot.orders.len(),
+        snapshot.reservations.len(),
+        snapshot.payments.len(),
+        snapshot.ledger.len(),
+        snapshot.stocks.len(),
+        snapshot.movements.len()
     )
 }
 
@@ -173,7 +177,7 @@ mod tests {
     use super::*;
     use crate::{
         dead_letters::{Source, tests::delivered},
-        reconcile::tests::{confirmed_but_not_sold, given_back, paid},
+        reconcile::tests::{confirmed_but_not_sold, paid, refunded},
     };
     use rialto_contracts::{Event, EventContext, payments::RefundIssued};
     use rialto_kernel::Timestamp;
@@ -183,12 +187,12 @@ mod tests {
 
     #[test]
     fn explaining_dead_letters_are_listed() {
-        let (books, confirmed) = confirmed_but_not_sold();
-        let broken: Vec<_> = findings(&books, NOW).into_iter().filter(is_broken).collect();
-        let alone = told(&broken, &books, &[]);
+        let (snapshot, confirmed) = confirmed_but_not_sold();
+        let broken: Vec<_> = findings(&snapshot, NOW).into_iter().filter(is_broken).collect();
+        let alone = report_lines(&broken, &snapshot, &[]);
         assert!(alone[0].contains("is CONFIRMED and not sold"), "{alone:?}");
         let letter = delivered(Source::Consumer("inventory-on-orders".to_owned()), &confirmed);
-        let with_reason = told(&broken, &books, &[letter]);
+        let with_reason = report_lines(&broken, &snapshot, &[letter]);
         assert_eq!(with_reason.len(), alone.len() + 1);
         assert!(
             with_reason.last().unwrap().contains("rialto dlq redrive --order ord_"),
@@ -198,22 +202,22 @@ mod tests {
 
     #[test]
     fn missing_timeline_events_are_explained() {
-        let mut books = given_back();
-        let refund = books.orders[0].timeline.pop().unwrap();
-        let broken: Vec<_> = findings(&books, NOW).into_iter().filter(is_broken).collect();
-        assert_eq!(told(&broken, &books, &[]).len(), 1);
+        let mut snapshot = refunded();
+        let refund = snapshot.orders[0].timeline.pop().unwrap();
+        let broken: Vec<_> = findings(&snapshot, NOW).into_iter().filter(is_broken).collect();
+        assert_eq!(report_lines(&broken, &snapshot, &[]).len(), 1);
         let event = Event::new(
             &RefundIssued::deserialize(&refund.data).unwrap(),
             1,
             0,
             refund.time,
             &EventContext {
-                correlationid: Some(books.orders[0].order_id.to_string()),
+                correlationid: Some(snapshot.orders[0].order_id.to_string()),
                 ..EventContext::default()
             },
         );
         let letter = delivered(Source::Consumer("orders-on-payments".to_owned()), &event);
-        let with_reason = told(&broken, &books, &[letter]);
+        let with_reason = report_lines(&broken, &snapshot, &[letter]);
         assert!(
             with_reason[1].contains("RefundIssued to be processed by orders-on-payments"),
             "{with_reason:?}"
@@ -222,15 +226,15 @@ mod tests {
 
     #[test]
     fn unknown_orders_and_products_are_rejected() {
-        let books = paid();
-        let (order, product) = (books.orders[0].order_id, books.stocks[0].product_id);
+        let snapshot = paid();
+        let (order, product) = (snapshot.orders[0].order_id, snapshot.stocks[0].product_id);
         let known = Reconcile { orders: vec![order], products: vec![product] };
-        assert!(known.must_be_known(&books).is_ok());
+        assert!(known.check_ids_exist(&snapshot).is_ok());
         let other =
             Reconcile { orders: vec![order, OrderId::derive(&[b"other"])], products: Vec::new() };
-        assert!(other.must_be_known(&books).is_err());
+        assert!(other.check_ids_exist(&snapshot).is_err());
         let other =
             Reconcile { orders: Vec::new(), products: vec![ProductId::derive(&[b"other"])] };
-        assert!(other.must_be_known(&books).is_err());
+        assert!(other.check_ids_exist(&snapshot).is_err());
     }
 }

@@ -29,21 +29,21 @@ pub(crate) struct SagaStuck {
 impl SagaStuck {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (aws, stage) = (context.aws().await?, &context.stage);
-        let books = match self.order {
+        let snapshot = match self.order {
             Some(order) => Snapshot::load_for(&aws, stage, &[], &[order.to_string()]).await,
             None => Snapshot::load_all(&aws, stage).await,
         };
-        let books = books.map_err(|error| store_failure("Reading the orders", &error))?;
-        if let (Some(order), true) = (self.order, books.orders.is_empty()) {
+        let snapshot = snapshot.map_err(|error| store_failure("Reading the orders", &error))?;
+        if let (Some(order), true) = (self.order, snapshot.orders.is_empty()) {
             return Err(Failure::new(
                 format!("Orders doesn't know {order}."),
                 "Check the id and --stage. rialto reconcile shows whether it has stock or money all the same.",
             ));
         }
         let now = SystemClock.now();
-        let stuck = stuck(&books, now, self.older);
+        let stuck = stuck(&snapshot, now, self.older);
         if stuck.is_empty() {
-            progress(format!("{} orders, none of them stuck.", books.orders.len()));
+            progress(format!("{} orders, none of them stuck.", snapshot.orders.len()));
             return Ok(());
         }
         let selection = self.order.map(Selection::of_order).unwrap_or_default();
@@ -61,9 +61,9 @@ fn lines(stuck: &[Stuck], letters: &[DeadLetter], now: Timestamp) -> Vec<String>
     }));
     let mut rows = table(&rows).into_iter();
     let heading = rows.next();
-    let told =
+    let rows =
         rows.zip(stuck).flat_map(|(row, stuck)| [row, format!("    {}", stuck.advice(letters))]);
-    heading.into_iter().chain(told).collect()
+    heading.into_iter().chain(rows).collect()
 }
 
 #[cfg(test)]

@@ -129,8 +129,8 @@ fn sign_up(person: &Person, account: &Account) -> Value {
     })
 }
 
-fn registered(answer: Result<Value, ApiError>) -> Result<Registered, Failure> {
-    match answer {
+fn registered(result: Result<Value, ApiError>) -> Result<Registered, Failure> {
+    match result {
         Ok(_) => Ok(Registered::Done),
         Err(error) if error.is("duplicate") => Ok(Registered::EmailTaken),
         Err(error) => Err(error.into()),

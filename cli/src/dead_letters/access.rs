@@ -150,9 +150,9 @@ impl DeadLetters {
         let entries = entries.map_err(|error| sdk_failure(what, &error))?;
         let request =
             self.sqs.change_message_visibility_batch().queue_url(queue).set_entries(Some(entries));
-        let answer = request.send().await.map_err(|error| sdk_failure(what, &error))?;
+        let response = request.send().await.map_err(|error| sdk_failure(what, &error))?;
         let refused =
-            answer.failed.iter().filter_map(|failed| held.get(failed.id.parse::<usize>().ok()?));
+            response.failed.iter().filter_map(|failed| held.get(failed.id.parse::<usize>().ok()?));
         Ok(refused.map(|held| held.receipt.clone()).collect())
     }
 
@@ -249,7 +249,7 @@ impl DeadLetters {
                 .message_attribute_names("All")
                 .message_system_attribute_names(MessageSystemAttributeName::All);
             let received = match request.send().await {
-                Ok(answer) => answer.messages.unwrap_or_default(),
+                Ok(response) => response.messages.unwrap_or_default(),
                 Err(error) => {
                     let failure = sdk_failure(
                         &format!("Reading the dead letters of {}", queue.source),
@@ -278,10 +278,10 @@ impl DeadLetters {
     /// Warns of messages in flight, which another process has leased.
     async fn tell_hidden(&self, queue: &Queue, held: usize) {
         let name = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
-        let asked =
+        let query =
             self.sqs.get_queue_attributes().queue_url(&queue.url).attribute_names(name.clone());
-        let hidden = match asked.send().await {
-            Ok(answer) => answer.attributes.and_then(|mut numbers| numbers.remove(&name)),
+        let hidden = match query.send().await {
+            Ok(response) => response.attributes.and_then(|mut numbers| numbers.remove(&name)),
             // The warning is optional: an error here is ignored.
             Err(_) => None,
         };

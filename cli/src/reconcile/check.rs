@@ -30,24 +30,24 @@ const GRACE_PERIOD: Duration = Duration::from_secs(600);
 
 /// Every invariant that doesn't hold. Work in progress that is overdue at `now` is inconsistent.
 #[must_use]
-pub fn findings(books: &Snapshot, now: Timestamp) -> Vec<Discrepancy> {
-    let mut check = Check::of(books, now);
-    for (key, why) in &books.unreadable {
+pub fn findings(snapshot: &Snapshot, now: Timestamp) -> Vec<Discrepancy> {
+    let mut check = Check::of(snapshot, now);
+    for (key, why) in &snapshot.unreadable {
         check.expect(Subject::Item(key.clone()), false, || why.clone());
     }
-    for stock in &books.stocks {
+    for stock in &snapshot.stocks {
         check.stock(stock);
     }
-    for reservation in &books.reservations {
+    for reservation in &snapshot.reservations {
         check.reservation(reservation);
     }
-    for order in &books.orders {
+    for order in &snapshot.orders {
         check.order(order);
     }
-    for payment in &books.payments {
+    for payment in &snapshot.payments {
         check.payment(payment);
     }
-    for entry in &books.ledger {
+    for entry in &snapshot.ledger {
         check.entry(entry);
     }
     check.findings
@@ -68,25 +68,25 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn of(books: &'a Snapshot, now: Timestamp) -> Self {
+    fn of(snapshot: &'a Snapshot, now: Timestamp) -> Self {
         let mut check = Self {
-            orders: books.orders.iter().map(|order| (order.order_id, order)).collect(),
-            reservations: books.reservations.iter().map(|held| (held.order_id, held)).collect(),
-            payments: books.payments.iter().map(|payment| (payment.order_id, payment)).collect(),
+            orders: snapshot.orders.iter().map(|order| (order.order_id, order)).collect(),
+            reservations: snapshot.reservations.iter().map(|held| (held.order_id, held)).collect(),
+            payments: snapshot.payments.iter().map(|payment| (payment.order_id, payment)).collect(),
             movements: BTreeMap::new(),
             ledger: BTreeMap::new(),
             held: BTreeMap::new(),
             overdue: BTreeSet::new(),
-            moving: &books.moving,
+            moving: &snapshot.moving,
             findings: Vec::new(),
         };
-        for movement in &books.movements {
+        for movement in &snapshot.movements {
             check.movements.entry(movement.product_id).or_default().push(movement);
         }
-        for entry in &books.ledger {
+        for entry in &snapshot.ledger {
             check.ledger.entry(entry.order_id).or_default().push(entry);
         }
-        for line in books.reservations.iter().flat_map(|reservation| &reservation.lines) {
+        for line in snapshot.reservations.iter().flat_map(|reservation| &reservation.lines) {
             let pieces = i64::from(line.quantity.get());
             let held = check.held.entry(line.product_id).or_default();
             match line.state {
@@ -96,15 +96,16 @@ impl<'a> Check<'a> {
             }
         }
         let overdue = |order: &&Order| check.last_of(order).plus(GRACE_PERIOD) < now;
-        check.overdue = books.orders.iter().filter(overdue).map(|order| order.order_id).collect();
+        check.overdue =
+            snapshot.orders.iter().filter(overdue).map(|order| order.order_id).collect();
         check
     }
 
     /// The later of an order's deadline and its last event.
     fn last_of(&self, order: &Order) -> Timestamp {
-        let told = order.timeline.iter().map(|entry| entry.time);
+        let events = order.timeline.iter().map(|entry| entry.time);
         let moved = self.ledger.get(&order.order_id).into_iter().flatten().map(|entry| entry.at);
-        told.chain(moved).fold(order.expires_at, Timestamp::max)
+        events.chain(moved).fold(order.expires_at, Timestamp::max)
     }
 
     fn expect(&mut self, about: Subject, holds: bool, what: impl FnOnce() -> String) {
@@ -219,10 +220,10 @@ impl<'a> Check<'a> {
             });
         }
         let cost: i64 = live.iter().map(|line| line.share.minor_units()).sum();
-        let kept = self.payments.get(&id).map_or(0, |payment| kept(payment));
-        let standing = self.money_under_way(id);
-        self.expect_as(standing, about.clone(), kept == cost, || {
-            format!("live lines cost {cost}, the shop has {kept} of the payment")
+        let received = self.payments.get(&id).map_or(0, |payment| net_amount(payment));
+        let standing = self.refund_severity(id);
+        self.expect_as(standing, about.clone(), received == cost, || {
+            format!("live lines cost {cost}, the shop has {received} of the payment")
         });
         let state = self.payments.get(&id).map(|payment| payment.state);
         self.expect(about, state == Some(PaymentState::Captured), || {
@@ -236,12 +237,12 @@ impl<'a> Check<'a> {
         let id = order.order_id;
         let about = Subject::Order(id);
         // A service that hasn't yet would still reserve or charge.
-        let heard = [
+        let processed = [
             (rialto_inventory::SERVICE, self.reservations.contains_key(&id)),
             (rialto_payments::SERVICE, self.payments.contains_key(&id)),
         ];
-        for (service, heard) in heard {
-            self.expect_as(Severity::InProgress, about.clone(), heard, || {
+        for (service, processed) in processed {
+            self.expect_as(Severity::InProgress, about.clone(), processed, || {
                 format!("CANCELLED, but {service} hasn't processed it")
             });
         }
@@ -260,17 +261,17 @@ impl<'a> Check<'a> {
                 format!("CANCELLED, line {} is {:?}", line.line_no, line.state)
             });
         }
-        let kept = self.payments.get(&id).map_or(0, |payment| kept(payment));
-        let standing = self.money_under_way(id);
-        self.expect_as(standing, about, kept == 0, || {
-            format!("CANCELLED, {kept} of the payment isn't refunded")
+        let received = self.payments.get(&id).map_or(0, |payment| net_amount(payment));
+        let standing = self.refund_severity(id);
+        self.expect_as(standing, about, received == 0, || {
+            format!("CANCELLED, {received} of the payment isn't refunded")
         });
     }
 
     /// The severity of money not yet refunded: a pending refund will return it.
-    fn money_under_way(&self, order: OrderId) -> Severity {
+    fn refund_severity(&self, order: OrderId) -> Severity {
         match self.payments.get(&order) {
-            Some(payment) if begun(payment) > 0 => Severity::InProgress,
+            Some(payment) if pending_refunds(payment) > 0 => Severity::InProgress,
             _ => Severity::Inconsistent,
         }
     }
@@ -294,7 +295,7 @@ impl<'a> Check<'a> {
         if let Some((standing, what)) = unended {
             self.expect_as(standing, about.clone(), false, || what);
         }
-        let begun = begun(payment);
+        let begun = pending_refunds(payment);
         self.expect_as(Severity::InProgress, about.clone(), begun == 0, || {
             format!("{begun} refunds are pending")
         });
@@ -353,7 +354,7 @@ impl<'a> Check<'a> {
             self.expect_as(
                 standing,
                 about.clone(),
-                caused && beginning == is_asked_for(entry),
+                caused && beginning == has_no_cause(entry),
                 || {
                     format!(
                         "{} was caused by {:?}, which isn't in the timeline",
@@ -362,12 +363,12 @@ impl<'a> Check<'a> {
                 },
             );
         }
-        let told = recorded(order);
+        let recorded = recorded(order);
         let id = &order.order_id;
-        let wanted =
+        let expected =
             expected(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
-        self.expect_as(standing, about, told == wanted, || {
-            format!("{:?}: tells {told:?}, not {wanted:?}", order.state)
+        self.expect_as(standing, about, recorded == expected, || {
+            format!("{:?}: the timeline has {recorded:?}, expected {expected:?}", order.state)
         });
     }
 }
@@ -380,12 +381,12 @@ const fn while_pending(order: Option<OrderState>) -> Severity {
     }
 }
 
-fn begun(payment: &Payment) -> usize {
+fn pending_refunds(payment: &Payment) -> usize {
     payment.refunds.iter().filter(|refund| refund.state == RefundState::Pending).count()
 }
 
 /// The money of a payment that the shop has.
-fn kept(payment: &Payment) -> i64 {
+fn net_amount(payment: &Payment) -> i64 {
     let amounts = [payment.captured, payment.refunded(), payment.refund_due()];
     let [captured, refunded, due] = amounts.map(|amount| amount.minor_units());
     captured - refunded - due
@@ -396,7 +397,7 @@ fn signed(number: u64) -> i64 {
 }
 
 /// Whether an event has no causing event, because a person or a sweep caused it.
-fn is_asked_for(entry: &timeline::TimelineEntry) -> bool {
+fn has_no_cause(entry: &timeline::TimelineEntry) -> bool {
     match entry.kind.as_str() {
         "OrderPlaced" => true,
         "OrderCancelled" => matches!(entry.data["reason"].as_str(), Some("BUYER" | "TIMEOUT")),

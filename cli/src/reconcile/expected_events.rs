@@ -27,45 +27,45 @@ pub(crate) fn expected(
     held: Option<&Reservation>,
     payment: Option<&Payment>,
 ) -> Kinds<'static> {
-    let mut wanted = vec!["OrderPlaced"];
+    let mut kinds = vec!["OrderPlaced"];
     match order.state {
         OrderState::Pending => {}
-        OrderState::Confirmed => wanted.push("OrderConfirmed"),
-        OrderState::Cancelled => wanted.push("OrderCancelled"),
+        OrderState::Confirmed => kinds.push("OrderConfirmed"),
+        OrderState::Cancelled => kinds.push("OrderCancelled"),
     }
-    wanted.extend(held.into_iter().flat_map(stock_events));
-    wanted.extend(payment.into_iter().flat_map(payment_events));
-    counted(wanted)
+    kinds.extend(held.into_iter().flat_map(stock_events));
+    kinds.extend(payment.into_iter().flat_map(payment_events));
+    counted(kinds)
 }
 
 fn stock_events(held: &Reservation) -> Vec<&'static str> {
-    let mut wanted = match held.outcome {
+    let mut kinds = match held.outcome {
         ReservationOutcome::Reserved => vec!["StockReserved"],
         ReservationOutcome::Rejected => vec!["StockRejected"],
         ReservationOutcome::CancelledFirst => Vec::new(),
     };
     let back = |state| matches!(state, LineState::Released | LineState::Returned);
     if held.lines.iter().any(|line| back(line.state)) {
-        wanted.push("StockReleased");
+        kinds.push("StockReleased");
     }
-    wanted
+    kinds
 }
 
 fn payment_events(payment: &Payment) -> Vec<&'static str> {
-    let mut wanted = Vec::new();
+    let mut kinds = Vec::new();
     // A failure is published unless the order was cancelled before. After a published failure, a
     // success isn't published.
     if payment.reason.is_some() && !payment.cancel_requested {
-        wanted.push("PaymentFailed");
+        kinds.push("PaymentFailed");
     } else if payment.captured.minor_units() > 0 {
-        wanted.push("PaymentCaptured");
+        kinds.push("PaymentCaptured");
     }
-    wanted.extend(payment.refunds.iter().filter_map(|refund| match refund.state {
+    kinds.extend(payment.refunds.iter().filter_map(|refund| match refund.state {
         RefundState::Pending => None,
         RefundState::Issued => Some("RefundIssued"),
         RefundState::Failed => Some("RefundFailed"),
     }));
-    wanted
+    kinds
 }
 
 /// The types of events that are missing from the timeline.
@@ -74,7 +74,8 @@ pub(crate) fn missing(
     held: Option<&Reservation>,
     payment: Option<&Payment>,
 ) -> Vec<&'static str> {
-    let told = recorded(order);
-    let missing = |(kind, times): &(&str, usize)| told.get(kind).is_none_or(|told| told < times);
+    let recorded = recorded(order);
+    let missing =
+        |(kind, times): &(&str, usize)| recorded.get(kind).is_none_or(|count| count < times);
     expected(order, held, payment).into_iter().filter(missing).map(|(kind, _)| kind).collect()
 }

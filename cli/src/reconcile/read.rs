@@ -14,13 +14,13 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`] if a table can't be read.
     pub async fn load_all(aws: &SdkConfig, stage: &Stage) -> Result<Self, StoreError> {
-        let mut books = Self::default();
+        let mut snapshot = Self::default();
         for service in SERVICES {
             for item in all(&Table::open(aws, stage, service)).await? {
-                books.insert(item);
+                snapshot.insert(item);
             }
         }
-        Ok(books)
+        Ok(snapshot)
     }
 
     /// Reads these products and orders: the products' stock, and every order that ever moved it or
@@ -37,30 +37,30 @@ impl Snapshot {
         products: &[String],
         orders: &[String],
     ) -> Result<Self, StoreError> {
-        let mut books = Self::default();
+        let mut snapshot = Self::default();
         let inventory = Table::open(aws, stage, rialto_inventory::SERVICE);
         let before = versions(&inventory, products).await?;
         for product in products {
             for item in partition(&inventory, &format!("PRODUCT#{product}")).await? {
-                books.insert(item);
+                snapshot.insert(item);
             }
         }
-        let moved = books.movements.iter().filter_map(|movement| movement.order_id);
+        let moved = snapshot.movements.iter().filter_map(|movement| movement.order_id);
         let orders: BTreeSet<String> =
             moved.map(|order| order.to_string()).chain(orders.iter().cloned()).collect();
         for service in SERVICES {
             let table = Table::open(aws, stage, service);
             for order in &orders {
                 for item in partition(&table, &format!("ORDER#{order}")).await? {
-                    books.insert(item);
+                    snapshot.insert(item);
                 }
             }
         }
         let after = versions(&inventory, products).await?;
         let moving =
             before.into_iter().filter(|(product, version)| after.get(product) != Some(version));
-        books.moving = moving.map(|(product, _)| product).collect();
-        Ok(books)
+        snapshot.moving = moving.map(|(product, _)| product).collect();
+        Ok(snapshot)
     }
 }
 
@@ -109,9 +109,9 @@ mod tests {
         let (aws, stage) = (rialto_aws::emulator_config(&url), Stage::parse("dev").unwrap());
         let product = ProductId::derive(&[b"p"]).to_string();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let books = runtime.block_on(Snapshot::load_for(&aws, &stage, &[product], &[])).unwrap();
+        let snapshot = runtime.block_on(Snapshot::load_for(&aws, &stage, &[product], &[])).unwrap();
         server.join().unwrap();
-        let found = findings(&books, Timestamp::from_millis(1_000)).into_iter();
+        let found = findings(&snapshot, Timestamp::from_millis(1_000)).into_iter();
         found.map(|finding| (finding.what, finding.standing)).collect()
     }
 

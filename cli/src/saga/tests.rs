@@ -2,13 +2,13 @@ use super::*;
 use crate::{
     dead_letters::tests::delivered,
     reconcile::tests::{
-        Stage, at, cancelled_unprocessed, confirmed_but_not_sold, declined, given_back, paid,
+        Stage, at, cancelled_unprocessed, confirmed_but_not_sold, declined, paid, refunded,
     },
 };
 
 /// What the only order of the snapshot is waiting for.
-fn waiting(books: &Snapshot) -> Vec<String> {
-    waiting_for(books, books.orders[0].order_id).iter().map(ToString::to_string).collect()
+fn waiting(snapshot: &Snapshot) -> Vec<String> {
+    waiting_for(snapshot, snapshot.orders[0].order_id).iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -30,8 +30,8 @@ fn pending_orders_wait_for_their_next_event() {
 
 #[test]
 fn settled_orders_wait_for_nothing() {
-    for books in [paid(), declined(), cancelled_unprocessed()] {
-        assert_eq!(waiting(&books), Vec::<String>::new());
+    for snapshot in [paid(), declined(), cancelled_unprocessed()] {
+        assert_eq!(waiting(&snapshot), Vec::<String>::new());
     }
 }
 
@@ -74,17 +74,17 @@ fn orders_wait_for_events_missing_from_the_timeline() {
         ("StockReleased", "orders-on-inventory"),
         ("PaymentFailed", "orders-on-payments"),
     ] {
-        let mut books = declined();
-        books.orders[0].timeline.retain(|entry| entry.kind != kind);
-        assert_eq!(waiting(&books), [format!("{kind} to be processed by {consumer}")]);
+        let mut snapshot = declined();
+        snapshot.orders[0].timeline.retain(|entry| entry.kind != kind);
+        assert_eq!(waiting(&snapshot), [format!("{kind} to be processed by {consumer}")]);
     }
-    let mut books = given_back();
-    assert_eq!(waiting(&books), Vec::<String>::new());
-    books.orders[0]
+    let mut snapshot = refunded();
+    assert_eq!(waiting(&snapshot), Vec::<String>::new());
+    snapshot.orders[0]
         .timeline
         .retain(|entry| entry.kind != "RefundIssued" && entry.kind != "PaymentCaptured");
     assert_eq!(
-        waiting(&books),
+        waiting(&snapshot),
         [
             "PaymentCaptured to be processed by orders-on-payments",
             "RefundIssued to be processed by orders-on-payments"
@@ -94,16 +94,16 @@ fn orders_wait_for_events_missing_from_the_timeline() {
 
 #[test]
 fn lost_events_can_be_published_again_while_stored() {
-    let (books, _) = confirmed_but_not_sold();
-    let late = books.orders[0].created_at.plus(Duration::from_secs(600));
-    let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
+    let (snapshot, _) = confirmed_but_not_sold();
+    let late = snapshot.orders[0].created_at.plus(Duration::from_secs(600));
+    let advice = stuck(&snapshot, late, Duration::ZERO)[0].advice(&[]);
     assert!(
         advice.contains("rialto outbox resend --order ord_") && advice.ends_with(" --yes"),
         "{advice}"
     );
-    let mut books = declined();
-    books.orders[0].timeline.retain(|entry| entry.kind != "StockReserved");
-    let advice = stuck(&books, late, Duration::ZERO)[0].advice(&[]);
+    let mut snapshot = declined();
+    snapshot.orders[0].timeline.retain(|entry| entry.kind != "StockReserved");
+    let advice = stuck(&snapshot, late, Duration::ZERO)[0].advice(&[]);
     assert!(
         advice.ends_with("while it is listed here; afterwards only the timeline lacks it"),
         "{advice}"
@@ -112,13 +112,13 @@ fn lost_events_can_be_published_again_while_stored() {
 
 #[test]
 fn orders_are_stuck_when_late_or_overdue() {
-    let books = at(Stage::Placed).0;
-    let order = &books.orders[0];
+    let snapshot = at(Stage::Placed).0;
+    let order = &snapshot.orders[0];
     let after = |seconds| order.created_at.plus(Duration::from_secs(seconds));
-    assert_eq!(stuck(&books, after(300), Duration::from_secs(300)), []);
-    let late = stuck(&books, after(301), Duration::from_secs(300));
+    assert_eq!(stuck(&snapshot, after(300), Duration::from_secs(300)), []);
+    let late = stuck(&snapshot, after(301), Duration::from_secs(300));
     assert_eq!((late[0].order, late[0].state, late[0].overdue), (order.order_id, "PENDING", false));
-    let overdue = stuck(&books, order.expires_at, Duration::from_secs(86_400));
+    let overdue = stuck(&snapshot, order.expires_at, Duration::from_secs(86_400));
     assert!(overdue[0].overdue);
     assert!(overdue[0].advice(&[]).contains("orders-sweep"));
     assert_eq!(stuck(&paid(), after(86_400), Duration::ZERO), [], "it is settled");
@@ -126,8 +126,8 @@ fn orders_are_stuck_when_late_or_overdue() {
 
 #[test]
 fn advice_names_only_the_blocking_dead_letter() {
-    let (books, events) = at(Stage::Placed);
-    let stuck = &stuck(&books, books.orders[0].expires_at, Duration::ZERO)[0];
+    let (snapshot, events) = at(Stage::Placed);
+    let stuck = &stuck(&snapshot, snapshot.orders[0].expires_at, Duration::ZERO)[0];
     let source = |name: &str| Source::Consumer(name.to_owned());
     let dead = delivered(source("inventory-on-orders"), &events[0]);
     assert!(
