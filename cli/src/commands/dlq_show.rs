@@ -37,7 +37,7 @@ impl DlqShow {
         }
         let now = SystemClock.now();
         let shown: Vec<String> =
-            letters.iter().map(|letter| whole(letter, &context.stage, now)).collect();
+            letters.iter().map(|letter| details(letter, &context.stage, now)).collect();
         print(shown.join("\n\n"))
     }
 }
@@ -47,7 +47,7 @@ fn is_called(letter: &DeadLetter, id: &str) -> bool {
     letter.message_id.starts_with(id) || event(id)
 }
 
-fn whole(letter: &DeadLetter, stage: &Stage, now: Timestamp) -> String {
+fn details(letter: &DeadLetter, stage: &Stage, now: Timestamp) -> String {
     let goes = match letter.target(stage) {
         RedriveTarget::Queue(queue) => format!("into {queue}"),
         RedriveTarget::Bus => format!("onto the bus {}", stage.event_bus()),
@@ -91,7 +91,7 @@ mod tests {
         let stage = Stage::parse("dev").unwrap();
         let order = order("o");
         let mut letter = delivered(consumer(), &event(order));
-        let text = whole(&letter, &stage, NOW);
+        let text = details(&letter, &stage, NOW);
         for part in [
             "0123456789",
             "1m ago",
@@ -107,14 +107,14 @@ mod tests {
         letter.marks.redrives = 2;
         letter.marks.redriven_at = Some("2026-11-21T09:30:00.125Z".to_owned());
         letter.marks.error = Some("NO_PERMISSIONS".to_owned());
-        let text = whole(&letter, &stage, NOW);
+        let text = details(&letter, &stage, NOW);
         assert!(text.contains("2x, last at 2026-11-21T09:30:00.125Z"), "{text}");
         assert!(text.contains("NO_PERMISSIONS"), "{text}");
     }
 
     #[test]
     fn unparsable_messages_are_shown_unchanged() {
-        let text = whole(&letter(consumer(), "not JSON"), &Stage::parse("dev").unwrap(), NOW);
+        let text = details(&letter(consumer(), "not JSON"), &Stage::parse("dev").unwrap(), NOW);
         assert!(
             text.ends_with("\nnot JSON") && text.contains("nowhere: it can't be parsed"),
             "{text}"

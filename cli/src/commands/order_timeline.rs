@@ -46,7 +46,7 @@ impl OrderTimeline {
             return follow(&api, &session, &order, Duration::from_secs(self.timeout)).await;
         }
         let mut timeline = TimelinePrinter::default();
-        let standing = look(&api, &session, &order, &mut timeline).await?.0;
+        let standing = poll(&api, &session, &order, &mut timeline).await?.0;
         print(timeline.summary_line(&standing))
     }
 
@@ -82,7 +82,7 @@ pub(super) async fn follow(
     let started = Instant::now();
     let mut last_news = started;
     loop {
-        let (standing, news) = look(api, session, order, &mut timeline).await?;
+        let (standing, news) = poll(api, session, order, &mut timeline).await?;
         if news {
             last_news = Instant::now();
         }
@@ -104,7 +104,7 @@ pub(super) async fn follow(
 }
 
 /// Prints new events. Returns the order's status, and whether there were new events.
-async fn look(
+async fn poll(
     api: &Api,
     session: &Session,
     order: &str,

@@ -120,7 +120,7 @@ fn after(stage: Stage) -> Snapshot {
     let (mut snapshot, ended) = at(stage);
     if stage == Stage::Captured {
         let confirmed = apply(&mut snapshot.orders[0], &ended[0], Transition::Confirm);
-        snapshot.hold(snapshot.reservations[0].sell(NOW, &caused_by(&confirmed[0])).unwrap());
+        snapshot.hold(snapshot.reservations[0].fulfil(NOW, &caused_by(&confirmed[0])).unwrap());
     } else {
         let cause = Transition::Cancel(CancelReason::PaymentFailed);
         let cancelled = apply(&mut snapshot.orders[0], &ended[0], cause);

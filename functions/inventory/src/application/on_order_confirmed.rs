@@ -24,7 +24,7 @@ pub async fn on_order_confirmed(
     let order = event.order_id;
     let reservation =
         store.reservation(order).await?.ok_or(OnOrderConfirmedError::NoReservation(order))?;
-    let Some(change) = reservation.sell(now, cause) else { return Ok(Write::Conflict(())) };
+    let Some(change) = reservation.fulfil(now, cause) else { return Ok(Write::Conflict(())) };
     match store.apply(&change).await? {
         ReserveOutcome::Done => Ok(Write::Done),
         _ => Err(StoreError::Contended.into()),

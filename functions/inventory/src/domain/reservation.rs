@@ -143,7 +143,7 @@ impl Reservation {
 
     /// Turns reserved lines into sold ones. `None` if no line is reserved.
     #[must_use]
-    pub fn sell(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
+    pub fn fulfil(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
         self.transition(now, cause, |state| match state {
             LineState::Reserved => Some((LineState::Sold, MovementCause::Sold)),
             _ => None,
@@ -301,16 +301,16 @@ mod tests {
     fn selling_and_giving_back_happen_once() {
         let cause = EventContext::default();
         let reserved = Reservation::reserve(&order(&[("a", 2)]), NOW, &cause).reservation;
-        let sold = reserved.sell(NOW, &cause).unwrap();
+        let sold = reserved.fulfil(NOW, &cause).unwrap();
         assert!(sold.events.is_empty());
         assert_eq!((sold.movements[0].reserved, sold.movements[0].sold), (-2, 2));
-        assert_eq!(sold.reservation.sell(NOW, &cause), None);
+        assert_eq!(sold.reservation.fulfil(NOW, &cause), None);
 
         let back = sold.reservation.release(NOW, &cause).unwrap();
         assert_eq!((back.movements[0].available, back.movements[0].sold), (2, -2));
         assert_eq!(back.events[0].kind, "StockReleased");
         assert_eq!(back.reservation.release(NOW, &cause), None);
-        assert_eq!(back.reservation.sell(NOW, &cause), None);
+        assert_eq!(back.reservation.fulfil(NOW, &cause), None);
     }
 
     #[test]
@@ -319,6 +319,6 @@ mod tests {
         let reserved = Reservation::reserve(&order(&[("a", 2)]), NOW, &cause).reservation;
         let back = reserved.release(NOW, &cause).unwrap();
         assert_eq!((back.movements[0].available, back.movements[0].reserved), (2, -2));
-        assert_eq!(back.reservation.sell(NOW, &cause), None);
+        assert_eq!(back.reservation.fulfil(NOW, &cause), None);
     }
 }

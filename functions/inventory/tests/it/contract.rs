@@ -167,13 +167,13 @@ async fn sold_stock_is_returned_once(store: impl Store) {
     reserve(&store, &order).await;
     let context = EventContext::default();
     let reservation = store.reservation(order.order_id).await.unwrap().unwrap();
-    let sell = reservation.sell(SystemClock.now(), &context).unwrap();
-    assert_eq!(store.apply(&sell).await.unwrap(), ReserveOutcome::Done);
+    let fulfilled = reservation.fulfil(SystemClock.now(), &context).unwrap();
+    assert_eq!(store.apply(&fulfilled).await.unwrap(), ReserveOutcome::Done);
     assert_eq!(counts(&store, a).await, (3, 0, 2));
-    assert_eq!(store.apply(&sell).await.unwrap(), ReserveOutcome::Conflict);
+    assert_eq!(store.apply(&fulfilled).await.unwrap(), ReserveOutcome::Conflict);
 
     let sold = store.reservation(order.order_id).await.unwrap().unwrap();
-    assert_eq!(sold, sell.reservation);
+    assert_eq!(sold, fulfilled.reservation);
     let release = sold.release(SystemClock.now(), &context).unwrap();
     assert_eq!(store.apply(&release).await.unwrap(), ReserveOutcome::Done);
     assert_eq!(store.apply(&release).await.unwrap(), ReserveOutcome::Conflict);
