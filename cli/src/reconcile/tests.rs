@@ -42,13 +42,13 @@ fn apply(order: &mut Order, event: &Event, effect: Transition) -> Vec<Event> {
 }
 
 /// A snapshot with the product's initial stock.
-fn opened() -> Snapshot {
+fn initial() -> Snapshot {
     let (stock, movement) = Stock::initial(product(), SellerId::derive(&[b"s"]), STOCK, NOW);
     Snapshot { stocks: vec![stock], movements: vec![movement], ..Snapshot::default() }
 }
 
 impl Snapshot {
-    fn hold(&mut self, change: Held) -> Vec<Event> {
+    fn apply_reservation(&mut self, change: Held) -> Vec<Event> {
         for movement in change.movements {
             let stock = &mut self.stocks[0];
             stock.available = stock.available.checked_add_signed(movement.available).unwrap();
@@ -60,7 +60,7 @@ impl Snapshot {
         change.events
     }
 
-    fn pay(&mut self, change: Paid) -> Vec<Event> {
+    fn apply_payment(&mut self, change: Paid) -> Vec<Event> {
         self.payments = vec![change.payment];
         self.ledger.extend(change.entry);
         change.events
@@ -80,31 +80,36 @@ pub(crate) enum Stage {
 
 /// The snapshot at a stage, with the events of the last step that no consumer has processed.
 pub(crate) fn at(stage: Stage) -> (Snapshot, Vec<Event>) {
-    let mut snapshot = opened();
+    let mut snapshot = initial();
     let Moved { mut order, events } = placed_order();
     snapshot.orders = vec![order.clone()];
     if stage == Stage::Placed {
         return (snapshot, events);
     }
-    let reserved =
-        snapshot.hold(Reservation::reserve(&payload(&events[0]), NOW, &caused_by(&events[0])));
+    let reserved = snapshot.apply_reservation(Reservation::reserve(
+        &payload(&events[0]),
+        NOW,
+        &caused_by(&events[0]),
+    ));
     apply(&mut order, &reserved[0], Transition::RecordOnly);
     snapshot.orders = vec![order];
     if stage == Stage::Reserved {
         return (snapshot, reserved);
     }
-    snapshot.pay(Payment::pending(&payload(&reserved[0]), &caused_by(&reserved[0])));
+    snapshot.apply_payment(Payment::pending(&payload(&reserved[0]), &caused_by(&reserved[0])));
     if stage == Stage::Opened {
         return (snapshot, reserved);
     }
-    snapshot.pay(snapshot.payments[0].record_intent(&IntentId::parse("pi_1").unwrap()).unwrap());
+    snapshot.apply_payment(
+        snapshot.payments[0].record_intent(&IntentId::parse("pi_1").unwrap()).unwrap(),
+    );
     let end = match stage {
         Stage::Captured => ChargeOutcome::Captured,
         Stage::Declined => ChargeOutcome::Failed { reason: DeclineCode::new("card_declined") },
         _ => return (snapshot, reserved),
     };
-    let ended =
-        snapshot.pay(snapshot.payments[0].settle(&end, NOW, &caused_by(&reserved[0])).unwrap());
+    let ended = snapshot
+        .apply_payment(snapshot.payments[0].settle(&end, NOW, &caused_by(&reserved[0])).unwrap());
     (snapshot, ended)
 }
 
@@ -120,7 +125,9 @@ fn after(stage: Stage) -> Snapshot {
     let (mut snapshot, ended) = at(stage);
     if stage == Stage::Captured {
         let confirmed = apply(&mut snapshot.orders[0], &ended[0], Transition::Confirm);
-        snapshot.hold(snapshot.reservations[0].fulfil(NOW, &caused_by(&confirmed[0])).unwrap());
+        snapshot.apply_reservation(
+            snapshot.reservations[0].fulfil(NOW, &caused_by(&confirmed[0])).unwrap(),
+        );
     } else {
         let cause = Transition::Cancel(CancelReason::PaymentFailed);
         let cancelled = apply(&mut snapshot.orders[0], &ended[0], cause);
@@ -155,23 +162,24 @@ fn settled_orders_satisfy_every_invariant() {
 
 /// The snapshot after a buyer cancelled before any consumer processed the order.
 pub(crate) fn cancelled_unprocessed() -> Snapshot {
-    let mut snapshot = opened();
+    let mut snapshot = initial();
     let Moved { order, .. } = placed_order();
     let Moved { order, events } =
         order.cancel(CancelReason::Buyer, NOW, &EventContext::default()).unwrap();
     let cancelled = payload(&events[0]);
-    snapshot.hold(Reservation::tombstone(order.order_id, &caused_by(&events[0])));
-    snapshot.pay(Payment::tombstone(&cancelled, &caused_by(&events[0])));
+    snapshot.apply_reservation(Reservation::tombstone(order.order_id, &caused_by(&events[0])));
+    snapshot.apply_payment(Payment::tombstone(&cancelled, &caused_by(&events[0])));
     snapshot.orders = vec![order];
     snapshot
 }
 
 /// The snapshot after a charge succeeded that had failed before: refunded at once.
-fn paid_after_all() -> Snapshot {
+fn captured_late() -> Snapshot {
     let mut snapshot = declined();
     let late = snapshot.payments[0].cause(None);
-    snapshot.pay(snapshot.payments[0].settle(&ChargeOutcome::Captured, NOW, &late).unwrap());
-    refunded(snapshot)
+    snapshot
+        .apply_payment(snapshot.payments[0].settle(&ChargeOutcome::Captured, NOW, &late).unwrap());
+    with_issued_refund(snapshot)
 }
 
 /// The snapshot after a buyer cancelled a paid order before orders processed the payment.
@@ -182,30 +190,31 @@ pub(crate) fn refunded() -> Snapshot {
     snapshot.orders = vec![cancelled.order];
     apply(&mut snapshot.orders[0], &captured[0], Transition::Confirm);
     let cause = caused_by(&cancelled.events[0]);
-    let released = snapshot.hold(snapshot.reservations[0].release(NOW, &cause).unwrap());
+    let released =
+        snapshot.apply_reservation(snapshot.reservations[0].release(NOW, &cause).unwrap());
     apply(&mut snapshot.orders[0], &released[0], Transition::RecordOnly);
-    snapshot.pay(snapshot.payments[0].cancel(&cause).unwrap());
-    refunded(snapshot)
+    snapshot.apply_payment(snapshot.payments[0].cancel(&cause).unwrap());
+    with_issued_refund(snapshot)
 }
 
-/// The snapshot with a pending refund.
-fn refunded(mut snapshot: Snapshot) -> Snapshot {
+/// The snapshot after its pending refund was issued.
+fn with_issued_refund(mut snapshot: Snapshot) -> Snapshot {
     let payment = &snapshot.payments[0];
     let refund = payment.refunds[0].refund_id;
     let issued =
         payment.settle_refund(refund, &RefundOutcome::Issued, NOW, &payment.cause(None)).unwrap();
-    let issued = snapshot.pay(issued);
+    let issued = snapshot.apply_payment(issued);
     apply(&mut snapshot.orders[0], &issued[0], Transition::RecordOnly);
     snapshot
 }
 
 #[test]
 fn late_successes_satisfy_every_invariant() {
-    assert_eq!(broken(&paid_after_all()), Vec::<String>::new());
-    let untold = |snapshot: &mut Snapshot| {
+    assert_eq!(broken(&captured_late()), Vec::<String>::new());
+    let without_event = |snapshot: &mut Snapshot| {
         snapshot.orders[0].timeline.retain(|entry| entry.kind != "PaymentFailed")
     };
-    assert!(corrupted(paid_after_all(), untold).contains("expected"));
+    assert!(corrupted(captured_late(), without_event).contains("expected"));
 }
 
 #[test]
@@ -295,9 +304,10 @@ fn cancelled_while_charging() -> Snapshot {
         snapshot.orders[0].cancel(CancelReason::Buyer, NOW, &EventContext::default()).unwrap();
     snapshot.orders = vec![order];
     let cause = caused_by(&events[0]);
-    let released = snapshot.hold(snapshot.reservations[0].release(NOW, &cause).unwrap());
+    let released =
+        snapshot.apply_reservation(snapshot.reservations[0].release(NOW, &cause).unwrap());
     apply(&mut snapshot.orders[0], &released[0], Transition::RecordOnly);
-    snapshot.pay(snapshot.payments[0].cancel(&cause).unwrap());
+    snapshot.apply_payment(snapshot.payments[0].cancel(&cause).unwrap());
     snapshot
 }
 
