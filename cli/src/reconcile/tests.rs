@@ -131,8 +131,9 @@ fn after(stage: Stage) -> Snapshot {
     } else {
         let cause = Transition::Cancel(CancelReason::PaymentFailed);
         let cancelled = apply(&mut snapshot.orders[0], &ended[0], cause);
-        let released = snapshot
-            .hold(snapshot.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap());
+        let released = snapshot.apply_reservation(
+            snapshot.reservations[0].release(NOW, &caused_by(&cancelled[0])).unwrap(),
+        );
         apply(&mut snapshot.orders[0], &released[0], Transition::RecordOnly);
     }
     snapshot
