@@ -2,12 +2,9 @@
 
 use crate::{
     item::Key,
-    table::{Precondition, Table, unavailable},
+    table::{Precondition, Table, write_outcome},
 };
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    types::{Delete, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use rialto_kernel::{StoreError, Write};
 
 impl Table {
@@ -20,20 +17,14 @@ impl Table {
         key: &Key,
         expect: Option<Precondition>,
     ) -> Result<Write, StoreError> {
-        let request = self.client.delete_item().table_name(&self.name).set_key(Some(key.item()));
-        let mut request = request.condition_expression(condition(expect));
-        for (name, value) in expect.into_iter().flat_map(Precondition::values) {
-            request = request.expression_attribute_values(name, value);
-        }
-        match request.send().await {
-            Ok(_) => Ok(Write::Done),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                Ok(Write::Conflict(()))
-            }
-            Err(error) => Err(unavailable(&error)),
-        }
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key.item()))
+            .condition_expression(condition(expect))
+            .set_expression_attribute_values(expect.and_then(Precondition::values));
+        write_outcome(request.send().await)
     }
 
     /// A conditional delete as a part of a transaction.
@@ -45,13 +36,11 @@ impl Table {
         key: &Key,
         expect: Precondition,
     ) -> Result<TransactWriteItem, StoreError> {
-        let mut delete = Delete::builder()
+        let delete = Delete::builder()
             .table_name(&self.name)
             .set_key(Some(key.item()))
-            .condition_expression(expect.condition());
-        for (name, value) in expect.values() {
-            delete = delete.expression_attribute_values(name, value);
-        }
+            .condition_expression(expect.condition())
+            .set_expression_attribute_values(expect.values());
         let delete = delete.build().map_err(|error| StoreError::Corrupt(error.to_string()))?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }

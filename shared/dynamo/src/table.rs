@@ -5,7 +5,7 @@ use crate::item::{Item, Key, item_key, number};
 use aws_sdk_dynamodb::{
     Client, config,
     error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+    types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
 };
 use rialto_aws::{SdkConfig, Stage, calls::CountCalls, signing::JsonServiceAuth};
 use rialto_kernel::{StoreError, Write};
@@ -98,16 +98,14 @@ impl Table {
     /// # Errors
     /// [`StoreError`] when it isn't known whether the item was written.
     pub async fn put(&self, item: Item, expect: Precondition) -> Result<Write<Item>, StoreError> {
-        let mut request = self
+        let request = self
             .client
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
             .condition_expression(expect.condition())
+            .set_expression_attribute_values(expect.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        for (name, value) in expect.values() {
-            request = request.expression_attribute_values(name, value);
-        }
         match request.send().await {
             Ok(_) => Ok(Write::Done),
             Err(SdkError::ServiceError(error))
@@ -146,15 +144,7 @@ impl Table {
             .set_expression_attribute_names(Some(changes.names))
             .set_expression_attribute_values(Some(changes.values))
             .condition_expression(expect.condition());
-        match request.send().await {
-            Ok(_) => Ok(Write::Done),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                Ok(Write::Conflict(()))
-            }
-            Err(error) => Err(unavailable(&error)),
-        }
+        write_outcome(request.send().await)
     }
 }
 
@@ -183,9 +173,7 @@ impl Changes {
         if !removals.is_empty() {
             expression.push_str(&format!(" REMOVE {}", removals.join(", ")));
         }
-        for (name, value) in expect.values() {
-            values.insert(name.to_owned(), value);
-        }
+        values.extend(expect.values().into_iter().flatten());
         Self { expression, names, values }
     }
 }
@@ -201,14 +189,31 @@ impl Precondition {
         }
     }
 
+    /// The values of [`Precondition::condition`], if it has any.
     #[must_use]
-    pub fn values(self) -> Vec<(&'static str, AttributeValue)> {
+    pub fn values(self) -> Option<Item> {
         match self {
-            Self::Absent => Vec::new(),
+            Self::Absent => None,
             Self::Version(version) | Self::Older(version) => {
-                vec![(":expected_version", number(version))]
+                Some(Item::from([(":expected_version".to_owned(), number(version))]))
             }
         }
+    }
+}
+
+/// The error code of a write whose condition isn't met.
+const CONDITION_FAILED: &str = "ConditionalCheckFailedException";
+
+/// The outcome of a conditional write.
+pub(crate) fn write_outcome<T, E, R>(sent: Result<T, SdkError<E, R>>) -> Result<Write, StoreError>
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    match sent {
+        Ok(_) => Ok(Write::Done),
+        Err(error) if error.code() == Some(CONDITION_FAILED) => Ok(Write::Conflict(())),
+        Err(error) => Err(unavailable(&error)),
     }
 }
 

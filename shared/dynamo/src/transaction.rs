@@ -27,14 +27,12 @@ impl Table {
         item: Item,
         expect: Precondition,
     ) -> Result<TransactWriteItem, StoreError> {
-        let mut put = Put::builder()
+        let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
             .condition_expression(expect.condition())
+            .set_expression_attribute_values(expect.values())
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        for (name, value) in expect.values() {
-            put = put.expression_attribute_values(name, value);
-        }
         Ok(TransactWriteItem::builder().put(put.build().map_err(incomplete)?).build())
     }
 
@@ -69,13 +67,11 @@ impl Table {
         key: &Key,
         expect: Precondition,
     ) -> Result<TransactWriteItem, StoreError> {
-        let mut check = ConditionCheck::builder()
+        let check = ConditionCheck::builder()
             .table_name(&self.name)
             .set_key(Some(key.item()))
-            .condition_expression(expect.condition());
-        for (name, value) in expect.values() {
-            check = check.expression_attribute_values(name, value);
-        }
+            .condition_expression(expect.condition())
+            .set_expression_attribute_values(expect.values());
         Ok(TransactWriteItem::builder().condition_check(check.build().map_err(incomplete)?).build())
     }
 
