@@ -106,65 +106,97 @@ impl OrdersClient for FakeOrders {
     }
 }
 
-/// A store whose writes are done but return a conflict, as if their responses were lost and the
-/// writes sent again.
+/// A store in which another write is done just before the first one, or whose writes lose their
+/// responses.
 #[derive(Default)]
-pub(crate) struct LostAckStore {
+pub(crate) struct FaultyStore<'a> {
     pub(crate) store: MemoryAccounts,
-    /// A session that starts just before the first write of a credential.
-    pub(crate) concurrent_login: Mutex<Option<(Session, Credential)>>,
+    concurrent_write: Mutex<Option<BoxFuture<'a, ()>>>,
+    lost_acks: bool,
 }
 
-impl LostAckStore {
-    async fn log_in(&self) {
-        let login = self.concurrent_login.lock().unwrap().take();
-        if let Some((session, credential)) = login {
-            assert_eq!(self.store.start(&session, &credential, &[]).await, Ok(Write::Done));
+impl<'a> FaultyStore<'a> {
+    /// Its writes are done but return a conflict, as if their responses were lost and the writes
+    /// sent again.
+    pub(crate) fn with_lost_acks() -> Self {
+        Self { lost_acks: true, ..Self::default() }
+    }
+
+    /// `write` is done just before the first write of this store.
+    pub(crate) fn with_concurrent_write(
+        store: &MemoryAccounts,
+        write: impl Future<Output = ()> + Send + 'a,
+    ) -> Self {
+        let concurrent_write = Mutex::new(Some(Box::pin(write) as BoxFuture<'a, ()>));
+        Self { store: store.clone(), concurrent_write, lost_acks: false }
+    }
+
+    /// Loses the responses of all writes, and `session` starts just before the first one.
+    pub(crate) fn with_concurrent_login(
+        store: &MemoryAccounts,
+        session: Session,
+        credential: Credential,
+    ) -> Self {
+        let sessions = store.clone();
+        let log_in = async move {
+            assert_eq!(sessions.start(&session, &credential, &[]).await, Ok(Write::Done));
+        };
+        Self { lost_acks: true, ..Self::with_concurrent_write(store, log_in) }
+    }
+
+    async fn write(
+        &self,
+        write: impl Future<Output = Result<Write, StoreError>> + Send,
+    ) -> Result<Write, StoreError> {
+        let concurrent = self.concurrent_write.lock().unwrap().take();
+        if let Some(concurrent) = concurrent {
+            concurrent.await;
         }
+        let written = write.await?;
+        Ok(if self.lost_acks { Write::Conflict(()) } else { written })
     }
 }
 
-impl AccountReader for LostAckStore {
+impl AccountReader for FaultyStore<'_> {
     async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
         self.store.account(account).await
     }
 }
 
-impl AccountWriter for LostAckStore {
+impl AccountWriter for FaultyStore<'_> {
     async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
-        self.store.save_account(account).await.map(|_| Write::Conflict(()))
+        self.write(self.store.save_account(account)).await
     }
 }
 
-impl ProfileStore for LostAckStore {
+impl ProfileStore for FaultyStore<'_> {
     async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
         self.store.profile(user).await
     }
     async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
-        self.store.save_profile(profile).await.map(|_| Write::Conflict(()))
+        self.write(self.store.save_profile(profile)).await
     }
 }
 
-impl CredentialReader for LostAckStore {
+impl CredentialReader for FaultyStore<'_> {
     async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
         self.store.credential(email).await
     }
 }
 
-impl CredentialWriter for LostAckStore {
+impl CredentialWriter for FaultyStore<'_> {
     async fn save_credential(&self, credential: &Credential) -> Result<Write, StoreError> {
-        self.log_in().await;
-        self.store.save_credential(credential).await.map(|_| Write::Conflict(()))
+        self.write(self.store.save_credential(credential)).await
     }
 }
 
-impl ResetWriter for LostAckStore {
+impl ResetWriter for FaultyStore<'_> {
     async fn save_reset(&self, email: &Email, reset: &PasswordReset) -> Result<Write, StoreError> {
-        self.store.save_reset(email, reset).await.map(|_| Write::Conflict(()))
+        self.write(self.store.save_reset(email, reset)).await
     }
 }
 
-impl ResetReader for LostAckStore {
+impl ResetReader for FaultyStore<'_> {
     async fn reset(&self, email: &Email) -> Result<Option<PasswordReset>, StoreError> {
         self.store.reset(email).await
     }
@@ -173,12 +205,11 @@ impl ResetReader for LostAckStore {
         credential: &Credential,
         reset: &PasswordReset,
     ) -> Result<Write, StoreError> {
-        self.log_in().await;
-        self.store.use_reset(credential, reset).await.map(|_| Write::Conflict(()))
+        self.write(self.store.use_reset(credential, reset)).await
     }
 }
 
-impl AddressBookStore for LostAckStore {
+impl AddressBookStore for FaultyStore<'_> {
     async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
         self.store.addresses(user).await
     }
@@ -187,11 +218,11 @@ impl AddressBookStore for LostAckStore {
         book: &AddressBook,
         account: &Account,
     ) -> Result<Write, StoreError> {
-        self.store.save_addresses(book, account).await.map(|_| Write::Conflict(()))
+        self.write(self.store.save_addresses(book, account)).await
     }
 }
 
-impl SessionEnder for LostAckStore {
+impl SessionEnder for FaultyStore<'_> {
     async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
         self.store.end(account, session).await
     }
@@ -204,7 +235,7 @@ impl SessionEnder for LostAckStore {
     }
 }
 
-impl RateLimiter for LostAckStore {
+impl RateLimiter for FaultyStore<'_> {
     async fn acquire(
         &self,
         key: &RateLimitKey,
@@ -217,64 +248,5 @@ impl RateLimiter for LostAckStore {
     }
     async fn clear(&self, key: &RateLimitKey) -> Result<(), StoreError> {
         self.store.clear(key).await
-    }
-}
-
-/// A store in which another write is done just before the first one.
-pub(crate) struct ConcurrentWriteStore<'a> {
-    store: &'a MemoryAccounts,
-    other: Mutex<Option<BoxFuture<'a, ()>>>,
-}
-
-impl<'a> ConcurrentWriteStore<'a> {
-    pub(crate) fn new(
-        store: &'a MemoryAccounts,
-        other: impl Future<Output = ()> + Send + 'a,
-    ) -> Self {
-        Self { store, other: Mutex::new(Some(Box::pin(other))) }
-    }
-
-    async fn write_other(&self) {
-        let other = self.other.lock().unwrap().take();
-        if let Some(other) = other {
-            other.await;
-        }
-    }
-}
-
-impl AccountReader for ConcurrentWriteStore<'_> {
-    async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
-        self.store.account(account).await
-    }
-}
-
-impl AccountWriter for ConcurrentWriteStore<'_> {
-    async fn save_account(&self, account: &Account) -> Result<Write, StoreError> {
-        self.write_other().await;
-        self.store.save_account(account).await
-    }
-}
-
-impl ProfileStore for ConcurrentWriteStore<'_> {
-    async fn profile(&self, user: UserId) -> Result<Option<Profile>, StoreError> {
-        self.store.profile(user).await
-    }
-    async fn save_profile(&self, profile: &Profile) -> Result<Write, StoreError> {
-        self.write_other().await;
-        self.store.save_profile(profile).await
-    }
-}
-
-impl AddressBookStore for ConcurrentWriteStore<'_> {
-    async fn addresses(&self, user: UserId) -> Result<Option<(Account, AddressBook)>, StoreError> {
-        self.store.addresses(user).await
-    }
-    async fn save_addresses(
-        &self,
-        book: &AddressBook,
-        account: &Account,
-    ) -> Result<Write, StoreError> {
-        self.write_other().await;
-        self.store.save_addresses(book, account).await
     }
 }

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        testing::{ConcurrentWriteStore, LostAckStore, address, registered_user},
+        testing::{FaultyStore, address, registered_user},
     };
 
     const NONE: IfMatch = IfMatch::Absent;
@@ -144,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_whose_response_was_lost_is_applied_once() {
-        let store = LostAckStore::default();
+        let store = FaultyStore::with_lost_acks();
         let user = registered_user(&store.store, "ann@example.com").await;
         let ids = ["a", "b", "c"].map(address_id);
         for id in ids {
@@ -184,7 +184,7 @@ mod tests {
     async fn concurrent_changes_of_two_addresses_are_both_kept() {
         let store = MemoryAccounts::default();
         let (user, read) = two_addresses(&store).await;
-        let racing = ConcurrentWriteStore::new(&store, async {
+        let racing = FaultyStore::with_concurrent_write(&store, async {
             set_address(&store, user, address_id("a"), &address("Ada"), false, &NONE)
                 .await
                 .unwrap();
@@ -201,7 +201,7 @@ mod tests {
         let store = MemoryAccounts::default();
         let (user, read) = two_addresses(&store).await;
         let b = address_id("b");
-        let racing = ConcurrentWriteStore::new(&store, async {
+        let racing = FaultyStore::with_concurrent_write(&store, async {
             set_address(&store, user, b, &address("Bea"), false, &NONE).await.unwrap();
         });
         let refused = remove_address(&racing, user, b, &read).await;

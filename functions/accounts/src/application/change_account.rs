@@ -65,7 +65,7 @@ mod tests {
         adapters::memory::MemoryAccounts,
         application::unregister_user::unregister_user,
         domain::contact::Name,
-        testing::{ConcurrentWriteStore, LostAckStore, registered_buyer, registered_user},
+        testing::{FaultyStore, registered_buyer, registered_user},
     };
     use rialto_contracts::EventContext;
     use rialto_kernel::{Clock, Phone, SystemClock, UserId};
@@ -100,7 +100,7 @@ mod tests {
     async fn concurrent_patches_of_different_fields_are_both_kept() {
         let store = MemoryAccounts::default();
         let id = registered_buyer(&store, "ann@example.com").await.account_id;
-        let racing = ConcurrentWriteStore::new(&store, async {
+        let racing = FaultyStore::with_concurrent_write(&store, async {
             change_account(&store, id, &phone("+4915550199"), &IfMatch::Absent).await.unwrap();
         });
         let changed =
@@ -115,7 +115,7 @@ mod tests {
         let store = MemoryAccounts::default();
         let id = registered_buyer(&store, "ann@example.com").await.account_id;
         let read = if_match(&store, id).await;
-        let racing = ConcurrentWriteStore::new(&store, async {
+        let racing = FaultyStore::with_concurrent_write(&store, async {
             change_account(&store, id, &phone("+4915550199"), &IfMatch::Absent).await.unwrap();
         });
         let refused = change_account(&racing, id, &name("Ann Roe"), &read).await;
@@ -127,7 +127,7 @@ mod tests {
         let store = MemoryAccounts::default();
         let id = registered_buyer(&store, "ann@example.com").await.account_id;
         let read = if_match(&store, id).await;
-        let racing = ConcurrentWriteStore::new(&store, async {
+        let racing = FaultyStore::with_concurrent_write(&store, async {
             // A new version with the same fields, and so with the same tag.
             let same = AccountPatch::default();
             change_account(&store, id, &same, &IfMatch::Absent).await.unwrap();
@@ -138,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_patch_whose_response_was_lost_is_applied_once() {
-        let store = LostAckStore::default();
+        let store = FaultyStore::with_lost_acks();
         let id = registered_buyer(&store.store, "ann@example.com").await.account_id;
         let read = if_match(&store, id).await;
         let changed = change_account(&store, id, &name("Ann Roe"), &read).await.unwrap();

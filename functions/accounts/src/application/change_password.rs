@@ -89,7 +89,7 @@ mod tests {
         adapters::memory::MemoryAccounts,
         domain::{refresh_token::RefreshKey, session::Session},
         ports::{SessionReader, SessionStarter},
-        testing::{FakeHasher, LostAckStore, PASSWORD, registered_buyer},
+        testing::{FakeHasher, FaultyStore, PASSWORD, registered_buyer},
     };
     use rialto_kernel::{Clock, SystemClock};
 
@@ -157,13 +157,13 @@ mod tests {
 
     /// A store in which a session starts with the old password while that is changed, and whose
     /// responses are lost; with the current session and that one.
-    async fn with_concurrent_login() -> (LostAckStore, Session, Session) {
+    async fn with_concurrent_login() -> (FaultyStore<'static>, Session, Session) {
         let store = MemoryAccounts::default();
         let credential = registered_buyer(&store, "ann@example.com").await;
         let (current, concurrent) =
             (start_session(&store, &credential).await, new_session(&credential));
-        let concurrent_login = Some((concurrent.clone(), credential)).into();
-        (LostAckStore { store, concurrent_login }, current, concurrent)
+        let store = FaultyStore::with_concurrent_login(&store, concurrent.clone(), credential);
+        (store, current, concurrent)
     }
 
     #[tokio::test]

@@ -88,7 +88,7 @@ mod tests {
         application::mail_code::send_reset_code,
         domain::{refresh_token::RefreshKey, reset::RESET_CODE_LIFETIME, session::Session},
         ports::{EmailSender, SessionReader, SessionStarter},
-        testing::{FakeHasher, LostAckStore, registered_buyer},
+        testing::{FakeHasher, FaultyStore, registered_buyer},
     };
     use rialto_kernel::{Clock, SessionId, SystemClock};
     use std::sync::Mutex;
@@ -212,8 +212,7 @@ mod tests {
         let session =
             Session::start(concurrent, credential.account_id, &RefreshKey([1; 32]), now).0;
         let account = credential.account_id;
-        let concurrent_login = Some((session, credential)).into();
-        let lost_ack = LostAckStore { store: store.clone(), concurrent_login };
+        let lost_ack = FaultyStore::with_concurrent_login(&store, session, credential);
         reset(&lost_ack, "ann@example.com", &mailbox.code(), now).await.unwrap();
         assert_eq!(store.session(account, concurrent).await.unwrap(), None);
     }
@@ -221,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn a_code_whose_write_lost_its_response_is_sent() {
         let (store, mailbox, now) =
-            (LostAckStore::default(), FakeMailbox::default(), SystemClock.now());
+            (FaultyStore::with_lost_acks(), FakeMailbox::default(), SystemClock.now());
         let credential = registered_buyer(&store.store, "ann@example.com").await;
         send_reset_code(&store, &mailbox, &credential.email, now).await.unwrap();
         reset(&store, "ann@example.com", &mailbox.code(), now).await.unwrap();

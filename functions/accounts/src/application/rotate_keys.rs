@@ -183,6 +183,13 @@ mod tests {
     use rialto_lambda::token::TokenError;
     use std::sync::Mutex;
 
+    /// Keys with the first of each role, and the time.
+    async fn initialized() -> (MemoryKeys, Timestamp) {
+        let keys = MemoryKeys::default();
+        init_keys(&keys).await.unwrap();
+        (keys, SystemClock.now())
+    }
+
     async fn token(keys: &MemoryKeys, now: Timestamp) -> String {
         let seller = AccountId::Seller(SellerId::derive(&[b"s"]));
         let stage = Stage::parse("test").unwrap();
@@ -194,10 +201,17 @@ mod tests {
         published.verify(&Stage::parse("test").unwrap(), token, now).map(|claims| claims.role)
     }
 
+    /// The seller's key isn't activated, and new tokens still verify.
+    async fn assert_superseded(keys: &MemoryKeys, next: NextKey, now: Timestamp) {
+        let refused = activate(keys, next, now).await;
+        assert!(matches!(refused, Err(RotateKeysError::Superseded(Role::Seller))), "{refused:?}");
+        let signed = token(keys, now).await;
+        assert_eq!(verified(keys, &signed, now).await, Ok(Role::Seller));
+    }
+
     #[tokio::test]
     async fn tokens_verify_throughout_a_rotation() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let old = token(&keys, now).await;
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         assert_eq!(verified(&keys, &old, now).await, Ok(Role::Seller));
@@ -215,8 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_retired_key_is_ignored_and_then_removed() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let retired = {
             let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
             activate(&keys, next, now).await.unwrap().retiring.remove(0)
@@ -235,8 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_interrupted_rotation_is_completed_by_the_next() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let interrupted = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let rotated = activate(&keys, next, now).await.unwrap();
@@ -299,8 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn keys_overwritten_by_a_concurrent_writer_are_republished() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let contended = |times: u32| ConcurrentWriterKeys(keys.clone(), times.into());
         let next = publish_next_key(&contended(2), Role::Seller, now).await.unwrap();
         assert_eq!(of_role(&keys, Role::Seller).await, (2, 2));
@@ -312,15 +323,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_that_was_unpublished_is_not_activated() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let before = keys.published().await.unwrap();
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         keys.publish(&before).await.unwrap();
-        let refused = activate(&keys, next.clone(), now).await;
-        assert!(matches!(refused, Err(RotateKeysError::Superseded(Role::Seller))), "{refused:?}");
-        let signed = token(&keys, now).await;
-        assert_eq!(verified(&keys, &signed, now).await, Ok(Role::Seller));
+        assert_superseded(&keys, next.clone(), now).await;
 
         ensure_published(&keys, &next, now, async || {}).await.unwrap();
         assert_eq!(activate(&keys, next.clone(), now).await.unwrap().kid, next.public.kid);
@@ -330,8 +337,7 @@ mod tests {
     /// read and its write.
     #[tokio::test]
     async fn publishing_restores_every_roles_signing_key() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let before = keys.published().await.unwrap();
         let next = publish_next_key(&keys, Role::User, now).await.unwrap();
         activate(&keys, next, now).await.unwrap();
@@ -349,8 +355,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_retirement_is_repeated_with_its_time_kept() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let next = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let before = keys.published().await.unwrap();
         let rotated = activate(&keys, next, now).await.unwrap();
@@ -367,17 +372,12 @@ mod tests {
 
     #[tokio::test]
     async fn the_later_of_two_rotations_of_a_role_is_superseded() {
-        let (keys, now) = (MemoryKeys::default(), SystemClock.now());
-        init_keys(&keys).await.unwrap();
+        let (keys, now) = initialized().await;
         let one = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         let other = publish_next_key(&keys, Role::Seller, now).await.unwrap();
         activate(&keys, one, now).await.unwrap();
-        let refused = activate(&keys, other, now).await;
-        assert!(matches!(refused, Err(RotateKeysError::Superseded(Role::Seller))), "{refused:?}");
-        let signed = token(&keys, now).await;
-        let over = now.plus(OVERLAP);
-        assert_eq!(verified(&keys, &signed, now).await, Ok(Role::Seller));
-        let last = keys.published().await.unwrap().at(over);
+        assert_superseded(&keys, other, now).await;
+        let last = keys.published().await.unwrap().at(now.plus(OVERLAP));
         assert_eq!(last.keys.iter().filter(|key| key.role == Role::Seller).count(), 1);
     }
 

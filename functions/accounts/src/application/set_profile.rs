@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        testing::{ConcurrentWriteStore, LostAckStore, registered_user},
+        testing::{FaultyStore, registered_user},
     };
 
     fn update(nickname: &str, grade: Option<Grade>, by_supervisor: bool) -> ProfileUpdate {
@@ -121,7 +121,7 @@ mod tests {
         let store = MemoryAccounts::default();
         let user = registered_user(&store, "ann@example.com").await;
         let read = if_match(&store, user).await;
-        let racing = ConcurrentWriteStore::new(&store, async {
+        let racing = FaultyStore::with_concurrent_write(&store, async {
             let other = update("anna", None, false);
             set_profile(&store, user, &other, &IfMatch::Absent).await.unwrap();
         });
@@ -132,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_profile_whose_response_was_lost_is_set_once() {
-        let store = LostAckStore::default();
+        let store = FaultyStore::with_lost_acks();
         let user = registered_user(&store.store, "ann@example.com").await;
         let read = if_match(&store, user).await;
         let set = set_profile(&store, user, &update("annie", None, false), &read).await.unwrap();
