@@ -50,3 +50,25 @@ pub async fn new_table(service: &str) -> Table {
         .expect("the table is made");
     table
 }
+
+/// Runs each test of a port's contract on two adapters, in a module each, with a new store each
+/// time.
+///
+/// The tests are async functions that take the store.
+#[macro_export]
+macro_rules! contract {
+    (
+        $one:ident: $one_store:expr,
+        $other:ident: $other_store:expr;
+        $($test:ident),* $(,)?
+    ) => {
+        mod $one {
+            use super::*;
+            $(#[tokio::test] async fn $test() { super::$test($one_store).await; })*
+        }
+        mod $other {
+            use super::*;
+            $(#[tokio::test] async fn $test() { super::$test($other_store).await; })*
+        }
+    };
+}

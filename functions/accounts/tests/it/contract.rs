@@ -60,16 +60,12 @@ store![
 /// Runs each test on each adapter, with a new store.
 macro_rules! contract {
     ($($test:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test] async fn $test() {
-                super::$test(rialto_accounts::adapters::memory::MemoryAccounts::default()).await;
-            })*
-        }
-        mod dynamodb {
-            $(#[tokio::test] async fn $test() {
-                let table = rialto_testkit::new_table(rialto_accounts::SERVICE).await;
-                super::$test(rialto_accounts::adapters::dynamodb::DynamoAccounts::on(table)).await;
-            })*
+        rialto_testkit::contract! {
+            memory: rialto_accounts::adapters::memory::MemoryAccounts::default(),
+            dynamodb: rialto_accounts::adapters::dynamodb::DynamoAccounts::on(
+                rialto_testkit::new_table(rialto_accounts::SERVICE).await
+            );
+            $($test),*
         }
     };
 }

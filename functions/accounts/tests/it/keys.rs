@@ -18,23 +18,9 @@ fn secrets(stub: &AwsStub) -> SecretsManagerKeys {
     SecretsManagerKeys::open(&emulator_config(&stub.start()), &Stage::parse("test").unwrap())
 }
 
-/// Runs each test on each adapter, with a new store.
-macro_rules! contract {
-    ($($test:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test] async fn $test() {
-                super::$test(super::MemoryKeys::default()).await;
-            })*
-        }
-        mod secrets {
-            $(#[tokio::test] async fn $test() {
-                super::$test(super::secrets(&super::AwsStub::default())).await;
-            })*
-        }
-    };
-}
-
-contract! {
+rialto_testkit::contract! {
+    memory: MemoryKeys::default(),
+    secrets: secrets(&AwsStub::default());
     a_roles_signing_key_is_added_once,
     a_replaced_signing_key_is_read_at_once,
     the_refresh_key_is_added_once,

@@ -62,22 +62,9 @@ impl<S> Store for S where
 {
 }
 
-/// Runs each test on each adapter, with a new store.
-macro_rules! contract {
-    ($($test:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test] async fn $test() { super::$test(super::MemoryCatalog::default()).await; })*
-        }
-        mod dynamodb {
-            $(#[tokio::test] async fn $test() {
-                let table = rialto_testkit::new_table(super::SERVICE).await;
-                super::$test(super::DynamoCatalog::on(table)).await;
-            })*
-        }
-    };
-}
-
-contract! {
+rialto_testkit::contract! {
+    memory: MemoryCatalog::default(),
+    dynamodb: DynamoCatalog::on(rialto_testkit::new_table(SERVICE).await);
     a_registered_product_is_stored,
     a_registration_requires_an_existing_item,
     a_named_seller_must_be_known,
@@ -189,18 +176,17 @@ async fn register(store: &impl Store, draft: ProductDraft) -> Product {
     register_product(store, request, now(draft.at), &EventContext::default()).await.unwrap()
 }
 
+async fn try_set_status(
+    store: &impl Store,
+    product: ProductId,
+    status: ProductStatus,
+) -> Result<Product, ChangeProductError> {
+    let (if_match, context) = (IfMatch::Absent, EventContext::default());
+    set_product_status(store, product, status, &if_match, |_| true, now(9), &context).await
+}
+
 async fn set_status(store: &impl Store, product: ProductId, status: ProductStatus) -> Product {
-    set_product_status(
-        store,
-        product,
-        status,
-        &IfMatch::Absent,
-        |_| true,
-        now(9),
-        &EventContext::default(),
-    )
-    .await
-    .unwrap()
+    try_set_status(store, product, status).await.unwrap()
 }
 
 /// Registers a product and sets its status to SELL.
@@ -444,18 +430,8 @@ async fn public_products_are_unpublished_despite_a_stale_index(store: impl Store
 async fn products_of_a_closed_seller_cannot_become_public(store: impl Store) {
     let product = register(&store, DRAFT).await.product_id;
     unregister_with_stale_list(&store).await;
-    let context = EventContext::default();
     for status in [ProductStatus::Sell, ProductStatus::SoldOut] {
-        let outcome = set_product_status(
-            &store,
-            product,
-            status,
-            &IfMatch::Absent,
-            |_| true,
-            now(9),
-            &context,
-        )
-        .await;
+        let outcome = try_set_status(&store, product, status).await;
         assert!(matches!(outcome, Err(ChangeProductError::SellerClosed)), "{outcome:?}");
     }
     assert_eq!(search_ids(&store, &Search::default()).await, []);

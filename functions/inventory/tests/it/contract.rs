@@ -29,22 +29,9 @@ impl<S: StockReader + StockInitializer + StockAdjuster + MovementReader + Reserv
 {
 }
 
-/// Runs each rule on each adapter, on a store of its own.
-macro_rules! contract {
-    ($($rule:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test] async fn $rule() { super::$rule(super::MemoryInventory::default()).await; })*
-        }
-        mod dynamodb {
-            $(#[tokio::test] async fn $rule() {
-                let table = rialto_testkit::new_table(super::SERVICE).await;
-                super::$rule(super::DynamoInventory::on(table)).await;
-            })*
-        }
-    };
-}
-
-contract! {
+rialto_testkit::contract! {
+    memory: MemoryInventory::default(),
+    dynamodb: DynamoInventory::on(rialto_testkit::new_table(SERVICE).await);
     initial_stock_is_stored_once,
     orders_reserve_every_line_or_none,
     lines_of_one_product_are_summed,

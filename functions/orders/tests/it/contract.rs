@@ -40,23 +40,9 @@ impl<S> Store for S where
 {
 }
 
-/// Runs each rule on each adapter, with a new store each.
-macro_rules! contract {
-    ($($rule:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $rule() { super::$rule(super::MemoryOrders::default()).await; })*
-        }
-        mod dynamodb {
-            $(#[tokio::test] async fn $rule() {
-                let table = rialto_testkit::new_table(super::SERVICE).await;
-                super::$rule(super::DynamoOrders::on(table)).await;
-            })*
-        }
-    };
-}
-
-contract! {
+rialto_testkit::contract! {
+    memory: MemoryOrders::default(),
+    dynamodb: DynamoOrders::on(rialto_testkit::new_table(SERVICE).await);
     orders_are_read_as_they_were_placed,
     orders_are_placed_once,
     updates_preserve_the_first_response,

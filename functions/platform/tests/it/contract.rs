@@ -12,22 +12,9 @@ use rialto_platform::{
     ports::IntentStore,
 };
 
-/// Runs each test on each adapter, with a new store.
-macro_rules! contract {
-    ($($test:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test] async fn $test() { super::$test(super::MemoryIntents::default()).await; })*
-        }
-        mod dynamodb {
-            $(#[tokio::test] async fn $test() {
-                let table = rialto_testkit::new_table(super::SIMULATOR).await;
-                super::$test(super::DynamoIntents::on(table)).await;
-            })*
-        }
-    };
-}
-
-contract! {
+rialto_testkit::contract! {
+    memory: MemoryIntents::default(),
+    dynamodb: DynamoIntents::on(rialto_testkit::new_table(SIMULATOR).await);
     written_intents_and_records_are_read_back,
     an_intent_write_requires_the_previous_version,
     a_record_write_requires_the_previous_version,
