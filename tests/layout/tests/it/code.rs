@@ -22,28 +22,30 @@ fn part(repository: &Repository, service: &Path, part: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The files of all services' domains and applications.
+fn domain_and_application(repository: &Repository) -> Vec<PathBuf> {
+    let parts =
+        |folder: &Path| ["domain", "application"].map(|name| part(repository, folder, name));
+    repository.services().iter().flat_map(|service| parts(&service.folder)).flatten().collect()
+}
+
 #[test]
 fn domain_and_application_dont_depend_on_the_runtime() {
     let repository = Repository::open();
     let mut found = Vec::new();
-    for service in repository.services() {
-        for file in ["domain", "application"]
-            .iter()
-            .flat_map(|name| part(&repository, &service.folder, name))
-        {
-            for (at, line) in code(&file).iter().enumerate() {
-                for name in [
-                    "aws_",
-                    "lambda_",
-                    "rialto_dynamo",
-                    "lambda::http",
-                    "lambda::sqs",
-                    "std::env",
-                    "env::var",
-                ] {
-                    if line.contains(name) {
-                        found.push(format!("{}:{}: {name}", repository.short(&file), at + 1));
-                    }
+    for file in domain_and_application(&repository) {
+        for (at, line) in code(&file).iter().enumerate() {
+            for name in [
+                "aws_",
+                "lambda_",
+                "rialto_dynamo",
+                "lambda::http",
+                "lambda::sqs",
+                "std::env",
+                "env::var",
+            ] {
+                if line.contains(name) {
+                    found.push(format!("{}:{}: {name}", repository.short(&file), at + 1));
                 }
             }
         }
@@ -59,20 +61,13 @@ fn domain_and_application_dont_depend_on_the_runtime() {
 fn domain_and_application_take_the_time_as_a_parameter() {
     let repository = Repository::open();
     let mut found = Vec::new();
-    for service in repository.services() {
-        for file in ["domain", "application"]
-            .iter()
-            .flat_map(|name| part(&repository, &service.folder, name))
-        {
-            // A file's tests may read the clock.
-            let before_tests = code(&file).into_iter().take_while(|line| line != "#[cfg(test)]");
-            for (at, line) in before_tests.enumerate() {
-                if ["SystemClock", "SystemTime", "Instant::now"]
-                    .iter()
-                    .any(|name| line.contains(name))
-                {
-                    found.push(format!("{}:{}: {}", repository.short(&file), at + 1, line.trim()));
-                }
+    for file in domain_and_application(&repository) {
+        // A file's tests may read the clock.
+        let before_tests = code(&file).into_iter().take_while(|line| line != "#[cfg(test)]");
+        for (at, line) in before_tests.enumerate() {
+            if ["SystemClock", "SystemTime", "Instant::now"].iter().any(|name| line.contains(name))
+            {
+                found.push(format!("{}:{}: {}", repository.short(&file), at + 1, line.trim()));
             }
         }
     }
