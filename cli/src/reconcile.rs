@@ -81,6 +81,20 @@ impl Snapshot {
         }
     }
 
+    /// The number of items of each kind, in words.
+    #[must_use]
+    pub fn counts(&self) -> String {
+        format!(
+            "{} orders, {} reservations, {} payments, {} ledger entries, {} products, {} movements",
+            self.orders.len(),
+            self.reservations.len(),
+            self.payments.len(),
+            self.ledger.len(),
+            self.stocks.len(),
+            self.movements.len()
+        )
+    }
+
     fn insert_as(&mut self, kind: &str, item: Item) -> Result<(), StoreError> {
         match kind {
             "STOCK" => push_parsed(&mut self.stocks, item),

@@ -38,7 +38,7 @@ impl Reconcile {
         let (aws, stage) = (context.aws().await?, &context.stage);
         let mut snapshot = self.read(&aws, stage).await?;
         self.check_ids_exist(&snapshot)?;
-        progress(summary(&snapshot));
+        progress(format!("Checked {}.", snapshot.counts()));
         let mut found = findings(&snapshot, SystemClock.now());
         for _ in 0..RECHECKS {
             if !found.iter().any(may_settle) {
@@ -158,18 +158,6 @@ fn reason(wait: &Wait, order: OrderId, letters: &[DeadLetter]) -> Option<String>
     Some(format!(
         "    because it is waiting for {wait}, a dead letter of {source}: rialto dlq redrive --order {order} --yes"
     ))
-}
-
-fn summary(snapshot: &Snapshot) -> String {
-    format!(
-        "Checked {} orders, {} reservations, {} payments, {} ledger entries, {} products, {} movements.",
-        snapshot.orders.len(),
-        snapshot.reservations.len(),
-        snapshot.payments.len(),
-        snapshot.ledger.len(),
-        snapshot.stocks.len(),
-        snapshot.movements.len()
-    )
 }
 
 #[cfg(test)]
