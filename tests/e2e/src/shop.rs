@@ -294,6 +294,16 @@ impl Shop {
         .await
     }
 
+    /// Waits until none of a buyer's orders is PENDING.
+    pub async fn wait_until_all_settled(&self, buyer: &DemoAccount) {
+        eventually("a buyer's orders to be settled", async || {
+            let pending = self.get(format!("/users/{}/orders?state=PENDING", buyer.id));
+            let pending = pending.token(&buyer.token).send().await.data(200);
+            if pending == json!([]) { Ok(()) } else { Err("some are PENDING") }
+        })
+        .await;
+    }
+
     pub async fn timeline(&self, by: &DemoAccount, order: &str) -> Vec<Value> {
         let call = self.get(format!("/orders/{order}/timeline")).token(&by.token);
         call.send().await.data(200).as_array().unwrap().clone()
@@ -318,6 +328,19 @@ impl Shop {
 
     pub async fn payment(&self, by: &DemoAccount, order: &str) -> HttpResponse {
         self.get(format!("/orders/{order}/payment")).token(&by.token).send().await
+    }
+
+    /// Waits until an order's payment is in this state, and returns it.
+    pub async fn wait_for_payment(&self, by: &DemoAccount, order: &str, state: &str) -> Value {
+        eventually(&format!("the payment to be {state}"), async || {
+            let response = self.payment(by, order).await;
+            if response.status == 200 && response.json()["data"]["state"] == state {
+                Ok(response.data(200))
+            } else {
+                Err(response)
+            }
+        })
+        .await
     }
 
     /// All pages of a list. The path must already have a query.

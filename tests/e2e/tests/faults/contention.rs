@@ -6,7 +6,6 @@ use rialto_e2e::{
     faults::Faults,
     invariants::SagaTables,
     shop::{DemoAccount, NewProduct, OrderDraft, Shop},
-    wait::eventually,
 };
 use rialto_faults::rule::{Fault, Rule};
 use serde_json::{Value, json};
@@ -144,11 +143,6 @@ async fn place(shop: &Shop, buyers: &[DemoAccount], a: &str, b: &str) -> Vec<Str
 
 async fn wait_until_settled(shop: &Shop, buyers: &[DemoAccount]) {
     for buyer in buyers {
-        eventually("a buyer's orders to be settled", async || {
-            let pending = shop.get(format!("/users/{}/orders?state=PENDING", buyer.id));
-            let pending = pending.token(&buyer.token).send().await.data(200);
-            if pending == json!([]) { Ok(()) } else { Err("some are PENDING") }
-        })
-        .await;
+        shop.wait_until_all_settled(buyer).await;
     }
 }

@@ -3,10 +3,9 @@
 use crate::support::{self, FaultFixture, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
-    faults::Faults,
     invariants::SagaTables,
     retries::with_short_visibility_timeouts,
-    shop::{DECLINES, DemoAccount, NewProduct, OrderDraft, PAYS, Shop},
+    shop::{DECLINES, OrderDraft, PAYS},
 };
 use rialto_faults::rule::{Fault, Rule};
 use serde_json::json;
@@ -104,18 +103,8 @@ struct Case {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sagas_survive_a_crash_of_any_function_at_any_call() {
-    let faults = Faults::exclusive().await;
-    let shop = Shop::open();
-    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("In stock", 700, 10_000)).await;
-    let scarce = shop.product(&seller, &NewProduct::new("Scarce", 700, 1)).await;
-    let fixture = FaultFixture {
-        shop: &shop,
-        faults: &faults,
-        buyer: &buyer,
-        product: &product,
-        scarce: &scarce,
-    };
+    let fixture = FaultFixture::with_stock(10_000).await;
+    let FaultFixture { shop, product, scarce, .. } = &fixture;
     let orders = with_short_visibility_timeouts(&shop.aws, QUEUES, async {
         let mut cases = Vec::new();
         for mode in MODES {
@@ -130,11 +119,11 @@ async fn sagas_survive_a_crash_of_any_function_at_any_call() {
     })
     .await;
     let orders: Vec<String> = orders.into_iter().flatten().collect();
-    let tables = SagaTables::wait_until_consistent(&shop.aws, &[&product, &scarce], &orders).await;
-    support::assert_provider_agrees(&shop, &tables, &orders).await;
+    let tables = SagaTables::wait_until_consistent(&shop.aws, &[product, scarce], &orders).await;
+    support::assert_provider_agrees(shop, &tables, &orders).await;
 }
 
-impl FaultFixture<'_> {
+impl FaultFixture {
     /// All cases of a mode, from the calls of fault-free runs.
     async fn cases(&self, mode: CrashMode) -> Vec<Case> {
         let runs = join_all((0..FAULT_FREE_RUNS).map(|_| self.count_calls(mode))).await;
@@ -198,9 +187,9 @@ impl FaultFixture<'_> {
 
     /// Places an order, checks how it ended, and returns its id and whether the rule fired.
     async fn run(&self, mode: CrashMode, case: Option<(&Case, Rule)>) -> (String, bool) {
-        let draft = OrderDraft::of(&[(if mode.scarce { self.scarce } else { self.product }, 2)])
+        let draft = OrderDraft::of(&[(if mode.scarce { &self.scarce } else { &self.product }, 2)])
             .paid_by(mode.method);
-        let order = support::id_of(self.buyer, &draft);
+        let order = support::id_of(&self.buyer, &draft);
         let (hit, hold) = (format!("{order}-hit"), format!("{order}-hold"));
         if let Some((_, rule)) = &case {
             self.faults.add(&Rule { id: hit.clone(), ..rule.clone().about(&order) }).await;
@@ -209,21 +198,21 @@ impl FaultFixture<'_> {
             let held = Rule::new(&hold, Fault::Hold { done: false, limit_ms: 4_000 });
             self.faults.add(&held.by("orders-on-payments").about(&order)).await;
         }
-        assert_eq!(support::place(self.shop, self.buyer, &draft).await, order);
+        assert_eq!(support::place(&self.shop, &self.buyer, &draft).await, order);
         if mode.cancelled {
             self.faults.until_fired(&hold).await;
-            support::cancel(self.shop, self.buyer, &order).await;
+            support::cancel(&self.shop, &self.buyer, &order).await;
             self.faults.remove(&hold).await;
         }
         let fired = if case.is_some() {
-            support::final_state(self.shop, &order).await;
+            support::final_state(&self.shop, &order).await;
             let fired = self.faults.fired_within(&hit, CONSUMED_WITHIN).await.fired > 0;
             self.faults.remove(&hit).await;
             fired
         } else {
             false
         };
-        let (state, reason) = support::final_state(self.shop, &order).await;
+        let (state, reason) = support::final_state(&self.shop, &order).await;
         let ended =
             |(a, b): &(&str, Option<&str>)| (json!(a), json!(b)) == (state.clone(), reason.clone());
         assert!(

@@ -3,11 +3,10 @@
 use crate::support::{self, FaultFixture, QUEUES};
 use futures_util::{StreamExt, future::join_all, stream};
 use rialto_e2e::{
-    faults::Faults,
     invariants::SagaTables,
     operator::Cli,
     retries::with_short_visibility_timeouts,
-    shop::{DECLINES, DemoAccount, NewProduct, OrderDraft, PAYS, Shop},
+    shop::{DECLINES, OrderDraft, PAYS},
 };
 use rialto_faults::rule::{Fault, Rule};
 use rialto_orders::domain::order::OrderState;
@@ -60,25 +59,15 @@ const SLOW: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sagas_complete_after_the_emulator_restarts() {
-    let faults = Faults::exclusive().await;
-    let shop = Shop::open();
-    let (seller, buyer) = (shop.new_seller().await, shop.new_buyer().await);
-    let product = shop.product(&seller, &NewProduct::new("In stock", 700, 1_000)).await;
-    let scarce = shop.product(&seller, &NewProduct::new("Scarce", 700, 1)).await;
-    let fixture = FaultFixture {
-        shop: &shop,
-        faults: &faults,
-        buyer: &buyer,
-        product: &product,
-        scarce: &scarce,
-    };
+    let fixture = FaultFixture::with_stock(1_000).await;
+    let FaultFixture { shop, product, scarce, .. } = &fixture;
     for _ in 0..support::rounds() {
         let orders =
             with_short_visibility_timeouts(&shop.aws, QUEUES, fixture.restart_emulator()).await;
         let tables =
-            SagaTables::wait_until_consistent(&shop.aws, &[&product, &scarce], &orders).await;
-        support::assert_provider_agrees(&shop, &tables, &orders).await;
-        let rialto = Cli::new(env!("CARGO_BIN_EXE_operator"), &shop);
+            SagaTables::wait_until_consistent(&shop.aws, &[product, scarce], &orders).await;
+        support::assert_provider_agrees(shop, &tables, &orders).await;
+        let rialto = Cli::new(env!("CARGO_BIN_EXE_operator"), shop);
         let named: Vec<String> = orders.iter().map(|order| format!(" --order {order}")).collect();
         let arguments =
             format!("reconcile --product {product} --product {scarce}{}", named.concat());
@@ -86,13 +75,13 @@ async fn sagas_complete_after_the_emulator_restarts() {
     }
 }
 
-impl FaultFixture<'_> {
+impl FaultFixture {
     /// Places orders, restarts the emulator, checks how each order ended, and returns their ids.
     async fn restart_emulator(&self) -> Vec<String> {
         let drafts: Vec<OrderDraft> =
             MODES.iter().cycle().take(ORDERS).map(|mode| self.draft(mode)).collect();
         self.slow_down(&drafts).await;
-        let placed = drafts.iter().map(|draft| support::place(self.shop, self.buyer, draft));
+        let placed = drafts.iter().map(|draft| support::place(&self.shop, &self.buyer, draft));
         let orders: Vec<String> = stream::iter(placed).buffered(CONCURRENCY).collect().await;
         let modes = MODES.iter().cycle();
         let mut ends: Vec<_> = orders
@@ -115,7 +104,7 @@ impl FaultFixture<'_> {
         self.faults.clear().await;
 
         let final_states =
-            join_all(orders.iter().map(|order| support::final_state(self.shop, order))).await;
+            join_all(orders.iter().map(|order| support::final_state(&self.shop, order))).await;
         for ((order, _, (state, reason)), final_state) in ends.iter().zip(final_states) {
             assert_eq!(final_state, (json!(state), json!(reason)), "{order}");
         }
@@ -123,7 +112,7 @@ impl FaultFixture<'_> {
     }
 
     fn draft(&self, mode: &RestartMode) -> OrderDraft {
-        let product = if mode.scarce { self.scarce } else { self.product };
+        let product = if mode.scarce { &self.scarce } else { &self.product };
         OrderDraft::of(&[(product, mode.quantity)]).paid_by(mode.method)
     }
 
@@ -131,7 +120,7 @@ impl FaultFixture<'_> {
     async fn slow_down(&self, drafts: &[OrderDraft]) {
         let cancelled = drafts.iter().zip(MODES.iter().cycle()).filter(|(_, mode)| mode.cancelled);
         for (draft, _) in cancelled {
-            let order = support::id_of(self.buyer, draft);
+            let order = support::id_of(&self.buyer, draft);
             let hold = Rule::new(&order, Fault::Hold { done: false, limit_ms: 4_000 });
             self.faults.add(&hold.by("orders-on-payments").about(&order)).await;
         }
@@ -148,7 +137,7 @@ impl FaultFixture<'_> {
         let mut cancelled: Vec<_> = ends.iter_mut().filter(|(_, mode, _)| mode.cancelled).collect();
         self.faults.until_fired(cancelled[0].0).await;
         let responses =
-            cancelled.iter().map(|(order, ..)| support::cancel(self.shop, self.buyer, order));
+            cancelled.iter().map(|(order, ..)| support::cancel(&self.shop, &self.buyer, order));
         let responses = join_all(responses).await;
         let in_time = responses.iter().filter(|response| response.status == 200).count();
         eprintln!("{in_time} of {} are cancelled in time", responses.len());

@@ -2,9 +2,10 @@
 
 use rialto_e2e::{
     faults::Faults,
+    fixture::Fixture,
     http::HttpResponse,
     invariants::{SagaTables, broken},
-    shop::{DemoAccount, OrderDraft, Shop},
+    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
     tables::{all, table},
     wait::eventually,
 };
@@ -23,15 +24,23 @@ pub(crate) const QUEUES: &[&str] = &[
     "payments-on-orders",
 ];
 
-/// The parts of a test that places orders in several modes.
-pub(crate) struct FaultFixture<'a> {
-    pub(crate) shop: &'a Shop,
-    pub(crate) faults: &'a Faults,
-    pub(crate) buyer: &'a DemoAccount,
-    /// A product in stock.
-    pub(crate) product: &'a str,
-    /// A product with a single piece.
-    pub(crate) scarce: &'a str,
+/// A shop behind the fault proxy, with a buyer, a product in stock and one with a single piece.
+pub(crate) struct FaultFixture {
+    pub(crate) faults: Faults,
+    pub(crate) shop: Shop,
+    pub(crate) buyer: DemoAccount,
+    pub(crate) product: String,
+    pub(crate) scarce: String,
+}
+
+impl FaultFixture {
+    pub(crate) async fn with_stock(pieces: i64) -> Self {
+        let faults = Faults::exclusive().await;
+        let Fixture { shop, seller, buyer, product } =
+            Fixture::new(&NewProduct::new("In stock", 700, pieces)).await;
+        let scarce = shop.product(&seller, &NewProduct::new("Scarce", 700, 1)).await;
+        Self { faults, shop, buyer, product, scarce }
+    }
 }
 
 /// Number of repetitions of the long tests: `RIALTO_LONG`, by default 1.

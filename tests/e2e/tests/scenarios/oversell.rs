@@ -41,12 +41,7 @@ async fn round(shop: &Shop, seller: &DemoAccount, buyers: &[DemoAccount], orders
     let placed: Vec<String> = join_all((0..orders).map(place)).await;
 
     for buyer in buyers {
-        eventually("a buyer's orders to be settled", async || {
-            let pending = shop.get(format!("/users/{}/orders?state=PENDING", buyer.id));
-            let pending = pending.token(&buyer.token).send().await.data(200);
-            if pending == json!([]) { Ok(()) } else { Err("some are PENDING") }
-        })
-        .await;
+        shop.wait_until_all_settled(buyer).await;
     }
     let tables = SagaTables::wait_until_consistent(&shop.aws, &[&a, &b], &placed).await;
     assert_eq!(tables.orders.len(), orders);

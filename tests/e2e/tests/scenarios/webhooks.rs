@@ -37,15 +37,7 @@ async fn fixture() -> WebhookFixture {
 
 impl WebhookFixture {
     async fn wait_for_payment(&self, state: &str) -> Value {
-        eventually(&format!("the payment to be {state}"), async || {
-            let response = self.shop.payment(&self.buyer, &self.order).await;
-            if response.status == 200 && response.json()["data"]["state"] == state {
-                Ok(response.data(200))
-            } else {
-                Err(response)
-            }
-        })
-        .await
+        self.shop.wait_for_payment(&self.buyer, &self.order, state).await
     }
 
     async fn intent(&self) -> PaymentIntent {

@@ -45,11 +45,7 @@ impl SweepFixture {
     }
 
     async fn wait_for_payment(&self, state: &str) {
-        eventually(&format!("the payment to be {state}"), async || {
-            let response = self.shop.payment(&self.buyer, &self.order).await;
-            if response.text().contains(&format!("\"{state}\"")) { Ok(()) } else { Err(response) }
-        })
-        .await;
+        self.shop.wait_for_payment(&self.buyer, &self.order, state).await;
     }
 
     /// Waits until the order is cancelled for this reason and its stock is released.
