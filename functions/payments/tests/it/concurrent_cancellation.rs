@@ -135,20 +135,22 @@ fn unconfirmed_charge() -> Simulation {
     simulation
 }
 
+/// The deadline passes during `step`, and the charge is cancelled instead of confirmed.
+fn assert_not_confirmed_when_late(simulation: &Simulation, step: ChargeStep) {
+    let confirmed = ChargeAttempt::charge(simulation, step, ConcurrentEvent::DeadlinePasses);
+    assert_eq!(confirmed, 0, "{step:?}");
+    let payment = simulation.check(false);
+    assert_eq!(
+        (payment.state, payment.reason),
+        (PaymentState::Failed, Some(DeclineCode::new("canceled")))
+    );
+}
+
 #[test]
 fn a_slowly_created_charge_is_not_confirmed_after_its_deadline() {
     for step in [ChargeStep::Create, ChargeStep::Save] {
         let simulation = Simulation::new("pm_card_visa");
-        assert_eq!(
-            ChargeAttempt::charge(&simulation, step, ConcurrentEvent::DeadlinePasses),
-            0,
-            "{step:?}"
-        );
-        let payment = simulation.check(false);
-        assert_eq!(
-            (payment.state, payment.reason),
-            (PaymentState::Failed, Some(DeclineCode::new("canceled")))
-        );
+        assert_not_confirmed_when_late(&simulation, step);
     }
 }
 
@@ -156,16 +158,7 @@ fn a_slowly_created_charge_is_not_confirmed_after_its_deadline() {
 fn a_slowly_retrieved_charge_is_not_confirmed_when_late() {
     for step in [ChargeStep::Retrieve, ChargeStep::Read] {
         let simulation = unconfirmed_charge();
-        assert_eq!(
-            ChargeAttempt::charge(&simulation, step, ConcurrentEvent::DeadlinePasses),
-            0,
-            "{step:?}"
-        );
-        let payment = simulation.check(false);
-        assert_eq!(
-            (payment.state, payment.reason),
-            (PaymentState::Failed, Some(DeclineCode::new("canceled")))
-        );
+        assert_not_confirmed_when_late(&simulation, step);
     }
 }
 

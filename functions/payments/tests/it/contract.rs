@@ -25,23 +25,9 @@ use std::time::Duration;
 trait Store: PaymentReader + PaymentWriter + LedgerReader + ExpiredPayments {}
 impl<S: PaymentReader + PaymentWriter + LedgerReader + ExpiredPayments> Store for S {}
 
-/// Runs each rule on each adapter, with a new store each.
-macro_rules! contract {
-    ($($rule:ident),* $(,)?) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $rule() { super::$rule(super::MemoryPayments::default()).await; })*
-        }
-        mod dynamodb {
-            $(#[tokio::test] async fn $rule() {
-                let table = rialto_testkit::new_table(super::SERVICE).await;
-                super::$rule(super::DynamoPayments::on(table)).await;
-            })*
-        }
-    };
-}
-
-contract! {
+rialto_testkit::contract! {
+    memory: MemoryPayments::default(),
+    dynamodb: DynamoPayments::on(rialto_testkit::new_table(SERVICE).await);
     payments_are_created_once,
     saving_requires_the_previous_version,
     payments_are_saved_with_their_ledger_entries,
