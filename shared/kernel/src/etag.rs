@@ -49,30 +49,33 @@ pub struct PreconditionFailed;
 
 impl IfMatch {
     /// # Errors
-    /// [`IfMatchError`] for anything but `*` or a list of entity tags.
+    /// [`IfMatchError`] for anything but `*` or a list of entity tags. A tag of other characters
+    /// than visible ASCII is refused: no resource has one, and the gateway may have altered it.
     pub fn parse(header: &str) -> Result<Self, IfMatchError> {
-        if header.trim() == "*" {
+        const WHITE_SPACE: [char; 2] = [' ', '\t'];
+        let header = header.trim_matches(WHITE_SPACE);
+        if header == "*" {
             return Ok(Self::Any);
         }
         let (mut tags, mut weak) = (Vec::new(), false);
-        let mut rest = header.trim_start();
+        let mut rest = header;
         while !rest.is_empty() {
             // Empty elements of a list are allowed (RFC 9110, section 5.6.1).
             if let Some(after) = rest.strip_prefix(',') {
-                rest = after.trim_start();
+                rest = after.trim_start_matches(WHITE_SPACE);
                 continue;
             }
             let strong = rest.strip_prefix("W/");
             let opaque = strong.unwrap_or(rest).strip_prefix('"').ok_or(IfMatchError)?;
             let (opaque, after) = opaque.split_once('"').ok_or(IfMatchError)?;
-            if opaque.chars().any(|c| c == ' ' || c.is_control()) {
+            if !opaque.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(IfMatchError);
             }
             match strong {
                 Some(_) => weak = true,
                 None => tags.push(format!("\"{opaque}\"")),
             }
-            rest = after.trim_start();
+            rest = after.trim_start_matches(WHITE_SPACE);
             if !rest.is_empty() && !rest.starts_with(',') {
                 return Err(IfMatchError);
             }
@@ -122,6 +125,7 @@ mod tests {
         assert_eq!(IfMatch::parse(r#""a""#), one_of(&[r#""a""#]));
         assert_eq!(IfMatch::parse(r#" "a" ,"b,c" , "" "#), one_of(&[r#""a""#, r#""b,c""#, "\"\""]));
         assert_eq!(IfMatch::parse(r#", "a",, "b","#), one_of(&[r#""a""#, r#""b""#]));
+        assert_eq!(IfMatch::parse("\"a\"\t,\t\"b\""), one_of(&[r#""a""#, r#""b""#]));
     }
 
     #[test]
@@ -141,6 +145,11 @@ mod tests {
             r#"w/"a""#,
             "W/a",
             "W/",
+            "é",
+            r#""é""#,
+            "\u{fffd}",
+            "\"a\u{7f}\"",
+            "\"a\",\u{a0}\"b\"",
         ] {
             assert_eq!(IfMatch::parse(header), Err(IfMatchError), "{header}");
         }

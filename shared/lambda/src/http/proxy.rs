@@ -21,7 +21,8 @@ use std::{
 #[derive(Debug, Default)]
 pub(super) struct ProxyRequest {
     pub(super) method: String,
-    /// Names in lower case. Values that aren't visible ASCII are left out.
+    /// Names in lower case. A value may be of any characters: whoever reads it refuses those that
+    /// it can't have.
     pub(super) headers: HashMap<String, String>,
     /// In the event's order, repeated ones included.
     pub(super) query: Vec<(String, String)>,
@@ -58,6 +59,9 @@ struct RestEvent {
     /// The last value of each header.
     #[serde(default)]
     headers: Pairs,
+    /// All values of each header.
+    #[serde(default)]
+    multi_value_headers: Pairs,
     #[serde(default)]
     query_string_parameters: Pairs,
     #[serde(default)]
@@ -77,9 +81,13 @@ impl TryFrom<RestEvent> for ProxyRequest {
             Pairs(pairs) if pairs.is_empty() => event.query_string_parameters.0,
             Pairs(pairs) => pairs,
         };
+        let mut headers = lower_case(event.headers);
+        if let Some(if_match) = joined(&event.multi_value_headers, IF_MATCH) {
+            headers.insert(IF_MATCH.to_owned(), if_match);
+        }
         Ok(Self {
             method: event.http_method,
-            headers: lower_case(event.headers),
+            headers,
             query,
             path_parameters: event.path_parameters.unwrap_or_default(),
             body: decode(event.body, event.is_base64_encoded)?,
@@ -106,15 +114,22 @@ impl<'de> Deserialize<'de> for ProxyRequest {
     }
 }
 
+/// The one header whose value is a list and may therefore be sent in several lines.
+const IF_MATCH: &str = "if-match";
+
+/// The values of a header's lines as one list (RFC 9110, section 5.3).
+fn joined(headers: &Pairs, name: &str) -> Option<String> {
+    let lines = headers.0.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
+    let values: Vec<_> = lines.map(|(_, value)| value.as_str()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}
+
 fn lower_case(headers: Pairs) -> HashMap<String, String> {
-    let visible = |value: &str| value.bytes().all(|b| matches!(b, b'\t' | 0x20..=0x7e));
-    let headers = headers.0.into_iter().filter(|(_, value)| visible(value));
-    headers
-        .map(|(mut name, value)| {
-            name.make_ascii_lowercase();
-            (name, value)
-        })
-        .collect()
+    let lower = headers.0.into_iter().map(|(mut name, value)| {
+        name.make_ascii_lowercase();
+        (name, value)
+    });
+    lower.collect()
 }
 
 fn decode(body: Option<String>, base64: Option<bool>) -> Result<Vec<u8>, base64::DecodeError> {
@@ -372,13 +387,34 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_are_not_visible_ascii_are_left_out() {
+    fn headers_that_are_not_visible_ascii_are_present() {
         let request = parse(&json!({
-            "httpMethod": "GET", "requestContext": {},
-            "headers": {"X-Good": "a b", "X-Accent": "é", "X-Control": "a\nb"},
+            "httpMethod": "PATCH", "requestContext": {},
+            "headers": {"If-Match": "\"é\"", "X-Control": "a\nb"},
         }));
         let headers = request.unwrap().headers;
-        assert_eq!(headers.into_iter().collect::<Vec<_>>(), [("x-good".into(), "a b".into())]);
+        assert_eq!(headers["if-match"], "\"é\"");
+        assert_eq!(headers["x-control"], "a\nb");
+    }
+
+    #[test]
+    fn repeated_if_match_lines_are_one_list() {
+        let request = parse(&json!({
+            "httpMethod": "PATCH", "requestContext": {},
+            "headers": {"if-match": "\"c\"", "Accept": "text/html"},
+            "multiValueHeaders": {
+                "If-Match": ["\"a\"", "\"b\""], "if-match": ["\"c\""],
+                "Accept": ["application/json", "text/html"],
+            },
+        }));
+        let headers = request.unwrap().headers;
+        assert_eq!(headers["if-match"], r#""a", "b", "c""#);
+        assert_eq!(headers["accept"], "text/html");
+        let single = parse(&json!({
+            "httpMethod": "PATCH", "requestContext": {}, "headers": {"If-Match": "*"},
+            "multiValueHeaders": null,
+        }));
+        assert_eq!(single.unwrap().headers["if-match"], "*");
     }
 
     #[test]
