@@ -1,16 +1,18 @@
 //! Items with a deadline, in an index that is spread over several partitions ("shards").
 //!
-//! A sweep reads the items that are due. Each shard contributes at most its fair share of the
-//! limit, so that a shard whose items can't be settled doesn't block the others.
+//! A sweep reads the items that are due. Each shard contributes a fair share of the limit, so that
+//! a shard whose items can't be settled doesn't block the others. What some shards leave of their
+//! shares goes to those that have more.
 
 use crate::{
+    PageToken,
     item::{Item, Key, item_key},
     query::PartitionQuery,
     table::Table,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use rialto_kernel::{StoreError, Timestamp, digest};
-use std::{fmt::Display, str::FromStr};
+use std::{collections::VecDeque, fmt::Display, mem, str::FromStr};
 
 /// An index by deadline. An entry's partition is `<prefix>#<shard>`, and its sort key
 /// `<deadline>#<id>`.
@@ -64,11 +66,6 @@ impl DueIndex {
         format!("{}#{shard}", self.prefix)
     }
 
-    /// The most that one shard contributes to `limit` entries.
-    fn share(&self, limit: usize) -> usize {
-        limit.div_ceil(usize::from(self.shards.max(1)))
-    }
-
     /// Selects, for a store in memory, what [`Table::due`] reads.
     #[must_use]
     pub fn select<T: Ord + Display>(
@@ -81,83 +78,140 @@ impl DueIndex {
         for entry in entries.into_iter().filter(|entry| entry.deadline <= now) {
             shards[usize::from(self.shard_of(&entry.id.to_string()))].push(entry);
         }
-        merge(shards, self.share(limit), limit)
+        for shard in &mut shards {
+            // The earliest last, where they are taken from.
+            shard.sort_unstable_by(|one, other| other.cmp(one));
+        }
+        let mut shares = Shares::new(self.shards, limit);
+        let mut due = Vec::new();
+        while let Some((shard, count)) = shares.next() {
+            let entries = &mut shards[usize::from(shard)];
+            let taken = entries.split_off(entries.len().saturating_sub(count));
+            shares.record(shard, taken.len(), !entries.is_empty());
+            due.extend(taken);
+        }
+        first_ids(due, limit)
     }
 }
 
-/// Each shard's first entries, in the order of their deadlines.
-fn merge<T: Ord>(shards: Vec<Vec<DueEntry<T>>>, share: usize, limit: usize) -> Vec<T> {
-    let mut due: Vec<DueEntry<T>> = Vec::new();
-    for mut shard in shards {
-        shard.sort_unstable();
-        due.extend(shard.into_iter().take(share));
-    }
+/// The first `limit` ids in the order of their deadlines.
+fn first_ids<T: Ord>(mut due: Vec<DueEntry<T>>, limit: usize) -> Vec<T> {
     due.sort_unstable();
     due.truncate(limit);
     due.into_iter().map(|entry| entry.id).collect()
 }
 
+/// Divides a limit among shards, in rounds. In the first, each may contribute the same number of
+/// entries; in each further one, those that have more divide what is left.
+struct Shares {
+    limit: usize,
+    taken: usize,
+    /// The number for each shard in the first round.
+    first: Option<usize>,
+    round: VecDeque<u8>,
+    next_round: VecDeque<u8>,
+}
+
+impl Shares {
+    fn new(shards: u8, limit: usize) -> Self {
+        let round: VecDeque<u8> = (0..shards.max(1)).collect();
+        let first = Some(limit.div_ceil(round.len()));
+        Self { limit, taken: 0, first, round, next_round: VecDeque::new() }
+    }
+
+    /// A shard, and the number of entries to take from it; none when the limit is reached or all
+    /// shards are exhausted.
+    fn next(&mut self) -> Option<(u8, usize)> {
+        if self.round.is_empty() {
+            self.round = mem::take(&mut self.next_round);
+            self.first = None;
+        }
+        let left = self.round.len();
+        let shard = self.round.pop_front()?;
+        let count =
+            self.first.unwrap_or_else(|| self.limit.saturating_sub(self.taken).div_ceil(left));
+        (count > 0).then_some((shard, count))
+    }
+
+    /// Records that `count` entries were taken from the shard, and whether it may have more.
+    fn record(&mut self, shard: u8, count: usize, more: bool) {
+        self.taken += count;
+        if more {
+            self.next_round.push_back(shard);
+        }
+    }
+}
+
+/// A position in a shard: none at its start.
+type Position = Option<PageToken>;
+
 impl Table {
     /// The ids that are due by `now`, `limit` at most, in the order of their deadlines. Each shard
-    /// contributes at most its share of `limit`. Eventually consistent.
+    /// contributes its share of `limit`, and more if others have fewer. Eventually consistent.
+    /// Malformed entries are logged and skipped.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when the table can't be read; [`StoreError::Corrupt`] for an
-    /// entry of another form.
+    /// [`StoreError::Unavailable`] when the table can't be read.
     pub async fn due<T: FromStr + Ord>(
         &self,
         index: &DueIndex,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<T>, StoreError> {
-        let share = index.share(limit);
-        let mut shards = Vec::new();
-        for shard in 0..index.shards {
-            shards.push(self.due_in_shard(index, shard, now, share).await?);
+        let mut shares = Shares::new(index.shards, limit);
+        let mut positions: Vec<Position> = (0..index.shards.max(1)).map(|_| None).collect();
+        let mut due = Vec::new();
+        while let Some((shard, count)) = shares.next() {
+            let position = &mut positions[usize::from(shard)];
+            let (entries, next) =
+                self.due_in_shard(index, shard, now, count, position.take()).await?;
+            shares.record(shard, entries.len(), next.is_some());
+            *position = next;
+            due.extend(entries);
         }
-        Ok(merge(shards, share, limit))
+        Ok(first_ids(due, limit))
     }
 
+    /// The next `count` due entries of a shard, and the position after them if there may be more.
     async fn due_in_shard<T: FromStr>(
         &self,
         index: &DueIndex,
         shard: u8,
         now: Timestamp,
-        share: usize,
-    ) -> Result<Vec<DueEntry<T>>, StoreError> {
+        count: usize,
+        mut position: Position,
+    ) -> Result<(Vec<DueEntry<T>>, Position), StoreError> {
         let query = PartitionQuery::index(index.index, index.partition_for_shard(shard));
         let [_, sort] = index.attribute_names();
         let mut due = Vec::new();
-        let mut position = None;
-        while due.len() < share {
-            let missing = u32::try_from(share - due.len()).unwrap_or(u32::MAX);
-            let position_text = position.as_ref().map(crate::PageToken::as_str);
+        while due.len() < count {
+            let missing = u32::try_from(count - due.len()).unwrap_or(u32::MAX);
+            let position_text = position.as_ref().map(PageToken::as_str);
             let (items, next) = self.query(&query, missing, position_text).await?;
             for item in &items {
-                let entry = read_entry(item, &sort)?;
-                if entry.deadline > now {
-                    return Ok(due);
+                match read_entry(item, &sort) {
+                    Some(entry) if entry.deadline > now => return Ok((due, None)),
+                    Some(entry) => due.push(entry),
+                    None => log_malformed(item, &sort),
                 }
-                due.push(entry);
             }
             position = next;
             if position.is_none() {
                 break;
             }
         }
-        Ok(due)
+        Ok((due, position))
     }
 }
 
-fn read_entry<T: FromStr>(item: &Item, sort: &str) -> Result<DueEntry<T>, StoreError> {
-    let entry = || {
-        let (deadline, id) = item.get(sort)?.as_s().ok()?.split_once('#')?;
-        Some(DueEntry { deadline: Timestamp::parse(deadline).ok()?, id: id.parse().ok()? })
-    };
-    entry().ok_or_else(|| {
-        let Key { pk, sk } = item_key(item).unwrap_or_else(|_| Key::new("?", "?"));
-        StoreError::Corrupt(format!("{pk} {sk} has no {sort} of a deadline and an id"))
-    })
+fn read_entry<T: FromStr>(item: &Item, sort: &str) -> Option<DueEntry<T>> {
+    let (deadline, id) = item.get(sort)?.as_s().ok()?.split_once('#')?;
+    Some(DueEntry { deadline: Timestamp::parse(deadline).ok()?, id: id.parse().ok()? })
+}
+
+fn log_malformed(item: &Item, sort: &str) {
+    let Key { pk, sk } = item_key(item).unwrap_or_else(|_| Key::new("?", "?"));
+    tracing::error!(pk, sk, attribute = sort, "skipped an item: it has no deadline and id there");
 }
 
 #[cfg(test)]
@@ -192,7 +246,15 @@ mod tests {
 
     /// A table whose index has these entries, a page of 100 at a time.
     fn table(entries: &[DueEntry<OrderId>]) -> Table {
+        table_with_malformed(entries, &[])
+    }
+
+    /// The same, with these sort keys in every shard besides.
+    fn table_with_malformed(entries: &[DueEntry<OrderId>], malformed: &[String]) -> Table {
         let mut partitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for shard in 0..INDEX.shards {
+            partitions.insert(INDEX.partition_for_shard(shard), malformed.to_vec());
+        }
         for entry in entries {
             let sort = format!("{}#{}", entry.deadline, entry.id);
             partitions.entry(INDEX.partition_for(&entry.id.to_string())).or_default().push(sort);
@@ -224,8 +286,38 @@ mod tests {
         let now = START.plus(Duration::from_secs(1_000));
         let due: Vec<OrderId> = table(&entries).due(&INDEX, now, 500).await.unwrap();
         assert!(due.contains(&late), "{} ids of the first shard", due.len());
-        assert_eq!(due.len(), 64);
         assert_eq!(INDEX.select(entries, now, 500), due);
+    }
+
+    #[tokio::test]
+    async fn unused_shares_go_to_the_shards_that_have_more() {
+        let (entries, _) = stuck();
+        let now = START.plus(Duration::from_secs(1_000));
+        for limit in [1, 2, 8, 9, 100, 500, 501, 1_000] {
+            let due: Vec<OrderId> = table(&entries).due(&INDEX, now, limit).await.unwrap();
+            assert_eq!(due.len(), limit.min(501));
+            assert_eq!(INDEX.select(entries.clone(), now, limit), due, "{limit}");
+        }
+        let two = of_shard(2, 90).into_iter().chain(of_shard(5, 300)).chain(of_shard(6, 10));
+        let entries: Vec<_> = two.map(|id| DueEntry { deadline: START, id }).collect();
+        let due: Vec<OrderId> = table(&entries).due(&INDEX, now, 200).await.unwrap();
+        let of = |shard| due.iter().filter(|id| INDEX.shard_of(&id.to_string()) == shard).count();
+        assert_eq!([of(2), of(5), of(6)], [90, 100, 10]);
+        let selected: Vec<OrderId> = INDEX.select(entries, now, 200);
+        assert_eq!(selected, due);
+    }
+
+    #[tokio::test]
+    async fn malformed_entries_are_skipped() {
+        let (entries, _) = stuck();
+        let now = START.plus(Duration::from_secs(3));
+        let malformed =
+            ["1", "1#x", &format!("{START}#x"), &format!("{START}"), "z"].map(str::to_owned);
+        let table = table_with_malformed(&entries, &malformed);
+        let due: Vec<OrderId> = table.due(&INDEX, now, 2_000).await.unwrap();
+        assert_eq!(due, of_shard(0, 4));
+        let due: Vec<OrderId> = table.due(&INDEX, now, 3).await.unwrap();
+        assert_eq!(due, of_shard(0, 3));
     }
 
     #[tokio::test]
