@@ -217,8 +217,9 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem 
         return Problem::field("body", "must be JSON");
     }
     let message = inner.to_string();
-    // serde_json ends its messages with a position in the text, which means nothing to a client.
-    let message = message.split(" at line ").next().unwrap_or_default();
+    // serde_json ends its messages with a position in the text, which means nothing to a client. A
+    // message may quote the client's text, so what serde adds is looked for from the end.
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(words, _)| words);
     let path = error.path().to_string();
     let below = |name: &str| if path == "." { name.to_owned() } else { format!("{path}.{name}") };
     if let Some(name) = quoted(message, "missing field `") {
@@ -236,29 +237,43 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem 
     Problem::field(field, plain_message(message))
 }
 
-/// A serde message without the names of Rust's types.
+/// A serde message without the client's text and the names of Rust's types.
 fn plain_message(message: &str) -> String {
-    let Some((found, expected)) =
-        message.strip_prefix("invalid ").and_then(|rest| rest.split_once(", expected "))
-    else {
-        return match message.split_once(", expected one of ") {
-            Some((_, names)) => format!("must be one of {}", names.replace('`', "")),
-            None => message.to_owned(),
+    const OTHER_FORM: &str = "has another form";
+    if message.starts_with("data did not match any variant of ") {
+        return OTHER_FORM.to_owned();
+    }
+    if message.starts_with("unknown variant `") {
+        // The names of the variants are those of the document.
+        return match message.rsplit_once(", expected ") {
+            Some((_, names)) => format!("must be {}", names.replace('`', "")),
+            None => OTHER_FORM.to_owned(),
         };
+    }
+    let Some(rest) = message.strip_prefix("invalid ") else { return message.to_owned() };
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else {
+        return message.to_owned();
     };
-    let integer = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "usize"];
-    if integer.contains(&expected) {
-        let out_of_range = found.starts_with("value: integer");
-        return if out_of_range { "is out of range" } else { "must be a whole number" }.to_owned();
-    }
-    match expected {
-        "a boolean" => "must be true or false".to_owned(),
-        "a string" | "a borrowed string" => "must be a string".to_owned(),
-        "a sequence" => "must be a list".to_owned(),
-        "a map" => "must be an object".to_owned(),
-        _ if expected.starts_with("struct ") => "must be an object".to_owned(),
-        _ => format!("must be {expected}"),
-    }
+    let integer =
+        ["i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize"];
+    let plain = match expected {
+        _ if integer.contains(&expected) && found.starts_with("value: integer") => {
+            "is out of range"
+        }
+        _ if integer.contains(&expected) => "must be a whole number",
+        "f32" | "f64" => "must be a number",
+        "a boolean" => "must be true or false",
+        "a string" | "a borrowed string" => "must be a string",
+        "a sequence" => "must be a list",
+        "a map" => "must be an object",
+        _ if expected.starts_with("struct ") => "must be an object",
+        _ if found.starts_with("length ") => "must be a list of another length",
+        _ if expected.starts_with("tuple struct ") || expected.starts_with("a tuple of size ") => {
+            "must be a list"
+        }
+        _ => OTHER_FORM,
+    };
+    plain.to_owned()
 }
 
 fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
@@ -336,6 +351,75 @@ mod tests {
         }
     }
 
+    /// A message of serde's, as a client gets it.
+    fn message_of<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
+        let json = &mut serde_json::Deserializer::from_str(json);
+        let error = serde_path_to_error::deserialize::<_, T>(json).unwrap_err();
+        let response = unreadable(&error).into_response();
+        let problem: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+        problem["errors"][0]["message"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn messages_do_not_repeat_the_clients_text() {
+        for text in ["secret at line 3", "secret, expected u8", "secret`, expected one of `x"] {
+            let json = json!(text).to_string();
+            assert_eq!(message_of::<i64>(&json), "must be a whole number", "{text}");
+            assert_eq!(message_of::<bool>(&json), "must be true or false", "{text}");
+            assert_eq!(message_of::<One>(&json), "must be a", "{text}");
+            assert_eq!(message_of::<Two>(&json), "must be a or b", "{text}");
+            assert_eq!(message_of::<Three>(&json), "must be one of a, b, c", "{text}");
+        }
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum One {
+        A,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Two {
+        A,
+        B,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Three {
+        A,
+        B,
+        C,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(untagged)]
+    enum Untagged {
+        #[expect(dead_code, reason = "only parsed")]
+        Number(i64),
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Pair(
+        #[expect(dead_code, reason = "only parsed")] i64,
+        #[expect(dead_code, reason = "only parsed")] i64,
+    );
+
+    #[derive(Debug, Deserialize)]
+    struct Unit;
+
+    #[test]
+    fn messages_name_no_type_of_any_kind() {
+        assert_eq!(message_of::<Untagged>("\"x\""), "has another form");
+        assert_eq!(message_of::<Pair>("3"), "must be a list");
+        assert_eq!(message_of::<Pair>("[1]"), "must be a list of another length");
+        assert_eq!(message_of::<Unit>("3"), "has another form");
+        assert_eq!(message_of::<f64>("\"x\""), "must be a number");
+        assert_eq!(message_of::<std::num::NonZeroU8>("0"), "has another form");
+        assert_eq!(message_of::<char>("3"), "has another form");
+    }
+
     #[test]
     fn the_media_type_and_the_size_are_checked() {
         let request = Request { body: b"{}".to_vec(), ..Request::default() };
@@ -386,8 +470,10 @@ mod tests {
         };
         assert_eq!(request(None).if_match().unwrap(), IfMatch::Absent);
         assert_eq!(request(Some("*")).if_match().unwrap(), IfMatch::Any);
-        let refused = request(Some("abc")).if_match().unwrap_err();
-        assert_eq!(refused.code, ProblemCode::Invalid);
+        for refused in ["abc", "\"é\"", "\u{fffd}"] {
+            let problem = request(Some(refused)).if_match().unwrap_err();
+            assert_eq!(problem.code, ProblemCode::Invalid, "{refused}");
+        }
     }
 
     #[test]
