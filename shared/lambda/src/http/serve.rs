@@ -101,28 +101,46 @@ pub fn serve_raw(
 pub fn serve_preflight(function: &'static str) {
     boot::start(function, |app| {
         let app = app.clone();
-        Ok(serve_all(Arc::new(move |request, _| {
+        Ok(serve_all(Arc::new(move |request, context| {
             let app = app.clone();
-            Box::pin(async move {
-                let method = request.method.clone();
-                let path = request.context.resource_path.clone();
-                let request = read(request);
-                let origin = request.header("origin");
-                let origins = app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default();
-                Ok(if method == "OPTIONS" {
-                    cors::preflight(origin, &origins)
-                } else {
-                    tracing::info!(status = 405_u64, method, "method not allowed");
-                    cors::allow(method_not_allowed(path.as_deref()), origin, &origins)
-                })
-            })
+            Box::pin(async move { Ok(respond_without_route(&app, request, &context).await) })
         })))
     });
 }
 
+async fn respond_without_route(
+    app: &FunctionContext,
+    request: ProxyRequest,
+    context: &Context,
+) -> Response {
+    let scope = scope(&request, context);
+    let started = app.clock.now();
+    let path = request.context.resource_path.clone().unwrap_or_default();
+    let request = read(request);
+    scope
+        .run(async {
+            let origins = app.settings.get(&ALLOWED_ORIGINS);
+            let (origins, calls) = rialto_aws::calls::count_requests(origins).await;
+            let origins = origins.unwrap_or_default();
+            let ms = millis_since(started);
+            let origin = request.header("origin");
+            if request.method == "OPTIONS" {
+                let response = cors::preflight(origin, &origins);
+                tracing::info!(status = u64::from(response.status), ms, calls, "answered");
+                response
+            } else {
+                let response = method_not_allowed(&path);
+                let status = u64::from(response.status);
+                tracing::info!(status, method = request.method, path, ms, calls, "refused");
+                cors::allow(response, origin, &origins)
+            }
+        })
+        .await
+}
+
 /// 405 with `Allow`. `path` is the route's own, such as `/users/{user_id}`.
-fn method_not_allowed(path: Option<&str>) -> Response {
-    let methods: Vec<_> = access::methods(path.unwrap_or_default()).chain(["OPTIONS"]).collect();
+fn method_not_allowed(path: &str) -> Response {
+    let methods: Vec<_> = access::methods(path).chain(["OPTIONS"]).collect();
     Problem::new(ProblemCode::MethodNotAllowed).into_response().header("Allow", methods.join(", "))
 }
 
@@ -335,10 +353,12 @@ mod tests {
     use rialto_aws::{Stage, emulator_config};
     use rialto_kernel::{Clock, SessionId, SupervisorId, SystemClock, Timestamp, UserId};
     use serde_json::{Value, json};
+    use std::sync::Mutex;
+    use tracing::{Event, Metadata, Subscriber, span};
 
     #[test]
     fn methods_without_a_route_are_405_with_allow() {
-        let response = method_not_allowed(Some("/users/{user_id}"));
+        let response = method_not_allowed("/users/{user_id}");
         assert_eq!(response.status, 405);
         assert!(response.body.contains("\"code\":\"method_not_allowed\""), "{}", response.body);
         assert!(
@@ -349,9 +369,54 @@ mod tests {
 
     #[test]
     fn methods_of_an_unknown_path_are_405_too() {
-        let response = method_not_allowed(None);
+        let response = method_not_allowed("");
         assert_eq!(response.status, 405);
         assert!(response.headers.contains(&("Allow", "OPTIONS".to_owned())));
+    }
+
+    /// Records of each event: the request id of its invocation, and the names of its fields.
+    #[derive(Clone, Default)]
+    struct LogRecorder(Arc<Mutex<Vec<(String, Vec<&'static str>)>>>);
+
+    impl Subscriber for LogRecorder {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, event: &Event<'_>) {
+            let names = event.metadata().fields().iter().map(|field| field.name()).collect();
+            let request_id = InvocationContext::current().request_id.clone();
+            self.0.lock().unwrap().push((request_id, names));
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    #[tokio::test]
+    async fn a_405_is_logged_with_its_request_and_duration() {
+        let served = Served::new(ROUTE, Role::User, AuthMode::Gateway);
+        let event = json!({
+            "httpMethod": "PUT", "headers": {},
+            "requestContext": {"resourcePath": "/users/{user_id}"},
+        });
+        let request = serde_json::from_str(&event.to_string()).unwrap();
+        let mut context = Context::default();
+        context.request_id = "r-405".to_owned();
+        let recorder = LogRecorder::default();
+        let guard = tracing::subscriber::set_default(recorder.clone());
+        let response = respond_without_route(&served.server.app, request, &context).await;
+        drop(guard);
+        assert_eq!(response.status, 405);
+        let lines = recorder.0.lock().unwrap();
+        let (request_id, names) = lines.last().unwrap();
+        assert_eq!(request_id, "r-405");
+        for name in ["status", "method", "path", "ms", "calls"] {
+            assert!(names.contains(&name), "{name} isn't in {names:?}");
+        }
     }
 
     /// A served route whose handler returns 204, and the key that signs its callers' tokens.
