@@ -10,7 +10,7 @@ mod response;
 mod serve;
 
 pub use address::AddressRequest;
-pub use cors::preflight;
+pub use cors::{EXPOSED_HEADERS, preflight};
 pub use page::{Limit, Page, Pagination};
 pub use problem::{Problem, ProblemBody, ProblemCode};
 pub use request::{Query, Request};

@@ -6,7 +6,7 @@
 use crate::{Repository, pascal_case};
 use rialto_lambda::{
     access::{self, Access, Route},
-    http::ProblemCode,
+    http::{EXPOSED_HEADERS, ProblemCode},
 };
 use rialto_testkit::generated;
 use std::{
@@ -138,6 +138,7 @@ fn paths() -> String {
 
 fn gateway_responses() -> String {
     let mut text = String::new();
+    let exposed = format!("\"'{EXPOSED_HEADERS}'\"");
     for (kind, code, retry_after) in GATEWAY_RESPONSES {
         let (status, title) = (code.status(), code.title());
         let code = serde_json::json!(code);
@@ -150,6 +151,7 @@ fn gateway_responses() -> String {
             ("Content-Type", "\"'application/problem+json'\""),
             ("Access-Control-Allow-Origin", "method.request.header.Origin"),
             ("Access-Control-Allow-Credentials", "\"'true'\""),
+            ("Access-Control-Expose-Headers", exposed.as_str()),
             ("Vary", "\"'Origin'\""),
         ] {
             line_of(&mut text, 14, &format!("{header}.{name}: {value}"));

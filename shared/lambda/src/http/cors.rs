@@ -5,7 +5,8 @@ use super::Response;
 const METHODS: &str = "GET,POST,PUT,PATCH,DELETE,OPTIONS";
 const REQUEST_HEADERS: &str =
     "Authorization,Content-Type,Idempotency-Key,If-Match,Last-Event-ID,traceparent";
-const EXPOSED: &str = "Allow,ETag,Idempotent-Replayed,Location,Retry-After";
+/// The response headers that a page of an allowed origin may read.
+pub const EXPOSED_HEADERS: &str = "Allow,ETag,Idempotent-Replayed,Location,Retry-After";
 
 /// Adds the headers that let the page at `origin` read the response, if the origin is allowed.
 pub(super) fn allow(response: Response, origin: Option<&str>, allowed: &[String]) -> Response {
@@ -14,7 +15,7 @@ pub(super) fn allow(response: Response, origin: Option<&str>, allowed: &[String]
         Some(origin) => response
             .header("Access-Control-Allow-Origin", origin)
             .header("Access-Control-Allow-Credentials", "true")
-            .header("Access-Control-Expose-Headers", EXPOSED),
+            .header("Access-Control-Expose-Headers", EXPOSED_HEADERS),
         None => response,
     }
 }

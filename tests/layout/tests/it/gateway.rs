@@ -155,6 +155,11 @@ fn gateway_responses_are_problem_documents() {
         if headers["gatewayresponse.header.Content-Type"] != "'application/problem+json'" {
             found.push(format!("{kind} isn't application/problem+json"));
         }
+        // A quoted constant: a browser's script may read Retry-After only if it is listed.
+        let exposed = format!("'{}'", rialto_lambda::http::EXPOSED_HEADERS);
+        if headers["gatewayresponse.header.Access-Control-Expose-Headers"] != exposed {
+            found.push(format!("{kind} doesn't expose {exposed}"));
+        }
         let retry_after = headers["gatewayresponse.header.Retry-After"].as_str();
         if (body["status"] == 429 || body["status"] == 503) && retry_after.is_none() {
             found.push(format!("{kind} has no Retry-After"));
