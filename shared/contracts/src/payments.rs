@@ -23,7 +23,7 @@ pub struct PaymentFailed {
 pub struct RefundIssued {
     pub order_id: OrderId,
     pub user_id: UserId,
-    /// `None` if the refund isn't for a single line.
+    /// The refunded line; null unless the refund is for a single line.
     pub line_no: Option<u32>,
     pub amount: Amount,
     pub refund_id: RefundId,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// How many pieces of a product: 1 to 999.
+/// A number of units of a product: 1 to 999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, utoipa::ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = i64, minimum = 1, maximum = 999)]
