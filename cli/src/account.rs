@@ -166,7 +166,7 @@ mod tests {
                     .unwrap();
             assert_eq!((session.account_id.as_str(), new), ("usr_1", false));
             assert_eq!(file.content.accounts.buyers[0].user_id.as_deref(), Some("usr_1"));
-            assert_eq!(server.join().unwrap().len(), 1);
+            assert_eq!(server.received().len(), 1);
         });
     }
 
@@ -183,7 +183,7 @@ mod tests {
                 run(get_or_create(&mut file, &api, AccountSlot::Buyer(0), &PERSON, register))
                     .unwrap();
             assert!(new);
-            assert_eq!(server.join().unwrap().len(), 2);
+            assert_eq!(server.received().len(), 2);
         });
     }
 
@@ -203,7 +203,7 @@ mod tests {
                     .unwrap();
             assert!(new);
             assert_eq!(file.content.accounts.buyers[0].email, "nora+2@rialto.example");
-            assert!(server.join().unwrap()[0].contains("nora+2@rialto.example"));
+            assert!(server.received()[0].contains("nora+2@rialto.example"));
         });
     }
 

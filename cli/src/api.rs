@@ -420,7 +420,7 @@ mod tests {
         let all: Vec<u8> = Api::new(&url).unwrap().get("/list").read_all().await.unwrap();
         assert_eq!(all, [1, 2, 3]);
         assert_eq!(
-            server.join().unwrap(),
+            server.received(),
             [
                 "GET /list?limit=100",
                 "GET /list?limit=100&cursor=abc",
@@ -434,12 +434,12 @@ mod tests {
         let (url, server) = serve(vec![(429, "{}"), (200, r#"{"data":"done"}"#)]);
         let call = Api::new(&url).unwrap();
         assert_eq!(call.post("/x", json!({"a": 1})).read::<String>().await.unwrap(), "done");
-        assert_eq!(server.join().unwrap(), [r#"POST /x{"a":1}"#; 2]);
+        assert_eq!(server.received(), [r#"POST /x{"a":1}"#; 2]);
 
         let (url, server) = serve(vec![(429, r#"{"code":"too_many_requests"}"#); 5]);
         let error = Api::new(&url).unwrap().get("/x").read::<Value>().await.unwrap_err();
         assert!(error.is("too_many_requests"));
-        assert_eq!(server.join().unwrap().len(), 5);
+        assert_eq!(server.received().len(), 5);
     }
 
     #[tokio::test]
@@ -447,7 +447,7 @@ mod tests {
         let session = r#"{"data":{"access_token":"t","account_id":"a"}}"#;
         let (url, server) = serve(vec![(503, r#"{"code":"unavailable"}"#), (200, session)]);
         assert_eq!(Api::new(&url).unwrap().log_in("e", "p").await.unwrap().access_token, "t");
-        assert_eq!(server.join().unwrap().len(), 2);
+        assert_eq!(server.received().len(), 2);
     }
 
     #[test]

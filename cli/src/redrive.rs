@@ -164,7 +164,7 @@ mod tests {
         let dead = DeadLetters::open(&rialto_aws::emulator_config(&url), &stage);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let result = runtime.block_on(work(dead, stage));
-        (result, server.join().unwrap().split_off(READ))
+        (result, server.received().split_off(READ))
     }
 
     fn redriven(

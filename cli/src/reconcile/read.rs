@@ -110,7 +110,7 @@ mod tests {
         let product = ProductId::derive(&[b"p"]).to_string();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let snapshot = runtime.block_on(Snapshot::load_for(&aws, &stage, &[product], &[])).unwrap();
-        server.join().unwrap();
+        assert_eq!(server.received().len(), 3);
         let found = findings(&snapshot, Timestamp::from_millis(1_000)).into_iter();
         found.map(|finding| (finding.what, finding.standing)).collect()
     }

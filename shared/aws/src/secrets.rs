@@ -4,6 +4,7 @@ use crate::{
     SdkConfig,
     signed::{JsonError, SignedClient},
 };
+use rialto_kernel::digest::hex;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -81,5 +82,5 @@ fn secret_error(error: &JsonError) -> SecretError {
 
 /// The idempotency token of a request.
 fn token(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest(&SHA256, text.as_bytes()).as_ref())
 }

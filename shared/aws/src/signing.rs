@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
 use aws_types::region::SigningRegion;
+use rialto_kernel::digest::hex;
 use ring::{
     digest::{SHA256, digest},
     hmac::{HMAC_SHA256, Key, sign},
@@ -211,15 +212,6 @@ fn basic_format(time: SystemTime) -> Option<String> {
     let text = DateTime::from_secs(i64::try_from(seconds).ok()?).fmt(Format::DateTime).ok()?;
     let text: String = text.chars().filter(|c| !matches!(c, '-' | ':')).collect();
     (text.len() == 16).then_some(text)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
-        }
-        text
-    })
 }
 
 #[cfg(test)]

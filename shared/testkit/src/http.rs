@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
 };
 
@@ -61,6 +61,39 @@ pub fn serve(
         }
     });
     url
+}
+
+/// A stub server with a fixed sequence of responses.
+#[derive(Debug)]
+pub struct SequenceStub {
+    pub url: String,
+    requests: Arc<Mutex<Vec<RecordedRequest>>>,
+}
+
+impl SequenceStub {
+    /// The requests so far.
+    ///
+    /// # Panics
+    /// If there were more requests than responses.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+/// Starts a server that returns these responses, one per request. A further request fails the test.
+#[must_use]
+pub fn serve_in_order(responses: Vec<StubResponse>) -> SequenceStub {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let received = Arc::clone(&requests);
+    let url = serve(move |request| {
+        let mut received = received.lock().unwrap();
+        let response = responses.get(received.len()).cloned();
+        received.push(request.clone());
+        // Poisons the lock, so that the test notices.
+        Some(response.expect("a response for each request"))
+    });
+    SequenceStub { url, requests }
 }
 
 fn serve_one(mut stream: TcpStream, respond: &impl Fn(&RecordedRequest) -> Option<StubResponse>) {
