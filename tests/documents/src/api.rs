@@ -105,7 +105,7 @@ fn complete(operation: &mut Operation, route: &Route) {
         let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
         match (&parameter.parameter_in, parameter.name.as_str()) {
             (ParameterIn::Query, "cursor") => schema.min_length = Some(1),
-            // A header is never null. The pattern is that of RFC 9110, without control characters.
+            // A header is never null.
             (ParameterIn::Header, "If-Match") => {
                 schema.schema_type = Type::String.into();
                 schema.pattern = Some(IF_MATCH.to_owned());
@@ -115,8 +115,10 @@ fn complete(operation: &mut Operation, route: &Route) {
     }
 }
 
-/// `*`, or a list of entity tags.
-const IF_MATCH: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
+/// `*`, or a list of entity tags: what `IfMatch::parse` accepts. Elements of a list may be empty
+/// (RFC 9110, section 5.6.1).
+const IF_MATCH: &str =
+    r#"^([ \t]*\*[ \t]*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#;
 
 /// `orders-place-order` as the document writes it: `ordersPlaceOrder`.
 #[must_use]

@@ -5,6 +5,7 @@ use rialto_documents::{
     api::{self, operation_id},
     root,
 };
+use rialto_kernel::IfMatch;
 use rialto_lambda::access;
 use rialto_testkit::generated::assert_current;
 use serde_json::Value;
@@ -261,4 +262,50 @@ fn references_resolve() {
     references(&document, &mut found);
     found.retain(|reference| document.pointer(reference.trim_start_matches('#')).is_none());
     assert_no_violations(found, "derive ToSchema for it, or name it in components(schemas(…)).");
+}
+
+#[test]
+fn if_match_has_the_pattern_that_the_parser_accepts() {
+    let document = document();
+    let parameters = operations(&document).into_iter().flat_map(|(_, _, operation)| {
+        operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|it| it["name"] == "If-Match")
+    });
+    let schemas: Vec<&Value> = parameters.map(|parameter| &parameter["schema"]).collect();
+    assert!(!schemas.is_empty());
+    for header in [
+        "*",
+        "",
+        ",",
+        " , ",
+        "a",
+        "\"",
+        "**",
+        "\"a\"",
+        "W/\"a\"",
+        "w/\"a\"",
+        "\"\"",
+        "\"a b\"",
+        "\"a\", \"b\"",
+        "\"a\",\"b\"",
+        "\"a\" \"b\"",
+        ", \"a\",, \"b\",",
+        "\"a\"\t,\tW/\"b\"",
+        "\"a,b\"",
+        "*, \"a\"",
+        "\"é\"",
+        "é",
+        "\"\u{7f}\"",
+        " * ",
+        " \"a\" ",
+        "\"a\"\u{a0}",
+    ] {
+        let accepted = IfMatch::parse(header).is_ok();
+        for schema in &schemas {
+            assert_eq!(jsonschema::is_valid(schema, &header.into()), accepted, "{header:?}");
+        }
+    }
 }
