@@ -3,7 +3,7 @@
 //!
 //! The SDK's own signer derives the key for each request and hashes in portable Rust: a quarter of
 //! the work of a read. It still signs retries, and requests other than a POST of a body from memory
-//! to `/`, so that clock skew is corrected as always.
+//! to `/`. Clock skew is therefore corrected by the retry, at the cost of one refused attempt.
 
 use aws_credential_types::Credentials;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4Signer};
