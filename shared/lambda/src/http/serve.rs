@@ -374,9 +374,12 @@ mod tests {
         assert!(response.headers.contains(&("Allow", "OPTIONS".to_owned())));
     }
 
+    /// A message and the names of its fields.
+    type LogEvent = (String, Vec<&'static str>);
+
     /// Records of each event: the request id of its invocation, and the names of its fields.
     #[derive(Clone, Default)]
-    struct LogRecorder(Arc<Mutex<Vec<(String, Vec<&'static str>)>>>);
+    struct LogRecorder(Arc<Mutex<Vec<LogEvent>>>);
 
     impl Subscriber for LogRecorder {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
