@@ -3,8 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 /// An `https` URL of an image: up to 500 characters, with a host and without a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(transparent)]
+#[schema(
+    value_type = String,
+    max_length = 500,
+    pattern = r"^https://[A-Za-z0-9][A-Za-z0-9.:-]*([/?#][!#-;=?-\[\]_a-z~]*)?$"
+)]
 pub struct ImageUrl(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -41,6 +41,16 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
     }
 }
 
+/// The regular expression of trimmed [`Text`], without its maximum length.
+fn pattern(min: usize) -> String {
+    let printable = r"[^\u0000-\u001f\u007f-\u009f]";
+    let visible = r"[^\s\u0000-\u001f\u007f-\u009f]";
+    match min.checked_sub(2) {
+        None => format!("^{visible}{printable}*$"),
+        Some(inner) => format!("^{visible}{printable}{{{inner},}}{visible}$"),
+    }
+}
+
 /// A text in normal form C.
 #[must_use]
 pub fn nfc(text: &str) -> String {
@@ -66,6 +76,7 @@ impl<const MIN: usize, const MAX: usize> utoipa::PartialSchema for Text<MIN, MAX
             .schema_type(utoipa::openapi::schema::Type::String)
             .min_length(Some(MIN))
             .max_length(Some(MAX))
+            .pattern(Some(pattern(MIN)))
             .into()
     }
 }

@@ -7,9 +7,10 @@ use rialto_lambda::{
 use utoipa::{
     OpenApi, PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, Info, License, OpenApi as Document, Ref, RefOr, ResponseBuilder, Server,
+        Content, ContentBuilder, Info, License, OpenApi as Document, Ref, RefOr, ResponseBuilder,
+        Server,
         path::{Operation, ParameterIn, PathItem},
-        schema::{Schema, Type},
+        schema::{KnownFormat, Schema, SchemaFormat, Type},
         security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
         tag::Tag,
     },
@@ -54,6 +55,9 @@ pub fn document() -> Document {
     let mut referenced = Vec::new();
     ProblemBody::schemas(&mut referenced);
     components.schemas.extend(referenced);
+    for schema in components.schemas.values_mut() {
+        mark_passwords(schema);
+    }
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in methods(item) {
             if let Some(route) =
@@ -100,6 +104,9 @@ fn complete(operation: &mut Operation, route: &Route) {
             response.description = description(status).to_owned();
         }
     }
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.content.values_mut().for_each(require_body_schema);
+    }
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
         let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
@@ -112,6 +119,28 @@ fn complete(operation: &mut Operation, route: &Route) {
             }
             _ => {}
         }
+    }
+}
+
+/// Gives passwords their format, which the schema of a text doesn't have.
+fn mark_passwords(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(schema)) = schema else { return };
+    for (name, property) in &mut schema.properties {
+        if let RefOr::T(Schema::Object(property)) = property
+            && name.ends_with("password")
+        {
+            property.format = Some(SchemaFormat::KnownFormat(KnownFormat::Password));
+        }
+    }
+}
+
+/// Replaces "the schema or null", as utoipa declares an optional body, by the schema: a body can be
+/// left out, but not be `null`.
+fn require_body_schema(content: &mut RefOr<Content>) {
+    let RefOr::T(content) = content else { return };
+    if let Some(RefOr::T(Schema::OneOf(alternatives))) = &content.schema {
+        let reference = alternatives.items.iter().find(|item| matches!(item, RefOr::Ref(_)));
+        content.schema = reference.cloned().or(content.schema.take());
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     application::change_password::{ChangePasswordError, PasswordChange, change_password},
     domain::credential::Password,
 };
-use rialto_kernel::{Fields, Invalid, Timestamp};
+use rialto_kernel::{Fields, Invalid, Text, Timestamp};
 use rialto_lambda::{
     caller::Caller,
     http::{self, Problem, Request, Response},
@@ -19,9 +19,9 @@ pub fn main() {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePasswordRequest {
-    #[schema(format = Password, min_length = 1, max_length = 128)]
+    #[schema(value_type = Text<1, 128>, inline)]
     old_password: String,
-    #[schema(format = Password, min_length = 10, max_length = 128)]
+    #[schema(value_type = Text<10, 128>, inline)]
     new_password: String,
 }
 

@@ -19,7 +19,7 @@ pub fn main() {
 #[utoipa::path(
     get, path = "/users",
     params(
-        ("email" = Option<String>, Query, max_length = 254),
+        ("email" = Option<String>, Query, format = Email, max_length = 254),
         ("name" = Option<String>, Query, min_length = 1, max_length = 80),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query),

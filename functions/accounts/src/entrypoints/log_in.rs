@@ -7,7 +7,7 @@ use crate::{
     application::log_in::{LogInError, LoginAttempt, log_in},
     domain::{contact::Email, credential::Password},
 };
-use rialto_kernel::{Fields, Invalid, SessionId, Timestamp};
+use rialto_kernel::{Fields, Invalid, SessionId, Text, Timestamp};
 use rialto_lambda::http::{self, Data, Problem, ProblemCode, Request, Response};
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub fn main() {
 pub struct LogInRequest {
     #[schema(format = Email, max_length = 254)]
     email: String,
-    #[schema(format = Password, min_length = 1, max_length = 128)]
+    #[schema(value_type = Text<1, 128>, inline)]
     password: String,
 }
 

@@ -4,7 +4,7 @@ use crate::{
     application::reset_password::{PasswordResetForm, ResetPasswordError, reset_password},
     domain::{contact::Email, credential::Password, reset::ResetCode},
 };
-use rialto_kernel::{Fields, Invalid, Timestamp};
+use rialto_kernel::{Fields, Invalid, Text, Timestamp};
 use rialto_lambda::http::{self, Problem, Request, Response};
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -20,9 +20,9 @@ pub struct ResetPasswordRequest {
     #[schema(format = Email, max_length = 254)]
     email: String,
     /// The mailed code; case, hyphens and spaces are ignored.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = "[^ -]")]
     code: String,
-    #[schema(format = Password, min_length = 10, max_length = 128)]
+    #[schema(value_type = Text<10, 128>, inline)]
     password: String,
 }
 

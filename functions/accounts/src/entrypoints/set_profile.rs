@@ -4,7 +4,7 @@ use crate::{
     application::set_profile::{ProfileUpdate, SetProfileError, set_profile},
     domain::profile::{Grade, Nickname},
 };
-use rialto_kernel::{AccountId, Fields, ImageUrl, Invalid, UserId};
+use rialto_kernel::{AccountId, Fields, ImageUrl, Invalid, Text, UserId};
 use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -16,10 +16,10 @@ pub fn main() {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetProfileRequest {
-    #[schema(min_length = 1, max_length = 40)]
+    #[schema(value_type = Text<1, 40>, inline)]
     nickname: String,
     /// An `https` URL. Without one the profile has no image.
-    #[schema(max_length = 500)]
+    #[schema(value_type = Option<ImageUrl>)]
     image: Option<String>,
     /// Unchanged if left out; only supervisors can change it.
     #[schema(value_type = Option<Grade>)]

@@ -22,11 +22,12 @@ pub struct RegisterRequest {
     /// Compared without case; belongs to one account of any role.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    #[schema(format = Password, min_length = 10, max_length = 128)]
+    #[schema(value_type = Text<10, 128>, inline)]
     password: String,
-    #[schema(min_length = 1, max_length = 80)]
+    #[schema(value_type = Text<1, 80>, inline)]
     name: String,
     /// 5 to 15 digits, with or without a leading `+`.
+    #[schema(value_type = Phone)]
     phone: String,
 }
 
@@ -49,9 +50,10 @@ impl RegisterRequest {
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1)]
 pub struct ChangeAccountRequest {
-    #[schema(min_length = 1, max_length = 80)]
+    #[schema(value_type = Option<Text<1, 80>>, inline)]
     name: Option<String>,
     /// 5 to 15 digits, with or without a leading `+`.
+    #[schema(value_type = Option<Phone>)]
     phone: Option<String>,
     /// Whether notifications are also sent by email.
     mail_notifications: Option<bool>,
@@ -160,19 +162,20 @@ impl From<Profile> for ProfileBody {
 #[serde(deny_unknown_fields)]
 #[schema(as = KeptAddressRequest)]
 pub struct SavedAddressRequest {
-    #[schema(min_length = 1, max_length = 80)]
+    #[schema(value_type = Text<1, 80>, inline)]
     receiver: String,
-    #[schema(min_length = 1, max_length = 120)]
+    #[schema(value_type = Text<1, 120>, inline)]
     line1: String,
-    #[schema(min_length = 1, max_length = 120)]
+    #[schema(value_type = Option<Text<1, 120>>, inline)]
     line2: Option<String>,
-    #[schema(min_length = 1, max_length = 12)]
+    #[schema(value_type = Text<1, 12>, inline)]
     zipcode: String,
     /// 5 to 15 digits, with or without a leading `+`.
+    #[schema(value_type = Phone)]
     phone: String,
     #[schema(value_type = DropOff)]
     drop_off: String,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = Option<Text<1, 200>>, inline)]
     note: Option<String>,
     /// Whether the address becomes the default. The first address always does; a default address
     /// stays the default until another one replaces it.

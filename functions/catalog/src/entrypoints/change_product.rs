@@ -2,12 +2,12 @@ use super::{route_state::RouteState, views::OwnProductBody};
 use crate::{
     application::change_product::{ChangeProductError, change_product},
     domain::{
-        details::{self, Description, Title},
+        details::{self, Description, ImageUrl, Title},
         product::ProductPatch,
     },
 };
 use rialto_contracts::catalog::ProductStatus;
-use rialto_kernel::{Fields, Invalid, ProductId};
+use rialto_kernel::{Fields, Invalid, ProductId, Text};
 use rialto_lambda::http::{self, Data, Problem, ProblemCode, Request, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,13 +21,13 @@ pub fn main() {
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1)]
 pub struct ChangeProductRequest {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = Option<Text<1, 200>>, inline)]
     title: Option<String>,
     /// May have several lines.
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, pattern = r"^([^\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\r\n)*$")]
     description: Option<String>,
     /// `https` URLs, which replace all existing ones.
-    #[schema(max_items = 10)]
+    #[schema(value_type = Option<Vec<ImageUrl>>, max_items = 10)]
     images: Option<Vec<String>>,
     /// In minor units of the shop's currency.
     #[schema(minimum = 1, maximum = 1_000_000_000_000i64)]

@@ -4,11 +4,11 @@ use crate::{
         Owner, RegisterProduct, RegisterProductError, register_product,
     },
     domain::{
-        details::{self, Description, Title},
+        details::{self, Description, ImageUrl, Title},
         product::{Product, Registration},
     },
 };
-use rialto_kernel::{Fields, Invalid, ItemId, ProductId, SellerId, Timestamp};
+use rialto_kernel::{Fields, Invalid, ItemId, ProductId, SellerId, Text, Timestamp};
 use rialto_lambda::{
     caller::Account,
     http::{self, Data, Problem, ProblemCode, Request, Response},
@@ -30,15 +30,15 @@ pub struct RegisterProductRequest {
     /// The item that the product is made from.
     #[schema(value_type = ItemId)]
     item_id: String,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = Text<1, 200>, inline)]
     title: String,
     /// May have several lines.
     #[serde(default)]
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, pattern = r"^([^\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\r\n)*$")]
     description: String,
     /// `https` URLs.
     #[serde(default)]
-    #[schema(max_items = 10)]
+    #[schema(value_type = Vec<ImageUrl>, max_items = 10)]
     images: Vec<String>,
     /// In minor units of the shop's currency.
     #[schema(minimum = 1, maximum = 1_000_000_000_000i64)]

@@ -7,7 +7,10 @@ use crate::{
 use rialto_kernel::{Fields, Invalid, ProductId, Text};
 use rialto_lambda::http::{self, Data, Problem, ProblemCode, Request, Response};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+};
 
 pub fn main() {
     http::serve("inventory-adjust-stock", |app| http::handler(DynamoInventory::open(app), handle));
@@ -16,11 +19,24 @@ pub fn main() {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdjustStockRequest {
-    /// Units to add; negative to remove.
-    #[schema(minimum = -10_000_000, maximum = 10_000_000)]
+    #[schema(schema_with = quantity)]
     quantity: i64,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = Text<1, 200>, inline)]
     reason: String,
+}
+
+/// The schema of `quantity`: any number of units but 0.
+fn quantity() -> Schema {
+    let range = |minimum: i32, maximum: i32| {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(minimum))
+            .maximum(Some(maximum))
+    };
+    let removed = range(-10_000_000, -1);
+    let added = range(1, 10_000_000);
+    let either = OneOfBuilder::new().item(removed).item(added);
+    Schema::OneOf(either.description(Some("Units to add; negative to remove.")).build())
 }
 
 impl AdjustStockRequest {

@@ -74,7 +74,9 @@ impl ProviderEvent {
 /// unknown charges are acknowledged without an effect.
 #[utoipa::path(
     post, path = "/webhooks/payments",
-    params(("Stripe-Signature" = String, Header)),
+    params(
+        ("Stripe-Signature" = String, Header, pattern = "^t=[0-9]+(, *v[0-9]+=([0-9a-f]{2})+)+$"),
+    ),
     request_body(content = Object, description = "An event of the payment provider"),
     responses((status = 204, description = "Acknowledged")),
 )]

@@ -8,19 +8,20 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddressRequest {
-    #[schema(min_length = 1, max_length = 80)]
+    #[schema(value_type = Text<1, 80>, inline)]
     pub receiver: String,
-    #[schema(min_length = 1, max_length = 120)]
+    #[schema(value_type = Text<1, 120>, inline)]
     pub line1: String,
-    #[schema(min_length = 1, max_length = 120)]
+    #[schema(value_type = Option<Text<1, 120>>, inline)]
     pub line2: Option<String>,
-    #[schema(min_length = 1, max_length = 12)]
+    #[schema(value_type = Text<1, 12>, inline)]
     pub zipcode: String,
     /// 5 to 15 digits, with or without a leading `+`.
+    #[schema(value_type = Phone)]
     pub phone: String,
     #[schema(value_type = DropOff)]
     pub drop_off: String,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(value_type = Option<Text<1, 200>>, inline)]
     pub note: Option<String>,
 }
 
