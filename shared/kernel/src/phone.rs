@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A telephone number: 5 to 15 digits, with a leading `+` if it starts with a country code. Spaces
-/// and hyphens are dropped. Personal data: never printed.
+/// and hyphens are dropped.
+// Personal data: never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String")]
 #[schema(value_type = String, pattern = r"^[ -]*(\+[ -]*[1-9]|[0-9])([ -]*[0-9]){4,14}[ -]*$")]
