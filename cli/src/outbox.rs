@@ -20,7 +20,7 @@ const SERVICES: [&str; 5] = [
 ///
 /// # Errors
 /// [`Failure`] if a table or an outbox can't be read.
-pub(crate) async fn announced(
+pub(crate) async fn stored_events(
     aws: &SdkConfig,
     stage: &Stage,
     pk: &str,

@@ -43,7 +43,7 @@ impl OutboxResend {
                 return redrive::run(&letters, &context.stage, &selection, self.yes).await;
             }
         };
-        let events = outbox::announced(&aws, &context.stage, &pk).await?;
+        let events = outbox::stored_events(&aws, &context.stage, &pk).await?;
         if events.is_empty() {
             return Err(Failure::new(
                 format!("{pk} has no stored events."),

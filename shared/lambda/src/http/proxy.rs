@@ -21,8 +21,8 @@ use std::{
 #[derive(Debug, Default)]
 pub(super) struct ProxyRequest {
     pub(super) method: String,
-    /// Names in lower case. A value may be of any characters: whoever reads it refuses those that
-    /// it can't have.
+    /// Names in lower case. A value may be of any characters: each parser rejects the ones
+    /// that its header can't have.
     pub(super) headers: HashMap<String, String>,
     /// In the event's order, repeated ones included.
     pub(super) query: Vec<(String, String)>,
