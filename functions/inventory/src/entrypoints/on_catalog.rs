@@ -1,5 +1,6 @@
 use crate::{
     adapters::dynamodb::DynamoInventory, application::on_product_registered::on_product_registered,
+    ports::StockInitializer,
 };
 use rialto_contracts::catalog::Catalog;
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
@@ -10,7 +11,11 @@ pub fn main() {
     });
 }
 
-async fn handle(store: DynamoInventory, message: Message) -> Result<Outcome, Failure> {
+/// Handles one message of the queue.
+///
+/// # Errors
+/// [`Failure`]: the message must be redelivered.
+pub async fn handle(store: impl StockInitializer, message: Message) -> Result<Outcome, Failure> {
     match Catalog::decode(&message.event)? {
         Catalog::ProductRegistered(registered) => {
             Ok(on_product_registered(&store, &registered, message.now()).await?.into())

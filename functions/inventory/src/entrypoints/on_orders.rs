@@ -4,6 +4,7 @@ use crate::{
         on_order_cancelled::on_order_cancelled, on_order_confirmed::on_order_confirmed,
         on_order_placed::on_order_placed,
     },
+    ports::Reservations,
 };
 use rialto_contracts::orders::Orders;
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
@@ -13,7 +14,11 @@ pub fn main() {
     sqs::consume("inventory-on-orders", 1, |app| sqs::handler(DynamoInventory::open(app), handle));
 }
 
-async fn handle(store: DynamoInventory, message: Message) -> Result<Outcome, Failure> {
+/// Handles one message of the queue.
+///
+/// # Errors
+/// [`Failure`]: the message must be redelivered.
+pub async fn handle(store: impl Reservations, message: Message) -> Result<Outcome, Failure> {
     let (context, now) = (message.event_context(), message.now());
     let write = match Orders::decode(&message.event)? {
         Orders::OrderPlaced(placed) => on_order_placed(&store, &placed, &context, now).await?,

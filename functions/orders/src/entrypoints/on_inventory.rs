@@ -1,6 +1,6 @@
 use crate::{
     adapters::dynamodb::DynamoOrders, application::apply_event::apply_event,
-    domain::order::Transition,
+    domain::order::Transition, ports::OrderWriter,
 };
 use rialto_contracts::{inventory::Inventory, orders::CancelReason};
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
@@ -9,7 +9,11 @@ pub fn main() {
     sqs::consume("orders-on-inventory", 10, |app| sqs::handler(DynamoOrders::open(app), handle));
 }
 
-async fn handle(store: DynamoOrders, message: Message) -> Result<Outcome, Failure> {
+/// Handles one message of the queue.
+///
+/// # Errors
+/// [`Failure`]: the message must be redelivered.
+pub async fn handle(store: impl OrderWriter, message: Message) -> Result<Outcome, Failure> {
     let (order, transition) = match Inventory::decode(&message.event)? {
         Inventory::StockReserved(reserved) => (reserved.order_id, Transition::RecordOnly),
         Inventory::StockRejected(rejected) => {

@@ -1,6 +1,7 @@
 use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
     application::on_stock_reserved::on_stock_reserved,
+    ports::{PaymentReader, PaymentWriter, Provider},
 };
 use rialto_contracts::inventory::Inventory;
 use rialto_kernel::Clock;
@@ -14,14 +15,15 @@ pub fn main() {
     sqs::consume("payments-on-inventory", 10, |app| sqs::handler(ChargeState::open(app), handle));
 }
 
+/// What the handler needs: the store, the provider, and the clock that deadlines are checked by.
 #[derive(Clone)]
-struct ChargeState {
-    store: DynamoPayments,
-    provider: HttpProvider,
-    clock: Arc<dyn Clock>,
+pub struct ChargeState<S, P> {
+    pub store: S,
+    pub provider: P,
+    pub clock: Arc<dyn Clock>,
 }
 
-impl ChargeState {
+impl ChargeState<DynamoPayments, HttpProvider> {
     fn open(app: &FunctionContext) -> Self {
         Self {
             store: DynamoPayments::open(app),
@@ -31,7 +33,14 @@ impl ChargeState {
     }
 }
 
-async fn handle(state: ChargeState, message: Message) -> Result<Outcome, Failure> {
+/// Handles one message of the queue.
+///
+/// # Errors
+/// [`Failure`]: the message must be redelivered.
+pub async fn handle(
+    state: ChargeState<impl PaymentReader + PaymentWriter, impl Provider>,
+    message: Message,
+) -> Result<Outcome, Failure> {
     let ChargeState { store, provider, clock } = state;
     match Inventory::decode(&message.event)? {
         Inventory::StockReserved(reserved) => {

@@ -1,6 +1,7 @@
 use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
     application::on_order_cancelled::on_order_cancelled,
+    ports::{PaymentWriter, Provider},
 };
 use rialto_contracts::orders::Orders;
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
@@ -11,8 +12,12 @@ pub fn main() {
     });
 }
 
-async fn handle(
-    (store, provider): (DynamoPayments, HttpProvider),
+/// Handles one message of the queue.
+///
+/// # Errors
+/// [`Failure`]: the message must be redelivered.
+pub async fn handle(
+    (store, provider): (impl PaymentWriter, impl Provider),
     message: Message,
 ) -> Result<Outcome, Failure> {
     match Orders::decode(&message.event)? {
