@@ -29,7 +29,7 @@ impl Adjustment {
     /// # Errors
     /// [`FieldError`] if it is zero or out of range.
     pub fn quantity(number: i64) -> Result<i64, FieldError> {
-        if number == 0 || number.abs() > MAX_QUANTITY {
+        if number == 0 || !(-MAX_QUANTITY..=MAX_QUANTITY).contains(&number) {
             let message = format!("must be between -{MAX_QUANTITY} and {MAX_QUANTITY}, and not 0");
             return Err(FieldError { field: "quantity".to_owned(), message });
         }
@@ -92,6 +92,16 @@ mod tests {
         adjustment
             .apply(&stock(available), "k", Timestamp::from_millis(2))
             .map(|(stock, _)| stock.available)
+    }
+
+    #[test]
+    fn a_quantity_is_bounded_in_both_directions() {
+        for bad in [0, MAX_QUANTITY + 1, -MAX_QUANTITY - 1, i64::MAX, i64::MIN, i64::MIN + 1] {
+            assert!(Adjustment::quantity(bad).is_err(), "{bad}");
+        }
+        for good in [1, -1, MAX_QUANTITY, -MAX_QUANTITY] {
+            assert_eq!(Adjustment::quantity(good), Ok(good));
+        }
     }
 
     #[test]
