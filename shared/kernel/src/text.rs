@@ -1,4 +1,5 @@
-//! Text from clients: UTF-8 in normal form C, without control characters, of a bounded length.
+//! Text from clients: UTF-8 in normal form C, of a bounded length, without control characters and
+//! without U+FFFE and U+FFFF, which SQS refuses in a message.
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -14,15 +15,20 @@ pub enum TextError {
     Length { min: usize, max: usize },
     #[error("must not contain control characters")]
     Control,
+    #[error("must not contain the characters U+FFFE and U+FFFF")]
+    Noncharacter,
 }
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
     /// # Errors
-    /// [`TextError`] for a wrong length or a control character.
+    /// [`TextError`] for a wrong length, a control character or a noncharacter.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         let text = nfc(text.trim());
         if text.chars().any(char::is_control) {
             return Err(TextError::Control);
+        }
+        if text.chars().any(is_noncharacter) {
+            return Err(TextError::Noncharacter);
         }
         if !(MIN..=MAX).contains(&text.chars().count()) {
             return Err(TextError::Length { min: MIN, max: MAX });
@@ -43,12 +49,19 @@ impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
 
 /// The regular expression of trimmed [`Text`], without its maximum length.
 fn pattern(min: usize) -> String {
-    let printable = r"[^\u0000-\u001f\u007f-\u009f]";
-    let visible = r"[^\s\u0000-\u001f\u007f-\u009f]";
+    let printable = r"[^\u0000-\u001f\u007f-\u009f\ufffe\uffff]";
+    let visible = r"[^\s\u0000-\u001f\u007f-\u009f\ufffe\uffff]";
     match min.checked_sub(2) {
         None => format!("^{visible}{printable}*$"),
         Some(inner) => format!("^{visible}{printable}{{{inner},}}{visible}$"),
     }
+}
+
+/// Whether this is U+FFFE or U+FFFF. SQS accepts the characters of XML 1.0, which are all others
+/// except control characters; an event with one of these two could never be delivered.
+#[must_use]
+pub const fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// A text in normal form C.
@@ -96,6 +109,17 @@ mod tests {
     #[test]
     fn text_is_composed_and_trimmed() {
         assert_eq!(Name::parse(" e\u{301} ").unwrap().as_str(), "\u{e9}");
+    }
+
+    #[test]
+    fn characters_that_queues_refuse_are_refused() {
+        for text in ["a\u{fffe}b", "\u{ffff}", "ab\u{ffff}"] {
+            assert_eq!(Name::parse(text), Err(TextError::Noncharacter), "{text:?}");
+        }
+        // The neighbours, and noncharacters that XML 1.0 and so SQS allow.
+        for text in ["\u{fffd}", "\u{e000}", "\u{fdd0}", "\u{10000}", "\u{1fffe}", "\u{10ffff}"] {
+            assert_eq!(Name::parse(text).unwrap().as_str(), text);
+        }
     }
 
     #[test]

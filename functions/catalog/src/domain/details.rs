@@ -17,18 +17,23 @@ pub enum DescriptionError {
     TooLong,
     #[error("must not contain control characters other than line breaks")]
     Control,
+    #[error("must not contain the characters U+FFFE and U+FFFF")]
+    Noncharacter,
 }
 
 impl Description {
     pub const MAX: usize = 5_000;
 
     /// # Errors
-    /// [`DescriptionError`] for too many characters, or for control characters other than line
-    /// endings.
+    /// [`DescriptionError`] for too many characters, for control characters other than line
+    /// endings, and for noncharacters.
     pub fn parse(text: &str) -> Result<Self, DescriptionError> {
         let text = text::nfc(text.replace("\r\n", "\n").trim());
         if text.chars().any(|c| c.is_control() && c != '\n') {
             return Err(DescriptionError::Control);
+        }
+        if text.chars().any(text::is_noncharacter) {
+            return Err(DescriptionError::Noncharacter);
         }
         if text.chars().count() > Self::MAX {
             return Err(DescriptionError::TooLong);
@@ -98,6 +103,8 @@ mod tests {
         assert_eq!(Description::parse("").unwrap(), Description::default());
         assert_eq!(Description::parse("a\tb"), Err(DescriptionError::Control));
         assert_eq!(Description::parse("a\rb"), Err(DescriptionError::Control));
+        assert_eq!(Description::parse("a\u{fffe}b"), Err(DescriptionError::Noncharacter));
+        assert_eq!(Description::parse("\u{ffff}"), Err(DescriptionError::Noncharacter));
         assert!(Description::parse(&"ä".repeat(5_000)).is_ok());
         assert_eq!(Description::parse(&"ä".repeat(5_001)), Err(DescriptionError::TooLong));
     }

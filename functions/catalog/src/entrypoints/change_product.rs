@@ -24,7 +24,10 @@ pub struct ChangeProductRequest {
     #[schema(value_type = Option<Text<1, 200>>, inline)]
     title: Option<String>,
     /// May have several lines.
-    #[schema(max_length = 5000, pattern = r"^([^\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\r\n)*$")]
+    #[schema(
+        max_length = 5000,
+        pattern = r"^([^\u0000-\u0009\u000b-\u001f\u007f-\u009f\ufffe\uffff]|\r\n)*$"
+    )]
     description: Option<String>,
     /// `https` URLs, which replace all existing ones.
     #[schema(value_type = Option<Vec<ImageUrl>>, max_items = 10)]

@@ -161,6 +161,7 @@ mod tests {
         assert_eq!(bad_fields(&bad), ["category_id", "price_min", "price_max", "q", "sort"]);
         assert_eq!(bad_fields(&[("price_min", "2"), ("price_max", "1")]), ["price_max"]);
         assert_eq!(bad_fields(&[("q", "")]), ["q"]);
+        assert_eq!(bad_fields(&[("q", "a\u{ffff}")]), ["q"]);
         assert_eq!(bad_fields(&[("q", "x".repeat(201).as_str())]), ["q"]);
     }
 

@@ -34,7 +34,10 @@ pub struct RegisterProductRequest {
     title: String,
     /// May have several lines.
     #[serde(default)]
-    #[schema(max_length = 5000, pattern = r"^([^\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\r\n)*$")]
+    #[schema(
+        max_length = 5000,
+        pattern = r"^([^\u0000-\u0009\u000b-\u001f\u007f-\u009f\ufffe\uffff]|\r\n)*$"
+    )]
     description: String,
     /// `https` URLs.
     #[serde(default)]

@@ -50,7 +50,7 @@ fn long(length: usize) -> Value {
 }
 
 /// Invalid values of a text field with this maximum length: wrong types, too short, too long,
-/// control characters.
+/// control characters, noncharacters.
 fn bad_text(
     place: &'static str,
     field: &'static str,
@@ -65,6 +65,8 @@ fn bad_text(
         json!("a\u{0}b"),
         json!("a\nb"),
         json!("a\u{7f}b"),
+        json!("a\u{fffe}b"),
+        json!("a\u{ffff}b"),
     ]
     .map(|value| (place, value, field))
     .into()
@@ -85,6 +87,8 @@ fn bad_number(
         json!(true),
         json!(1e30),
         json!(u64::MAX),
+        json!(i64::MIN),
+        json!(i64::MAX),
         Value::Null,
     ]
     .map(|value| (place, value, field))
@@ -254,6 +258,7 @@ fn details() -> Vec<(&'static str, Value, &'static str)> {
         vec![
             ("/description", long(5001), "description"),
             ("/description", json!("a\u{0}b"), "description"),
+            ("/description", json!("a\u{ffff}b"), "description"),
         ],
         vec![("/description", json!(5), "description")],
         [json!("https://shop.example/a.png"), json!(vec!["https://shop.example/a.png"; 11])]
@@ -347,6 +352,7 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
                 ("name=", "name"),
                 ("name=%20", "name"),
                 ("name=a%00b", "name"),
+                ("name=a%EF%BF%BEb", "name"),
                 ("name=a&name=b", "name"),
             ]),
             ..none
@@ -452,6 +458,7 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
                 ("price_min=2&price_max=1", "price_max"),
                 ("q=", "q"),
                 ("q=a%00b", "q"),
+                ("q=a%EF%BF%BFb", "q"),
                 ("sort=best", "sort"),
                 ("sort=", "sort"),
                 ("q=a&q=b", "q"),
