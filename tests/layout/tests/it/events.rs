@@ -6,7 +6,7 @@ use rialto_contracts::{
 use rialto_layout::{
     Bin, Repository, Resource, Template, assert_no_violations, pascal_case, reference,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -396,6 +396,52 @@ fn exists_on_a_branch_is_detected() {
     assert!(found.is_empty(), "{found:?}");
     exists_on_branches(&branch, &[], &mut found);
     assert_eq!(found, ["dynamodb.NewImage.outbox"]);
+}
+
+/// Whether a stream record passes a filter pattern of values and `exists`.
+fn passes_filter(pattern: &Value, record: &Value) -> bool {
+    let Some(members) = pattern.as_object() else {
+        let options = pattern.as_array().map_or(&[][..], Vec::as_slice);
+        return options.iter().any(|option| match option.get("exists") {
+            Some(exists) => exists == &Value::from(!record.is_null()),
+            None => option == record,
+        });
+    };
+    members.iter().all(|(name, pattern)| passes_filter(pattern, &record[name]))
+}
+
+#[test]
+fn inventory_relay_reads_zero_stock_but_no_movements() {
+    let template = Template::read(&Repository::open());
+    let stream = template.get("InventoryStream").unwrap();
+    let filters = stream.properties["FilterCriteria"]["Filters"].as_array().unwrap();
+    let patterns: Vec<Value> = filters
+        .iter()
+        .map(|filter| serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap())
+        .collect();
+    let record = |sk: &str, old: Option<&str>, new: &str| {
+        let image = |available: &str| json!({ "sk": { "S": sk }, "available": { "N": available } });
+        let mut change = json!({ "Keys": { "sk": { "S": sk } }, "NewImage": image(new) });
+        if let Some(old) = old {
+            change["OldImage"] = image(old);
+        }
+        json!({ "eventName": "MODIFY", "dynamodb": change })
+    };
+    for (sk, old, new, expected) in [
+        ("STOCK", Some("1"), "0", true),
+        ("STOCK", Some("0"), "5", true),
+        ("STOCK", Some("2"), "1", false),
+        // Sold and released reservations move no available units.
+        ("MOVEMENT#mov_1", None, "0", false),
+        ("MOVEMENT#mov_1", None, "-2", false),
+    ] {
+        let record = record(sk, old, new);
+        let passed = patterns.iter().any(|pattern| passes_filter(pattern, &record));
+        assert_eq!(passed, expected, "{record}");
+    }
+    let mut reservation = record("RESERVATION", None, "1");
+    reservation["dynamodb"]["NewImage"] = json!({ "outbox": { "S": "[]" } });
+    assert!(patterns.iter().any(|pattern| passes_filter(pattern, &reservation)));
 }
 
 #[test]
