@@ -19,6 +19,14 @@ pub trait ProductReader {
     ) -> impl Future<Output = Result<Option<Product>, StoreError>> + Send;
 }
 
+pub trait PublicProductReader {
+    /// A product, public or not. Eventually consistent.
+    fn recent_product(
+        &self,
+        product: ProductId,
+    ) -> impl Future<Output = Result<Option<Product>, StoreError>> + Send;
+}
+
 /// The outcome of writing a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -60,8 +68,8 @@ pub enum SellerStatus {
 
 pub trait IndexReader {
     /// Up to `limit` entries under an index key, in order, after a sort key that need not exist any
-    /// more. Entries are eventually consistent with the products, except in the order
-    /// [`Sort::Newest`], which is consistent.
+    /// more. There may be fewer even if there are more, but not none. Eventually consistent with
+    /// the products.
     fn entries(
         &self,
         key: &IndexKey,
@@ -70,11 +78,23 @@ pub trait IndexReader {
         limit: u32,
     ) -> impl Future<Output = Result<Batch, StoreError>> + Send;
 
-    /// The current state of those of these products that exist, in the order of `ids`.
+    /// Those of these products that exist, in the order of `ids`. Eventually consistent.
     fn products(
         &self,
         ids: &[ProductId],
     ) -> impl Future<Output = Result<Vec<Product>, StoreError>> + Send;
+}
+
+pub trait SellerEntryReader {
+    /// Up to `limit` entries of a seller's public products, newest first, after a sort key that
+    /// need not exist any more. Consistent: every product that was public when the read began and
+    /// hasn't been withdrawn since is in it.
+    fn seller_entries(
+        &self,
+        seller: SellerId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Batch, StoreError>> + Send;
 }
 
 /// Products in order, and the position after which the next page starts; `None` after the last

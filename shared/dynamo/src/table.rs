@@ -50,9 +50,29 @@ impl Table {
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read.
     pub async fn get(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.get_item(key, Some(true)).await
+    }
+
+    /// The item as it was within the last second or so (an eventually consistent read, at half the
+    /// cost). Nothing may be decided on it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the table can't be read.
+    pub async fn get_eventual(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+        self.get_item(key, None).await
+    }
+
+    async fn get_item(
+        &self,
+        key: &Key,
+        consistent: Option<bool>,
+    ) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key.item()));
-        let response =
-            request.consistent_read(true).send().await.map_err(|error| unavailable(&error))?;
+        let response = request
+            .set_consistent_read(consistent)
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
         Ok(response.item)
     }
 
@@ -62,6 +82,22 @@ impl Table {
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read.
     pub async fn batch_get(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
+        self.batch_get_items(keys, Some(true)).await
+    }
+
+    /// The same as [`Table::batch_get`], eventually consistent as [`Table::get_eventual`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the table can't be read.
+    pub async fn batch_get_eventual(&self, keys: &[Key]) -> Result<HashMap<Key, Item>, StoreError> {
+        self.batch_get_items(keys, None).await
+    }
+
+    async fn batch_get_items(
+        &self,
+        keys: &[Key],
+        consistent: Option<bool>,
+    ) -> Result<HashMap<Key, Item>, StoreError> {
         let mut found = HashMap::new();
         for keys in keys.chunks(100) {
             let mut remaining: Vec<Item> = keys.iter().map(Key::item).collect();
@@ -76,7 +112,7 @@ impl Table {
                 attempts += 1;
                 let batch = KeysAndAttributes::builder()
                     .set_keys(Some(remaining))
-                    .consistent_read(true)
+                    .set_consistent_read(consistent)
                     .build();
                 let batch = batch.map_err(|error| StoreError::Corrupt(error.to_string()))?;
                 let request = self.client.batch_get_item().request_items(&self.name, batch);

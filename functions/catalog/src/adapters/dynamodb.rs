@@ -1,6 +1,7 @@
 //! The ports on DynamoDB. The partitions `CATEGORY#<id>`, `BRAND#<id>`, `ITEM#<id>`, `SELLER#<id>`
 //! and `PRODUCT#<id>` have one item each; `LIST#<index key>` has an entry for each public product
-//! under that key, sorted by product id.
+//! under that key, sorted by product id. The list of all products is spread over [`SHARDS`]
+//! partitions, because one would limit the rate at which products are published.
 
 use crate::{
     domain::{
@@ -11,14 +12,16 @@ use crate::{
     },
     ports::{
         IndexReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
-        RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
+        PublicProductReader, RegistrationContextReader, SellerEntryReader, SellerProductReader,
+        SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
+use futures_util::future::try_join_all;
 use rialto_dynamo::{
     AttributeValue, Delete, Key, PartitionQuery, Precondition, Put, Table, TransactWriteItem,
     read_item, write_item,
 };
-use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write};
+use rialto_kernel::{BrandId, CategoryId, ItemId, ProductId, SellerId, StoreError, Write, digest};
 use rialto_lambda::FunctionContext;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -50,10 +53,28 @@ fn product_key(product: ProductId) -> Key {
     Key::new(format!("PRODUCT#{product}"), "PRODUCT")
 }
 
-/// The partition of an index key, in the table and in its secondary indexes.
-fn partition(key: &IndexKey) -> String {
+/// The number of partitions over which the list of all products is spread.
+const SHARDS: u8 = 4;
+
+/// The number of entries that are read of each of these partitions beyond its even share of a page.
+/// Most pages are complete then.
+const SHARE_MARGIN: u32 = 6;
+
+/// The partition of an entry under an index key, in the table and in its secondary indexes.
+fn partition(key: &IndexKey, product: ProductId) -> String {
+    let shard = digest::sha256(&[product.to_string().as_bytes()])[0] % SHARDS;
+    shard_partition(key, shard)
+}
+
+/// The partitions of an index key.
+fn partitions(key: &IndexKey) -> Vec<String> {
+    let shards = if *key == IndexKey::All { SHARDS } else { 1 };
+    (0..shards).map(|shard| shard_partition(key, shard)).collect()
+}
+
+fn shard_partition(key: &IndexKey, shard: u8) -> String {
     match key {
-        IndexKey::All => "LIST#ALL".to_owned(),
+        IndexKey::All => format!("LIST#ALL#{shard}"),
         IndexKey::Seller(seller) => format!("LIST#SELLER#{seller}"),
         IndexKey::Brand(brand) => format!("LIST#BRAND#{brand}"),
         IndexKey::Category(category) => format!("LIST#CATEGORY#{category}"),
@@ -62,7 +83,7 @@ fn partition(key: &IndexKey) -> String {
 }
 
 fn entry_key(key: &IndexKey, product: ProductId) -> Key {
-    Key::new(partition(key), product.to_string())
+    Key::new(partition(key, product), product.to_string())
 }
 
 impl DynamoCatalog {
@@ -117,9 +138,9 @@ impl DynamoCatalog {
 fn entry_item(key: &IndexKey, entry: &IndexEntry) -> Result<Attributes, StoreError> {
     let mut item = write_item(&entry_key(key, entry.product_id), entry, &[])?;
     for (name, value) in [
-        ("by_price_pk", partition(key)),
+        ("by_price_pk", partition(key, entry.product_id)),
         ("by_price_sk", Sort::Price.sort_key(entry)),
-        ("by_rating_pk", partition(key)),
+        ("by_rating_pk", partition(key, entry.product_id)),
         ("by_rating_sk", Sort::Rating.sort_key(entry)),
     ] {
         item.insert(name.to_owned(), AttributeValue::S(value));
@@ -134,6 +155,12 @@ fn incomplete(error: impl std::fmt::Display) -> StoreError {
 impl ProductReader for DynamoCatalog {
     async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
         self.read(&product_key(product)).await
+    }
+}
+
+impl PublicProductReader for DynamoCatalog {
+    async fn recent_product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
+        self.table.get_eventual(&product_key(product)).await?.map(read_item).transpose()
     }
 }
 
@@ -195,22 +222,88 @@ impl IndexReader for DynamoCatalog {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Batch, StoreError> {
-        let query = match sort {
-            Sort::Newest => PartitionQuery::table(partition(key)).consistent(),
-            Sort::Price => PartitionQuery::index("by_price", partition(key)),
-            Sort::Rating => PartitionQuery::index("by_rating", partition(key)),
+        let partitions = partitions(key);
+        let share = match partitions.len() {
+            1 => limit,
+            _ => limit / u32::from(SHARDS) + SHARE_MARGIN,
         };
-        let query = if sort.is_descending() { query.descending() } else { query };
-        let query = query.after(after.map(str::to_owned));
-        let (items, next) = self.table.query(&query, limit, None).await?;
-        let entries = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
-        Ok(Batch { entries, has_more: next.is_some() })
+        let read = |partition| self.read_partition(partition, sort, after, share);
+        let mut sources = try_join_all(partitions.into_iter().map(read)).await?;
+        let mut entries = Vec::new();
+        // The next entry is known as long as every partition has one left, or is read completely.
+        while entries.len() < limit as usize && !sources.iter().any(Source::is_unknown) {
+            let Some(entry) = take_first(&mut sources, sort) else { break };
+            entries.push(entry);
+        }
+        let has_more = sources.iter().any(|source| source.has_more || !source.entries.is_empty());
+        Ok(Batch { entries, has_more })
     }
 
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
         let keys: Vec<Key> = ids.iter().copied().map(product_key).collect();
-        let mut items = self.table.batch_get(&keys).await?;
+        let mut items = self.table.batch_get_eventual(&keys).await?;
         keys.iter().filter_map(|key| items.remove(key)).map(read_item).collect()
+    }
+}
+
+/// What a page has read of one partition of a list.
+struct Source {
+    /// The entries that aren't on the page yet, in reverse order.
+    entries: Vec<IndexEntry>,
+    /// Whether the partition may have more.
+    has_more: bool,
+}
+
+impl Source {
+    const fn is_unknown(&self) -> bool {
+        self.entries.is_empty() && self.has_more
+    }
+}
+
+/// Takes the first entry of all sources.
+fn take_first(sources: &mut [Source], sort: Sort) -> Option<IndexEntry> {
+    let heads = sources
+        .iter()
+        .enumerate()
+        .filter_map(|(at, source)| source.entries.last().map(|entry| (sort.sort_key(entry), at)));
+    let (_, first) = if sort.is_descending() { heads.max() } else { heads.min() }?;
+    sources.get_mut(first)?.entries.pop()
+}
+
+impl DynamoCatalog {
+    /// The first `limit` entries of a partition, eventually consistent.
+    async fn read_partition(
+        &self,
+        partition: String,
+        sort: Sort,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Source, StoreError> {
+        let query = match sort {
+            Sort::Newest => PartitionQuery::table(partition),
+            Sort::Price => PartitionQuery::index("by_price", partition),
+            Sort::Rating => PartitionQuery::index("by_rating", partition),
+        };
+        let query = if sort.is_descending() { query.descending() } else { query };
+        let query = query.after(after.map(str::to_owned));
+        let (items, next) = self.table.query(&query, limit, None).await?;
+        let entries = items.into_iter().rev().map(read_item).collect::<Result<_, _>>()?;
+        Ok(Source { entries, has_more: next.is_some() })
+    }
+}
+
+impl SellerEntryReader for DynamoCatalog {
+    async fn seller_entries(
+        &self,
+        seller: SellerId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Batch, StoreError> {
+        let query = PartitionQuery::table(shard_partition(&IndexKey::Seller(seller), 0));
+        let query = query.consistent().descending().after(after.map(str::to_owned));
+        let (items, next) = self.table.query(&query, limit, None).await?;
+        let entries = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
+        Ok(Batch { entries, has_more: next.is_some() })
     }
 }
 

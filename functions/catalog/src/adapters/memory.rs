@@ -9,7 +9,8 @@ use crate::{
     },
     ports::{
         IndexReader, ProductPage, ProductReader, ProductWriteOutcome, ProductWriter,
-        RegistrationContextReader, SellerProductReader, SellerStatus, SellerWriter, TaxonomyWriter,
+        PublicProductReader, RegistrationContextReader, SellerEntryReader, SellerProductReader,
+        SellerStatus, SellerWriter, TaxonomyWriter,
     },
 };
 use rialto_contracts::Event;
@@ -50,6 +51,12 @@ impl MemoryCatalog {
 impl ProductReader for MemoryCatalog {
     async fn product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
         Ok(self.state().products.get(&product).cloned())
+    }
+}
+
+impl PublicProductReader for MemoryCatalog {
+    async fn recent_product(&self, product: ProductId) -> Result<Option<Product>, StoreError> {
+        self.product(product).await
     }
 }
 
@@ -111,6 +118,17 @@ impl IndexReader for MemoryCatalog {
     async fn products(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
         let state = self.state();
         Ok(ids.iter().filter_map(|id| state.products.get(id).cloned()).collect())
+    }
+}
+
+impl SellerEntryReader for MemoryCatalog {
+    async fn seller_entries(
+        &self,
+        seller: SellerId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Batch, StoreError> {
+        self.entries(&IndexKey::Seller(seller), Sort::Newest, after, limit).await
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{domain::product::Product, ports::ProductReader};
+use crate::{domain::product::Product, ports::PublicProductReader};
 use rialto_kernel::{ProductId, StoreError};
 
 #[derive(Debug, thiserror::Error)]
@@ -9,14 +9,14 @@ pub enum GetProductError {
     Store(#[from] StoreError),
 }
 
-/// Gets a public product.
+/// Gets a public product, eventually consistent: a change may take a second to be seen.
 ///
 /// # Errors
 /// [`GetProductError`] unless the product's effective status is SELL or SOLD_OUT.
 pub async fn get_product(
-    store: &impl ProductReader,
+    store: &impl PublicProductReader,
     product: ProductId,
 ) -> Result<Product, GetProductError> {
-    let product = store.product(product).await?;
+    let product = store.recent_product(product).await?;
     product.filter(Product::is_public).ok_or(GetProductError::NotFound)
 }

@@ -1,7 +1,7 @@
 use super::{change_product::ChangeProductError, set_product_status::set_product_status};
 use crate::{
-    domain::index::{IndexKey, Sort},
-    ports::{IndexReader, ProductReader, ProductWriter, SellerProductReader, SellerWriter},
+    domain::index::Sort,
+    ports::{ProductReader, ProductWriter, SellerEntryReader, SellerProductReader, SellerWriter},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rialto_contracts::{EventContext, accounts::SellerUnregistered, catalog::ProductStatus};
@@ -16,7 +16,7 @@ const CONCURRENCY: usize = 10;
 /// Closes the seller, who can't register products any more, and makes all its products
 /// UNREGISTERED. Idempotent.
 ///
-/// Public products are found by the seller's index key, which is consistent: once the seller is
+/// Public products are found by the seller's index key, which is read consistently: once the seller is
 /// closed, its entries can only become fewer. The others are found by the seller's list, which is
 /// eventually consistent. A product that it misses stays hidden, because a closed seller's products
 /// can't become public.
@@ -25,7 +25,12 @@ const CONCURRENCY: usize = 10;
 /// [`StoreError`]: some products may be left; the event must be redelivered.
 pub async fn on_seller_unregistered(
     store: &(
-         impl SellerWriter + SellerProductReader + IndexReader + ProductReader + ProductWriter + Sync
+         impl SellerWriter
+         + SellerProductReader
+         + SellerEntryReader
+         + ProductReader
+         + ProductWriter
+         + Sync
      ),
     event: &SellerUnregistered,
     now: Timestamp,
@@ -43,7 +48,7 @@ fn any_done(writes: impl IntoIterator<Item = Write>) -> Write {
 }
 
 async fn unpublish_public(
-    store: &(impl IndexReader + ProductReader + ProductWriter + Sync),
+    store: &(impl SellerEntryReader + ProductReader + ProductWriter + Sync),
     seller: SellerId,
     now: Timestamp,
     context: &EventContext,
@@ -51,8 +56,7 @@ async fn unpublish_public(
     let mut outcome = Write::Conflict(());
     let mut after: Option<String> = None;
     loop {
-        let key = IndexKey::Seller(seller);
-        let batch = store.entries(&key, Sort::Newest, after.as_deref(), PAGE_SIZE).await?;
+        let batch = store.seller_entries(seller, after.as_deref(), PAGE_SIZE).await?;
         let products = batch.entries.iter().map(|entry| entry.product_id).collect();
         outcome = any_done([outcome, unpublish_all(store, products, now, context).await?]);
         if !batch.has_more {

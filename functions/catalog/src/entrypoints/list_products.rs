@@ -1,4 +1,7 @@
-use super::{route_state::RouteState, views::ProductBody};
+use super::{
+    route_state::{CACHE_CONTROL, RouteState},
+    views::ProductBody,
+};
 use crate::{
     application::list_products::{ListProductsError, list_products},
     domain::{index::Sort, search::Search, tokens::Tokens},
@@ -65,7 +68,8 @@ fn is_blank(text: &str) -> bool {
 /// List products
 ///
 /// Public products: those with the status SELL or SOLD_OUT. A page may have fewer products than
-/// `limit` even if there are more; follow `next_cursor`.
+/// `limit` even if there are more; follow `next_cursor`. Eventually consistent: a change may take
+/// some seconds to be seen.
 #[utoipa::path(
     get, path = "/products",
     params(
@@ -83,7 +87,9 @@ fn is_blank(text: &str) -> bool {
         ("cursor" = Option<String>, Query),
     ),
     responses(
-        (status = 200, body = Data<Vec<ProductBody>>),
+        (status = 200, body = Data<Vec<ProductBody>>, headers(
+            ("Cache-Control" = String, description = "A few seconds, for caches of everybody."),
+        )),
     ),
 )]
 pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Response, Problem> {
@@ -95,7 +101,8 @@ pub(crate) async fn handle(state: RouteState, request: Request) -> Result<Respon
     let currency = state.currency().await?;
     let items: Vec<_> =
         products.iter().map(|product| ProductBody::new(product, currency)).collect();
-    Ok(Response::page(&Page::new(items, limit, next.as_deref(), &query.identity())))
+    let page = Page::new(items, limit, next.as_deref(), &query.identity());
+    Ok(Response::page(&page).header("Cache-Control", CACHE_CONTROL))
 }
 
 impl From<ListProductsError> for Problem {

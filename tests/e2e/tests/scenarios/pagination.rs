@@ -242,3 +242,13 @@ async fn orders_are_listed_newest_first_or_by_state() {
         json!({"data": [], "pagination": {"limit": 20, "next_cursor": null, "has_more": false}})
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_products_may_be_cached_for_seconds() {
+    let shop = Shop::open();
+    let list = shop.get("/products?limit=1").send().await.expect(200);
+    assert_eq!(list.header("cache-control"), Some("public, max-age=5"));
+    let unknown = rialto_kernel::ProductId::derive(&[b"unknown"]);
+    let missing = shop.get(format!("/products/{unknown}")).send().await.expect(404);
+    assert_eq!(missing.header("cache-control"), None);
+}
