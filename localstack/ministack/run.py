@@ -10,6 +10,7 @@ import sys
 import hypercorn.asyncio
 from ministack.app import main
 from ministack.services import dynamodb, lambda_svc
+from ministack.services.cloudformation import provisioners
 
 # A session of its own, so that Ctrl-C for the script that started MiniStack doesn't stop it.
 os.setsid()
@@ -42,6 +43,19 @@ def load_state_with_streams(data):
 
 dynamodb.get_state = get_state_with_streams
 dynamodb.load_persisted_state = load_state_with_streams
+
+# A template writes a method's path as /~1auth~1login; MiniStack compares it with /auth/login.
+method_settings = provisioners._apigw_method_settings
+
+
+def decoded_method_settings(settings):
+    return {
+        path.replace("/~1", "/", 1).replace("~1", "/"): setting
+        for path, setting in method_settings(settings).items()
+    }
+
+
+provisioners._apigw_method_settings = decoded_method_settings
 
 # On SIGTERM, MiniStack stops serving requests at once but goes on invoking functions. These fail at
 # their first AWS call, so messages use up their receive count, and MiniStack waits for functions

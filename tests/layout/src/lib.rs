@@ -8,6 +8,7 @@
 pub mod assembly;
 mod repository;
 mod template;
+pub mod transformed;
 
 pub use repository::{Bin, Repository, Service};
 pub use template::{Function, Resource, Statement, Template, reference, statements, text};

@@ -13,3 +13,4 @@ mod markdown;
 mod names;
 mod permissions;
 mod template;
+mod transformed;

@@ -1,10 +1,7 @@
-//! Properties of the template's resources, and their number.
+//! Properties of the template's resources.
 
-use rialto_layout::{Repository, Resource, Template, assert_no_violations, pascal_case, reference};
+use rialto_layout::{Repository, Template, assert_no_violations, pascal_case, reference};
 use serde_json::{Value, json};
-
-/// CloudFormation allows 500; beyond this number the template has to be split by service.
-const MAX_RESOURCES: usize = 400;
 
 #[test]
 fn functions_log_to_their_services_group_with_retention() {
@@ -143,54 +140,5 @@ fn simulator_resources_are_not_in_prod() {
     assert_no_violations(
         found.map(|(id, _)| id.clone()),
         "`Condition: Simulated`, which is false on the stage prod.",
-    );
-}
-
-/// The number of CloudFormation resources into which SAM expands one.
-fn expanded(template: &Template, resource: &Resource<'_>) -> usize {
-    let properties = resource.properties;
-    match resource.kind {
-        "AWS::Serverless::Function" => {
-            let role = usize::from(properties["Role"].is_null());
-            // A version and an alias.
-            let alias = if properties["AutoPublishAlias"].is_null() { 0 } else { 2 };
-            let url = if properties["FunctionUrlConfig"].is_null() { 0 } else { 2 };
-            let events = properties["Events"].as_object().map_or(0, |events| {
-                let event = |event: &Value| match event["Type"].as_str() {
-                    // A rule or a route, and a permission.
-                    Some(
-                        "Schedule" | "EventBridgeRule" | "CloudWatchEvent" | "ScheduleV2" | "SNS",
-                    ) => 2,
-                    _ => 1,
-                };
-                events.values().map(event).sum()
-            });
-            1 + role + alias + url + events
-        }
-        "AWS::Serverless::Api" => {
-            let permissions = authorizers(template, resource.id);
-            // The API, its deployment and its stage.
-            3 + permissions
-        }
-        "AWS::Serverless::StateMachine" => 2,
-        _ => 1,
-    }
-}
-
-/// SAM adds a permission for each authorizer in its own properties (none for those in a
-/// definition).
-fn authorizers(template: &Template, api: &str) -> usize {
-    let api = template.get(api);
-    api.and_then(|api| api.properties["Auth"]["Authorizers"].as_object().map(serde_json::Map::len))
-        .unwrap_or(0)
-}
-
-#[test]
-fn template_stays_below_the_resource_limit() {
-    let template = Template::read(&Repository::open());
-    let count: usize = template.resources().map(|resource| expanded(&template, &resource)).sum();
-    assert!(
-        count < MAX_RESOURCES,
-        "{count} resources, fewer than {MAX_RESOURCES} are allowed\n\nWhat to do: deploy two stacks from the same parts."
     );
 }
