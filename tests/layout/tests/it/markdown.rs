@@ -1,4 +1,4 @@
-//! Links, file names and line widths in Markdown files.
+//! Links, names of files and tests, and line widths in Markdown files.
 
 use rialto_layout::{Repository, assert_no_violations};
 use std::{
@@ -100,6 +100,45 @@ fn files_named_in_documents_exist() {
         }
     }
     assert_no_violations(found, "a file was moved or renamed: name it as it is called now.");
+}
+
+/// The names of tests in backticks: those of three words and more.
+fn named_tests(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2).filter(|code| {
+        code.matches('_').count() >= 2
+            && code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
+#[test]
+fn tests_named_in_the_security_document_exist() {
+    let repository = Repository::open();
+    let mut sources = repository.files("");
+    sources.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    let functions: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            let names = text.lines().filter_map(|line| {
+                let (_, declaration) = line.split_once("fn ")?;
+                declaration.split(['(', '<']).next().map(str::to_owned)
+            });
+            names.collect::<Vec<_>>()
+        })
+        .collect();
+    let document = repository.root.join("docs/security.md");
+    let mut named = 0;
+    let mut found = Vec::new();
+    for (number, line) in fs::read_to_string(&document).unwrap().lines().enumerate() {
+        for test in named_tests(line) {
+            named += 1;
+            if !functions.contains(test) {
+                found.push(format!("docs/security.md:{} names {test}", number + 1));
+            }
+        }
+    }
+    assert!(named > 100, "{named} tests are named");
+    assert_no_violations(found, "a test was renamed or removed: name what shows it now.");
 }
 
 #[test]
