@@ -78,8 +78,11 @@ impl<const MIN: usize, const MAX: usize> std::fmt::Display for Text<MIN, MAX> {
 }
 
 impl<'de, const MIN: usize, const MAX: usize> Deserialize<'de> for Text<MIN, MAX> {
+    /// Items are read with this. Those that were stored while noncharacters were allowed must stay
+    /// readable, or their owners couldn't change them any more.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        let text = String::deserialize(deserializer)?.replace(is_noncharacter, "\u{fffd}");
+        Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -120,6 +123,12 @@ mod tests {
         for text in ["\u{fffd}", "\u{e000}", "\u{fdd0}", "\u{10000}", "\u{1fffe}", "\u{10ffff}"] {
             assert_eq!(Name::parse(text).unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn stored_noncharacters_are_replaced() {
+        let stored: Name = serde_json::from_str("\"a\u{fffe}b\"").unwrap();
+        assert_eq!(stored.as_str(), "a\u{fffd}b");
     }
 
     #[test]
