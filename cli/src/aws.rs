@@ -8,7 +8,7 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use aws_smithy_types::error::display::DisplayErrorContext;
-use rialto_aws::{ParameterError, SdkConfig, Stage};
+use rialto_aws::{SdkConfig, Stage};
 use rialto_kernel::StoreError;
 use std::error::Error;
 
@@ -79,8 +79,8 @@ async fn chain() -> Result<SdkConfig, Failure> {
     Ok(config)
 }
 
-/// An error of the parameter store. `doing` completes "… failed", such as `Reading the settings`.
-pub(crate) fn parameter_failure(doing: &str, error: &ParameterError) -> Failure {
+/// An error of a store of settings. `doing` completes "… failed", such as `Reading the settings`.
+pub(crate) fn settings_failure(doing: &str, error: &dyn Error) -> Failure {
     let text = error.to_string();
     Failure::new(format!("{doing} failed: {}", short(&text)), advice(&text))
 }

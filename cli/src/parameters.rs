@@ -1,12 +1,16 @@
-//! A stage's settings in the parameter store.
+//! A stage's settings in the parameter store and, for secrets, in Secrets Manager.
 
 use crate::{aws, failure::Failure};
-use rialto_aws::{Parameter, ParameterStore, SdkConfig, Stage};
+use rialto_aws::{
+    Parameter, ParameterStore, SdkConfig, SecretError, SecretStore, SettingsMirror, Stage,
+};
 use rialto_kernel::settings::{ALL, Description};
 use std::collections::HashMap;
 
 pub(crate) struct Parameters<'a> {
     store: ParameterStore,
+    secrets: SecretStore,
+    mirror: SettingsMirror,
     stage: &'a Stage,
 }
 
@@ -31,50 +35,85 @@ pub(crate) fn setting(name: &str) -> Result<&'static Description, Failure> {
 
 impl<'a> Parameters<'a> {
     pub(crate) fn open(aws: &SdkConfig, stage: &'a Stage) -> Self {
-        Self { store: ParameterStore::new(aws), stage }
+        Self {
+            store: ParameterStore::new(aws),
+            secrets: SecretStore::new(aws),
+            mirror: SettingsMirror::new(aws, stage),
+            stage,
+        }
     }
 
-    /// The values that are set, by setting. Secrets are decrypted only with `reveal`.
+    /// The values that are set, by setting. Those of secrets are empty unless `reveal`.
     ///
     /// # Errors
-    /// [`Failure`] if the parameter store can't be read.
+    /// [`Failure`] if a store can't be read.
     pub(crate) async fn read(
         &self,
         settings: &[Description],
         reveal: bool,
     ) -> Result<HashMap<&'static str, String>, Failure> {
+        let mut found = HashMap::new();
+        let (secret, plain): (Vec<&Description>, Vec<&Description>) =
+            settings.iter().partition(|one| one.secret);
         let names: Vec<String> =
-            settings.iter().map(|setting| self.stage.parameter(setting.name)).collect();
-        let mut values = self
-            .store
-            .get(&names, reveal)
-            .await
-            .map_err(|error| aws::parameter_failure("Reading the settings", &error))?;
-        let value =
-            |(setting, name): (&Description, &String)| Some((setting.name, values.remove(name)?));
-        Ok(settings.iter().zip(&names).filter_map(value).collect())
+            plain.iter().map(|setting| self.stage.parameter(setting.name)).collect();
+        if !names.is_empty() {
+            let values = self.store.get(&names).await;
+            let mut values = values.map_err(|error| aws::settings_failure(READING, &error))?;
+            let value = |(setting, name): (&&Description, &String)| {
+                Some((setting.name, values.remove(name)?))
+            };
+            found.extend(plain.iter().zip(&names).filter_map(value));
+        }
+        for setting in secret {
+            let value = self.read_secret(&self.stage.secret(setting.name), reveal).await;
+            let value = value.map_err(|error| aws::settings_failure(READING, &error))?;
+            found.extend(value.map(|value| (setting.name, value)));
+        }
+        Ok(found)
+    }
+
+    async fn read_secret(&self, name: &str, reveal: bool) -> Result<Option<String>, SecretError> {
+        if reveal {
+            return self.secrets.get(name).await;
+        }
+        Ok(self.secrets.exists(name).await?.then(String::new))
     }
 
     /// # Errors
-    /// [`Failure`] for a value out of range, or if the parameter store can't be written.
+    /// [`Failure`] for a value out of range, or if a store can't be written.
     pub(crate) async fn write(&self, setting: &Description, value: &str) -> Result<(), Failure> {
         check(setting, value)?;
+        if setting.secret {
+            let written = self.write_secret(setting, value).await;
+            return written.map_err(|error| aws::settings_failure(WRITING, &error));
+        }
         let name = self.stage.parameter(setting.name);
-        let parameter =
-            Parameter { name: &name, value, description: setting.doc, secret: setting.secret };
-        self.store
-            .put(&parameter)
-            .await
-            .map_err(|error| aws::parameter_failure("Writing the setting", &error))
+        let parameter = Parameter { name: &name, value, description: setting.doc };
+        let written = self.store.put(&parameter).await;
+        written.map_err(|error| aws::settings_failure(WRITING, &error))?;
+        let copied = self.mirror.update(&self.store).await;
+        copied.map(drop).map_err(|error| aws::settings_failure(COPYING, &error))
+    }
+
+    async fn write_secret(&self, setting: &Description, value: &str) -> Result<(), SecretError> {
+        let name = self.stage.secret(setting.name);
+        if !self.secrets.create(&name, setting.doc, value).await? {
+            self.secrets.put(&name, value).await?;
+        }
+        Ok(())
     }
 }
+
+const READING: &str = "Reading the settings";
+const WRITING: &str = "Writing the setting";
+/// The setting itself is written.
+const COPYING: &str = "Copying the settings to the table that functions read";
 
 fn check(setting: &Description, value: &str) -> Result<(), Failure> {
     let refused = match (setting.check)(value) {
         Err(refused) => refused,
-        Ok(()) if value.is_empty() => {
-            "must not be empty: the parameter store rejects empty values".to_owned()
-        }
+        Ok(()) if value.is_empty() => "must not be empty: AWS stores no empty values".to_owned(),
         Ok(()) => return Ok(()),
     };
     Err(Failure::new(

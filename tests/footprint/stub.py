@@ -1,7 +1,7 @@
 """A local HTTP server that stands in for everything a function talks to while it is measured.
 
 It serves the Lambda runtime API, which hands out a given number of invocations, and answers the AWS requests
-that a read makes: DynamoDB's GetItem and the parameter store's GetParameters.
+that a read makes: DynamoDB's GetItem, of a product and of the settings' copy, in which no setting is set.
 """
 
 import http.server
@@ -31,10 +31,19 @@ PRODUCT = {
     "version": {"N": "3"},
 }
 
-ANSWERS = {
-    "DynamoDB_20120810.GetItem": {"Item": PRODUCT},
-    "AmazonSSM.GetParameters": {"Parameters": [], "InvalidParameters": []},
+SETTINGS = {
+    "pk": {"S": "SETTINGS"},
+    "sk": {"S": "SETTINGS"},
+    "version": {"N": "1"},
+    "settings": {"M": {name: {"NULL": True} for name in ("auth/jwks", "http/allowed-origins", "shop/currency")}},
 }
+
+
+def answer(target: str, request: dict) -> dict:
+    if target != "DynamoDB_20120810.GetItem":
+        raise ValueError(f"no answer to {target}")
+    return {"Item": SETTINGS if request["TableName"].endswith("-settings") else PRODUCT}
+
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -70,8 +79,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.respond(202, b"{}", {})
         else:
             self.server.requests.append(target)
-            answer = json.dumps(ANSWERS[target]).encode()
-            self.respond(200, answer, {"Content-Type": "application/x-amz-json-1.0"})
+            response = json.dumps(answer(target, json.loads(body))).encode()
+            self.respond(200, response, {"Content-Type": "application/x-amz-json-1.0"})
 
     def read_chunks(self) -> bytes:
         body = b""

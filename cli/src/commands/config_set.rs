@@ -9,7 +9,7 @@ use clap::Args;
 
 /// Change a setting; functions apply it within 60 seconds
 ///
-/// A value out of range is refused. Secrets are stored as a SecureString.
+/// A value out of range is refused. Secrets are stored in Secrets Manager.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigSet {
     /// The setting, such as orders/shipping-fee

@@ -4,6 +4,7 @@ pub mod answer_preflight;
 pub mod get_docs;
 pub mod get_health;
 pub mod get_openapi;
+pub mod mirror_settings;
 pub mod simulate_provider;
 pub mod simulate_webhooks;
 

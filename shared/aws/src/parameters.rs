@@ -1,4 +1,5 @@
-//! The SSM parameter store.
+//! The SSM parameter store. Its default quota is 40 requests a second for the whole account, so
+//! functions read the copy of [`SettingsMirror`](crate::SettingsMirror) instead.
 
 use crate::{SdkConfig, signed::SignedClient};
 use serde_json::{Value, json};
@@ -21,8 +22,6 @@ pub struct Parameter<'a> {
     pub name: &'a str,
     pub value: &'a str,
     pub description: &'a str,
-    /// Encrypted at rest.
-    pub secret: bool,
 }
 
 /// SSM's limit.
@@ -36,21 +35,14 @@ impl ParameterStore {
         Self { client: SignedClient::new(aws, "ssm", "ssm", TIME_LIMIT) }
     }
 
-    /// The values of these parameters by name, those that exist. Secret ones are only decrypted
-    /// with `decrypt`.
+    /// The values of these parameters by name, those that exist.
     ///
     /// # Errors
     /// [`ParameterError`] when the parameters can't be read.
-    pub async fn get(
-        &self,
-        names: &[String],
-        decrypt: bool,
-    ) -> Result<HashMap<String, String>, ParameterError> {
+    pub async fn get(&self, names: &[String]) -> Result<HashMap<String, String>, ParameterError> {
         let mut values = HashMap::new();
         for names in names.chunks(MAX_NAMES_PER_REQUEST) {
-            let response = self
-                .call("GetParameters", &json!({ "Names": names, "WithDecryption": decrypt }))
-                .await?;
+            let response = self.call("GetParameters", &json!({ "Names": names })).await?;
             for parameter in response["Parameters"].as_array().into_iter().flatten() {
                 if let (Some(name), Some(value)) =
                     (parameter["Name"].as_str(), parameter["Value"].as_str())
@@ -67,10 +59,9 @@ impl ParameterStore {
     /// # Errors
     /// [`ParameterError`] when it isn't known whether it was written.
     pub async fn put(&self, parameter: &Parameter<'_>) -> Result<(), ParameterError> {
-        let kind = if parameter.secret { "SecureString" } else { "String" };
         let request = json!({
             "Name": parameter.name, "Value": parameter.value, "Description": parameter.description,
-            "Type": kind, "Overwrite": true,
+            "Type": "String", "Overwrite": true,
         });
         self.call("PutParameter", &request).await.map(drop)
     }

@@ -2,10 +2,9 @@
 
 use crate::{
     SdkConfig,
+    random::random_hex,
     signed::{JsonError, SignedClient},
 };
-use rialto_kernel::digest::hex;
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -18,6 +17,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 pub struct SecretError(String);
 
 /// The secrets of an account and region. Clones share their connections.
+///
+/// Each write has a random idempotency token, which its retries share. One derived from the value
+/// would make Secrets Manager ignore the return to an earlier value.
 #[derive(Debug, Clone)]
 pub struct SecretStore {
     client: SignedClient,
@@ -41,6 +43,18 @@ impl SecretStore {
         }
     }
 
+    /// Whether a secret has a value. Reading it takes another permission.
+    ///
+    /// # Errors
+    /// [`SecretError`] when it isn't known.
+    pub async fn exists(&self, name: &str) -> Result<bool, SecretError> {
+        match self.call("DescribeSecret", &json!({ "SecretId": name })).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is("ResourceNotFoundException") => Ok(false),
+            Err(error) => Err(secret_error(&error)),
+        }
+    }
+
     /// Creates a secret; `false` if one with this name exists.
     ///
     /// # Errors
@@ -52,7 +66,7 @@ impl SecretStore {
         text: &str,
     ) -> Result<bool, SecretError> {
         let request = json!({
-            "Name": name, "Description": description, "SecretString": text, "ClientRequestToken": token(text),
+            "Name": name, "Description": description, "SecretString": text, "ClientRequestToken": random_hex(),
         });
         match self.call("CreateSecret", &request).await {
             Ok(_) => Ok(true),
@@ -66,8 +80,9 @@ impl SecretStore {
     /// # Errors
     /// [`SecretError`] when it isn't known whether it was replaced.
     pub async fn put(&self, name: &str, text: &str) -> Result<(), SecretError> {
-        let request =
-            json!({ "SecretId": name, "SecretString": text, "ClientRequestToken": token(text) });
+        let request = json!({
+            "SecretId": name, "SecretString": text, "ClientRequestToken": random_hex(),
+        });
         self.call("PutSecretValue", &request).await.map(drop).map_err(|error| secret_error(&error))
     }
 
@@ -78,9 +93,4 @@ impl SecretStore {
 
 fn secret_error(error: &JsonError) -> SecretError {
     SecretError(error.to_string())
-}
-
-/// The idempotency token of a request.
-fn token(text: &str) -> String {
-    hex(digest(&SHA256, text.as_bytes()).as_ref())
 }

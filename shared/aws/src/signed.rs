@@ -6,6 +6,7 @@
 use crate::{
     SdkConfig,
     http::{Connector, TrustedRoots},
+    random::random_below,
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::{
@@ -20,6 +21,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
+use tokio::time::Instant;
 
 /// One AWS service, reached by signed POST requests. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -51,12 +53,21 @@ impl JsonError {
     fn is_transient(&self) -> bool {
         match self {
             Self::Unreached(_) => true,
-            Self::Refused { status, kind, .. } => *status >= 500 || kind.contains("Throttling"),
+            Self::Refused { status, kind, .. } => {
+                *status >= 500 || THROTTLED.iter().any(|throttled| kind.contains(throttled))
+            }
         }
     }
 }
 
-const MAX_ATTEMPTS: u32 = 3;
+/// Parts of the error types that say that there were too many requests.
+const THROTTLED: [&str; 3] =
+    ["Throttling", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
+
+/// The time after the first attempt in which others start.
+const RETRY_TIME: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct SignedResponse {
     pub(crate) status: u16,
@@ -104,25 +115,32 @@ impl SignedClient {
     }
 
     /// Sends an action, such as `AmazonSSM.GetParameters`, to a JSON service and returns the
-    /// response. Network errors, throttling and server errors are retried, up to
-    /// [`MAX_ATTEMPTS`] attempts in total.
+    /// response. Network errors, throttling and server errors are retried for [`RETRY_TIME`], after
+    /// pauses of random length: clients that were throttled together don't return together.
     pub(crate) async fn send(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
         let body = request.to_string();
+        let started = Instant::now();
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.send_once(target, &body).await {
+            let error = match self.send_once(target, &body).await {
                 Ok(response) => return Ok(response),
-                Err(error) if attempts == MAX_ATTEMPTS || !error.is_transient() => {
-                    return Err(error);
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(50 << attempts)).await,
+                Err(error) => error,
+            };
+            let pause = random_below(MAX_PAUSE.min(Duration::from_millis(50 << attempts.min(5))));
+            if !error.is_transient() || started.elapsed() + pause > RETRY_TIME {
+                return Err(error);
             }
+            tokio::time::sleep(pause).await;
         }
     }
 
     async fn send_once(&self, target: &str, body: &str) -> Result<Value, JsonError> {
-        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let content_type = match self.name {
+            "dynamodb" => "application/x-amz-json-1.0",
+            _ => "application/x-amz-json-1.1",
+        };
+        let headers = [("content-type", content_type), ("x-amz-target", target)];
         let response = self.post("/", &headers, body).await.map_err(JsonError::Unreached)?;
         let status = response.status;
         let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();

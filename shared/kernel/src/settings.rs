@@ -1,5 +1,5 @@
-//! Every setting: its name under `/rialto/<stage>/` in the parameter store, its type, range,
-//! default and meaning.
+//! Every setting: its name under `/rialto/<stage>/` in the parameter store or, for secrets, under
+//! `rialto/<stage>/` in Secrets Manager; its type, range, default and meaning.
 
 use crate::{Amount, Currency};
 use std::time::Duration;
@@ -98,7 +98,7 @@ pub const PROVIDER_KEY: Setting<String> = Setting {
     name: "payments/provider-key",
     default: "",
     range: "8 to 255 printable ASCII characters without spaces; empty while there is none",
-    doc: "The secret API key of the payment provider or its simulator. A SecureString.",
+    doc: "The secret API key of the payment provider or its simulator. A secret.",
     parse: |text| match text.trim() {
         "" => Ok(String::new()),
         key if (8..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
@@ -122,7 +122,7 @@ pub const WEBHOOK_SECRET: Setting<String> = Setting {
     name: "payments/webhook-secret",
     default: "",
     range: PROVIDER_KEY.range,
-    doc: "The secret that signs the provider's webhooks. A SecureString. If empty, webhooks are refused.",
+    doc: "The secret that signs the provider's webhooks. A secret. If empty, webhooks are refused.",
     parse: PROVIDER_KEY.parse,
 };
 
@@ -144,7 +144,7 @@ pub struct Description {
     pub default: &'static str,
     pub range: &'static str,
     pub doc: &'static str,
-    /// Stored as a SecureString, and not shown unless asked for.
+    /// Stored in Secrets Manager, and not shown unless asked for.
     pub secret: bool,
     /// Rejects values out of range with a message.
     pub check: fn(&str) -> Result<(), String>,

@@ -41,7 +41,8 @@ impl FunctionContext {
     pub fn from_environment(function: &'static str) -> Result<Self, StartError> {
         let stage = Stage::parse(&std::env::var("RIALTO_STAGE").map_err(|_| StartError::NoStage)?)?;
         let aws = rialto_aws::sdk_config()?;
-        let settings = Arc::new(Settings::from_parameter_store(&aws, stage.clone()));
-        Ok(Self { function, stage, aws, settings, clock: Arc::new(SystemClock) })
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let settings = Settings::of_stage(&aws, stage.clone(), Arc::clone(&clock));
+        Ok(Self { function, stage, aws, settings: Arc::new(settings), clock })
     }
 }

@@ -1,17 +1,35 @@
-//! Settings of a running function: read from the parameter store and cached for 60 seconds.
+//! Settings of a running function, cached for less than a minute.
+//!
+//! Secrets come from Secrets Manager. The others come from their copy in DynamoDB; while there is
+//! none, as on a new stage, from Parameter Store.
 
-use rialto_aws::{ParameterStore, SdkConfig, Stage};
-use rialto_kernel::{Clock, SystemClock, Timestamp, settings::Setting};
+use futures_util::future::{join_all, try_join};
+use rialto_aws::{
+    ParameterStore, SdkConfig, SecretStore, SettingsMirror, Stage, random::random_below,
+};
+use rialto_kernel::{
+    Clock, SystemClock, Timestamp,
+    settings::{ALL, Setting},
+};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    fmt::Display,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-/// The time within which a change takes effect.
-const CACHE_TTL: Duration = Duration::from_secs(60);
+/// The longest time for which a value is cached. With the ten seconds that the copy may be behind
+/// Parameter Store, a change takes effect within a minute.
+const MAX_CACHE_TTL: Duration = Duration::from_secs(50);
+/// The shortest. The time in between is random, so that functions that started together don't read
+/// together ever after.
+const MIN_CACHE_TTL: Duration = Duration::from_secs(25);
+/// The time limit of reading again what is cached: the cached value serves as well.
+const REFRESH_LIMIT: Duration = Duration::from_secs(1);
+/// The time in which [`Settings::refresh`] reads a setting once.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Parameters can't be read, and no earlier value is cached.
+/// Settings can't be read, and no earlier value is cached.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("settings can't be read: {0}")]
 pub struct SettingsError(String);
@@ -19,6 +37,7 @@ pub struct SettingsError(String);
 /// The settings of this stage. An invalid value is logged, and the last valid one stays in use.
 pub struct Settings {
     source: Source,
+    clock: Arc<dyn Clock>,
     known: Mutex<HashMap<&'static str, CachedValues>>,
     prefetched: Mutex<Vec<&'static str>>,
     /// The last valid value of each setting.
@@ -28,22 +47,36 @@ pub struct Settings {
 }
 
 enum Source {
-    Parameters { store: ParameterStore, stage: Stage },
+    Stage(Box<StageSettings>),
     Fixed(HashMap<String, String>),
+}
+
+/// The stores of a stage's settings.
+struct StageSettings {
+    stage: Stage,
+    mirror: SettingsMirror,
+    parameters: ParameterStore,
+    secrets: SecretStore,
 }
 
 #[derive(Clone)]
 struct CachedValues {
-    /// The value in the parameter store; `None` without such a parameter.
+    /// The stored value; `None` if it isn't set.
     value: Option<String>,
     read_at: Timestamp,
+    ttl: Duration,
 }
 
 impl Settings {
     #[must_use]
-    pub fn from_parameter_store(aws: &SdkConfig, stage: Stage) -> Self {
-        let store = ParameterStore::new(aws);
-        Self::from(Source::Parameters { store, stage })
+    pub fn of_stage(aws: &SdkConfig, stage: Stage, clock: Arc<dyn Clock>) -> Self {
+        let stage = StageSettings {
+            mirror: SettingsMirror::new(aws, &stage),
+            parameters: ParameterStore::new(aws),
+            secrets: SecretStore::new(aws),
+            stage,
+        };
+        Self::from(Source::Stage(Box::new(stage)), clock)
     }
 
     /// Fixed settings, for tests. Others have their defaults.
@@ -51,12 +84,13 @@ impl Settings {
     pub fn fixed(values: &[(&str, &str)]) -> Self {
         let values =
             values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self::from(Source::Fixed(values))
+        Self::from(Source::Fixed(values), Arc::new(SystemClock))
     }
 
-    fn from(source: Source) -> Self {
+    fn from(source: Source, clock: Arc<dyn Clock>) -> Self {
         Self {
             source,
+            clock,
             known: Mutex::default(),
             prefetched: Mutex::default(),
             good: Mutex::default(),
@@ -64,27 +98,28 @@ impl Settings {
         }
     }
 
-    /// The setting's current value: at most a minute old, or the last valid one while the store
-    /// can't be reached.
+    /// The setting's current value: less than a minute old, or the last valid one while it can't
+    /// be read.
     ///
     /// # Errors
-    /// [`SettingsError`] when the store can't be reached and the setting was never read.
+    /// [`SettingsError`] when the setting can't be read and never was.
     pub async fn get<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
-        self.get_with_max_age(setting, CACHE_TTL).await
+        self.get_with_max_age(setting, MAX_CACHE_TTL).await
     }
 
-    /// As [`get`](Self::get), but reads the store again at once. At most once a minute, as requests
-    /// of clients cause it.
+    /// As [`get`](Self::get), but reads the setting again at once. At most once a minute, as
+    /// requests of clients cause it.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
     pub async fn refresh<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
-        let now = SystemClock.now();
+        let now = self.clock.now();
         let age = {
             let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            let lately = looked.get(setting.name).is_some_and(|at| now.since(*at) < CACHE_TTL);
+            let lately =
+                looked.get(setting.name).is_some_and(|at| now.since(*at) < REFRESH_INTERVAL);
             if lately {
-                CACHE_TTL
+                MAX_CACHE_TTL
             } else {
                 looked.insert(setting.name, now);
                 Duration::ZERO
@@ -93,7 +128,7 @@ impl Settings {
         self.get_with_max_age(setting, age).await
     }
 
-    /// As [`get`](Self::get), but reads the store again if the cached value is older than `age`.
+    /// As [`get`](Self::get), but reads the setting again if the cached value is older than `age`.
     ///
     /// # Errors
     /// As for [`get`](Self::get).
@@ -103,12 +138,24 @@ impl Settings {
         age: Duration,
     ) -> Result<T, SettingsError> {
         let known = self.known(setting.name);
-        let now = SystemClock.now();
+        let now = self.clock.now();
         let known = match known {
-            Some(known) if now.since(known.read_at) < age => known,
+            Some(known) if now.since(known.read_at) < age.min(known.ttl) => known,
             // On the heap: it runs once a minute, and every caller's future would contain it.
             stale => Box::pin(self.reload(setting.name, stale, now)).await?,
         };
+        self.parse(setting, known)
+    }
+
+    /// The value that was read last, however old; the default if none was.
+    pub fn last_known<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
+        match self.known(setting.name) {
+            Some(known) => self.parse(setting, known),
+            None => default(setting),
+        }
+    }
+
+    fn parse<T>(&self, setting: &Setting<T>, known: CachedValues) -> Result<T, SettingsError> {
         let Some(value) = known.value else { return default(setting) };
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
         match (setting.parse)(&value) {
@@ -134,7 +181,8 @@ impl Settings {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Reads all settings in use in one request, so that a function makes one a minute.
+    /// Reads all settings in use together, so that a function reads them once in a while and not
+    /// each by itself.
     async fn reload(
         &self,
         name: &'static str,
@@ -143,24 +191,28 @@ impl Settings {
     ) -> Result<CachedValues, SettingsError> {
         self.prefetch(&[name]);
         let names = self.prefetched();
-        match (self.read(&names).await, stale) {
-            (Ok(values), _) => {
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = match &stale {
+            None => self.read(&names).await,
+            Some(_) => tokio::time::timeout(REFRESH_LIMIT, self.read(&names))
+                .await
+                .unwrap_or_else(|_| Err(SettingsError("no response in time".to_owned()))),
+        };
+        let ttl = MIN_CACHE_TTL + random_below(MAX_CACHE_TTL - MIN_CACHE_TTL);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match (read, stale) {
+            (Ok(mut values), _) => {
                 for name in names {
-                    known.insert(
-                        name,
-                        CachedValues { value: values.get(name).cloned(), read_at: now },
-                    );
+                    let value = values.remove(name);
+                    known.insert(name, CachedValues { value, read_at: now, ttl });
                 }
-                Ok(known.get(name).cloned().unwrap_or(CachedValues { value: None, read_at: now }))
+                let unset = CachedValues { value: None, read_at: now, ttl };
+                Ok(known.get(name).cloned().unwrap_or(unset))
             }
             (Err(error), Some(stale)) => {
                 tracing::error!(setting = name, %error, "settings can't be read; keeping the previous values");
-                let stale = CachedValues { read_at: now, ..stale };
-                self.known
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(name, stale.clone());
+                for known in known.values_mut() {
+                    (known.read_at, known.ttl) = (now, ttl);
+                }
                 Ok(stale)
             }
             (Err(error), None) => Err(error),
@@ -181,24 +233,67 @@ impl Settings {
         self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The values of these settings, of those that are set.
     async fn read(&self, names: &[&'static str]) -> Result<HashMap<String, String>, SettingsError> {
         match &self.source {
             Source::Fixed(values) => Ok(values.clone()),
-            Source::Parameters { store, stage } => {
-                let prefix = stage.parameter("");
-                let full: Vec<String> = names.iter().map(|name| stage.parameter(name)).collect();
-                let values = store
-                    .get(&full, true)
-                    .await
-                    .map_err(|error| SettingsError(error.to_string()))?;
-                let short = |name: String| name.strip_prefix(&prefix).map(str::to_owned);
-                Ok(values
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((short(name)?, value)))
-                    .collect())
-            }
+            Source::Stage(stage) => stage.read(names).await,
         }
     }
+}
+
+impl StageSettings {
+    async fn read(&self, names: &[&'static str]) -> Result<HashMap<String, String>, SettingsError> {
+        let secret = |name: &&str| ALL.iter().any(|one| one.name == *name && one.secret);
+        let (secrets, plain): (Vec<_>, Vec<_>) = names.iter().copied().partition(secret);
+        let (mut values, secrets) =
+            try_join(self.read_plain(&plain), self.read_secrets(&secrets)).await?;
+        values.extend(secrets);
+        Ok(values)
+    }
+
+    async fn read_plain(
+        &self,
+        names: &[&'static str],
+    ) -> Result<HashMap<String, String>, SettingsError> {
+        if names.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mirrored = self.mirror.read().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "reading the settings from Parameter Store instead");
+            None
+        });
+        if let Some(mut mirrored) = mirrored {
+            let values =
+                names.iter().map(|name| Some(((*name).to_owned(), mirrored.remove(*name)?)));
+            // A setting that the writer of the copy doesn't know is newer than the copy.
+            if let Some(values) = values.collect::<Option<Vec<_>>>() {
+                let set = values.into_iter().filter_map(|(name, value)| Some((name, value?)));
+                return Ok(set.collect());
+            }
+        }
+        let full: Vec<String> = names.iter().map(|name| self.stage.parameter(name)).collect();
+        let mut values = self.parameters.get(&full).await.map_err(unread)?;
+        let value =
+            |(name, full): (&&str, &String)| Some(((*name).to_owned(), values.remove(full)?));
+        Ok(names.iter().zip(&full).filter_map(value).collect())
+    }
+
+    async fn read_secrets(
+        &self,
+        names: &[&'static str],
+    ) -> Result<Vec<(String, String)>, SettingsError> {
+        let read = names.iter().map(async |name| {
+            let value = self.secrets.get(&self.stage.secret(name)).await.map_err(unread)?;
+            Ok(value.map(|value| ((*name).to_owned(), value)))
+        });
+        let values: Result<Vec<_>, _> = join_all(read).await.into_iter().collect();
+        Ok(values?.into_iter().flatten().collect())
+    }
+}
+
+fn unread(error: impl Display) -> SettingsError {
+    SettingsError(error.to_string())
 }
 
 fn default<T>(setting: &Setting<T>) -> Result<T, SettingsError> {
@@ -206,43 +301,4 @@ fn default<T>(setting: &Setting<T>) -> Result<T, SettingsError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rialto_kernel::settings::SHIPPING_FEE;
-
-    #[tokio::test]
-    async fn a_setting_has_its_value_or_its_default() {
-        let set = Settings::fixed(&[("orders/shipping-fee", "250")]);
-        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
-        assert_eq!(Settings::fixed(&[]).get(&SHIPPING_FEE).await.unwrap().minor_units(), 300);
-    }
-
-    #[tokio::test]
-    async fn invalid_values_are_not_used() {
-        let set = Settings::fixed(&[("orders/shipping-fee", "lots")]);
-        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 300);
-    }
-
-    #[tokio::test]
-    async fn the_last_valid_value_stays_in_use() {
-        let mut set = Settings::fixed(&[("orders/shipping-fee", "250")]);
-        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
-        set.source = Settings::fixed(&[("orders/shipping-fee", "lots")]).source;
-        let now = set.get_with_max_age(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
-        assert_eq!(now.minor_units(), 250);
-        set.source = Settings::fixed(&[]).source;
-        let now = set.get_with_max_age(&SHIPPING_FEE, Duration::ZERO).await.unwrap();
-        assert_eq!(now.minor_units(), 300);
-    }
-
-    #[tokio::test]
-    async fn refreshing_reads_the_store_once_a_minute() {
-        let mut set = Settings::fixed(&[("orders/shipping-fee", "1")]);
-        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
-        set.source = Settings::fixed(&[("orders/shipping-fee", "2")]).source;
-        assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
-        assert_eq!(set.refresh(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
-        set.source = Settings::fixed(&[("orders/shipping-fee", "3")]).source;
-        assert_eq!(set.refresh(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ pub mod http;
 mod template;
 
 use aws_sdk_dynamodb::types::BillingMode;
+use rialto_aws::SdkConfig;
 use rialto_dynamo::Table;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,14 +27,30 @@ pub const ENDPOINT: &str = "RIALTO_TEST_DYNAMODB";
 /// Without the endpoint: run the tests with `scripts/test`, which starts one.
 pub async fn new_table(service: &str) -> Table {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{service}-{}-{number}", std::process::id());
+    create_table(Table::named(&dynamodb(), name), service).await
+}
+
+/// The configuration of the tests' DynamoDB.
+///
+/// # Panics
+/// As [`new_table`].
+#[must_use]
+pub fn dynamodb() -> SdkConfig {
     let endpoint = std::env::var(ENDPOINT).unwrap_or_else(|_| {
         panic!(
             "{ENDPOINT} is not set: run scripts/test, or start one with localstack/dynamodb-local/start PORT"
         )
     });
-    let aws = rialto_aws::emulator_config(&endpoint);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let table = Table::named(&aws, format!("{service}-{}-{number}", std::process::id()));
+    rialto_aws::emulator_config(&endpoint)
+}
+
+/// Creates an empty table, as the template defines the one of `service`.
+///
+/// # Panics
+/// When it can't be created.
+pub async fn create_table(table: Table, service: &str) -> Table {
     let definition = template().table(service);
     table
         .client

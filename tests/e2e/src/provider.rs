@@ -7,7 +7,7 @@ use crate::{
     tables::table,
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use rialto_aws::ParameterStore;
+use rialto_aws::SecretStore;
 use rialto_dynamo::{Key, Precondition, Table, read_item, write_item};
 use rialto_kernel::{
     Clock, SystemClock, Timestamp, Write, digest, settings::WEBHOOK_SECRET, signature,
@@ -127,9 +127,10 @@ pub struct Signer {
 
 impl Signer {
     pub async fn of(aws: &Aws) -> Self {
-        let name = aws.stage.parameter(WEBHOOK_SECRET.name);
-        let values = ParameterStore::new(&aws.config).get(std::slice::from_ref(&name), true).await;
-        Self { secret: values.expect("the parameter store responds")[&name].clone() }
+        let name = aws.stage.secret(WEBHOOK_SECRET.name);
+        let secret = SecretStore::new(&aws.config).get(&name).await;
+        let secret = secret.expect("Secrets Manager responds");
+        Self { secret: secret.expect("scripts/up sets the secret") }
     }
 
     /// The signature header of a body that is sent at this time.

@@ -1,4 +1,4 @@
-//! Private keys in Secrets Manager, public keys in Parameter Store.
+//! Private keys in Secrets Manager, public keys in Parameter Store and its copy.
 //!
 //! `rialto/<stage>/auth/signing-key/<role>` holds `{"kid", "pkcs8"}`,
 //! `rialto/<stage>/auth/refresh-key` holds `{"key"}`; bytes are encoded as base64.
@@ -8,7 +8,7 @@ use crate::{
     ports::{KeyReader, KeyWriter},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use rialto_aws::{Parameter, ParameterStore, SdkConfig, SecretStore, Stage};
+use rialto_aws::{Parameter, ParameterStore, SdkConfig, SecretStore, SettingsMirror, Stage};
 use rialto_kernel::{Role, StoreError, Write, settings::JWKS};
 use rialto_lambda::token::Jwks;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -27,6 +27,7 @@ const CACHE_TTL: Duration = Duration::from_secs(60);
 pub struct SecretsManagerKeys {
     secrets: SecretStore,
     parameters: ParameterStore,
+    mirror: SettingsMirror,
     stage: Stage,
     cache: Arc<Mutex<HashMap<String, CachedSecret>>>,
 }
@@ -62,6 +63,7 @@ impl SecretsManagerKeys {
         Self {
             secrets: SecretStore::new(aws),
             parameters: ParameterStore::new(aws),
+            mirror: SettingsMirror::new(aws, stage),
             stage: stage.clone(),
             cache: Arc::default(),
         }
@@ -167,7 +169,7 @@ impl KeyWriter for SecretsManagerKeys {
 
     async fn published(&self) -> Result<Jwks, StoreError> {
         let name = self.stage.parameter(JWKS.name);
-        let found = self.parameters.get(std::slice::from_ref(&name), false).await;
+        let found = self.parameters.get(std::slice::from_ref(&name)).await;
         let mut found = found.map_err(unavailable)?;
         let Some(text) = found.remove(&name) else { return Ok(Jwks::default()) };
         serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("{name}: {error}")))
@@ -177,9 +179,8 @@ impl KeyWriter for SecretsManagerKeys {
         let text =
             serde_json::to_string(keys).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let name = self.stage.parameter(JWKS.name);
-        let parameter =
-            Parameter { name: &name, value: &text, description: JWKS.doc, secret: false };
-        let sent = self.parameters.put(&parameter).await;
-        sent.map_err(unavailable)
+        let parameter = Parameter { name: &name, value: &text, description: JWKS.doc };
+        self.parameters.put(&parameter).await.map_err(unavailable)?;
+        self.mirror.update(&self.parameters).await.map(drop).map_err(unavailable)
     }
 }

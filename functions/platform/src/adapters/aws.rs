@@ -44,7 +44,7 @@ impl AwsProbe {
             }
             Dependency::ParameterStore => {
                 let name = self.stage.parameter(ALLOWED_ORIGINS.name);
-                self.parameters.get(&[name], false).await.map(|_| ()).map_err(unavailable)
+                self.parameters.get(&[name]).await.map(|_| ()).map_err(unavailable)
             }
         }
     }

@@ -42,7 +42,7 @@ fn template_parts_hold_only_their_own_services_resources() {
     for service in repository.services() {
         let part = fs::read_to_string(service.folder.join("template.yaml")).unwrap();
         let prefixes = match service.name.as_str() {
-            "platform" => vec!["Platform".to_owned(), "Simulator".to_owned()],
+            "platform" => ["Platform", "Settings", "Simulator"].map(str::to_owned).to_vec(),
             name => vec![pascal_case(name)],
         };
         let ids = part

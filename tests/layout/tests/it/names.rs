@@ -112,6 +112,7 @@ fn bins_without_a_route_are_known() {
         "accounts-authorizer",
         "accounts-mail-code",
         "platform-answer-preflight",
+        "platform-mirror-settings",
         "platform-simulate-provider",
         "platform-simulate-webhooks",
     ];

@@ -1,5 +1,6 @@
 //! Each function may do what it does, and nothing else.
 
+use rialto_kernel::settings::ALL;
 use rialto_layout::{
     Function, Repository, Statement, Template, assert_no_violations, pascal_case, reference,
     statements, text,
@@ -150,6 +151,9 @@ fn functions_access_only_their_services_table() {
             let on_table = statement.actions.iter().any(|action| action.starts_with("dynamodb:"));
             for resource in statement.resources.iter().filter(|_| on_table) {
                 let name = written(resource);
+                if name == SETTINGS {
+                    continue;
+                }
                 if name != own && !name.starts_with(&format!("${{{own}.Arn}}/index/by_")) {
                     found.push(format!("{}: {:?} on {name}", function.id, statement.actions));
                 }
@@ -162,6 +166,62 @@ fn functions_access_only_their_services_table() {
     );
 }
 
+/// The table with the copy of the settings.
+const SETTINGS: &str = "SettingsTable";
+/// The function that writes the copy.
+const MIRROR: &str = "PlatformMirrorSettingsFunction";
+
+/// The settings that a function may read from the parameter store.
+fn parameters(function: &Function<'_>) -> BTreeSet<String> {
+    let statements = function.statements().into_iter();
+    let read = statements.filter(|statement| statement.actions.contains(&"ssm:GetParameters"));
+    let names = read.flat_map(|statement| statement.resources).map(written);
+    names.filter_map(|arn| Some(arn.split_once("/${Stage}/")?.1.to_owned())).collect()
+}
+
+#[test]
+fn functions_only_read_the_copy_of_the_settings() {
+    let template = Template::read(&Repository::open());
+    let mut found = Vec::new();
+    for function in template.functions() {
+        let on_copy = allowed(&function, SETTINGS);
+        let expected: &[&str] = match parameters(&function).is_empty() {
+            _ if function.id == MIRROR => &["dynamodb:GetItem", "dynamodb:PutItem"],
+            true => &[],
+            false => &["dynamodb:GetItem"],
+        };
+        if !on_copy.iter().eq(expected) {
+            found.push(format!("{}: {on_copy:?} instead of {expected:?}", function.id));
+        }
+    }
+    assert_no_violations(
+        found,
+        "a function that reads parameters reads their copy first; platform-mirror-settings writes \
+         it.",
+    );
+}
+
+#[test]
+fn every_setting_but_secrets_is_copied() {
+    let template = Template::read(&Repository::open());
+    let mirror = template.functions().find(|function| function.id == MIRROR).unwrap();
+    let settings = ALL.iter().filter(|setting| !setting.secret);
+    let settings: BTreeSet<_> = settings.map(|setting| setting.name.to_owned()).collect();
+    assert_eq!(parameters(&mirror), settings);
+}
+
+#[test]
+fn secrets_are_never_parameters() {
+    let template = Template::read(&Repository::open());
+    let secrets = || ALL.iter().filter(|setting| setting.secret);
+    let found = template.functions().flat_map(|function| {
+        let readable = parameters(&function);
+        let secret = secrets().filter(move |secret| readable.contains(secret.name));
+        secret.map(move |secret| format!("{}: {}", function.id, secret.name))
+    });
+    assert_no_violations(found, "secrets are in Secrets Manager, below rialto/${Stage}/.");
+}
+
 #[test]
 fn health_can_read_no_existing_item() {
     let template = Template::read(&Repository::open());
@@ -172,6 +232,7 @@ fn health_can_read_no_existing_item() {
         let action = statement["Action"].as_str().unwrap_or_default();
         let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
         action.starts_with("dynamodb:")
+            && reference(&statement["Resource"]) != Some(SETTINGS)
             && (action != "dynamodb:GetItem" || *keys != serde_json::json!(["HEALTH"]))
     });
     assert_no_violations(

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_platform::entrypoints::mirror_settings::main();
+}
