@@ -157,7 +157,7 @@ fn serve_all(handle: RequestHandler) -> boot::Loop {
         let response = handle(event.payload, event.context);
         async move {
             Ok::<_, boot::Failure>(ProxyResponse {
-                reply: well_formed(response.await?),
+                reply: well_formed(with_security_headers(response.await?)),
                 #[cfg(feature = "http-api")]
                 to_http_api,
             })
@@ -321,6 +321,21 @@ fn refused(problem: Problem, ms: u64, calls: u32) -> Response {
     problem.into_response()
 }
 
+/// Headers of every response that doesn't set them itself: nothing is stored in a cache, browsers
+/// come back over HTTPS only, and take the content for what it is said to be.
+const SECURITY_HEADERS: [(&str, &str); 3] = [
+    ("Cache-Control", "no-store"),
+    ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
+    ("X-Content-Type-Options", "nosniff"),
+];
+
+fn with_security_headers(response: Response) -> Response {
+    SECURITY_HEADERS.into_iter().fold(response, |response, (name, value)| {
+        let is_set = response.headers.iter().any(|(given, _)| *given == name);
+        if is_set { response } else { response.header(name, value) }
+    })
+}
+
 /// The response, or an empty 500 if one of its headers can't be sent.
 fn well_formed(response: Response) -> Response {
     match response.headers.iter().find(|(_, value)| !is_header_value(value)) {
@@ -355,6 +370,20 @@ mod tests {
     use serde_json::{Value, json};
     use std::sync::Mutex;
     use tracing::{Event, Metadata, Subscriber, span};
+
+    #[test]
+    fn responses_have_security_headers_unless_they_set_them() {
+        let response = with_security_headers(Response::no_content());
+        let expected = SECURITY_HEADERS.map(|(name, value)| (name, value.to_owned()));
+        assert_eq!(response.headers, expected);
+        let public = Response::no_content().header("Cache-Control", "public, max-age=5");
+        let caching: Vec<_> = with_security_headers(public)
+            .headers
+            .into_iter()
+            .filter(|(name, _)| *name == "Cache-Control")
+            .collect();
+        assert_eq!(caching, [("Cache-Control", "public, max-age=5".to_owned())]);
+    }
 
     #[test]
     fn methods_without_a_route_are_405_with_allow() {

@@ -250,5 +250,5 @@ async fn public_products_may_be_cached_for_seconds() {
     assert_eq!(list.header("cache-control"), Some("public, max-age=5"));
     let unknown = rialto_kernel::ProductId::derive(&[b"unknown"]);
     let missing = shop.get(format!("/products/{unknown}")).send().await.expect(404);
-    assert_eq!(missing.header("cache-control"), None);
+    assert_eq!(missing.header("cache-control"), Some("no-store"));
 }
