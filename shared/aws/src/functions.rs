@@ -1,6 +1,9 @@
 //! Invoking functions of the same stage.
 
-use crate::{SdkConfig, Stage, signed::SignedClient};
+use crate::{
+    SdkConfig, Stage,
+    signed::{SignedClient, is_transient},
+};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -36,7 +39,8 @@ impl LambdaClient {
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
         let headers =
             [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
-        let response = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
+        let response = self.client.post(&path, &headers, payload).await;
+        let response = response.map_err(|error| unreached(error.to_string()))?;
         if response.status != 200 {
             return Err(unreached(format!("status {}", response.status)));
         }
@@ -46,7 +50,8 @@ impl LambdaClient {
         serde_json::from_slice(&response.body).map_err(|error| unreached(error.to_string()))
     }
 
-    /// Invokes `function` asynchronously. Lambda retries it if it fails.
+    /// Invokes `function` asynchronously. Lambda retries it if it fails, and may run it twice, as a
+    /// repeated request does.
     ///
     /// # Errors
     /// [`InvokeError::Unreached`]; it isn't known then whether the function will run.
@@ -54,7 +59,8 @@ impl LambdaClient {
         let unreached = |reason| InvokeError::Unreached { function: function.to_owned(), reason };
         let path = format!("/2015-03-31/functions/{}/invocations", self.stage.function(function));
         let headers = [("content-type", "application/json"), ("x-amz-invocation-type", "Event")];
-        let response = self.client.post(&path, &headers, payload).await.map_err(unreached)?;
+        let response = self.client.post_with_retries(&path, &headers, payload, is_transient).await;
+        let response = response.map_err(|error| unreached(error.to_string()))?;
         if response.status == 202 {
             Ok(())
         } else {

@@ -18,8 +18,10 @@ use aws_smithy_runtime_api::{
         result::ConnectorError,
         runtime_components::RuntimeComponents,
     },
+    http::Headers,
 };
-use aws_smithy_types::{body::SdkBody, retry::ErrorKind};
+use aws_smithy_types::{body::SdkBody, error::display::DisplayErrorContext, retry::ErrorKind};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{
@@ -33,9 +35,9 @@ use std::{
     error::Error,
     fmt, io,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::{net::TcpStream, time::timeout};
 
@@ -52,6 +54,11 @@ const AMAZON_ROOTS: [&[u8]; 5] = [
 /// The time limit of connecting, including the TLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The time after which pooled connections aren't used any more. While an environment is frozen, the
+/// other side may close its connections (AWS's services and Stripe do after about a minute), and
+/// the next request would be lost on one of them.
+pub const MAX_IDLE: Duration = Duration::from_secs(20);
+
 /// The root certificates that a connection trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrustedRoots {
@@ -64,7 +71,7 @@ pub enum TrustedRoots {
 /// Sends requests over pooled connections, which clones share.
 #[derive(Clone)]
 pub struct Connector {
-    client: Client<TimedConnector, SdkBody>,
+    pool: Arc<Pool>,
     read_timeout: Option<Duration>,
 }
 
@@ -72,15 +79,73 @@ impl Connector {
     /// `read_timeout` is the limit from the request to the response's head, connecting included.
     #[must_use]
     pub fn new(roots: TrustedRoots, read_timeout: Option<Duration>) -> Self {
+        Self::with_max_idle(roots, read_timeout, MAX_IDLE)
+    }
+
+    fn with_max_idle(
+        roots: TrustedRoots,
+        read_timeout: Option<Duration>,
+        max_idle: Duration,
+    ) -> Self {
         let mut tcp = TcpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let connector = TimedConnector(HttpsConnector::from((tcp, tls_config(roots))));
+        let connections = Mutex::new(Connections::new(&connector));
+        Self { pool: Arc::new(Pool { connector, max_idle, connections }), read_timeout }
+    }
+}
+
+/// The connections, all of which are replaced when they may have been closed.
+struct Pool {
+    connector: TimedConnector,
+    max_idle: Duration,
+    connections: Mutex<Connections>,
+}
+
+struct Connections {
+    client: Client<TimedConnector, SdkBody>,
+    /// Incremented each time the connections are replaced.
+    generation: u64,
+    /// By the time of day: a timer may stand still while the environment is frozen.
+    used_at: SystemTime,
+}
+
+impl Connections {
+    fn new(connector: &TimedConnector) -> Self {
         let client = Client::builder(TokioExecutor::new())
             // Idle connections time out only with a timer.
             .pool_timer(TokioTimer::new())
-            .build(connector);
-        Self { client, read_timeout }
+            .build(connector.clone());
+        Self { client, generation: 0, used_at: SystemTime::now() }
+    }
+
+    fn replace(&mut self, connector: &TimedConnector) {
+        *self = Self { generation: self.generation + 1, ..Self::new(connector) };
+    }
+}
+
+impl Pool {
+    /// The client for a request, and the generation of its connections.
+    fn client(&self) -> (Client<TimedConnector, SdkBody>, u64) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = SystemTime::now();
+        // A clock that was set back says nothing about the time since.
+        let idle = now.duration_since(connections.used_at).unwrap_or(Duration::MAX);
+        if idle >= self.max_idle {
+            connections.replace(&self.connector);
+        }
+        connections.used_at = now;
+        (connections.client.clone(), connections.generation)
+    }
+
+    /// Drops the idle connections of a generation, so that the next request opens a new one: where
+    /// one was broken, others of its age may be, too.
+    fn discard(&self, generation: u64) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if connections.generation == generation {
+            connections.replace(&self.connector);
+        }
     }
 }
 
@@ -102,20 +167,83 @@ impl HttpConnector for Connector {
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
             capture.set_connection_retriever(move || connection_metadata(&connection));
         }
-        let response = self.client.request(request);
-        let read_timeout = self.read_timeout;
+        let (client, generation) = self.pool.client();
+        let response = client.request(request);
+        let (pool, read_timeout) = (Arc::clone(&self.pool), self.read_timeout);
         HttpConnectorFuture::new(async move {
             let response = match read_timeout {
-                None => response.await,
-                Some(limit) => timeout(limit, response).await.map_err(|_| {
-                    ConnectorError::timeout(timed_out("the response", limit).into())
-                })?,
+                None => response.await.map_err(connector_error),
+                Some(limit) => match timeout(limit, response).await {
+                    Ok(response) => response.map_err(connector_error),
+                    Err(_) => Err(ConnectorError::timeout(timed_out("the response", limit).into())),
+                },
             };
-            let response = response.map_err(connector_error)?;
+            let response = response.inspect_err(|_| pool.discard(generation))?;
             HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
+}
+
+/// The limits of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseLimits {
+    /// The time from the request to the end of the response's body, connecting included.
+    pub time: Duration,
+    /// The size of the body, in bytes.
+    pub bytes: usize,
+}
+
+/// A response of any status, with its whole body.
+#[derive(Debug)]
+pub struct WholeResponse {
+    pub status: u16,
+    pub headers: Headers,
+    pub body: Vec<u8>,
+}
+
+/// A request has no response.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoResponse {
+    /// The request can be repeated: there was no connection to send it on.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// The request may have been processed.
+    #[error("{0}")]
+    Lost(String),
+}
+
+/// Sends a request and reads the whole response.
+///
+/// # Errors
+/// [`NoResponse`], also when the response exceeds a limit.
+pub async fn fetch(
+    connector: &impl HttpConnector,
+    request: HttpRequest,
+    limits: ResponseLimits,
+) -> Result<WholeResponse, NoResponse> {
+    let exchange = async {
+        let response = connector.call(request).await.map_err(no_response)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = Limited::new(response.into_body(), limits.bytes).collect().await;
+        let body = body.map_err(|error| {
+            NoResponse::Lost(match error.downcast_ref::<LengthLimitError>() {
+                Some(_) => format!("the response body has more than {} bytes", limits.bytes),
+                None => DisplayErrorContext(&*error).to_string(),
+            })
+        })?;
+        Ok(WholeResponse { status, headers, body: body.to_bytes().to_vec() })
+    };
+    match timeout(limits.time, exchange).await {
+        Ok(response) => response,
+        Err(_) => Err(NoResponse::Lost(format!("no whole response in {:?}", limits.time))),
+    }
+}
+
+fn no_response(error: ConnectorError) -> NoResponse {
+    let not_sent = find_source::<ClientError>(&error).is_some_and(ClientError::is_connect);
+    let text = DisplayErrorContext(&error).to_string();
+    if not_sent { NoResponse::NotSent(text) } else { NoResponse::Lost(text) }
 }
 
 /// The connection of a request, which the SDK closes after a transient error.
@@ -257,6 +385,7 @@ mod tests {
     use std::{
         io::{Read, Write},
         net::TcpListener,
+        sync::atomic::{AtomicUsize, Ordering},
         thread,
     };
 
@@ -305,6 +434,88 @@ mod tests {
         let url = serve(vec![drop]);
         let error = connector(None).call(request(&url)).await.unwrap_err();
         assert!(error.is_io() || error.as_other() == Some(ErrorKind::TransientError), "{error:?}");
+    }
+
+    /// Serves one request on each connection and closes it at the next. Also returns the number of
+    /// connections so far.
+    fn serve_once_per_connection() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let opened = Arc::clone(&connections);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                opened.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let mut read = || stream.read(&mut [0; 4096]).unwrap_or_default();
+                    assert!(read() > 0);
+                    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                    stream.write_all(response).unwrap();
+                    stream.read(&mut [0; 4096]).ok();
+                });
+            }
+        });
+        (url, connections)
+    }
+
+    const LIMITS: ResponseLimits = ResponseLimits { time: Duration::from_secs(5), bytes: 100 };
+
+    #[tokio::test]
+    async fn connections_idle_for_too_long_are_not_used() {
+        let (url, connections) = serve_once_per_connection();
+        let connector = Connector::with_max_idle(TrustedRoots::Amazon, None, Duration::ZERO);
+        for _ in 0..3 {
+            let response = fetch(&connector, request(&url), LIMITS).await.unwrap();
+            assert_eq!((response.status, response.body), (200, b"ok".to_vec()));
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_request_after_a_lost_one_opens_a_connection() {
+        let (url, connections) = serve_once_per_connection();
+        let connector = connector(None);
+        let fetch = || fetch(&connector, request(&url), LIMITS);
+        // Two connections are idle then, neither of which is served any more.
+        let (one, other) = tokio::join!(fetch(), fetch());
+        assert!(one.is_ok() && other.is_ok());
+        assert!(matches!(fetch().await, Err(NoResponse::Lost(_))));
+        assert!(fetch().await.is_ok());
+        assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_connection_was_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        let refused = fetch(&connector(None), request(&url), LIMITS).await.unwrap_err();
+        assert!(matches!(refused, NoResponse::NotSent(_)), "{refused}");
+        let url = serve(vec![drop]);
+        let lost = fetch(&connector(None), request(&url), LIMITS).await.unwrap_err();
+        assert!(matches!(lost, NoResponse::Lost(_)), "{lost}");
+    }
+
+    #[tokio::test]
+    async fn a_response_is_limited_in_time_and_size() {
+        // The head arrives at once, the body never.
+        let url = serve(vec![|mut stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").unwrap();
+            stream.read_to_end(&mut Vec::new()).ok();
+        }]);
+        let limits = ResponseLimits { time: Duration::from_millis(200), ..LIMITS };
+        let slow = fetch(&connector(None), request(&url), limits).await.unwrap_err();
+        assert_eq!(slow, NoResponse::Lost("no whole response in 200ms".to_owned()));
+
+        let url = serve(vec![|mut stream| {
+            let body = "x".repeat(101);
+            let response = format!("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n{body}");
+            stream.write_all(response.as_bytes()).ok();
+        }]);
+        let large = fetch(&connector(None), request(&url), LIMITS).await.unwrap_err();
+        let text = "the response body has more than 100 bytes";
+        assert_eq!(large, NoResponse::Lost(text.to_owned()));
     }
 
     #[tokio::test]

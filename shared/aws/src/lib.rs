@@ -11,7 +11,7 @@ mod functions;
 pub mod http;
 mod mail;
 mod parameters;
-pub mod random;
+mod random;
 mod secrets;
 mod settings_mirror;
 mod signed;

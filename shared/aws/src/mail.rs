@@ -1,6 +1,10 @@
 //! Sending mail through SES.
 
-use crate::{SdkConfig, signed::SignedClient};
+use crate::{
+    SdkConfig,
+    http::NoResponse,
+    signed::{SignedClient, SignedResponse},
+};
 use serde_json::json;
 use std::{fmt, time::Duration};
 
@@ -37,7 +41,7 @@ impl Mailer {
         Self { client: SignedClient::new(aws, "email", "ses", Duration::from_secs(3)) }
     }
 
-    /// Sends a mail. Not retried, as a retry could send it twice.
+    /// Sends a mail. Only what certainly wasn't sent is retried, because a mail can't be asked for.
     ///
     /// # Errors
     /// [`MailError`] unless SES accepted it.
@@ -49,11 +53,21 @@ impl Mailer {
             "Content": { "Simple": { "Subject": utf8(mail.subject), "Body": { "Text": utf8(mail.text) } } },
         });
         let headers = [("content-type", "application/json")];
-        let sent =
-            self.client.post("/v2/email/outbound-emails", &headers, &request.to_string()).await;
-        match sent.map_err(MailError)?.status {
+        let body = request.to_string();
+        let path = "/v2/email/outbound-emails";
+        let sent = self.client.post_with_retries(path, &headers, &body, was_not_sent).await;
+        match sent.map_err(|error| MailError(error.to_string()))?.status {
             200..=299 => Ok(()),
             status => Err(MailError(format!("status {status}"))),
         }
+    }
+}
+
+/// Whether a mail certainly wasn't sent, and may be if the request is repeated.
+fn was_not_sent(outcome: &Result<SignedResponse, NoResponse>) -> bool {
+    match outcome {
+        Ok(response) => response.status == 429,
+        Err(NoResponse::NotSent(_)) => true,
+        Err(NoResponse::Lost(_)) => false,
     }
 }

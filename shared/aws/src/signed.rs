@@ -5,17 +5,16 @@
 
 use crate::{
     SdkConfig,
-    http::{Connector, TrustedRoots},
-    random::random_below,
+    http::{self, Connector, NoResponse, ResponseLimits, TrustedRoots},
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use http_body_util::BodyExt;
+use rialto_kernel::Backoff;
 use serde_json::Value;
 use std::{
     sync::{Arc, OnceLock},
@@ -31,7 +30,8 @@ pub(crate) struct SignedClient {
     region: String,
     endpoint: String,
     credentials: Option<SharedCredentialsProvider>,
-    read_timeout: Duration,
+    /// Of one attempt, up to the end of the response.
+    time_limit: Duration,
     connector: Arc<OnceLock<Connector>>,
 }
 
@@ -49,15 +49,22 @@ impl JsonError {
     pub(crate) fn is(&self, reason: &str) -> bool {
         matches!(self, Self::Refused { kind, .. } if kind.rsplit('#').next() == Some(reason))
     }
+}
 
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreached(_) => true,
-            Self::Refused { status, kind, .. } => {
-                *status >= 500 || THROTTLED.iter().any(|throttled| kind.contains(throttled))
-            }
-        }
-    }
+/// Network errors, throttling and server errors.
+pub(crate) fn is_transient(outcome: &Result<SignedResponse, NoResponse>) -> bool {
+    outcome.as_ref().map_or(true, |response| {
+        let kind = error_type(&response.body);
+        response.status >= 500
+            || response.status == 429
+            || (response.status >= 400 && THROTTLED.iter().any(|part| kind.contains(part)))
+    })
+}
+
+/// The error type in a JSON service's response.
+fn error_type(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body["__type"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Parts of the error types that say that there were too many requests.
@@ -66,9 +73,13 @@ const THROTTLED: [&str; 3] =
 
 /// The time after the first attempt in which others start.
 const RETRY_TIME: Duration = Duration::from_secs(5);
-/// The longest pause between two attempts.
-const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// The pauses between attempts.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(1) };
+/// More than the largest response, which is that of a function (6 MB).
+const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 
+/// A response of any status.
 pub(crate) struct SignedResponse {
     pub(crate) status: u16,
     /// Lambda's header `x-amz-function-error`.
@@ -82,7 +93,7 @@ impl SignedClient {
         aws: &SdkConfig,
         host: &str,
         name: &'static str,
-        read_timeout: Duration,
+        time_limit: Duration,
     ) -> Self {
         let region = aws.region().map(ToString::to_string).unwrap_or_default();
         let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
@@ -92,63 +103,61 @@ impl SignedClient {
         );
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let credentials = aws.credentials_provider();
-        Self { name, region, endpoint, credentials, read_timeout, connector: Arc::default() }
+        Self { name, region, endpoint, credentials, time_limit, connector: Arc::default() }
     }
 
-    /// Sends one request and returns the response, whatever its status; the error is the reason
-    /// why there is no response.
+    /// Sends one request and returns the response, whatever its status.
     pub(crate) async fn post(
         &self,
         path: &str,
         headers: &[(&'static str, &str)],
         body: &str,
-    ) -> Result<SignedResponse, String> {
-        let request = self.signed(path, headers, body).await?;
-        let connector = self
-            .connector
-            .get_or_init(|| Connector::new(TrustedRoots::Amazon, Some(self.read_timeout)));
-        let response = connector.call(request).await.map_err(|error| error.to_string())?;
-        let status = response.status().as_u16();
-        let function_error = response.headers().get("x-amz-function-error").map(str::to_owned);
-        let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
-        Ok(SignedResponse { status, function_error, body: body.to_bytes().to_vec() })
+    ) -> Result<SignedResponse, NoResponse> {
+        let request = self.signed(path, headers, body).await.map_err(NoResponse::NotSent)?;
+        let connector = self.connector.get_or_init(|| Connector::new(TrustedRoots::Amazon, None));
+        let limits = ResponseLimits { time: self.time_limit, bytes: MAX_RESPONSE_BYTES };
+        let response = http::fetch(connector, request, limits).await?;
+        let function_error = response.headers.get("x-amz-function-error").map(str::to_owned);
+        Ok(SignedResponse { status: response.status, function_error, body: response.body })
     }
 
-    /// Sends an action, such as `AmazonSSM.GetParameters`, to a JSON service and returns the
-    /// response. Network errors, throttling and server errors are retried for [`RETRY_TIME`], after
-    /// pauses of random length: clients that were throttled together don't return together.
-    pub(crate) async fn send(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
-        let body = request.to_string();
+    /// The same, repeated for [`RETRY_TIME`] as long as `may_repeat` says so of the outcome.
+    pub(crate) async fn post_with_retries(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &str,
+        may_repeat: impl Fn(&Result<SignedResponse, NoResponse>) -> bool,
+    ) -> Result<SignedResponse, NoResponse> {
         let started = Instant::now();
-        let mut attempts = 0;
+        let mut attempts = 1;
         loop {
-            attempts += 1;
-            let error = match self.send_once(target, &body).await {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            };
-            let pause = random_below(MAX_PAUSE.min(Duration::from_millis(50 << attempts.min(5))));
-            if !error.is_transient() || started.elapsed() + pause > RETRY_TIME {
-                return Err(error);
+            let outcome = self.post(path, headers, body).await;
+            let pause = BACKOFF.pause(attempts);
+            if started.elapsed() + pause > RETRY_TIME || !may_repeat(&outcome) {
+                return outcome;
             }
             tokio::time::sleep(pause).await;
+            attempts += 1;
         }
     }
 
-    async fn send_once(&self, target: &str, body: &str) -> Result<Value, JsonError> {
+    /// Sends an action, such as `AmazonSSM.GetParameters`, to a JSON service and returns the
+    /// response. Network errors, throttling and server errors are retried.
+    pub(crate) async fn send(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
         let content_type = match self.name {
             "dynamodb" => "application/x-amz-json-1.0",
             _ => "application/x-amz-json-1.1",
         };
         let headers = [("content-type", content_type), ("x-amz-target", target)];
-        let response = self.post("/", &headers, body).await.map_err(JsonError::Unreached)?;
-        let status = response.status;
-        let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let response =
+            self.post_with_retries("/", &headers, &request.to_string(), is_transient).await;
+        let response = response.map_err(|error| JsonError::Unreached(error.to_string()))?;
+        let SignedResponse { status, body, .. } = response;
         if (200..300).contains(&status) {
-            return Ok(body);
+            return Ok(serde_json::from_slice(&body).unwrap_or_default());
         }
-        let kind = body["__type"].as_str().unwrap_or_default().to_owned();
-        Err(JsonError::Refused { target: target.to_owned(), status, kind })
+        Err(JsonError::Refused { target: target.to_owned(), status, kind: error_type(&body) })
     }
 
     async fn signed(
@@ -185,4 +194,70 @@ impl SignedClient {
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{InvokeError, LambdaClient, Mail, Mailer, ParameterStore, Stage, emulator_config};
+    use rialto_testkit::http::{SequenceStub, StubResponse, serve, serve_in_order};
+
+    fn throttled() -> StubResponse {
+        StubResponse::new(400, r#"{"__type":"ThrottlingException"}"#)
+    }
+
+    fn mail() -> Mail<'static> {
+        Mail { from: "a@shop.example", to: "b@shop.example", subject: "s", text: "t" }
+    }
+
+    async fn send(stub: &SequenceStub) -> (bool, usize) {
+        let sent = Mailer::new(&emulator_config(&stub.url)).send(&mail()).await;
+        (sent.is_ok(), stub.requests().len())
+    }
+
+    #[tokio::test]
+    async fn actions_are_repeated_after_transient_failures() {
+        let parameters = r#"{"Parameters":[{"Name":"a","Value":"1"}]}"#;
+        for failure in [throttled(), StubResponse::new(503, ""), StubResponse::new(429, "{}")] {
+            let responses = vec![failure.clone(), failure, StubResponse::new(200, parameters)];
+            let stub = serve_in_order(responses);
+            let store = ParameterStore::new(&emulator_config(&stub.url));
+            let read = store.get(&["a".to_owned()]).await.unwrap();
+            assert_eq!((read["a"].as_str(), stub.requests().len()), ("1", 3));
+        }
+        let stub = serve_in_order(vec![StubResponse::new(400, r#"{"__type":"NoSuchThing"}"#)]);
+        let store = ParameterStore::new(&emulator_config(&stub.url));
+        assert!(store.get(&["a".to_owned()]).await.is_err());
+        assert_eq!(stub.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_repeated_only_if_it_was_not_sent() {
+        let sent = || StubResponse::new(200, "{}");
+        assert_eq!(send(&serve_in_order(vec![sent()])).await, (true, 1));
+        let stub = serve_in_order(vec![StubResponse::new(429, "{}"), sent()]);
+        assert_eq!(send(&stub).await, (true, 2));
+        assert_eq!(send(&serve_in_order(vec![StubResponse::new(500, "{}")])).await, (false, 1));
+    }
+
+    #[tokio::test]
+    async fn an_asynchronous_invocation_is_repeated() {
+        let accepted = StubResponse::new(202, "");
+        let stub = serve_in_order(vec![StubResponse::new(503, "{}"), accepted]);
+        let stage = Stage::parse("test").unwrap();
+        let functions =
+            LambdaClient::new(&emulator_config(&stub.url), &stage, Duration::from_secs(5));
+        assert_eq!(functions.invoke_async("f", "{}").await, Ok(()));
+        assert_eq!(stub.requests().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_too_large_is_an_error() {
+        let url = serve(|_| Some(StubResponse::new(200, " ".repeat(MAX_RESPONSE_BYTES + 1))));
+        let stage = Stage::parse("test").unwrap();
+        let functions = LambdaClient::new(&emulator_config(&url), &stage, Duration::from_secs(5));
+        let error = functions.invoke("f", "{}").await.unwrap_err();
+        let InvokeError::Unreached { reason, .. } = error else { panic!("{error}") };
+        assert!(reason.contains("more than"), "{reason}");
+    }
 }

@@ -57,7 +57,7 @@ impl ClassifyRetry for ContentionClassifier {
 mod tests {
     use crate::{Item, Key, Precondition, Table};
     use rialto_kernel::{StoreError, Write};
-    use rialto_testkit::http::{StubResponse, serve};
+    use rialto_testkit::http::{RecordedRequest, StubResponse, serve, serve_in_order};
     use std::sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -112,5 +112,45 @@ mod tests {
         let put = table.put(Item::new(), Precondition::Absent).await;
         assert_eq!(put, Err(StoreError::Contended));
         assert_eq!(requests.load(Ordering::Relaxed), super::MAX_ATTEMPTS);
+    }
+
+    /// The time and the names of the headers that a request was signed with.
+    fn signed(request: &RecordedRequest) -> (&str, &str) {
+        for name in ["authorization", "x-amz-date"] {
+            let count = request.headers.iter().filter(|(given, _)| given == name).count();
+            assert_eq!(count, 1, "{name}");
+        }
+        let authorization = request.header("authorization").unwrap();
+        let (_, headers) = authorization.split_once("SignedHeaders=").unwrap();
+        (request.header("x-amz-date").unwrap(), headers.split_once(',').unwrap().0)
+    }
+
+    /// What the project's signer signs; the SDK's signs the length, too.
+    const SIGNED_HEADERS: &str = "content-type;host;x-amz-date;x-amz-target;x-amz-user-agent";
+
+    #[tokio::test]
+    async fn a_first_attempt_is_signed_by_the_projects_signer() {
+        let busy = StubResponse::new(500, r#"{"__type":"InternalServerError"}"#);
+        let stub = serve_in_order(vec![busy, StubResponse::new(200, "{}")]);
+        let table = Table::named(&rialto_aws::emulator_config(&stub.url), "signed".to_owned());
+        assert_eq!(table.get(&Key::new("A#1", "A")).await.unwrap(), None);
+        let requests = stub.requests();
+        assert_eq!(signed(&requests[0]).1, SIGNED_HEADERS);
+        signed(&requests[1]);
+        assert_eq!(requests.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_retry_is_signed_by_the_services_clock() {
+        let expired = r#"{"__type":"com.amazon.coral.service#InvalidSignatureException"}"#;
+        let refused = StubResponse::new(400, expired);
+        let refused = refused.header("date", "Thu, 26 Nov 2099 09:30:00 GMT");
+        let stub = serve_in_order(vec![refused, StubResponse::new(200, "{}")]);
+        let table = Table::named(&rialto_aws::emulator_config(&stub.url), "signed".to_owned());
+        assert_eq!(table.get(&Key::new("A#1", "A")).await.unwrap(), None);
+        let requests = stub.requests();
+        assert_eq!(signed(&requests[0]).1, SIGNED_HEADERS);
+        assert!(!signed(&requests[0]).0.starts_with("2099"));
+        assert_eq!(&signed(&requests[1]).0[..11], "20991126T09");
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod address;
+pub mod backoff;
 pub mod digest;
 pub mod etag;
 pub mod fields;
@@ -19,6 +20,7 @@ pub mod time;
 
 pub use account::AccountId;
 pub use address::{Address, DropOff};
+pub use backoff::Backoff;
 pub use etag::{ETag, IfMatch, PreconditionFailed};
 pub use fields::{FieldError, Fields, Invalid};
 pub use ids::*;

@@ -2,9 +2,10 @@
 
 use crate::{BoxFuture, FunctionContext, app::StartError, telemetry};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
-use rialto_kernel::Timestamp;
+use rialto_kernel::{Clock, SystemClock, Timestamp};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// The failure of an invocation: Lambda reports it, and the invoker decides whether to retry.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -71,6 +72,12 @@ pub fn deadline(context: &Context, now: Timestamp) -> Timestamp {
         return now.plus(Duration::from_millis(context.deadline));
     }
     Timestamp::from_millis(i64::try_from(context.deadline).unwrap_or(i64::MAX))
+}
+
+/// The time at which Lambda ends the current invocation, for timers.
+pub(crate) fn ends_at(context: &Context) -> Instant {
+    let now = SystemClock.now();
+    Instant::now() + deadline(context, now).since(now)
 }
 
 #[cfg(test)]

@@ -146,10 +146,12 @@ where
                         .as_deref()
                         .and_then(Trace::child_of)
                         .unwrap_or_else(Trace::start);
+                    let deadline = Some(boot::ends_at(&context));
                     let scope = InvocationContext {
                         request_id: context.request_id,
                         correlation_id: envelope.correlationid,
                         trace,
+                        deadline,
                     };
                     scope.run_logged(function, handler(envelope.question)).await
                 }

@@ -4,11 +4,10 @@
 //! none, as on a new stage, from Parameter Store.
 
 use futures_util::future::{join_all, try_join};
-use rialto_aws::{
-    ParameterStore, SdkConfig, SecretStore, SettingsMirror, Stage, random::random_below,
-};
+use rialto_aws::{ParameterStore, SdkConfig, SecretStore, SettingsMirror, Stage};
 use rialto_kernel::{
     Clock, SystemClock, Timestamp,
+    backoff::random_below,
     settings::{ALL, Setting},
 };
 use std::{

@@ -210,6 +210,7 @@ async fn handle_message(
         request_id: context.request_id.clone(),
         correlation_id: Some(event.correlationid.clone()),
         trace,
+        deadline: Some(deadline),
     };
     let (kind, id) = (event.kind.clone(), event.id);
     let message = Message::new(event, started, &scope.trace);

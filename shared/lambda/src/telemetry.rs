@@ -1,6 +1,9 @@
 //! JSON-lines logging: time, level, function, request id, correlation id, trace.
 
-use crate::{BoxFuture, boot::Failure};
+use crate::{
+    BoxFuture,
+    boot::{self, Failure},
+};
 use lambda_runtime::Context;
 use rialto_kernel::{Clock, SystemClock};
 use serde::Serialize;
@@ -9,7 +12,9 @@ use std::{
     fmt,
     io::Write,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
+use tokio::time::Instant;
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -24,12 +29,14 @@ tokio::task_local! {
     static SCOPE: Arc<InvocationContext>;
 }
 
-/// The ids of the invocation, for each of its log lines.
+/// The ids of the invocation, for each of its log lines, and its end.
 #[derive(Debug, Clone, Default)]
 pub struct InvocationContext {
     pub request_id: String,
     pub correlation_id: Option<String>,
     pub trace: Trace,
+    /// When the work is ended; `None` if it isn't known.
+    pub deadline: Option<Instant>,
 }
 
 impl InvocationContext {
@@ -61,6 +68,12 @@ impl InvocationContext {
     #[must_use]
     pub fn current() -> Arc<Self> {
         SCOPE.try_with(Arc::clone).unwrap_or_default()
+    }
+
+    /// The time that is left for the work; `None` if it isn't known.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -126,7 +139,8 @@ pub(crate) async fn invocation(
         .as_deref()
         .and_then(Trace::child_of_xray)
         .unwrap_or_else(Trace::start);
-    InvocationContext { request_id: context.request_id, correlation_id: None, trace }
+    let deadline = Some(boot::ends_at(&context));
+    InvocationContext { request_id: context.request_id, correlation_id: None, trace, deadline }
         .run_logged(function, work)
         .await
 }
@@ -297,6 +311,7 @@ mod tests {
             request_id: "r-1".to_owned(),
             correlation_id: Some("ord_1".to_owned()),
             trace: Trace { trace_id: "t".to_owned(), span_id: "s".to_owned() },
+            deadline: None,
         };
         let line: Value =
             serde_json::from_slice(&render(&Level::INFO, "rialto", &scope, |_| ())).unwrap();

@@ -45,6 +45,12 @@ impl Request {
         self.received_at.unwrap_or(Timestamp::from_millis(0))
     }
 
+    /// The same request, received at this time.
+    #[must_use]
+    pub fn received_at(self, time: Timestamp) -> Self {
+        Self { received_at: Some(time), ..self }
+    }
+
     /// The context of the events that the request's writes publish.
     #[must_use]
     pub fn event_context(&self) -> EventContext {

@@ -294,7 +294,12 @@ fn scope(request: &ProxyRequest, context: &Context) -> InvocationContext {
         .and_then(|header| Trace::child_of(header))
         .or_else(|| context.xray_trace_id.as_deref().and_then(Trace::child_of_xray))
         .unwrap_or_else(Trace::start);
-    InvocationContext { request_id: context.request_id.clone(), correlation_id: None, trace }
+    InvocationContext {
+        request_id: context.request_id.clone(),
+        correlation_id: None,
+        trace,
+        deadline: Some(boot::ends_at(context)),
+    }
 }
 
 fn read(request: ProxyRequest) -> Request {
