@@ -5,7 +5,7 @@
 //! whether a write happened, and with [`StoreError::Corrupt`] for an item that can't be read.
 
 use crate::domain::{health::Dependency, idempotency::IdempotencyRecord, intent::PaymentIntent};
-use rialto_kernel::{StoreError, Write};
+use rialto_kernel::{StoreError, Timestamp, Write};
 
 /// The receiver hasn't acknowledged a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,16 @@ pub trait IntentStore {
         intent: Option<&PaymentIntent>,
         record: Option<&IdempotencyRecord>,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+pub trait RateLimiter {
+    /// Counts a request in the current second, unless it has had `limit` already; returns whether
+    /// it was counted.
+    fn admit(
+        &self,
+        limit: u32,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 pub trait WebhookSender {

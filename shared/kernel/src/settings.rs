@@ -126,6 +126,28 @@ pub const WEBHOOK_SECRET: Setting<String> = Setting {
     parse: PROVIDER_KEY.parse,
 };
 
+/// The API key that the provider's simulator expects. A secret of its own, so that the simulator
+/// can't read the key of a real provider.
+pub const SIMULATOR_KEY: Setting<String> = Setting {
+    name: "simulator/api-key",
+    default: "",
+    range: PROVIDER_KEY.range,
+    doc: "The API key that the provider's simulator expects. A secret. If empty, it refuses requests.",
+    parse: PROVIDER_KEY.parse,
+};
+
+/// The requests a second that the provider's simulator processes; 0 without a limit.
+pub const SIMULATOR_RATE_LIMIT: Setting<u32> = Setting {
+    name: "simulator/rate-limit",
+    default: "0",
+    range: "requests a second, at most 10000; 0 without a limit",
+    doc: "The requests that the provider's simulator processes in a second; it answers 429 to others.",
+    parse: |text| match text.trim().parse() {
+        Ok(limit @ 0..=10_000) => Ok(limit),
+        _ => Err("must be a whole number, at most 10000".to_owned()),
+    },
+};
+
 /// The URL that the provider's simulator posts webhooks to: the API's own, which the template can't
 /// reference.
 pub const WEBHOOK_URL: Setting<String> = Setting {
@@ -177,6 +199,8 @@ pub const ALL: &[Description] = describe![
     PROVIDER_URL,
     WEBHOOK_SECRET(secret),
     CURRENCY,
+    SIMULATOR_KEY(secret),
+    SIMULATOR_RATE_LIMIT,
     WEBHOOK_URL,
 ];
 

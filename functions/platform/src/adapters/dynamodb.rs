@@ -1,13 +1,14 @@
-//! The simulator's table: `INTENT#<id>` has an item `INTENT`, and `KEY#<hash of the key>` an item
-//! `ANSWER`.
+//! The simulator's table: `INTENT#<id>` has an item `INTENT`, `KEY#<hash of the key>` an item
+//! `ANSWER`, and `RATE` the counter of the current second's requests.
 
 use crate::{
     domain::{idempotency::IdempotencyRecord, intent::PaymentIntent},
-    ports::IntentStore,
+    ports::{IntentStore, RateLimiter},
 };
-use rialto_dynamo::{Key, Precondition, Table, read_item, write_item};
-use rialto_kernel::{StoreError, Write};
+use rialto_dynamo::{CountOutcome, Key, Precondition, Table, read_item, write_item};
+use rialto_kernel::{StoreError, Timestamp, Write};
 use rialto_lambda::FunctionContext;
+use std::time::Duration;
 
 /// The simulator's store on its table.
 #[derive(Debug, Clone)]
@@ -86,5 +87,13 @@ impl IntentStore for DynamoIntents {
             None => Ok(Write::Done),
             Some((item, expect)) => self.table.put(item, expect).await.map(Write::unit),
         }
+    }
+}
+
+impl RateLimiter for DynamoIntents {
+    async fn admit(&self, limit: u32, now: Timestamp) -> Result<bool, StoreError> {
+        let counted =
+            self.table.count(&Key::new("RATE", "RATE"), limit, Duration::from_secs(1), now).await?;
+        Ok(counted == CountOutcome::Done)
     }
 }

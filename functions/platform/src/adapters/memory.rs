@@ -2,12 +2,13 @@
 
 use crate::{
     domain::{health::Dependency, idempotency::IdempotencyRecord, intent::PaymentIntent},
-    ports::{DeliveryFailed, IntentStore, Probe, WebhookSender},
+    ports::{DeliveryFailed, IntentStore, Probe, RateLimiter, WebhookSender},
 };
-use rialto_kernel::{StoreError, Write};
+use rialto_kernel::{StoreError, Timestamp, Write};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// Dependencies that are up, except those in `down`.
@@ -35,6 +36,9 @@ pub struct MemoryIntents {
 struct State {
     intents: BTreeMap<String, PaymentIntent>,
     records: BTreeMap<String, IdempotencyRecord>,
+    /// The requests counted in the current window, and the window's end.
+    counted: u32,
+    window_ends: Option<Timestamp>,
 }
 
 impl MemoryIntents {
@@ -81,6 +85,19 @@ impl IntentStore for MemoryIntents {
             state.records.insert(record.key.clone(), record.clone());
         }
         Ok(Write::Done)
+    }
+}
+
+impl RateLimiter for MemoryIntents {
+    async fn admit(&self, limit: u32, now: Timestamp) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        if state.window_ends.is_none_or(|ends| ends <= now) {
+            state.window_ends = Some(now.plus(Duration::from_secs(1)));
+            state.counted = 0;
+        }
+        let admitted = state.counted < limit;
+        state.counted += u32::from(admitted);
+        Ok(admitted)
     }
 }
 

@@ -104,12 +104,8 @@ mod tests {
 
     fn create(method: TestPaymentMethod) -> IntentCommand {
         IntentCommand::Create(NewPaymentIntent {
-            id: "pi_1".to_owned(),
-            amount: 1_000,
-            currency: "eur".to_owned(),
-            metadata: Metadata::new(),
             method: Some(method),
-            confirm: false,
+            ..NewPaymentIntent::new("pi_1", 1_000, "eur")
         })
     }
 

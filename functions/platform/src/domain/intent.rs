@@ -75,6 +75,21 @@ pub struct NewPaymentIntent {
     pub confirm: bool,
 }
 
+impl NewPaymentIntent {
+    /// An intent without metadata and payment method, which isn't confirmed at once.
+    #[must_use]
+    pub fn new(id: impl Into<String>, amount: u64, currency: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            amount,
+            currency: currency.into(),
+            metadata: Metadata::new(),
+            method: None,
+            confirm: false,
+        }
+    }
+}
+
 /// A command that creates or changes a payment intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntentCommand {
@@ -385,14 +400,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
     fn new(method: TestPaymentMethod) -> NewPaymentIntent {
-        NewPaymentIntent {
-            id: "pi_1".to_owned(),
-            amount: 1_000,
-            currency: "eur".to_owned(),
-            metadata: Metadata::new(),
-            method: Some(method),
-            confirm: false,
-        }
+        NewPaymentIntent { method: Some(method), ..NewPaymentIntent::new("pi_1", 1_000, "eur") }
     }
 
     fn created(method: TestPaymentMethod) -> PaymentIntent {

@@ -10,11 +10,14 @@ use crate::{
         IdempotentRequest, SimulateError, SimulatorResponse, simulate_provider,
     },
     domain::intent::{IntentCommand, NewPaymentIntent, ProviderError},
-    ports::IntentStore,
+    ports::{IntentStore, RateLimiter},
 };
 use form::Form;
 use responses::ErrorResponse;
-use rialto_kernel::{StoreError, digest, settings::PROVIDER_KEY};
+use rialto_kernel::{
+    StoreError, digest,
+    settings::{SIMULATOR_KEY, SIMULATOR_RATE_LIMIT},
+};
 use rialto_lambda::{
     FunctionContext,
     app::StartError,
@@ -36,11 +39,14 @@ fn build(app: &FunctionContext) -> Result<http::RawHandler, StartError> {
         return Err(StartError::NotForProd(app.function));
     }
     let (store, settings) = (DynamoIntents::open(app), Arc::clone(&app.settings));
+    settings.prefetch(&[SIMULATOR_KEY.name, SIMULATOR_RATE_LIMIT.name]);
     Ok(Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
         Box::pin(async move {
-            let key = settings.get(&PROVIDER_KEY).await?;
-            let (response, timing) = handle(&store, &key, &request).await?;
+            let key = settings.get(&SIMULATOR_KEY).await?;
+            let rate_limit = settings.get(&SIMULATOR_RATE_LIMIT).await?;
+            let simulator = Simulator { store, key, rate_limit };
+            let (response, timing) = simulator.handle(&request).await?;
             if timing == ResponseTiming::Slow {
                 tokio::time::sleep(SLOW_RESPONSE_DELAY).await;
             }
@@ -51,21 +57,45 @@ fn build(app: &FunctionContext) -> Result<http::RawHandler, StartError> {
 
 /// Whether a response is delayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ResponseTiming {
+pub enum ResponseTiming {
     Prompt,
     Slow,
 }
 
-/// Fails if there is to be no response, as if the connection were reset.
-async fn handle(
-    store: &impl IntentStore,
-    key: &str,
-    request: &Request,
-) -> Result<(Response, ResponseTiming), Failure> {
-    match route(store, key, request).await {
-        Ok(response) => Ok(response),
-        Err(HandlerError::Response(error)) => Ok((error.into_response(), ResponseTiming::Prompt)),
-        Err(HandlerError::Failure(failure)) => Err(failure),
+/// The simulator, with its settings.
+#[derive(Debug, Clone)]
+pub struct Simulator<S> {
+    pub store: S,
+    /// The API key that requests must have.
+    pub key: String,
+    /// The requests that are processed in a second; 0 without a limit.
+    pub rate_limit: u32,
+}
+
+impl<S: IntentStore + RateLimiter + Sync> Simulator<S> {
+    /// Responds to a request of any path.
+    ///
+    /// # Errors
+    /// If there is to be no response, as if the connection were reset.
+    pub async fn handle(&self, request: &Request) -> Result<(Response, ResponseTiming), Failure> {
+        match self.admit_and_route(request).await {
+            Ok(response) => Ok(response),
+            Err(HandlerError::Response(error)) => {
+                Ok((error.into_response(), ResponseTiming::Prompt))
+            }
+            Err(HandlerError::Failure(failure)) => Err(failure),
+        }
+    }
+
+    async fn admit_and_route(
+        &self,
+        request: &Request,
+    ) -> Result<(Response, ResponseTiming), HandlerError> {
+        authenticate(&self.key, request)?;
+        if self.rate_limit > 0 && !self.store.admit(self.rate_limit, request.now()).await? {
+            return Err(ErrorResponse::rate_limited().into());
+        }
+        route(&self.store, request).await
     }
 }
 
@@ -99,10 +129,8 @@ impl From<StoreError> for HandlerError {
 
 async fn route(
     store: &impl IntentStore,
-    key: &str,
     request: &Request,
 ) -> Result<(Response, ResponseTiming), HandlerError> {
-    authenticate(key, request)?;
     let path = request.path.get("proxy").map_or("", |path| path.trim_matches('/'));
     let parts: Vec<&str> = path.split('/').collect();
     match (request.method.as_str(), parts.as_slice()) {
@@ -139,7 +167,7 @@ async fn route(
     }
 }
 
-/// Requires the stage's provider key. Without one in the settings, every request is rejected.
+/// Requires the simulator's key. Without one in the settings, every request is rejected.
 fn authenticate(key: &str, request: &Request) -> Result<(), ErrorResponse> {
     let given = request
         .header("authorization")
@@ -156,13 +184,13 @@ fn authenticate(key: &str, request: &Request) -> Result<(), ErrorResponse> {
 
 fn create(request: &Request) -> Result<IntentCommand, HandlerError> {
     let mut form = Form::read(request)?;
+    let id = new_id().map_err(HandlerError::Failure)?;
+    let amount = form.amount("amount")?.ok_or_else(|| ErrorResponse::missing("amount"))?;
     let new = NewPaymentIntent {
-        id: new_id().map_err(HandlerError::Failure)?,
-        amount: form.amount("amount")?.ok_or_else(|| ErrorResponse::missing("amount"))?,
-        currency: form.currency()?,
         metadata: form.metadata()?,
         method: form.method()?,
         confirm: form.flag("confirm")?,
+        ..NewPaymentIntent::new(id, amount, form.currency()?)
     };
     form.finish()?;
     Ok(IntentCommand::Create(new))

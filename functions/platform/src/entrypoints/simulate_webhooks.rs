@@ -122,12 +122,10 @@ mod tests {
     async fn store(steps: &[IntentCommand]) -> MemoryIntents {
         let store = MemoryIntents::default();
         let new = NewPaymentIntent {
-            id: "pi_1".to_owned(),
-            amount: 1_000,
-            currency: "eur".to_owned(),
             metadata: Metadata::from([("order_id".to_owned(), "ord_1".to_owned())]),
             method: Some(TestPaymentMethod::Async),
             confirm: true,
+            ..NewPaymentIntent::new("pi_1", 1_000, "eur")
         };
         let mut intent: Option<PaymentIntent> = None;
         for step in std::iter::once(&IntentCommand::Create(new)).chain(steps) {

@@ -9,8 +9,9 @@ use rialto_platform::{
         intent::{IntentCommand, Metadata, NewPaymentIntent, PaymentIntent},
         method::TestPaymentMethod,
     },
-    ports::IntentStore,
+    ports::{IntentStore, RateLimiter},
 };
+use std::time::Duration;
 
 rialto_testkit::contract! {
     memory: MemoryIntents::default(),
@@ -20,6 +21,7 @@ rialto_testkit::contract! {
     a_record_write_requires_the_previous_version,
     an_intent_and_a_record_are_written_atomically,
     writing_nothing_succeeds,
+    requests_are_admitted_up_to_the_limit_of_a_second,
 }
 
 fn execute(command: &IntentCommand, current: Option<&PaymentIntent>) -> PaymentIntent {
@@ -28,12 +30,9 @@ fn execute(command: &IntentCommand, current: Option<&PaymentIntent>) -> PaymentI
 
 fn created() -> PaymentIntent {
     let new = NewPaymentIntent {
-        id: "pi_1".to_owned(),
-        amount: 1_000,
-        currency: "eur".to_owned(),
         metadata: Metadata::from([("order_id".to_owned(), "ord_1".to_owned())]),
         method: Some(TestPaymentMethod::Visa),
-        confirm: false,
+        ..NewPaymentIntent::new("pi_1", 1_000, "eur")
     };
     execute(&IntentCommand::Create(new), None)
 }
@@ -112,4 +111,16 @@ async fn an_intent_and_a_record_are_written_atomically(store: impl IntentStore) 
 
 async fn writing_nothing_succeeds(store: impl IntentStore) {
     assert_eq!(store.write(None, None).await.unwrap(), Write::Done);
+}
+
+async fn requests_are_admitted_up_to_the_limit_of_a_second(store: impl RateLimiter) {
+    let now = SystemClock.now();
+    for second in 0..3 {
+        let now = now.plus(Duration::from_secs(second));
+        let mut admitted = 0;
+        for _ in 0..5 {
+            admitted += u32::from(store.admit(3, now).await.unwrap());
+        }
+        assert_eq!(admitted, 3);
+    }
 }

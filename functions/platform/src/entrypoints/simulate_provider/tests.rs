@@ -1,5 +1,6 @@
 use super::*;
 use crate::adapters::memory::MemoryIntents;
+use rialto_kernel::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -21,8 +22,12 @@ fn request(method: &str, path: &str, body: &str) -> Request {
     request
 }
 
+fn simulator(store: &MemoryIntents) -> Simulator<MemoryIntents> {
+    Simulator { store: store.clone(), key: KEY.to_owned(), rate_limit: 0 }
+}
+
 async fn response_to(store: &MemoryIntents, request: &Request) -> (u16, Value) {
-    let (response, _) = handle(store, KEY, request).await.unwrap();
+    let (response, _) = simulator(store).handle(request).await.unwrap();
     (response.status, serde_json::from_str(&response.body).unwrap())
 }
 
@@ -101,8 +106,8 @@ async fn a_repeated_request_gets_a_replayed_response() {
         request
     };
     let first = keyed("amount=1000&currency=eur");
-    let (response, _) = handle(&store, KEY, &first).await.unwrap();
-    let (replayed, _) = handle(&store, KEY, &first).await.unwrap();
+    let (response, _) = simulator(&store).handle(&first).await.unwrap();
+    let (replayed, _) = simulator(&store).handle(&first).await.unwrap();
     assert_eq!(replayed.body, response.body);
     assert!(replayed.headers.contains(&("Idempotent-Replayed", "true".to_owned())));
     let (status, body) = response_to(&store, &keyed("amount=1001&currency=eur")).await;
@@ -125,7 +130,7 @@ async fn each_test_method_has_its_own_response() {
     let id = created(&store, "pm_sim_flaky").await;
     let confirm = request("POST", &format!("v1/payment_intents/{id}/confirm"), "");
     assert_eq!(response_to(&store, &confirm).await.0, 429);
-    assert!(handle(&store, KEY, &confirm).await.is_err());
+    assert!(simulator(&store).handle(&confirm).await.is_err());
     assert_eq!(response_to(&store, &confirm).await.0, 503);
     assert_eq!(response_to(&store, &confirm).await.0, 200);
 
@@ -139,7 +144,7 @@ async fn each_test_method_has_its_own_response() {
 
     let id = created(&store, "pm_sim_slow").await;
     let confirm = request("POST", &format!("v1/payment_intents/{id}/confirm"), "");
-    assert_eq!(handle(&store, KEY, &confirm).await.unwrap().1, ResponseTiming::Slow);
+    assert_eq!(simulator(&store).handle(&confirm).await.unwrap().1, ResponseTiming::Slow);
 
     let id = created(&store, "pm_sim_async").await;
     let (_, intent) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
@@ -190,7 +195,8 @@ async fn requests_without_the_api_key_are_rejected() {
     assert_eq!(response_to(&store, &unauthenticated).await.0, 401);
     // If no key is configured, an empty one is rejected too.
     unauthenticated.headers.insert("authorization".to_owned(), "Bearer ".to_owned());
-    let (response, _) = handle(&store, "", &unauthenticated).await.unwrap();
+    let without_key = Simulator { key: String::new(), ..simulator(&store) };
+    let (response, _) = without_key.handle(&unauthenticated).await.unwrap();
     assert_eq!(response.status, 401);
 }
 
@@ -202,4 +208,33 @@ async fn unknown_paths_and_other_media_types_are_rejected() {
     let mut json = request("POST", "v1/payment_intents", "{}");
     json.headers.insert("content-type".to_owned(), "application/json".to_owned());
     assert_eq!(response_to(&store, &json).await.0, 400);
+}
+
+#[tokio::test]
+async fn requests_over_the_rate_limit_are_rejected_unprocessed() {
+    let store = MemoryIntents::default();
+    let limited = Simulator { rate_limit: 2, ..simulator(&store) };
+    let body = "amount=1000&currency=eur&payment_method=pm_card_visa";
+    let mut request =
+        request("POST", "v1/payment_intents", body).received_at(Timestamp::from_millis(1_000));
+    let send = async |request: &Request| {
+        let (response, _) = limited.handle(request).await.unwrap();
+        (response.status, serde_json::from_str::<Value>(&response.body).unwrap())
+    };
+    let mut wrong_key = request.clone();
+    wrong_key.headers.insert("authorization".to_owned(), "Bearer sk_test_2".to_owned());
+    assert_eq!(send(&wrong_key).await.0, 401);
+    let (_, intent) = send(&request).await;
+    assert_eq!(send(&request).await.0, 200);
+
+    let confirm = format!("v1/payment_intents/{}/confirm", intent["id"].as_str().unwrap());
+    request.path.insert("proxy".to_owned(), confirm);
+    request.body.clear();
+    let (status, body) = send(&request).await;
+    assert_eq!(
+        (status, &body["error"]["type"], &body["error"]["code"]),
+        (429, &"invalid_request_error".into(), &"rate_limit".into())
+    );
+    let (_, intent) = send(&request.received_at(Timestamp::from_millis(2_000))).await;
+    assert_eq!(intent["status"], "succeeded");
 }
