@@ -312,18 +312,22 @@ impl<'a> Check<'a> {
         let entries = self.ledger.get(&payment.order_id).cloned().unwrap_or_default();
         let captures = entries.iter().filter(|entry| entry.kind == EntryKind::Captured).count();
         self.expect(about.clone(), captures <= 1, || format!("captured {captures} times"));
-        for (kind, amount) in [
-            (EntryKind::Captured, payment.captured),
-            (EntryKind::RefundIssued, payment.refunded()),
-            (EntryKind::RefundFailed, payment.refund_due()),
+        // The amount of an entry is what the credited account gains.
+        let sum = |kind| -> i64 {
+            let postings =
+                entries.iter().filter(|entry| entry.kind == kind).flat_map(|entry| &entry.postings);
+            postings.map(|posting| posting.amount.max(0)).sum()
+        };
+        let reversed = sum(EntryKind::RefundReversed);
+        for (kind, moved, amount) in [
+            (EntryKind::Captured, sum(EntryKind::Captured), payment.captured),
+            (EntryKind::RefundIssued, sum(EntryKind::RefundIssued) - reversed, payment.refunded()),
+            (
+                EntryKind::RefundFailed,
+                sum(EntryKind::RefundFailed) + reversed,
+                payment.refund_due(),
+            ),
         ] {
-            // The amount of an entry is what the credited account gains.
-            let moved: i64 = entries
-                .iter()
-                .filter(|entry| entry.kind == kind)
-                .flat_map(|entry| &entry.postings)
-                .map(|posting| posting.amount.max(0))
-                .sum();
             self.expect(about.clone(), moved == amount.minor_units(), || {
                 format!("the ledger has {moved} as {kind:?}, the payment {}", amount.minor_units())
             });

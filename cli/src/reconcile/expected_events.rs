@@ -60,10 +60,11 @@ fn payment_events(payment: &Payment) -> Vec<&'static str> {
     } else if payment.captured.minor_units() > 0 {
         kinds.push("PaymentCaptured");
     }
-    kinds.extend(payment.refunds.iter().filter_map(|refund| match refund.state {
-        RefundState::Pending => None,
-        RefundState::Issued => Some("RefundIssued"),
-        RefundState::Failed => Some("RefundFailed"),
+    kinds.extend(payment.refunds.iter().flat_map(|refund| match refund.state {
+        RefundState::Pending => &[][..],
+        RefundState::Issued => &["RefundIssued"],
+        RefundState::Failed if refund.reversed => &["RefundIssued", "RefundFailed"],
+        RefundState::Failed => &["RefundFailed"],
     }));
     kinds
 }

@@ -219,6 +219,18 @@ fn late_successes_satisfy_every_invariant() {
 }
 
 #[test]
+fn reversed_refunds_satisfy_every_invariant() {
+    let mut snapshot = captured_late();
+    let payment = &snapshot.payments[0];
+    let outcome = RefundOutcome::Failed { reason: DeclineCode::new("expired_or_canceled_card") };
+    let refund = payment.refunds[0].refund_id;
+    let reversed = payment.settle_refund(refund, &outcome, NOW, &payment.cause(None)).unwrap();
+    let failed = snapshot.apply_payment(reversed);
+    apply(&mut snapshot.orders[0], &failed[0], Transition::RecordOnly);
+    assert_eq!(broken(&snapshot), Vec::<String>::new());
+}
+
+#[test]
 fn only_buyers_and_sweeps_cancel_without_a_cause() {
     let other = |snapshot: &mut Snapshot| {
         for entry in &mut snapshot.orders[0].timeline {

@@ -10,7 +10,8 @@ use crate::domain::{
     payment::{Charge, Payment, PaymentUpdate},
     refund::{Refund, RefundProgress},
 };
-use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp, Write};
+use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
+use std::time::Duration;
 
 pub trait PaymentReader {
     fn payment(
@@ -53,13 +54,25 @@ pub enum ProviderError {
     /// Refused for good: nothing was changed.
     #[error("payment provider refused the request: {0}")]
     Refused(DeclineCode),
+    /// Refused for now, by a rate limit or a lock: nothing was changed.
+    #[error("payment provider busy: {reason}")]
+    Busy { reason: String, retry_after: Option<Duration> },
     /// The request may have been processed. Read the provider's state before repeating it.
     #[error("payment provider outcome unknown: {0}")]
     Unknown(String),
 }
 
-/// The payment provider.
+/// The payment provider. What can be repeated without a check in between is repeated by the
+/// implementation: every request except [`Provider::confirm_intent`].
 pub trait Provider {
+    /// Waits before a request is repeated that failed this many times, at last with this error.
+    /// Returns `false`, without waiting, if it is not to be repeated in this invocation.
+    fn wait_to_repeat(
+        &self,
+        failures: u32,
+        error: &ProviderError,
+    ) -> impl Future<Output = bool> + Send;
+
     /// Creates an intent, which charges nothing until it is confirmed. Repeated for one order, it
     /// returns the same intent, as long as the provider retains idempotency keys.
     fn create_intent(
@@ -87,16 +100,18 @@ pub trait Provider {
         intent: &IntentId,
     ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
 
-    /// The state of a refund; `None` if it was never created.
+    /// The state of a refund's current try; `None` if it was never created.
     fn find_refund(
         &self,
         intent: &IntentId,
-        refund: RefundId,
+        refund: &Refund,
     ) -> impl Future<Output = Result<Option<RefundProgress>, ProviderError>> + Send;
 
-    /// Refunds money. Repeated, it refunds once, as long as the provider retains idempotency keys.
+    /// Refunds money. Repeated, a try refunds once, as long as the provider retains idempotency
+    /// keys.
     fn create_refund(
         &self,
+        order: OrderId,
         intent: &IntentId,
         refund: &Refund,
     ) -> impl Future<Output = Result<RefundProgress, ProviderError>> + Send;

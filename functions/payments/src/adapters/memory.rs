@@ -12,7 +12,7 @@ use crate::{
 };
 use rialto_contracts::Event;
 use rialto_dynamo::DueEntry;
-use rialto_kernel::{Amount, OrderId, RefundId, StoreError, Timestamp, Write};
+use rialto_kernel::{Amount, OrderId, StoreError, Timestamp, Write};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -98,8 +98,9 @@ struct ProviderState {
     /// Intents by their retained idempotency keys.
     intent_keys: BTreeMap<OrderId, IntentId>,
     /// Retained idempotency keys of refunds.
-    refund_keys: BTreeSet<RefundId>,
-    refuse_refunds: bool,
+    refund_keys: BTreeSet<String>,
+    /// The code of refusals of refunds.
+    refuse_refunds: Option<&'static str>,
     refuse_cancellations: bool,
     requests: u32,
 }
@@ -116,9 +117,17 @@ struct Intent {
 
 #[derive(Debug)]
 struct CreatedRefund {
-    refund_id: RefundId,
+    /// The name of the try.
+    name: String,
     intent: IntentId,
     amount: Amount,
+    outcome: RefundOutcome,
+}
+
+impl CreatedRefund {
+    fn is_issued(&self) -> bool {
+        self.outcome == RefundOutcome::Issued
+    }
 }
 
 impl MemoryProvider {
@@ -135,9 +144,22 @@ impl MemoryProvider {
         state.refund_keys.clear();
     }
 
-    /// Refuses every refund from now on.
-    pub fn refuse_refunds(&self) {
-        self.state().refuse_refunds = true;
+    /// Refuses every refund from now on, with this code.
+    pub fn refuse_refunds(&self, code: &'static str) {
+        self.state().refuse_refunds = Some(code);
+    }
+
+    /// Makes refunds succeed again.
+    pub fn accept_refunds(&self) {
+        self.state().refuse_refunds = None;
+    }
+
+    /// Makes all refunds so far fail, also those that succeeded.
+    pub fn take_refunds_back(&self) {
+        for refund in &mut self.state().refunds {
+            refund.outcome =
+                RefundOutcome::Failed { reason: DeclineCode::new("expired_or_canceled_card") };
+        }
     }
 
     /// Refuses to cancel processing intents from now on.
@@ -182,7 +204,9 @@ impl MemoryProvider {
     #[must_use]
     pub fn refunds(&self, order: OrderId) -> Vec<Amount> {
         let state = self.state();
-        let of = |refund: &&CreatedRefund| state.intents[&refund.intent].order == order;
+        let of = |refund: &&CreatedRefund| {
+            state.intents[&refund.intent].order == order && refund.is_issued()
+        };
         state.refunds.iter().filter(of).map(|refund| refund.amount).collect()
     }
 }
@@ -210,7 +234,13 @@ impl Intent {
             "pm_sim_async" => IntentState::Processing,
             "pm_sim_flaky" if self.failed_confirmations < 3 => {
                 self.failed_confirmations += 1;
-                return Err(ProviderError::Unknown("overloaded".to_owned()));
+                return Err(match self.failed_confirmations {
+                    1 => ProviderError::Busy {
+                        reason: "too many requests".to_owned(),
+                        retry_after: None,
+                    },
+                    _ => ProviderError::Unknown("overloaded".to_owned()),
+                });
             }
             _ => IntentState::Succeeded,
         };
@@ -222,6 +252,10 @@ impl Intent {
 }
 
 impl Provider for MemoryProvider {
+    async fn wait_to_repeat(&self, failures: u32, _: &ProviderError) -> bool {
+        failures < 4
+    }
+
     async fn create_intent(
         &self,
         order: OrderId,
@@ -274,14 +308,16 @@ impl Provider for MemoryProvider {
     async fn find_refund(
         &self,
         _: &IntentId,
-        refund: RefundId,
+        refund: &Refund,
     ) -> Result<Option<RefundProgress>, ProviderError> {
-        let found = self.state().refunds.iter().any(|created| created.refund_id == refund);
-        Ok(found.then_some(RefundProgress::Ended(RefundOutcome::Issued)))
+        let (state, name) = (self.state(), refund.try_name());
+        let found = state.refunds.iter().find(|created| created.name == name);
+        Ok(found.map(|created| RefundProgress::Ended(created.outcome.clone())))
     }
 
     async fn create_refund(
         &self,
+        _: OrderId,
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
@@ -290,20 +326,22 @@ impl Provider for MemoryProvider {
             Intent { state: IntentState::Succeeded, amount, .. } => *amount,
             _ => return Err(refused("charge_not_captured")),
         };
-        if state.refuse_refunds {
-            return Err(refused("charge_disputed"));
+        if let Some(code) = state.refuse_refunds {
+            return Err(refused(code));
         }
-        let Refund { refund_id, amount, .. } = *refund;
-        if state.refund_keys.contains(&refund_id) {
+        let (name, amount) = (refund.try_name(), refund.amount);
+        if state.refund_keys.contains(&name) {
             return Ok(RefundProgress::Ended(RefundOutcome::Issued));
         }
-        let earlier = state.refunds.iter().filter(|refund| refund.intent == *intent);
+        let earlier =
+            state.refunds.iter().filter(|refund| refund.intent == *intent && refund.is_issued());
         let refunded: i64 = earlier.map(|refund| refund.amount.minor_units()).sum();
         if refunded + amount.minor_units() > charged.minor_units() {
             return Err(refused("charge_already_refunded"));
         }
-        state.refund_keys.insert(refund_id);
-        state.refunds.push(CreatedRefund { refund_id, intent: intent.clone(), amount });
+        state.refund_keys.insert(name.clone());
+        let outcome = RefundOutcome::Issued;
+        state.refunds.push(CreatedRefund { name, intent: intent.clone(), amount, outcome });
         Ok(RefundProgress::Ended(RefundOutcome::Issued))
     }
 }

@@ -8,13 +8,11 @@ use crate::{
     },
     ports::{Provider, ProviderError},
 };
-use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
-use aws_smithy_types::{
-    body::SdkBody, byte_stream::ByteStream, error::display::DisplayErrorContext,
-};
-use rialto_aws::http::{Connector, TrustedRoots};
+use aws_smithy_runtime_api::client::{http::SharedHttpConnector, orchestrator::HttpRequest};
+use aws_smithy_types::body::SdkBody;
+use rialto_aws::http::{self, Connector, ResponseLimits, TrustedRoots, WholeResponse};
 use rialto_kernel::{
-    OrderId, RefundId,
+    Backoff, OrderId,
     settings::{PROVIDER_KEY, PROVIDER_URL},
 };
 use rialto_lambda::{FunctionContext, settings::Settings, telemetry::InvocationContext};
@@ -25,16 +23,30 @@ use std::{
     time::Duration,
 };
 
-/// The time for one request and its whole response.
-const CALL_TIMEOUT: Duration = Duration::from_secs(4);
-/// The size limit of a response body, in bytes.
-const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+/// The version of Stripe's API whose requests and responses these are. Without it, Stripe would use
+/// the account's, which can be changed outside of this code.
+const API_VERSION: &str = "2026-05-27.dahlia";
+/// The only host that live keys are sent to.
+const STRIPE: &str = "https://api.stripe.com";
+/// How Stripe's live keys begin: a secret or a restricted one.
+const LIVE_KEYS: [&str; 2] = ["sk_live_", "rk_live_"];
+/// The limits of one response.
+const LIMITS: ResponseLimits = ResponseLimits { time: Duration::from_secs(4), bytes: 1024 * 1024 };
+/// The pauses between attempts.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(4) };
+/// The attempts of a request that fails for other reasons than a rate limit or a lock, or outside of
+/// an invocation.
+const MAX_ATTEMPTS: u32 = 4;
+/// The time that another attempt and the write after it may take. No request is repeated with less
+/// time left.
+const ATTEMPT_TIME: Duration = Duration::from_secs(5);
 
 /// The provider that the settings name. The first request opens the connection.
 #[derive(Clone)]
 pub struct HttpProvider {
     settings: Arc<Settings>,
-    connector: Arc<OnceLock<Connector>>,
+    connector: Arc<OnceLock<SharedHttpConnector>>,
 }
 
 /// A request to the provider.
@@ -60,10 +72,21 @@ impl<'a> ProviderRequest<'a> {
     }
 }
 
-/// A response of any status.
-struct ProviderResponse {
-    status: u16,
-    body: Vec<u8>,
+/// Why a request didn't succeed.
+struct Failure {
+    error: ProviderError,
+    /// Whether a repetition may succeed soon.
+    is_transient: bool,
+    /// Whether the provider refused the charge.
+    is_decline: bool,
+}
+
+impl Failure {
+    /// The request may or may not have been processed.
+    fn unknown(reason: impl std::fmt::Display) -> Self {
+        let error = ProviderError::Unknown(reason.to_string());
+        Self { error, is_transient: false, is_decline: false }
+    }
 }
 
 impl HttpProvider {
@@ -78,52 +101,59 @@ impl HttpProvider {
         Self { settings, connector: Arc::default() }
     }
 
-    /// Sends a request and decodes the body of a successful response.
+    /// A provider that is reached by this connector.
+    #[must_use]
+    pub fn over(settings: Arc<Settings>, connector: SharedHttpConnector) -> Self {
+        Self { connector: Arc::new(OnceLock::from(connector)), ..Self::with(settings) }
+    }
+
+    /// Sends a request and decodes the body of a successful response. Repeated after transient
+    /// failures: the request reads, or has an idempotency key, or has no further effect.
     async fn fetch<T: DeserializeOwned>(
         &self,
         request: ProviderRequest<'_>,
     ) -> Result<T, ProviderError> {
-        self.send(request).await?.decode()
-    }
-
-    async fn send(&self, request: ProviderRequest<'_>) -> Result<ProviderResponse, ProviderError> {
-        let request = self.http_request(request).await?;
-        let exchange = async {
-            let connector =
-                self.connector.get_or_init(|| Connector::new(TrustedRoots::System, None));
-            let mut response =
-                connector.call(request).await.map_err(|error| unknown_outcome(&error))?;
-            let status = response.status().as_u16();
-            let mut stream = ByteStream::new(response.take_body());
-            let mut body = Vec::new();
-            while let Some(part) = stream.next().await {
-                body.extend_from_slice(&part.map_err(|error| unknown_outcome(&error))?);
-                if body.len() > MAX_RESPONSE_BYTES {
-                    return Err(ProviderError::Unknown("response body too large".to_owned()));
-                }
+        let mut failures = 0;
+        loop {
+            let failure = match self.send(&request).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => failure,
+            };
+            failures += 1;
+            if !failure.is_transient || !self.wait_to_repeat(failures, &failure.error).await {
+                return Err(failure.error);
             }
-            Ok(ProviderResponse { status, body })
-        };
-        match tokio::time::timeout(CALL_TIMEOUT, exchange).await {
-            Ok(response) => response,
-            Err(_) => Err(ProviderError::Unknown("no response in time".to_owned())),
         }
     }
 
-    async fn http_request(
-        &self,
-        request: ProviderRequest<'_>,
-    ) -> Result<HttpRequest, ProviderError> {
-        let unknown = |error: &dyn std::fmt::Display| ProviderError::Unknown(error.to_string());
-        let base = self.settings.get(&PROVIDER_URL).await.map_err(|error| unknown(&error))?;
-        let secret = self.settings.get(&PROVIDER_KEY).await.map_err(|error| unknown(&error))?;
+    async fn send<T: DeserializeOwned>(&self, request: &ProviderRequest<'_>) -> Result<T, Failure> {
+        let request = self.http_request(request).await?;
+        let connector = self
+            .connector
+            .get_or_init(|| SharedHttpConnector::new(Connector::new(TrustedRoots::System, None)));
+        let response = http::fetch(connector, request, LIMITS).await;
+        let response =
+            response.map_err(|error| Failure { is_transient: true, ..Failure::unknown(error) })?;
+        if !(200..300).contains(&response.status) {
+            return Err(failure(&response));
+        }
+        serde_json::from_slice(&response.body)
+            .map_err(|error| Failure::unknown(format!("invalid response: {error}")))
+    }
+
+    async fn http_request(&self, request: &ProviderRequest<'_>) -> Result<HttpRequest, Failure> {
+        let base = self.settings.get(&PROVIDER_URL).await.map_err(Failure::unknown)?;
+        let secret = self.settings.get(&PROVIDER_KEY).await.map_err(Failure::unknown)?;
         if secret.is_empty() {
-            return Err(ProviderError::Unknown(format!("setting {} is empty", PROVIDER_KEY.name)));
+            return Err(Failure::unknown(format!("setting {} is empty", PROVIDER_KEY.name)));
+        }
+        if base != STRIPE && LIVE_KEYS.iter().any(|prefix| secret.starts_with(prefix)) {
+            return Err(Failure::unknown(format!("a live key is only sent to {STRIPE}")));
         }
         let form =
             form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.form).finish();
         let mut http_request = HttpRequest::new(SdkBody::from(form));
-        let malformed = |_| ProviderError::Unknown("malformed request".to_owned());
+        let malformed = |_| Failure::unknown("malformed request");
         http_request.set_method(request.method).map_err(malformed)?;
         http_request.set_uri(format!("{base}{}", request.path)).map_err(malformed)?;
         let headers = http_request.headers_mut();
@@ -131,6 +161,7 @@ impl HttpProvider {
         headers
             .try_insert("traceparent", InvocationContext::current().trace.traceparent())
             .map_err(malformed)?;
+        headers.insert("stripe-version", API_VERSION);
         if request.method == "POST" {
             headers.insert("content-type", "application/x-www-form-urlencoded");
         }
@@ -141,34 +172,28 @@ impl HttpProvider {
     }
 }
 
-/// The request may or may not have been processed.
-fn unknown_outcome(error: &(dyn std::error::Error + 'static)) -> ProviderError {
-    ProviderError::Unknown(DisplayErrorContext(error).to_string())
-}
-
-impl ProviderResponse {
-    fn decode<T: DeserializeOwned>(&self) -> Result<T, ProviderError> {
-        if !(200..300).contains(&self.status) {
-            return Err(self.error());
+/// Classifies an unsuccessful response. Only a refusal of this very request is final; idempotency,
+/// authentication, server and proxy errors leave the outcome unknown.
+fn failure(response: &WholeResponse) -> Failure {
+    let status = response.status;
+    let body = serde_json::from_slice::<FailureBody>(&response.body);
+    let error = match (status, body) {
+        (400 | 402 | 404, Ok(FailureBody { error })) if error.is_final() => {
+            ProviderError::Refused(error.reason())
         }
-        serde_json::from_slice(&self.body)
-            .map_err(|error| ProviderError::Unknown(format!("invalid response: {error}")))
-    }
-
-    /// Classifies an unsuccessful response. Only a refusal of this very request is final;
-    /// throttling, authentication, server and proxy errors leave the outcome unknown.
-    fn error(&self) -> ProviderError {
-        match (self.status, serde_json::from_slice::<FailureBody>(&self.body)) {
-            (400 | 402 | 404, Ok(FailureBody { error })) if error.is_final() => {
-                ProviderError::Refused(error.reason())
-            }
-            (status, _) => ProviderError::Unknown(format!("HTTP status {status}")),
+        (429, _) => {
+            let seconds = response.headers.get("retry-after").and_then(|text| text.parse().ok());
+            let retry_after = seconds.map(Duration::from_secs);
+            ProviderError::Busy { reason: format!("HTTP status {status}"), retry_after }
         }
-    }
-
-    fn is_decline(&self) -> bool {
-        self.status == 402
-    }
+        (status, _) => ProviderError::Unknown(format!("HTTP status {status}")),
+    };
+    let is_transient = match response.headers.get("stripe-should-retry") {
+        Some("true") => true,
+        Some("false") => false,
+        _ => matches!(status, 409 | 429 | 500..),
+    };
+    Failure { error, is_transient, is_decline: status == 402 }
 }
 
 #[derive(Deserialize)]
@@ -253,10 +278,30 @@ impl RefundBody {
     }
 }
 
-/// The metadata key of a refund that holds its [`RefundId`].
+/// The metadata key of a refund that holds the name of its try.
 const REFUND_ID_KEY: &str = "refund_id";
 
 impl Provider for HttpProvider {
+    async fn wait_to_repeat(&self, failures: u32, error: &ProviderError) -> bool {
+        let time_left = InvocationContext::current().time_left();
+        let pause = match error {
+            ProviderError::Refused(_) => return false,
+            // Others are served meanwhile, so that it is worth all of the time.
+            ProviderError::Busy { retry_after, .. } if time_left.is_some() => {
+                retry_after.unwrap_or_default() + BACKOFF.pause(failures)
+            }
+            ProviderError::Busy { .. } | ProviderError::Unknown(_) if failures < MAX_ATTEMPTS => {
+                BACKOFF.pause(failures)
+            }
+            ProviderError::Busy { .. } | ProviderError::Unknown(_) => return false,
+        };
+        if time_left.is_some_and(|left| left < pause + ATTEMPT_TIME) {
+            return false;
+        }
+        tokio::time::sleep(pause).await;
+        true
+    }
+
     async fn create_intent(
         &self,
         order: OrderId,
@@ -287,12 +332,13 @@ impl Provider for HttpProvider {
     /// would replay a failure for a day.
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         let path = format!("/v1/payment_intents/{}/confirm", intent.as_str());
-        let response = self.send(ProviderRequest::post(path, Vec::new(), None)).await?;
-        match response.decode::<IntentBody>() {
-            Err(ProviderError::Refused(reason)) if response.is_decline() => {
+        let request = ProviderRequest::post(path, Vec::new(), None);
+        match self.send::<IntentBody>(&request).await {
+            Ok(intent) => intent.state(),
+            Err(Failure { error: ProviderError::Refused(reason), is_decline: true, .. }) => {
                 Ok(IntentState::Failed { reason })
             }
-            intent => intent?.state(),
+            Err(failure) => Err(failure.error),
         }
     }
 
@@ -304,16 +350,12 @@ impl Provider for HttpProvider {
     async fn find_refund(
         &self,
         intent: &IntentId,
-        refund: RefundId,
+        refund: &Refund,
     ) -> Result<Option<RefundProgress>, ProviderError> {
         let path = format!("/v1/refunds?payment_intent={}&limit=100", intent.as_str());
         let list: RefundList = self.fetch(ProviderRequest::get(path)).await?;
-        let refund_id = refund.to_string();
-        match list
-            .data
-            .iter()
-            .find(|created| created.metadata.get(REFUND_ID_KEY) == Some(&refund_id))
-        {
+        let name = refund.try_name();
+        match list.data.iter().find(|created| created.metadata.get(REFUND_ID_KEY) == Some(&name)) {
             Some(created) => created.progress().map(Some),
             None if list.has_more => Err(ProviderError::Unknown(format!(
                 "{} has more refunds than one page",
@@ -325,16 +367,18 @@ impl Provider for HttpProvider {
 
     async fn create_refund(
         &self,
+        order: OrderId,
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
-        let refund_id = refund.refund_id.to_string();
+        let name = refund.try_name();
         let form = vec![
             ("payment_intent", intent.as_str().to_owned()),
             ("amount", refund.amount.to_string()),
-            ("metadata[refund_id]", refund_id.clone()),
+            ("metadata[order_id]", order.to_string()),
+            ("metadata[refund_id]", name.clone()),
         ];
-        let request = ProviderRequest::post("/v1/refunds".to_owned(), form, Some(&refund_id));
+        let request = ProviderRequest::post("/v1/refunds".to_owned(), form, Some(&name));
         self.fetch::<RefundBody>(request).await?.progress()
     }
 }

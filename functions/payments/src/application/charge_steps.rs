@@ -4,15 +4,15 @@ use crate::{
     domain::{
         intent::{ChargeOutcome, IntentId, IntentState},
         payment::{Payment, PaymentUpdate},
-        refund::{RefundOutcome, RefundProgress},
+        refund::{Refund, RefundOutcome, RefundProgress, RefundState},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{Clock, OrderId, RefundId, StoreError, Timestamp, Write, store::MAX_ATTEMPTS};
+use rialto_kernel::{Clock, OrderId, StoreError, Timestamp, Write, store::MAX_ATTEMPTS};
 
-/// Attempts to confirm or cancel an intent whose state keeps changing, before the message is left
-/// to the queue's retry.
+/// Steps of an intent whose state keeps changing, before the message is left to the queue's retry.
+/// Failed requests don't count.
 const MAX_ROUNDS: u32 = 4;
 
 /// A charge or refund could not be settled.
@@ -24,8 +24,6 @@ pub enum SettleError {
     Provider(#[from] ProviderError),
     #[error("charge of {0} can neither be confirmed nor cancelled")]
     Unresolvable(OrderId),
-    #[error("refund {0} is still pending at the payment provider")]
-    RefundPending(RefundId),
 }
 
 /// Saves the update that `decide` makes of the payment. After a conflict, `decide` continues from
@@ -47,7 +45,9 @@ pub(super) async fn update_payment(
 }
 
 /// Settles a charge: confirms its intent, or cancels it if it must not be charged any more. `None`
-/// while the provider is still processing it.
+/// while the provider is still processing it. When the response to a confirmation is lost, the
+/// intent is retrieved at once, so that the message isn't left to the queue for a charge that has
+/// ended.
 ///
 /// `unconfirmed` means that the intent was created and recorded just now, so that it can't have
 /// been confirmed.
@@ -65,7 +65,8 @@ pub(super) async fn settle_charge(
         provider.retrieve_intent(intent).await?
     };
     let mut just_written = unconfirmed.then_some(payment);
-    for _ in 0..MAX_ROUNDS {
+    let (mut rounds, mut failures) = (0, 0);
+    while rounds < MAX_ROUNDS {
         if let Some(outcome) = state.outcome() {
             return Ok(Some(outcome));
         }
@@ -80,9 +81,25 @@ pub(super) async fn settle_charge(
             provider.cancel_intent(intent).await
         };
         state = match response {
+            Ok(state) => {
+                rounds += 1;
+                state
+            }
             // Its state has changed since it was read.
-            Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
-            response => response?,
+            Err(ProviderError::Refused(_)) => {
+                rounds += 1;
+                provider.retrieve_intent(intent).await?
+            }
+            Err(error) => {
+                failures += 1;
+                if !provider.wait_to_repeat(failures, &error).await {
+                    return Err(error.into());
+                }
+                match error {
+                    ProviderError::Busy { .. } => state,
+                    _ => provider.retrieve_intent(intent).await?,
+                }
+            }
         };
     }
     Err(SettleError::Unresolvable(payment.order_id))
@@ -122,7 +139,8 @@ pub(super) async fn cancel_charge(
     Ok(state.outcome())
 }
 
-/// Settles the payment's pending refunds. Each is looked up at the provider before it is created.
+/// Settles the payment's pending refunds, as far as the provider has. Each is looked up there before
+/// it is created. What stays pending is left to the provider's webhook and the sweep.
 pub(super) async fn settle_refunds(
     store: &impl PaymentWriter,
     provider: &impl Provider,
@@ -130,24 +148,32 @@ pub(super) async fn settle_refunds(
     now: Timestamp,
     cause: &EventContext,
 ) -> Result<Payment, SettleError> {
-    while let Some((intent, refund)) = payment.unfinished_refund() {
-        let refund_id = refund.refund_id;
-        let progress = match provider.find_refund(intent, refund_id).await? {
+    let Some(intent) = payment.intent_id.clone() else { return Ok(payment) };
+    let is_pending = |refund: &&Refund| refund.state == RefundState::Pending;
+    let pending: Vec<Refund> = payment.refunds.iter().filter(is_pending).cloned().collect();
+    for refund in pending {
+        let progress = match provider.find_refund(&intent, &refund).await? {
             Some(found) => found,
-            None => match provider.create_refund(intent, refund).await {
+            None => match provider.create_refund(payment.order_id, &intent, &refund).await {
+                Err(ProviderError::Refused(reason)) if Refund::may_be_tried_again(&reason) => {
+                    tracing::warn!(refund = %refund.refund_id, %reason, "refund refused for now");
+                    payment =
+                        update_payment(store, payment, |payment| payment.retry_refund(&refund))
+                            .await?;
+                    continue;
+                }
                 Err(ProviderError::Refused(reason)) => {
                     RefundProgress::Ended(RefundOutcome::Failed { reason })
                 }
                 response => response?,
             },
         };
-        let RefundProgress::Ended(outcome) = progress else {
-            return Err(SettleError::RefundPending(refund_id));
-        };
-        payment = update_payment(store, payment, |payment| {
-            payment.settle_refund(refund_id, &outcome, now, cause)
-        })
-        .await?;
+        if let RefundProgress::Ended(outcome) = progress {
+            payment = update_payment(store, payment, |payment| {
+                payment.settle_refund(refund.refund_id, &outcome, now, cause)
+            })
+            .await?;
+        }
     }
     Ok(payment)
 }

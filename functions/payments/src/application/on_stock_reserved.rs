@@ -78,7 +78,23 @@ async fn start_charge(
         Write::Done => Ok(StartedCharge { payment: change.payment, unconfirmed: true }),
         // A concurrent attempt may have started the charge, about which a refusal of this attempt
         // says nothing.
-        Write::Conflict(stored) => unchanged(*stored),
+        Write::Conflict(stored) => {
+            cancel_unrecorded(provider, &change.payment, &stored).await;
+            unchanged(*stored)
+        }
+    }
+}
+
+/// Cancels the intent of an attempt that couldn't record it, because the order was cancelled
+/// meanwhile. It was never confirmed: if it can't be cancelled, it stays without an effect.
+async fn cancel_unrecorded(provider: &impl Provider, attempt: &Payment, stored: &Payment) {
+    let Some(intent) = &attempt.intent_id else { return };
+    if stored.intent_id.as_ref() == Some(intent) {
+        return;
+    }
+    if let Err(error) = provider.cancel_intent(intent).await {
+        let (order, intent) = (stored.order_id, intent.as_str());
+        tracing::warn!(%order, intent, %error, "unused intent not cancelled");
     }
 }
 

@@ -1,25 +1,27 @@
 use super::charge_steps::{SettleError, settle_refunds, update_payment};
 use crate::{
-    domain::intent::IntentId,
+    domain::{intent::IntentId, refund::RefundProgress},
     ports::{PaymentReader, PaymentWriter, Provider},
 };
-use rialto_kernel::{OrderId, StoreError, Timestamp};
+use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
 
-/// The provider's notification that an order's charge may have ended.
+/// The provider's notification that an order's charge or one of its refunds may have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeNotification {
     pub order_id: OrderId,
     pub intent: IntentId,
+    /// The refund that the notification is about.
+    pub refund: Option<RefundId>,
 }
 
 /// The outcome of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// The charge's outcome was recorded.
+    /// An outcome was recorded.
     Recorded,
-    /// The charge's outcome was recorded before, or it hasn't ended yet.
+    /// The outcome was recorded before, or isn't known yet.
     Unchanged,
-    /// No payment has this charge.
+    /// No payment has this charge or refund.
     UnknownCharge,
 }
 
@@ -32,9 +34,9 @@ pub enum ReceiveWebhookError {
     Settle(#[from] SettleError),
 }
 
-/// Reads the charge's state at the provider, whatever the notification says, and records its
-/// outcome; payments of cancelled orders are refunded at once. Idempotent, and independent of the
-/// order in which notifications arrive.
+/// Reads the charge's or the refund's state at the provider, whatever the notification says, and
+/// records its outcome; payments of cancelled orders are refunded at once. Idempotent, and
+/// independent of the order in which notifications arrive.
 ///
 /// # Errors
 /// [`ReceiveWebhookError`]: the webhook must be redelivered.
@@ -54,12 +56,29 @@ pub async fn receive_webhook(
     };
     let version = payment.version;
     let cause = payment.cause(traceparent);
-    let state = provider.retrieve_intent(&notification.intent).await.map_err(SettleError::from)?;
-    let payment = match state.outcome() {
-        Some(outcome) => {
-            update_payment(store, payment, |payment| payment.settle(&outcome, now, &cause)).await?
+    let payment = if let Some(refund_id) = notification.refund {
+        let Some(refund) = payment.refund(refund_id) else {
+            return Ok(WebhookOutcome::UnknownCharge);
+        };
+        let found = provider.find_refund(&notification.intent, refund).await;
+        match found.map_err(SettleError::from)? {
+            Some(RefundProgress::Ended(outcome)) => {
+                update_payment(store, payment, |payment| {
+                    payment.settle_refund(refund_id, &outcome, now, &cause)
+                })
+                .await?
+            }
+            Some(RefundProgress::Pending) | None => payment,
         }
-        None => payment,
+    } else {
+        let state = provider.retrieve_intent(&notification.intent).await;
+        match state.map_err(SettleError::from)?.outcome() {
+            Some(outcome) => {
+                update_payment(store, payment, |payment| payment.settle(&outcome, now, &cause))
+                    .await?
+            }
+            None => payment,
+        }
     };
     let payment = settle_refunds(store, provider, payment, now, &cause).await?;
     Ok(if payment.version == version {

@@ -21,6 +21,8 @@ pub enum EntryKind {
     Captured,
     RefundIssued,
     RefundFailed,
+    /// The provider took an issued refund back.
+    RefundReversed,
 }
 
 /// One transfer of an order's money.
@@ -52,6 +54,7 @@ impl EntryKind {
             Self::Captured => (LedgerAccount::Buyer, LedgerAccount::Shop),
             Self::RefundIssued => (LedgerAccount::Shop, LedgerAccount::Buyer),
             Self::RefundFailed => (LedgerAccount::Shop, LedgerAccount::RefundDue),
+            Self::RefundReversed => (LedgerAccount::Buyer, LedgerAccount::RefundDue),
         };
         let amount = amount.minor_units();
         vec![Posting { account: from, amount: -amount }, Posting { account: to, amount }]
@@ -64,7 +67,12 @@ mod tests {
 
     #[test]
     fn the_postings_of_an_entry_sum_to_zero() {
-        for kind in [EntryKind::Captured, EntryKind::RefundIssued, EntryKind::RefundFailed] {
+        for kind in [
+            EntryKind::Captured,
+            EntryKind::RefundIssued,
+            EntryKind::RefundFailed,
+            EntryKind::RefundReversed,
+        ] {
             let postings = kind.postings(Amount::new(250).unwrap());
             assert_eq!(postings.iter().map(|posting| posting.amount).sum::<i64>(), 0);
             assert!(postings.iter().any(|posting| posting.amount == 250));

@@ -229,7 +229,27 @@ impl Payment {
         self.intent_id.as_ref().zip(self.refunds.iter().find(pending))
     }
 
-    /// Records a refund's outcome. `None` if it was recorded before.
+    /// A refund.
+    #[must_use]
+    pub fn refund(&self, refund_id: RefundId) -> Option<&Refund> {
+        self.refunds.iter().find(|refund| refund.refund_id == refund_id)
+    }
+
+    /// Records that this try of a pending refund was refused and another is to follow. `None` if
+    /// another has been recorded.
+    #[must_use]
+    pub fn retry_refund(&self, tried: &Refund) -> Option<PaymentUpdate> {
+        let mut next = self.next();
+        let refund = next.refunds.iter_mut().find(|refund| *refund == tried)?;
+        if refund.state != RefundState::Pending {
+            return None;
+        }
+        refund.tries += 1;
+        Some(self.without_event(next))
+    }
+
+    /// Records a refund's outcome; an issued refund fails if the provider takes it back. `None` if
+    /// the outcome was recorded before.
     #[must_use]
     pub fn settle_refund(
         &self,
@@ -240,10 +260,12 @@ impl Payment {
     ) -> Option<PaymentUpdate> {
         let currency = self.charge.as_ref()?.currency;
         let mut next = self.next();
-        let refund = next
-            .refunds
-            .iter_mut()
-            .find(|refund| refund.refund_id == refund_id && refund.state == RefundState::Pending)?;
+        let refund = next.refunds.iter_mut().find(|refund| refund.refund_id == refund_id)?;
+        let failure = match (refund.state, outcome) {
+            (RefundState::Pending, _) => EntryKind::RefundFailed,
+            (RefundState::Issued, RefundOutcome::Failed { .. }) => EntryKind::RefundReversed,
+            (RefundState::Issued | RefundState::Failed, _) => return None,
+        };
         let (order_id, user_id, amount, line_no) =
             (self.order_id, self.user_id, refund.amount, refund.line_no);
         let (kind, event) = match outcome {
@@ -253,17 +275,18 @@ impl Payment {
                 (EntryKind::RefundIssued, Event::new(&issued, next.version, 0, now, cause))
             }
             RefundOutcome::Failed { reason } => {
+                refund.reversed = refund.state == RefundState::Issued;
                 refund.state = RefundState::Failed;
                 refund.reason = Some(reason.clone());
                 let failed = RefundFailed { order_id, user_id, line_no, amount, refund_id };
-                (EntryKind::RefundFailed, Event::new(&failed, next.version, 0, now, cause))
+                (failure, Event::new(&failed, next.version, 0, now, cause))
             }
         };
-        if next.refunded() == next.captured {
-            next.state = PaymentState::Refunded;
-        } else if !next.refunded().is_zero() {
-            next.state = PaymentState::PartiallyRefunded;
-        }
+        next.state = match next.refunded() {
+            refunded if refunded == next.captured => PaymentState::Refunded,
+            refunded if refunded.is_zero() => PaymentState::Captured,
+            _ => PaymentState::PartiallyRefunded,
+        };
         let entry = next.entry(kind, Some(refund_id), currency, amount, now);
         Some(PaymentUpdate {
             expected: Some(self.version),
@@ -491,9 +514,43 @@ mod tests {
     }
 
     #[test]
+    fn a_refund_that_is_taken_back_is_due_again() {
+        let issued = settle_refund(&refunding(), &RefundOutcome::Issued).unwrap().payment;
+        let reason = DeclineCode::new("expired_or_canceled_card");
+        let outcome = RefundOutcome::Failed { reason: reason.clone() };
+        let reversed = settle_refund(&issued, &outcome).unwrap();
+        assert_eq!(kinds(&reversed), ["RefundFailed"]);
+        assert_eq!(reversed.entry.as_ref().unwrap().kind, EntryKind::RefundReversed);
+        let payment = reversed.payment;
+        assert_eq!(
+            (&payment.refunds[0].reason, payment.refunds[0].reversed),
+            (&Some(reason), true)
+        );
+        assert_eq!(
+            (payment.state, payment.refunded(), payment.refund_due()),
+            (PaymentState::Captured, Amount::ZERO, payment.captured)
+        );
+        assert_eq!(settle_refund(&payment, &outcome), None);
+        assert_eq!(settle_refund(&payment, &RefundOutcome::Issued), None);
+    }
+
+    #[test]
+    fn a_refused_try_of_a_refund_is_followed_by_another() {
+        let payment = refunding();
+        let tried = payment.refunds[0].clone();
+        let retried = payment.retry_refund(&tried).unwrap();
+        assert_eq!((retried.payment.refunds[0].tries, kinds(&retried).len()), (2, 0));
+        assert!(retried.payment.unfinished_refund().is_some());
+        assert_eq!(retried.payment.retry_refund(&tried), None);
+        let issued = settle_refund(&payment, &RefundOutcome::Issued).unwrap().payment;
+        assert_eq!(issued.retry_refund(&issued.refunds[0]), None);
+    }
+
+    #[test]
     fn earlier_refunds_are_not_refunded_again() {
         let mut payment = captured();
         payment.refunds.push(Refund {
+            refund_id: RefundId::derive(&[b"line"]),
             line_no: Some(1),
             state: RefundState::Issued,
             ..Refund::remaining(payment.order_id, Amount::new(300).unwrap())

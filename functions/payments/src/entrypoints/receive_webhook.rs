@@ -6,7 +6,7 @@ use crate::{
     domain::intent::IntentId,
     ports::{PaymentReader, PaymentWriter, Provider},
 };
-use rialto_kernel::{OrderId, settings::WEBHOOK_SECRET, signature};
+use rialto_kernel::{OrderId, RefundId, settings::WEBHOOK_SECRET, signature};
 use rialto_lambda::{
     FunctionContext,
     http::{self, Problem, Request, Response},
@@ -39,7 +39,7 @@ impl WebhookState {
     }
 }
 
-/// The provider's event. Only the charge that it names is used.
+/// The provider's event. Only the charge or refund that it names is used.
 #[derive(Debug, Deserialize)]
 struct ProviderEvent {
     #[serde(rename = "type")]
@@ -56,12 +56,28 @@ struct EventData {
 const OUTCOME_EVENTS: [&str; 3] =
     ["payment_intent.canceled", "payment_intent.payment_failed", "payment_intent.succeeded"];
 
+/// Events that report a refund's outcome, also one that fails after it succeeded. The last is sent
+/// instead of the others by API versions before 2024-10-28.
+const REFUND_EVENTS: [&str; 3] = ["refund.failed", "refund.updated", "charge.refund.updated"];
+
 impl ProviderEvent {
-    /// The charge that the event is about; `None` for other events and charges without an order.
+    /// The charge or refund that the event is about; `None` for other events, and for charges and
+    /// refunds without an order.
     fn parse_notification(&self) -> Option<ChargeNotification> {
-        let object = OUTCOME_EVENTS.contains(&self.kind.as_str()).then_some(&self.data.object)?;
+        let (kind, object) = (self.kind.as_str(), &self.data.object);
+        let (intent, refund) = if OUTCOME_EVENTS.contains(&kind) {
+            (&object["id"], None)
+        } else if REFUND_EVENTS.contains(&kind) {
+            // The name of a try: an id and, from the second on, its number.
+            let name = object["metadata"]["refund_id"].as_str()?;
+            let id = name.split_once('#').map_or(name, |(id, _)| id);
+            (&object["payment_intent"], Some(RefundId::parse(id).ok()?))
+        } else {
+            return None;
+        };
         let order_id = OrderId::parse(object["metadata"]["order_id"].as_str()?).ok()?;
-        Some(ChargeNotification { order_id, intent: IntentId::parse(object["id"].as_str()?).ok()? })
+        let intent = IntentId::parse(intent.as_str()?).ok()?;
+        Some(ChargeNotification { order_id, intent, refund })
     }
 }
 
@@ -69,9 +85,9 @@ impl ProviderEvent {
 ///
 /// For the payment provider: an event in Stripe's form, signed in `Stripe-Signature` (`t=…,v1=…`,
 /// an HMAC of `<t>.<body>`; `t` within five minutes; several `v1` while the secret is rotated). A
-/// wrong signature or timestamp is 400 `invalid`. The webhook only identifies the charge; its state
-/// is fetched from the provider and its outcome recorded. Other events, repeated ones and those of
-/// unknown charges are acknowledged without an effect.
+/// wrong signature or timestamp is 400 `invalid`. The webhook only identifies a charge or a refund;
+/// its state is fetched from the provider and its outcome recorded. Other events, repeated ones and
+/// those of unknown charges are acknowledged without an effect.
 #[utoipa::path(
     post, path = "/webhooks/payments",
     params(

@@ -9,6 +9,7 @@ use crate::simulation::{
 use rialto_payments::domain::{
     intent::{DeclineCode, IntentState},
     payment::{Payment, PaymentState},
+    refund::RefundState,
 };
 
 /// Payment methods, and the final state of a payment whose order isn't cancelled.
@@ -284,7 +285,7 @@ fn processing_charges_stay_open_until_the_provider_decides() {
 fn a_refused_refund_stays_due() {
     each_crash(|crash| {
         let simulation = Simulation::new("pm_card_visa");
-        simulation.provider.refuse_refunds();
+        simulation.provider.refuse_refunds("charge_disputed");
         let messages = [
             MessageDelivery::new(StockReserved),
             MessageDelivery::new(OrderCancelled).crashing(&[crash]),
@@ -295,6 +296,25 @@ fn a_refused_refund_stays_due() {
             (PaymentState::Captured, payment.captured)
         );
         assert_eq!(simulation.published(), ["PaymentCaptured", "RefundFailed"]);
+        crashed
+    });
+}
+
+#[test]
+fn a_refund_without_balance_is_tried_again_under_another_key() {
+    each_crash(|crash| {
+        let simulation = Simulation::new("pm_card_visa");
+        simulation.provider.refuse_refunds("balance_insufficient");
+        ready(simulation.deliver(&MessageDelivery::new(StockReserved)));
+        ready(simulation.deliver(&MessageDelivery::new(OrderCancelled)));
+        let waiting = simulation.payment().unwrap();
+        assert_eq!((waiting.refunds[0].state, waiting.refunds[0].tries), (RefundState::Pending, 2));
+        assert_eq!(simulation.published(), ["PaymentCaptured"]);
+
+        simulation.provider.accept_refunds();
+        let swept = MessageDelivery::new(Event::Swept).crashing(&[crash]);
+        let crashed = ready(simulation.deliver(&swept));
+        assert_eq!(simulation.check(true).state, PaymentState::Refunded);
         crashed
     });
 }

@@ -7,9 +7,7 @@ use rialto_contracts::{
     inventory::StockReserved,
     orders::{CancelReason, OrderCancelled},
 };
-use rialto_kernel::{
-    Amount, Clock, Currency, OrderId, RefundId, StoreError, Timestamp, UserId, Write,
-};
+use rialto_kernel::{Amount, Clock, Currency, OrderId, StoreError, Timestamp, UserId, Write};
 use rialto_payments::{
     adapters::memory::{MemoryPayments, MemoryProvider},
     application::{
@@ -116,6 +114,11 @@ impl Simulation {
             }
         }
         panic!("{message:?} was never handled");
+    }
+
+    /// Delivers a message once.
+    pub(crate) async fn deliver_once(&self, event: Event) -> Result<(), String> {
+        FaultyConnection::new(self, None, IN_TIME).handle(event).await
     }
 
     /// Delivers a message once, with a crash, and never again; returns whether the crash happened.
@@ -235,6 +238,8 @@ struct FaultyConnection<'a> {
     crash: Option<CrashPoint>,
     now: Timestamp,
     requests: AtomicU32,
+    /// Nothing is requested after the crash.
+    crashed: AtomicBool,
     /// Whether the attempt has read the charge's or refund's current state.
     state_read: AtomicBool,
 }
@@ -252,6 +257,7 @@ impl<'a> FaultyConnection<'a> {
             crash,
             now,
             requests: AtomicU32::new(0),
+            crashed: AtomicBool::new(false),
             state_read: AtomicBool::new(false),
         }
     }
@@ -277,6 +283,7 @@ impl<'a> FaultyConnection<'a> {
                 let notification = ChargeNotification {
                     order_id: self.simulation.order,
                     intent: self.simulation.notified_intent(),
+                    refund: None,
                 };
                 let handled = receive_webhook(self, self, &notification, None, now).await;
                 handled.map(drop).map_err(|error| error.to_string())
@@ -295,12 +302,20 @@ impl<'a> FaultyConnection<'a> {
         crashed: E,
     ) -> Result<T, E> {
         next_turn().await;
+        if self.crashed.load(Ordering::Relaxed) {
+            return Err(crashed);
+        }
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         if self.crash == Some((number, CrashTiming::Before)) {
+            self.crashed.store(true, Ordering::Relaxed);
             return Err(crashed);
         }
         let result = work.await;
-        if self.crash == Some((number, CrashTiming::After)) { Err(crashed) } else { result }
+        if self.crash == Some((number, CrashTiming::After)) {
+            self.crashed.store(true, Ordering::Relaxed);
+            return Err(crashed);
+        }
+        result
     }
 
     async fn call_provider<T>(
@@ -364,6 +379,10 @@ impl PaymentWriter for FaultyConnection<'_> {
 }
 
 impl Provider for FaultyConnection<'_> {
+    async fn wait_to_repeat(&self, failures: u32, error: &ProviderError) -> bool {
+        !self.crashed.load(Ordering::Relaxed)
+            && self.simulation.provider.wait_to_repeat(failures, error).await
+    }
     async fn create_intent(
         &self,
         order: OrderId,
@@ -378,7 +397,11 @@ impl Provider for FaultyConnection<'_> {
     }
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         self.require_state_read();
-        self.call_provider(self.simulation.provider.confirm_intent(intent)).await
+        let response = self.call_provider(self.simulation.provider.confirm_intent(intent)).await;
+        if let Err(ProviderError::Busy { .. }) = response {
+            self.mark_state_read();
+        }
+        response
     }
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         self.call_provider(self.simulation.provider.cancel_intent(intent)).await
@@ -386,7 +409,7 @@ impl Provider for FaultyConnection<'_> {
     async fn find_refund(
         &self,
         intent: &IntentId,
-        refund: RefundId,
+        refund: &Refund,
     ) -> Result<Option<RefundProgress>, ProviderError> {
         let found =
             self.call_provider(self.simulation.provider.find_refund(intent, refund)).await?;
@@ -395,11 +418,12 @@ impl Provider for FaultyConnection<'_> {
     }
     async fn create_refund(
         &self,
+        order: OrderId,
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
         self.require_state_read();
-        self.call_provider(self.simulation.provider.create_refund(intent, refund)).await
+        self.call_provider(self.simulation.provider.create_refund(order, intent, refund)).await
     }
 }
 

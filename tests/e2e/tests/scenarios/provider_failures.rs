@@ -1,6 +1,7 @@
 //! Failures of the payment provider: lost responses, repeated errors, expired idempotency keys.
 //! Every order is charged once, as counted at the provider.
 
+use futures_util::future::join_all;
 use rialto_e2e::{
     bus::BusSubscription,
     fixture::Fixture,
@@ -15,6 +16,10 @@ use rialto_kernel::{Amount, Clock, OrderId, SystemClock, UserId};
 use rialto_orders::domain::request::order_id;
 use rialto_payments::domain::refund::Refund;
 use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 const CONSUMER: &str = "payments-on-inventory";
 /// The price of one piece and the shipping fee.
@@ -74,6 +79,53 @@ async fn orders_are_charged_once_when_the_provider_misbehaves() {
         }
     })
     .await;
+}
+
+/// A hundred orders whose answer is lost, with the queue's own visibility timeout.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_are_not_left_to_the_queue() {
+    const ROUNDS: usize = 10;
+    const AT_A_TIME: usize = 10;
+    let product = NewProduct::new("Paid without an answer", 700, 100);
+    let Fixture { shop, buyer, product, .. } = Fixture::new(&product).await;
+    let since = SystemClock.now().millis();
+    let mut times = Vec::new();
+    let mut orders = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let round = (0..AT_A_TIME).map(|_| async {
+            let draft = OrderDraft::of(&[(&product, 1)]).paid_by("pm_sim_lost");
+            let started = Instant::now();
+            let order = shop.place(&buyer, &draft).await;
+            assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
+            (order, started.elapsed())
+        });
+        for (order, time) in join_all(round).await {
+            orders.insert(order);
+            times.push(time);
+        }
+    }
+    times.sort_unstable();
+    println!("placed to CONFIRMED, {} orders:", times.len());
+    for percent in [0, 50, 90, 99, 100] {
+        println!(
+            "| {percent:>3} % | {:>5} ms |",
+            times[(times.len() - 1) * percent / 100].as_millis()
+        );
+    }
+
+    let receives = eventually("every charge to be logged", async || {
+        let lines = logs::lines(&shop.aws, "payments", since, "StockReserved").await;
+        let receives: BTreeMap<String, String> = lines
+            .iter()
+            .map(|line| (line.text_of("correlation_id"), line.text_of("receives")))
+            .filter(|(order, _)| orders.contains(*order))
+            .map(|(order, receives)| (order.to_owned(), receives.to_owned()))
+            .collect();
+        if receives.len() == orders.len() { Ok(receives) } else { Err(receives.len()) }
+    })
+    .await;
+    let later: Vec<_> = receives.iter().filter(|(_, receives)| *receives != "1").collect();
+    assert_eq!(later, [], "charged after more than one receive");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,8 +202,11 @@ async fn refund_once(fixture: &ProviderFixture) {
     let total = Amount::new(i64::try_from(TOTAL).unwrap()).unwrap();
     let refund = Refund::remaining(OrderId::parse(&order).unwrap(), total).refund_id.to_string();
     let intent = simulator.settle(&order).await;
-    let form =
-        format!("payment_intent={}&amount={TOTAL}&metadata%5Brefund_id%5D={refund}", intent.id);
+    let form = format!(
+        "payment_intent={}&amount={TOTAL}&metadata%5Border_id%5D={order}\
+         &metadata%5Brefund_id%5D={refund}",
+        intent.id
+    );
     simulator.fail(&refund, "v1/refunds", &form).await;
     let signer = Signer::of(&shop.aws).await;
     eventually("the cancellation to be consumed and the refund to fail", async || {

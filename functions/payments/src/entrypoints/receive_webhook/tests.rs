@@ -1,13 +1,17 @@
 use super::*;
 use crate::{
     adapters::memory::{MemoryPayments, MemoryProvider},
-    application::on_stock_reserved::on_stock_reserved,
+    application::{on_order_cancelled::on_order_cancelled, on_stock_reserved::on_stock_reserved},
     domain::{
         intent::IntentState,
         payment::{Payment, PaymentState},
     },
 };
-use rialto_contracts::{EventContext, inventory::StockReserved};
+use rialto_contracts::{
+    EventContext,
+    inventory::StockReserved,
+    orders::{CancelReason, OrderCancelled},
+};
 use rialto_kernel::{Amount, Clock, Currency, Timestamp, UserId, Write};
 use rialto_lambda::http::ProblemCode;
 use serde_json::json;
@@ -116,6 +120,56 @@ async fn a_successful_charge_is_recorded_once() {
         (payment.stored().await.state, payment.store.published_events().len()),
         (PaymentState::Captured, 1)
     );
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_after_it_succeeded_is_recorded_once() {
+    let payment = ProcessingPayment::new().await;
+    payment.provider.end_processing(payment.order, &IntentState::Succeeded);
+    let cancelled = OrderCancelled {
+        order_id: payment.order,
+        user_id: UserId::derive(&[b"u"]),
+        reason: CancelReason::Buyer,
+    };
+    let (store, provider) = (&payment.store, &payment.provider);
+    let cause = EventContext::default();
+    let marked = on_order_cancelled(store, provider, &cancelled, &cause, NOW).await;
+    assert_eq!(marked.unwrap(), Write::Done);
+    let body = payment.event("payment_intent.succeeded").await.to_string();
+    assert_eq!(payment.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
+    let refunded = payment.stored().await;
+    assert_eq!(refunded.state, PaymentState::Refunded);
+
+    let event = |kind: &str, refund_id: &str| {
+        let metadata = json!({"order_id": payment.order, "refund_id": refund_id});
+        let object = json!({
+            "id": "re_1", "object": "refund", "payment_intent": refunded.intent_id,
+            "metadata": metadata,
+        });
+        json!({"type": kind, "data": {"object": object}}).to_string()
+    };
+    let name = refunded.refunds[0].try_name();
+    // The event isn't trusted: at the provider the refund has succeeded.
+    let failed = event("refund.failed", &name);
+    assert_eq!(payment.post(SECRET, &signed(failed.as_bytes())).await, Ok(()));
+    assert_eq!(payment.stored().await, refunded);
+
+    payment.provider.take_refunds_back();
+    let unknown = event("refund.failed", &RefundId::derive(&[b"another"]).to_string());
+    assert_eq!(payment.post(SECRET, &signed(unknown.as_bytes())).await, Ok(()));
+    assert_eq!(payment.stored().await, refunded);
+    for kind in ["refund.failed", "refund.updated", "charge.refund.updated"] {
+        let body = event(kind, &name);
+        assert_eq!(payment.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
+        let payment = payment.stored().await;
+        assert_eq!(
+            (payment.state, payment.refund_due()),
+            (PaymentState::Captured, payment.captured)
+        );
+    }
+    let published: Vec<String> =
+        payment.store.published_events().into_iter().map(|event| event.kind).collect();
+    assert_eq!(published, ["PaymentCaptured", "RefundIssued", "RefundFailed"]);
 }
 
 #[tokio::test]
