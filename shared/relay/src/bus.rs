@@ -30,6 +30,18 @@ pub struct RejectedEvent {
     pub code: String,
 }
 
+/// The error codes of events that the bus can never accept. Others are a matter of time, such as
+/// `ThrottlingException` and `InternalFailure`, or of permissions, which an operator repairs.
+const REFUSALS: [&str; 3] = ["InvalidArgument", "MalformedDetail", "RedactionFailure"];
+
+impl RejectedEvent {
+    /// Whether the bus will reject it whenever it is sent.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        REFUSALS.contains(&self.code.as_str())
+    }
+}
+
 impl EventBus {
     #[must_use]
     pub fn open(aws: &SdkConfig, stage: &Stage) -> Self {

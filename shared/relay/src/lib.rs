@@ -1,8 +1,8 @@
 //! The outbox relay: reads a table's stream and publishes its events on the bus.
 //!
 //! An event is published at least once, always with the id that its write gave it. Events that the
-//! bus rejects go into the outbox's dead-letter queue, and the stream goes on; while the bus can't
-//! be reached, the stream waits.
+//! bus can never accept go into the outbox's dead-letter queue, and the stream goes on; while the
+//! bus can't be reached, or has no capacity, the stream waits.
 
 mod bus;
 mod image;
@@ -16,10 +16,14 @@ use publish::Publisher;
 use rialto_contracts::Event;
 use rialto_lambda::{FunctionContext, boot};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Derives events that depend on the result of a write, from the item before and after it.
 pub type Derive = fn(before: &ItemImage, after: &ItemImage) -> Vec<Event>;
+
+/// The time reserved for the last requests.
+const RESERVE: Duration = Duration::from_secs(5);
 
 /// Serves `<service>-relay`. `derive` adds events to those of the outbox.
 pub fn serve(function: &'static str, derive: Option<Derive>) {
@@ -28,7 +32,11 @@ pub fn serve(function: &'static str, derive: Option<Derive>) {
 
 fn handler(app: &FunctionContext, derive: Option<Derive>) -> boot::Handler {
     let publisher = Arc::new(Publisher::from_environment(app));
-    boot::handler(publisher, move |publisher, payload, _| async move {
+    let clock = Arc::clone(&app.clock);
+    boot::handler((publisher, clock), move |(publisher, clock), payload, context| async move {
+        let now = clock.now();
+        let left = boot::deadline(&context, now).since(now);
+        let deadline = Instant::now() + left.saturating_sub(RESERVE);
         let stream: StreamEvent = serde_json::from_value(payload)?;
         let mut events = Vec::new();
         let mut unreadable = Vec::new();
@@ -39,7 +47,7 @@ fn handler(app: &FunctionContext, derive: Option<Derive>) -> boot::Handler {
             }
         }
         publisher.dead_letter(&unreadable).await?;
-        publisher.publish(events).await?;
+        publisher.publish(events, deadline).await?;
         Ok(json!({}))
     })
 }
