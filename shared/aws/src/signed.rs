@@ -106,6 +106,11 @@ impl SignedClient {
         Self { name, region, endpoint, credentials, time_limit, connector: Arc::default() }
     }
 
+    /// Without a slash at its end.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// Sends one request and returns the response, whatever its status.
     pub(crate) async fn post(
         &self,
@@ -146,7 +151,7 @@ impl SignedClient {
     /// response. Network errors, throttling and server errors are retried.
     pub(crate) async fn send(&self, target: &str, request: &Value) -> Result<Value, JsonError> {
         let content_type = match self.name {
-            "dynamodb" => "application/x-amz-json-1.0",
+            "dynamodb" | "sqs" => "application/x-amz-json-1.0",
             _ => "application/x-amz-json-1.1",
         };
         let headers = [("content-type", content_type), ("x-amz-target", target)];

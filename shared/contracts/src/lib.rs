@@ -13,6 +13,22 @@ pub mod payments;
 
 pub use envelope::{DecodeError, Event, EventContext, Payload};
 
+/// Every source with its types of events and their versions. A type belongs to one source.
+pub const SOURCES: [(&str, &[(&str, u32)]); 5] = [
+    (accounts::Accounts::NAME, accounts::Accounts::EVENTS),
+    (catalog::Catalog::NAME, catalog::Catalog::EVENTS),
+    (inventory::Inventory::NAME, inventory::Inventory::EVENTS),
+    (orders::Orders::NAME, orders::Orders::EVENTS),
+    (payments::Payments::NAME, payments::Payments::EVENTS),
+];
+
+/// The source that a type of event belongs to; `None` for a type that this release doesn't know.
+#[must_use]
+pub fn owner_of(kind: &str) -> Option<&'static str> {
+    let owns = |events: &[(&str, u32)]| events.iter().any(|(event, _)| *event == kind);
+    SOURCES.iter().find(|(_, events)| owns(events)).map(|(source, _)| *source)
+}
+
 /// Declares a source: an enum with a variant for each of its events, and how an [`Event`] is
 /// decoded into it.
 macro_rules! source {
@@ -58,3 +74,19 @@ macro_rules! source {
     };
 }
 use source;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_belongs_to_one_source() {
+        for (source, events) in SOURCES {
+            for (kind, _) in events {
+                // A type of two sources would be found at the first.
+                assert_eq!(owner_of(kind), Some(source), "{kind}");
+            }
+        }
+        assert_eq!(owner_of("OrderLost"), None);
+    }
+}

@@ -1,20 +1,27 @@
-//! Short visibility timeouts, so that failed messages are retried within seconds instead of
-//! minutes.
+//! Retries within seconds instead of minutes: a short visibility timeout for the messages of a
+//! consumer that was killed, and few receives for messages that fail until they are dead letters.
 
 use crate::aws::Aws;
 use aws_sdk_sqs::types::QueueAttributeName;
 use futures_util::FutureExt;
+use serde_json::Value;
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, resume_unwind},
 };
 use tokio::sync::Mutex;
 
-/// The queues with a shortened timeout: the number of tests that use it, and the original timeout.
-static SHORTENED: Mutex<Option<HashMap<String, (usize, String)>>> = Mutex::const_new(None);
+/// An attribute of a queue, by the queue's URL.
+type Attribute = (String, QueueAttributeName);
 
-/// Longer than any of the tested handlers runs.
-const SECONDS: &str = "3";
+/// The changed attributes: the number of tests that use them, and the original values.
+static CHANGED: Mutex<Option<HashMap<Attribute, (usize, String)>>> = Mutex::const_new(None);
+
+/// The visibility timeout in seconds, longer than the tested handlers run on a loaded machine: a
+/// message must not be received again while it is handled.
+const SECONDS: &str = "5";
+/// With the pauses of `rialto_lambda::sqs`, the last one follows after six to nine seconds.
+pub const FEW_RECEIVES: u32 = 3;
 
 /// Runs a test with a short visibility timeout on a queue, and restores the timeout even if the
 /// test panics.
@@ -32,27 +39,49 @@ pub async fn with_short_visibility_timeouts<T>(
     queues: &[&str],
     test: impl Future<Output = T>,
 ) -> T {
-    let mut urls = Vec::new();
+    let mut attributes = Vec::new();
     for queue in queues {
-        let url = aws.queue_url(queue).await;
-        shorten(aws, &url).await;
-        urls.push(url);
+        attributes.push((aws.queue_url(queue).await, QueueAttributeName::VisibilityTimeout));
+    }
+    with_changed(aws, attributes, |_| SECONDS.to_owned(), test).await
+}
+
+/// Runs a test in which a message of a queue is a dead letter after [`FEW_RECEIVES`], and restores
+/// the number even if the test panics.
+pub async fn with_few_receives<T>(aws: &Aws, queue: &str, test: impl Future<Output = T>) -> T {
+    let policy = (aws.queue_url(queue).await, QueueAttributeName::RedrivePolicy);
+    let with_few = |original: &str| {
+        let mut policy: Value = serde_json::from_str(original).expect("a redrive policy");
+        policy["maxReceiveCount"] = Value::from(FEW_RECEIVES);
+        policy.to_string()
+    };
+    with_changed(aws, vec![policy], with_few, test).await
+}
+
+async fn with_changed<T>(
+    aws: &Aws,
+    attributes: Vec<Attribute>,
+    value: impl Fn(&str) -> String,
+    test: impl Future<Output = T>,
+) -> T {
+    for attribute in &attributes {
+        change(aws, attribute, &value).await;
     }
     let result = AssertUnwindSafe(test).catch_unwind().await;
-    for url in &urls {
-        restore(aws, url).await;
+    for attribute in &attributes {
+        restore(aws, attribute).await;
     }
     result.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-async fn shorten(aws: &Aws, url: &str) {
-    let mut shortened = SHORTENED.lock().await;
-    let shortened = shortened.get_or_insert_default();
-    if let Some((tests, _)) = shortened.get_mut(url) {
+async fn change(aws: &Aws, attribute: &Attribute, value: impl Fn(&str) -> String) {
+    let mut changed = CHANGED.lock().await;
+    let changed = changed.get_or_insert_default();
+    if let Some((tests, _)) = changed.get_mut(attribute) {
         *tests += 1;
         return;
     }
-    let name = QueueAttributeName::VisibilityTimeout;
+    let (url, name) = attribute;
     let attributes = aws.queues.get_queue_attributes().queue_url(url).attribute_names(name.clone());
     let original = attributes
         .send()
@@ -60,28 +89,25 @@ async fn shorten(aws: &Aws, url: &str) {
         .expect("the queue responds")
         .attributes
         .unwrap()
-        .remove(&name)
+        .remove(name)
         .unwrap();
-    set(aws, url, SECONDS).await;
-    shortened.insert(url.to_owned(), (1, original));
+    set(aws, attribute, &value(&original)).await;
+    changed.insert(attribute.clone(), (1, original));
 }
 
-async fn restore(aws: &Aws, url: &str) {
-    let mut shortened = SHORTENED.lock().await;
-    let shortened = shortened.get_or_insert_default();
-    let (tests, original) = shortened.get_mut(url).expect("it was shortened");
+async fn restore(aws: &Aws, attribute: &Attribute) {
+    let mut changed = CHANGED.lock().await;
+    let changed = changed.get_or_insert_default();
+    let (tests, original) = changed.get_mut(attribute).expect("it was changed");
     *tests -= 1;
     if *tests == 0 {
         let original = original.clone();
-        shortened.remove(url);
-        set(aws, url, &original).await;
+        changed.remove(attribute);
+        set(aws, attribute, &original).await;
     }
 }
 
-async fn set(aws: &Aws, url: &str, seconds: &str) {
-    let set = aws.queues.set_queue_attributes().queue_url(url);
-    set.attributes(QueueAttributeName::VisibilityTimeout, seconds)
-        .send()
-        .await
-        .expect("the queue responds");
+async fn set(aws: &Aws, (url, name): &Attribute, value: &str) {
+    let set = aws.queues.set_queue_attributes().queue_url(url).attributes(name.clone(), value);
+    set.send().await.expect("the queue responds");
 }

@@ -10,6 +10,7 @@
 mod cancel;
 mod contention;
 mod crash;
+mod outage;
 mod restart;
 mod services;
 mod support;

@@ -11,7 +11,7 @@ use rialto_e2e::{
     invariants::SagaTables,
     logs,
     operator::{Cli, CommandOutput},
-    retries::with_short_visibility_timeout,
+    retries::with_few_receives,
     shop::{DemoAccount, NewProduct, OrderDraft, PERSONAL, Shop},
     tables::{TableSnapshot, table},
     wait::eventually,
@@ -114,7 +114,7 @@ async fn a_redriven_dead_letter_completes_its_order() {
     let Fixture { shop, seller, buyer, product } = &fixture;
     let rialto = operator(shop);
     let removed = RemovedStock::take(shop, product).await;
-    let (order, selected) = with_short_visibility_timeout(&shop.aws, CONSUMER, async {
+    let (order, selected) = with_few_receives(&shop.aws, CONSUMER, async {
         let order = shop.place(buyer, &OrderDraft::of(&[(product, 2)])).await;
         let selected = format!("--queue {CONSUMER} --order {order}");
         let listed =

@@ -140,9 +140,11 @@ async fn every_event_on_the_bus_conforms_to_its_schema() {
 
     let mut received: Vec<ReceivedEvent> = Vec::new();
     eventually("all events on the bus", async || {
-        received.extend(subscription.take_all().await);
-        let own = received.iter().filter(|received| mine.contains(&received.event.subject));
-        let published: BTreeSet<_> = own.map(|received| received.event.kind.as_str()).collect();
+        // Other tests publish at the same time, some of them events without a trace.
+        let own = |received: &ReceivedEvent| mine.contains(&received.event.subject);
+        received.extend(subscription.take_all().await.into_iter().filter(own));
+        let published: BTreeSet<_> =
+            received.iter().map(|received| received.event.kind.as_str()).collect();
         let missing: Vec<_> = PUBLISHED.iter().filter(|kind| !published.contains(**kind)).collect();
         let back = received.iter().filter(|received| {
             received.event.subject == product && received.event.kind == "StockReplenished"

@@ -7,7 +7,7 @@ use rialto_contracts::{
 };
 use rialto_e2e::{
     bus, logs,
-    retries::with_short_visibility_timeout,
+    retries::{FEW_RECEIVES, with_few_receives},
     shop::{DemoAccount, Shop, unique},
     wait::eventually,
 };
@@ -15,8 +15,6 @@ use rialto_kernel::{Amount, Clock, ItemId, ProductId, SellerId, SystemClock};
 use serde_json::json;
 
 const CONSUMER: &str = "inventory-on-catalog";
-/// Number of receives before a message is moved to the dead-letter queue, as in the template.
-const MAX_RECEIVES: usize = 5;
 const PIECES: u32 = 7;
 
 /// The ids of nine products, and their registration events with a poison message among them.
@@ -70,7 +68,7 @@ async fn only_the_unreadable_message_of_a_batch_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poison_message_is_moved_to_the_dead_letter_queue() {
     let shop = Shop::open();
-    with_short_visibility_timeout(&shop.aws, CONSUMER, send_poison(&shop)).await;
+    with_few_receives(&shop.aws, CONSUMER, send_poison(&shop)).await;
 }
 
 async fn send_poison(shop: &Shop) {
@@ -108,7 +106,8 @@ async fn send_poison(shop: &Shop) {
     let lines = logs::lines(&shop.aws, "inventory", since, &poison_id).await;
     let mut receives: Vec<&str> = lines.iter().map(|line| line.text_of("receives")).collect();
     receives.sort_unstable();
-    assert_eq!(receives, ["1", "2", "3", "4", "5"][..MAX_RECEIVES]);
+    let expected: Vec<String> = (1..=FEW_RECEIVES).map(|receives| receives.to_string()).collect();
+    assert_eq!(receives, expected);
     assert!(lines.iter().all(|line| line.text_of("level") == "ERROR"), "{lines:?}");
     assert!(
         lines.iter().all(|line| !line.text.contains(&poison)),

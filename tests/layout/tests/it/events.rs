@@ -1,8 +1,7 @@
 //! The path of events: from a table's stream to the bus, and from the bus to consumers' queues.
 
-use rialto_contracts::{
-    accounts::Accounts, catalog::Catalog, inventory::Inventory, orders::Orders, payments::Payments,
-};
+use rialto_contracts::SOURCES;
+use rialto_lambda::sqs::retry_time;
 use rialto_layout::{
     Bin, Repository, Resource, Template, assert_no_violations, pascal_case, reference,
 };
@@ -10,19 +9,23 @@ use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    time::Duration,
 };
-
-/// Every source with its events.
-const SOURCES: [(&str, &[(&str, u32)]); 5] = [
-    (Accounts::NAME, Accounts::EVENTS),
-    (Catalog::NAME, Catalog::EVENTS),
-    (Inventory::NAME, Inventory::EVENTS),
-    (Orders::NAME, Orders::EVENTS),
-    (Payments::NAME, Payments::EVENTS),
-];
 
 /// Two weeks, in seconds: the longest retention of a queue.
 const FOURTEEN_DAYS: u64 = 1_209_600;
+/// How long a queue keeps a message by default, in seconds.
+const DEFAULT_RETENTION: u64 = 345_600;
+
+/// The longest that a message may stay invisible after its consumer was killed, in seconds.
+const LONGEST_VISIBILITY: u64 = 60;
+/// The queues whose consumers need longer, with the reason.
+const LONG_VISIBILITY: &[(&str, &str)] =
+    &[("CatalogOnAccountsQueue", "withdraws all products of a seller")];
+
+/// Retries have to last for half an hour of outage, and half as long again for what the last
+/// attempts within it need.
+const LEAST_RETRY_TIME: Duration = Duration::from_secs(45 * 60);
 
 fn consumers(repository: &Repository) -> Vec<Bin> {
     repository.bins().into_iter().filter(|bin| bin.consumes().is_some()).collect()
@@ -205,6 +208,19 @@ fn the_bus_may_send_to_every_rules_queue() {
     );
 }
 
+/// The mappings from a queue to a function, with the function's id and the queue.
+fn queue_mappings(template: &Template) -> Vec<(&str, Resource<'_>, Resource<'_>)> {
+    let mut found = Vec::new();
+    for (function, mapping) in mappings(template) {
+        let queue =
+            reference(&mapping.properties["EventSourceArn"]).and_then(|id| template.get(id));
+        if let Some(queue) = queue.filter(|queue| queue.kind == "AWS::SQS::Queue") {
+            found.push((function, mapping, queue));
+        }
+    }
+    found
+}
+
 #[test]
 fn queues_allow_time_and_retries() {
     let repository = Repository::open();
@@ -212,26 +228,30 @@ fn queues_allow_time_and_retries() {
     let timeouts: BTreeMap<_, _> =
         template.functions().map(|function| (function.id, function.timeout)).collect();
     let mut found = Vec::new();
-    for (function, mapping) in mappings(&template) {
-        let Some(queue) =
-            reference(&mapping.properties["EventSourceArn"]).and_then(|id| template.get(id))
-        else {
-            continue;
-        };
-        if queue.kind != "AWS::SQS::Queue" {
-            continue;
-        }
-        let least = timeouts.get(function).copied().unwrap_or(3) * 6;
+    for (function, mapping, queue) in queue_mappings(&template) {
+        let expected = timeouts.get(function).copied().unwrap_or(3) * 6;
         let visibility = queue.properties["VisibilityTimeout"].as_u64().unwrap_or(30);
-        if visibility < least {
-            found.push(format!(
-                "{} hides a message for {visibility} s, not {least} s or more",
-                queue.id
-            ));
+        if visibility != expected {
+            found
+                .push(format!("{} hides a message for {visibility} s, not {expected} s", queue.id));
         }
-        let tries = queue.properties["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap_or(0);
-        if tries < 5 {
-            found.push(format!("{} tries a message {tries} times, not 5 or more", queue.id));
+        let long = LONG_VISIBILITY.iter().any(|(id, _)| *id == queue.id);
+        if visibility > LONGEST_VISIBILITY && !long {
+            found.push(format!("{}: a killed consumer costs {visibility} s", queue.id));
+        }
+        let receives = queue.properties["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap_or(0);
+        if receives < 10 {
+            found.push(format!("{} tries a message {receives} times, not 10 or more", queue.id));
+        }
+        let retries = retry_time(u32::try_from(receives).unwrap());
+        if retries < LEAST_RETRY_TIME {
+            found.push(format!("{} tries a message for {retries:?} only", queue.id));
+        }
+        let longest = retries * 3 / 2;
+        let retention = &queue.properties["MessageRetentionPeriod"];
+        let retention = Duration::from_secs(retention.as_u64().unwrap_or(DEFAULT_RETENTION));
+        if longest > retention / 10 {
+            found.push(format!("{} keeps a message for {retention:?} only", queue.id));
         }
         if !queue.properties["FifoQueue"].is_null() {
             found.push(format!("{} isn't a standard queue", queue.id));
@@ -244,8 +264,8 @@ fn queues_allow_time_and_retries() {
     }
     assert_no_violations(
         found,
-        "VisibilityTimeout: 6 × the function's Timeout; maxReceiveCount: 5; no FifoQueue; \
-         FunctionResponseTypes: [ReportBatchItemFailures].",
+        "VisibilityTimeout: 6 × the function's Timeout, at most 60; maxReceiveCount: 30; no \
+         FifoQueue; FunctionResponseTypes: [ReportBatchItemFailures].",
     );
 }
 
@@ -282,21 +302,93 @@ fn dead_letters_are_retained_for_14_days() {
 }
 
 #[test]
-fn inventorys_queues_have_a_maximum_concurrency() {
+fn every_queue_has_a_maximum_concurrency() {
     let template = Template::read(&Repository::open());
-    let found = mappings(&template).into_iter().filter(|(function, mapping)| {
-        let bounded = mapping.properties["ScalingConfig"]["MaximumConcurrency"].as_u64();
-        function.starts_with("InventoryOn")
-            && bounded.is_none_or(|bound| !(2..=1000).contains(&bound))
-    });
+    let mut found = Vec::new();
+    for (function, mapping, _) in queue_mappings(&template) {
+        let payments = function.starts_with("Payments");
+        let expected = if payments { "ProviderConcurrency" } else { "ConsumerConcurrency" };
+        let bound = &mapping.properties["ScalingConfig"]["MaximumConcurrency"];
+        if reference(bound) != Some(expected) {
+            found.push(format!("{}: {bound}, not {expected}", mapping.id));
+        }
+    }
+    for (name, most) in [("ConsumerConcurrency", 20), ("ProviderConcurrency", 5)] {
+        let parameter = &template.document["Parameters"][name];
+        let value = |key: &str| parameter[key].as_u64().unwrap_or_default();
+        // Lambda accepts 2 to 1000.
+        if value("Default") > most || value("MinValue") != 2 || value("MaxValue") != 1_000 {
+            found.push(format!("{name}: {parameter}"));
+        }
+    }
     assert_no_violations(
-        found.map(|(_, mapping)| mapping.id.to_owned()),
-        "orders of a popular product would contend: `ScalingConfig: { MaximumConcurrency: 20 }`.",
+        found,
+        "`ScalingConfig: { MaximumConcurrency: !Ref ConsumerConcurrency }`: pollers of an unbounded \
+         source are throttled when the account's concurrency is used up, and lose receives.",
+    );
+}
+
+/// The condition and the parameter with which a function reserves its concurrency.
+fn reservation(bin: &Bin) -> Option<(&'static str, &'static str)> {
+    if bin.consumes().is_some() {
+        let payments = bin.service == "payments";
+        let bound = if payments { "ProviderConcurrency" } else { "ConsumerConcurrency" };
+        return Some(("ReserveConsumers", bound));
+    }
+    match bin.action() {
+        "relay" => Some(("ReserveRelays", "ReservedForRelays")),
+        "authorizer" => Some(("ReserveAuthorizer", "ReservedForAuthorizer")),
+        _ => None,
+    }
+}
+
+#[test]
+fn concurrency_is_reserved_only_by_parameters() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mut found = Vec::new();
+    for bin in repository.bins() {
+        let id = format!("{}Function", pascal_case(&bin.name));
+        let Some(function) = template.get(&id) else { continue };
+        let reserved = &function.properties["ReservedConcurrentExecutions"];
+        let expected = match reservation(&bin) {
+            Some((condition, parameter)) => json!({ "Fn::If": [
+                condition, { "Ref": parameter }, { "Ref": "AWS::NoValue" }
+            ]}),
+            None => Value::Null,
+        };
+        if *reserved != expected {
+            found.push(format!("{id}: {reserved}, not {expected}"));
+        }
+    }
+    let conditions = &template.document["Conditions"];
+    for (condition, parameter, none) in [
+        ("ReserveAuthorizer", "ReservedForAuthorizer", json!(0)),
+        ("ReserveRelays", "ReservedForRelays", json!(0)),
+    ] {
+        let set = json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": parameter }, none] }] });
+        if conditions[condition] != set {
+            found.push(format!("{condition}: {}", conditions[condition]));
+        }
+    }
+    for (parameter, none) in [
+        ("ReserveConsumersConcurrency", json!("no")),
+        ("ReservedForAuthorizer", json!(0)),
+        ("ReservedForRelays", json!(0)),
+    ] {
+        if template.document["Parameters"][parameter]["Default"] != none {
+            found.push(format!("{parameter} isn't {none} by default"));
+        }
+    }
+    assert_no_violations(
+        found,
+        "an account with a concurrency of 10 can't reserve any: reserve by parameters only. A \
+         consumer reserves what its queue's source may use, or the source is throttled.",
     );
 }
 
 #[test]
-fn relays_read_from_trim_horizon_and_bisect_failures() {
+fn relays_read_from_trim_horizon_and_skip_what_fails() {
     let repository = Repository::open();
     let template = Template::read(&repository);
     let mappings = mappings(&template);
@@ -314,6 +406,9 @@ fn relays_read_from_trim_horizon_and_bisect_failures() {
         for (name, expected) in [
             ("StartingPosition", Value::from("TRIM_HORIZON")),
             ("BisectBatchOnFunctionError", Value::from(true)),
+            // Half of the 24 hours that a stream keeps a record.
+            ("MaximumRecordAgeInSeconds", Value::from(43_200)),
+            ("ParallelizationFactor", Value::from(4)),
         ] {
             if properties[name] != expected {
                 found.push(format!(
@@ -329,6 +424,10 @@ fn relays_read_from_trim_horizon_and_bisect_failures() {
             found.push(format!("{} doesn't filter on {outbox}", mapping.id));
         }
         let dead_letters = format!("{service}OutboxDeadLetters");
+        let skipped = &properties["DestinationConfig"]["OnFailure"]["Destination"];
+        if reference(skipped) != Some(&dead_letters) {
+            found.push(format!("{}: skipped records don't go to {dead_letters}", mapping.id));
+        }
         let function = template.get(&format!("{service}RelayFunction")).unwrap();
         let given = &function.properties["Environment"]["Variables"]["OUTBOX_DEAD_LETTERS"];
         if reference(given) != Some(&dead_letters) || template.get(&dead_letters).is_none() {
@@ -455,12 +554,7 @@ fn services_that_publish_events_have_a_relay() {
     let mut found: Vec<_> = relays
         .iter()
         .filter(|relay| !announcing.contains(relay.service.as_str()))
-        .map(|relay| {
-            format!(
-                "{} has no source in shared/contracts (or it isn't named in this test)",
-                relay.name
-            )
-        })
+        .map(|relay| format!("{} has no source in shared/contracts", relay.name))
         .collect();
     let relayed: BTreeSet<_> = relays.iter().map(|relay| relay.service.as_str()).collect();
     found.extend(announcing.difference(&relayed).map(|service| format!("{service} has no relay")));

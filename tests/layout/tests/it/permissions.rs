@@ -252,7 +252,13 @@ fn consumers_and_relays_have_the_permissions_they_need() {
         let Some(function) = function else { continue };
         let service = pascal_case(&bin.service);
         let needed: &[(String, &[&str])] = if bin.consumes().is_some() {
-            let actions = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+            // Lambda's three, and the consumer's own.
+            let actions = &[
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ChangeMessageVisibility",
+            ];
             &[(format!("{id}Queue"), actions)]
         } else if bin.action() == "relay" {
             let stream = &[
