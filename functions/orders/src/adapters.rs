@@ -4,3 +4,21 @@
 pub mod accounts;
 pub mod dynamodb;
 pub mod memory;
+
+use crate::domain::order::Order;
+use rialto_kernel::{OrderId, StoreError, Timestamp};
+
+/// The position of an order in lists by time, which is also its sort key there.
+fn list_position(order: &Order) -> String {
+    format!("{}#{}", order.created_at, order.order_id)
+}
+
+/// Refuses a position, which comes from a client, that [`list_position`] can't have returned.
+fn check_list_position(position: Option<&str>) -> Result<(), StoreError> {
+    let is_position = |position: &str| {
+        position.split_once('#').is_some_and(|(created_at, order)| {
+            Timestamp::parse(created_at).is_ok() && OrderId::parse(order).is_ok()
+        })
+    };
+    if position.is_none_or(is_position) { Ok(()) } else { Err(StoreError::InvalidPosition) }
+}

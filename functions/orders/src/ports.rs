@@ -1,4 +1,5 @@
-//! Ports: one small trait per use case, implemented by `adapters`.
+//! Ports: one small trait per use case, implemented by `adapters`. The sweep's is
+//! [`DueQueue`](rialto_kernel::DueQueue): PENDING orders by their deadline.
 //!
 //! Every method fails with [`StoreError`] if the store or the called service can't be reached, or
 //! if the outcome of a write is unknown. Futures are `Send`, because the Lambda runtime polls them
@@ -8,9 +9,7 @@ use crate::domain::{
     order::{Order, OrderState, OrderUpdate},
     product::Product,
 };
-use rialto_kernel::{
-    Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
-};
+use rialto_kernel::{Address, AddressId, OrderId, ProductId, SellerId, StoreError, UserId, Write};
 use std::collections::HashMap;
 
 /// The digest of the request that placed an order, and its response body, for repeated requests.
@@ -78,16 +77,6 @@ pub trait OrderWriter: OrderReader {
     /// Replaces the order's previous version and stores its events; [`Write::Conflict`] if the
     /// stored version is another one.
     fn save(&self, change: &OrderUpdate) -> impl Future<Output = Result<Write, StoreError>> + Send;
-}
-
-pub trait ExpiredOrders {
-    /// PENDING orders whose deadline is `now` or earlier, at most `limit`. Read from an eventually
-    /// consistent index: check the order itself.
-    fn due_before(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
 }
 
 /// Orders, and the position after which the next page begins.

@@ -1,18 +1,14 @@
-//! Items with a deadline, in an index that is spread over several partitions ("shards").
-//!
-//! A sweep reads the items that are due. Each shard contributes a fair share of the limit, so that
-//! a shard whose items can't be settled doesn't block the others. What some shards leave of their
-//! shares goes to those that have more.
+//! An index by deadline that is spread over several partitions ("shards"), because one partition
+//! would limit the write rate.
 
 use crate::{
-    PageToken,
-    item::{Item, Key, item_key},
+    item::{Item, Key, OUTBOX, item_key},
     query::PartitionQuery,
-    table::Table,
+    table::{Changes, Table, write_outcome},
 };
 use aws_sdk_dynamodb::types::AttributeValue;
-use rialto_kernel::{StoreError, Timestamp, digest};
-use std::{collections::VecDeque, fmt::Display, mem, str::FromStr};
+use rialto_kernel::{DueEntry, StoreError, Timestamp, Write, digest};
+use std::{fmt::Display, str::FromStr};
 
 /// An index by deadline. An entry's partition is `<prefix>#<shard>`, and its sort key
 /// `<deadline>#<id>`.
@@ -25,13 +21,6 @@ pub struct DueIndex {
     pub shards: u8,
 }
 
-/// An entry of a [`DueIndex`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DueEntry<T> {
-    pub deadline: Timestamp,
-    pub id: T,
-}
-
 impl DueIndex {
     /// The key attributes that list the item with this id, to be written with the item itself.
     #[must_use]
@@ -40,7 +29,7 @@ impl DueIndex {
         let [partition, sort] = self.attribute_names();
         Item::from([
             (partition, AttributeValue::S(self.partition_for(&id))),
-            (sort, AttributeValue::S(format!("{deadline}#{id}"))),
+            (sort, AttributeValue::S(sort_key(&DueEntry { deadline, id }))),
         ])
     }
 
@@ -71,137 +60,91 @@ impl DueIndex {
     pub fn select<T: Ord + Display>(
         &self,
         entries: impl IntoIterator<Item = DueEntry<T>>,
+        shard: u8,
         now: Timestamp,
+        after: Option<&DueEntry<T>>,
         limit: usize,
-    ) -> Vec<T> {
-        let mut shards: Vec<Vec<DueEntry<T>>> = (0..self.shards.max(1)).map(|_| vec![]).collect();
-        for entry in entries.into_iter().filter(|entry| entry.deadline <= now) {
-            shards[usize::from(self.shard_of(&entry.id.to_string()))].push(entry);
-        }
-        for shard in &mut shards {
-            // The earliest last, where they are taken from.
-            shard.sort_unstable_by(|one, other| other.cmp(one));
-        }
-        let mut shares = Shares::new(self.shards, limit);
-        let mut due = Vec::new();
-        while let Some((shard, count)) = shares.next() {
-            let entries = &mut shards[usize::from(shard)];
-            let taken = entries.split_off(entries.len().saturating_sub(count));
-            shares.record(shard, taken.len(), !entries.is_empty());
-            due.extend(taken);
-        }
-        first_ids(due, limit)
+    ) -> Vec<DueEntry<T>> {
+        let mut due: Vec<_> = entries
+            .into_iter()
+            .filter(|entry| entry.deadline <= now && after.is_none_or(|after| entry > after))
+            .filter(|entry| self.shard_of(&entry.id.to_string()) == shard)
+            .collect();
+        due.sort_unstable();
+        due.truncate(limit);
+        due
     }
 }
-
-/// The first `limit` ids in the order of their deadlines.
-fn first_ids<T: Ord>(mut due: Vec<DueEntry<T>>, limit: usize) -> Vec<T> {
-    due.sort_unstable();
-    due.truncate(limit);
-    due.into_iter().map(|entry| entry.id).collect()
-}
-
-/// Divides a limit among shards, in rounds. In the first, each may contribute the same number of
-/// entries; in each further one, those that have more divide what is left.
-struct Shares {
-    limit: usize,
-    taken: usize,
-    /// The number for each shard in the first round.
-    first: Option<usize>,
-    round: VecDeque<u8>,
-    next_round: VecDeque<u8>,
-}
-
-impl Shares {
-    fn new(shards: u8, limit: usize) -> Self {
-        let round: VecDeque<u8> = (0..shards.max(1)).collect();
-        let first = Some(limit.div_ceil(round.len()));
-        Self { limit, taken: 0, first, round, next_round: VecDeque::new() }
-    }
-
-    /// A shard, and the number of entries to take from it; none when the limit is reached or all
-    /// shards are exhausted.
-    fn next(&mut self) -> Option<(u8, usize)> {
-        if self.round.is_empty() {
-            self.round = mem::take(&mut self.next_round);
-            self.first = None;
-        }
-        let left = self.round.len();
-        let shard = self.round.pop_front()?;
-        let count =
-            self.first.unwrap_or_else(|| self.limit.saturating_sub(self.taken).div_ceil(left));
-        (count > 0).then_some((shard, count))
-    }
-
-    /// Records that `count` entries were taken from the shard, and whether it may have more.
-    fn record(&mut self, shard: u8, count: usize, more: bool) {
-        self.taken += count;
-        if more {
-            self.next_round.push_back(shard);
-        }
-    }
-}
-
-/// A position in a shard: none at its start.
-type Position = Option<PageToken>;
 
 impl Table {
-    /// The ids that are due by `now`, `limit` at most, in the order of their deadlines. Each shard
-    /// contributes its share of `limit`, and more if others have fewer. Eventually consistent.
-    /// Malformed entries are logged and skipped.
+    /// The first `limit` entries of a shard that are due by `now`, in order, beyond `after`; fewer
+    /// only if there are no more. Eventually consistent. Malformed entries are logged and skipped.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the table can't be read.
-    pub async fn due<T: FromStr + Ord>(
-        &self,
-        index: &DueIndex,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut shares = Shares::new(index.shards, limit);
-        let mut positions: Vec<Position> = (0..index.shards.max(1)).map(|_| None).collect();
-        let mut due = Vec::new();
-        while let Some((shard, count)) = shares.next() {
-            let position = &mut positions[usize::from(shard)];
-            let (entries, next) =
-                self.due_in_shard(index, shard, now, count, position.take()).await?;
-            shares.record(shard, entries.len(), next.is_some());
-            *position = next;
-            due.extend(entries);
-        }
-        Ok(first_ids(due, limit))
-    }
-
-    /// The next `count` due entries of a shard, and the position after them if there may be more.
-    async fn due_in_shard<T: FromStr>(
+    pub async fn due<T: FromStr + Display>(
         &self,
         index: &DueIndex,
         shard: u8,
         now: Timestamp,
-        count: usize,
-        mut position: Position,
-    ) -> Result<(Vec<DueEntry<T>>, Position), StoreError> {
-        let query = PartitionQuery::index(index.index, index.partition_for_shard(shard));
+        after: Option<&DueEntry<T>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<T>>, StoreError> {
         let [_, sort] = index.attribute_names();
+        let mut query = PartitionQuery::index(index.index, index.partition_for_shard(shard))
+            .after(after.map(sort_key).as_deref());
         let mut due = Vec::new();
-        while due.len() < count {
-            let missing = u32::try_from(count - due.len()).unwrap_or(u32::MAX);
-            let position_text = position.as_ref().map(PageToken::as_str);
-            let (items, next) = self.query(&query, missing, position_text).await?;
+        while due.len() < limit {
+            let missing = u32::try_from(limit - due.len()).unwrap_or(u32::MAX);
+            let (items, next) = self.query(&query, missing).await?;
             for item in &items {
                 match read_entry(item, &sort) {
-                    Some(entry) if entry.deadline > now => return Ok((due, None)),
+                    Some(entry) if entry.deadline > now => return Ok(due),
                     Some(entry) => due.push(entry),
                     None => log_malformed(item, &sort),
                 }
             }
-            position = next;
-            if position.is_none() {
+            if next.is_none() {
                 break;
             }
+            query = query.after(next.as_deref());
         }
-        Ok((due, position))
+        Ok(due)
     }
+
+    /// Gives the entry of the item with this key a later deadline; [`Write::Conflict`] if it has
+    /// another one than `entry` by now. The item may be unreadable otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it isn't known whether the entry was changed.
+    pub async fn postpone<T: Display>(
+        &self,
+        index: &DueIndex,
+        key: &Key,
+        entry: &DueEntry<T>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let [_, sort] = index.attribute_names();
+        let later = sort_key(&DueEntry { deadline: until, id: &entry.id });
+        let set = Item::from([(sort.clone(), AttributeValue::S(later))]);
+        let changes = Changes::new(set, &[OUTBOX], None);
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key.item()))
+            .update_expression(changes.expression)
+            .set_expression_attribute_names(Some(changes.names))
+            .set_expression_attribute_values(Some(changes.values))
+            .expression_attribute_names("#listed", sort)
+            .expression_attribute_values(":listed", AttributeValue::S(sort_key(entry)))
+            .condition_expression("#listed = :listed");
+        write_outcome(request.send().await)
+    }
+}
+
+fn sort_key(entry: &DueEntry<impl Display>) -> String {
+    format!("{}#{}", entry.deadline, entry.id)
 }
 
 fn read_entry<T: FromStr>(item: &Item, sort: &str) -> Option<DueEntry<T>> {
@@ -220,60 +163,42 @@ mod tests {
     use rialto_kernel::OrderId;
     use rialto_testkit::http::{StubResponse, serve};
     use serde_json::{Value, json};
-    use std::{collections::BTreeMap, time::Duration};
+    use std::time::Duration;
 
     const INDEX: DueIndex = DueIndex { index: "by_deadline", prefix: "PENDING", shards: 8 };
     const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    fn order(number: u32) -> OrderId {
-        OrderId::derive(&[&number.to_be_bytes()])
+    /// 500 entries of shard 0, a second apart.
+    fn entries() -> Vec<DueEntry<OrderId>> {
+        let ids = (0_u32..).map(|number| OrderId::derive(&[&number.to_be_bytes()]));
+        let ids = ids.filter(|id| INDEX.shard_of(&id.to_string()) == 0).take(500);
+        ids.zip(0..)
+            .map(|(id, at)| DueEntry { deadline: START.plus(Duration::from_secs(at)), id })
+            .collect()
     }
 
-    fn of_shard(shard: u8, count: usize) -> Vec<OrderId> {
-        let all = (0..).map(order);
-        all.filter(|id| INDEX.shard_of(&id.to_string()) == shard).take(count).collect()
-    }
-
-    /// 500 entries of shard 0, a second apart, then one of shard 7.
-    fn stuck() -> (Vec<DueEntry<OrderId>>, OrderId) {
-        let late = of_shard(7, 1)[0];
-        let ids = of_shard(0, 500).into_iter().chain([late]);
-        let entries = ids
-            .zip(0..)
-            .map(|(id, at)| DueEntry { deadline: START.plus(Duration::from_secs(at)), id });
-        (entries.collect(), late)
-    }
-
-    /// A table whose index has these entries, a page of 100 at a time.
-    fn table(entries: &[DueEntry<OrderId>]) -> Table {
-        table_with_malformed(entries, &[])
-    }
-
-    /// The same, with these sort keys in every shard besides.
-    fn table_with_malformed(entries: &[DueEntry<OrderId>], malformed: &[String]) -> Table {
-        let mut partitions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for shard in 0..INDEX.shards {
-            partitions.insert(INDEX.partition_for_shard(shard), malformed.to_vec());
-        }
-        for entry in entries {
-            let sort = format!("{}#{}", entry.deadline, entry.id);
-            partitions.entry(INDEX.partition_for(&entry.id.to_string())).or_default().push(sort);
-        }
-        partitions.values_mut().for_each(|sorts| sorts.sort());
+    /// A table whose index has these entries and malformed sort keys in shard 0, a page of 100 at
+    /// a time.
+    fn table(entries: &[DueEntry<OrderId>], malformed: &[&str]) -> Table {
+        let mut sorts: Vec<String> = entries.iter().map(sort_key).collect();
+        sorts.extend(malformed.iter().map(|sort| (*sort).to_owned()));
+        sorts.sort();
         let endpoint = serve(move |request| {
             let query: Value = serde_json::from_str(&request.body).unwrap();
             assert_eq!(query["ExpressionAttributeNames"]["#partition"], "by_deadline_pk");
-            let partition = query["ExpressionAttributeValues"][":partition"]["S"].as_str().unwrap();
-            let after = query["ExclusiveStartKey"]["by_deadline_sk"]["S"].as_str().unwrap_or("");
-            let sorts: &[String] = partitions.get(partition).map_or(&[], Vec::as_slice);
+            let values = &query["ExpressionAttributeValues"];
+            let of_shard = values[":partition"]["S"] == "PENDING#0";
+            let after = values[":bound"]["S"].as_str().unwrap_or("");
             let page = usize::try_from(query["Limit"].as_u64().unwrap()).unwrap().min(100);
-            let found: Vec<_> =
-                sorts.iter().filter(|sort| sort.as_str() > after).take(page).collect();
-            let last = found.last().filter(|_| found.len() == page);
-            let key = |sort: &&String| json!({"by_deadline_sk": {"S": sort}});
-            let mut body = json!({"Items": found.iter().map(key).collect::<Vec<_>>()});
-            if let Some(last) = last {
-                body["LastEvaluatedKey"] = key(last);
+            let found: Vec<_> = sorts
+                .iter()
+                .filter(|sort| of_shard && sort.as_str() > after)
+                .take(page)
+                .map(|sort| json!({"by_deadline_sk": {"S": sort}}))
+                .collect();
+            let mut body = json!({"Items": found});
+            if let Some(last) = found.last().filter(|_| found.len() == page) {
+                body["LastEvaluatedKey"] = last.clone();
             }
             Some(StubResponse::new(200, body.to_string()))
         });
@@ -281,55 +206,43 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_shard_starves_another() {
-        let (entries, late) = stuck();
-        let now = START.plus(Duration::from_secs(1_000));
-        let due: Vec<OrderId> = table(&entries).due(&INDEX, now, 500).await.unwrap();
-        assert!(due.contains(&late), "{} ids of the first shard", due.len());
-        assert_eq!(INDEX.select(entries, now, 500), due);
+    async fn only_due_entries_of_the_shard_are_read_in_order() {
+        let (entries, table) = (entries(), table(&entries(), &[]));
+        for (seconds, limit, expected) in
+            [(3, 2_000, 0..4), (240, 2_000, 0..241), (240, 1, 0..1), (1_000, 400, 0..400)]
+        {
+            let now = START.plus(Duration::from_secs(seconds));
+            let due: Vec<DueEntry<OrderId>> = table.due(&INDEX, 0, now, None, limit).await.unwrap();
+            assert_eq!(due, entries[expected]);
+            assert_eq!(INDEX.select(entries.clone(), 0, now, None, limit), due);
+            let other: Vec<DueEntry<OrderId>> =
+                table.due(&INDEX, 7, now, None, limit).await.unwrap();
+            assert_eq!(other, []);
+            assert_eq!(INDEX.select(entries.clone(), 7, now, None, limit), []);
+        }
     }
 
     #[tokio::test]
-    async fn unused_shares_go_to_the_shards_that_have_more() {
-        let (entries, _) = stuck();
+    async fn reading_continues_after_an_entry() {
+        let (entries, table) = (entries(), table(&entries(), &[]));
         let now = START.plus(Duration::from_secs(1_000));
-        for limit in [1, 2, 8, 9, 100, 500, 501, 1_000] {
-            let due: Vec<OrderId> = table(&entries).due(&INDEX, now, limit).await.unwrap();
-            assert_eq!(due.len(), limit.min(501));
-            assert_eq!(INDEX.select(entries.clone(), now, limit), due, "{limit}");
-        }
-        let two = of_shard(2, 90).into_iter().chain(of_shard(5, 300)).chain(of_shard(6, 10));
-        let entries: Vec<_> = two.map(|id| DueEntry { deadline: START, id }).collect();
-        let due: Vec<OrderId> = table(&entries).due(&INDEX, now, 200).await.unwrap();
-        let of = |shard| due.iter().filter(|id| INDEX.shard_of(&id.to_string()) == shard).count();
-        assert_eq!([of(2), of(5), of(6)], [90, 100, 10]);
-        let selected: Vec<OrderId> = INDEX.select(entries, now, 200);
-        assert_eq!(selected, due);
+        let after = Some(&entries[199]);
+        let due = table.due(&INDEX, 0, now, after, 250).await.unwrap();
+        assert_eq!(due, entries[200..450]);
+        assert_eq!(INDEX.select(entries.clone(), 0, now, after, 250), due);
+        assert_eq!(table.due(&INDEX, 0, now, entries.last(), 250).await.unwrap(), []);
     }
 
     #[tokio::test]
     async fn malformed_entries_are_skipped() {
-        let (entries, _) = stuck();
+        let entries = entries();
+        let started = START.to_string();
+        let malformed = ["1", "1#x", &format!("{started}#x"), &started, "z"];
+        let table = table(&entries, &malformed);
         let now = START.plus(Duration::from_secs(3));
-        let malformed =
-            ["1", "1#x", &format!("{START}#x"), &format!("{START}"), "z"].map(str::to_owned);
-        let table = table_with_malformed(&entries, &malformed);
-        let due: Vec<OrderId> = table.due(&INDEX, now, 2_000).await.unwrap();
-        assert_eq!(due, of_shard(0, 4));
-        let due: Vec<OrderId> = table.due(&INDEX, now, 3).await.unwrap();
-        assert_eq!(due, of_shard(0, 3));
-    }
-
-    #[tokio::test]
-    async fn only_due_entries_are_read_in_order() {
-        let (entries, _) = stuck();
-        let now = START.plus(Duration::from_secs(3));
-        let due: Vec<OrderId> = table(&entries).due(&INDEX, now, 2_000).await.unwrap();
-        assert_eq!(due, of_shard(0, 4));
-        let now = START.plus(Duration::from_secs(240));
-        let due: Vec<OrderId> = table(&entries).due(&INDEX, now, 2_000).await.unwrap();
-        assert_eq!(due, of_shard(0, 241));
-        assert_eq!(INDEX.select(entries.clone(), now, 2_000), due);
-        assert_eq!(table(&entries).due::<OrderId>(&INDEX, now, 1).await.unwrap(), of_shard(0, 1));
+        for limit in [3, 4, 2_000] {
+            let due: Vec<DueEntry<OrderId>> = table.due(&INDEX, 0, now, None, limit).await.unwrap();
+            assert_eq!(due, entries[..limit.min(4)]);
+        }
     }
 }

@@ -15,7 +15,7 @@ pub use aws_sdk_dynamodb::types::{
     TransactWriteItem, Update,
 };
 pub use counter::CountOutcome;
-pub use due::{DueEntry, DueIndex};
+pub use due::DueIndex;
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
-pub use query::{PageToken, PartitionQuery};
+pub use query::PartitionQuery;
 pub use table::{Precondition, Table};

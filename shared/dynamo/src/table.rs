@@ -170,7 +170,7 @@ impl Table {
         remove: &[&str],
         expect: Precondition,
     ) -> Result<Write, StoreError> {
-        let changes = Changes::new(set, remove, expect);
+        let changes = Changes::new(set, remove, Some(expect));
         let request = self
             .client
             .update_item()
@@ -192,7 +192,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn new(set: Item, remove: &[&str], expect: Precondition) -> Self {
+    pub(crate) fn new(set: Item, remove: &[&str], expect: Option<Precondition>) -> Self {
         let (mut names, mut values) = (HashMap::new(), Item::new());
         let mut assignments = Vec::new();
         for (at, (name, value)) in set.into_iter().enumerate() {
@@ -209,7 +209,7 @@ impl Changes {
         if !removals.is_empty() {
             expression.push_str(&format!(" REMOVE {}", removals.join(", ")));
         }
-        values.extend(expect.values().into_iter().flatten());
+        values.extend(expect.and_then(Precondition::values).into_iter().flatten());
         Self { expression, names, values }
     }
 }

@@ -47,7 +47,7 @@ impl Table {
         remove: &[&str],
         expect: Precondition,
     ) -> Result<TransactWriteItem, StoreError> {
-        let changes = Changes::new(set, remove, expect);
+        let changes = Changes::new(set, remove, Some(expect));
         let update = Update::builder()
             .table_name(&self.name)
             .set_key(Some(key.item()))

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// A stored item doesn't have the form that this code writes.
     #[error("an item can't be read: {0}")]
     Corrupt(String),
+    /// The position of a list isn't one that the list returned: a forged cursor.
+    #[error("the position isn't one of this list")]
+    InvalidPosition,
 }
 
 /// The outcome of a conditional write. `C` is the data that a conflict carries, such as the item

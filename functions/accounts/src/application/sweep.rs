@@ -1,89 +1,50 @@
 //! Erasure of the personal data of closed accounts.
 
 use crate::ports::{AccountReader, ErasureQueue, OrdersClient, SessionEnder};
-use futures_util::{StreamExt, stream};
-use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
+use rialto_kernel::{AccountId, StoreError, Write};
+use rialto_lambda::sweep::{SweepPolicy, SweepRun, SweepSummary, Visit, visit_due};
 use std::time::Duration;
 
-/// The maximum number of accounts per sweep; the next sweep continues.
-pub const BATCH_LIMIT: usize = 200;
-
-/// The time until the next check of an account with open orders.
-pub const RECHECK_INTERVAL: Duration = Duration::from_secs(5 * 60);
-
-/// The number of accounts processed at a time; most of it is spent waiting for the orders service.
-const CONCURRENCY: usize = 10;
-
-/// The outcome of a sweep.
-#[derive(Debug, Default)]
-pub struct ErasureSummary {
-    pub erased: usize,
-    /// Accounts with open orders.
-    pub waiting: usize,
-    /// Accounts that were changed concurrently or weren't due after all.
-    pub skipped: usize,
-    /// Accounts that failed and why; the next sweep retries them.
-    pub failed: Vec<(AccountId, StoreError)>,
-}
-
-/// The outcome for one account.
-enum ErasureOutcome {
-    Erased,
-    Waiting,
-    Skipped,
-}
+/// A visit mostly waits for the orders service. An account with open orders is checked again every
+/// five minutes.
+const POLICY: SweepPolicy = SweepPolicy {
+    concurrency: 10,
+    reserve: Duration::from_secs(10),
+    retry_after: Duration::from_secs(5 * 60),
+};
 
 /// Erases the personal data of closed accounts without open orders. The index only lists
 /// candidates; each decision is based on the account's own item. Sessions that an interrupted
-/// closing has left end here, too. A failing account doesn't block the others.
+/// closing has left end here, too.
 ///
 /// # Errors
 /// [`StoreError`] if the due accounts can't be listed.
 pub async fn sweep(
     store: &(impl ErasureQueue + AccountReader + SessionEnder + Sync),
     orders: &(impl OrdersClient + Sync),
-    now: Timestamp,
-) -> Result<ErasureSummary, StoreError> {
-    let due = store.due(now, BATCH_LIMIT).await?;
-    let outcomes = stream::iter(due)
-        .map(|id| async move { (id, erase_if_unneeded(store, orders, id, now).await) })
-        .buffer_unordered(CONCURRENCY);
-    let count = |mut summary: ErasureSummary, (id, result)| {
-        match result {
-            Ok(ErasureOutcome::Erased) => {
-                tracing::info!(account = %id, "erased");
-                summary.erased += 1;
-            }
-            Ok(ErasureOutcome::Waiting) => summary.waiting += 1,
-            Ok(ErasureOutcome::Skipped) => summary.skipped += 1,
-            Err(error) => summary.failed.push((id, error)),
-        }
-        std::future::ready(summary)
-    };
-    Ok(outcomes.fold(ErasureSummary::default(), count).await)
+    run: &SweepRun,
+) -> Result<SweepSummary, StoreError> {
+    visit_due(store, run, &POLICY, |id| erase_if_unneeded(store, orders, id)).await
 }
 
 async fn erase_if_unneeded(
     store: &(impl ErasureQueue + AccountReader + SessionEnder),
     orders: &impl OrdersClient,
     id: AccountId,
-    now: Timestamp,
-) -> Result<ErasureOutcome, StoreError> {
+) -> Result<Visit, StoreError> {
     let account = store.account(id).await?;
     let Some(account) =
         account.filter(|account| !account.is_registered() && account.details.is_some())
     else {
-        return Ok(ErasureOutcome::Skipped);
+        return Ok(Visit::Waiting);
     };
     store.end_all(id, None).await?;
-    let (written, outcome) = if is_needed(orders, id).await? {
-        (store.reschedule(&account, now.plus(RECHECK_INTERVAL)).await?, ErasureOutcome::Waiting)
-    } else {
-        (store.erase(&account.erased()).await?, ErasureOutcome::Erased)
-    };
-    Ok(match written {
-        Write::Done => outcome,
-        Write::Conflict(()) => ErasureOutcome::Skipped,
+    if is_needed(orders, id).await? {
+        return Ok(Visit::Waiting);
+    }
+    Ok(match store.erase(&account.erased()).await? {
+        Write::Done => Visit::Settled,
+        Write::Conflict(()) => Visit::Waiting,
     })
 }
 
@@ -110,10 +71,18 @@ mod tests {
         testing::{FakeOrders, address, registered_user},
     };
     use rialto_contracts::EventContext;
-    use rialto_kernel::{AddressId, Clock, SessionId, SystemClock, UserId};
+    use rialto_kernel::{AddressId, Clock, DueEntry, DueQueue, SessionId, SystemClock, Timestamp};
+    use std::sync::Arc;
 
-    fn counts(summary: &ErasureSummary) -> (usize, usize, usize, usize) {
-        (summary.erased, summary.waiting, summary.skipped, summary.failed.len())
+    /// Erased, waiting and failed accounts of one sweep.
+    async fn counts(
+        store: &(impl ErasureQueue + AccountReader + SessionEnder + Sync),
+        orders: &FakeOrders,
+        now: Timestamp,
+    ) -> (usize, usize, usize) {
+        let run = SweepRun::new(now, Timestamp::from_millis(i64::MAX), Arc::new(SystemClock));
+        let swept = sweep(store, orders, &run).await.unwrap();
+        (swept.settled, swept.waiting, swept.failed)
     }
 
     #[tokio::test]
@@ -127,31 +96,22 @@ mod tests {
         let busy = FakeOrders { open: true, ..FakeOrders::default() };
         let down = FakeOrders { unavailable: true, ..FakeOrders::default() };
         let closed = FakeOrders::default();
-        assert_eq!(counts(&sweep(&store, &closed, now).await.unwrap()), (0, 0, 0, 0), "too early");
-        let time = now.plus(FIRST_CHECK_DELAY);
-        assert_eq!(counts(&sweep(&store, &busy, time).await.unwrap()), (0, 1, 0, 0));
-        assert_eq!(
-            counts(&sweep(&store, &busy, time).await.unwrap()),
-            (0, 0, 0, 0),
-            "checked recently"
-        );
-        let time = time.plus(RECHECK_INTERVAL);
-        for _ in 0..2 {
-            assert_eq!(
-                counts(&sweep(&store, &down, time).await.unwrap()),
-                (0, 0, 0, 1),
-                "no response"
-            );
+        assert_eq!(counts(&store, &closed, now).await, (0, 0, 0), "too early");
+        let mut time = now.plus(FIRST_CHECK_DELAY);
+        for (orders, expected) in [(&busy, (0, 1, 0)), (&down, (0, 0, 1))] {
+            assert_eq!(counts(&store, orders, time).await, expected);
+            assert_eq!(counts(&store, orders, time).await, (0, 0, 0), "checked recently");
+            time = time.plus(POLICY.retry_after);
         }
         assert!(store.account(id).await.unwrap().unwrap().details.is_some());
-        assert_eq!(counts(&sweep(&store, &closed, time).await.unwrap()), (1, 0, 0, 0));
+        assert_eq!(counts(&store, &closed, time).await, (1, 0, 0));
         let (account, book) = store.addresses(user).await.unwrap().unwrap();
         assert_eq!((account.details, book.addresses.len()), (None, 0));
-        let later = time.plus(RECHECK_INTERVAL);
-        assert_eq!(counts(&sweep(&store, &closed, later).await.unwrap()), (0, 0, 0, 0));
+        let later = time.plus(POLICY.retry_after);
+        assert_eq!(counts(&store, &closed, later).await, (0, 0, 0));
     }
 
-    /// A store that can't read one of its accounts, the one that is due longest.
+    /// A store that can't read one of its accounts.
     struct CorruptItemStore(MemoryAccounts, AccountId);
 
     impl AccountReader for CorruptItemStore {
@@ -164,19 +124,30 @@ mod tests {
         }
     }
 
-    impl ErasureQueue for CorruptItemStore {
-        async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
-            let mut due = self.0.due(now, limit).await?;
-            due.insert(0, self.1);
-            Ok(due)
-        }
-        async fn reschedule(
+    impl DueQueue for CorruptItemStore {
+        type Id = AccountId;
+        const SHARDS: u8 = MemoryAccounts::SHARDS;
+
+        async fn due(
             &self,
-            account: &Account,
+            shard: u8,
+            now: Timestamp,
+            after: Option<&DueEntry<AccountId>>,
+            limit: usize,
+        ) -> Result<Vec<DueEntry<AccountId>>, StoreError> {
+            self.0.due(shard, now, after, limit).await
+        }
+
+        async fn postpone(
+            &self,
+            entry: &DueEntry<AccountId>,
             until: Timestamp,
         ) -> Result<Write, StoreError> {
-            self.0.reschedule(account, until).await
+            self.0.postpone(entry, until).await
         }
+    }
+
+    impl ErasureQueue for CorruptItemStore {
         async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
             self.0.erase(account).await
         }
@@ -198,11 +169,16 @@ mod tests {
     #[tokio::test]
     async fn an_unreadable_account_does_not_block_the_others() {
         let (store, now) = (MemoryAccounts::default(), SystemClock.now());
-        let user = registered_user(&store, "ann@example.com").await;
-        unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
-        let store = CorruptItemStore(store, AccountId::User(UserId::derive(&[b"broken"])));
-        let swept =
-            sweep(&store, &FakeOrders::default(), now.plus(FIRST_CHECK_DELAY)).await.unwrap();
-        assert_eq!(counts(&swept), (1, 0, 0, 1));
+        let [user, unreadable] = [
+            registered_user(&store, "ann@example.com").await,
+            registered_user(&store, "ben@example.com").await,
+        ];
+        for user in [user, unreadable] {
+            unregister_user(&store, user, &EventContext::default(), now).await.unwrap();
+        }
+        let store = CorruptItemStore(store, AccountId::User(unreadable));
+        let time = now.plus(FIRST_CHECK_DELAY);
+        assert_eq!(counts(&store, &FakeOrders::default(), time).await, (1, 0, 1));
+        assert_eq!(counts(&store, &FakeOrders::default(), time).await, (0, 0, 0), "postponed");
     }
 }

@@ -1,12 +1,12 @@
 use crate::{
     adapters::{dynamodb::DynamoAccounts, orders::LambdaOrdersClient},
-    application::sweep::{ErasureSummary, sweep},
+    application::sweep::sweep,
 };
 use rialto_lambda::{
     boot::{self, Failure},
     sweep::{self as sweeps, SweepRun},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub fn main() {
     boot::run("accounts-sweep", |app| {
@@ -18,11 +18,6 @@ async fn handle(
     (store, orders): (DynamoAccounts, LambdaOrdersClient),
     run: SweepRun,
 ) -> Result<Value, Failure> {
-    let ErasureSummary { erased, waiting, skipped, failed } =
-        sweep(&store, &orders, run.now).await?;
-    for (account, error) in &failed {
-        tracing::error!(%account, %error, "erasure postponed");
-    }
-    let failed = failed.len();
-    Ok(json!({ "erased": erased, "waiting": waiting, "left": skipped, "failed": failed }))
+    let summary = sweep(&store, &orders, &run).await?;
+    Ok(serde_json::to_value(summary)?)
 }

@@ -3,7 +3,7 @@ use crate::domain::{
     profile::Profile, registration::Registration,
 };
 use rialto_contracts::Event;
-use rialto_kernel::{AccountId, Role, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{AccountId, DueQueue, Role, StoreError, Timestamp, UserId, Write};
 
 pub trait AccountRegistrar {
     /// Writes a new account with its credential, profile and events; [`Write::Conflict`] if the
@@ -72,7 +72,7 @@ pub trait AccountLister {
 pub trait AccountCloser {
     /// Replaces the previous version of an account with the closed one, deletes its credential and
     /// publishes the events, in one transaction; [`Write::Conflict`] if account or credential has
-    /// changed. The account's erasure is [due](ErasureQueue::due) at `erasure_check_at`.
+    /// changed. The account's erasure is [due](DueQueue::due) at `erasure_check_at`.
     fn close(
         &self,
         account: &Account,
@@ -88,23 +88,8 @@ pub trait AccountCloser {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-pub trait ErasureQueue {
-    /// Up to `limit` closed accounts with personal data whose erasure is to be checked by `now`,
-    /// longest due first. Eventually consistent.
-    fn due(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send;
-
-    /// Postpones the check of an account's erasure until `until`; [`Write::Conflict`] if the
-    /// account has changed.
-    fn reschedule(
-        &self,
-        account: &Account,
-        until: Timestamp,
-    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
-
+/// Closed accounts with personal data, by the time at which their erasure is checked next.
+pub trait ErasureQueue: DueQueue<Id = AccountId> {
     /// Deletes the items with the account's other personal data and then replaces its previous
     /// version with the erased one. Safe to repeat after an interruption.
     fn erase(&self, account: &Account) -> impl Future<Output = Result<Write, StoreError>> + Send;

@@ -285,8 +285,7 @@ impl DynamoCatalog {
             Sort::Rating => PartitionQuery::index("by_rating", partition),
         };
         let query = if sort.is_descending() { query.descending() } else { query };
-        let query = query.after(after.map(str::to_owned));
-        let (items, next) = self.table.query(&query, limit, None).await?;
+        let (items, next) = self.table.query(&query.after(after), limit).await?;
         let entries = items.into_iter().rev().map(read_item).collect::<Result<_, _>>()?;
         Ok(Source { entries, has_more: next.is_some() })
     }
@@ -300,8 +299,8 @@ impl SellerEntryReader for DynamoCatalog {
         limit: u32,
     ) -> Result<Batch, StoreError> {
         let query = PartitionQuery::table(shard_partition(&IndexKey::Seller(seller), 0));
-        let query = query.consistent().descending().after(after.map(str::to_owned));
-        let (items, next) = self.table.query(&query, limit, None).await?;
+        let query = query.consistent().descending().after(after);
+        let (items, next) = self.table.query(&query, limit).await?;
         let entries = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
         Ok(Batch { entries, has_more: next.is_some() })
     }
@@ -314,12 +313,13 @@ impl SellerProductReader for DynamoCatalog {
         limit: u32,
         position: Option<&str>,
     ) -> Result<ProductPage, StoreError> {
-        let query = PartitionQuery::index("by_seller", format!("SELLER#{seller}")).descending();
-        let (items, next) = self.table.query(&query, limit, position).await?;
+        let query = PartitionQuery::index("by_seller", format!("SELLER#{seller}"));
+        let query = query.descending().after(position);
+        let (items, next) = self.table.query(&query, limit).await?;
         let keys = items.iter().map(rialto_dynamo::item_key).collect::<Result<Vec<_>, _>>()?;
         let mut items = self.table.batch_get(&keys).await?;
         let products = keys.iter().filter_map(|key| items.remove(key)).map(read_item);
-        Ok((products.collect::<Result<_, _>>()?, next.map(|next| next.as_str().to_owned())))
+        Ok((products.collect::<Result<_, _>>()?, next))
     }
 }
 

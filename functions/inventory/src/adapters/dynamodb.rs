@@ -160,12 +160,11 @@ impl MovementReader for DynamoInventory {
         limit: u32,
         position: Option<&str>,
     ) -> Result<MovementPage, StoreError> {
-        let query = PartitionQuery::table(format!("PRODUCT#{product}"))
-            .begins_with("MOVEMENT#")
-            .descending();
-        let (items, next) = self.table.query(&query, limit, position).await?;
+        let query = PartitionQuery::prefix(format!("PRODUCT#{product}"), "MOVEMENT#");
+        let query = query.descending().after(position);
+        let (items, next) = self.table.query(&query, limit).await?;
         let movements = items.into_iter().map(read_item).collect::<Result<_, _>>()?;
-        Ok((movements, next.map(|next| next.as_str().to_owned())))
+        Ok((movements, next))
     }
 }
 

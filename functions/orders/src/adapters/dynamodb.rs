@@ -7,6 +7,7 @@
 //! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` PENDING orders by deadline,
 //! and `by_open_seller` orders with open lines of a seller by time.
 
+use super::{check_list_position, list_position};
 use crate::{
     domain::{
         order::{Order, OrderLine, OrderState, OrderUpdate},
@@ -14,16 +15,18 @@ use crate::{
         timeline::TimelineEntry,
     },
     ports::{
-        ExpiredOrders, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer,
-        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
+        IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer, OrderReader,
+        OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
     },
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, DueIndex, Item, Key, OUTBOX, PageToken, PartitionQuery, Precondition, Table,
-    item_key, outbox, read_item, write_item,
+    AttributeValue, DueIndex, Item, Key, OUTBOX, PartitionQuery, Precondition, Table, item_key,
+    outbox, read_item, write_item,
 };
-use rialto_kernel::{Address, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{
+    Address, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
+};
 use rialto_lambda::FunctionContext;
 use serde::Serialize;
 use std::collections::HashSet;
@@ -36,6 +39,9 @@ pub struct DynamoOrders {
 
 /// Orders read at most for one page that is filtered by state.
 const READ_LIMIT: u32 = 1_000;
+
+/// Orders read at a time: as many as a BatchGetItem returns.
+const READ_CHUNK: u32 = 100;
 
 /// PENDING orders by deadline, sharded because one partition would limit the write rate.
 pub const DEADLINES: DueIndex = DueIndex { index: "by_deadline", prefix: "PENDING", shards: 8 };
@@ -93,12 +99,11 @@ impl OrderPlacer for DynamoOrders {
         let key = order_key(order.order_id);
         let mut item = write_item(&key, order, &change.events)?;
         item.extend(write_item(&key, record, &[])?);
-        let by_time = format!("{}#{}", order.created_at, order.order_id);
         item.insert(
             "by_buyer_pk".to_owned(),
             AttributeValue::S(format!("BUYER#{}", order.user_id)),
         );
-        item.insert("by_buyer_sk".to_owned(), AttributeValue::S(by_time));
+        item.insert("by_buyer_sk".to_owned(), AttributeValue::S(list_position(order)));
         item.extend(DEADLINES.attributes(order.order_id, order.expires_at));
         self.table.put(item, Precondition::Absent).await.map(Write::unit)
     }
@@ -182,20 +187,18 @@ impl OrderWriter for DynamoOrders {
 
 /// The key in `by_open_seller` of an order with open lines of this seller.
 fn open_seller_attributes(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
-    let by_time = format!("{}#{}", order.created_at, order.order_id);
     [
         ("by_open_seller_pk".to_owned(), AttributeValue::S(format!("SELLER#{seller}"))),
-        ("by_open_seller_sk".to_owned(), AttributeValue::S(by_time)),
+        ("by_open_seller_sk".to_owned(), AttributeValue::S(list_position(order))),
     ]
 }
 
 impl OpenLineReader for DynamoOrders {
     /// The index lists candidates; the orders themselves decide, read consistently.
     async fn has_open_lines(&self, seller: SellerId) -> Result<bool, StoreError> {
-        let query = PartitionQuery::index("by_open_seller", format!("SELLER#{seller}"));
-        let mut position = None;
+        let mut query = PartitionQuery::index("by_open_seller", format!("SELLER#{seller}"));
         loop {
-            let (keys, next) = self.table.query(&query, 100, position.as_deref()).await?;
+            let (keys, next) = self.table.query(&query, READ_CHUNK).await?;
             // An order and an outdated index item of it may both be listed, and a batch must not
             // repeat a key.
             let orders = keys.iter().map(order_key_of).collect::<Result<HashSet<_>, _>>()?;
@@ -205,10 +208,10 @@ impl OpenLineReader for DynamoOrders {
                     return Ok(true);
                 }
             }
-            position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
-            if position.is_none() {
+            if next.is_none() {
                 return Ok(false);
             }
+            query = query.after(next.as_deref());
         }
     }
 }
@@ -226,48 +229,65 @@ impl OrderLister for DynamoOrders {
         limit: u32,
         position: Option<&str>,
     ) -> Result<OrderPage, StoreError> {
-        let query = PartitionQuery::index("by_buyer", format!("BUYER#{user}")).descending();
-        let mut found = Vec::new();
-        let mut position = position.map(str::to_owned);
-        let mut read = 0;
+        check_list_position(position)?;
+        let mut query =
+            PartitionQuery::index("by_buyer", format!("BUYER#{user}")).descending().after(position);
+        let mut found: Vec<Order> = Vec::new();
+        let mut left = READ_LIMIT;
+        // Enough for a page if every order matches. Chunks of what is missing instead would end
+        // with one order in each.
+        let mut chunk = limit;
         loop {
-            let missing = limit - u32::try_from(found.len()).unwrap_or(limit);
-            let (keys, next) = self.table.query(&query, missing, position.as_deref()).await?;
-            read += missing;
-            found.extend(self.load_orders(keys, state).await?);
-            position = next.as_ref().map(PageToken::as_str).map(str::to_owned);
-            let full = found.len() >= limit as usize || read >= READ_LIMIT;
-            if full || position.is_none() {
-                return Ok((found, position));
+            let (entries, next) = self.table.query(&query, chunk).await?;
+            for order in self.load_orders(&entries).await? {
+                if state.is_some_and(|state| state != order.state) {
+                    continue;
+                }
+                if found.len() == limit as usize {
+                    let position = found.last().map(list_position);
+                    return Ok((found, position));
+                }
+                found.push(order);
             }
+            left = left.saturating_sub(chunk);
+            if next.is_none() || left == 0 || found.len() == limit as usize {
+                return Ok((found, next));
+            }
+            query = query.after(next.as_deref());
+            chunk = READ_CHUNK.min(left);
         }
     }
 }
 
 impl DynamoOrders {
-    /// Loads the orders that index entries refer to, in that order, optionally only those in
-    /// `state`.
-    async fn load_orders(
-        &self,
-        keys: Vec<Item>,
-        state: Option<OrderState>,
-    ) -> Result<Vec<Order>, StoreError> {
-        let keys = keys.iter().map(item_key).collect::<Result<Vec<_>, _>>()?;
+    /// Loads the orders that index entries refer to, in that order.
+    async fn load_orders(&self, entries: &[Item]) -> Result<Vec<Order>, StoreError> {
+        let keys = entries.iter().map(item_key).collect::<Result<Vec<_>, _>>()?;
         let mut items = self.table.batch_get(&keys).await?;
-        let mut orders = Vec::new();
-        for item in keys.iter().filter_map(|key| items.remove(key)) {
-            let order: Order = read_item(item)?;
-            if state.is_none_or(|state| state == order.state) {
-                orders.push(order);
-            }
-        }
-        Ok(orders)
+        keys.iter().filter_map(|key| items.remove(key)).map(read_item).collect()
     }
 }
 
-impl ExpiredOrders for DynamoOrders {
-    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        self.table.due(&DEADLINES, now, limit).await
+impl DueQueue for DynamoOrders {
+    type Id = OrderId;
+    const SHARDS: u8 = DEADLINES.shards;
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&DueEntry<OrderId>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+        self.table.due(&DEADLINES, shard, now, after, limit).await
+    }
+
+    async fn postpone(
+        &self,
+        entry: &DueEntry<OrderId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        self.table.postpone(&DEADLINES, &order_key(entry.id), entry, until).await
     }
 }
 

@@ -1,21 +1,20 @@
 //! The ports in memory, for fast tests and simulation.
 
-use super::dynamodb::DEADLINES;
+use super::{check_list_position, dynamodb::DEADLINES, list_position};
 use crate::{
     domain::{
         order::{Order, OrderState, OrderUpdate},
         product::Product,
     },
     ports::{
-        AddressBook, ExpiredOrders, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage,
-        OrderPlacer, OrderReader, OrderWriter, PlacementContext, ProductReplica,
-        UnregisteredBuyers,
+        AddressBook, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer,
+        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
     },
 };
 use rialto_contracts::Event;
-use rialto_dynamo::DueEntry;
 use rialto_kernel::{
-    Address, AddressId, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
+    Address, AddressId, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, Timestamp,
+    UserId, Write,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,6 +30,8 @@ pub struct MemoryOrders {
 #[derive(Debug, Default)]
 struct State {
     orders: BTreeMap<OrderId, (Order, IdempotencyRecord)>,
+    /// When the sweep visits PENDING orders next.
+    deadlines: BTreeMap<OrderId, Timestamp>,
     products: BTreeMap<ProductId, Product>,
     unregistered_buyers: BTreeSet<UserId>,
     published_events: Vec<Event>,
@@ -75,6 +76,7 @@ impl OrderPlacer for MemoryOrders {
             return Ok(Write::Conflict(()));
         }
         state.orders.insert(id, (change.order.clone(), record.clone()));
+        state.deadlines.insert(id, change.order.expires_at);
         state.published_events.extend(change.events.iter().cloned());
         Ok(Write::Done)
     }
@@ -96,6 +98,9 @@ impl OrderWriter for MemoryOrders {
                 if order.address.is_none() {
                     *record = IdempotencyRecord::empty();
                 }
+                if order.state != OrderState::Pending {
+                    state.deadlines.remove(&order.order_id);
+                }
                 state.published_events.extend(change.events.iter().cloned());
                 Ok(Write::Done)
             }
@@ -112,32 +117,52 @@ impl OrderLister for MemoryOrders {
         limit: u32,
         position: Option<&str>,
     ) -> Result<OrderPage, StoreError> {
-        let sort_key = |order: &Order| format!("{}#{}", order.created_at, order.order_id);
+        check_list_position(position)?;
         let mut orders: Vec<Order> = self
             .state()
             .orders
             .values()
             .map(|(order, _)| order)
             .filter(|order| order.user_id == user && state.is_none_or(|state| state == order.state))
-            .filter(|order| position.is_none_or(|last| sort_key(order).as_str() < last))
+            .filter(|order| position.is_none_or(|last| list_position(order).as_str() < last))
             .cloned()
             .collect();
-        orders.sort_by_key(|order| std::cmp::Reverse(sort_key(order)));
+        orders.sort_by_key(|order| std::cmp::Reverse(list_position(order)));
         let more = orders.len() > limit as usize;
         orders.truncate(limit as usize);
-        let next = orders.last().filter(|_| more).map(sort_key);
+        let next = orders.last().filter(|_| more).map(list_position);
         Ok((orders, next))
     }
 }
 
-impl ExpiredOrders for MemoryOrders {
-    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+impl DueQueue for MemoryOrders {
+    type Id = OrderId;
+    const SHARDS: u8 = DEADLINES.shards;
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&DueEntry<OrderId>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
         let state = self.state();
-        let pending = |order: &&Order| order.state == OrderState::Pending;
-        let pending = state.orders.values().map(|(order, _)| order).filter(pending);
-        let entries =
-            pending.map(|order| DueEntry { deadline: order.expires_at, id: order.order_id });
-        Ok(DEADLINES.select(entries, now, limit))
+        let entries = state.deadlines.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
+        Ok(DEADLINES.select(entries, shard, now, after, limit))
+    }
+
+    async fn postpone(
+        &self,
+        entry: &DueEntry<OrderId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        match self.state().deadlines.get_mut(&entry.id) {
+            Some(deadline) if *deadline == entry.deadline => {
+                *deadline = until;
+                Ok(Write::Done)
+            }
+            _ => Ok(Write::Conflict(())),
+        }
     }
 }
 

@@ -1,121 +1,157 @@
-use crate::ports::{ExpiredOrders, OrderWriter};
-use futures_util::{StreamExt, stream};
+use crate::{domain::order::Order, ports::OrderWriter};
 use rialto_contracts::{EventContext, orders::CancelReason};
-use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
+use rialto_kernel::{
+    DueQueue, OrderId, StoreError, Timestamp,
+    store::{self, Attempt},
+};
+use rialto_lambda::sweep::{SweepPolicy, SweepRun, SweepSummary, Visit, visit_due};
+use std::time::Duration;
 
-/// Orders that one sweep cancels at most; the next one runs a minute later.
-pub const BATCH_LIMIT: usize = 500;
-
-/// Orders that are cancelled concurrently.
-const CONCURRENCY: usize = 10;
-
-/// The result of a sweep.
-#[derive(Debug, Default)]
-pub struct SweepSummary {
-    pub cancelled: usize,
-    /// Orders that another write settled first, or that aren't due.
-    pub skipped: usize,
-    /// Orders that the next sweep must retry, each with its error.
-    pub failed: Vec<(OrderId, StoreError)>,
-}
+const POLICY: SweepPolicy = SweepPolicy {
+    concurrency: 20,
+    reserve: Duration::from_secs(5),
+    retry_after: Duration::from_secs(5 * 60),
+};
 
 /// Cancels (TIMEOUT) orders that are still PENDING past their deadline, by the same conditional
-/// write as a buyer's cancellation. The index only lists candidates; the order itself decides. A
-/// failing order doesn't block the others.
+/// write as a buyer's cancellation. The index only lists candidates; the order itself decides.
 ///
 /// # Errors
 /// [`StoreError`] if the candidates can't be listed.
 pub async fn sweep(
-    store: &(impl ExpiredOrders + OrderWriter + Sync),
-    now: Timestamp,
+    store: &(impl DueQueue<Id = OrderId> + OrderWriter + Sync),
+    run: &SweepRun,
     cause: &EventContext,
 ) -> Result<SweepSummary, StoreError> {
-    let due = store.due_before(now, BATCH_LIMIT).await?;
-    let results = stream::iter(due)
-        .map(|order| async move { (order, cancel_expired(store, order, now, cause).await) })
-        .buffer_unordered(CONCURRENCY);
-    let count = |mut summary: SweepSummary, (order, result)| {
-        match result {
-            Ok(Write::Done) => summary.cancelled += 1,
-            Ok(Write::Conflict(())) => summary.skipped += 1,
-            Err(error) => summary.failed.push((order, error)),
-        }
-        std::future::ready(summary)
-    };
-    Ok(results.fold(SweepSummary::default(), count).await)
+    visit_due(store, run, &POLICY, |order| cancel_expired(store, order, run.now, cause)).await
 }
 
+/// Orders that aren't PENDING have left the index. One that is listed nevertheless is postponed.
 async fn cancel_expired(
     store: &impl OrderWriter,
     order_id: OrderId,
     now: Timestamp,
     cause: &EventContext,
-) -> Result<Write, StoreError> {
+) -> Result<Visit, StoreError> {
     let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    let order = store.order(order_id).await?.filter(|order| order.expires_at <= now);
-    match order.and_then(|order| order.cancel(CancelReason::Timeout, now, &cause).ok()) {
-        Some(change) => store.save(&change).await,
-        None => Ok(Write::Conflict(())),
-    }
+    let cause = &cause;
+    store::update(|| async move {
+        let order: Option<Order> = store.order(order_id).await?;
+        let order = order.filter(|order| order.expires_at <= now);
+        match order.and_then(|order| order.cancel(CancelReason::Timeout, now, cause).ok()) {
+            Some(change) => Ok(store.save(&change).await?.into_attempt(Visit::Settled)),
+            None => Ok(Attempt::Done(Visit::Waiting)),
+        }
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        adapters::memory::MemoryOrders,
-        domain::order::{Order, OrderState, OrderUpdate},
-        fixtures::insert_placed_order,
-        ports::OrderReader,
+        adapters::{dynamodb::DEADLINES, memory::MemoryOrders},
+        domain::order::{OrderState, OrderUpdate},
+        fixtures::{self, insert_placed_order},
+        ports::{IdempotencyRecord, OrderPlacer, OrderReader},
     };
-    use std::time::Duration;
+    use rialto_kernel::{DueEntry, SystemClock, Write};
+    use std::sync::Arc;
 
-    /// Cancelled, skipped and failed orders of one sweep.
-    async fn sweep_counts(
-        store: &(impl ExpiredOrders + OrderWriter + Sync),
-        now: Timestamp,
-    ) -> (usize, usize, usize) {
-        let summary = sweep(store, now, &EventContext::default()).await.unwrap();
-        (summary.cancelled, summary.skipped, summary.failed.len())
+    /// A run with more time than it needs.
+    fn run(now: Timestamp) -> SweepRun {
+        SweepRun::new(now, Timestamp::from_millis(i64::MAX), Arc::new(SystemClock))
     }
 
-    /// A store that lists one order first which it can't read.
-    struct CorruptOrderStore(MemoryOrders, OrderId);
+    /// Settled, waiting and failed orders of one sweep.
+    async fn counts(
+        store: &(impl DueQueue<Id = OrderId> + OrderWriter + Sync),
+        now: Timestamp,
+    ) -> (usize, usize, usize) {
+        let swept = sweep(store, &run(now), &EventContext::default()).await.unwrap();
+        (swept.settled, swept.waiting, swept.failed)
+    }
 
-    impl ExpiredOrders for CorruptOrderStore {
-        async fn due_before(
+    /// A store that can't read its unreadable orders.
+    struct CorruptOrderStore {
+        store: MemoryOrders,
+        is_unreadable: fn(OrderId) -> bool,
+    }
+
+    impl DueQueue for CorruptOrderStore {
+        type Id = OrderId;
+        const SHARDS: u8 = MemoryOrders::SHARDS;
+
+        async fn due(
             &self,
+            shard: u8,
             now: Timestamp,
+            after: Option<&DueEntry<OrderId>>,
             limit: usize,
-        ) -> Result<Vec<OrderId>, StoreError> {
-            let mut due = self.0.due_before(now, limit).await?;
-            due.insert(0, self.1);
-            Ok(due)
+        ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+            self.store.due(shard, now, after, limit).await
+        }
+
+        async fn postpone(
+            &self,
+            entry: &DueEntry<OrderId>,
+            until: Timestamp,
+        ) -> Result<Write, StoreError> {
+            self.store.postpone(entry, until).await
         }
     }
 
     impl OrderReader for CorruptOrderStore {
         async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
-            if order == self.1 {
+            if (self.is_unreadable)(order) {
                 Err(StoreError::Corrupt("truncated".to_owned()))
             } else {
-                self.0.order(order).await
+                self.store.order(order).await
             }
         }
     }
 
     impl OrderWriter for CorruptOrderStore {
         async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
-            self.0.save(change).await
+            self.store.save(change).await
+        }
+    }
+
+    /// Places this many orders that are listed in this shard.
+    async fn insert_in_shard(store: &MemoryOrders, shard: u8, count: usize) {
+        let partition = DEADLINES.partition_for_shard(shard);
+        let ids = (0_u32..).map(|number| OrderId::derive(&[&number.to_be_bytes()]));
+        let of_shard = ids.filter(|id| DEADLINES.partition_for(&id.to_string()) == partition);
+        for order_id in of_shard.take(count) {
+            let mut change = fixtures::placed_order();
+            change.order.order_id = order_id;
+            let written = store.insert(&change, &IdempotencyRecord::empty()).await.unwrap();
+            assert_eq!(written, Write::Done);
         }
     }
 
     #[tokio::test]
-    async fn a_failing_order_does_not_block_the_others() {
+    async fn every_expired_order_of_every_shard_is_cancelled() {
         let store = MemoryOrders::default();
-        let order = insert_placed_order(&store).await;
-        let store = CorruptOrderStore(store, OrderId::derive(&[b"corrupt"]));
-        assert_eq!(sweep_counts(&store, order.expires_at).await, (1, 0, 1));
+        insert_in_shard(&store, 0, 10_000).await;
+        insert_in_shard(&store, 7, 1).await;
+        let late = fixtures::placed_order().order.expires_at;
+        assert_eq!(counts(&store, late).await, (10_001, 0, 0));
+        assert_eq!(counts(&store, late).await, (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_order_is_postponed() {
+        let store = MemoryOrders::default();
+        insert_in_shard(&store, 0, 10).await;
+        insert_in_shard(&store, 7, 1).await;
+        let is_unreadable =
+            |order: OrderId| DEADLINES.partition_for(&order.to_string()) == "PENDING#0";
+        let store = CorruptOrderStore { store, is_unreadable };
+        let late = fixtures::placed_order().order.expires_at;
+        assert_eq!(counts(&store, late).await, (1, 0, 10));
+        assert_eq!(counts(&store, late).await, (0, 0, 0));
+        assert_eq!(counts(&store, late.plus(POLICY.retry_after)).await, (0, 0, 10));
     }
 
     #[tokio::test]
@@ -124,16 +160,16 @@ mod tests {
         let order = insert_placed_order(&store).await;
 
         let early = Timestamp::from_millis(order.expires_at.millis() - 1);
-        assert_eq!(sweep_counts(&store, early).await, (0, 0, 0));
+        assert_eq!(counts(&store, early).await, (0, 0, 0));
         assert_eq!(store.order(order.order_id).await.unwrap(), Some(order.clone()));
 
         let late = order.expires_at.plus(Duration::from_secs(1));
-        assert_eq!(sweep_counts(&store, late).await, (1, 0, 0));
+        assert_eq!(counts(&store, late).await, (1, 0, 0));
         let cancelled = store.order(order.order_id).await.unwrap().unwrap();
         assert_eq!(
             (cancelled.state, cancelled.reason),
             (OrderState::Cancelled, Some(CancelReason::Timeout))
         );
-        assert_eq!(sweep_counts(&store, late).await, (0, 0, 0));
+        assert_eq!(counts(&store, late).await, (0, 0, 0));
     }
 }

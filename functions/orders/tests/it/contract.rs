@@ -1,6 +1,11 @@
 //! The contract suite of orders' ports, run on each adapter.
 
-use rialto_kernel::{Clock, OrderId, ProductId, SellerId, SystemClock, Timestamp, UserId, Write};
+use futures_util::TryStreamExt;
+use rialto_kernel::{
+    Clock, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, SystemClock, Timestamp,
+    UserId, Write,
+};
+use rialto_lambda::sweep::due_entries;
 use rialto_orders::{
     SERVICE,
     adapters::{
@@ -13,8 +18,8 @@ use rialto_orders::{
     },
     fixtures::{self, order_placed_by},
     ports::{
-        ExpiredOrders, IdempotencyRecord, OpenLineReader, OrderLister, OrderPlacer, OrderWriter,
-        ProductReplica, UnregisteredBuyers,
+        IdempotencyRecord, OpenLineReader, OrderLister, OrderPlacer, OrderWriter, ProductReplica,
+        UnregisteredBuyers,
     },
 };
 use std::{collections::HashMap, time::Duration};
@@ -23,7 +28,8 @@ trait Store:
     OrderPlacer
     + OrderWriter
     + OrderLister
-    + ExpiredOrders
+    + DueQueue<Id = OrderId>
+    + Sync
     + OpenLineReader
     + UnregisteredBuyers
     + ProductReplica
@@ -33,7 +39,8 @@ impl<S> Store for S where
     S: OrderPlacer
         + OrderWriter
         + OrderLister
-        + ExpiredOrders
+        + DueQueue<Id = OrderId>
+        + Sync
         + OpenLineReader
         + UnregisteredBuyers
         + ProductReplica
@@ -49,8 +56,10 @@ rialto_testkit::contract! {
     saving_requires_the_previous_version,
     orders_of_a_buyer_are_paged_newest_first,
     orders_filtered_by_state_are_complete,
+    forged_positions_are_refused,
     expired_orders_are_found_by_deadline,
-    failing_expired_orders_do_not_starve_others,
+    expired_orders_of_a_shard_are_read_in_parts,
+    postponed_orders_are_due_later,
     open_lines_are_found_for_each_seller,
     cancelled_lines_leave_other_sellers_lines_open,
     responses_are_erased_with_the_address,
@@ -250,6 +259,11 @@ async fn orders_filtered_by_state_are_complete(store: impl Store) {
     assert!(pages(&store, user, Some(OrderState::Confirmed), 10).await.is_empty());
 }
 
+/// The ids that are due, in the order of a sweep.
+async fn due(store: &impl Store, now: Timestamp) -> Vec<OrderId> {
+    due_entries(store, now).map_ok(|entry| entry.id).try_collect().await.unwrap()
+}
+
 async fn expired_orders_are_found_by_deadline(store: impl Store) {
     let user = UserId::derive(&[b"u"]);
     let mut expected = Vec::new();
@@ -266,32 +280,65 @@ async fn expired_orders_are_found_by_deadline(store: impl Store) {
     }
     expected.sort_unstable();
     let now = Timestamp::from_millis(10_000).plus(Duration::from_secs(900));
-    let mut due = store.due_before(now, 100).await.unwrap();
-    due.sort_unstable();
-    assert_eq!(due, expected);
-    assert_eq!(store.due_before(now, 4).await.unwrap().len(), 4);
-    assert!(store.due_before(Timestamp::from_millis(1), 100).await.unwrap().is_empty());
+    let mut found = due(&store, now).await;
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(due(&store, Timestamp::from_millis(1)).await, []);
 }
 
-async fn failing_expired_orders_do_not_starve_others(store: impl Store) {
-    let user = UserId::generate(SystemClock.now());
-    let in_shard = |shard: u8, count: usize| {
-        let partition = DEADLINES.partition_for_shard(shard);
-        let all = (0..)
-            .map(move |at| order_placed_by(user, &format!("k{at}"), Timestamp::from_millis(at)));
-        let is_in_shard = move |change: &OrderUpdate| {
-            DEADLINES.partition_for(&change.order.order_id.to_string()) == partition
-        };
-        all.filter(is_in_shard).take(count).collect::<Vec<_>>()
-    };
-    for change in in_shard(0, 20) {
-        insert(&store, &change).await;
+async fn expired_orders_of_a_shard_are_read_in_parts(store: impl Store) {
+    let user = UserId::derive(&[b"u"]);
+    for at in 0..40 {
+        let placed = Timestamp::from_millis(1_000 * (at / 3));
+        insert(&store, &order_placed_by(user, &format!("k{at}"), placed)).await;
     }
-    let other = in_shard(7, 1).remove(0);
-    insert(&store, &other).await;
-    let now = other.order.expires_at.plus(Duration::from_secs(900));
-    let due = store.due_before(now, 16).await.unwrap();
-    assert!(due.contains(&other.order.order_id), "{due:?}");
+    let now = SystemClock.now();
+    for shard in 0..DEADLINES.shards {
+        let all = store.due(shard, now, None, 100).await.unwrap();
+        assert!(all.is_sorted());
+        let (mut parts, mut after) = (Vec::new(), None);
+        loop {
+            let part = store.due(shard, now, after.as_ref(), 2).await.unwrap();
+            let is_last = part.len() < 2;
+            after = part.last().cloned();
+            parts.extend(part);
+            if is_last {
+                break;
+            }
+        }
+        assert_eq!(parts, all);
+    }
+}
+
+async fn postponed_orders_are_due_later(store: impl Store) {
+    let change = order_placed_by(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    insert(&store, &change).await;
+    let order = change.order;
+    let (deadline, later) = (order.expires_at, order.expires_at.plus(Duration::from_secs(60)));
+    let entry = DueEntry { deadline, id: order.order_id };
+    assert_eq!(store.postpone(&entry, later).await.unwrap(), Write::Done);
+    assert_eq!(store.postpone(&entry, later).await.unwrap(), Write::Conflict(()));
+    assert_eq!(due(&store, deadline).await, []);
+    assert_eq!(due(&store, later).await, [order.order_id]);
+    assert_eq!(store.order(order.order_id).await.unwrap(), Some(order.clone()));
+
+    assert_eq!(store.save(&payment_failure(&order)).await.unwrap(), Write::Done);
+    let entry = DueEntry { deadline: later, ..entry };
+    assert_eq!(store.postpone(&entry, deadline).await.unwrap(), Write::Conflict(()));
+    let unknown = DueEntry { id: OrderId::derive(&[b"none"]), ..entry };
+    assert_eq!(store.postpone(&unknown, deadline).await.unwrap(), Write::Conflict(()));
+    assert_eq!(due(&store, later).await, []);
+}
+
+async fn forged_positions_are_refused(store: impl Store) {
+    let user = UserId::derive(&[b"u"]);
+    insert(&store, &order_placed_by(user, "k", SystemClock.now())).await;
+    for position in rialto_testkit::fixtures::forged_positions() {
+        for state in [None, Some(OrderState::Pending)] {
+            let listed = store.list_by_buyer(user, state, 20, Some(&position)).await;
+            assert_eq!(listed, Err(StoreError::InvalidPosition), "{position:?}");
+        }
+    }
 }
 
 async fn only_newer_copies_of_products_are_stored(store: impl Store) {

@@ -10,11 +10,12 @@ use crate::{
     },
     ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter},
 };
+use futures_util::{StreamExt, TryStreamExt};
 use rialto_dynamo::{
     DueIndex, Key, PartitionQuery, Precondition, Table, TransactWriteItem, read_item, write_item,
 };
-use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
-use rialto_lambda::FunctionContext;
+use rialto_kernel::{DueEntry, DueQueue, OrderId, StoreError, Timestamp, Write};
+use rialto_lambda::{FunctionContext, sweep::due_entries};
 
 /// The ports, implemented on the service's table.
 #[derive(Debug, Clone)]
@@ -84,17 +85,40 @@ impl PaymentWriter for DynamoPayments {
     }
 }
 
+impl DueQueue for DynamoPayments {
+    type Id = OrderId;
+    const SHARDS: u8 = DEADLINES.shards;
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&DueEntry<OrderId>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+        self.table.due(&DEADLINES, shard, now, after, limit).await
+    }
+
+    async fn postpone(
+        &self,
+        entry: &DueEntry<OrderId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        self.table.postpone(&DEADLINES, &payment_key(entry.id), entry, until).await
+    }
+}
+
 impl ExpiredPayments for DynamoPayments {
     async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        self.table.due(&DEADLINES, now, limit).await
+        due_entries(self, now).take(limit).map_ok(|entry| entry.id).try_collect().await
     }
 }
 
 impl LedgerReader for DynamoPayments {
     async fn entries(&self, order: OrderId) -> Result<Vec<LedgerEntry>, StoreError> {
-        let query = PartitionQuery::table(format!("ORDER#{order}")).begins_with("LEDGER#");
+        let query = PartitionQuery::prefix(format!("ORDER#{order}"), "LEDGER#");
         // One entry for the capture and one for each refund: far fewer than fit into a page.
-        let (items, _) = self.table.query(&query, 1_000, None).await?;
+        let (items, _) = self.table.query(&query, 1_000).await?;
         items.into_iter().map(read_item).collect()
     }
 }

@@ -10,9 +10,10 @@ use crate::{
     },
     ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
+use futures_util::{StreamExt, TryStreamExt};
 use rialto_contracts::Event;
-use rialto_dynamo::DueEntry;
-use rialto_kernel::{Amount, OrderId, StoreError, Timestamp, Write};
+use rialto_kernel::{Amount, DueEntry, DueQueue, OrderId, StoreError, Timestamp, Write};
+use rialto_lambda::sweep::due_entries;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -27,6 +28,8 @@ pub struct MemoryPayments {
 #[derive(Debug, Default)]
 struct PaymentsState {
     payments: BTreeMap<OrderId, Payment>,
+    /// When the sweep visits payments next.
+    deadlines: BTreeMap<OrderId, Timestamp>,
     entries: Vec<LedgerEntry>,
     published_events: Vec<Event>,
 }
@@ -61,19 +64,50 @@ impl PaymentWriter for MemoryPayments {
             return Ok(Write::Conflict(Box::new(stored)));
         }
         state.payments.insert(order, change.payment.clone());
+        match change.payment.deadline() {
+            Some(deadline) => state.deadlines.insert(order, deadline),
+            None => state.deadlines.remove(&order),
+        };
         state.entries.extend(change.entry.clone());
         state.published_events.extend(change.events.iter().cloned());
         Ok(Write::Done)
     }
 }
 
+impl DueQueue for MemoryPayments {
+    type Id = OrderId;
+    const SHARDS: u8 = DEADLINES.shards;
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&DueEntry<OrderId>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+        let state = self.state();
+        let entries = state.deadlines.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
+        Ok(DEADLINES.select(entries, shard, now, after, limit))
+    }
+
+    async fn postpone(
+        &self,
+        entry: &DueEntry<OrderId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        match self.state().deadlines.get_mut(&entry.id) {
+            Some(deadline) if *deadline == entry.deadline => {
+                *deadline = until;
+                Ok(Write::Done)
+            }
+            _ => Ok(Write::Conflict(())),
+        }
+    }
+}
+
 impl ExpiredPayments for MemoryPayments {
     async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        let state = self.state();
-        let entries = state.payments.values().filter_map(|payment| {
-            Some(DueEntry { deadline: payment.deadline()?, id: payment.order_id })
-        });
-        Ok(DEADLINES.select(entries, now, limit))
+        due_entries(self, now).take(limit).map_ok(|entry| entry.id).try_collect().await
     }
 }
 

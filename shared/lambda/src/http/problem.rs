@@ -215,6 +215,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(_) | StoreError::Contended => Self::unavailable(error),
             StoreError::Corrupt(_) => Self::internal(error),
+            StoreError::InvalidPosition => Self::field("cursor", "is not a cursor of this query"),
         }
     }
 }

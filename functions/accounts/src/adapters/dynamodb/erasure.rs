@@ -10,7 +10,7 @@ use crate::{
 };
 use rialto_contracts::Event;
 use rialto_dynamo::{OUTBOX, Precondition, outbox};
-use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
+use rialto_kernel::{AccountId, DueEntry, DueQueue, StoreError, Timestamp, Write};
 
 impl AccountCloser for DynamoAccounts {
     async fn close(
@@ -45,17 +45,30 @@ impl AccountCloser for DynamoAccounts {
     }
 }
 
+impl DueQueue for DynamoAccounts {
+    type Id = AccountId;
+    const SHARDS: u8 = ERASURE_INDEX.shards;
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&DueEntry<AccountId>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<AccountId>>, StoreError> {
+        self.table.due(&ERASURE_INDEX, shard, now, after, limit).await
+    }
+
+    async fn postpone(
+        &self,
+        entry: &DueEntry<AccountId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        self.table.postpone(&ERASURE_INDEX, &account_key(entry.id), entry, until).await
+    }
+}
+
 impl ErasureQueue for DynamoAccounts {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
-        self.table.due(&ERASURE_INDEX, now, limit).await
-    }
-
-    async fn reschedule(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
-        let (id, expect) = (account.account_id, Precondition::Version(account.version));
-        let entry = ERASURE_INDEX.attributes(id, until);
-        self.table.update(&account_key(id), entry, &[OUTBOX], expect).await
-    }
-
     async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
         let id = account.account_id;
         // The account itself comes last: it stays due until all its personal data is erased.

@@ -48,9 +48,9 @@ impl DynamoAccounts {
     ) -> Result<Vec<String>, StoreError> {
         let shards = (0..SHARDS).map(|shard| async move {
             let query = PartitionQuery::index("by_day", day_partition(role, day, shard))
-                .after(position.map(str::to_owned))
+                .after(position)
                 .descending();
-            self.table.query(&query, limit, None).await
+            self.table.query(&query, limit).await
         });
         let found = try_join_all(shards).await?.into_iter().flat_map(|(items, _)| items);
         let mut keys: Vec<String> = found.filter_map(|item| text(&item, "by_day_sk")).collect();
@@ -62,11 +62,11 @@ impl DynamoAccounts {
     async fn days(
         &self,
         role: Role,
-        before: Option<String>,
+        before: Option<&str>,
     ) -> Result<(Vec<String>, bool), StoreError> {
         let query =
             PartitionQuery::table(format!("DAYS#{role}")).consistent().after(before).descending();
-        let (items, next) = self.table.query(&query, DAYS, None).await?;
+        let (items, next) = self.table.query(&query, DAYS).await?;
         Ok((items.iter().filter_map(|item| text(item, "sk")).collect(), next.is_some()))
     }
 }
@@ -93,7 +93,7 @@ impl AccountLister for DynamoAccounts {
         let mut before = position.and_then(|key| key.get(..10)).map(|day| format!("{day}~"));
         let mut sort_keys = Vec::new();
         'days: loop {
-            let (days, more) = self.days(role, before).await?;
+            let (days, more) = self.days(role, before.as_deref()).await?;
             for day in &days {
                 sort_keys.extend(self.index_keys(role, day, page_and_one, position).await?);
                 if sort_keys.len() >= page_and_one as usize {

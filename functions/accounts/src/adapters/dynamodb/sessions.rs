@@ -32,16 +32,9 @@ impl DynamoAccounts {
         before: Option<&str>,
         limit: u32,
     ) -> Result<(Vec<Item>, bool), StoreError> {
-        // No sort key of an account is between those of its sessions and this.
-        let before = before.map_or_else(|| "SESSION$".to_owned(), str::to_owned);
-        let query =
-            PartitionQuery::table(partition(account)).consistent().after(Some(before)).descending();
-        let (mut items, next) = self.table.query(&query, limit, None).await?;
-        let found = items.len();
-        items.retain(|item| item_key(item).is_ok_and(|key| key.sk.starts_with(PREFIX)));
-        // Items that sort before the sessions end the list.
-        let more = next.is_some() && items.len() == found;
-        Ok((items, more))
+        let query = PartitionQuery::prefix(partition(account), PREFIX).after(before);
+        let (items, next) = self.table.query(&query.consistent().descending(), limit).await?;
+        Ok((items, next.is_some()))
     }
 }
 

@@ -5,8 +5,7 @@ use crate::{
     ports::{AccountCloser, ErasureQueue},
 };
 use rialto_contracts::Event;
-use rialto_dynamo::DueEntry;
-use rialto_kernel::{AccountId, StoreError, Timestamp, Write};
+use rialto_kernel::{AccountId, DueEntry, DueQueue, StoreError, Timestamp, Write};
 
 impl AccountCloser for MemoryAccounts {
     async fn close(
@@ -36,23 +35,38 @@ impl AccountCloser for MemoryAccounts {
     }
 }
 
-impl ErasureQueue for MemoryAccounts {
-    async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<AccountId>, StoreError> {
+impl DueQueue for MemoryAccounts {
+    type Id = AccountId;
+    const SHARDS: u8 = ERASURE_INDEX.shards;
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&DueEntry<AccountId>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<AccountId>>, StoreError> {
         let state = self.state();
         let entries = state.due.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
-        Ok(ERASURE_INDEX.select(entries, now, limit))
+        Ok(ERASURE_INDEX.select(entries, shard, now, after, limit))
     }
 
-    async fn reschedule(&self, account: &Account, until: Timestamp) -> Result<Write, StoreError> {
-        let mut state = self.state();
-        let version = state.accounts.get(&account.account_id).map(|stored| stored.version);
-        if version != Some(account.version) {
-            return Ok(Write::Conflict(()));
+    async fn postpone(
+        &self,
+        entry: &DueEntry<AccountId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        match self.state().due.get_mut(&entry.id) {
+            Some(deadline) if *deadline == entry.deadline => {
+                *deadline = until;
+                Ok(Write::Done)
+            }
+            _ => Ok(Write::Conflict(())),
         }
-        state.due.insert(account.account_id, until);
-        Ok(Write::Done)
     }
+}
 
+impl ErasureQueue for MemoryAccounts {
     async fn erase(&self, account: &Account) -> Result<Write, StoreError> {
         self.remove_profile(account.account_id).await?;
         let mut state = self.state();
