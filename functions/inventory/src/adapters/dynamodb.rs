@@ -4,7 +4,7 @@
 use crate::{
     domain::{
         movement::Movement,
-        reservation::{Reservation, ReservationUpdate},
+        reservation::{Reservation, ReservationUpdate, StockChange},
         stock::Stock,
     },
     ports::{
@@ -57,30 +57,27 @@ impl DynamoInventory {
         self.table.transact_put(write_item(&key, movement, &[])?, Precondition::Absent)
     }
 
-    /// Adds the movement to the stock's counts without reading them, unless one would fall below
-    /// zero.
-    fn move_stock(
+    /// Adds to the stock's counts without reading them, unless one would fall below zero.
+    fn change_stock(
         &self,
-        movement: &Movement,
-        change: &ReservationUpdate,
+        change: &StockChange,
+        cause: &EventContext,
     ) -> Result<TransactWriteItem, StoreError> {
         let mut condition = "attribute_exists(pk)".to_owned();
         let mut update = Update::builder()
             .table_name(&self.table.name)
-            .set_key(Some(stock_key(movement.product_id).item()))
+            .set_key(Some(stock_key(change.product_id).item()))
             .update_expression(
                 "SET changed_at = :now, cause = :cause \
                  ADD available :available, reserved :reserved, sold :sold, version :one",
             )
-            .expression_attribute_values(":now", AttributeValue::S(movement.at.to_string()))
-            .expression_attribute_values(":cause", context_attribute(&change.cause)?)
+            .expression_attribute_values(":now", AttributeValue::S(change.at.to_string()))
+            .expression_attribute_values(":cause", context_attribute(cause)?)
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(ReturnOnFailure::AllOld);
-        for (name, delta) in [
-            ("available", movement.available),
-            ("reserved", movement.reserved),
-            ("sold", movement.sold),
-        ] {
+        for (name, delta) in
+            [("available", change.available), ("reserved", change.reserved), ("sold", change.sold)]
+        {
             update = update.expression_attribute_values(format!(":{name}"), number(delta));
             if delta < 0 {
                 condition.push_str(&format!(" AND {name} >= :least_{name}"));
@@ -184,22 +181,23 @@ impl Reservations for DynamoInventory {
             });
         }
         let mut writes = vec![self.table.transact_put(item, expect)?];
-        for movement in &change.movements {
-            writes.push(self.move_stock(movement, change)?);
+        let stock_changes = change.stock_changes();
+        for stock_change in &stock_changes {
+            writes.push(self.change_stock(stock_change, &change.cause)?);
         }
         for movement in &change.movements {
             writes.push(self.put_movement(movement)?);
         }
         match self.table.transact(writes).await? {
             Write::Done => Ok(ReserveOutcome::Done),
-            Write::Conflict(refusals) => classify_conflict(&change.movements, refusals),
+            Write::Conflict(refusals) => classify_conflict(&stock_changes, refusals),
         }
     }
 }
 
 /// Classifies a refused transaction: an unexpected reservation comes before missing stock.
 fn classify_conflict(
-    movements: &[Movement],
+    changes: &[StockChange],
     mut refusals: Vec<Option<Item>>,
 ) -> Result<ReserveOutcome, StoreError> {
     let mut refusals = refusals.drain(..);
@@ -207,14 +205,14 @@ fn classify_conflict(
         return Ok(ReserveOutcome::Conflict);
     }
     let mut shortages = Vec::new();
-    for (movement, refusal) in movements.iter().zip(refusals) {
+    for (change, refusal) in changes.iter().zip(refusals) {
         let Some(refusal) = refusal else { continue };
         if refusal.is_empty() {
-            return Ok(ReserveOutcome::UnknownProduct(movement.product_id));
+            return Ok(ReserveOutcome::UnknownProduct(change.product_id));
         }
         shortages.push(Shortage {
-            product_id: movement.product_id,
-            wanted: u32::try_from(-movement.available).unwrap_or(0),
+            product_id: change.product_id,
+            wanted: u32::try_from(-change.available).unwrap_or(0),
             available: u32::try_from(read_item::<Stock>(refusal)?.available).unwrap_or(u32::MAX),
         });
     }

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         movement::Movement,
-        reservation::{Reservation, ReservationUpdate},
+        reservation::{Reservation, ReservationUpdate, StockChange},
         stock::Stock,
     },
     ports::{
@@ -134,15 +134,16 @@ impl Reservations for MemoryInventory {
         }
         let mut stocks = state.stocks.clone();
         let mut shortages = Vec::new();
-        for movement in &change.movements {
-            let Some(stock) = stocks.get_mut(&movement.product_id) else {
-                return Ok(ReserveOutcome::UnknownProduct(movement.product_id));
+        for stock_change in change.stock_changes() {
+            let product_id = stock_change.product_id;
+            let Some(stock) = stocks.get_mut(&product_id) else {
+                return Ok(ReserveOutcome::UnknownProduct(product_id));
             };
-            match moved(stock, movement) {
-                Some(moved) => *stock = moved,
+            match changed(stock, &stock_change) {
+                Some(changed) => *stock = changed,
                 None => shortages.push(Shortage {
-                    product_id: movement.product_id,
-                    wanted: u32::try_from(-movement.available).unwrap_or(0),
+                    product_id,
+                    wanted: u32::try_from(-stock_change.available).unwrap_or(0),
                     available: u32::try_from(stock.available).unwrap_or(u32::MAX),
                 }),
             }
@@ -158,12 +159,12 @@ impl Reservations for MemoryInventory {
     }
 }
 
-/// The stock after a movement; none if a number would go below zero.
-fn moved(stock: &Stock, movement: &Movement) -> Option<Stock> {
+/// The stock after a change; none if a number would go below zero.
+fn changed(stock: &Stock, change: &StockChange) -> Option<Stock> {
     Some(Stock {
-        available: stock.available.checked_add_signed(movement.available)?,
-        reserved: stock.reserved.checked_add_signed(movement.reserved)?,
-        sold: stock.sold.checked_add_signed(movement.sold)?,
+        available: stock.available.checked_add_signed(change.available)?,
+        reserved: stock.reserved.checked_add_signed(change.reserved)?,
+        sold: stock.sold.checked_add_signed(change.sold)?,
         version: stock.version + 1,
         ..stock.clone()
     })

@@ -55,10 +55,41 @@ pub struct ReservationUpdate {
     pub reservation: Reservation,
     /// The stored version that the write expects; none if there must be no reservation.
     pub expected: Option<u64>,
-    /// One for each product.
+    /// One for each product and cause.
     pub movements: Vec<Movement>,
     pub events: Vec<Event>,
     pub cause: EventContext,
+}
+
+/// What a write adds to the counts of one product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockChange {
+    pub product_id: ProductId,
+    pub at: Timestamp,
+    pub available: i64,
+    pub reserved: i64,
+    pub sold: i64,
+}
+
+impl ReservationUpdate {
+    /// The sum of the movements of each product, because a transaction can't update an item twice.
+    #[must_use]
+    pub fn stock_changes(&self) -> Vec<StockChange> {
+        let mut changes = BTreeMap::new();
+        for movement in &self.movements {
+            let change = changes.entry(movement.product_id).or_insert(StockChange {
+                product_id: movement.product_id,
+                at: movement.at,
+                available: 0,
+                reserved: 0,
+                sold: 0,
+            });
+            change.available += movement.available;
+            change.reserved += movement.reserved;
+            change.sold += movement.sold;
+        }
+        changes.into_values().collect()
+    }
 }
 
 impl Reservation {
@@ -311,6 +342,23 @@ mod tests {
         assert_eq!(back.events[0].kind, "StockReleased");
         assert_eq!(back.reservation.release(NOW, &cause), None);
         assert_eq!(back.reservation.fulfil(NOW, &cause), None);
+    }
+
+    #[test]
+    fn movements_of_several_causes_are_one_change_of_the_product() {
+        let cause = EventContext::default();
+        let mut mixed =
+            Reservation::reserve(&order(&[("a", 2), ("b", 1), ("a", 3)]), NOW, &cause).reservation;
+        mixed.lines[0].state = LineState::Sold;
+        let back = mixed.release(NOW, &cause).unwrap();
+        assert_eq!(back.movements.len(), 3);
+        let mut changes: Vec<_> = back
+            .stock_changes()
+            .iter()
+            .map(|change| (change.available, change.reserved, change.sold))
+            .collect();
+        changes.sort_unstable();
+        assert_eq!(changes, [(1, -1, 0), (5, -3, -2)]);
     }
 
     #[test]

@@ -19,8 +19,8 @@ use rialto_inventory::{
     },
 };
 use rialto_kernel::{
-    Amount, Clock, Currency, OrderId, ProductId, Quantity, SellerId, SystemClock, Text, UserId,
-    Write,
+    Amount, Clock, Currency, OrderId, ProductId, Quantity, SellerId, StoreError, SystemClock, Text,
+    UserId, Write,
 };
 
 trait Store: StockReader + StockInitializer + StockAdjuster + MovementReader + Reservations {}
@@ -41,6 +41,8 @@ rialto_testkit::contract! {
     sold_stock_is_returned_once,
     adjustments_require_a_fresh_key_and_version,
     movements_of_all_pages_sum_to_the_stock,
+    several_causes_change_a_product_in_one_write,
+    forged_positions_fail_as_invalid,
 }
 
 async fn open(store: &impl Store, initial: u32) -> ProductId {
@@ -190,6 +192,32 @@ async fn adjustments_require_a_fresh_key_and_version(store: impl Store) {
     );
     assert_eq!(store.load(a, "k").await.unwrap(), (Some(after), Some(record)));
     assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 2);
+}
+
+async fn several_causes_change_a_product_in_one_write(store: impl Store) {
+    let (a, cause) = (open(&store, 10).await, EventContext::default());
+    let order = order(&[(a, 2), (a, 3)]);
+    assert_eq!(reserve(&store, &order).await, ReserveOutcome::Done);
+    // Only the first line is sold.
+    let mut reserved = store.reservation(order.order_id).await.unwrap().unwrap();
+    reserved.lines[1].state = LineState::Released;
+    let mut sold = reserved.fulfil(SystemClock.now(), &cause).unwrap();
+    sold.reservation.lines[1].state = LineState::Reserved;
+    assert_eq!(store.apply(&sold).await, Ok(ReserveOutcome::Done));
+    assert_eq!(counts(&store, a).await, (5, 3, 2));
+
+    let back = sold.reservation.release(SystemClock.now(), &cause).unwrap();
+    assert_eq!(store.apply(&back).await, Ok(ReserveOutcome::Done));
+    assert_eq!(counts(&store, a).await, (10, 0, 0));
+    assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 5);
+}
+
+async fn forged_positions_fail_as_invalid(store: impl Store) {
+    let a = open(&store, 10).await;
+    for position in rialto_testkit::fixtures::forged_positions() {
+        let listed = store.movements(a, 10, Some(&position)).await;
+        assert!(matches!(listed, Ok(_) | Err(StoreError::InvalidPosition)), "{listed:?}");
+    }
 }
 
 async fn movements_of_all_pages_sum_to_the_stock(store: impl Store) {
