@@ -254,6 +254,20 @@ impl Shop {
         .await;
     }
 
+    /// Waits until the catalog shows a product with this status, and whether it is in stock.
+    pub async fn wait_for_status(&self, product: &str, expected: (&str, bool)) {
+        eventually("the catalog to show the product's status", async || {
+            let data = self.get(format!("/products/{product}")).send().await.data(200);
+            let shown = (data["status"].as_str().unwrap(), data["in_stock"].as_bool().unwrap());
+            if shown == expected {
+                Ok(())
+            } else {
+                Err(format!("got {shown:?}, expected {expected:?}"))
+            }
+        })
+        .await;
+    }
+
     /// The available, reserved and sold pieces of a product.
     ///
     /// # Panics

@@ -197,28 +197,16 @@ async fn rejected_orders_do_not_use_up_their_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn products_are_sold_out_until_stock_is_added() {
     let Fixture { shop, seller, buyer, product } = fixture().await;
-    let wait_for_status = async |expected: (&str, bool)| {
-        rialto_e2e::wait::eventually("the catalog to show the status", async || {
-            let data = shop.get(format!("/products/{product}")).send().await.data(200);
-            let now = (data["status"].as_str().unwrap(), data["in_stock"].as_bool().unwrap());
-            if now == expected {
-                Ok(())
-            } else {
-                Err(format!("got {now:?}, expected {expected:?}"))
-            }
-        })
-        .await;
-    };
-    wait_for_status(("SELL", true)).await;
+    shop.wait_for_status(&product, ("SELL", true)).await;
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 10)])).await;
-    wait_for_status(("SOLD_OUT", false)).await;
+    shop.wait_for_status(&product, ("SOLD_OUT", false)).await;
     shop.wait_until_settled(&buyer, &order).await;
     let body = json!({ "quantity": 2, "reason": "found in the cellar" });
     let call =
         shop.post(format!("/products/{product}/stock/adjustments"), &body).token(&seller.token);
     let adjusted = call.header("idempotency-key", "cellar").send().await.data(200);
     assert_eq!(adjusted["available"], 2);
-    wait_for_status(("SELL", true)).await;
+    shop.wait_for_status(&product, ("SELL", true)).await;
     let tables = SagaTables::wait_until_consistent(&shop.aws, &[&product], &[order]).await;
     let stock = &tables.stocks[0];
     assert_eq!((stock.available, stock.reserved, stock.sold), (2, 0, 10));

@@ -5,7 +5,6 @@ use rialto_e2e::{
     invariants::SagaTables,
     local::{Emulator, Local},
     shop::{DemoAccount, NewProduct, OrderDraft, Shop},
-    wait::eventually,
 };
 use serde_json::json;
 
@@ -55,16 +54,6 @@ async fn round(shop: &Shop, seller: &DemoAccount, buyers: &[DemoAccount], orders
     assert_eq!(ended("CANCELLED", Some("OUT_OF_STOCK")), orders - 15);
     assert_eq!(shop.stock(seller, &a).await, (0, 0, 30));
     assert_eq!(shop.stock(seller, &b).await, (5, 0, 15));
-    for (product, expected) in [(&a, ("SOLD_OUT", false)), (&b, ("SELL", true))] {
-        eventually("the catalog to show what is sold out", async || {
-            let data = shop.get(format!("/products/{product}")).send().await.data(200);
-            let now = (data["status"].as_str().unwrap(), data["in_stock"].as_bool().unwrap());
-            if now == expected {
-                Ok(())
-            } else {
-                Err(format!("got {now:?}, expected {expected:?}"))
-            }
-        })
-        .await;
-    }
+    shop.wait_for_status(&a, ("SOLD_OUT", false)).await;
+    shop.wait_for_status(&b, ("SELL", true)).await;
 }
