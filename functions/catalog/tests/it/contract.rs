@@ -96,6 +96,7 @@ rialto_testkit::contract! {
     a_title_is_found_by_its_first_twelve_words,
     products_are_listed_by_current_price_and_rating,
     a_sellers_list_has_every_status_newest_first,
+    forged_positions_fail_as_invalid,
 }
 
 fn now(millis: i64) -> Timestamp {
@@ -647,6 +648,19 @@ async fn a_sellers_list_has_every_status_newest_first(store: impl Store) {
         }
     }
     assert_eq!(seen, own);
+}
+
+async fn forged_positions_fail_as_invalid(store: impl Store) {
+    register(&store, DRAFT).await;
+    for position in rialto_testkit::fixtures::forged_positions() {
+        let listed = store.seller_products(seller("s"), 10, Some(&position)).await;
+        assert!(matches!(listed, Ok(_) | Err(StoreError::InvalidPosition)), "{listed:?}");
+        for sort in [Sort::Newest, Sort::Price, Sort::Rating] {
+            let key = IndexKey::Seller(seller("s"));
+            let listed = store.entries(&key, sort, Some(&position), 10).await;
+            assert!(matches!(listed, Ok(_) | Err(StoreError::InvalidPosition)), "{listed:?}");
+        }
+    }
 }
 
 #[tokio::test]

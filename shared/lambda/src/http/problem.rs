@@ -241,3 +241,17 @@ pub struct ProblemBody {
     #[schema(value_type = Object)]
     members: Map<String, Value>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_position_is_the_clients_error() {
+        let problem = Problem::from(StoreError::InvalidPosition);
+        assert_eq!(problem.code.status(), 400);
+        assert_eq!(problem.errors[0].field, "cursor");
+        assert_eq!(Problem::from(StoreError::Corrupt("torn".to_owned())).code.status(), 500);
+        assert_eq!(Problem::from(StoreError::Contended).code.status(), 503);
+    }
+}

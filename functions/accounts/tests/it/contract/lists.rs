@@ -17,8 +17,8 @@ use rialto_accounts::{
 };
 use rialto_aws::calls::count_requests;
 use rialto_contracts::EventContext;
-use rialto_kernel::{AccountId, AddressId, IfMatch, Role, Timestamp, UserId, Write};
-use rialto_testkit::fixtures::address;
+use rialto_kernel::{AccountId, AddressId, IfMatch, Role, StoreError, Timestamp, UserId, Write};
+use rialto_testkit::fixtures::{address, forged_positions};
 
 contract! {
     accounts_are_listed_newest_first_across_days,
@@ -28,6 +28,7 @@ contract! {
     concurrent_adds_cannot_exceed_the_address_limit,
     addresses_conflict_with_changes_since_the_read,
     addresses_are_replaced_and_removed,
+    forged_positions_fail_as_invalid,
 }
 
 const DAY: i64 = 24 * 3600 * 1000;
@@ -45,6 +46,16 @@ async fn register_at(store: &impl Store, at: i64) -> Account {
     );
     assert_eq!(store.register(&registration).await, Ok(Write::Done));
     registration.account
+}
+
+async fn forged_positions_fail_as_invalid(store: impl Store) {
+    let account = register_at(&store, DAY).await.account_id;
+    for position in forged_positions() {
+        let listed = store.accounts(Role::User, 10, Some(&position)).await;
+        assert!(matches!(listed, Ok(_) | Err(StoreError::InvalidPosition)), "{listed:?}");
+        let listed = store.sessions(account, 10, Some(&position)).await;
+        assert!(matches!(listed, Ok(_) | Err(StoreError::InvalidPosition)), "{listed:?}");
+    }
 }
 
 async fn accounts_are_listed_newest_first_across_days(store: impl Store) {
