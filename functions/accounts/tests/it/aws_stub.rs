@@ -1,4 +1,5 @@
-//! A stub of the operations of Secrets Manager and Parameter Store that the keys use, over HTTP.
+//! A stub of the operations of Secrets Manager, Parameter Store and its copy in DynamoDB that the
+//! keys use, over HTTP.
 
 use rialto_testkit::http::{StubResponse, serve};
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ pub(crate) struct AwsStub {
 struct State {
     /// Secrets and parameters by their full names.
     values: HashMap<String, String>,
+    /// The item with the copy of the parameters.
+    copy: Option<Value>,
     /// Every operation that was called, in order.
     operations: Vec<String>,
     denies_all: bool,
@@ -38,6 +41,12 @@ impl AwsStub {
 
     pub(crate) fn values(&self) -> HashMap<String, String> {
         self.state.lock().unwrap().values.clone()
+    }
+
+    /// The value of a setting in the copy of the parameters.
+    pub(crate) fn copied(&self, setting: &str) -> Option<String> {
+        let state = self.state.lock().unwrap();
+        state.copy.as_ref()?["settings"]["M"][setting]["S"].as_str().map(str::to_owned)
     }
 
     pub(crate) fn put(&self, name: &str, value: &str) {
@@ -94,6 +103,11 @@ impl AwsStub {
                 assert_eq!((&input["Overwrite"], &input["Type"]), (&json!(true), &json!("String")));
                 state.values.insert(text("Name"), text("Value"));
                 (200, json!({"Version": 1}))
+            }
+            "GetItem" => (200, state.copy.as_ref().map_or(json!({}), |item| json!({"Item": item}))),
+            "PutItem" => {
+                state.copy = Some(input["Item"].clone());
+                (200, json!({}))
             }
             other => panic!("unexpected operation {other}"),
         }

@@ -89,6 +89,7 @@ async fn keys_have_the_names_that_the_template_allows() {
     );
     let published = &stub.values()["/rialto/test/auth/jwks"];
     assert!(!published.contains("\"d\"") && !published.contains("pkcs8"), "{published}");
+    assert_eq!(stub.copied("auth/jwks").as_ref(), Some(published));
 }
 
 #[tokio::test]
