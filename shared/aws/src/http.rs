@@ -349,9 +349,27 @@ fn amazon_roots() -> RootCertStore {
 }
 
 fn system_roots() -> RootCertStore {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let loaded = rustls_native_certs::load_native_certs();
+    let (store, mut problems) = parsable_roots(loaded.certs);
+    problems.extend(loaded.errors.iter().map(ToString::to_string));
+    if store.is_empty() {
+        problems.push("no certificate is trusted: every connection will fail".to_owned());
+    }
+    for problem in problems {
+        tracing::error!(problem, "loading the system's root certificates");
+    }
     store
+}
+
+/// The roots that can be parsed, and what is wrong with the others.
+fn parsable_roots(certificates: Vec<CertificateDer<'_>>) -> (RootCertStore, Vec<String>) {
+    let mut store = RootCertStore::empty();
+    let problems = certificates
+        .into_iter()
+        .filter_map(|certificate| store.add(certificate).err())
+        .map(|error| error.to_string())
+        .collect();
+    (store, problems)
 }
 
 /// The client of an [`SdkConfig`](crate::SdkConfig). TLS is configured at once, before the first
@@ -416,6 +434,13 @@ mod tests {
     #[test]
     fn amazons_roots_are_five() {
         assert_eq!(amazon_roots().len(), 5);
+    }
+
+    #[test]
+    fn roots_that_cannot_be_parsed_are_reported() {
+        let certificates = [AMAZON_ROOTS[0], &b"no certificate"[..]].map(CertificateDer::from);
+        let (store, problems) = parsable_roots(certificates.to_vec());
+        assert_eq!((store.len(), problems.len()), (1, 1), "{problems:?}");
     }
 
     #[tokio::test]
