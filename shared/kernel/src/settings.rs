@@ -52,10 +52,10 @@ pub const PENDING_DEADLINE: Setting<Duration> = Setting {
 /// The origins that browsers may call from.
 pub const ALLOWED_ORIGINS: Setting<Vec<String>> = Setting {
     name: "http/allowed-origins",
-    default: "http://localhost:3001",
-    range: "1 to 10 origins (scheme, host, port), separated by commas",
-    doc: "The origins of web pages that may call the API with credentials (CORS).",
-    parse: origins,
+    default: "",
+    range: "up to 10 origins (scheme, host, port), separated by commas",
+    doc: "The origins of web pages that may call the API with credentials (CORS). If empty, none may.",
+    parse: |text| if text.trim().is_empty() { Ok(Vec::new()) } else { origins(text) },
 };
 
 /// The public keys that verify tokens, as a JWK set; managed by `rialto keys`.
@@ -271,10 +271,7 @@ mod tests {
             5000
         );
         assert_eq!((PENDING_DEADLINE.parse)(PENDING_DEADLINE.default).unwrap().as_secs(), 900);
-        assert_eq!(
-            (ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap(),
-            ["http://localhost:3001"]
-        );
+        assert!((ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap().is_empty());
         assert!((JWKS.parse)(JWKS.default).is_ok());
         assert_eq!((MAIL_SENDER.parse)(MAIL_SENDER.default).unwrap(), "rialto@shop.example");
         assert_eq!((PROVIDER_KEY.parse)(PROVIDER_KEY.default).unwrap(), "");

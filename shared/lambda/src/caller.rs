@@ -2,8 +2,8 @@
 
 use crate::{
     access::Access,
-    settings::{Settings, SettingsError},
-    token::{Claims, Jwks, TokenError},
+    settings::{MAX_CACHE_TTL, Settings, SettingsError},
+    token::{Claims, TokenError},
 };
 use rialto_aws::Stage;
 use rialto_kernel::{AccountId, Role, SellerId, SessionId, Timestamp, UserId, settings::JWKS};
@@ -117,22 +117,16 @@ pub async fn verify(
     token: &str,
     now: Timestamp,
 ) -> Result<(Claims, AccountId), AuthError> {
-    let jwks = keys(settings.get(&JWKS).await?)?;
-    let claims = match jwks.verify(stage, token, now) {
+    let keys = settings.public_keys(MAX_CACHE_TTL).await?;
+    let claims = match keys.verify(stage, token, now) {
         Err(TokenError::UnknownKey) => {
-            keys(settings.refresh(&JWKS).await?)?.verify(stage, token, now)?
+            let age = settings.refresh_age(JWKS.name);
+            settings.public_keys(age).await?.verify(stage, token, now)?
         }
         verified => verified?,
     };
     let account = AccountId::parse(claims.role, &claims.sub).ok_or(AuthError::Unauthenticated)?;
     Ok((claims, account))
-}
-
-fn keys(jwks: String) -> Result<Jwks, AuthError> {
-    serde_json::from_str(&jwks).map_err(|error| {
-        tracing::error!(%error, "invalid public keys");
-        AuthError::Unauthenticated
-    })
 }
 
 /// Checks that an account may call a route whose path names `owner`.
@@ -168,6 +162,14 @@ mod tests {
         assert!(allowed(AccountId::Supervisor(SupervisorId::generate(now))));
         assert!(!allowed(AccountId::User(UserId::generate(now))));
         assert!(!allowed(AccountId::Seller(SellerId::generate(now))));
+    }
+
+    #[tokio::test]
+    async fn without_readable_keys_no_token_is_refused() {
+        let settings = Settings::fixed(&[(JWKS.name, "{\"keys\":[{}]}")]);
+        let stage = Stage::parse("test").unwrap();
+        let error = verify(&settings, &stage, "token", Timestamp::from_millis(1)).await;
+        assert!(matches!(error, Err(AuthError::Settings(_))), "{error:?}");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! Secrets come from Secrets Manager. The others come from their copy in DynamoDB; while there is
 //! none, as on a new stage, from Parameter Store.
 
+use crate::token::Jwks;
 use futures_util::future::{join_all, try_join};
 use rialto_aws::{ParameterStore, SdkConfig, SecretStore, SettingsMirror, Stage};
 use rialto_kernel::{
     Clock, SystemClock, Timestamp,
     backoff::random_below,
-    settings::{ALL, Setting},
+    settings::{ALL, JWKS, Setting},
 };
 use std::{
     collections::HashMap,
@@ -19,13 +20,13 @@ use std::{
 
 /// The longest time for which a value is cached. With the ten seconds that the copy may be behind
 /// Parameter Store, a change takes effect within a minute.
-const MAX_CACHE_TTL: Duration = Duration::from_secs(50);
+pub(crate) const MAX_CACHE_TTL: Duration = Duration::from_secs(50);
 /// The shortest. The time in between is random, so that functions that started together don't read
 /// together ever after.
 const MIN_CACHE_TTL: Duration = Duration::from_secs(25);
 /// The time limit of reading again what is cached: the cached value serves as well.
 const REFRESH_LIMIT: Duration = Duration::from_secs(1);
-/// The time in which [`Settings::refresh`] reads a setting once.
+/// The time in which [`Settings::refresh_age`] is zero once.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Settings can't be read, and no earlier value is cached.
@@ -106,27 +107,6 @@ impl Settings {
         self.get_with_max_age(setting, MAX_CACHE_TTL).await
     }
 
-    /// As [`get`](Self::get), but reads the setting again at once. At most once a minute, as
-    /// requests of clients cause it.
-    ///
-    /// # Errors
-    /// As for [`get`](Self::get).
-    pub async fn refresh<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
-        let now = self.clock.now();
-        let age = {
-            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            let lately =
-                looked.get(setting.name).is_some_and(|at| now.since(*at) < REFRESH_INTERVAL);
-            if lately {
-                MAX_CACHE_TTL
-            } else {
-                looked.insert(setting.name, now);
-                Duration::ZERO
-            }
-        };
-        self.get_with_max_age(setting, age).await
-    }
-
     /// As [`get`](Self::get), but reads the setting again if the cached value is older than `age`.
     ///
     /// # Errors
@@ -136,42 +116,86 @@ impl Settings {
         setting: &Setting<T>,
         age: Duration,
     ) -> Result<T, SettingsError> {
-        let known = self.known(setting.name);
+        let current = self.current(setting.name, age).await?;
+        self.value(setting, current)
+    }
+
+    /// The public keys that verify tokens, at most `age` old. There is no default in place of keys
+    /// that can't be parsed: without any, valid tokens would be refused as invalid.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when the keys can't be read or parsed, and never could.
+    pub async fn public_keys(&self, age: Duration) -> Result<Jwks, SettingsError> {
+        let parse = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
+        match self.current(JWKS.name, age).await?.value {
+            Some(text) => self
+                .last_valid(JWKS.name, text, parse)
+                .ok_or_else(|| SettingsError(format!("{} is invalid", JWKS.name))),
+            None => parse(JWKS.default).map_err(SettingsError),
+        }
+    }
+
+    /// The age for a read that is caused by a client's request: zero, but only once a minute.
+    pub(crate) fn refresh_age(&self, name: &'static str) -> Duration {
         let now = self.clock.now();
-        let known = match known {
-            Some(known) if now.since(known.read_at) < age.min(known.ttl) => known,
-            // On the heap: it runs once a minute, and every caller's future would contain it.
-            stale => Box::pin(self.reload(setting.name, stale, now)).await?,
-        };
-        self.parse(setting, known)
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.get(name).is_some_and(|at| now.since(*at) < REFRESH_INTERVAL) {
+            return MAX_CACHE_TTL;
+        }
+        looked.insert(name, now);
+        Duration::ZERO
     }
 
     /// The value that was read last, however old; the default if none was.
-    pub fn last_known<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
+    ///
+    /// # Errors
+    /// [`SettingsError`] for a default that is invalid.
+    pub(crate) fn last_known<T>(&self, setting: &Setting<T>) -> Result<T, SettingsError> {
         match self.known(setting.name) {
-            Some(known) => self.parse(setting, known),
+            Some(known) => self.value(setting, known),
             None => default(setting),
         }
     }
 
-    fn parse<T>(&self, setting: &Setting<T>, known: CachedValues) -> Result<T, SettingsError> {
-        let Some(value) = known.value else { return default(setting) };
+    async fn current(
+        &self,
+        name: &'static str,
+        age: Duration,
+    ) -> Result<CachedValues, SettingsError> {
+        let now = self.clock.now();
+        match self.known(name) {
+            Some(known) if now.since(known.read_at) < age.min(known.ttl) => Ok(known),
+            // On the heap: it runs once a minute, and every caller's future would contain it.
+            stale => Box::pin(self.reload(name, stale, now)).await,
+        }
+    }
+
+    fn value<T>(&self, setting: &Setting<T>, current: CachedValues) -> Result<T, SettingsError> {
+        let valid =
+            current.value.and_then(|text| self.last_valid(setting.name, text, setting.parse));
+        valid.map_or_else(|| default(setting), Ok)
+    }
+
+    /// The value, or, if it is invalid, the one that was valid last.
+    fn last_valid<T>(
+        &self,
+        name: &'static str,
+        value: String,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        match (setting.parse)(&value) {
+        match parse(&value) {
             Ok(parsed) => {
-                good.insert(setting.name, value);
-                Ok(parsed)
+                good.insert(name, value);
+                Some(parsed)
             }
             Err(error) => {
                 tracing::error!(
-                    setting = setting.name,
+                    setting = name,
                     error,
                     "invalid setting; keeping the previous value"
                 );
-                good.get(setting.name).map_or_else(
-                    || default(setting),
-                    |good| (setting.parse)(good).map_err(SettingsError),
-                )
+                parse(good.get(name)?).ok()
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     BoxFuture, FunctionContext, boot,
-    telemetry::{InvocationContext, Trace, millis_since},
+    telemetry::{InvocationContext, Trace, millis_between},
 };
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::{join, join_all};
@@ -401,7 +401,7 @@ async fn handle_message(
         .run(async {
             let work = timeout_at(deadline, (consumer.handler)(message));
             let (result, calls) = rialto_aws::calls::count_requests(work).await;
-            let ms = millis_since(started);
+            let ms = millis_between(started, consumer.clock.now());
             match result {
                 Ok(Ok(outcome)) => {
                     tracing::info!(event = %id, kind, outcome = ?outcome, receives, ms, calls, "consumed");

@@ -5,7 +5,7 @@ use crate::{
     boot::{self, Failure},
 };
 use lambda_runtime::Context;
-use rialto_kernel::{Clock, SystemClock};
+use rialto_kernel::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use std::{
@@ -54,7 +54,7 @@ impl InvocationContext {
         let started = SystemClock.now();
         self.run(async {
             let (result, calls) = rialto_aws::calls::count_requests(work).await;
-            let ms = millis_since(started);
+            let ms = millis_between(started, SystemClock.now());
             match &result {
                 Ok(_) => tracing::info!(ms, calls, "{function} done"),
                 Err(error) => tracing::error!(ms, calls, error = %error, "{function} failed"),
@@ -145,8 +145,8 @@ pub(crate) async fn invocation(
         .await
 }
 
-pub(crate) fn millis_since(started: rialto_kernel::Timestamp) -> u64 {
-    u64::try_from(SystemClock.now().since(started).as_millis()).unwrap_or(u64::MAX)
+pub(crate) fn millis_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Sends log lines to standard output from here on. `LOG_LEVEL` is `ERROR`, `WARN`, `INFO` (unless

@@ -2,7 +2,6 @@ use rialto_kernel::settings::JWKS;
 use rialto_lambda::{
     FunctionContext,
     http::{self, Problem, Request, Response},
-    token::Jwks,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -53,9 +52,7 @@ pub struct JwkBody {
     responses((status = 200, body = JwksBody)),
 )]
 pub(crate) async fn handle(app: FunctionContext, request: Request) -> Result<Response, Problem> {
-    let text =
-        app.settings.get_with_max_age(&JWKS, CACHE_TTL).await.map_err(Problem::unavailable)?;
-    let published: Jwks = serde_json::from_str(&text).map_err(Problem::internal)?;
+    let published = app.settings.public_keys(CACHE_TTL).await.map_err(Problem::unavailable)?;
     let keys = published.at(request.now());
     let body = serde_json::to_string(&keys).map_err(Problem::internal)?;
     let cache_control = format!("public, max-age={}", CLIENT_CACHE_TTL.as_secs());

@@ -10,11 +10,11 @@ use crate::{
     app::StartError,
     boot,
     caller::{self, AuthError, AuthMode, AuthorizerContext, Caller},
-    telemetry::{InvocationContext, Trace, millis_since},
+    telemetry::{InvocationContext, Trace, millis_between},
 };
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use rialto_kernel::{
-    AccountId, Role,
+    AccountId, Role, Timestamp,
     settings::{ALLOWED_ORIGINS, JWKS},
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -33,8 +33,10 @@ where
     Arc::new(move |request| Box::pin(handle(state.clone(), request)))
 }
 
-/// The time reserved for sending the response.
+/// The time that a handler leaves for reading the allowed origins and sending the response.
 const RESERVE: Duration = Duration::from_millis(300);
+/// The part of it for sending the response.
+const SENDING: Duration = Duration::from_millis(100);
 
 /// Serves the route that the access table gives `function`.
 pub fn serve(function: &'static str, build: fn(&FunctionContext) -> Handler) {
@@ -76,7 +78,7 @@ pub fn serve_raw(
                     .run(async {
                         let (result, calls) =
                             rialto_aws::calls::count_requests(handler(request)).await;
-                        let ms = millis_since(started);
+                        let ms = millis_between(started, clock.now());
                         match &result {
                             Ok(response) => {
                                 tracing::info!(
@@ -115,14 +117,14 @@ async fn respond_without_route(
 ) -> Response {
     let scope = scope(&request, context);
     let started = app.clock.now();
+    let deadline = boot::deadline(context, started);
     let path = request.context.resource_path.clone().unwrap_or_default();
     let request = read(request);
     scope
         .run(async {
-            let origins = app.settings.get(&ALLOWED_ORIGINS);
+            let origins = allowed_origins(app, deadline);
             let (origins, calls) = rialto_aws::calls::count_requests(origins).await;
-            let origins = origins.unwrap_or_default();
-            let ms = millis_since(started);
+            let ms = millis_between(started, app.clock.now());
             let origin = request.header("origin");
             if request.method == "OPTIONS" {
                 let response = cors::preflight(origin, &origins);
@@ -136,6 +138,19 @@ async fn respond_without_route(
             }
         })
         .await
+}
+
+/// The allowed origins; those that were known before when they can't be read in time to send the
+/// response before the deadline.
+async fn allowed_origins(app: &FunctionContext, deadline: Timestamp) -> Vec<String> {
+    let limit = deadline.since(app.clock.now()).saturating_sub(SENDING);
+    let read = tokio::time::timeout(limit, app.settings.get(&ALLOWED_ORIGINS)).await;
+    let read = read.map_err(|_| "no response in time".to_owned());
+    let read = read.and_then(|read| read.map_err(|error| error.to_string()));
+    read.unwrap_or_else(|error| {
+        tracing::error!(error, "using the allowed origins that were known last");
+        app.settings.last_known(&ALLOWED_ORIGINS).unwrap_or_default()
+    })
 }
 
 /// 405 with `Allow`. `path` is the route's own, such as `/users/{user_id}`.
@@ -191,7 +206,8 @@ impl Server {
         let scope = scope(&request, context);
         let authorized = authorized(&request);
         let started = self.app.clock.now();
-        let left = boot::deadline(context, started).since(started);
+        let deadline = boot::deadline(context, started);
+        let left = deadline.since(started);
         let request = Request { received_at: Some(started), ..read(request) };
         scope
             .run(async {
@@ -200,7 +216,7 @@ impl Server {
                 let work = tokio::time::timeout(left.saturating_sub(RESERVE), work);
                 let (result, calls) = rialto_aws::calls::count_requests(work).await;
                 let result = result.unwrap_or_else(|_| Err(Problem::new(ProblemCode::Timeout)));
-                let ms = millis_since(started);
+                let ms = millis_between(started, self.app.clock.now());
                 let response = match result {
                     Ok(response) => {
                         tracing::info!(status = u64::from(response.status), ms, calls, "answered");
@@ -210,7 +226,7 @@ impl Server {
                 };
                 // Only the response to a browser needs the setting.
                 let origins = match origin {
-                    Some(_) => self.app.settings.get(&ALLOWED_ORIGINS).await.unwrap_or_default(),
+                    Some(_) => allowed_origins(&self.app, deadline).await,
                     None => Vec::new(),
                 };
                 cors::allow(response, origin.as_deref(), &origins)
@@ -371,7 +387,7 @@ mod tests {
         token::{Claims, Jwks, SigningKey, generate_key},
     };
     use rialto_aws::{Stage, emulator_config};
-    use rialto_kernel::{Clock, SessionId, SupervisorId, SystemClock, Timestamp, UserId};
+    use rialto_kernel::{Clock, SessionId, SupervisorId, SystemClock, UserId};
     use serde_json::{Value, json};
     use std::sync::Mutex;
     use tracing::{Event, Metadata, Subscriber, span};
@@ -508,6 +524,32 @@ mod tests {
     }
 
     const ROUTE: &str = "orders-list-user-orders";
+
+    #[tokio::test(start_paused = true)]
+    async fn reading_the_origins_ends_before_the_deadline() {
+        // Accepts connections, and never responds.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let aws = emulator_config(&format!("http://{}", silent.local_addr().unwrap()));
+        let mut served = Served::new(ROUTE, Role::User, AuthMode::Token);
+        let app = &mut served.server.app;
+        let settings = Settings::of_stage(&aws, app.stage.clone(), Arc::clone(&app.clock));
+        app.settings = Arc::new(settings);
+        let event = json!({
+            "httpMethod": "GET", "headers": {"Origin": "http://localhost:3001"},
+            "requestContext": {"resourcePath": "/users/{user_id}/orders"},
+        });
+        let mut context = Context::default();
+        context.deadline = 1_000;
+        let started = tokio::time::Instant::now();
+        for _ in 0..2 {
+            let request = serde_json::from_str(&event.to_string()).unwrap();
+            let response = served.server.respond_to(request, &context).await;
+            assert_eq!(response.status, 401);
+        }
+        let request = serde_json::from_str(&event.to_string()).unwrap();
+        respond_without_route(&served.server.app, request, &context).await;
+        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    }
 
     #[tokio::test]
     async fn requests_need_the_authorizers_context_of_their_token() {

@@ -1,6 +1,8 @@
 use super::*;
+use crate::token::generate_key;
 use futures_util::{StreamExt, stream};
 use rialto_aws::emulator_config;
+use rialto_kernel::Role;
 use rialto_kernel::settings::{MAIL_SENDER, PROVIDER_KEY, SHIPPING_FEE};
 use rialto_testkit::http::{RecordedRequest, StubResponse, serve};
 use serde_json::{Value, json};
@@ -37,9 +39,21 @@ async fn refreshing_reads_the_store_once_a_minute() {
     assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
     set.source = Settings::fixed(&[("orders/shipping-fee", "2")]).source;
     assert_eq!(set.get(&SHIPPING_FEE).await.unwrap().minor_units(), 1);
-    assert_eq!(set.refresh(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
+    assert_eq!(
+        set.get_with_max_age(&SHIPPING_FEE, set.refresh_age(SHIPPING_FEE.name))
+            .await
+            .unwrap()
+            .minor_units(),
+        2
+    );
     set.source = Settings::fixed(&[("orders/shipping-fee", "3")]).source;
-    assert_eq!(set.refresh(&SHIPPING_FEE).await.unwrap().minor_units(), 2);
+    assert_eq!(
+        set.get_with_max_age(&SHIPPING_FEE, set.refresh_age(SHIPPING_FEE.name))
+            .await
+            .unwrap()
+            .minor_units(),
+        2
+    );
 }
 
 /// A clock that the test moves.
@@ -250,4 +264,24 @@ async fn settings_that_the_copy_lacks_are_parameters() {
     });
     let settings = stub.settings(&Arc::default());
     assert_eq!(settings.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_parsed_are_an_error() {
+    for invalid in ["{}", "{\"keys\":[{}]}", "not JSON"] {
+        let settings = Settings::fixed(&[(JWKS.name, invalid)]);
+        assert!(settings.public_keys(MAX_CACHE_TTL).await.is_err(), "{invalid}");
+    }
+    let unset = Settings::fixed(&[]).public_keys(MAX_CACHE_TTL).await.unwrap();
+    assert_eq!(unset, Jwks::default());
+}
+
+#[tokio::test]
+async fn the_last_keys_that_could_be_parsed_stay_in_use() {
+    let (_, key) = generate_key("k".to_owned(), Role::User).unwrap();
+    let keys = Jwks { keys: vec![key] };
+    let mut settings = Settings::fixed(&[(JWKS.name, &serde_json::to_string(&keys).unwrap())]);
+    assert_eq!(settings.public_keys(MAX_CACHE_TTL).await.unwrap(), keys);
+    settings.source = Settings::fixed(&[(JWKS.name, "{\"keys\":[{}]}")]).source;
+    assert_eq!(settings.public_keys(Duration::ZERO).await.unwrap(), keys);
 }
