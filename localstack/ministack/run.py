@@ -73,8 +73,8 @@ for name in ("_poll_sqs", "_poll_kinesis", "_poll_dynamodb_streams"):
     setattr(lambda_svc, name, poll_unless_stopping(getattr(lambda_svc, name)))
 
 
-# CloudFormation's parameters are strings, and MiniStack compares a maximum concurrency from one with
-# the number of running batches as it is, which ends the pass over all queues.
+# CloudFormation's parameters are strings, and MiniStack compares a maximum concurrency from one
+# with the number of running batches as it is, which ends the pass over all queues.
 sqs_esm_concurrency = lambda_svc._sqs_esm_concurrency
 lambda_svc._sqs_esm_concurrency = lambda *arguments: int(sqs_esm_concurrency(*arguments))
 

@@ -1,10 +1,10 @@
-"""Checks that an account's Lambda concurrency suits a deployment. Needs boto3: run it with .venv/sam's
-Python.
+"""Checks that an account's Lambda concurrency suits a deployment. Needs boto3: run it with
+.venv/sam's Python.
 
 concurrency.py TEMPLATE STAGE [NAME=VALUE…]
 
-Prints what the account's concurrency means for the stage. Exits with status 1 if the parameters can't
-work in this account.
+Prints what the account's concurrency means for the stage. Exits with status 1 if the parameters
+can't work in this account.
 """
 
 import os
@@ -65,10 +65,13 @@ def read_defaults(template: str) -> dict[str, str]:
     return {name: value.strip('"') for name, value in pairs}
 
 
-def assess(account: Account, functions: Functions, parameters: dict[str, str]) -> tuple[list[str], list[str]]:
+def assess(
+    account: Account, functions: Functions, parameters: dict[str, str]
+) -> tuple[list[str], list[str]]:
     """What can't work in this account, and what else its concurrency means."""
     each, payments = int(parameters["ConsumerConcurrency"]), int(parameters["ProviderConcurrency"])
-    authorizer, relays = int(parameters["ReservedForAuthorizer"]), int(parameters["ReservedForRelays"])
+    authorizer = int(parameters["ReservedForAuthorizer"])
+    relays = int(parameters["ReservedForRelays"])
     consumers = each * len(functions.consumers) + payments * len(functions.payments_consumers)
     reserved = authorizer + relays * len(functions.relays)
     if parameters["ReserveConsumersConcurrency"] == "yes":
@@ -81,26 +84,28 @@ def assess(account: Account, functions: Functions, parameters: dict[str, str]) -
     for name, value in (("ConsumerConcurrency", each), ("ProviderConcurrency", payments)):
         if value > account.limit:
             errors.append(
-                f"{name}={value} is more than the account's concurrency of {account.limit}: messages would "
-                f"use up their receives while Lambda throttles their consumers; deploy with {name}=2"
+                f"{name}={value} is more than the account's concurrency of {account.limit}: "
+                "messages would use up their receives while Lambda throttles their consumers; "
+                f"deploy with {name}=2"
             )
     if reserved > account.reservable:
         errors.append(
-            f"{reserved} can't be reserved: this account has {account.reservable} to reserve, as Lambda "
-            f"keeps {LEAST_UNRESERVED} for functions without a reservation; reserve less, or ask AWS for "
-            "a higher quota of concurrent executions"
+            f"{reserved} can't be reserved: this account has {account.reservable} to reserve, as "
+            f"Lambda keeps {LEAST_UNRESERVED} for functions without a reservation; reserve less, "
+            "or ask AWS for a higher quota of concurrent executions"
         )
     if consumers >= account.limit:
         notes.append(
-            "busy queues can take all of it, and requests are then throttled (429): ask AWS for a higher "
-            "quota of concurrent executions before real use"
+            "busy queues can take all of it, and requests are then throttled (429): ask AWS for a "
+            "higher quota of concurrent executions before real use"
         )
     elif account.limit < COMMON_LIMIT:
         notes.append(f"most accounts have {COMMON_LIMIT}: ask AWS for more before real use")
     if reserved == 0 and account.reservable > consumers:
         notes.append(
             "nothing is reserved, so a load on the API can take all of it and delay orders: see "
-            "docs/deploying.md for ReserveConsumersConcurrency, ReservedForAuthorizer and ReservedForRelays"
+            "docs/deploying.md for ReserveConsumersConcurrency, ReservedForAuthorizer and "
+            "ReservedForRelays"
         )
     return errors, notes
 
@@ -116,7 +121,11 @@ def read_account(functions: Functions, stage: str) -> Account:
             reserved += concurrency.get("ReservedConcurrentExecutions", 0)
         except client.exceptions.ResourceNotFoundException:
             pass
-    return Account(limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"], reserved)
+    return Account(
+        limit=limits["ConcurrentExecutions"],
+        unreserved=limits["UnreservedConcurrentExecutions"],
+        reserved_for_stage=reserved,
+    )
 
 
 def main(path: str, stage: str, *overrides: str) -> None:
@@ -129,8 +138,9 @@ def main(path: str, stage: str, *overrides: str) -> None:
         account = read_account(functions, stage)
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         sys.exit(
-            f"error: the account's concurrency can't be read: {error}; check the credentials and AWS_REGION, "
-            "and that lambda:GetAccountSettings and lambda:GetFunctionConcurrency are allowed"
+            f"error: the account's concurrency can't be read: {error}; check the credentials and "
+            "AWS_REGION, and that lambda:GetAccountSettings and lambda:GetFunctionConcurrency are "
+            "allowed"
         )
     errors, notes = assess(account, functions, parameters)
     for note in notes:

@@ -26,17 +26,19 @@ def notes(account: Account, **parameters: str) -> str:
 class ConcurrencyTest(unittest.TestCase):
     def test_the_template_has_consumers_and_relays(self):
         self.assertIn("orders-on-payments", FUNCTIONS.consumers)
-        self.assertEqual(FUNCTIONS.payments_consumers, ("payments-on-inventory", "payments-on-orders"))
+        payments = ("payments-on-inventory", "payments-on-orders")
+        self.assertEqual(FUNCTIONS.payments_consumers, payments)
         self.assertIn("orders-relay", FUNCTIONS.relays)
         self.assertEqual(read_defaults(TEMPLATE)["ReserveConsumersConcurrency"], "no")
 
     def test_a_small_account_deploys_with_small_consumers(self):
-        self.assertEqual(errors(SMALL, ConsumerConcurrency="2", ProviderConcurrency="2"), [])
-        self.assertIn("take all of it", notes(SMALL, ConsumerConcurrency="2", ProviderConcurrency="2"))
+        small = {"ConsumerConcurrency": "2", "ProviderConcurrency": "2"}
+        self.assertEqual(errors(SMALL, **small), [])
+        self.assertIn("take all of it", notes(SMALL, **small))
 
     def test_consumers_above_the_limit_are_refused(self):
-        self.assertEqual(len(errors(SMALL)), 1)
-        self.assertIn("ConsumerConcurrency=20 is more than the account's concurrency of 10", errors(SMALL)[0])
+        (error,) = errors(SMALL)
+        self.assertIn("ConsumerConcurrency=20 is more than the account's concurrency of 10", error)
 
     def test_a_small_account_cannot_reserve(self):
         small = {"ConsumerConcurrency": "2", "ProviderConcurrency": "2"}
@@ -49,7 +51,8 @@ class ConcurrencyTest(unittest.TestCase):
     def test_the_sum_of_reservations_is_limited(self):
         reserved = {"ReserveConsumersConcurrency": "yes", "ReservedForRelays": "10"}
         self.assertEqual(errors(COMMON, **reserved, ReservedForAuthorizer="200"), [])
-        self.assertIn("can't be reserved", errors(COMMON, **reserved, ReservedForAuthorizer="900")[0])
+        (error,) = errors(COMMON, **reserved, ReservedForAuthorizer="900")
+        self.assertIn("can't be reserved", error)
 
     def test_an_update_counts_what_the_stage_reserved_before(self):
         others = Account(limit=1000, unreserved=150, reserved_for_stage=400)
