@@ -104,6 +104,9 @@ mod tests {
         for line in [
             "rialto keys init",
             "rialto --stage dev keys init",
+            "rialto keys rotate --role seller",
+            "rialto keys rotate --refresh",
+            "rialto keys rotate --refresh --revoke",
             "rialto supervisor create --email a@b.example --name Ada",
             "rialto supervisor create --email a@b.example --name Ada --password-stdin",
             "rialto config get orders/shipping-fee",
@@ -152,6 +155,10 @@ mod tests {
         for line in [
             "rialto",
             "rialto --stage Prod keys init",
+            "rialto keys rotate",
+            "rialto keys rotate --role seller --refresh",
+            "rialto keys rotate --role seller --revoke",
+            "rialto keys rotate --revoke",
             "rialto config set orders/shipping-fee",
             "rialto config set orders/shipping-fee 250 --stdin",
             "rialto order place --quantity 0",

@@ -8,30 +8,72 @@ use rialto_accounts::{
             KeyRotation, PROPAGATION_DELAY, RotateKeysError, activate, ensure_published,
             publish_next_key, retire_previous,
         },
+        rotate_refresh_key::{
+            RotateRefreshKeyError, accept_next_key, activate_next_key, confirm_activation,
+            ensure_accepted, revoke_keys,
+        },
     },
 };
-use rialto_kernel::{Clock, Role, SystemClock};
+use rialto_kernel::{Clock, Role, SystemClock, Timestamp};
 
-/// Rotate the signing key of a role's access tokens
+/// Rotate the signing key of a role's access tokens, or the key of refresh tokens
 ///
-/// No sessions end. The new public key is published first; a minute later, when every function has
-/// read it, the new key signs. The old key verifies for twenty more minutes, longer than any token
-/// lives. Keys of several roles can be rotated at the same time.
+/// No sessions end. The new key is published or accepted first; a minute later, when every function
+/// has read it, the new key signs. The old key of a role verifies for twenty more minutes, the old
+/// key of refresh tokens for a month, longer than any of their tokens lives. Keys of several roles
+/// can be rotated at the same time.
 #[derive(Debug, Args)]
 pub(crate) struct KeysRotate {
     /// The role: user, seller or supervisor
-    #[arg(long, value_parser = role)]
-    role: Role,
+    #[arg(long, value_parser = role, required_unless_present = "refresh")]
+    role: Option<Role>,
+    /// Rotate the key of refresh tokens
+    #[arg(long, conflicts_with = "role")]
+    refresh: bool,
+    /// Refuse the refresh tokens of earlier keys at once, because one has leaked: everybody has to
+    /// log in again
+    #[arg(long, requires = "refresh", conflicts_with = "role")]
+    revoke: bool,
 }
 
 impl KeysRotate {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
         let keys = SecretsManagerKeys::open(&aws, &context.stage);
-        let rotated = rotate(&keys, self.role).await.map_err(failure)?;
-        summary_lines(self.role, &rotated).iter().for_each(progress);
+        match self.role {
+            Some(role) => {
+                let rotated = rotate(&keys, role).await.map_err(failure)?;
+                summary_lines(role, &rotated).iter().for_each(progress);
+            }
+            None if self.revoke => {
+                revoke_keys(&keys).await.map_err(refresh_failure)?;
+                progress("every refresh token that was issued is refused within a minute");
+            }
+            None => {
+                let until = rotate_refresh_key(&keys).await.map_err(refresh_failure)?;
+                progress(format!("the previous key of refresh tokens is accepted until {until}"));
+            }
+        }
         Ok(())
     }
+}
+
+async fn rotate_refresh_key(keys: &SecretsManagerKeys) -> Result<Timestamp, RotateRefreshKeyError> {
+    let pause = async || tokio::time::sleep(WRITE_SETTLE_TIME).await;
+    let next = accept_next_key(keys, SystemClock.now()).await?;
+    progress(format!(
+        "accepted: the next key; waiting {} s until every function has read it",
+        (WRITE_SETTLE_TIME + PROPAGATION_DELAY).as_secs()
+    ));
+    ensure_accepted(keys, &next, SystemClock.now(), pause).await?;
+    tokio::time::sleep(PROPAGATION_DELAY).await;
+    let until = activate_next_key(keys, &next, SystemClock.now()).await?;
+    progress(format!(
+        "the new key issues refresh tokens; waiting {} s to confirm it",
+        WRITE_SETTLE_TIME.as_secs()
+    ));
+    confirm_activation(keys, &next, SystemClock.now(), pause).await?;
+    Ok(until)
 }
 
 async fn rotate(keys: &SecretsManagerKeys, role: Role) -> Result<KeyRotation, RotateKeysError> {
@@ -76,6 +118,23 @@ fn failure(error: RotateKeysError) -> Failure {
         RotateKeysError::Key(_) => Failure::new(
             format!("Rotating the key failed: {error}."),
             "Run rialto keys rotate again; it completes the rotation.",
+        ),
+    }
+}
+
+fn refresh_failure(error: RotateRefreshKeyError) -> Failure {
+    match error {
+        RotateRefreshKeyError::Store(error) => aws::store_failure("Rotating the key", &error),
+        RotateRefreshKeyError::NoKey => {
+            Failure::new(format!("Rotating the key failed: {error}."), "Run rialto keys init.")
+        }
+        RotateRefreshKeyError::Superseded => Failure::new(
+            format!("The key wasn't rotated: {error}."),
+            "Run rialto keys rotate --refresh again, one rotation at a time.",
+        ),
+        RotateRefreshKeyError::Randomness(_) => Failure::new(
+            format!("Rotating the key failed: {error}."),
+            "Run rialto keys rotate --refresh again.",
         ),
     }
 }

@@ -10,5 +10,8 @@ pub mod secrets;
 
 use rialto_dynamo::DueIndex;
 
+/// The number of days of which one call lists the accounts.
+const LISTED_DAYS: u32 = 31;
+
 /// Closed accounts that still hold personal data, by the time at which erasing them is tried next.
 const ERASURE_INDEX: DueIndex = DueIndex { index: "by_erasure", prefix: "CLOSED", shards: 4 };

@@ -26,6 +26,7 @@ mod replace_credential;
 pub mod request_reset;
 pub mod reset_password;
 pub mod rotate_keys;
+pub mod rotate_refresh_key;
 pub mod set_profile;
 pub mod sweep;
 pub mod unregister_seller;

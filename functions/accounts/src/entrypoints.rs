@@ -1,8 +1,10 @@
 //! The service's functions, one file each: `main`, the parsing of the request, and the response.
-//! Shared by several of them: `auth_context`, `problems`, `token_response` and `views`.
+//! Shared by several of them: `auth_context`, `problems`, `registration_state`, `token_response` and
+//! `views`.
 
 mod auth_context;
 mod problems;
+mod registration_state;
 mod token_response;
 pub mod views;
 

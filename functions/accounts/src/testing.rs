@@ -223,6 +223,9 @@ impl AddressBookStore for FaultyStore<'_> {
 }
 
 impl SessionEnder for FaultyStore<'_> {
+    async fn end_oldest(&self, account: AccountId, keep: u32) -> Result<usize, StoreError> {
+        self.store.end_oldest(account, keep).await
+    }
     async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
         self.store.end(account, session).await
     }
@@ -239,9 +242,10 @@ impl RateLimiter for FaultyStore<'_> {
     async fn acquire(
         &self,
         key: &RateLimitKey,
+        limit: u32,
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
-        self.store.acquire(key, now).await
+        self.store.acquire(key, limit, now).await
     }
     async fn refund(&self, key: &RateLimitKey) -> Result<(), StoreError> {
         self.store.refund(key).await

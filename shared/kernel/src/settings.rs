@@ -49,6 +49,24 @@ pub const PENDING_DEADLINE: Setting<Duration> = Setting {
     parse: |text| seconds(text, 5, 86_400),
 };
 
+/// The accounts that may be registered from one IP address within 15 minutes.
+pub const REGISTRATIONS_PER_ADDRESS: Setting<u32> = Setting {
+    name: "accounts/registrations-per-address",
+    default: "100",
+    range: "1 to 1000000 attempts",
+    doc: "How many accounts one IP address may try to register within 15 minutes.",
+    parse: |text| whole_number(text, 1, 1_000_000),
+};
+
+/// The maximum age of a session, however often it is refreshed.
+pub const SESSION_MAX_AGE: Setting<Duration> = Setting {
+    name: "accounts/session-max-days",
+    default: "90",
+    range: "1 to 400 days",
+    doc: "How many days after logging in a session ends, however often its tokens are refreshed.",
+    parse: |text| whole_number(text, 1, 400).map(|days| Duration::from_secs(days * 86_400)),
+};
+
 /// The origins that browsers may call from.
 pub const ALLOWED_ORIGINS: Setting<Vec<String>> = Setting {
     name: "http/allowed-origins",
@@ -189,6 +207,8 @@ macro_rules! describe {
 
 /// Every setting, by name.
 pub const ALL: &[Description] = describe![
+    REGISTRATIONS_PER_ADDRESS,
+    SESSION_MAX_AGE,
     JWKS,
     ALLOWED_ORIGINS,
     MAIL_SENDER,
@@ -210,6 +230,15 @@ fn amount(text: &str, max: i64) -> Result<Amount, String> {
         return Err(format!("must be at most {max}"));
     }
     Amount::new(number).map_err(|error| error.to_string())
+}
+
+/// A whole number from `min` to `max`.
+fn whole_number<N>(text: &str, min: N, max: N) -> Result<N, String>
+where
+    N: std::str::FromStr + PartialOrd + std::fmt::Display + Copy,
+{
+    let number: N = text.trim().parse().map_err(|_| "must be a whole number".to_owned())?;
+    if (min..=max).contains(&number) { Ok(number) } else { Err(format!("must be {min} to {max}")) }
 }
 
 fn seconds(text: &str, min: u64, max: u64) -> Result<Duration, String> {
@@ -272,6 +301,10 @@ mod tests {
         );
         assert_eq!((PENDING_DEADLINE.parse)(PENDING_DEADLINE.default).unwrap().as_secs(), 900);
         assert!((ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap().is_empty());
+        let registrations = REGISTRATIONS_PER_ADDRESS;
+        assert_eq!((registrations.parse)(registrations.default), Ok(100));
+        let day = Duration::from_secs(24 * 3600);
+        assert_eq!((SESSION_MAX_AGE.parse)(SESSION_MAX_AGE.default), Ok(90 * day));
         assert!((JWKS.parse)(JWKS.default).is_ok());
         assert_eq!((MAIL_SENDER.parse)(MAIL_SENDER.default).unwrap(), "rialto@shop.example");
         assert_eq!((PROVIDER_KEY.parse)(PROVIDER_KEY.default).unwrap(), "");
@@ -282,6 +315,12 @@ mod tests {
         assert!((SHIPPING_FEE.parse)("-1").is_err());
         assert!((SHIPPING_FEE.parse)("1000001").is_err());
         assert!((PENDING_DEADLINE.parse)("4").is_err());
+        for bad in ["0", "-1", "1000001", "ten", "99999999999"] {
+            assert!((REGISTRATIONS_PER_ADDRESS.parse)(bad).is_err(), "{bad}");
+        }
+        for bad in ["0", "401", "1.5", ""] {
+            assert!((SESSION_MAX_AGE.parse)(bad).is_err(), "{bad}");
+        }
         assert!((ALLOWED_ORIGINS.parse)("*").is_err());
         assert!((ALLOWED_ORIGINS.parse)("https://a.example/path").is_err());
         assert!((CURRENCY.parse)("euro").is_err());

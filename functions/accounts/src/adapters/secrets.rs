@@ -1,15 +1,19 @@
 //! Private keys in Secrets Manager, public keys in Parameter Store and its copy.
 //!
 //! `rialto/<stage>/auth/signing-key/<role>` holds `{"kid", "pkcs8"}`,
-//! `rialto/<stage>/auth/refresh-key` holds `{"key"}`; bytes are encoded as base64.
+//! `rialto/<stage>/auth/refresh-key` holds `{"key", "accepted": [{"key", "until"}]}`, where
+//! `accepted` may be absent. Bytes are encoded as base64.
 
 use crate::{
-    domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
-    ports::{KeyReader, KeyWriter},
+    domain::{
+        refresh_token::{AcceptedRefreshKey, RefreshKey, RefreshKeys},
+        signing_key::SigningSecret,
+    },
+    ports::{KeyReader, KeyWriter, RefreshKeyWriter},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rialto_aws::{Parameter, ParameterStore, SdkConfig, SecretStore, SettingsMirror, Stage};
-use rialto_kernel::{Role, StoreError, Write, settings::JWKS};
+use rialto_kernel::{Role, StoreError, Timestamp, Write, settings::JWKS};
 use rialto_lambda::token::Jwks;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -45,10 +49,38 @@ struct SigningKeySecret {
     pkcs8: String,
 }
 
-/// The content of the refresh key's secret.
+/// The content of the refresh keys' secret.
 #[derive(Serialize, Deserialize)]
-struct RefreshKeySecret {
+struct RefreshKeysSecret {
     key: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    accepted: Vec<AcceptedKeySecret>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AcceptedKeySecret {
+    key: String,
+    until: Timestamp,
+}
+
+impl RefreshKeysSecret {
+    fn of(keys: &RefreshKeys) -> Self {
+        let encode = |key: &RefreshKey| STANDARD.encode(key.0);
+        let accepted = keys.accepted.iter().map(|accepted| AcceptedKeySecret {
+            key: encode(&accepted.key),
+            until: accepted.until,
+        });
+        Self { key: encode(&keys.current), accepted: accepted.collect() }
+    }
+
+    /// `None` if a key isn't 32 bytes in base64.
+    fn keys(self) -> Option<RefreshKeys> {
+        let decode = |text: String| Some(RefreshKey(STANDARD.decode(text).ok()?.try_into().ok()?));
+        let accepted = self.accepted.into_iter().map(|accepted| {
+            Some(AcceptedRefreshKey { key: decode(accepted.key)?, until: accepted.until })
+        });
+        Some(RefreshKeys { current: decode(self.key)?, accepted: accepted.collect::<Option<_>>()? })
+    }
 }
 
 impl SigningKeySecret {
@@ -112,6 +144,13 @@ impl SecretsManagerKeys {
         let added = self.secrets.create(name, description, &text).await.map_err(unavailable)?;
         Ok(if added { Write::Done } else { Write::Conflict(()) })
     }
+
+    async fn replace(&self, name: &str, secret: &impl Serialize) -> Result<(), StoreError> {
+        let text = serde_json::to_string(secret).map_err(|_| unreadable(name))?;
+        self.secrets.put(name, &text).await.map_err(unavailable)?;
+        self.cache().remove(name);
+        Ok(())
+    }
 }
 
 fn unavailable(error: impl Display) -> StoreError {
@@ -132,11 +171,10 @@ impl KeyReader for SecretsManagerKeys {
         Ok(Some(SigningSecret { kid, pkcs8 }))
     }
 
-    async fn refresh_key(&self) -> Result<Option<RefreshKey>, StoreError> {
+    async fn refresh_keys(&self) -> Result<Option<RefreshKeys>, StoreError> {
         let name = self.refresh_name();
-        let Some(RefreshKeySecret { key }) = self.read(&name).await? else { return Ok(None) };
-        let key = STANDARD.decode(key).ok().and_then(|key| key.try_into().ok());
-        key.map(|key| Some(RefreshKey(key))).ok_or_else(|| unreadable(&name))
+        let Some(secret) = self.read::<RefreshKeysSecret>(&name).await? else { return Ok(None) };
+        secret.keys().map(Some).ok_or_else(|| unreadable(&name))
     }
 }
 
@@ -154,15 +192,11 @@ impl KeyWriter for SecretsManagerKeys {
     }
 
     async fn replace_signing_key(&self, role: Role, key: &SigningSecret) -> Result<(), StoreError> {
-        let (name, text) = (self.signing_name(role), SigningKeySecret::of(key));
-        let text = serde_json::to_string(&text).map_err(|_| unreadable(&name))?;
-        self.secrets.put(&name, &text).await.map_err(unavailable)?;
-        self.cache().remove(&name);
-        Ok(())
+        self.replace(&self.signing_name(role), &SigningKeySecret::of(key)).await
     }
 
     async fn add_refresh_key(&self, key: &RefreshKey) -> Result<Write, StoreError> {
-        let text = RefreshKeySecret { key: STANDARD.encode(key.0) };
+        let text = RefreshKeysSecret::of(&key.clone().into());
         let description = "Signs refresh tokens. Managed by rialto keys.";
         self.create(&self.refresh_name(), description, &text).await
     }
@@ -182,5 +216,16 @@ impl KeyWriter for SecretsManagerKeys {
         let parameter = Parameter { name: &name, value: &text, description: JWKS.doc };
         self.parameters.put(&parameter).await.map_err(unavailable)?;
         self.mirror.update(&self.parameters).await.map(drop).map_err(unavailable)
+    }
+}
+
+impl RefreshKeyWriter for SecretsManagerKeys {
+    async fn current_refresh_keys(&self) -> Result<Option<RefreshKeys>, StoreError> {
+        self.cache().remove(&self.refresh_name());
+        self.refresh_keys().await
+    }
+
+    async fn replace_refresh_keys(&self, keys: &RefreshKeys) -> Result<(), StoreError> {
+        self.replace(&self.refresh_name(), &RefreshKeysSecret::of(keys)).await
     }
 }

@@ -57,7 +57,7 @@ pub async fn init_keys(
         with_signing_keys(keys, published).await
     };
     summary.published = !update_jwks(keys, with_missing).await?.unchanged;
-    if keys.refresh_key().await?.is_none() {
+    if keys.refresh_keys().await?.is_none() {
         summary.refresh_key = keys.add_refresh_key(&RefreshKey::generate()?).await? == Write::Done;
     }
     Ok(summary)
@@ -100,9 +100,9 @@ mod tests {
     async fn initialising_twice_changes_nothing() {
         let keys = MemoryKeys::default();
         init_keys(&keys).await.unwrap();
-        let before = (keys.published().await.unwrap(), keys.refresh_key().await.unwrap());
+        let before = (keys.published().await.unwrap(), keys.refresh_keys().await.unwrap());
         assert_eq!(init_keys(&keys).await.unwrap(), InitKeysSummary::default());
-        assert_eq!((keys.published().await.unwrap(), keys.refresh_key().await.unwrap()), before);
+        assert_eq!((keys.published().await.unwrap(), keys.refresh_keys().await.unwrap()), before);
     }
 
     #[tokio::test]
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(summary.signing_keys, [Role::User, Role::Supervisor]);
         assert!(!summary.refresh_key);
         assert_eq!(keys.signing_key(Role::Seller).await.unwrap(), Some(seller));
-        assert_eq!(keys.refresh_key().await.unwrap(), Some(RefreshKey([7; 32])));
+        assert_eq!(keys.refresh_keys().await.unwrap(), Some(RefreshKey([7; 32]).into()));
         assert!(keys.published().await.unwrap().keys.iter().any(|key| key.kid == "seller-1"));
     }
 

@@ -1,7 +1,7 @@
 //! Issuing of tokens, for logging in and refreshing.
 
 use crate::{
-    domain::refresh_token::{RefreshKey, RefreshToken},
+    domain::refresh_token::{RefreshKeys, RefreshToken},
     ports::KeyReader,
 };
 use rialto_aws::Stage;
@@ -13,6 +13,8 @@ pub struct SessionTokens {
     pub account_id: AccountId,
     pub access_token: String,
     pub refresh_token: RefreshToken,
+    /// When the session expires, unless it is refreshed.
+    pub expires_at: Timestamp,
 }
 
 /// Errors of issuing tokens.
@@ -28,9 +30,9 @@ pub enum IssueTokensError {
     Store(#[from] StoreError),
 }
 
-/// The key of refresh tokens.
-pub(super) async fn refresh_key(keys: &impl KeyReader) -> Result<RefreshKey, IssueTokensError> {
-    keys.refresh_key().await?.ok_or(IssueTokensError::NoRefreshKey)
+/// The keys of refresh tokens.
+pub(super) async fn refresh_keys(keys: &impl KeyReader) -> Result<RefreshKeys, IssueTokensError> {
+    keys.refresh_keys().await?.ok_or(IssueTokensError::NoRefreshKey)
 }
 
 /// Issues an access token, signed with the key of the account's role.

@@ -12,14 +12,14 @@ pub struct UserFilter {
     pub name: Option<String>,
 }
 
-/// The maximum number of accounts read for one page of a search by name.
-const READ_BUDGET: usize = 1_000;
-
-/// The number of accounts read at a time.
+/// The number of accounts read at a time for a search by name.
 const READ_BATCH: u32 = 100;
 
+/// The maximum number of reads for one page: 1,000 accounts or 310 days of a search by name.
+const MAX_READS: usize = 10;
+
 /// Lists buyers' accounts, newest first, and returns the position of the next page if there may be
-/// one. A page of a search by name can have fewer than `limit` accounts although there are more.
+/// one. A page can have fewer than `limit` accounts, or none, although there are more.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -37,7 +37,10 @@ pub async fn list_users(
             Ok((found, None))
         }
         (None, None) => list_accounts(store, Role::User, limit, position).await,
-        (None, Some(name)) => by_name(store, &name, limit, position).await,
+        (None, Some(name)) => {
+            let matches = |account: &Account| name_contains(account, &name);
+            search(store, Role::User, READ_BATCH, limit, position, matches).await
+        }
     }
 }
 
@@ -47,9 +50,7 @@ pub(super) async fn list_accounts(
     limit: u32,
     position: Option<&str>,
 ) -> Result<(Vec<Account>, Option<String>), StoreError> {
-    let (accounts, more) = store.accounts(role, limit, position).await?;
-    let next = accounts.last().filter(|_| more).map(Account::list_sort_key);
-    Ok((accounts, next))
+    search(store, role, limit, limit, position, |_| true).await
 }
 
 async fn by_email(
@@ -62,30 +63,33 @@ async fn by_email(
     }
 }
 
-async fn by_name(
+/// Up to `limit` accounts that match, of those that [`MAX_READS`] reads of `batch` accounts find.
+async fn search(
     store: &impl AccountLister,
-    name: &str,
+    role: Role,
+    batch: u32,
     limit: u32,
     position: Option<&str>,
+    matches: impl Fn(&Account) -> bool + Send,
 ) -> Result<(Vec<Account>, Option<String>), StoreError> {
-    let (mut found, mut read) = (Vec::new(), 0);
+    let mut found = Vec::new();
     let mut position = position.map(str::to_owned);
-    while read < READ_BUDGET {
-        let (accounts, more) = store.accounts(Role::User, READ_BATCH, position.as_deref()).await?;
+    for _ in 0..MAX_READS {
+        let (accounts, next) = store.accounts(role, batch, position.as_deref()).await?;
         let last = accounts.len().saturating_sub(1);
         for (index, account) in accounts.into_iter().enumerate() {
-            read += 1;
-            position = Some(account.list_sort_key());
-            let has_more = more || index < last;
-            if name_contains(&account, name) {
-                found.push(account);
+            if !matches(&account) {
+                continue;
             }
+            let here = account.list_sort_key();
+            found.push(account);
             if found.len() == limit as usize {
-                return Ok((found, position.filter(|_| has_more)));
+                return Ok((found, Some(here).filter(|_| next.is_some() || index < last)));
             }
         }
-        if !more {
-            return Ok((found, None));
+        position = next;
+        if position.is_none() {
+            break;
         }
     }
     Ok((found, position))
@@ -113,9 +117,14 @@ mod tests {
 
     /// A store of buyers with these names, oldest first.
     async fn buyers(names: impl IntoIterator<Item = String>) -> MemoryAccounts {
+        buyers_every(1, names).await
+    }
+
+    /// A store of buyers with these names, oldest first, so many milliseconds apart.
+    async fn buyers_every(millis: i64, names: impl IntoIterator<Item = String>) -> MemoryAccounts {
         let store = MemoryAccounts::default();
         for (at, name) in names.into_iter().enumerate() {
-            let now = Timestamp::from_millis(i64::try_from(at).unwrap());
+            let now = Timestamp::from_millis(millis * i64::try_from(at).unwrap());
             let details = ContactDetails {
                 name: Name::parse(&name).unwrap(),
                 ..details(&format!("buyer{at}@example.com"))
@@ -174,6 +183,47 @@ mod tests {
         assert_eq!(found, Vec::<String>::new());
         let (found, next) = page(&store, &named("ann"), Some(&next.unwrap())).await;
         assert_eq!((found, next), (vec!["Ann".to_owned()], None));
+    }
+
+    /// Counts the reads of a list.
+    struct CountedReads<'a>(&'a MemoryAccounts, std::sync::atomic::AtomicUsize);
+
+    impl AccountLister for CountedReads<'_> {
+        async fn accounts(
+            &self,
+            role: Role,
+            limit: u32,
+            position: Option<&str>,
+        ) -> Result<(Vec<Account>, Option<String>), StoreError> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.accounts(role, limit, position).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_reads_a_limited_number_of_days() {
+        let names = (0..400).map(|at| if at == 0 { "Ann".to_owned() } else { "Bob".to_owned() });
+        let store = buyers_every(24 * 3600 * 1000, names).await;
+        let search = async |position: Option<&str>| {
+            let counted = CountedReads(&store, 0.into());
+            let is_ann = |account: &Account| name_contains(account, "ann");
+            let page = search(&counted, Role::User, READ_BATCH, 2, position, is_ann).await.unwrap();
+            assert!(counted.1.into_inner() <= MAX_READS);
+            page
+        };
+        let (found, next) = search(None).await;
+        assert!(found.is_empty());
+        let (found, next) = search(Some(&next.unwrap())).await;
+        assert_eq!((found.len(), next), (1, None));
+    }
+
+    #[tokio::test]
+    async fn a_page_of_many_days_is_filled() {
+        let store = buyers_every(24 * 3600 * 1000, (0..90).map(|at| format!("Buyer {at}"))).await;
+        let all = UserFilter::default();
+        let (first, next) = list_users(&store, &all, 80, None).await.unwrap();
+        let (second, end) = list_users(&store, &all, 80, next.as_deref()).await.unwrap();
+        assert_eq!((first.len(), second.len(), end), (80, 10, None));
     }
 
     #[tokio::test]

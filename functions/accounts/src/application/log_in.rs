@@ -1,5 +1,5 @@
 use super::{
-    issue_tokens::{IssueTokensError, SessionTokens, access_token, refresh_key},
+    issue_tokens::{IssueTokensError, SessionTokens, access_token, refresh_keys},
     rate_limit::{RateLimitError, acquire, rate_limit_keys, refund},
 };
 use crate::{
@@ -7,14 +7,17 @@ use crate::{
         contact::Email,
         credential::{Credential, Password},
         rate_limit::LimitedAction,
-        session::Session,
+        session::{MAX_SESSIONS, Session},
     },
-    ports::{CredentialReader, KeyReader, PasswordHasher, RateLimiter, SessionStarter},
+    ports::{
+        CredentialReader, KeyReader, PasswordHasher, RateLimiter, SessionEnder, SessionStarter,
+    },
 };
+use futures_util::future::join;
 use rialto_aws::Stage;
 use rialto_contracts::EventContext;
-use rialto_kernel::{SessionId, StoreError, Timestamp, Write};
-use std::net::IpAddr;
+use rialto_kernel::{AccountId, SessionId, StoreError, Timestamp, Write};
+use std::{net::IpAddr, time::Duration};
 
 /// A request to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct LoginAttempt {
     pub ip_address: Option<IpAddr>,
     /// The id of the session that a success starts.
     pub session_id: SessionId,
+    /// The age at which that session ends, however often it is refreshed.
+    pub session_max_age: Duration,
 }
 
 /// Errors of logging in.
@@ -41,13 +46,13 @@ pub enum LogInError {
     Store(#[from] StoreError),
 }
 
-/// Starts a session. An unknown email takes the same time as a wrong password and has the same rate
+/// Starts a session, and ends the account's oldest if it has too many. An unknown email takes the same time as a wrong password and has the same rate
 /// limit.
 ///
 /// # Errors
 /// [`LogInError`]. No session was started, unless the store's outcome is unknown.
 pub async fn log_in(
-    store: &(impl CredentialReader + SessionStarter + RateLimiter),
+    store: &(impl CredentialReader + SessionStarter + SessionEnder + RateLimiter),
     keys: &impl KeyReader,
     hasher: &impl PasswordHasher,
     stage: &Stage,
@@ -60,15 +65,28 @@ pub async fn log_in(
     let credential = verify(store, hasher, request).await?;
     let account_id = credential.account_id;
     let access_token = access_token(keys, stage, account_id, request.session_id, now).await?;
+    let refresh_key = refresh_keys(keys).await?.current;
     let (session, refresh_token) =
-        Session::start(request.session_id, account_id, &refresh_key(keys).await?, now);
+        Session::start(request.session_id, account_id, &refresh_key, now);
+    let session = session.limited_to(request.session_max_age);
     match store.start(&session, &credential, &[session.logged_in_event(context)]).await? {
         Write::Done => {}
         // The password was changed, or the account closed, since it was verified.
         Write::Conflict(()) => return Err(LogInError::InvalidCredentials),
     }
-    refund(store, &limits).await;
-    Ok(SessionTokens { account_id, access_token, refresh_token })
+    join(end_oldest(store, account_id), refund(store, &limits)).await;
+    let expires_at = session.expires_at;
+    Ok(SessionTokens { account_id, access_token, refresh_token, expires_at })
+}
+
+/// Ends the sessions beyond the limit, after the new one was written: of concurrent logins the last
+/// one sees all of their sessions. A failure is only logged, because the next login repeats it.
+async fn end_oldest(store: &impl SessionEnder, account: AccountId) {
+    match store.end_oldest(account, MAX_SESSIONS).await {
+        Ok(0) => {}
+        Ok(ended) => tracing::info!(%account, ended, "oldest sessions ended"),
+        Err(error) => tracing::warn!(%account, %error, "couldn't end the oldest sessions"),
+    }
 }
 
 /// Returns the credential if the password is right. Verifies exactly one hash, whether or not there
@@ -97,10 +115,11 @@ mod tests {
         ports::{HashError, KeyWriter, SessionReader},
         testing::{PASSWORD, details},
     };
-    use rialto_kernel::{AccountId, Clock, Role, SystemClock, UserId};
+    use rialto_kernel::{Clock, Role, SystemClock, UserId};
     use std::sync::Mutex;
 
     const DUMMY_HASH: &str = "dummy";
+    const DAY: Duration = Duration::from_secs(24 * 3600);
 
     /// A fake hasher that records the hashes that were verified.
     #[derive(Default)]
@@ -168,6 +187,7 @@ mod tests {
                 password: Password::from_login_input(password).unwrap(),
                 ip_address: Some(address.parse().unwrap()),
                 session_id: SessionId::generate(now),
+                session_max_age: 90 * DAY,
             };
             let (stage, context) = (&self.stage, EventContext::default());
             log_in(&self.store, &self.keys, &self.hasher, stage, &request, &context, now)
@@ -215,6 +235,22 @@ mod tests {
         let events = fixture.store.published_events();
         assert_eq!(events.last().unwrap().kind, "UserLoggedIn");
         assert_eq!(events.last().unwrap().data["account_id"], account.to_string());
+    }
+
+    #[tokio::test]
+    async fn the_oldest_session_ends_when_there_are_a_hundred() {
+        let fixture = LoginFixture::with_a_user().await;
+        let account = AccountId::User(fixture.user);
+        let mut started = Vec::new();
+        for at in 0..u64::from(MAX_SESSIONS) + 2 {
+            let now = fixture.now.plus(Duration::from_secs(at));
+            let (address, email) = ("192.0.2.1", "ann@example.com");
+            started.push(fixture.log_in_from(address, email, PASSWORD, now).await.unwrap().0);
+        }
+        for (at, session) in started.into_iter().enumerate() {
+            let active = fixture.store.session(account, session).await.unwrap().is_some();
+            assert_eq!(active, at >= 2, "{at}");
+        }
     }
 
     #[tokio::test]
@@ -312,6 +348,7 @@ mod tests {
             password: Password::from_login_input("correct horse").unwrap(),
             ip_address: Some("192.0.2.1".parse().unwrap()),
             session_id: SessionId::generate(fixture.now),
+            session_max_age: 90 * DAY,
         };
         let printed = format!("{request:?}");
         assert!(!printed.contains("ann") && !printed.contains("correct"), "{printed}");

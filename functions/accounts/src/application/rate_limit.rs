@@ -42,11 +42,25 @@ pub(super) async fn acquire(
     now: Timestamp,
 ) -> Result<(), RateLimitError> {
     for key in keys {
-        if let RateLimitDecision::Denied { until } = store.acquire(key, now).await? {
-            return Err(RateLimitError::LimitExceeded { until });
-        }
+        acquire_up_to(store, key, key.limit(), now).await?;
     }
     Ok(())
+}
+
+/// Counts an attempt under a key whose limit is a setting.
+///
+/// # Errors
+/// [`RateLimitError`].
+pub(super) async fn acquire_up_to(
+    store: &impl RateLimiter,
+    key: &RateLimitKey,
+    limit: u32,
+    now: Timestamp,
+) -> Result<(), RateLimitError> {
+    match store.acquire(key, limit, now).await? {
+        RateLimitDecision::Allowed => Ok(()),
+        RateLimitDecision::Denied { until } => Err(RateLimitError::LimitExceeded { until }),
+    }
 }
 
 /// Refunds a successful attempt: clears the email's counter and decrements the address's. Failures

@@ -1,8 +1,8 @@
-use super::issue_tokens::{IssueTokensError, SessionTokens, access_token, refresh_key};
+use super::issue_tokens::{IssueTokensError, SessionTokens, access_token, refresh_keys};
 use crate::{
     domain::{
-        refresh_token::{RefreshKey, RefreshToken, VerifiedRefreshToken},
-        session::RefreshOutcome,
+        refresh_token::RefreshToken,
+        session::{RefreshOutcome, Session},
     },
     ports::{KeyReader, SessionEnder, SessionReader, SessionWriter},
 };
@@ -11,6 +11,7 @@ use rialto_kernel::{
     StoreError, Timestamp, Write,
     store::{self, Attempt},
 };
+use std::time::Duration;
 
 /// Errors of refreshing tokens.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,8 @@ impl From<StoreError> for RefreshError {
 }
 
 /// Issues new tokens for a refresh token. Reuse of a token ends the session, except within the
-/// grace period, when the response may have been lost.
+/// grace period, when the response may have been lost. So does its use by a session that is older
+/// than `max_age`.
 ///
 /// # Errors
 /// [`RefreshError`]. The token stays valid unless the session has ended or the store's outcome is
@@ -41,47 +43,50 @@ pub async fn refresh(
     keys: &impl KeyReader,
     stage: &Stage,
     text: &str,
+    max_age: Duration,
     now: Timestamp,
 ) -> Result<SessionTokens, RefreshError> {
-    let key = refresh_key(keys).await?;
-    let presented = RefreshToken::verify(&key, text).ok_or(RefreshError::Unauthenticated)?;
+    let refresh_keys = refresh_keys(keys).await?;
+    let presented =
+        RefreshToken::verify(&refresh_keys, text, now).ok_or(RefreshError::Unauthenticated)?;
     let (account_id, session_id) = (presented.account_id, presented.session_id);
-    // Before any write, so that the refresh token stays valid if there is no signing key.
-    let access_token = access_token(keys, stage, account_id, session_id, now).await?;
-    let refresh_token = rotate(store, &key, &presented, now).await?;
-    Ok(SessionTokens { account_id, access_token, refresh_token })
-}
-
-async fn rotate(
-    store: &(impl SessionReader + SessionWriter + SessionEnder),
-    key: &RefreshKey,
-    presented: &VerifiedRefreshToken,
-    now: Timestamp,
-) -> Result<RefreshToken, RefreshError> {
-    let (account, session_id) = (presented.account_id, presented.session_id);
     store::update(|| async {
-        let session = store.session(account, session_id).await?.ok_or(RefreshError::Ended)?;
-        match session.refresh(&presented.token, presented.generation, key, now) {
-            // After a conflict, the session that was refreshed concurrently leads to a grace replay
-            // or to its end.
-            RefreshOutcome::Rotated(session, token) => {
-                Ok(store.save(&session).await?.into_attempt(token))
+        let session = store.session(account_id, session_id).await?.ok_or(RefreshError::Ended)?;
+        let session = session.limited_to(max_age);
+        let tokens = async |session: &Session, refresh_token| -> Result<_, RefreshError> {
+            let access_token = access_token(keys, stage, account_id, session_id, now).await?;
+            let expires_at = session.expires_at;
+            Ok(SessionTokens { account_id, access_token, refresh_token, expires_at })
+        };
+        match session.refresh(&presented.token, presented.generation, &refresh_keys, now) {
+            RefreshOutcome::Rotated(next, token) => {
+                let next = next.limited_to(max_age);
+                // Before the write, so that the presented token stays valid without a signing key.
+                let tokens = tokens(&next, token).await?;
+                // After a conflict, the session that was refreshed concurrently leads to a grace
+                // replay or to its end.
+                Ok(store.save(&next).await?.into_attempt(tokens))
             }
-            RefreshOutcome::GraceReplay(token) => Ok(Attempt::Done(token)),
+            RefreshOutcome::GraceReplay(token) => Ok(Attempt::Done(tokens(&session, token).await?)),
             RefreshOutcome::ReuseDetected => {
                 tracing::warn!(
-                    %account, session = %session_id,
+                    account = %account_id, session = %session_id,
                     "refresh token reuse detected; session revoked"
                 );
-                match store.end(account, session_id).await? {
-                    Write::Done | Write::Conflict(()) => Err(RefreshError::Ended),
-                }
+                end(store, &session).await
             }
-            RefreshOutcome::Expired => Err(RefreshError::Ended),
+            RefreshOutcome::Expired => end(store, &session).await,
             RefreshOutcome::Unknown => Err(RefreshError::Unauthenticated),
         }
     })
     .await
+}
+
+/// Ends the session and returns that it has ended.
+async fn end<T>(store: &impl SessionEnder, session: &Session) -> Result<T, RefreshError> {
+    match store.end(session.account_id, session.session_id).await? {
+        Write::Done | Write::Conflict(()) => Err(RefreshError::Ended),
+    }
 }
 
 #[cfg(test)]
@@ -90,13 +95,18 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryAccounts, MemoryKeys},
         application::init_keys::init_keys,
-        domain::session::{GRACE_PERIOD, Session},
+        domain::{
+            refresh_token::{RefreshKey, RefreshKeys},
+            session::GRACE_PERIOD,
+            signing_key::SigningSecret,
+        },
         ports::SessionStarter,
         testing,
     };
-    use rialto_kernel::{AccountId, Clock, SessionId, SystemClock};
+    use rialto_kernel::{AccountId, Clock, Role, SessionId, SystemClock};
     use rialto_lambda::token::Claims;
-    use std::time::Duration;
+
+    const MAX_AGE: Duration = Duration::from_secs(90 * 24 * 3600);
 
     struct DeviceFixture {
         store: MemoryAccounts,
@@ -113,7 +123,7 @@ mod tests {
             let (store, keys) = (MemoryAccounts::default(), MemoryKeys::default());
             init_keys(&keys).await.unwrap();
             let credential = testing::registered_buyer(&store, "ann@example.com").await;
-            let key = keys.refresh_key().await.unwrap().unwrap();
+            let key = keys.refresh_keys().await.unwrap().unwrap().current;
             let id = SessionId::generate(now);
             let (session, first) = Session::start(id, credential.account_id, &key, now);
             assert_eq!(store.start(&session, &credential, &[]).await, Ok(Write::Done));
@@ -125,7 +135,7 @@ mod tests {
             token: &RefreshToken,
             now: Timestamp,
         ) -> Result<SessionTokens, RefreshError> {
-            refresh(&self.store, &self.keys, &self.stage, token.as_str(), now).await
+            refresh(&self.store, &self.keys, &self.stage, token.as_str(), MAX_AGE, now).await
         }
 
         async fn refresh(&self, token: &RefreshToken) -> Result<SessionTokens, RefreshError> {
@@ -193,12 +203,50 @@ mod tests {
     async fn without_a_signing_key_the_refresh_token_stays_good() {
         let device = DeviceFixture::new().await;
         let without = MemoryKeys::default();
-        let key = device.keys.refresh_key().await.unwrap().unwrap();
+        let key = device.keys.refresh_keys().await.unwrap().unwrap().current;
         assert_eq!(crate::ports::KeyWriter::add_refresh_key(&without, &key).await, Ok(Write::Done));
         let text = device.first.as_str();
-        let refused = refresh(&device.store, &without, &device.stage, text, device.now).await;
+        let refused =
+            refresh(&device.store, &without, &device.stage, text, MAX_AGE, device.now).await;
         assert!(matches!(refused, Err(RefreshError::Issue(IssueTokensError::NoSigningKey(_)))));
         assert_eq!(device.stored().await, Some(device.session.clone()));
+    }
+
+    /// Keys of refresh tokens without any that signs.
+    struct UnreadSigningKeys(MemoryKeys);
+
+    impl KeyReader for UnreadSigningKeys {
+        async fn signing_key(&self, role: Role) -> Result<Option<SigningSecret>, StoreError> {
+            panic!("the key of {role} tokens was read")
+        }
+        async fn refresh_keys(&self) -> Result<Option<RefreshKeys>, StoreError> {
+            self.0.refresh_keys().await
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_signed_for_a_session_that_is_not_found() {
+        let device = DeviceFixture::new().await;
+        let (account, session) = (device.session.account_id, device.session.session_id);
+        assert_eq!(device.store.end(account, session).await, Ok(Write::Done));
+        let (keys, text) = (UnreadSigningKeys(device.keys.clone()), device.first.as_str());
+        let refused = refresh(&device.store, &keys, &device.stage, text, MAX_AGE, device.now).await;
+        assert!(matches!(refused, Err(RefreshError::Ended)));
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_at_its_maximum_age() {
+        let device = DeviceFixture::new().await;
+        let (mut token, mut now) = (device.first.clone(), device.now);
+        let end = device.session.created_at.plus(MAX_AGE);
+        while now < end {
+            let tokens = device.refresh_at(&token, now).await.unwrap();
+            assert!(tokens.expires_at <= end);
+            (token, now) = (tokens.refresh_token, now.plus(Duration::from_secs(10 * 24 * 3600)));
+        }
+        assert_eq!(device.stored().await.unwrap().expires_at, end);
+        assert!(matches!(device.refresh_at(&token, end).await, Err(RefreshError::Ended)));
+        assert_eq!(device.stored().await, None);
     }
 
     /// A store in which another client refreshes the session between this one's read and write.
@@ -225,6 +273,9 @@ mod tests {
     }
 
     impl SessionEnder for RacedSession<'_> {
+        async fn end_oldest(&self, account: AccountId, keep: u32) -> Result<usize, StoreError> {
+            self.0.store.end_oldest(account, keep).await
+        }
         async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
             self.0.store.end(account, session).await
         }
@@ -242,7 +293,8 @@ mod tests {
         let device = DeviceFixture::new().await;
         let second = RacedSession(&device, std::sync::atomic::AtomicBool::new(false));
         let text = device.first.as_str();
-        let tokens = refresh(&second, &device.keys, &device.stage, text, device.now).await.unwrap();
+        let tokens =
+            refresh(&second, &device.keys, &device.stage, text, MAX_AGE, device.now).await.unwrap();
         let stored = device.stored().await.unwrap();
         assert_eq!((stored.generation, stored.refresh_hash), (2, tokens.refresh_token.hash()));
     }

@@ -154,6 +154,9 @@ mod tests {
     }
 
     impl SessionEnder for CorruptItemStore {
+        async fn end_oldest(&self, account: AccountId, keep: u32) -> Result<usize, StoreError> {
+            self.0.end_oldest(account, keep).await
+        }
         async fn end(&self, account: AccountId, session: SessionId) -> Result<Write, StoreError> {
             self.0.end(account, session).await
         }

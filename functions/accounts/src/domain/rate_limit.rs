@@ -1,4 +1,4 @@
-//! Rate limits of password and reset-code attempts.
+//! Rate limits of attempts to log in, to reset a password and to register an account.
 
 use super::{contact::Email, redacted_debug};
 use rialto_kernel::Timestamp;
@@ -19,6 +19,10 @@ pub enum LimitedAction {
     RequestResetCode,
     /// Verifying a password reset code. Successes don't count.
     VerifyResetCode,
+    /// Signing up.
+    RegisterUser,
+    /// Registering a seller.
+    RegisterSeller,
 }
 
 /// The subject whose attempts are counted.
@@ -66,8 +70,8 @@ impl RateLimitKey {
         Self { action, subject: RateLimitSubject::IpAddress(address) }
     }
 
-    /// The number of attempts allowed per window. Higher for an IP address, because many people may
-    /// share one.
+    /// The number of attempts allowed per window, unless a setting says it. Higher for an IP
+    /// address, because many people may share one.
     #[must_use]
     pub const fn limit(&self) -> u32 {
         match (self.action, &self.subject) {
@@ -75,7 +79,7 @@ impl RateLimitKey {
                 LimitedAction::VerifyPassword | LimitedAction::VerifyResetCode,
                 RateLimitSubject::Email(_),
             ) => 10,
-            (LimitedAction::RequestResetCode, RateLimitSubject::Email(_)) => 5,
+            (_, RateLimitSubject::Email(_)) => 5,
             (_, RateLimitSubject::IpAddress(_)) => 100,
         }
     }

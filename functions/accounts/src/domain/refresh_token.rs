@@ -2,23 +2,39 @@
 //! be issued again. Only their hashes are stored.
 
 use super::redacted_debug;
-use rialto_kernel::{AccountId, SessionId, digest};
+use rialto_kernel::{AccountId, SessionId, Timestamp, digest};
 use ring::{
     hmac,
     rand::{SecureRandom, SystemRandom},
 };
 
-/// The stage's key for refresh tokens.
+/// A key of refresh tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshKey(pub [u8; 32]);
 
-/// `<account>.<session>.<generation>.<HMAC-SHA256(key, session.generation)>`. The session is the
-/// token family; generations count from 1. Account and session locate the session; whether the
-/// token is valid is decided by the stored hash alone.
+/// The stage's keys of refresh tokens: the one that issues them, and others whose tokens are
+/// accepted. During a rotation, the next key is accepted before it issues tokens; afterwards, the
+/// previous one is accepted for as long as its tokens may be valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshKeys {
+    pub current: RefreshKey,
+    pub accepted: Vec<AcceptedRefreshKey>,
+}
+
+/// A key that doesn't issue tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedRefreshKey {
+    pub key: RefreshKey,
+    pub until: Timestamp,
+}
+
+/// `<account>.<session>.<generation>.<HMAC-SHA256(key, account.session.generation)>`. The session
+/// is the token family; generations count from 1. Account and session locate the session; whether
+/// the token is valid is decided by the stored hash alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken(String);
 
-/// A refresh token that was issued with our key, and its fields.
+/// A refresh token that was issued with one of our keys, and its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedRefreshToken {
     pub account_id: AccountId,
@@ -44,6 +60,43 @@ impl RefreshKey {
     }
 }
 
+impl From<RefreshKey> for RefreshKeys {
+    fn from(current: RefreshKey) -> Self {
+        Self { current, accepted: Vec::new() }
+    }
+}
+
+impl RefreshKeys {
+    /// Whether tokens of this key are accepted at `now`.
+    #[must_use]
+    pub fn contains(&self, key: &RefreshKey, now: Timestamp) -> bool {
+        self.at(now).any(|known| known == key)
+    }
+
+    /// The keys whose tokens are accepted at `now`, the current one first.
+    fn at(&self, now: Timestamp) -> impl Iterator<Item = &RefreshKey> {
+        let accepted = self.accepted.iter().filter(move |accepted| now < accepted.until);
+        std::iter::once(&self.current).chain(accepted.map(|accepted| &accepted.key))
+    }
+
+    /// The token with this hash, if it is the session's token of this generation.
+    pub(super) fn find(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        generation: u64,
+        hash: &str,
+        now: Timestamp,
+    ) -> Option<RefreshToken> {
+        let tokens = self.at(now).flat_map(|key| {
+            [RefreshToken::issue, RefreshToken::issue_without_account]
+                .map(|issue| issue(key, account, session, generation))
+        });
+        // Comparing digests, not tokens, leaks nothing about the token by timing.
+        tokens.into_iter().find(|token| token.hash() == hash)
+    }
+}
+
 impl RefreshToken {
     #[must_use]
     pub fn issue(
@@ -52,11 +105,21 @@ impl RefreshToken {
         session: SessionId,
         generation: u64,
     ) -> Self {
-        let mac = hmac::sign(
-            &hmac::Key::new(hmac::HMAC_SHA256, &key.0),
-            format!("{session}.{generation}").as_bytes(),
-        );
-        Self(format!("{account}.{session}.{generation}.{}", digest::hex(mac.as_ref())))
+        let fields = format!("{account}.{session}.{generation}");
+        let mac = mac(key, &fields);
+        Self(format!("{fields}.{mac}"))
+    }
+
+    /// A token as earlier releases issued it, whose MAC doesn't cover the account. It is accepted
+    /// until the last of them has expired (D-068).
+    fn issue_without_account(
+        key: &RefreshKey,
+        account: AccountId,
+        session: SessionId,
+        generation: u64,
+    ) -> Self {
+        let mac = mac(key, &format!("{session}.{generation}"));
+        Self(format!("{account}.{session}.{generation}.{mac}"))
     }
 
     #[must_use]
@@ -64,21 +127,16 @@ impl RefreshToken {
         &self.0
     }
 
-    /// Parses a presented token; `None` unless it was issued with this key.
+    /// Parses a presented token; `None` unless it was issued with one of these keys.
     #[must_use]
-    pub fn verify(key: &RefreshKey, text: &str) -> Option<VerifiedRefreshToken> {
+    pub fn verify(keys: &RefreshKeys, text: &str, now: Timestamp) -> Option<VerifiedRefreshToken> {
         let mut parts = text.splitn(4, '.');
         let account_id = parts.next()?.parse().ok()?;
         let session_id = parts.next()?.parse().ok()?;
         let generation = parts.next()?.parse().ok()?;
-        let token = Self::issue(key, account_id, session_id, generation);
-        // Comparing digests, not tokens, leaks nothing about the token by timing.
-        (token.hash() == Self(text.to_owned()).hash()).then_some(VerifiedRefreshToken {
-            account_id,
-            session_id,
-            generation,
-            token,
-        })
+        let hash = Self(text.to_owned()).hash();
+        let token = keys.find(account_id, session_id, generation, &hash, now)?;
+        Some(VerifiedRefreshToken { account_id, session_id, generation, token })
     }
 
     /// The hash under which the token is stored.
@@ -88,15 +146,30 @@ impl RefreshToken {
     }
 }
 
+fn mac(key: &RefreshKey, text: &str) -> String {
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key.0), text.as_bytes());
+    digest::hex(mac.as_ref())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rialto_kernel::UserId;
+    use std::time::Duration;
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(1_000)
+    }
+
+    fn verify(key: RefreshKey, text: &str) -> Option<VerifiedRefreshToken> {
+        RefreshToken::verify(&key.into(), text, now())
+    }
 
     #[test]
-    fn a_token_is_determined_by_key_family_and_generation() {
+    fn a_token_is_determined_by_its_key_and_fields() {
         let (key, other) = (RefreshKey([1; 32]), RefreshKey([2; 32]));
         let account = AccountId::User(UserId::derive(&[b"u"]));
+        let stranger = AccountId::User(UserId::derive(&[b"s"]));
         let (session, another) = (SessionId::derive(&[b"1"]), SessionId::derive(&[b"2"]));
         let token = RefreshToken::issue(&key, account, session, 1);
         assert_eq!(token, RefreshToken::issue(&key, account, session, 1));
@@ -104,6 +177,7 @@ mod tests {
         let mac = |token: &RefreshToken| token.as_str().rsplit_once('.').unwrap().1.to_owned();
         for different in [
             RefreshToken::issue(&other, account, session, 1),
+            RefreshToken::issue(&key, stranger, session, 1),
             RefreshToken::issue(&key, account, another, 1),
             RefreshToken::issue(&key, account, session, 2),
         ] {
@@ -116,9 +190,10 @@ mod tests {
     fn only_unaltered_tokens_are_verified() {
         let key = RefreshKey([1; 32]);
         let account = AccountId::User(UserId::derive(&[b"u"]));
+        let stranger = AccountId::User(UserId::derive(&[b"s"]));
         let session = SessionId::derive(&[b"1"]);
         let token = RefreshToken::issue(&key, account, session, 7);
-        let verified = RefreshToken::verify(&key, token.as_str()).unwrap();
+        let verified = verify(key, token.as_str()).unwrap();
         assert_eq!(
             (verified.account_id, verified.session_id, verified.generation),
             (account, session, 7)
@@ -138,10 +213,37 @@ mod tests {
             &format!("{rest}.{}", mac.to_uppercase()),
             &text.replace(".7.", ".8."),
             &text.replace(".7.", ".07."),
+            &text.replace(&account.to_string(), &stranger.to_string()),
         ] {
-            assert_eq!(RefreshToken::verify(&key, forged), None, "{forged}");
+            assert_eq!(verify(RefreshKey([1; 32]), forged), None, "{forged}");
         }
-        assert_eq!(RefreshToken::verify(&RefreshKey([2; 32]), text), None);
+        assert_eq!(verify(RefreshKey([2; 32]), text), None);
+    }
+
+    #[test]
+    fn tokens_of_earlier_releases_are_verified() {
+        let (key, account) = (RefreshKey([1; 32]), AccountId::User(UserId::derive(&[b"u"])));
+        let session = SessionId::derive(&[b"1"]);
+        let mac = mac(&key, &format!("{session}.7"));
+        let text = format!("{account}.{session}.7.{mac}");
+        assert_eq!(verify(key, &text).unwrap().token.as_str(), text);
+        assert_eq!(verify(RefreshKey([2; 32]), &text), None);
+    }
+
+    #[test]
+    fn an_accepted_key_verifies_until_its_end() {
+        let (old, until) = (RefreshKey([1; 32]), now().plus(Duration::from_secs(1)));
+        let keys = RefreshKeys {
+            current: RefreshKey([2; 32]),
+            accepted: vec![AcceptedRefreshKey { key: old.clone(), until }],
+        };
+        let account = AccountId::User(UserId::derive(&[b"u"]));
+        let token = RefreshToken::issue(&old, account, SessionId::derive(&[b"1"]), 1);
+        let verified = RefreshToken::verify(&keys, token.as_str(), now()).unwrap();
+        assert_eq!(verified.token, token);
+        assert_eq!(RefreshToken::verify(&keys, token.as_str(), until), None);
+        assert!(keys.contains(&old, now()) && !keys.contains(&old, until));
+        assert!(keys.contains(&keys.current, until));
     }
 
     #[test]

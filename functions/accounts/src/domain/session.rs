@@ -1,6 +1,6 @@
 //! Login sessions and the rotation of their refresh tokens.
 
-use super::refresh_token::{RefreshKey, RefreshToken};
+use super::refresh_token::{RefreshKey, RefreshKeys, RefreshToken};
 use rialto_contracts::{Event, EventContext, accounts::UserLoggedIn};
 use rialto_kernel::{AccountId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,9 @@ use std::time::Duration;
 
 /// The lifetime of a session since its last refresh.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The number of sessions that an account can have. Another one ends the oldest.
+pub const MAX_SESSIONS: u32 = 100;
 
 /// The time after a refresh for which the previous token still returns the current one, for clients
 /// that lost the response.
@@ -77,27 +80,32 @@ impl Session {
         Event::new(&event, self.version, 0, self.created_at, context)
     }
 
+    /// The session, expiring at this age at the latest.
+    #[must_use]
+    pub fn limited_to(self, max_age: Duration) -> Self {
+        Self { expires_at: self.expires_at.min(self.created_at.plus(max_age)), ..self }
+    }
+
     /// Whether the session hasn't expired at `now`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
 
-    /// Decides on a refresh token of this session that was issued with our key.
+    /// Decides on a refresh token of this session that was issued with one of our keys.
     #[must_use]
     pub fn refresh(
         &self,
         presented: &RefreshToken,
         generation: u64,
-        key: &RefreshKey,
+        keys: &RefreshKeys,
         now: Timestamp,
     ) -> RefreshOutcome {
-        let issue =
-            |generation| RefreshToken::issue(key, self.account_id, self.session_id, generation);
+        let (account, id) = (self.account_id, self.session_id);
         if !self.is_active(now) {
             RefreshOutcome::Expired
         } else if generation == self.generation && presented.hash() == self.refresh_hash {
-            let token = issue(generation + 1);
+            let token = RefreshToken::issue(&keys.current, account, id, generation + 1);
             let next = Self {
                 expires_at: now.plus(SESSION_LIFETIME),
                 generation: generation + 1,
@@ -108,7 +116,9 @@ impl Session {
             };
             RefreshOutcome::Rotated(next, token)
         } else if generation + 1 == self.generation && now < self.refreshed_at.plus(GRACE_PERIOD) {
-            RefreshOutcome::GraceReplay(issue(self.generation))
+            // Another key than the current one may have issued it.
+            let token = keys.find(account, id, self.generation, &self.refresh_hash, now);
+            token.map_or(RefreshOutcome::Unknown, RefreshOutcome::GraceReplay)
         } else if generation < self.generation {
             RefreshOutcome::ReuseDetected
         } else {
@@ -120,9 +130,14 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::refresh_token::AcceptedRefreshKey;
     use rialto_kernel::UserId;
 
     const KEY: RefreshKey = RefreshKey([1; 32]);
+
+    fn keys() -> RefreshKeys {
+        KEY.into()
+    }
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_000)
@@ -134,7 +149,7 @@ mod tests {
     }
 
     fn next(session: &Session, token: &RefreshToken, now: Timestamp) -> (Session, RefreshToken) {
-        match session.refresh(token, session.generation, &KEY, now) {
+        match session.refresh(token, session.generation, &keys(), now) {
             RefreshOutcome::Rotated(session, token) => (session, token),
             other => panic!("{other:?}"),
         }
@@ -147,7 +162,10 @@ mod tests {
         assert!(session.is_active(now()));
         assert!(session.is_active(Timestamp::from_millis(session.expires_at.millis() - 1)));
         assert!(!session.is_active(session.expires_at));
-        assert_eq!(session.refresh(&token, 1, &KEY, session.expires_at), RefreshOutcome::Expired);
+        assert_eq!(
+            session.refresh(&token, 1, &keys(), session.expires_at),
+            RefreshOutcome::Expired
+        );
     }
 
     #[test]
@@ -174,11 +192,44 @@ mod tests {
         let (session, first) = started();
         let (session, second) = next(&session, &first, now());
         let just = Timestamp::from_millis(now().plus(GRACE_PERIOD).millis() - 1);
-        assert_eq!(session.refresh(&first, 1, &KEY, just), RefreshOutcome::GraceReplay(second));
+        assert_eq!(session.refresh(&first, 1, &keys(), just), RefreshOutcome::GraceReplay(second));
         assert_eq!(
-            session.refresh(&first, 1, &KEY, now().plus(GRACE_PERIOD)),
+            session.refresh(&first, 1, &keys(), now().plus(GRACE_PERIOD)),
             RefreshOutcome::ReuseDetected
         );
+    }
+
+    #[test]
+    fn a_replay_keeps_its_token_after_the_key_was_rotated() {
+        let (session, first) = started();
+        let (session, second) = next(&session, &first, now());
+        let rotated = RefreshKeys {
+            current: RefreshKey([2; 32]),
+            accepted: vec![AcceptedRefreshKey { key: KEY, until: now().plus(GRACE_PERIOD) }],
+        };
+        let replayed = session.refresh(&first, 1, &rotated, now());
+        assert_eq!(replayed, RefreshOutcome::GraceReplay(second.clone()));
+        let RefreshOutcome::Rotated(_, third) = session.refresh(&second, 2, &rotated, now()) else {
+            panic!("rotated")
+        };
+        let (account, id) = (session.account_id, session.session_id);
+        assert_eq!(third, RefreshToken::issue(&rotated.current, account, id, 3));
+        let revoked = RefreshKeys::from(RefreshKey([2; 32]));
+        assert_eq!(session.refresh(&first, 1, &revoked, now()), RefreshOutcome::Unknown);
+    }
+
+    #[test]
+    fn a_session_ends_at_its_maximum_age() {
+        let (session, token) = started();
+        let day = Duration::from_secs(24 * 3600);
+        assert_eq!(session.clone().limited_to(90 * day), session);
+        let limited = session.limited_to(day);
+        assert_eq!(limited.expires_at, now().plus(day));
+        let just = Timestamp::from_millis(limited.expires_at.millis() - 1);
+        let (refreshed, _) = next(&limited, &token, just);
+        assert_eq!(refreshed.limited_to(day).expires_at, now().plus(day));
+        let late = limited.refresh(&token, 1, &keys(), limited.expires_at);
+        assert_eq!(late, RefreshOutcome::Expired);
     }
 
     #[test]
@@ -186,16 +237,16 @@ mod tests {
         let (session, first) = started();
         let (session, second) = next(&session, &first, now());
         let (session, _) = next(&session, &second, now());
-        assert_eq!(session.refresh(&first, 1, &KEY, now()), RefreshOutcome::ReuseDetected);
+        assert_eq!(session.refresh(&first, 1, &keys(), now()), RefreshOutcome::ReuseDetected);
     }
 
     #[test]
     fn a_token_that_was_never_issued_is_unknown() {
         let (session, first) = started();
-        assert_eq!(session.refresh(&first, 2, &KEY, now()), RefreshOutcome::Unknown);
+        assert_eq!(session.refresh(&first, 2, &keys(), now()), RefreshOutcome::Unknown);
         let other =
             RefreshToken::issue(&RefreshKey([2; 32]), session.account_id, session.session_id, 1);
-        assert_eq!(session.refresh(&other, 1, &KEY, now()), RefreshOutcome::Unknown);
+        assert_eq!(session.refresh(&other, 1, &keys(), now()), RefreshOutcome::Unknown);
     }
 
     #[test]

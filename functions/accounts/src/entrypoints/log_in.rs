@@ -10,7 +10,7 @@ use crate::{
 use rialto_kernel::{Fields, Invalid, SessionId, Text, Timestamp};
 use rialto_lambda::http::{self, Data, Problem, ProblemCode, Request, Response};
 use serde::Deserialize;
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 use utoipa::ToSchema;
 
 pub fn main() {
@@ -27,7 +27,12 @@ pub struct LogInRequest {
 }
 
 impl LogInRequest {
-    fn parse(self, ip_address: Option<IpAddr>, now: Timestamp) -> Result<LoginAttempt, Invalid> {
+    fn parse(
+        self,
+        ip_address: Option<IpAddr>,
+        session_max_age: Duration,
+        now: Timestamp,
+    ) -> Result<LoginAttempt, Invalid> {
         let mut fields = Fields::default();
         let email = fields.field("email", Email::parse(&self.email));
         let password = fields.field("password", Password::from_login_input(&self.password));
@@ -38,13 +43,14 @@ impl LogInRequest {
             password,
             ip_address,
             session_id,
+            session_max_age,
         }))
     }
 }
 
 /// Log in
 ///
-/// Starts a session, for an account of any role. A wrong password and an unknown email get the same
+/// Starts a session, for an account of any role, which has at most a hundred: the oldest ends. A wrong password and an unknown email get the same
 /// response. Within 15 minutes, ten failed attempts are allowed per email and a hundred per IP
 /// address.
 #[utoipa::path(
@@ -57,13 +63,14 @@ impl LogInRequest {
 )]
 pub(crate) async fn handle(auth: AuthContext, request: Request) -> Result<Response, Problem> {
     let now = request.now();
-    let login = request.json::<LogInRequest>()?.parse(request.source, now)?;
-    let AuthContext { store, keys, stage } = &auth;
+    let max_age = auth.session_max_age().await?;
+    let login = request.json::<LogInRequest>()?.parse(request.source, max_age, now)?;
+    let AuthContext { store, keys, stage, .. } = &auth;
     let tokens = log_in(store, keys, &Argon2Hasher, stage, &login, &request.event_context(), now)
         .await
         .map_err(|error| problem(error, now))?;
     tracing::info!(account = %tokens.account_id, session = %login.session_id, "logged in");
-    Ok(tokens_issued(&tokens, &request.base))
+    Ok(tokens_issued(&tokens, &request.base, now))
 }
 
 fn problem(error: LogInError, now: Timestamp) -> Problem {
@@ -84,7 +91,7 @@ mod tests {
     #[test]
     fn every_invalid_field_is_reported() {
         let request = LogInRequest { email: "ann".to_owned(), password: String::new() };
-        let invalid = request.parse(None, Timestamp::from_millis(1)).unwrap_err();
+        let invalid = request.parse(None, Duration::MAX, Timestamp::from_millis(1)).unwrap_err();
         assert_eq!(
             invalid.0.iter().map(|error| error.field.as_str()).collect::<Vec<_>>(),
             ["email", "password"]

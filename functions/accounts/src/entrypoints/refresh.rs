@@ -38,10 +38,11 @@ pub struct RefreshRequest {
 )]
 pub(crate) async fn handle(auth: AuthContext, request: Request) -> Result<Response, Problem> {
     let token = refresh_token(&request)?;
-    let AuthContext { store, keys, stage } = &auth;
-    let tokens = refresh(store, keys, stage, &token, request.now()).await?;
+    let (now, max_age) = (request.now(), auth.session_max_age().await?);
+    let AuthContext { store, keys, stage, .. } = &auth;
+    let tokens = refresh(store, keys, stage, &token, max_age, now).await?;
     tracing::info!(account = %tokens.account_id, "tokens refreshed");
-    Ok(tokens_issued(&tokens, &request.base))
+    Ok(tokens_issued(&tokens, &request.base, now))
 }
 
 /// The body's token, or else the cookie's.

@@ -1,18 +1,21 @@
-use super::views::{RegisterRequest, UserBody};
-use crate::{
-    adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
-    application::register_account::register_account,
+use super::{
+    registration_state::RegistrationState,
+    views::{RegisterRequest, UserBody},
 };
+use crate::domain::rate_limit::LimitedAction;
 use rialto_kernel::{AccountId, UserId};
 use rialto_lambda::http::{self, Data, Problem, Request, Response};
 
 pub fn main() {
-    http::serve("accounts-register-user", |app| http::handler(DynamoAccounts::open(app), handle));
+    http::serve("accounts-register-user", |app| {
+        http::handler(RegistrationState::open(app), handle)
+    });
 }
 
 /// Sign up
 ///
-/// Creates a buyer's account with a default profile.
+/// Creates a buyer's account with a default profile. The attempts of an IP address within 15 minutes
+/// are limited.
 #[utoipa::path(
     post, path = "/users",
     request_body = RegisterRequest,
@@ -21,13 +24,13 @@ pub fn main() {
             headers(("Location" = String, description = "The new resource's relative URL."))),
     ),
 )]
-pub(crate) async fn handle(store: DynamoAccounts, request: Request) -> Result<Response, Problem> {
-    let (details, password) = request.json::<RegisterRequest>()?.parse()?;
-    let (now, context) = (request.now(), request.event_context());
-    let user_id = UserId::generate(now);
+pub(crate) async fn handle(
+    state: RegistrationState,
+    request: Request,
+) -> Result<Response, Problem> {
+    let user_id = UserId::generate(request.now());
     let id = AccountId::User(user_id);
-    let account =
-        register_account(&store, &Argon2Hasher, id, details, &password, &context, now).await?;
+    let account = state.register(LimitedAction::RegisterUser, id, &request).await?;
     tracing::info!(user = %user_id, "account registered");
     Ok(Response::created(format!("users/{user_id}"), &UserBody::new(user_id, &account)))
 }

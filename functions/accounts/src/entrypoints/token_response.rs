@@ -1,14 +1,16 @@
 //! Responses that set or clear the refresh token's cookie.
 
 use super::views::TokensBody;
-use crate::{application::issue_tokens::SessionTokens, domain::session::SESSION_LIFETIME};
+use crate::application::issue_tokens::SessionTokens;
+use rialto_kernel::Timestamp;
 use rialto_lambda::{http::Response, token::ACCESS_SECONDS};
 
 pub(super) const COOKIE: &str = "refresh_token";
 
-/// 200 with both tokens, the refresh token as a cookie, too. `base` is the path of the stage.
-pub(super) fn tokens_issued(tokens: &SessionTokens, base: &str) -> Response {
-    let SessionTokens { account_id, access_token, refresh_token } = tokens;
+/// 200 with both tokens, the refresh token as a cookie, too, until the session
+/// expires. `base` is the path of the stage.
+pub(super) fn tokens_issued(tokens: &SessionTokens, base: &str, now: Timestamp) -> Response {
+    let SessionTokens { account_id, access_token, refresh_token, expires_at } = tokens;
     let body = TokensBody {
         access_token: access_token.clone(),
         refresh_token: refresh_token.as_str().to_owned(),
@@ -17,7 +19,7 @@ pub(super) fn tokens_issued(tokens: &SessionTokens, base: &str) -> Response {
         role: account_id.role(),
         account_id: *account_id,
     };
-    let cookie = cookie(refresh_token.as_str(), SESSION_LIFETIME.as_secs(), base);
+    let cookie = cookie(refresh_token.as_str(), expires_at.since(now).as_secs(), base);
     Response::ok(&body).header("Set-Cookie", cookie).header("Cache-Control", "no-store")
 }
 
@@ -49,8 +51,11 @@ mod tests {
         let account_id = AccountId::User(UserId::derive(&[b"u"]));
         let refresh_token =
             RefreshToken::issue(&RefreshKey([1; 32]), account_id, SessionId::derive(&[b"1"]), 1);
-        let tokens = SessionTokens { account_id, access_token: "a.b.c".to_owned(), refresh_token };
-        let response = tokens_issued(&tokens, "/prod");
+        let now = Timestamp::from_millis(1_000);
+        let expires_at = now.plus(std::time::Duration::from_secs(2_592_000));
+        let access_token = "a.b.c".to_owned();
+        let tokens = SessionTokens { account_id, access_token, refresh_token, expires_at };
+        let response = tokens_issued(&tokens, "/prod", now);
         let body: Value = serde_json::from_str(&response.body).unwrap();
         let token = tokens.refresh_token.as_str();
         assert_eq!(

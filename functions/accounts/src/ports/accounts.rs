@@ -59,14 +59,16 @@ pub trait AccountWriter {
 }
 
 pub trait AccountLister {
-    /// Up to `limit` accounts of a role, newest first, after the one with [sort
-    /// key](Account::list_sort_key) `position`, and whether there are more. Eventually consistent.
+    /// Up to `limit` accounts of a role, newest first, after `position`, and the position to go on
+    /// from if there may be more. A position is the [sort key](Account::list_sort_key) of an account
+    /// or a day. Reads the newest 31 of the days on which accounts were registered, so that there
+    /// can be fewer than `limit`, although there are more. Eventually consistent.
     fn accounts(
         &self,
         role: Role,
         limit: u32,
         position: Option<&str>,
-    ) -> impl Future<Output = Result<(Vec<Account>, bool), StoreError>> + Send;
+    ) -> impl Future<Output = Result<(Vec<Account>, Option<String>), StoreError>> + Send;
 }
 
 pub trait AccountCloser {

@@ -1,4 +1,7 @@
-use crate::domain::{refresh_token::RefreshKey, signing_key::SigningSecret};
+use crate::domain::{
+    refresh_token::{RefreshKey, RefreshKeys},
+    signing_key::SigningSecret,
+};
 use rialto_kernel::{Role, StoreError, Write};
 use rialto_lambda::token::Jwks;
 
@@ -9,8 +12,8 @@ pub trait KeyReader {
         role: Role,
     ) -> impl Future<Output = Result<Option<SigningSecret>, StoreError>> + Send;
 
-    /// The key of the refresh tokens, if there is one. May be cached.
-    fn refresh_key(&self) -> impl Future<Output = Result<Option<RefreshKey>, StoreError>> + Send;
+    /// The keys of the refresh tokens, if there are any. May be cached.
+    fn refresh_keys(&self) -> impl Future<Output = Result<Option<RefreshKeys>, StoreError>> + Send;
 }
 
 /// Creation and publication of keys, for the command line only.
@@ -35,7 +38,7 @@ pub trait KeyWriter {
         key: &SigningSecret,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Stores the key of the refresh tokens; [`Write::Conflict`] if there is one.
+    /// Stores the first key of the refresh tokens; [`Write::Conflict`] if there is one.
     fn add_refresh_key(
         &self,
         key: &RefreshKey,
@@ -45,4 +48,19 @@ pub trait KeyWriter {
     fn published(&self) -> impl Future<Output = Result<Jwks, StoreError>> + Send;
 
     fn publish(&self, keys: &Jwks) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Rotation of the keys of refresh tokens, for the command line only.
+pub trait RefreshKeyWriter {
+    /// The stored keys of the refresh tokens. Never cached.
+    fn current_refresh_keys(
+        &self,
+    ) -> impl Future<Output = Result<Option<RefreshKeys>, StoreError>> + Send;
+
+    /// Replaces the keys of the refresh tokens. Not conditional: a concurrent writer's change may
+    /// be lost.
+    fn replace_refresh_keys(
+        &self,
+        keys: &RefreshKeys,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -2,10 +2,11 @@ use crate::domain::rate_limit::{RateLimitDecision, RateLimitKey};
 use rialto_kernel::{StoreError, Timestamp};
 
 pub trait RateLimiter {
-    /// Counts an attempt, unless the limit of the key's window at `now` is reached.
+    /// Counts an attempt, unless `limit` attempts were counted in the key's window at `now`.
     fn acquire(
         &self,
         key: &RateLimitKey,
+        limit: u32,
         now: Timestamp,
     ) -> impl Future<Output = Result<RateLimitDecision, StoreError>> + Send;
 

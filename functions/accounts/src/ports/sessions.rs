@@ -37,6 +37,14 @@ pub trait SessionEnder {
         session: SessionId,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
+    /// Deletes the account's sessions but the `keep` newest, and returns their number. Strongly
+    /// consistent; after an error, some may still be active.
+    fn end_oldest(
+        &self,
+        account: AccountId,
+        keep: u32,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
+
     /// Deletes every session of the account but `except`, and returns their number. Strongly
     /// consistent; after an error, some may still be active.
     fn end_all(

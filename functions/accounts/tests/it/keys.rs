@@ -4,15 +4,18 @@ use crate::aws_stub::AwsStub;
 use rialto_accounts::{
     adapters::{memory::MemoryKeys, secrets::SecretsManagerKeys},
     application::init_keys::init_keys,
-    domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
-    ports::{KeyReader, KeyWriter},
+    domain::{
+        refresh_token::{AcceptedRefreshKey, RefreshKey, RefreshKeys},
+        signing_key::SigningSecret,
+    },
+    ports::{KeyReader, KeyWriter, RefreshKeyWriter},
 };
 use rialto_aws::{Stage, emulator_config};
-use rialto_kernel::{Role, StoreError, Write};
+use rialto_kernel::{Role, StoreError, Timestamp, Write};
 use rialto_lambda::token::{Jwks, generate_key};
 
-trait Keys: KeyReader + KeyWriter {}
-impl<K: KeyReader + KeyWriter> Keys for K {}
+trait Keys: KeyReader + KeyWriter + RefreshKeyWriter {}
+impl<K: KeyReader + KeyWriter + RefreshKeyWriter> Keys for K {}
 
 fn secrets(stub: &AwsStub) -> SecretsManagerKeys {
     SecretsManagerKeys::open(&emulator_config(&stub.start()), &Stage::parse("test").unwrap())
@@ -24,6 +27,7 @@ rialto_testkit::contract! {
     a_roles_signing_key_is_added_once,
     a_replaced_signing_key_is_read_at_once,
     the_refresh_key_is_added_once,
+    replaced_refresh_keys_are_read_at_once,
     publishing_replaces_the_published_keys,
 }
 
@@ -55,10 +59,24 @@ async fn a_replaced_signing_key_is_read_at_once(keys: impl Keys) {
 }
 
 async fn the_refresh_key_is_added_once(keys: impl Keys) {
-    assert_eq!(keys.refresh_key().await, Ok(None));
+    assert_eq!(keys.refresh_keys().await, Ok(None));
     assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
     assert_eq!(keys.add_refresh_key(&RefreshKey([2; 32])).await, Ok(Write::Conflict(())));
-    assert_eq!(keys.refresh_key().await, Ok(Some(RefreshKey([1; 32]))));
+    assert_eq!(keys.refresh_keys().await, Ok(Some(RefreshKey([1; 32]).into())));
+}
+
+async fn replaced_refresh_keys_are_read_at_once(keys: impl Keys) {
+    assert_eq!(keys.current_refresh_keys().await, Ok(None));
+    assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
+    assert_eq!(keys.current_refresh_keys().await, Ok(Some(RefreshKey([1; 32]).into())));
+    let until = Timestamp::from_millis(7_000);
+    let rotated = RefreshKeys {
+        current: RefreshKey([2; 32]),
+        accepted: vec![AcceptedRefreshKey { key: RefreshKey([1; 32]), until }],
+    };
+    assert_eq!(keys.replace_refresh_keys(&rotated).await, Ok(()));
+    assert_eq!(keys.refresh_keys().await, Ok(Some(rotated.clone())));
+    assert_eq!(keys.current_refresh_keys().await, Ok(Some(rotated)));
 }
 
 async fn publishing_replaces_the_published_keys(keys: impl Keys) {
@@ -109,7 +127,7 @@ async fn a_secret_is_cached() {
     let keys = secrets(&stub);
     assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
     for _ in 0..3 {
-        assert_eq!(keys.refresh_key().await, Ok(Some(RefreshKey([1; 32]))));
+        assert_eq!(keys.refresh_keys().await, Ok(Some(RefreshKey([1; 32]).into())));
     }
     assert_eq!(stub.operations(), ["CreateSecret", "GetSecretValue"]);
 }
@@ -119,7 +137,7 @@ async fn an_access_denied_error_is_not_an_absent_key() {
     let stub = AwsStub::default();
     let keys = secrets(&stub);
     stub.deny_all();
-    assert!(matches!(keys.refresh_key().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(keys.refresh_keys().await, Err(StoreError::Unavailable(_))));
     assert!(matches!(
         keys.add_refresh_key(&RefreshKey([1; 32])).await,
         Err(StoreError::Unavailable(_))
@@ -138,5 +156,5 @@ async fn a_malformed_secret_is_not_shown_in_the_error() {
         assert!(!error.to_string().contains("topsecret"), "{error}");
     }
     stub.put("rialto/test/auth/refresh-key", r#"{"key":"c2hvcnQ="}"#);
-    assert!(matches!(secrets(&stub).refresh_key().await, Err(StoreError::Corrupt(_))));
+    assert!(matches!(secrets(&stub).refresh_keys().await, Err(StoreError::Corrupt(_))));
 }

@@ -1,5 +1,5 @@
 use super::{DynamoAccounts, account_key};
-use crate::{domain::account::Account, ports::AccountLister};
+use crate::{adapters::LISTED_DAYS, domain::account::Account, ports::AccountLister};
 use futures_util::future::try_join_all;
 use rialto_dynamo::{AttributeValue, Item, Key, PartitionQuery, Precondition, read_item};
 use rialto_kernel::{AccountId, Role, StoreError, Write, digest};
@@ -7,8 +7,6 @@ use std::sync::PoisonError;
 
 /// The number of index partitions over which a day's accounts are spread.
 const SHARDS: u8 = 4;
-/// The number of days that one query reads.
-const DAYS: u32 = 31;
 
 fn day_partition(role: Role, day: &str, shard: u8) -> String {
     format!("{role}#{day}#{shard}")
@@ -66,7 +64,7 @@ impl DynamoAccounts {
     ) -> Result<(Vec<String>, bool), StoreError> {
         let query =
             PartitionQuery::table(format!("DAYS#{role}")).consistent().after(before).descending();
-        let (items, next) = self.table.query(&query, DAYS).await?;
+        let (items, next) = self.table.query(&query, LISTED_DAYS).await?;
         Ok((items.iter().filter_map(|item| text(item, "sk")).collect(), next.is_some()))
     }
 }
@@ -87,31 +85,32 @@ impl AccountLister for DynamoAccounts {
         role: Role,
         limit: u32,
         position: Option<&str>,
-    ) -> Result<(Vec<Account>, bool), StoreError> {
+    ) -> Result<(Vec<Account>, Option<String>), StoreError> {
         let page_and_one = limit + 1;
-        // Sorts after the position's own day, which is the first to read.
-        let mut before = position.and_then(|key| key.get(..10)).map(|day| format!("{day}~"));
+        // An account's day is read again. It sorts before the day followed by `~`.
+        let before = position.map(|position| match position.split_once('T') {
+            Some((day, _)) => format!("{day}~"),
+            None => position.to_owned(),
+        });
+        let (days, more_days) = self.days(role, before.as_deref()).await?;
         let mut sort_keys = Vec::new();
-        'days: loop {
-            let (days, more) = self.days(role, before.as_deref()).await?;
-            for day in &days {
-                sort_keys.extend(self.index_keys(role, day, page_and_one, position).await?);
-                if sort_keys.len() >= page_and_one as usize {
-                    break 'days;
-                }
-            }
-            before = days.last().cloned();
-            if !more || before.is_none() {
+        for day in &days {
+            sort_keys.extend(self.index_keys(role, day, page_and_one, position).await?);
+            if sort_keys.len() >= page_and_one as usize {
                 break;
             }
         }
-        let more = sort_keys.len() > limit as usize;
-        sort_keys.truncate(limit as usize);
+        let next = if sort_keys.len() > limit as usize {
+            sort_keys.truncate(limit as usize);
+            sort_keys.last().cloned()
+        } else {
+            days.last().filter(|_| more_days).cloned()
+        };
         let ids: Vec<AccountId> =
             sort_keys.iter().map(|key| parse_day_index_key(key)).collect::<Result<_, _>>()?;
         let keys: Vec<Key> = ids.into_iter().map(account_key).collect();
         let mut items = self.table.batch_get(&keys).await?;
         let accounts = keys.iter().filter_map(|key| items.remove(key)).map(read_item);
-        Ok((accounts.collect::<Result<_, _>>()?, more))
+        Ok((accounts.collect::<Result<_, _>>()?, next))
     }
 }

@@ -17,6 +17,8 @@ fn counter_key(key: &RateLimitKey) -> Key {
         LimitedAction::VerifyPassword => "PASSWORD",
         LimitedAction::RequestResetCode => "MAIL-CODE",
         LimitedAction::VerifyResetCode => "CODE",
+        LimitedAction::RegisterUser => "REGISTER-USER",
+        LimitedAction::RegisterSeller => "REGISTER-SELLER",
     };
     Key::new(partition, format!("ATTEMPTS#{action}"))
 }
@@ -25,10 +27,11 @@ impl RateLimiter for DynamoAccounts {
     async fn acquire(
         &self,
         key: &RateLimitKey,
+        limit: u32,
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
         let counter = counter_key(key);
-        let outcome = self.table.count(&counter, key.limit(), RATE_LIMIT_WINDOW, now).await?;
+        let outcome = self.table.count(&counter, limit, RATE_LIMIT_WINDOW, now).await?;
         Ok(match outcome {
             CountOutcome::Done => RateLimitDecision::Allowed,
             CountOutcome::LimitReached { until } => RateLimitDecision::Denied { until },

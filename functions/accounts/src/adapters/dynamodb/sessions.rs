@@ -36,6 +36,28 @@ impl DynamoAccounts {
         let (items, next) = self.table.query(&query.consistent().descending(), limit).await?;
         Ok((items, next.is_some()))
     }
+
+    /// Deletes the sessions of an account whose sort keys are below `before`, but `excluded`, and
+    /// returns their number.
+    async fn end_before(
+        &self,
+        account: AccountId,
+        mut before: Option<String>,
+        excluded: Option<Key>,
+    ) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        loop {
+            let (items, more) = self.session_items(account, before.as_deref(), CONCURRENCY).await?;
+            let keys: Vec<Key> = items.iter().map(item_key).collect::<Result<_, _>>()?;
+            let ending = keys.iter().filter(|key| Some(*key) != excluded.as_ref());
+            let writes = try_join_all(ending.map(|key| self.table.delete(key, None))).await?;
+            ended += writes.into_iter().filter(|write| *write == Write::Done).count();
+            match keys.last() {
+                Some(last) if more => before = Some(last.sk.clone()),
+                _ => return Ok(ended),
+            }
+        }
+    }
 }
 
 impl SessionStarter for DynamoAccounts {
@@ -85,24 +107,20 @@ impl SessionEnder for DynamoAccounts {
         self.transact(vec![TransactWriteItem::builder().delete(delete).build()]).await
     }
 
+    async fn end_oldest(&self, account: AccountId, keep: u32) -> Result<usize, StoreError> {
+        let (kept, more) = self.session_items(account, None, keep).await?;
+        match kept.last() {
+            Some(last) if more => self.end_before(account, Some(item_key(last)?.sk), None).await,
+            Some(_) | None => Ok(0),
+        }
+    }
+
     async fn end_all(
         &self,
         account: AccountId,
         except: Option<SessionId>,
     ) -> Result<usize, StoreError> {
-        let excluded = except.map(|session| session_key(account, session));
-        let (mut ended, mut before) = (0, None);
-        loop {
-            let (items, more) = self.session_items(account, before.as_deref(), CONCURRENCY).await?;
-            let keys: Vec<Key> = items.iter().map(item_key).collect::<Result<_, _>>()?;
-            let ending = keys.iter().filter(|key| Some(*key) != excluded.as_ref());
-            let writes = try_join_all(ending.map(|key| self.table.delete(key, None))).await?;
-            ended += writes.into_iter().filter(|write| *write == Write::Done).count();
-            match keys.last() {
-                Some(last) if more => before = Some(last.sk.clone()),
-                _ => return Ok(ended),
-            }
-        }
+        self.end_before(account, None, except.map(|session| session_key(account, session))).await
     }
 }
 

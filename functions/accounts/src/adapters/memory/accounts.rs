@@ -1,5 +1,6 @@
 use super::MemoryAccounts;
 use crate::{
+    adapters::LISTED_DAYS,
     domain::{
         account::{Account, AccountStatus},
         contact::Email,
@@ -85,15 +86,25 @@ impl AccountLister for MemoryAccounts {
         role: Role,
         limit: u32,
         position: Option<&str>,
-    ) -> Result<(Vec<Account>, bool), StoreError> {
+    ) -> Result<(Vec<Account>, Option<String>), StoreError> {
         let state = self.state();
         let after_position =
             |account: &&Account| position.is_none_or(|at| account.list_sort_key().as_str() < at);
         let of_role = state.accounts.values().filter(|account| account.account_id.role() == role);
         let mut found: Vec<Account> = of_role.filter(after_position).cloned().collect();
         found.sort_unstable_by_key(|account| std::cmp::Reverse(account.list_sort_key()));
-        let more = found.len() > limit as usize;
-        found.truncate(limit as usize);
-        Ok((found, more))
+        let mut days: Vec<String> = found.iter().map(|account| account.created_at.day()).collect();
+        days.dedup();
+        let last_day = days.get(LISTED_DAYS as usize - 1).filter(|day| Some(*day) != days.last());
+        if let Some(last_day) = last_day {
+            found.retain(|account| account.created_at.day() >= *last_day);
+        }
+        let next = if found.len() > limit as usize {
+            found.truncate(limit as usize);
+            found.last().map(Account::list_sort_key)
+        } else {
+            last_day.cloned()
+        };
+        Ok((found, next))
     }
 }

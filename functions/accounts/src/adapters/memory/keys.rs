@@ -1,6 +1,9 @@
 use crate::{
-    domain::{refresh_token::RefreshKey, signing_key::SigningSecret},
-    ports::{KeyReader, KeyWriter},
+    domain::{
+        refresh_token::{RefreshKey, RefreshKeys},
+        signing_key::SigningSecret,
+    },
+    ports::{KeyReader, KeyWriter, RefreshKeyWriter},
 };
 use rialto_kernel::{Role, StoreError, Write};
 use rialto_lambda::token::Jwks;
@@ -18,7 +21,7 @@ pub struct MemoryKeys {
 #[derive(Debug, Default)]
 struct Keys {
     signing: BTreeMap<Role, SigningSecret>,
-    refresh: Option<RefreshKey>,
+    refresh: Option<RefreshKeys>,
     published: Jwks,
 }
 
@@ -33,7 +36,7 @@ impl KeyReader for MemoryKeys {
         Ok(self.state().signing.get(&role).cloned())
     }
 
-    async fn refresh_key(&self) -> Result<Option<RefreshKey>, StoreError> {
+    async fn refresh_keys(&self) -> Result<Option<RefreshKeys>, StoreError> {
         Ok(self.state().refresh.clone())
     }
 }
@@ -62,7 +65,7 @@ impl KeyWriter for MemoryKeys {
         if state.refresh.is_some() {
             return Ok(Write::Conflict(()));
         }
-        state.refresh = Some(key.clone());
+        state.refresh = Some(key.clone().into());
         Ok(Write::Done)
     }
 
@@ -72,6 +75,17 @@ impl KeyWriter for MemoryKeys {
 
     async fn publish(&self, keys: &Jwks) -> Result<(), StoreError> {
         self.state().published = keys.clone();
+        Ok(())
+    }
+}
+
+impl RefreshKeyWriter for MemoryKeys {
+    async fn current_refresh_keys(&self) -> Result<Option<RefreshKeys>, StoreError> {
+        self.refresh_keys().await
+    }
+
+    async fn replace_refresh_keys(&self, keys: &RefreshKeys) -> Result<(), StoreError> {
+        self.state().refresh = Some(keys.clone());
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ impl RateLimiter for MemoryAccounts {
     async fn acquire(
         &self,
         key: &RateLimitKey,
+        limit: u32,
         now: Timestamp,
     ) -> Result<RateLimitDecision, StoreError> {
         let mut state = self.state();
@@ -17,7 +18,7 @@ impl RateLimiter for MemoryAccounts {
         if *ends <= now {
             (*count, *ends) = (0, now.plus(RATE_LIMIT_WINDOW));
         }
-        if *count >= key.limit() {
+        if *count >= limit {
             return Ok(RateLimitDecision::Denied { until: *ends });
         }
         *count += 1;

@@ -54,6 +54,16 @@ impl SessionEnder for MemoryAccounts {
         Ok(if ended.is_some() { Write::Done } else { Write::Conflict(()) })
     }
 
+    async fn end_oldest(&self, account: AccountId, keep: u32) -> Result<usize, StoreError> {
+        let mut state = self.state();
+        let own = state.sessions.keys().rev().filter(|(owner, _)| *owner == account);
+        let oldest: Vec<_> = own.skip(keep as usize).copied().collect();
+        for key in &oldest {
+            state.sessions.remove(key);
+        }
+        Ok(oldest.len())
+    }
+
     async fn end_all(
         &self,
         account: AccountId,

@@ -162,15 +162,17 @@ async fn an_unknown_email_costs_as_much_as_a_wrong_password() {
         // Two to start each counter, one for the credential.
         ("ann@example.com", "wrong", "192.0.2.1", (false, 5)),
         ("bob@example.com", "correct horse", "192.0.2.2", (false, 5)),
-        // One for each counter, one for the credential, then the session and two refunds.
+        // One for each counter, one for the credential, then the session, two refunds and the list of
+        // the sessions.
         ("ann@example.com", "wrong", "192.0.2.1", (false, 3)),
-        ("ann@example.com", "correct horse", "192.0.2.1", (true, 6)),
+        ("ann@example.com", "correct horse", "192.0.2.1", (true, 7)),
     ] {
         let request = LoginAttempt {
             email: Email::parse(email).unwrap(),
             password: Password::from_login_input(password).unwrap(),
             ip_address: Some(address.parse().unwrap()),
             session_id: SessionId::generate(SystemClock.now()),
+            session_max_age: std::time::Duration::from_secs(90 * 24 * 3600),
         };
         let context = EventContext::default();
         let work =

@@ -22,6 +22,7 @@ use rialto_testkit::fixtures::{address, forged_positions};
 
 contract! {
     accounts_are_listed_newest_first_across_days,
+    one_call_lists_the_accounts_of_31_days,
     each_role_has_its_own_list,
     an_account_replaces_only_its_previous_version,
     a_profile_replaces_only_its_previous_version,
@@ -59,22 +60,22 @@ async fn forged_positions_fail_as_invalid(store: impl Store) {
 }
 
 async fn accounts_are_listed_newest_first_across_days(store: impl Store) {
-    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((Vec::new(), false)));
+    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((Vec::new(), None)));
     let mut registered = Vec::new();
     // Several on one day, and days without any.
     for at in [0, 1, 2, 3, DAY - 1, DAY, 9 * DAY, 9 * DAY, 400 * DAY] {
         registered.push(register_at(&store, at).await);
     }
     registered.sort_unstable_by_key(|account| std::cmp::Reverse(account.list_sort_key()));
-    assert_eq!(store.accounts(Role::User, 100, None).await, Ok((registered.clone(), false)));
+    assert_eq!(store.accounts(Role::User, 100, None).await, Ok((registered.clone(), None)));
     for size in [1_u32, 2, 4] {
         let (mut listed, mut position) = (Vec::new(), None);
         loop {
-            let (page, more) = store.accounts(Role::User, size, position.as_deref()).await.unwrap();
+            let (page, next) = store.accounts(Role::User, size, position.as_deref()).await.unwrap();
             assert!(page.len() <= size as usize);
-            position = page.last().map(Account::list_sort_key);
             listed.extend(page);
-            if !more {
+            position = next;
+            if position.is_none() {
                 break;
             }
         }
@@ -82,14 +83,26 @@ async fn accounts_are_listed_newest_first_across_days(store: impl Store) {
     }
 }
 
+async fn one_call_lists_the_accounts_of_31_days(store: impl Store) {
+    let mut registered = Vec::new();
+    for day in 0..40 {
+        registered.push(register_at(&store, day * DAY + 7).await);
+    }
+    registered.reverse();
+    let (first, next) = store.accounts(Role::User, 100, None).await.unwrap();
+    assert_eq!(first, &registered[..31]);
+    let (second, next) = store.accounts(Role::User, 100, next.as_deref()).await.unwrap();
+    assert_eq!((second.as_slice(), next), (&registered[31..], None));
+}
+
 async fn each_role_has_its_own_list(store: impl Store) {
     let (ann, sue) = (user("ann@example.com"), seller("sue@example.com"));
     for registration in [&ann, &sue] {
         assert_eq!(store.register(registration).await, Ok(Write::Done));
     }
-    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![ann.account], false)));
-    assert_eq!(store.accounts(Role::Seller, 5, None).await, Ok((vec![sue.account], false)));
-    assert_eq!(store.accounts(Role::Supervisor, 5, None).await, Ok((Vec::new(), false)));
+    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![ann.account], None)));
+    assert_eq!(store.accounts(Role::Seller, 5, None).await, Ok((vec![sue.account], None)));
+    assert_eq!(store.accounts(Role::Supervisor, 5, None).await, Ok((Vec::new(), None)));
 }
 
 async fn an_account_replaces_only_its_previous_version(store: impl Store) {
@@ -111,7 +124,7 @@ async fn an_account_replaces_only_its_previous_version(store: impl Store) {
     );
     let stored = Account { last_login_at: Some(login), ..edited };
     assert_eq!(store.account(id).await, Ok(Some(stored.clone())));
-    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![stored], false)));
+    assert_eq!(store.accounts(Role::User, 5, None).await, Ok((vec![stored], None)));
     let stranger = user("bob@example.com").account.with_patch(edit("Bob"));
     assert_eq!(store.save_account(&stranger).await, Ok(Write::Conflict(())));
     assert_eq!(store.account(stranger.account_id).await, Ok(None));

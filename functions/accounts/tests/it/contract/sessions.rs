@@ -1,4 +1,5 @@
 use super::{Store, contract, now, registered, session};
+use futures_util::future::join_all;
 use rialto_accounts::{
     SERVICE,
     adapters::dynamodb::DynamoAccounts,
@@ -10,7 +11,11 @@ use rialto_contracts::{Event, EventContext};
 use rialto_dynamo::{Key, OUTBOX, Table};
 use rialto_kernel::{AccountId, SessionId, UserId, Write};
 use rialto_testkit::http::{StubResponse, serve};
-use std::sync::{Arc, Mutex};
+use std::{
+    cmp::Reverse,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 contract! {
     a_session_starts_once_with_the_current_credential,
@@ -18,6 +23,8 @@ contract! {
     a_session_replaces_only_its_previous_version,
     an_ended_session_cannot_be_saved_again,
     all_sessions_end_except_the_excluded_one,
+    the_oldest_sessions_end_beyond_a_number,
+    concurrent_logins_leave_the_newest_sessions,
     sessions_are_listed_newest_first_in_pages,
 }
 
@@ -81,8 +88,7 @@ async fn an_ended_session_cannot_be_saved_again(store: impl Store) {
 async fn start_sessions(store: &impl Store, credential: &Credential, count: u8) -> Vec<Session> {
     let mut sessions = Vec::new();
     for at in 0..count {
-        let id =
-            SessionId::derive_at(now().plus(std::time::Duration::from_secs(at.into())), &[&[at]]);
+        let id = SessionId::derive_at(now().plus(Duration::from_secs(at.into())), &[&[at]]);
         let session = Session { session_id: id, ..session(credential.account_id) };
         assert_eq!(store.start(&session, credential, &[]).await, Ok(Write::Done));
         sessions.push(session);
@@ -103,6 +109,34 @@ async fn all_sessions_end_except_the_excluded_one(store: impl Store) {
     assert_eq!(store.end_all(ann.account_id, None).await, Ok(1));
     assert_eq!(store.sessions(ann.account_id, 100, None).await, Ok((Vec::new(), None)));
     assert_eq!(store.sessions(bob.account_id, 100, None).await.unwrap().0, other);
+}
+
+async fn the_oldest_sessions_end_beyond_a_number(store: impl Store) {
+    let (ann, bob) =
+        (registered(&store, "ann@example.com").await, registered(&store, "bob@example.com").await);
+    assert_eq!(store.end_oldest(ann.account_id, 3).await, Ok(0));
+    let (mut sessions, other) =
+        (start_sessions(&store, &ann, 40).await, start_sessions(&store, &bob, 1).await);
+    sessions.reverse();
+    assert_eq!(store.end_oldest(ann.account_id, 40).await, Ok(0));
+    assert_eq!(store.end_oldest(ann.account_id, 3).await, Ok(37));
+    assert_eq!(store.sessions(ann.account_id, 100, None).await.unwrap().0, &sessions[..3]);
+    assert_eq!(store.sessions(bob.account_id, 100, None).await.unwrap().0, other);
+}
+
+async fn concurrent_logins_leave_the_newest_sessions(store: impl Store) {
+    let ann = registered(&store, "ann@example.com").await;
+    let logins = (0..20).map(async |at: u8| {
+        let id = SessionId::derive_at(now().plus(Duration::from_secs(at.into())), &[&[at]]);
+        let session = Session { session_id: id, ..session(ann.account_id) };
+        // A transaction may be refused because of another one; the client logs in again.
+        while store.start(&session, &ann, &[]).await != Ok(Write::Done) {}
+        store.end_oldest(ann.account_id, 5).await.unwrap();
+        session
+    });
+    let mut sessions = join_all(logins).await;
+    sessions.sort_unstable_by_key(|session| Reverse(session.session_id));
+    assert_eq!(store.sessions(ann.account_id, 100, None).await.unwrap().0, &sessions[..5]);
 }
 
 async fn sessions_are_listed_newest_first_in_pages(store: impl Store) {
