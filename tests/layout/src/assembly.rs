@@ -48,7 +48,7 @@ const GATEWAY_RESPONSES: &[(&str, ProblemCode, Option<u32>)] = &[
     ("THROTTLED", ProblemCode::TooManyRequests, Some(1)),
     ("UNAUTHORIZED", ProblemCode::Unauthenticated, None),
     ("UNSUPPORTED_MEDIA_TYPE", ProblemCode::UnsupportedMediaType, None),
-    ("WAF_FILTERED", ProblemCode::Forbidden, None),
+    ("WAF_FILTERED", ProblemCode::TooManyRequests, Some(60)),
 ];
 
 /// The complete template.

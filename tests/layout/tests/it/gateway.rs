@@ -1,9 +1,11 @@
 //! The template's gateway has the access table's routes.
 
 use rialto_lambda::access::{self, Route};
-use rialto_layout::{Repository, Template, assembly::METHODS, assert_no_violations, pascal_case};
+use rialto_layout::{
+    Repository, Template, assembly::METHODS, assert_no_violations, pascal_case, text,
+};
 use rialto_testkit::generated::COMMAND;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn paths(template: &Template) -> &serde_json::Map<String, Value> {
@@ -136,6 +138,7 @@ fn gateway_responses_are_problem_documents() {
         "REQUEST_TOO_LARGE",
         "THROTTLED",
         "UNAUTHORIZED",
+        "WAF_FILTERED",
     ] {
         if !responses.contains_key(kind) {
             found.push(format!("{kind} isn't there"));
@@ -169,4 +172,58 @@ fn gateway_responses_are_problem_documents() {
         found,
         "type, title, status and code, as shared/lambda/src/http/problem.rs has them.",
     );
+}
+
+/// Whether a statement of the web ACL matches a path.
+fn matches(statement: &Value, path: &str) -> bool {
+    if let Some(statements) = statement["OrStatement"]["Statements"].as_array() {
+        return statements.iter().any(|statement| matches(statement, path));
+    }
+    let byte_match = &statement["ByteMatchStatement"];
+    assert_eq!(byte_match["FieldToMatch"], json!({ "UriPath": {} }));
+    let text = byte_match["SearchString"].as_str().unwrap();
+    match byte_match["PositionalConstraint"].as_str() {
+        Some("CONTAINS") => path.contains(text),
+        Some("ENDS_WITH") => path.ends_with(text),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_address_has_a_limit_of_auth_requests() {
+    let template = Template::read(&Repository::open());
+    let acl = template.get("ApiWebAcl").unwrap().properties;
+    let rule = &acl["Rules"][0];
+    assert_eq!(rule["Action"], json!({ "Block": {} }));
+    let rate = &rule["Statement"]["RateBasedStatement"];
+    assert_eq!(rate["AggregateKeyType"], "IP");
+    assert_eq!(rate["Limit"], json!({ "Ref": "AuthRequestsPerAddress" }));
+    for route in access::ROUTES {
+        let limited = route.path.starts_with("/auth/") || route.path == "/users";
+        for stage in ["", "/prod"] {
+            let path = format!("{stage}{}", route.path);
+            assert_eq!(matches(&rate["ScopeDownStatement"], &path), limited, "{path}");
+        }
+    }
+    let association = template.get("ApiWebAclAssociation").unwrap().properties;
+    assert_eq!(association["WebACLArn"], json!({ "Fn::GetAtt": "ApiWebAcl.Arn" }));
+    assert!(text(&association["ResourceArn"]).unwrap().ends_with("/${Api}/stages/${Api.Stage}"));
+    let limited = json!({ "Fn::And": [
+        { "Fn::Not": [{ "Fn::Equals": [{ "Ref": "AuthRequestsPerAddress" }, 0] }] },
+        { "Fn::Not": [{ "Fn::Equals": [{ "Ref": "AWS::AccountId" }, "000000000000"] }] },
+    ]});
+    assert_eq!(template.document["Conditions"]["WebAcl"], limited);
+    for id in ["ApiWebAcl", "ApiWebAclAssociation"] {
+        assert_eq!(template.document["Resources"][id]["Condition"], "WebAcl");
+    }
+}
+
+/// A throttle of a method is one bucket for all clients, so it must not be what a few of them
+/// reach.
+#[test]
+fn the_throttle_of_logins_is_far_above_normal_use() {
+    let template = Template::read(&Repository::open());
+    let settings = template.get("Api").unwrap().properties["MethodSettings"].as_array().unwrap();
+    let login = settings.iter().find(|method| method["ResourcePath"] == "/~1auth~1login").unwrap();
+    assert!(login["ThrottlingRateLimit"].as_u64().unwrap() >= 1_000, "{login}");
 }
