@@ -16,7 +16,7 @@ use rialto_kernel::{Amount, Clock, Currency, OrderId, Timestamp, UserId};
 use rialto_lambda::{
     http::{Request, Response},
     settings::Settings,
-    sqs::Message,
+    sqs::{Message, retry_time},
     telemetry::{InvocationContext, Trace},
 };
 use rialto_payments::{
@@ -86,10 +86,9 @@ impl HttpConnector for SimulatedProvider {
 #[derive(Debug)]
 struct Consumer {
     batch_size: usize,
-    /// Of batches; without a limit, all of the sale's at once.
+    /// Of batches.
     max_concurrency: usize,
     max_receives: u32,
-    visibility: Duration,
     timeout: Duration,
 }
 
@@ -102,13 +101,14 @@ impl Consumer {
         };
         let source = |path: &[&str]| number("PaymentsOnInventorySource", path);
         let queue = |path: &[&str]| number("PaymentsOnInventoryQueue", path).unwrap();
-        let max_concurrency = source(&["ScalingConfig", "MaximumConcurrency"]);
-        let timeout = number("PaymentsOnInventoryFunction", &["Timeout"]).unwrap();
+        let max_concurrency = template.0["Parameters"]["ProviderConcurrency"]["Default"].as_u64();
+        let timeout = number("PaymentsOnInventoryFunction", &["Timeout"])
+            .or_else(|| template.0["Globals"]["Function"]["Timeout"].as_u64())
+            .unwrap();
         Self {
             batch_size: usize::try_from(source(&["BatchSize"]).unwrap()).unwrap(),
-            max_concurrency: max_concurrency.map_or(100, |n| usize::try_from(n).unwrap()),
+            max_concurrency: usize::try_from(max_concurrency.unwrap()).unwrap(),
             max_receives: u32::try_from(queue(&["RedrivePolicy", "maxReceiveCount"])).unwrap(),
-            visibility: Duration::from_secs(queue(&["VisibilityTimeout"])),
             timeout: Duration::from_secs(timeout),
         }
     }
@@ -196,7 +196,9 @@ impl Sale {
         } else if delivery.receives >= self.consumer.max_receives {
             queue.dead_letters.push(delivery.order);
         } else {
-            let visible_at = received_at + self.consumer.visibility;
+            // The shortest pause that the consumer makes.
+            let pause = retry_time(delivery.receives + 1) - retry_time(delivery.receives);
+            let visible_at = Instant::now() + pause;
             queue.waiting.insert((visible_at, number), delivery);
         }
     }
