@@ -1,4 +1,5 @@
-//! Ports: one small trait per use case, and the payment provider; implemented by `adapters`.
+//! Ports: one small trait per use case, and the payment provider; implemented by `adapters`. The
+//! payments that are due are a [`DueQueue`](rialto_kernel::DueQueue).
 //!
 //! Methods of stores fail with [`StoreError`] if the store can't be read, or if the outcome of a
 //! write is unknown; methods of the provider with [`ProviderError`]. Futures are `Send`, because
@@ -10,7 +11,7 @@ use crate::domain::{
     payment::{Charge, Payment, PaymentUpdate},
     refund::{Refund, RefundProgress},
 };
-use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
+use rialto_kernel::{OrderId, StoreError, Write};
 use std::time::Duration;
 
 pub trait PaymentReader {
@@ -27,17 +28,6 @@ pub trait PaymentWriter {
         &self,
         change: &PaymentUpdate,
     ) -> impl Future<Output = Result<Write<Box<Payment>>, StoreError>> + Send;
-}
-
-pub trait ExpiredPayments {
-    /// Orders whose payments have an unfinished charge or refund and a deadline of `now` or
-    /// earlier, at most `limit`. Read from an eventually consistent index: check the payment
-    /// itself.
-    fn due_before(
-        &self,
-        now: Timestamp,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<OrderId>, StoreError>> + Send;
 }
 
 pub trait LedgerReader {

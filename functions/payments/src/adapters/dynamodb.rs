@@ -8,14 +8,13 @@ use crate::{
         ledger::LedgerEntry,
         payment::{Payment, PaymentUpdate},
     },
-    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter},
+    ports::{LedgerReader, PaymentReader, PaymentWriter},
 };
-use futures_util::{StreamExt, TryStreamExt};
 use rialto_dynamo::{
     DueIndex, Key, PartitionQuery, Precondition, Table, TransactWriteItem, read_item, write_item,
 };
 use rialto_kernel::{DueEntry, DueQueue, OrderId, StoreError, Timestamp, Write};
-use rialto_lambda::{FunctionContext, sweep::due_entries};
+use rialto_lambda::FunctionContext;
 
 /// The ports, implemented on the service's table.
 #[derive(Debug, Clone)]
@@ -105,12 +104,6 @@ impl DueQueue for DynamoPayments {
         until: Timestamp,
     ) -> Result<Write, StoreError> {
         self.table.postpone(&DEADLINES, &payment_key(entry.id), entry, until).await
-    }
-}
-
-impl ExpiredPayments for DynamoPayments {
-    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        due_entries(self, now).take(limit).map_ok(|entry| entry.id).try_collect().await
     }
 }
 

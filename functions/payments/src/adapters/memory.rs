@@ -8,12 +8,10 @@ use crate::{
         payment::{Charge, Payment, PaymentUpdate},
         refund::{Refund, RefundOutcome, RefundProgress},
     },
-    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
+    ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
-use futures_util::{StreamExt, TryStreamExt};
 use rialto_contracts::Event;
 use rialto_kernel::{Amount, DueEntry, DueQueue, OrderId, StoreError, Timestamp, Write};
-use rialto_lambda::sweep::due_entries;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -102,12 +100,6 @@ impl DueQueue for MemoryPayments {
             }
             _ => Ok(Write::Conflict(())),
         }
-    }
-}
-
-impl ExpiredPayments for MemoryPayments {
-    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        due_entries(self, now).take(limit).map_ok(|entry| entry.id).try_collect().await
     }
 }
 

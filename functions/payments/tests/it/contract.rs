@@ -1,11 +1,15 @@
 //! The contract suite of the store's ports, run on each adapter.
 
+use futures_util::TryStreamExt;
 use rialto_contracts::{
     EventContext,
     inventory::StockReserved,
     orders::{CancelReason, OrderCancelled},
 };
-use rialto_kernel::{Amount, Clock, Currency, OrderId, SystemClock, UserId, Write};
+use rialto_kernel::{
+    Amount, Clock, Currency, DueEntry, DueQueue, OrderId, SystemClock, Timestamp, UserId, Write,
+};
+use rialto_lambda::sweep::due_entries;
 use rialto_payments::{
     SERVICE,
     adapters::{
@@ -18,12 +22,12 @@ use rialto_payments::{
         payment::{Payment, PaymentUpdate},
         refund::RefundOutcome,
     },
-    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter},
+    ports::{LedgerReader, PaymentReader, PaymentWriter},
 };
 use std::time::Duration;
 
-trait Store: PaymentReader + PaymentWriter + LedgerReader + ExpiredPayments {}
-impl<S: PaymentReader + PaymentWriter + LedgerReader + ExpiredPayments> Store for S {}
+trait Store: PaymentReader + PaymentWriter + LedgerReader + DueQueue<Id = OrderId> + Sync {}
+impl<S: PaymentReader + PaymentWriter + LedgerReader + DueQueue<Id = OrderId> + Sync> Store for S {}
 
 rialto_testkit::contract! {
     memory: MemoryPayments::default(),
@@ -34,6 +38,7 @@ rialto_testkit::contract! {
     payments_are_read_as_they_were_saved,
     tombstones_prevent_later_payments,
     unfinished_payments_are_due_at_their_deadline,
+    postponed_payments_are_due_later,
 }
 
 fn reserved() -> StockReserved {
@@ -178,33 +183,53 @@ async fn events_stay_in_the_outbox_until_the_next_write() {
     assert_eq!(outbox(payment.order_id).await, None);
 }
 
+async fn due_orders(store: &impl Store, now: Timestamp) -> Vec<OrderId> {
+    let entries: Vec<_> = due_entries(store, now).try_collect().await.unwrap();
+    let mut orders: Vec<OrderId> = entries.into_iter().map(|entry| entry.id).collect();
+    orders.sort_unstable();
+    orders
+}
+
+async fn postponed_payments_are_due_later(store: impl Store) {
+    let reserved = reserved();
+    let pending = save(&store, Payment::pending(&reserved, &EventContext::default())).await;
+    let processing = save(&store, record_intent(&pending)).await;
+    let entry = DueEntry { deadline: reserved.expires_at, id: reserved.order_id };
+    let later = reserved.expires_at.plus(Duration::from_secs(300));
+    assert_eq!(store.postpone(&entry, later).await, Ok(Write::Done));
+    assert_eq!(store.postpone(&entry, later).await, Ok(Write::Conflict(())));
+    assert_eq!(due_orders(&store, reserved.expires_at).await, []);
+    assert_eq!(due_orders(&store, later).await, [reserved.order_id]);
+    // The payment itself is as it was, and can be written.
+    assert_eq!(store.payment(reserved.order_id).await.unwrap(), Some(processing.clone()));
+    save(&store, settle(&processing, &ChargeOutcome::Captured)).await;
+    assert_eq!(due_orders(&store, later).await, []);
+    let entry = DueEntry { deadline: later, ..entry };
+    assert_eq!(store.postpone(&entry, later).await, Ok(Write::Conflict(())));
+}
+
 async fn unfinished_payments_are_due_at_their_deadline(store: impl Store) {
     let (first, second) = (reserved(), reserved());
     let deadline = first.expires_at.max(second.expires_at);
-    let due = async |now, limit| {
-        let mut due = store.due_before(now, limit).await.unwrap();
-        due.sort_unstable();
-        due
-    };
+    let due = async |now| due_orders(&store, now).await;
     let mut both = vec![first.order_id, second.order_id];
     both.sort_unstable();
 
     let pending = save(&store, Payment::pending(&first, &EventContext::default())).await;
-    assert_eq!(due(deadline, 100).await, []);
+    assert_eq!(due(deadline).await, []);
     let processing = save(&store, record_intent(&pending)).await;
     let other = save(&store, Payment::pending(&second, &EventContext::default())).await;
     let other = save(&store, record_intent(&other)).await;
-    assert_eq!(due(SystemClock.now(), 100).await, []);
-    assert_eq!(due(deadline, 100).await, both);
-    assert_eq!(due(deadline, 1).await.len(), 1);
+    assert_eq!(due(SystemClock.now()).await, []);
+    assert_eq!(due(deadline).await, both);
 
     save(&store, settle(&other, &ChargeOutcome::Failed { reason: DeclineCode::new("canceled") }))
         .await;
-    assert_eq!(due(deadline, 100).await, [first.order_id]);
+    assert_eq!(due(deadline).await, [first.order_id]);
     let captured = save(&store, settle(&processing, &ChargeOutcome::Captured)).await;
-    assert_eq!(due(deadline, 100).await, []);
+    assert_eq!(due(deadline).await, []);
     let refunding = save(&store, captured.cancel(&EventContext::default()).unwrap()).await;
-    assert_eq!(due(deadline, 100).await, [first.order_id]);
+    assert_eq!(due(deadline).await, [first.order_id]);
     let refund = refunding.refunds[0].refund_id;
     let issued = refunding.settle_refund(
         refund,
@@ -213,5 +238,5 @@ async fn unfinished_payments_are_due_at_their_deadline(store: impl Store) {
         &EventContext::default(),
     );
     save(&store, issued.unwrap()).await;
-    assert_eq!(due(deadline, 100).await, []);
+    assert_eq!(due(deadline).await, []);
 }

@@ -3,8 +3,8 @@
 //! Afterwards everything is delivered until it is handled, and the balances must be right.
 
 use crate::simulation::{
-    CrashPoint, CrashTiming, Event, Event::OrderCancelled, Event::StockReserved, IN_TIME,
-    InterleavingExplorer, MessageDelivery, Simulation, TOO_LATE, ready,
+    self, CrashPoint, CrashTiming, Event, Event::OrderCancelled, Event::StockReserved, IN_TIME,
+    MessageDelivery, Simulation, TOO_LATE, each_crash, ready,
 };
 use rialto_payments::domain::{
     intent::{DeclineCode, IntentState},
@@ -23,22 +23,6 @@ pub(crate) const METHODS: [(&str, PaymentState); 8] = [
     ("pm_card_authenticationRequired", PaymentState::Failed),
     ("pm_unknown", PaymentState::Failed),
 ];
-
-/// Calls `run` with each crash point of an attempt until `run` returns that the crash didn't
-/// happen; returns the number of crashes.
-pub(crate) fn each_crash(mut run: impl FnMut(CrashPoint) -> bool) -> u32 {
-    let mut crashes = 0;
-    for request in 0.. {
-        let before = run((request, CrashTiming::Before));
-        let after = run((request, CrashTiming::After));
-        assert_eq!(before, after);
-        if !before {
-            break;
-        }
-        crashes += 2;
-    }
-    crashes
-}
 
 /// Delivers messages in sequence and checks the invariants; returns whether all crashes happened.
 fn deliver(simulation: &Simulation, messages: &[MessageDelivery]) -> (Payment, bool) {
@@ -134,35 +118,8 @@ fn charges_are_not_repeated_without_idempotency_keys() {
     }
 }
 
-/// Delivers events in every order of their steps and, if `crashing`, with each crash of each event;
-/// returns the number of runs.
 fn interleave(method: &'static str, events: &[Event], interruptions: usize, crashing: bool) -> u32 {
-    let mut runs = 0;
-    let mut run = |messages: &[MessageDelivery]| {
-        let mut explorer = InterleavingExplorer::new(interruptions);
-        let mut ever_crashed = false;
-        loop {
-            let simulation = Simulation::new(method);
-            ever_crashed |= explorer.run(&simulation, messages);
-            simulation.check(events.contains(&OrderCancelled));
-            simulation.check_repetition(events);
-            runs += 1;
-            if !explorer.next() {
-                return ever_crashed;
-            }
-        }
-    };
-    let messages: Vec<MessageDelivery> =
-        events.iter().map(|event| MessageDelivery::new(*event)).collect();
-    run(&messages);
-    for at in 0..if crashing { events.len() } else { 0 } {
-        each_crash(|crash| {
-            let mut messages = messages.clone();
-            messages[at] = messages[at].clone().crashing(&[crash]);
-            run(&messages)
-        });
-    }
-    runs
+    simulation::interleave(method, events, interruptions, crashing, |_| ())
 }
 
 #[test]

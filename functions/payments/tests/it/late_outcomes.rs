@@ -2,21 +2,32 @@
 //! and concurrent with the charge and its cancellation, in every order of their steps.
 
 use crate::{
-    crashes::{METHODS, each_crash},
+    crashes::METHODS,
     simulation::{
-        CrashPoint, Event,
+        self, CrashPoint, Event,
         Event::{OrderCancelled, StockReserved, Succeeded, Swept},
-        IN_TIME, InterleavingExplorer, MessageDelivery, Simulation, TOO_LATE, ready,
+        IN_TIME, MessageDelivery, Simulation, TOO_LATE, each_crash, ready, sweep_run,
     },
 };
-use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
+use rialto_kernel::{
+    Clock, DueEntry, DueQueue, OrderId, StoreError, SystemClock, Timestamp, Write,
+};
+use rialto_lambda::sweep::SweepRun;
 use rialto_payments::{
+    adapters::dynamodb::DEADLINES,
     application::sweep::sweep,
     domain::{
         intent::{DeclineCode, IntentState},
         payment::{Payment, PaymentState, PaymentUpdate},
     },
-    ports::{ExpiredPayments, PaymentReader, PaymentWriter},
+    ports::{PaymentReader, PaymentWriter},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 /// A payment method whose charges stay processing until the provider decides.
@@ -160,36 +171,12 @@ fn the_sweep_settles_a_refund_whose_message_is_dead() {
     assert!(crashes >= 8, "{crashes}");
 }
 
-/// Delivers events in every order of their steps and, if `crashing`, with each crash of each event,
-/// and finally `last`; returns the number of runs.
-fn interleave(list: &[Event], interruptions: usize, last: Event, crashing: bool) -> u32 {
-    let mut runs = 0;
-    let mut run = |messages: &[MessageDelivery]| {
-        let mut explorer = InterleavingExplorer::new(interruptions);
-        let mut ever_crashed = false;
-        loop {
-            let simulation = Simulation::new(ASYNC);
-            ever_crashed |= explorer.run(&simulation, messages);
-            ready(simulation.deliver(&MessageDelivery::new(last)));
-            let payment = simulation.check(list.contains(&OrderCancelled));
-            assert_ne!(payment.state, PaymentState::Processing);
-            simulation.check_repetition(list);
-            runs += 1;
-            if !explorer.next() {
-                return ever_crashed;
-            }
-        }
-    };
-    let messages = events(list);
-    run(&messages);
-    for at in 0..if crashing { list.len() } else { 0 } {
-        each_crash(|crash| {
-            let mut messages = messages.clone();
-            messages[at] = messages[at].clone().crashing(&[crash]);
-            run(&messages)
-        });
-    }
-    runs
+/// Delivers events in every order of their steps, and then `last`, which ends the charge.
+fn interleave(events: &[Event], interruptions: usize, last: Event, crashing: bool) -> u32 {
+    simulation::interleave(ASYNC, events, interruptions, crashing, |simulation| {
+        ready(simulation.deliver(&MessageDelivery::new(last)));
+        assert_ne!(simulation.payment().unwrap().state, PaymentState::Processing);
+    })
 }
 
 #[test]
@@ -225,7 +212,7 @@ fn a_concurrent_sweep_charges_at_most_once() {
 fn only_unfinished_payments_are_swept_after_the_deadline() {
     let simulation = Simulation::new(ASYNC);
     deliver(&simulation, &events(&[StockReserved]));
-    assert_eq!(ready(simulation.store.due_before(IN_TIME, 10)).unwrap(), []);
+    assert_eq!(ready(simulation.due(IN_TIME)).unwrap(), []);
     ready(
         simulation
             .deliver(&MessageDelivery { times: vec![IN_TIME], ..MessageDelivery::new(Swept) }),
@@ -237,22 +224,25 @@ fn only_unfinished_payments_are_swept_after_the_deadline() {
         (payment.state, payment.reason),
         (PaymentState::Failed, Some(DeclineCode::new("canceled")))
     );
-    assert_eq!(ready(simulation.store.due_before(TOO_LATE, 10)).unwrap(), []);
+    assert_eq!(ready(simulation.due(TOO_LATE)).unwrap(), []);
+}
+
+/// Settled, waiting and failed payments of one sweep at this time.
+fn swept(simulation: &Simulation, now: Timestamp) -> (usize, usize, usize) {
+    let summary = ready(sweep(&simulation.store, &simulation.provider, &sweep_run(now))).unwrap();
+    (summary.settled, summary.waiting, summary.failed)
 }
 
 #[test]
-fn an_uncancellable_charge_is_left_to_the_next_sweep() {
+fn an_uncancellable_charge_is_postponed() {
     let simulation = Simulation::new(ASYNC);
     deliver(&simulation, &events(&[StockReserved]));
     simulation.provider.refuse_cancellations();
-    let summary =
-        ready(sweep(&simulation.store, &simulation.provider, TOO_LATE, None, || false)).unwrap();
-    assert_eq!((summary.settled, summary.skipped, summary.failed.len()), (0, 1, 0));
+    assert_eq!(swept(&simulation, TOO_LATE), (0, 1, 0));
     assert_eq!(simulation.check(false).state, PaymentState::Processing);
+    assert_eq!(swept(&simulation, TOO_LATE), (0, 0, 0));
     simulation.provider.end_processing(simulation.order, &IntentState::Succeeded);
-    let summary =
-        ready(sweep(&simulation.store, &simulation.provider, TOO_LATE, None, || false)).unwrap();
-    assert_eq!((summary.settled, summary.skipped, summary.failed.len()), (1, 0, 0));
+    assert_eq!(swept(&simulation, TOO_LATE.plus(Duration::from_secs(300))), (1, 0, 0));
     assert_eq!(simulation.check(false).state, PaymentState::Captured);
 }
 
@@ -260,21 +250,80 @@ fn an_uncancellable_charge_is_left_to_the_next_sweep() {
 fn a_sweep_without_time_left_starts_nothing() {
     let simulation = Simulation::new(ASYNC);
     deliver(&simulation, &events(&[StockReserved]));
-    let summary =
-        ready(sweep(&simulation.store, &simulation.provider, TOO_LATE, None, || true)).unwrap();
-    assert_eq!((summary.settled, summary.skipped, summary.failed.len()), (0, 0, 0));
-    assert_eq!(
-        ready(simulation.store.payment(simulation.order)).unwrap().unwrap().state,
-        PaymentState::Processing
-    );
+    let run = SweepRun::new(TOO_LATE, SystemClock.now(), Arc::new(SystemClock));
+    let summary = ready(sweep(&simulation.store, &simulation.provider, &run)).unwrap();
+    assert_eq!((summary.settled, summary.waiting, summary.failed), (0, 0, 0));
+    assert_eq!(simulation.payment().unwrap().state, PaymentState::Processing);
+}
+
+/// Starts the charges of this many orders that are listed in a shard; returns their ids.
+fn start_in_shard(simulation: &Simulation, shard: u8, count: usize) -> Vec<OrderId> {
+    let partition = DEADLINES.partition_for_shard(shard);
+    let ids = (0_u32..).map(|number| OrderId::derive(&[&number.to_be_bytes()]));
+    let of_shard = ids.filter(|id| DEADLINES.partition_for(&id.to_string()) == partition);
+    let orders: Vec<OrderId> = of_shard.take(count).collect();
+    for order in &orders {
+        deliver(&simulation.with_order(*order), &events(&[StockReserved]));
+    }
+    orders
+}
+
+/// A clock that advances by a second each time that it is read.
+struct TickingClock(AtomicI64);
+
+impl Clock for TickingClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.fetch_add(1_000, Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn payments_that_stay_open_do_not_starve_others() {
+    let simulation = Simulation::new(ASYNC);
+    start_in_shard(&simulation, 0, 10_000);
+    let other = start_in_shard(&simulation, 7, 1)[0];
+    // The first 10,000 can't be cancelled, the last has succeeded.
+    simulation.provider.refuse_cancellations();
+    simulation.provider.end_processing(other, &IntentState::Succeeded);
+    let run = |limit: i64| {
+        let clock = Arc::new(TickingClock(AtomicI64::new(0)));
+        SweepRun::new(TOO_LATE, Timestamp::from_millis(limit * 1_000), clock)
+    };
+    let swept = |limit| {
+        let run = run(limit);
+        let summary = ready(sweep(&simulation.store, &simulation.provider, &run)).unwrap();
+        (summary.settled, summary.waiting, summary.failed)
+    };
+    let (settled, waiting, failed) = swept(100);
+    assert_eq!((settled, failed), (1, 0));
+    assert!((50..100).contains(&waiting), "{waiting}");
+    let payment = ready(simulation.store.payment(other)).unwrap().unwrap();
+    assert_eq!(payment.state, PaymentState::Captured);
+    // The next run begins with others.
+    assert_eq!(swept(i64::from(u32::MAX)), (0, 10_000 - waiting, 0));
+    assert_eq!(swept(i64::from(u32::MAX)), (0, 0, 0));
 }
 
 /// A store whose index is stale: it lists payments that aren't due.
 struct StaleIndexStore<'a>(&'a Simulation);
 
-impl ExpiredPayments for StaleIndexStore<'_> {
-    async fn due_before(&self, _: Timestamp, _: usize) -> Result<Vec<OrderId>, StoreError> {
-        Ok(vec![self.0.order, OrderId::derive(&[b"no payment"])])
+impl DueQueue for StaleIndexStore<'_> {
+    type Id = OrderId;
+    const SHARDS: u8 = 1;
+
+    async fn due(
+        &self,
+        _: u8,
+        _: Timestamp,
+        _: Option<&DueEntry<OrderId>>,
+        _: usize,
+    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+        let stale = |id| DueEntry { deadline: IN_TIME, id };
+        Ok(vec![stale(self.0.order), stale(OrderId::derive(&[b"no payment"]))])
+    }
+
+    async fn postpone(&self, _: &DueEntry<OrderId>, _: Timestamp) -> Result<Write, StoreError> {
+        Ok(Write::Conflict(()))
     }
 }
 
@@ -294,15 +343,16 @@ impl PaymentWriter for StaleIndexStore<'_> {
 fn a_stale_index_decides_nothing() {
     let simulation = Simulation::new(ASYNC);
     deliver(&simulation, &events(&[StockReserved]));
+    let sweep_at = |now| {
+        let store = StaleIndexStore(&simulation);
+        ready(sweep(&store, &simulation.provider, &sweep_run(now))).unwrap()
+    };
     for (now, state) in [(IN_TIME, PaymentState::Processing), (TOO_LATE, PaymentState::Failed)] {
-        ready(sweep(&StaleIndexStore(&simulation), &simulation.provider, now, None, || false))
-            .unwrap();
+        sweep_at(now);
         assert_eq!(simulation.check(false).state, state);
     }
     let before = (simulation.payment(), simulation.published());
-    let summary =
-        ready(sweep(&StaleIndexStore(&simulation), &simulation.provider, TOO_LATE, None, || false))
-            .unwrap();
+    let summary = sweep_at(TOO_LATE);
     assert_eq!((summary.settled, summary.skipped), (0, 2));
     assert_eq!((simulation.payment(), simulation.published()), before);
 }

@@ -2,12 +2,17 @@
 //! until they are handled, requests that crash before or after their effect at a point that the
 //! test names, and an explorer of every interleaving.
 
+use futures_util::TryStreamExt;
 use rialto_contracts::{
     EventContext,
     inventory::StockReserved,
     orders::{CancelReason, OrderCancelled},
 };
-use rialto_kernel::{Amount, Clock, Currency, OrderId, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{
+    Amount, Clock, Currency, DueEntry, DueQueue, OrderId, StoreError, SystemClock, Timestamp,
+    UserId, Write,
+};
+use rialto_lambda::sweep::{SweepRun, due_entries};
 use rialto_payments::{
     adapters::memory::{MemoryPayments, MemoryProvider},
     application::{
@@ -22,11 +27,14 @@ use rialto_payments::{
         payment::{Charge, Payment, PaymentState, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
-    ports::{ExpiredPayments, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
+    ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use std::{
     pin::Pin,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -96,6 +104,11 @@ impl Simulation {
         }
     }
 
+    /// Another order at the same store and provider.
+    pub(crate) fn with_order(&self, order: OrderId) -> Self {
+        Self { order, ..self.clone() }
+    }
+
     /// Delivers a message until it is handled; returns whether each of its crashes happened.
     pub(crate) async fn deliver(&self, message: &MessageDelivery) -> bool {
         let mut all_crashed = true;
@@ -134,6 +147,11 @@ impl Simulation {
 
     pub(crate) fn payment(&self) -> Option<Payment> {
         ready(self.store.payment(self.order)).unwrap()
+    }
+
+    /// The entries of all shards that are due.
+    pub(crate) async fn due(&self, now: Timestamp) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+        due_entries(&self.store, now).try_collect().await
     }
 
     /// The types of the events published so far.
@@ -289,9 +307,9 @@ impl<'a> FaultyConnection<'a> {
                 handled.map(drop).map_err(|error| error.to_string())
             }
             Event::Swept => {
-                let summary = sweep(self, self, now, None, || false).await;
+                let summary = sweep(self, self, &sweep_run(now)).await;
                 let summary = summary.map_err(|error| error.to_string())?;
-                if summary.failed.is_empty() { Ok(()) } else { Err(format!("{summary:?}")) }
+                if summary.failed == 0 { Ok(()) } else { Err(format!("{summary:?}")) }
             }
         }
     }
@@ -338,6 +356,11 @@ impl<'a> FaultyConnection<'a> {
     }
 }
 
+/// A run of the sweep with more time than it needs.
+pub(crate) fn sweep_run(now: Timestamp) -> SweepRun {
+    SweepRun::new(now, Timestamp::from_millis(i64::MAX), Arc::new(SystemClock))
+}
+
 /// Waits once, so that the explorer can run another message first.
 async fn next_turn() {
     let mut waited = false;
@@ -359,10 +382,29 @@ impl PaymentReader for FaultyConnection<'_> {
     }
 }
 
-impl ExpiredPayments for FaultyConnection<'_> {
-    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+impl DueQueue for FaultyConnection<'_> {
+    type Id = OrderId;
+    // All of the shards, of which only one has an entry: fewer points to crash at.
+    const SHARDS: u8 = 1;
+
+    async fn due(
+        &self,
+        _: u8,
+        now: Timestamp,
+        _: Option<&DueEntry<OrderId>>,
+        _: usize,
+    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
         let crashed = StoreError::Unavailable("crashed".to_owned());
-        self.request(self.simulation.store.due_before(now, limit), crashed).await
+        self.request(self.simulation.due(now), crashed).await
+    }
+
+    async fn postpone(
+        &self,
+        entry: &DueEntry<OrderId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let crashed = StoreError::Unavailable("crashed".to_owned());
+        self.request(self.simulation.store.postpone(entry, until), crashed).await
     }
 }
 
@@ -506,4 +548,58 @@ impl InterleavingExplorer {
         }
         all_crashed
     }
+}
+
+/// Delivers events in every order of their steps and, if `crashing`, with each crash of each event;
+/// calls `check` after each and returns the number of runs.
+pub(crate) fn interleave(
+    method: &'static str,
+    events: &[Event],
+    interruptions: usize,
+    crashing: bool,
+    check: impl Fn(&Simulation),
+) -> u32 {
+    let mut runs = 0;
+    let mut run = |messages: &[MessageDelivery]| {
+        let mut explorer = InterleavingExplorer::new(interruptions);
+        let mut ever_crashed = false;
+        loop {
+            let simulation = Simulation::new(method);
+            ever_crashed |= explorer.run(&simulation, messages);
+            check(&simulation);
+            simulation.check(events.contains(&Event::OrderCancelled));
+            simulation.check_repetition(events);
+            runs += 1;
+            if !explorer.next() {
+                return ever_crashed;
+            }
+        }
+    };
+    let messages: Vec<MessageDelivery> =
+        events.iter().map(|event| MessageDelivery::new(*event)).collect();
+    run(&messages);
+    for at in 0..if crashing { events.len() } else { 0 } {
+        each_crash(|crash| {
+            let mut messages = messages.clone();
+            messages[at] = messages[at].clone().crashing(&[crash]);
+            run(&messages)
+        });
+    }
+    runs
+}
+
+/// Calls `run` with each crash point of an attempt until `run` returns that the crash didn't
+/// happen; returns the number of crashes.
+pub(crate) fn each_crash(mut run: impl FnMut(CrashPoint) -> bool) -> u32 {
+    let mut crashes = 0;
+    for request in 0.. {
+        let before = run((request, CrashTiming::Before));
+        let after = run((request, CrashTiming::After));
+        assert_eq!(before, after);
+        if !before {
+            break;
+        }
+        crashes += 2;
+    }
+    crashes
 }
