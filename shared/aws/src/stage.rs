@@ -2,19 +2,22 @@
 
 use std::fmt;
 
-/// A deployment's name, such as `local` or `prod`: 1 to 20 lower-case letters, digits and hyphens.
+/// A deployment's name, such as `local` or `prod`: 1 to 20 lower-case letters and digits.
+///
+/// A hyphen ends the name in those of resources, so that a policy for `rialto-test-*` can't match
+/// resources of another stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a stage has 1 to 20 lower-case letters, digits and hyphens, and begins with a letter")]
+#[error("a stage has 1 to 20 lower-case letters and digits, and begins with a letter")]
 pub struct StageError;
 
 impl Stage {
     /// # Errors
     /// [`StageError`] for a name that isn't valid in resource names.
     pub fn parse(text: &str) -> Result<Self, StageError> {
-        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
         if begins && text.len() <= 20 && text.chars().all(letters) {
             Ok(Self(text.to_owned()))
@@ -76,8 +79,8 @@ mod tests {
         assert_eq!(stage.function("orders-sweep"), "rialto-local-orders-sweep");
         assert_eq!(stage.parameter("auth/jwks"), "/rialto/local/auth/jwks");
         assert_eq!(stage.secret("auth/refresh-key"), "rialto/local/auth/refresh-key");
-        assert!(Stage::parse("Prod").is_err());
-        assert!(Stage::parse("").is_err());
-        assert!(Stage::parse("1st").is_err());
+        for invalid in ["Prod", "", "1st", "test-2", "test_2", "a/b", "twenty1characters2long"] {
+            assert!(Stage::parse(invalid).is_err(), "{invalid}");
+        }
     }
 }

@@ -1,14 +1,15 @@
-//! `template.yaml`, assembled as text from `shared/template.yaml`, each service's own part and the
-//! access table.
+//! `template.yaml`, assembled as text from `shared/template.yaml`, each service's own part with the
+//! roles of its functions, and the access table.
 //!
 //! Text, because parsing and serialising would lose comments and CloudFormation's short tags.
 
-use crate::{Repository, pascal_case};
+use crate::{Function, Repository, Template, pascal_case, roles, written};
 use rialto_lambda::{
     access::{self, Access, Route},
     http::{EXPOSED_HEADERS, ProblemCode},
 };
 use rialto_testkit::generated;
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -24,6 +25,9 @@ pub const SHARED_PART: &str = "shared/template.yaml";
 
 /// The function for preflight requests, and for methods of a path that no route has.
 const PREFLIGHT: &str = "platform-answer-preflight";
+
+/// The function that checks the tokens of the gateway's requests.
+const AUTHORIZER: &str = "accounts-authorizer";
 
 /// The gateway's own responses: type, problem code, seconds until a retry.
 const GATEWAY_RESPONSES: &[(&str, ProblemCode, Option<u32>)] = &[
@@ -64,7 +68,8 @@ pub fn template(repository: &Repository) -> String {
             let path = service.folder.join("template.yaml");
             let part = fs::read_to_string(&path).expect("each service has a template.yaml");
             let resources = part.split_once("\nResources:\n").expect("a part has Resources").1;
-            (service.name, resources.trim_end().to_owned())
+            let resources = roles::with_roles(&service.name, resources.trim_end());
+            (service.name, resources)
         })
         .collect();
     let queues: Vec<_> = parts.iter().flat_map(|(_, part)| consumer_queues(part)).collect();
@@ -79,6 +84,11 @@ pub fn template(repository: &Repository) -> String {
         match line.trim() {
             "# (generated: paths)" => template.push_str(&paths()),
             "# (generated: gateway responses)" => template.push_str(&gateway_responses()),
+            "# (generated: functions of routes)" => {
+                for function in gateway_functions() {
+                    line_of(&mut template, 18, &format!("- !GetAtt {function}Function.Arn"));
+                }
+            }
             "# (generated: queues)" => {
                 for queue in &queues {
                     line_of(&mut template, 8, &format!("- !Ref {queue}"));
@@ -107,6 +117,12 @@ fn consumer_queues(part: &str) -> impl Iterator<Item = &str> {
         let id = line.strip_prefix("  ")?.strip_suffix(':')?;
         (id.contains("On") && id.ends_with("Queue") && !id.starts_with(' ')).then_some(id)
     })
+}
+
+/// The functions that the gateway invokes.
+fn gateway_functions() -> BTreeSet<String> {
+    let routes = access::ROUTES.iter().map(|route| route.function);
+    routes.chain([PREFLIGHT, AUTHORIZER]).map(pascal_case).collect()
 }
 
 /// Each path of the access table with all of [`METHODS`] and OPTIONS.
@@ -166,6 +182,64 @@ fn gateway_responses() -> String {
         line_of(&mut text, 16, &format!("\"status\":{status},\"code\":\"{code}\"}}"));
     }
     text
+}
+
+/// What each function may do: its role, and the role's actions by resource.
+#[must_use]
+pub fn permissions(repository: &Repository) -> String {
+    let template = Template::parse(&template(repository));
+    let mut text = format!(
+        "# Permissions\n\n\
+         What each function may do, role by role; functions with the same permissions share one. \
+         Generated\nfrom the `Policies` in `functions/*/template.yaml`:\n\
+         `{}`.\n\n\
+         Every role may also write to its service's log group.\n",
+        generated::COMMAND
+    );
+    for service in repository.services() {
+        let prefix = pascal_case(&service.name);
+        line_of(
+            &mut text,
+            0,
+            &format!("\n## {}\n\n| functions | may | on |\n|---|---|---|", service.name),
+        );
+        let mut roles: BTreeMap<&str, Vec<Function<'_>>> = BTreeMap::new();
+        for function in template.functions().filter(|function| function.id.starts_with(&prefix)) {
+            let role = function.role.map_or("", |role| role.id);
+            roles.entry(role).or_default().push(function);
+        }
+        for functions in roles.into_values() {
+            let names: Vec<_> =
+                functions.iter().map(|function| format!("`{}`", bin(function))).collect();
+            let mut names = names.join(", ");
+            for statement in functions[0].statements() {
+                if statement.actions.iter().all(|action| action.starts_with("logs:")) {
+                    continue;
+                }
+                let resources: Vec<_> = statement.resources.iter().map(|it| resource(it)).collect();
+                let mut on = resources.join(", ");
+                if !statement.condition.is_null() {
+                    on.push_str(&format!("; only if `{}`", statement.condition));
+                }
+                let row = format!("| {names} | {} | {on} |", statement.actions.join(", "));
+                line_of(&mut text, 0, &row);
+                names.clear();
+            }
+        }
+    }
+    text
+}
+
+fn bin(function: &Function<'_>) -> String {
+    let folder = function.properties["CodeUri"].as_str().unwrap_or_default();
+    folder.trim_start_matches("target/lambda/").trim_end_matches('/').to_owned()
+}
+
+/// A resource without what all of them have in common.
+fn resource(resource: &Value) -> String {
+    let name = written(resource);
+    let name = name.rsplit("${AWS::AccountId}:").next().unwrap_or_default();
+    format!("`{}`", name.replace("${Stage}", "<stage>"))
 }
 
 /// The lines of `[workspace.metadata.lambda.watch.router]`, one path a line.

@@ -7,11 +7,12 @@
 
 pub mod assembly;
 mod repository;
+pub mod roles;
 mod template;
 pub mod transformed;
 
 pub use repository::{Bin, Repository, Service};
-pub use template::{Function, Resource, Statement, Template, reference, statements, text};
+pub use template::{Function, Resource, Statement, Template, reference, statements, text, written};
 
 /// Fails with every violation that was found, and its remedy.
 ///

@@ -25,6 +25,8 @@ pub struct Function<'a> {
     pub properties: &'a Value,
     /// In seconds.
     pub timeout: u64,
+    /// Its role, if that is in the template.
+    pub role: Option<Resource<'a>>,
 }
 
 /// A statement of a policy.
@@ -33,6 +35,8 @@ pub struct Statement<'a> {
     pub actions: Vec<&'a str>,
     /// Each as it is written, functions included.
     pub resources: Vec<&'a Value>,
+    /// Null without one.
+    pub condition: &'a Value,
 }
 
 static NOTHING: Value = Value::Null;
@@ -43,8 +47,15 @@ impl Template {
     #[must_use]
     pub fn read(repository: &Repository) -> Self {
         let file = std::fs::read_to_string(repository.root.join("template.yaml"));
-        let yaml = yaml_serde::from_str(&file.expect("template.yaml is there"));
-        Self { document: expand_short_forms(yaml.expect("template.yaml is YAML")) }
+        Self::parse(&file.expect("template.yaml is there"))
+    }
+
+    /// # Panics
+    /// When the text isn't YAML.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let yaml = yaml_serde::from_str(text).expect("the template is YAML");
+        Self { document: expand_short_forms(yaml) }
     }
 
     /// Every resource.
@@ -77,30 +88,27 @@ impl Template {
         self.of("AWS::Serverless::Function").map(|resource| {
             let own = resource.properties["Timeout"].as_u64();
             let timeout = own.or_else(|| globals["Timeout"].as_u64()).unwrap_or(3);
-            Function { id: resource.id, properties: resource.properties, timeout }
+            let role = reference(&resource.properties["Role"]).and_then(|id| self.get(id));
+            Function { id: resource.id, properties: resource.properties, timeout, role }
         })
     }
 }
 
 impl<'a> Function<'a> {
-    /// The statements of its own role. A managed policy, or one of SAM's, is none: see
-    /// `unwritten_policies`.
+    /// The statements of its role.
+    #[must_use]
+    pub fn statements(&self) -> Vec<Statement<'a>> {
+        self.role.map(|role| role.statements()).unwrap_or_default()
+    }
+}
+
+impl<'a> Resource<'a> {
+    /// The statements of a role's policies.
     #[must_use]
     pub fn statements(&self) -> Vec<Statement<'a>> {
         let policies = self.properties["Policies"].as_array().map_or(&[][..], Vec::as_slice);
-        policies.iter().flat_map(|policy| statements(&policy["Statement"])).collect()
-    }
-
-    /// The policies that aren't written out as statements.
-    #[must_use]
-    pub fn unwritten_policies(&self) -> Vec<&'a Value> {
-        match &self.properties["Policies"] {
-            Value::Null => Vec::new(),
-            Value::Array(policies) => {
-                policies.iter().filter(|policy| policy["Statement"].is_null()).collect()
-            }
-            other => vec![other],
-        }
+        let documents = policies.iter().map(|policy| &policy["PolicyDocument"]["Statement"]);
+        documents.flat_map(statements).collect()
     }
 }
 
@@ -109,6 +117,7 @@ impl<'a> Statement<'a> {
         Self {
             actions: one_or_more(&statement["Action"]).filter_map(Value::as_str).collect(),
             resources: one_or_more(&statement["Resource"]).collect(),
+            condition: &statement["Condition"],
         }
     }
 }
@@ -128,6 +137,15 @@ fn one_or_more(value: &Value) -> impl Iterator<Item = &Value> {
     .iter()
 }
 
+/// A list in an order of its own; anything else as it is.
+pub(crate) fn sorted(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Value::Array(list) = &mut value {
+        list.sort_by_key(Value::to_string);
+    }
+    value
+}
+
 /// The logical id that a `Ref` or a `GetAtt` names.
 #[must_use]
 pub fn reference(value: &Value) -> Option<&str> {
@@ -141,13 +159,23 @@ pub fn reference(value: &Value) -> Option<&str> {
     }
 }
 
+/// A resource of a statement as text, however it is written.
+#[must_use]
+pub fn written(resource: &Value) -> String {
+    match (text(resource), reference(resource)) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(id)) => id.to_owned(),
+        (None, None) => resource.to_string(),
+    }
+}
+
 /// A string as written, `${…}` included.
 #[must_use]
 pub fn text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value["Fn::Sub"].as_str()).or_else(|| value["Fn::Sub"][0].as_str())
 }
 
-fn expand_short_forms(value: yaml_serde::Value) -> Value {
+pub(crate) fn expand_short_forms(value: yaml_serde::Value) -> Value {
     match value {
         yaml_serde::Value::Null => Value::Null,
         yaml_serde::Value::Bool(value) => json!(value),

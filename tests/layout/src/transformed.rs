@@ -24,7 +24,13 @@ pub static PROD: Deployment = Deployment {
 /// The stage `local` on an emulator, as `scripts/up` deploys it.
 pub static LOCAL: Deployment = Deployment {
     account: "000000000000",
-    parameters: &[("Stage", "local"), ("Architecture", "x86_64"), ("AuthMode", "gateway")],
+    parameters: &[
+        ("Stage", "local"),
+        ("Architecture", "x86_64"),
+        ("AuthMode", "gateway"),
+        ("TableProtection", "off"),
+        ("Simulator", "on"),
+    ],
     template: OnceLock::new(),
 };
 
@@ -62,9 +68,8 @@ impl Deployment {
                     let written = attribute_of(template, self.account, id, attribute);
                     return written.unwrap_or_else(|| panic!("{value} has no fixed name")).into();
                 }
-                let entry = |(name, value): (&String, &Value)| {
-                    (name.clone(), self.written_out(value))
-                };
+                let entry =
+                    |(name, value): (&String, &Value)| (name.clone(), self.written_out(value));
                 Value::Object(fields.iter().map(entry).collect())
             }
             other => other.clone(),
@@ -128,9 +133,7 @@ impl Scope<'_> {
     /// `None` for `AWS::NoValue`.
     fn value(&self, value: &Value) -> Option<Value> {
         match value {
-            Value::Array(list) => {
-                Some(list.iter().filter_map(|value| self.value(value)).collect())
-            }
+            Value::Array(list) => Some(list.iter().filter_map(|value| self.value(value)).collect()),
             Value::Object(fields) => {
                 if let Some(name) = value["Ref"].as_str() {
                     if name == "AWS::NoValue" {
@@ -147,9 +150,8 @@ impl Scope<'_> {
                     let complete = !text.contains("${");
                     return Some(if complete { text.into() } else { json!({ "Fn::Sub": text }) });
                 }
-                let entry = |(name, value): (&String, &Value)| {
-                    Some((name.clone(), self.value(value)?))
-                };
+                let entry =
+                    |(name, value): (&String, &Value)| Some((name.clone(), self.value(value)?));
                 Some(Value::Object(fields.iter().filter_map(entry).collect()))
             }
             other => Some(other.clone()),

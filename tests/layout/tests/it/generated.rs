@@ -11,6 +11,13 @@ fn generated_template_is_current() {
 }
 
 #[test]
+fn generated_permissions_are_current() {
+    let repository = Repository::open();
+    let path = repository.root.join("docs/permissions.md");
+    assert_current(&path, &assembly::permissions(&repository));
+}
+
+#[test]
 fn generated_watch_router_is_current() {
     let manifest = Repository::open().root.join("Cargo.toml");
     let table = "[workspace.metadata.lambda.watch.router]\n";

@@ -2,50 +2,29 @@
 
 use rialto_kernel::settings::ALL;
 use rialto_layout::{
-    Function, Repository, Statement, Template, assert_no_violations, pascal_case, reference,
-    statements, text,
+    Function, Repository, Resource, Statement, Template, assert_no_violations, pascal_case,
+    reference, statements, written,
 };
-use serde_json::Value;
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The statements that may have a wildcard: the resource's id, the action, the end of the ARN, and
 /// the reason.
 const WILDCARDS: &[(&str, &str, &str, &str)] = &[
     (
-        "GatewayRole",
-        "lambda:InvokeFunction",
-        ":function:rialto-${Stage}-*",
-        "eighty ARNs don't fit into one policy",
-    ),
-    (
         "QueuePolicy",
         "sqs:SendMessage",
         ":rialto-${Stage}-*",
-        "one policy for all queues, which it lists",
+        "one policy for all queues, which it lists; a statement each would be more than the 20 allowed",
     ),
-    ("AccountsMailCodeFunction", "ses:SendEmail", ":identity/*", "the sender is a setting"),
+    ("AccountsMailCodeRole", "ses:SendEmail", ":identity/*", "the sender is a setting"),
 ];
-
-/// A resource of a statement as text, however it is written.
-fn written(resource: &Value) -> String {
-    match (text(resource), reference(resource)) {
-        (Some(text), _) => text.to_owned(),
-        (None, Some(id)) => id.to_owned(),
-        (None, None) => resource.to_string(),
-    }
-}
 
 /// Every statement of the template with the id of the resource that has it.
 fn all_statements(template: &Template) -> Vec<(&str, Statement<'_>)> {
     let mut all = Vec::new();
-    for function in template.functions() {
-        all.extend(function.statements().into_iter().map(|statement| (function.id, statement)));
-    }
     for role in template.of("AWS::IAM::Role") {
-        for policy in role.properties["Policies"].as_array().into_iter().flatten() {
-            let document = &policy["PolicyDocument"]["Statement"];
-            all.extend(statements(document).into_iter().map(|statement| (role.id, statement)));
-        }
+        all.extend(role.statements().into_iter().map(|statement| (role.id, statement)));
     }
     for policy in template.resources().filter(|resource| resource.kind.ends_with("Policy")) {
         let document = &policy.properties["PolicyDocument"]["Statement"];
@@ -104,28 +83,101 @@ fn statements_avoid_wildcard_actions() {
 }
 
 #[test]
-fn functions_have_their_own_role_with_explicit_statements() {
-    let template = Template::read(&Repository::open());
+fn functions_have_a_role_of_their_service() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
     let mut found = Vec::new();
     for function in template.functions() {
-        if !function.properties["Role"].is_null() {
-            found.push(format!("{} uses a role that isn't its own", function.id));
+        let Some(role) = function.role else {
+            found.push(format!("{} has no role in the template", function.id));
+            continue;
+        };
+        let same_service = repository.services().into_iter().any(|service| {
+            let service = pascal_case(&service.name);
+            function.id.starts_with(&service) && role.id.starts_with(&service)
+        });
+        if !same_service || !function.properties["Policies"].is_null() {
+            found.push(format!(
+                "{} has {} and {}",
+                function.id, role.id, function.properties["Policies"]
+            ));
         }
-        for policy in function.unwritten_policies() {
-            found.push(format!("{}: {policy} doesn't say what it allows", function.id));
+        let incomplete = |statement: &Statement<'_>| {
+            statement.actions.is_empty() || statement.resources.is_empty()
+        };
+        if function.statements().iter().any(incomplete) {
+            found.push(format!("{} has a statement without an Action or a Resource", role.id));
         }
-        if function
-            .statements()
-            .iter()
-            .any(|statement| statement.actions.is_empty() || statement.resources.is_empty())
-        {
-            found.push(format!("{} has a statement without an Action or a Resource", function.id));
+    }
+    for role in template.of("AWS::IAM::Role") {
+        if !role.properties["ManagedPolicyArns"].is_null() {
+            found.push(format!("{} has permissions that aren't written here", role.id));
         }
     }
     assert_no_violations(
         found,
-        "write `Policies: [{ Statement: […] }]` with actions and resources.",
+        "write `Policies: [{ Statement: […] }]` at the function in its service's part; roles are generated.",
     );
+}
+
+#[test]
+fn roles_of_a_service_differ() {
+    let template = Template::read(&Repository::open());
+    let mut seen: Vec<Resource<'_>> = Vec::new();
+    let mut found = Vec::new();
+    for role in template.of("AWS::IAM::Role") {
+        match seen.iter().find(|other| other.properties == role.properties) {
+            Some(other) => found.push(format!("{} is {}", role.id, other.id)),
+            None => seen.push(role),
+        }
+    }
+    assert_no_violations(found, "functions with the same permissions share a role.");
+}
+
+#[test]
+fn functions_write_only_to_their_services_log_group() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mut found = Vec::new();
+    for function in template.functions() {
+        let group =
+            reference(&function.properties["LoggingConfig"]["LogGroup"]).unwrap_or_default();
+        let logs = |statement: &Statement<'_>| {
+            statement.actions.iter().any(|action| action.starts_with("logs:"))
+        };
+        let statements: Vec<_> = function.statements().into_iter().filter(logs).collect();
+        let as_expected = statements.len() == 1
+            && statements[0].actions == ["logs:CreateLogStream", "logs:PutLogEvents"]
+            && statements[0].resources.iter().map(|arn| reference(arn)).eq([Some(group)]);
+        if !as_expected {
+            found.push(format!("{}: {statements:?}", function.id));
+        }
+    }
+    assert_no_violations(found, "see tests/layout/src/roles.rs.");
+}
+
+/// A relay that could publish as another service could confirm orders that nobody paid.
+#[test]
+fn only_relays_publish_and_only_as_their_own_source() {
+    let repository = Repository::open();
+    let template = Template::read(&repository);
+    let mut found = Vec::new();
+    for role in template.of("AWS::IAM::Role") {
+        let publishes = |statement: &Statement<'_>| statement.actions.contains(&"events:PutEvents");
+        for statement in role.statements().into_iter().filter(publishes) {
+            let service = role.id.strip_suffix("RelayRole").unwrap_or_default().to_lowercase();
+            // events:source has a value for each entry of a request; all of them have to match, and
+            // there has to be one.
+            let expected = json!({
+                "ForAllValues:StringEquals": { "events:source": format!("rialto.{service}") },
+                "Null": { "events:source": "false" },
+            });
+            if *statement.condition != expected {
+                found.push(format!("{}: {}", role.id, statement.condition));
+            }
+        }
+    }
+    assert_no_violations(found, "a relay's role names its own source in `events:source`.");
 }
 
 #[test]
@@ -225,18 +277,15 @@ fn secrets_are_never_parameters() {
 #[test]
 fn health_can_read_no_existing_item() {
     let template = Template::read(&Repository::open());
-    let health = template.get("PlatformGetHealthFunction").unwrap();
-    let policies = health.properties["Policies"].as_array().unwrap();
-    let statements = policies.iter().flat_map(|policy| policy["Statement"].as_array().unwrap());
-    let found = statements.filter(|statement| {
-        let action = statement["Action"].as_str().unwrap_or_default();
-        let keys = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
-        action.starts_with("dynamodb:")
-            && reference(&statement["Resource"]) != Some(SETTINGS)
-            && (action != "dynamodb:GetItem" || *keys != serde_json::json!(["HEALTH"]))
+    let health = template.functions().find(|it| it.id == "PlatformGetHealthFunction").unwrap();
+    let found = health.statements().into_iter().filter(|statement| {
+        let keys = &statement.condition["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"];
+        statement.actions.iter().any(|action| action.starts_with("dynamodb:"))
+            && !statement.resources.iter().any(|it| reference(it) == Some(SETTINGS))
+            && (statement.actions != ["dynamodb:GetItem"] || *keys != json!(["HEALTH"]))
     });
     assert_no_violations(
-        found.map(Value::to_string),
+        found.map(|statement| format!("{statement:?}")),
         "dynamodb:GetItem, with `Condition: { \"ForAllValues:StringEquals\": { \"dynamodb:LeadingKeys\": [HEALTH] } }`.",
     );
 }

@@ -141,4 +141,11 @@ fn simulator_resources_are_not_in_prod() {
         found.map(|(id, _)| id.clone()),
         "`Condition: Simulated`, which is false on the stage prod.",
     );
+    // By default there is none, and on prod there never is.
+    let simulated = json!({ "Fn::And": [
+        { "Fn::Equals": [{ "Ref": "Simulator" }, "on"] },
+        { "Fn::Not": [{ "Fn::Equals": [{ "Ref": "Stage" }, "prod"] }] },
+    ]});
+    assert_eq!(template.document["Conditions"]["Simulated"], simulated);
+    assert_eq!(template.document["Parameters"]["Simulator"]["Default"], "off");
 }
