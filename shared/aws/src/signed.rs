@@ -87,6 +87,20 @@ pub(crate) struct SignedResponse {
     pub(crate) body: Vec<u8>,
 }
 
+/// The domain of AWS's addresses in a region, which depends on the region's partition.
+fn domain(region: &str) -> &'static str {
+    let partitions = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("us-isof-", "csp.hci.ic.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+    ];
+    let found = partitions.iter().find(|(prefix, _)| region.starts_with(prefix));
+    found.map_or("amazonaws.com", |(_, domain)| domain)
+}
+
 impl SignedClient {
     /// `host` is the part of the service's host name before the region.
     pub(crate) fn new(
@@ -96,11 +110,9 @@ impl SignedClient {
         time_limit: Duration,
     ) -> Self {
         let region = aws.region().map(ToString::to_string).unwrap_or_default();
-        let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        let endpoint = aws.endpoint_url().map_or_else(
-            || format!("https://{host}.{region}.amazonaws.com{suffix}"),
-            str::to_owned,
-        );
+        let endpoint = aws
+            .endpoint_url()
+            .map_or_else(|| format!("https://{host}.{region}.{}", domain(&region)), str::to_owned);
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let credentials = aws.credentials_provider();
         Self { name, region, endpoint, credentials, time_limit, connector: Arc::default() }
@@ -218,6 +230,18 @@ mod tests {
     async fn send(stub: &SequenceStub) -> (bool, usize) {
         let sent = Mailer::new(&emulator_config(&stub.url)).send(&mail()).await;
         (sent.is_ok(), stub.requests().len())
+    }
+
+    #[test]
+    fn addresses_end_by_the_partitions_domain() {
+        for (region, expected) in [
+            ("eu-central-1", "amazonaws.com"),
+            ("us-gov-west-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu"),
+        ] {
+            assert_eq!(domain(region), expected, "{region}");
+        }
     }
 
     #[tokio::test]
