@@ -43,6 +43,30 @@ impl MemoryInventory {
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()
     }
+
+    /// The events written after the first `start`, in order.
+    #[must_use]
+    pub fn published_events_from(&self, start: usize) -> Vec<Event> {
+        self.state().published_events.get(start..).unwrap_or_default().to_vec()
+    }
+
+    /// The stock of all products.
+    #[must_use]
+    pub fn stocks(&self) -> Vec<Stock> {
+        self.state().stocks.values().cloned().collect()
+    }
+
+    /// The movements of all products, oldest first.
+    #[must_use]
+    pub fn all_movements(&self) -> Vec<Movement> {
+        self.state().movements.clone()
+    }
+
+    /// All reservations.
+    #[must_use]
+    pub fn reservations(&self) -> Vec<Reservation> {
+        self.state().reservations.values().cloned().collect()
+    }
 }
 
 impl StockReader for MemoryInventory {

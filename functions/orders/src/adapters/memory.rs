@@ -47,6 +47,18 @@ impl MemoryOrders {
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()
     }
+
+    /// The events written after the first `start`, in order.
+    #[must_use]
+    pub fn published_events_from(&self, start: usize) -> Vec<Event> {
+        self.state().published_events.get(start..).unwrap_or_default().to_vec()
+    }
+
+    /// All orders.
+    #[must_use]
+    pub fn orders(&self) -> Vec<Order> {
+        self.state().orders.values().map(|(order, _)| order.clone()).collect()
+    }
 }
 
 impl OrderPlacer for MemoryOrders {

@@ -42,6 +42,24 @@ impl MemoryPayments {
     pub fn published_events(&self) -> Vec<Event> {
         self.state().published_events.clone()
     }
+
+    /// The events written after the first `start`, in order.
+    #[must_use]
+    pub fn published_events_from(&self, start: usize) -> Vec<Event> {
+        self.state().published_events.get(start..).unwrap_or_default().to_vec()
+    }
+
+    /// All payments.
+    #[must_use]
+    pub fn payments(&self) -> Vec<Payment> {
+        self.state().payments.values().cloned().collect()
+    }
+
+    /// The ledger entries of all payments, oldest first.
+    #[must_use]
+    pub fn all_entries(&self) -> Vec<LedgerEntry> {
+        self.state().entries.clone()
+    }
 }
 
 impl PaymentReader for MemoryPayments {

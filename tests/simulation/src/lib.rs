@@ -1,0 +1,24 @@
+//! Simulation of the order saga.
+//!
+//! The consumers' handlers and the use cases of orders, inventory and payments run on the adapters
+//! in memory, in one thread, under a scheduler that decides everything by a seed: the order of all
+//! steps, deliveries, duplicates, delays, crashes, failed calls and lost responses, and the time.
+//! The same seed gives the same run. After the faults have ended and everything has settled, the
+//! invariants of `rialto reconcile` must hold.
+//!
+//! - [`io`]: the points at which an invocation waits for the scheduler
+//! - [`stores`]: the services' ports with such a point before and after every call
+//! - [`queues`]: queues with visibility, redelivery and dead letters, and the bus's rules
+//! - [`workload`]: what buyers, sellers and the provider do
+//! - [`scheduler`]: one run
+//! - [`check`]: the invariants
+//! - [`races`]: how often the races that matter were reached
+
+pub mod check;
+pub mod io;
+pub mod queues;
+pub mod races;
+pub mod run;
+pub mod scheduler;
+pub mod stores;
+pub mod workload;

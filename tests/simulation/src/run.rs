@@ -1,0 +1,87 @@
+//! Runs by seed, and what they found.
+
+use crate::{
+    check::violations,
+    queues::Rules,
+    races::Races,
+    scheduler::{Faults, Policy, World},
+    workload::Workload,
+};
+use fastrand::Rng;
+use std::sync::Arc;
+
+/// Orders of a run at most.
+pub const MAX_ORDERS: usize = 12;
+
+/// How a run differs from the one that its seed gives, to find a shorter one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub max_orders: usize,
+    pub operations: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_orders: MAX_ORDERS, operations: usize::MAX }
+    }
+}
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub violations: Vec<String>,
+    pub races: Races,
+    pub trace: Vec<String>,
+    pub steps: usize,
+    pub points: u32,
+    pub orders: usize,
+}
+
+/// Runs a seed.
+#[must_use]
+pub fn run_seed(seed: u64, limits: &Limits, rules: &Arc<Rules>, record: bool) -> Report {
+    let mut rng = Rng::with_seed(seed);
+    let mut workload = Workload::random(&mut rng, limits.max_orders);
+    workload.operations.truncate(limits.operations);
+    let faults = Faults::random(&mut rng);
+    run_world(World::new(
+        Policy::Random(Box::new(rng), faults),
+        workload,
+        Arc::clone(rules),
+        record,
+    ))
+}
+
+/// Runs a world to its end and checks it.
+#[must_use]
+pub fn run_world(mut world: World) -> Report {
+    world.run();
+    Report {
+        violations: violations(&world),
+        races: world.races.clone(),
+        steps: world.steps,
+        points: world.points,
+        orders: world.orders.orders().len(),
+        trace: world.trace.take().unwrap_or_default(),
+    }
+}
+
+/// The shortest failing run that was found by limiting the workload of a failing seed.
+#[must_use]
+pub fn shrink(seed: u64, rules: &Arc<Rules>) -> (Limits, Report) {
+    let mut limits = Limits::default();
+    let mut best = run_seed(seed, &limits, rules, true);
+    let mut shorter = |candidate: Limits, best: &mut Report| {
+        let report = run_seed(seed, &candidate, rules, true);
+        if !report.violations.is_empty() && report.trace.len() < best.trace.len() {
+            *best = report;
+            limits = candidate;
+        }
+    };
+    for max_orders in 1..=MAX_ORDERS {
+        for operations in 1..=2 * MAX_ORDERS {
+            shorter(Limits { max_orders, operations }, &mut best);
+        }
+    }
+    (limits, best)
+}

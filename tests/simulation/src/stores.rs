@@ -1,0 +1,249 @@
+//! The services' ports, with a point of [`crate::io`] before and after every call.
+
+use crate::io::{Io, Kind};
+use rialto_contracts::EventContext;
+use rialto_inventory::{
+    adapters::memory::MemoryInventory,
+    domain::{
+        movement::Movement,
+        reservation::{Reservation, ReservationUpdate},
+        stock::Stock,
+    },
+    ports::{AdjustmentRecord, Reservations, ReserveOutcome, StockAdjuster, StockInitializer},
+};
+use rialto_kernel::{
+    Address, AddressId, OrderId, ProductId, RefundId, StoreError, Timestamp, UserId, Write,
+};
+use rialto_orders::{
+    adapters::memory::MemoryOrders,
+    domain::{
+        order::{Order, OrderState, OrderUpdate},
+        product::Product,
+    },
+    ports::{
+        AddressBook, ExpiredOrders, IdempotencyRecord, OrderLister, OrderPage, OrderPlacer,
+        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
+    },
+};
+use rialto_payments::{
+    adapters::memory::{MemoryPayments, MemoryProvider},
+    domain::{
+        intent::{IntentId, IntentState},
+        payment::{Charge, Payment, PaymentUpdate},
+        refund::{Refund, RefundProgress},
+    },
+    ports::{ExpiredPayments, PaymentReader, PaymentWriter, Provider, ProviderError},
+};
+
+/// A port in memory, as one invocation sees it.
+#[derive(Debug, Clone)]
+pub struct Simulated<T> {
+    pub inner: T,
+    pub io: Io,
+}
+
+fn lost() -> StoreError {
+    StoreError::Unavailable("simulated".to_owned())
+}
+
+fn lost_at_provider() -> ProviderError {
+    ProviderError::Unknown("simulated".to_owned())
+}
+
+impl<T> Simulated<T> {
+    async fn read<R>(
+        &self,
+        name: &'static str,
+        operation: impl Future<Output = Result<R, StoreError>>,
+    ) -> Result<R, StoreError> {
+        self.io.call(name, Kind::Read, operation, lost).await
+    }
+
+    async fn write<R>(
+        &self,
+        name: &'static str,
+        operation: impl Future<Output = Result<R, StoreError>>,
+    ) -> Result<R, StoreError> {
+        self.io.call(name, Kind::Write, operation, lost).await
+    }
+
+    async fn request<R>(
+        &self,
+        name: &'static str,
+        kind: Kind,
+        operation: impl Future<Output = Result<R, ProviderError>>,
+    ) -> Result<R, ProviderError> {
+        self.io.call(name, kind, operation, lost_at_provider).await
+    }
+}
+
+impl OrderPlacer for Simulated<MemoryOrders> {
+    async fn load_placement_context(
+        &self,
+        order: OrderId,
+        buyer: UserId,
+        products: &[ProductId],
+    ) -> Result<PlacementContext, StoreError> {
+        let load = self.inner.load_placement_context(order, buyer, products);
+        self.read("orders.load_placement_context", load).await
+    }
+
+    async fn insert(
+        &self,
+        change: &OrderUpdate,
+        record: &IdempotencyRecord,
+    ) -> Result<Write, StoreError> {
+        self.write("orders.insert", self.inner.insert(change, record)).await
+    }
+}
+
+impl OrderReader for Simulated<MemoryOrders> {
+    async fn order(&self, order: OrderId) -> Result<Option<Order>, StoreError> {
+        self.read("orders.order", self.inner.order(order)).await
+    }
+}
+
+impl OrderWriter for Simulated<MemoryOrders> {
+    async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
+        self.write("orders.save", self.inner.save(change)).await
+    }
+}
+
+impl ExpiredOrders for Simulated<MemoryOrders> {
+    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        self.read("orders.due_before", self.inner.due_before(now, limit)).await
+    }
+}
+
+impl OrderLister for Simulated<MemoryOrders> {
+    async fn list_by_buyer(
+        &self,
+        user: UserId,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<OrderPage, StoreError> {
+        let list = self.inner.list_by_buyer(user, state, limit, position);
+        self.read("orders.list_by_buyer", list).await
+    }
+}
+
+impl UnregisteredBuyers for Simulated<MemoryOrders> {
+    async fn mark_unregistered(&self, buyer: UserId) -> Result<Write, StoreError> {
+        self.write("orders.mark_unregistered", self.inner.mark_unregistered(buyer)).await
+    }
+}
+
+impl ProductReplica for Simulated<MemoryOrders> {
+    async fn upsert_if_newer(&self, product: &Product) -> Result<Write, StoreError> {
+        self.write("orders.upsert_product", self.inner.upsert_if_newer(product)).await
+    }
+}
+
+/// The workload's orders have their address inline.
+#[derive(Debug, Clone, Copy)]
+pub struct NoAddresses;
+
+impl AddressBook for NoAddresses {
+    async fn address(&self, _: UserId, _: AddressId) -> Result<Option<Address>, StoreError> {
+        Ok(None)
+    }
+}
+
+impl StockInitializer for Simulated<MemoryInventory> {
+    async fn initialize(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
+        self.write("inventory.initialize", self.inner.initialize(stock, movement)).await
+    }
+}
+
+impl StockAdjuster for Simulated<MemoryInventory> {
+    async fn load(
+        &self,
+        product: ProductId,
+        key: &str,
+    ) -> Result<(Option<Stock>, Option<AdjustmentRecord>), StoreError> {
+        self.read("inventory.load", self.inner.load(product, key)).await
+    }
+
+    async fn adjust(
+        &self,
+        stock: &Stock,
+        movement: &Movement,
+        record: &AdjustmentRecord,
+        cause: &EventContext,
+    ) -> Result<Write, StoreError> {
+        self.write("inventory.adjust", self.inner.adjust(stock, movement, record, cause)).await
+    }
+}
+
+impl Reservations for Simulated<MemoryInventory> {
+    async fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StoreError> {
+        self.read("inventory.reservation", self.inner.reservation(order)).await
+    }
+
+    async fn apply(&self, change: &ReservationUpdate) -> Result<ReserveOutcome, StoreError> {
+        self.write("inventory.apply", self.inner.apply(change)).await
+    }
+}
+
+impl PaymentReader for Simulated<MemoryPayments> {
+    async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
+        self.read("payments.payment", self.inner.payment(order)).await
+    }
+}
+
+impl PaymentWriter for Simulated<MemoryPayments> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
+        self.write("payments.save", self.inner.save(change)).await
+    }
+}
+
+impl ExpiredPayments for Simulated<MemoryPayments> {
+    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        self.read("payments.due_before", self.inner.due_before(now, limit)).await
+    }
+}
+
+impl Provider for Simulated<MemoryProvider> {
+    async fn create_intent(
+        &self,
+        order: OrderId,
+        charge: &Charge,
+    ) -> Result<IntentId, ProviderError> {
+        let create = self.inner.create_intent(order, charge);
+        self.request("provider.create_intent", Kind::Write, create).await
+    }
+
+    async fn retrieve_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
+        let retrieve = self.inner.retrieve_intent(intent);
+        self.request("provider.retrieve_intent", Kind::Read, retrieve).await
+    }
+
+    async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
+        let confirm = self.inner.confirm_intent(intent);
+        self.request("provider.confirm_intent", Kind::Write, confirm).await
+    }
+
+    async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
+        let cancel = self.inner.cancel_intent(intent);
+        self.request("provider.cancel_intent", Kind::Write, cancel).await
+    }
+
+    async fn find_refund(
+        &self,
+        intent: &IntentId,
+        refund: RefundId,
+    ) -> Result<Option<RefundProgress>, ProviderError> {
+        let find = self.inner.find_refund(intent, refund);
+        self.request("provider.find_refund", Kind::Read, find).await
+    }
+
+    async fn create_refund(
+        &self,
+        intent: &IntentId,
+        refund: &Refund,
+    ) -> Result<RefundProgress, ProviderError> {
+        let create = self.inner.create_refund(intent, refund);
+        self.request("provider.create_refund", Kind::Write, create).await
+    }
+}

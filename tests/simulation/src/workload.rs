@@ -1,0 +1,234 @@
+//! What buyers, sellers, supervisors and the provider do. A further route joins by an operation.
+
+use fastrand::Rng;
+use rialto_contracts::{
+    Event, EventContext,
+    accounts::UserUnregistered,
+    catalog::{ProductChanged, ProductRegistered, ProductStatus},
+};
+use rialto_kernel::{
+    Address, Amount, Currency, DropOff, ItemId, OrderId, Phone, ProductId, Quantity, SellerId,
+    Text, Timestamp, UserId,
+};
+use rialto_orders::domain::{
+    quote::PricingTerms,
+    request::{OrderRequest, PaymentMethod, RequestedLine, ShippingAddress, order_id},
+};
+use std::time::Duration;
+
+/// Payment methods of the provider in memory, some more often than others.
+const METHODS: [&str; 10] = [
+    "pm_card_visa",
+    "pm_card_visa",
+    "pm_card_visa",
+    "pm_card_chargeDeclined",
+    "pm_card_chargeDeclinedInsufficientFunds",
+    "pm_card_authenticationRequired",
+    "pm_sim_async",
+    "pm_sim_flaky",
+    "pm_sim_lost",
+    "pm_unknown",
+];
+
+/// A request to place an order, which its client repeats until it is answered.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    pub buyer: UserId,
+    pub key: String,
+    pub request: OrderRequest<ShippingAddress>,
+    pub order: OrderId,
+    /// Requests that may still be sent.
+    pub attempts: u32,
+    /// The body of the first answer.
+    pub response: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Product {
+    pub id: ProductId,
+    pub seller: SellerId,
+    pub price: Amount,
+    pub initial_stock: u32,
+    /// Its version in catalog.
+    pub version: u64,
+}
+
+/// An operation of the workload. Numbers are positions in [`Workload`]'s lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    RegisterProduct(usize),
+    ChangeProduct(usize),
+    AdjustStock { product: usize, quantity: i64, key: String },
+    Place(usize),
+    Cancel { placement: usize, by_supervisor: bool },
+    UnregisterBuyer(usize),
+}
+
+/// The operations of a run, in the order in which they begin, and what they are about.
+#[derive(Debug, Clone, Default)]
+pub struct Workload {
+    pub products: Vec<Product>,
+    pub buyers: Vec<UserId>,
+    pub placements: Vec<Placement>,
+    pub operations: Vec<Operation>,
+}
+
+impl Workload {
+    /// A random workload of at most `max_orders` orders.
+    pub fn random(rng: &mut Rng, max_orders: usize) -> Self {
+        let mut workload = Self::default();
+        for number in 0..rng.usize(1..=3) {
+            workload.products.push(Product {
+                id: ProductId::derive(&[&number.to_be_bytes()]),
+                seller: SellerId::derive(&[&rng.usize(0..2).to_be_bytes()]),
+                price: amount(rng.i64(1..3_000)),
+                initial_stock: rng.u32(0..12),
+                version: 1,
+            });
+            workload.operations.push(Operation::RegisterProduct(number));
+        }
+        for number in 0..rng.usize(1..=3) {
+            workload.buyers.push(UserId::derive(&[&number.to_be_bytes()]));
+        }
+        for _ in 0..rng.usize(1..=max_orders.max(1)) {
+            workload.add_order(rng);
+        }
+        workload
+    }
+
+    /// A workload of one order with this payment method, of the first of two products.
+    #[must_use]
+    pub fn single(method: &str, quantity: i64, stock: u32) -> Self {
+        let product = Product {
+            id: ProductId::derive(&[b"product"]),
+            seller: SellerId::derive(&[b"seller"]),
+            price: amount(1_000),
+            initial_stock: stock,
+            version: 1,
+        };
+        let buyer = UserId::derive(&[b"buyer"]);
+        let lines = vec![line(product.id, quantity)];
+        Self {
+            products: vec![product],
+            buyers: vec![buyer],
+            placements: vec![placement(buyer, "key".to_owned(), lines, method)],
+            operations: vec![Operation::RegisterProduct(0), Operation::Place(0)],
+        }
+    }
+
+    fn add_order(&mut self, rng: &mut Rng) {
+        let buyer = self.buyers[rng.usize(..self.buyers.len())];
+        // Several lines may have the same product: what counts is their sum.
+        let lines = (0..rng.usize(1..=3))
+            .map(|_| line(self.products[rng.usize(..self.products.len())].id, rng.i64(1..5)))
+            .collect();
+        let number = self.placements.len();
+        let method = METHODS[rng.usize(..METHODS.len())];
+        self.placements.push(placement(buyer, format!("key {number}"), lines, method));
+        for _ in 0..if rng.u8(..8) == 0 { 2 } else { 1 } {
+            self.operations.push(Operation::Place(number));
+        }
+        if rng.u8(..4) == 0 {
+            let by_supervisor = rng.bool();
+            self.operations.push(Operation::Cancel { placement: number, by_supervisor });
+        }
+        let product = rng.usize(..self.products.len());
+        match rng.u8(..12) {
+            0 => self.operations.push(Operation::ChangeProduct(product)),
+            1 | 2 => {
+                let quantity = rng.i64(-4..8);
+                if quantity != 0 {
+                    let key = format!("adjustment {}", rng.u8(..3));
+                    self.operations.push(Operation::AdjustStock { product, quantity, key });
+                }
+            }
+            3 => {
+                let buyer = rng.usize(..self.buyers.len());
+                self.operations.push(Operation::UnregisterBuyer(buyer));
+            }
+            _ => {}
+        }
+    }
+
+    /// The event of a product's registration in catalog.
+    #[must_use]
+    pub fn registered(&self, product: usize, now: Timestamp) -> Event {
+        let product = self.products[product];
+        let payload = ProductRegistered {
+            product_id: product.id,
+            seller_id: product.seller,
+            item_id: ItemId::derive(&[b"item"]),
+            title: "thing".to_owned(),
+            price: product.price,
+            initial_stock: product.initial_stock,
+            flash_sale: false,
+            status: ProductStatus::Sell,
+        };
+        Event::new(&payload, 1, 0, now, &EventContext::default())
+    }
+
+    /// The event of a price change in catalog.
+    pub fn changed(&mut self, product: usize, price: i64, now: Timestamp) -> Event {
+        let product = &mut self.products[product];
+        product.price = amount(price);
+        product.version += 1;
+        let payload = ProductChanged {
+            product_id: product.id,
+            seller_id: product.seller,
+            title: "thing".to_owned(),
+            price: product.price,
+            status: ProductStatus::Sell,
+        };
+        Event::new(&payload, product.version, 0, now, &EventContext::default())
+    }
+
+    /// The event of a buyer's unregistration in accounts.
+    #[must_use]
+    pub fn unregistered(&self, buyer: usize, now: Timestamp) -> Event {
+        let payload = UserUnregistered { user_id: self.buyers[buyer] };
+        Event::new(&payload, 2, 0, now, &EventContext::default())
+    }
+}
+
+fn placement(buyer: UserId, key: String, lines: Vec<RequestedLine>, method: &str) -> Placement {
+    let request = OrderRequest {
+        lines,
+        address: ShippingAddress::Inline(address()),
+        payment_method: PaymentMethod::parse(method).expect("a payment method"),
+        expected_total: None,
+    };
+    let order = order_id(buyer, &key);
+    Placement { buyer, key, request, order, attempts: 6, response: None }
+}
+
+fn line(product_id: ProductId, quantity: i64) -> RequestedLine {
+    RequestedLine { product_id, quantity: Quantity::new(quantity).expect("a quantity") }
+}
+
+fn amount(minor_units: i64) -> Amount {
+    Amount::new(minor_units).expect("an amount")
+}
+
+fn address() -> Address {
+    let text = |text| Text::parse(text).expect("a text");
+    Address {
+        receiver: Text::parse("Kim Example").expect("a text"),
+        line1: Text::parse("1 Test Street").expect("a text"),
+        line2: None,
+        zipcode: text("12345"),
+        phone: Phone::parse("+491701234567").expect("a phone number"),
+        drop_off: DropOff::Own,
+        note: None,
+    }
+}
+
+/// The shop's terms in every run.
+#[must_use]
+pub fn pricing_terms() -> PricingTerms {
+    PricingTerms {
+        currency: Currency::parse("EUR").expect("a currency"),
+        shipping_fee: amount(299),
+        free_shipping_from: amount(5_000),
+        pending_deadline: Duration::from_secs(900),
+    }
+}
