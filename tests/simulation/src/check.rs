@@ -1,6 +1,6 @@
 //! The invariants at the end of a run.
 
-use crate::scheduler::World;
+use crate::world::World;
 use rialto_cli::reconcile::{Snapshot, broken};
 
 /// Every violated invariant, in words.

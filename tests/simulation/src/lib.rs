@@ -7,18 +7,26 @@
 //! invariants of `rialto reconcile` must hold.
 //!
 //! - [`io`]: the points at which an invocation waits for the scheduler
-//! - [`stores`]: the services' ports with such a point before and after every call
+//! - [`stores`]: the services' ports, with such a point before and after every call
 //! - [`queues`]: queues with visibility, redelivery and dead letters, and the bus's rules
-//! - [`workload`]: what buyers, sellers and the provider do
-//! - [`scheduler`]: one run
-//! - [`check`]: the invariants
+//! - [`workload`]: what buyers, sellers and supervisors do
+//! - [`faults`]: the chances of faults
+//! - [`world`]: the state of a run; `scheduler`, `invocations`, `deliveries` and `operations` are
+//!   its steps
 //! - [`races`]: how often the races that matter were reached
+//! - [`check`]: the invariants
+//! - [`run`]: runs by seed
 
 pub mod check;
+mod deliveries;
+pub mod faults;
+mod invocations;
 pub mod io;
+mod operations;
 pub mod queues;
 pub mod races;
 pub mod run;
-pub mod scheduler;
+mod scheduler;
 pub mod stores;
 pub mod workload;
+pub mod world;

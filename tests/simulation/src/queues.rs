@@ -43,6 +43,8 @@ struct Rule {
     consumer: Consumer,
     source: String,
     kinds: Vec<String>,
+    /// How long the queue holds a new message back.
+    delay: Duration,
 }
 
 /// The rules of `template.yaml`, so that an event which no rule matches isn't delivered here either.
@@ -69,16 +71,26 @@ impl Rules {
                 let list = list.unwrap_or_else(|| panic!("{target}'s rule has a {name}"));
                 list.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect::<Vec<_>>()
             };
-            Rule { consumer, source: texts("source").concat(), kinds: texts("detail-type") }
+            let queue = template.resources().find(|(name, _, _)| *name == target);
+            let delay = queue.and_then(|(_, _, queue)| queue["DelaySeconds"].as_u64());
+            Rule {
+                consumer,
+                source: texts("source").concat(),
+                kinds: texts("detail-type"),
+                delay: Duration::from_secs(delay.unwrap_or(0)),
+            }
         });
         Self(rules.into())
     }
 
-    /// The consumers of an event.
-    pub fn consumers<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = Consumer> + 'a {
+    /// The consumers of an event, and how long their queues hold it back.
+    pub fn consumers<'a>(
+        &'a self,
+        event: &'a Event,
+    ) -> impl Iterator<Item = (Consumer, Duration)> + 'a {
         let matches =
             |rule: &&Rule| rule.source == event.source && rule.kinds.contains(&event.kind);
-        self.0.iter().filter(matches).map(|rule| rule.consumer)
+        self.0.iter().filter(matches).map(|rule| (rule.consumer, rule.delay))
     }
 }
 

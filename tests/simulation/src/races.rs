@@ -1,6 +1,15 @@
 //! Races that a large enough number of runs must have reached: each is counted, and one that was
 //! never reached means that the simulation doesn't test what it claims to.
 
+use crate::{
+    faults::PointFault,
+    io::{InvocationId, Kind, Moment, Point},
+    queues::{Consumer, QueuedMessage},
+    world::World,
+};
+use rialto_kernel::OrderId;
+use rialto_lambda::sqs::Outcome;
+use rialto_orders::domain::order::{Order, OrderState};
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,5 +96,78 @@ impl fmt::Display for Races {
             writeln!(f, "{:>12}  {race:?}", self.0[race as usize])?;
         }
         Ok(())
+    }
+}
+
+impl World {
+    pub(crate) fn record_races(
+        &mut self,
+        id: InvocationId,
+        point: Point,
+        fault: Option<PointFault>,
+    ) {
+        let Some(invocation) = self.invocations.get_mut(&id) else { return };
+        let crashed = fault == Some(PointFault::Crash);
+        if invocation.confirmed && crashed {
+            self.races.reach(Race::CrashAfterCharge);
+        }
+        if point.moment == Moment::Before {
+            return;
+        }
+        match point.name {
+            "provider.confirm_intent" => invocation.confirmed = true,
+            "payments.save" => invocation.confirmed = false,
+            _ => {}
+        }
+        if fault == Some(PointFault::Fail) {
+            match (point.name, point.kind) {
+                ("provider.confirm_intent", _) => self.races.reach(Race::LostChargeResponse),
+                ("provider.create_refund", _) => self.races.reach(Race::LostRefundResponse),
+                (_, Kind::Write) => self.races.reach(Race::LostWriteResponse),
+                (_, Kind::Read) => {}
+            }
+        }
+    }
+
+    pub(crate) fn record_outcome(&mut self, message: &QueuedMessage, outcome: Outcome) {
+        if outcome != Outcome::Handled {
+            return;
+        }
+        let order = OrderId::parse(&message.event.correlationid).ok();
+        match (message.consumer, message.event.kind.as_str()) {
+            (Consumer::InventoryOnOrders, "OrderCancelled") => {
+                let stored = self.inventory.reservations().into_iter();
+                let tombstone = stored
+                    .filter(|reservation| Some(reservation.order_id) == order)
+                    .any(|reservation| reservation.lines.is_empty());
+                if tombstone {
+                    self.races.reach(Race::CancellationBeforeReservation);
+                }
+            }
+            (Consumer::PaymentsOnOrders, "OrderCancelled") => {
+                let stored = self.payments.payments().into_iter();
+                let mut of = stored.filter(|payment| Some(payment.order_id) == order);
+                if of.any(|payment| payment.charge.is_none()) {
+                    self.races.reach(Race::CancellationBeforePayment);
+                }
+            }
+            (Consumer::OrdersOnPayments, "PaymentCaptured") => {
+                let mut orders = self.orders.orders().into_iter();
+                let order = orders.find(|stored| Some(stored.order_id) == order);
+                if order.is_some_and(|order| order.state == OrderState::Cancelled) {
+                    self.races.reach(Race::CaptureAfterCancellation);
+                }
+            }
+            (Consumer::OrdersOnInventory, "StockRejected") => self.races.reach(Race::OutOfStock),
+            (Consumer::OrdersOnAccounts, _) => {
+                let open = |order: &Order| {
+                    order.state == OrderState::Pending && self.unregistered.contains(&order.user_id)
+                };
+                if self.orders.orders().iter().any(open) {
+                    self.races.reach(Race::UnregisteredWithOpenOrder);
+                }
+            }
+            _ => {}
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     check::violations,
+    faults::{Faults, Policy},
     queues::Rules,
     races::Races,
-    scheduler::{Faults, Policy, World},
     workload::Workload,
+    world::World,
 };
 use fastrand::Rng;
 use std::sync::Arc;

@@ -1,0 +1,150 @@
+//! The state of a run.
+
+use crate::{
+    faults::{Faults, Policy},
+    invocations::Invocation,
+    io::{Board, InvocationId},
+    queues::{Queues, Rules},
+    races::Races,
+    workload::Workload,
+};
+use rialto_contracts::Event;
+use rialto_inventory::adapters::memory::MemoryInventory;
+use rialto_kernel::{Timestamp, UserId};
+use rialto_lambda::telemetry::Trace;
+use rialto_orders::adapters::memory::MemoryOrders;
+use rialto_payments::adapters::memory::{MemoryPayments, MemoryProvider};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+/// The start of every run.
+const START: i64 = 1_800_000_000_000;
+
+/// A source of events with a position up to which they were relayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Upstream,
+    Orders,
+    Inventory,
+    Payments,
+}
+
+pub(crate) const SOURCES: [Source; 4] =
+    [Source::Upstream, Source::Orders, Source::Inventory, Source::Payments];
+
+/// One run.
+pub struct World {
+    pub orders: MemoryOrders,
+    pub inventory: MemoryInventory,
+    pub payments: MemoryPayments,
+    pub provider: MemoryProvider,
+    pub queues: Queues,
+    pub workload: Workload,
+    pub unregistered: BTreeSet<UserId>,
+    pub races: Races,
+    /// Violations that were noticed during the run.
+    pub complaints: Vec<String>,
+    /// The steps, if they are recorded.
+    pub trace: Option<Vec<String>>,
+    /// The number of points that were reached.
+    pub points: u32,
+    pub steps: usize,
+    pub(crate) policy: Policy,
+    pub(crate) now: Arc<AtomicI64>,
+    pub(crate) board: Board,
+    pub(crate) rules: Arc<Rules>,
+    /// Events of accounts and catalog, which aren't simulated.
+    pub(crate) upstream: Vec<Event>,
+    pub(crate) relayed: [usize; SOURCES.len()],
+    pub(crate) invocations: BTreeMap<InvocationId, Invocation>,
+    pub(crate) next_invocation: InvocationId,
+    pub(crate) next_operation: usize,
+    pub(crate) span: Trace,
+}
+
+impl World {
+    #[must_use]
+    pub fn new(policy: Policy, workload: Workload, rules: Arc<Rules>, record: bool) -> Self {
+        Self {
+            orders: MemoryOrders::default(),
+            inventory: MemoryInventory::default(),
+            payments: MemoryPayments::default(),
+            provider: MemoryProvider::default(),
+            queues: Queues::default(),
+            workload,
+            unregistered: BTreeSet::new(),
+            races: Races::default(),
+            complaints: Vec::new(),
+            trace: record.then(Vec::new),
+            points: 0,
+            steps: 0,
+            policy,
+            now: Arc::new(AtomicI64::new(START)),
+            board: Board::default(),
+            rules,
+            upstream: Vec::new(),
+            relayed: [0; SOURCES.len()],
+            invocations: BTreeMap::new(),
+            next_invocation: 0,
+            next_operation: 0,
+            span: Trace::start(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.now.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now.load(Ordering::Relaxed) - START;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>9.3}s  {}", now as f64 / 1_000.0, line()));
+        }
+    }
+
+    /// A number below `count`, which is at least 1; 0 without randomness.
+    pub(crate) fn choose(&mut self, count: usize) -> usize {
+        match &mut self.policy {
+            Policy::Random(rng, _) => rng.usize(..count),
+            Policy::InOrder(_) => 0,
+        }
+    }
+
+    /// Whether a fault with this chance in a thousand happens.
+    pub(crate) fn happens(&mut self, chance: impl Fn(&Faults) -> u32) -> bool {
+        match &mut self.policy {
+            Policy::Random(rng, faults) => rng.u32(..1_000) < chance(faults),
+            Policy::InOrder(_) => false,
+        }
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.invocations.is_empty()
+            || !self.queues.is_empty()
+            || SOURCES.iter().any(|source| self.has_unpublished(*source))
+    }
+
+    pub(crate) fn has_unpublished(&self, source: Source) -> bool {
+        !self.unpublished(source).is_empty()
+    }
+
+    pub(crate) fn unpublished(&self, source: Source) -> Vec<Event> {
+        let start = self.relayed[source as usize];
+        match source {
+            Source::Upstream => self.upstream.get(start..).unwrap_or_default().to_vec(),
+            Source::Orders => self.orders.published_events_from(start),
+            Source::Inventory => self.inventory.published_events_from(start),
+            Source::Payments => self.payments.published_events_from(start),
+        }
+    }
+}
