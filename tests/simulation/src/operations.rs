@@ -13,6 +13,7 @@ use rialto_inventory::{
     domain::{adjustment::Adjustment, stock::Stock},
 };
 use rialto_kernel::{OrderId, Text};
+use rialto_lambda::sweep::SweepRun;
 use rialto_orders::{
     application::{
         cancel_order::cancel_order,
@@ -25,6 +26,10 @@ use rialto_payments::{
     application::receive_webhook::{ChargeNotification, receive_webhook},
     domain::intent::{DeclineCode, IntentState},
 };
+use std::time::Duration;
+
+/// How long a sweep may take.
+const SWEEP_TIME: Duration = Duration::from_secs(50);
 
 impl World {
     /// Begins the next operation of the workload.
@@ -129,7 +134,7 @@ impl World {
     /// Something that happens by itself: a webhook, the end of a charge, or a sweep.
     pub(crate) fn background(&mut self) {
         let placements = self.workload.placements.len();
-        match self.choose(24) {
+        match self.choose(40) {
             0..=7 => {
                 let number = self.choose(placements);
                 let order = self.workload.placements[number].order;
@@ -164,7 +169,7 @@ impl World {
         let now = self.clock().now();
         let store = Simulated { inner: self.payments.clone(), io: self.board.io(id) };
         let provider = Simulated { inner: self.provider.clone(), io: self.board.io(id) };
-        let notification = ChargeNotification { order_id: order, intent };
+        let notification = ChargeNotification { order_id: order, intent, refund: None };
         self.request(id, "payments-receive-webhook", subject, None, async move {
             match receive_webhook(&store, &provider, &notification, None, now).await {
                 Ok(_) | Err(_) => Ending::Answered,
@@ -175,7 +180,8 @@ impl World {
     pub(crate) fn sweep_orders(&mut self) {
         self.record_sweep("orders");
         let id = self.next_id();
-        let now = self.clock().now();
+        let clock = self.clock();
+        let now = clock.now();
         let expired = self.orders.orders();
         let charging = |order: &&Order| {
             let subject = order.order_id.to_string();
@@ -191,7 +197,8 @@ impl World {
         let store = Simulated { inner: self.orders.clone(), io: self.board.io(id) };
         self.request(id, "orders-sweep", String::new(), None, async move {
             use rialto_orders::application::sweep::sweep;
-            match sweep(&store, now, &EventContext::default()).await {
+            let run = SweepRun::new(now, now.plus(SWEEP_TIME), clock);
+            match sweep(&store, &run, &EventContext::default()).await {
                 Ok(_) | Err(_) => Ending::Answered,
             }
         });

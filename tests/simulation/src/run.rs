@@ -86,3 +86,67 @@ pub fn shrink(seed: u64, rules: &Arc<Rules>) -> (Limits, Report) {
     }
     (limits, best)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{faults::PointFault, workload::Workload};
+    use std::collections::BTreeMap;
+
+    /// Seeds of the quick tests; `scripts/simulate` runs more.
+    const SEEDS: u64 = 150;
+
+    #[test]
+    fn a_seed_gives_the_same_run() {
+        let rules = Arc::new(Rules::load());
+        for seed in 0..5 {
+            let [first, second] =
+                [(); 2].map(|()| run_seed(seed, &Limits::default(), &rules, true));
+            assert_eq!(first, second);
+        }
+    }
+
+    #[test]
+    fn faults_break_no_invariant_and_races_are_reached() {
+        let rules = Arc::new(Rules::load());
+        let mut races = Races::default();
+        for seed in 0..SEEDS {
+            let report = run_seed(seed, &Limits::default(), &rules, false);
+            assert_eq!(report.violations, Vec::<String>::new(), "scripts/simulate --seed {seed}");
+            races.add(&report.races);
+        }
+        assert_eq!(races.unreached(), []);
+    }
+
+    /// A run of one order in which the points with these numbers fail.
+    fn run_with(workload: &Workload, faults: &[(u32, PointFault)], rules: &Arc<Rules>) -> Report {
+        let policy = Policy::InOrder(faults.iter().copied().collect::<BTreeMap<_, _>>());
+        run_world(World::new(policy, workload.clone(), Arc::clone(rules), true))
+    }
+
+    #[test]
+    fn a_fault_at_any_point_breaks_no_invariant() {
+        let rules = Arc::new(Rules::load());
+        let workloads = [
+            Workload::single("pm_card_visa", 2, 5),
+            Workload::single("pm_card_chargeDeclined", 2, 5),
+            Workload::single("pm_card_visa", 2, 1),
+        ];
+        for workload in workloads {
+            let undisturbed = run_with(&workload, &[], &rules);
+            assert_eq!((undisturbed.violations.len(), undisturbed.orders), (0, 1));
+            assert!(undisturbed.points > 20, "{}", undisturbed.points);
+            for point in 0..undisturbed.points {
+                for fault in [PointFault::Crash, PointFault::Fail] {
+                    let report = run_with(&workload, &[(point, fault)], &rules);
+                    let steps = report.trace.join("\n");
+                    assert_eq!(
+                        report.violations,
+                        Vec::<String>::new(),
+                        "{fault:?} {point}\n{steps}"
+                    );
+                }
+            }
+        }
+    }
+}

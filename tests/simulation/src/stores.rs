@@ -12,7 +12,8 @@ use rialto_inventory::{
     ports::{AdjustmentRecord, Reservations, ReserveOutcome, StockAdjuster, StockInitializer},
 };
 use rialto_kernel::{
-    Address, AddressId, OrderId, ProductId, RefundId, StoreError, Timestamp, UserId, Write,
+    Address, AddressId, DueEntry, DueQueue, OrderId, ProductId, StoreError, Timestamp, UserId,
+    Write,
 };
 use rialto_orders::{
     adapters::memory::MemoryOrders,
@@ -21,8 +22,8 @@ use rialto_orders::{
         product::Product,
     },
     ports::{
-        AddressBook, ExpiredOrders, IdempotencyRecord, OrderLister, OrderPage, OrderPlacer,
-        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
+        AddressBook, IdempotencyRecord, OrderLister, OrderPage, OrderPlacer, OrderReader,
+        OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
     },
 };
 use rialto_payments::{
@@ -109,9 +110,28 @@ impl OrderWriter for Simulated<MemoryOrders> {
     }
 }
 
-impl ExpiredOrders for Simulated<MemoryOrders> {
-    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        self.read("orders.due_before", self.inner.due_before(now, limit)).await
+impl<T: DueQueue<Id = OrderId> + Sync> DueQueue for Simulated<T> {
+    type Id = OrderId;
+    const SHARDS: u8 = T::SHARDS;
+
+    async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        after: Option<&DueEntry<OrderId>>,
+        limit: usize,
+    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+        let due = self.inner.due(shard, now, after, limit);
+        // A sweep reads all shards side by side: one of them stands for all.
+        if shard == 0 { self.read("due", due).await } else { due.await }
+    }
+
+    async fn postpone(
+        &self,
+        entry: &DueEntry<OrderId>,
+        until: Timestamp,
+    ) -> Result<Write, StoreError> {
+        self.write("postpone", self.inner.postpone(entry, until)).await
     }
 }
 
@@ -205,6 +225,10 @@ impl ExpiredPayments for Simulated<MemoryPayments> {
 }
 
 impl Provider for Simulated<MemoryProvider> {
+    async fn wait_to_repeat(&self, failures: u32, error: &ProviderError) -> bool {
+        self.inner.wait_to_repeat(failures, error).await
+    }
+
     async fn create_intent(
         &self,
         order: OrderId,
@@ -232,7 +256,7 @@ impl Provider for Simulated<MemoryProvider> {
     async fn find_refund(
         &self,
         intent: &IntentId,
-        refund: RefundId,
+        refund: &Refund,
     ) -> Result<Option<RefundProgress>, ProviderError> {
         let find = self.inner.find_refund(intent, refund);
         self.request("provider.find_refund", Kind::Read, find).await
@@ -240,10 +264,11 @@ impl Provider for Simulated<MemoryProvider> {
 
     async fn create_refund(
         &self,
+        order: OrderId,
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<RefundProgress, ProviderError> {
-        let create = self.inner.create_refund(intent, refund);
+        let create = self.inner.create_refund(order, intent, refund);
         self.request("provider.create_refund", Kind::Write, create).await
     }
 }

@@ -82,7 +82,7 @@ impl Workload {
                 id: ProductId::derive(&[&number.to_be_bytes()]),
                 seller: SellerId::derive(&[&rng.usize(0..2).to_be_bytes()]),
                 price: amount(rng.i64(1..3_000)),
-                initial_stock: rng.u32(0..12),
+                initial_stock: if rng.u8(..4) == 0 { rng.u32(0..6) } else { rng.u32(6..80) },
                 version: 1,
             });
             workload.operations.push(Operation::RegisterProduct(number));
@@ -96,7 +96,7 @@ impl Workload {
         workload
     }
 
-    /// A workload of one order with this payment method, of the first of two products.
+    /// A workload of one order with this payment method.
     #[must_use]
     pub fn single(method: &str, quantity: i64, stock: u32) -> Self {
         let product = Product {
