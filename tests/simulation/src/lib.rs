@@ -17,6 +17,8 @@
 //! - [`check`]: the invariants
 //! - [`run`]: runs by seed
 
+#![expect(clippy::expect_used, reason = "the workload's values are valid")]
+
 pub mod check;
 mod deliveries;
 pub mod faults;

@@ -207,12 +207,14 @@ impl World {
     pub(crate) fn sweep_payments(&mut self) {
         self.record_sweep("payments");
         let id = self.next_id();
-        let now = self.clock().now();
+        let clock = self.clock();
+        let now = clock.now();
+        let run = SweepRun::new(now, now.plus(SWEEP_TIME), clock);
         let store = Simulated { inner: self.payments.clone(), io: self.board.io(id) };
         let provider = Simulated { inner: self.provider.clone(), io: self.board.io(id) };
         self.request(id, "payments-sweep", String::new(), None, async move {
             use rialto_payments::application::sweep::sweep;
-            match sweep(&store, &provider, now, None, || false).await {
+            match sweep(&store, &provider, &run).await {
                 Ok(_) | Err(_) => Ending::Answered,
             }
         });

@@ -94,7 +94,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     /// Seeds of the quick tests; `scripts/simulate` runs more.
-    const SEEDS: u64 = 150;
+    const SEEDS: u64 = 250;
 
     #[test]
     fn a_seed_gives_the_same_run() {

@@ -48,7 +48,7 @@ impl World {
         let pause = Duration::from_millis(self.choose(40) as u64);
         self.advance(pause);
         if self.happens(|faults| faults.time_jump) {
-            let jump = Duration::from_secs(1 + self.choose(600) as u64);
+            let jump = Duration::from_secs(1 + self.choose(1_200) as u64);
             self.note(|| format!("{jump:?} pass"));
             self.advance(jump);
         }
@@ -61,7 +61,9 @@ impl World {
         }
         if self.invocations.len() < CONCURRENCY {
             steps.extend(self.queues.visible(self.now()).into_iter().map(Step::Receive));
-            if self.next_operation < self.workload.operations.len() {
+            if self.next_operation < self.workload.operations.len()
+                && (steps.is_empty() || self.choose(4) == 0)
+            {
                 steps.push(Step::Begin);
             }
             if matches!(self.policy, Policy::Random(..)) {

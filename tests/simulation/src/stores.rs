@@ -33,7 +33,7 @@ use rialto_payments::{
         payment::{Charge, Payment, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
-    ports::{ExpiredPayments, PaymentReader, PaymentWriter, Provider, ProviderError},
+    ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 
 /// A port in memory, as one invocation sees it.
@@ -215,12 +215,6 @@ impl PaymentReader for Simulated<MemoryPayments> {
 impl PaymentWriter for Simulated<MemoryPayments> {
     async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         self.write("payments.save", self.inner.save(change)).await
-    }
-}
-
-impl ExpiredPayments for Simulated<MemoryPayments> {
-    async fn due_before(&self, now: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        self.read("payments.due_before", self.inner.due_before(now, limit)).await
     }
 }
 

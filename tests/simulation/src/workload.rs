@@ -128,9 +128,11 @@ impl Workload {
         for _ in 0..if rng.u8(..8) == 0 { 2 } else { 1 } {
             self.operations.push(Operation::Place(number));
         }
-        if rng.u8(..4) == 0 {
+        if number > 0 && rng.u8(..2) == 0 {
+            // Of an earlier order, whose charge may be under way by now.
+            let placement = rng.usize(..=number);
             let by_supervisor = rng.bool();
-            self.operations.push(Operation::Cancel { placement: number, by_supervisor });
+            self.operations.push(Operation::Cancel { placement, by_supervisor });
         }
         let product = rng.usize(..self.products.len());
         match rng.u8(..12) {
