@@ -94,7 +94,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     /// Seeds of the quick tests; `scripts/simulate` runs more.
-    const SEEDS: u64 = 250;
+    const SEEDS: u64 = 1_000;
 
     #[test]
     fn a_seed_gives_the_same_run() {

@@ -92,8 +92,8 @@ impl World {
             *faults = Faults::default();
         }
         self.note(|| "no more faults".to_owned());
+        self.drain();
         for round in 0..200 {
-            self.drain();
             if self.steps > MAX_STEPS {
                 self.complaints.push("the run doesn't settle".to_owned());
                 return;
@@ -109,6 +109,7 @@ impl World {
             self.advance(Duration::from_secs(if round < 2 { 60 } else { 300 }));
             self.sweep_orders();
             self.sweep_payments();
+            self.drain();
             let pending = |world: &Self| {
                 world.orders.orders().iter().any(|order| order.state == OrderState::Pending)
                     || world.payments.payments().iter().any(|payment| payment.deadline().is_some())
@@ -117,7 +118,6 @@ impl World {
                 return;
             }
         }
-        self.drain();
     }
 
     /// Steps until nothing is under way.
