@@ -4,7 +4,7 @@ use clap::Parser;
 use rialto_simulation::{
     queues::Rules,
     races::Races,
-    run::{Limits, run_seed, shrink},
+    run::{Limits, fail_points, point_workloads, run_seed, shrink},
 };
 use std::{
     process::ExitCode,
@@ -27,6 +27,9 @@ struct Arguments {
     /// Runs one seed and prints its steps.
     #[arg(long)]
     seed: Option<u64>,
+    /// Crashes and fails at every point of four short workloads instead, singly and in pairs.
+    #[arg(long)]
+    crash_points: bool,
 }
 
 /// What several runs found.
@@ -49,6 +52,24 @@ fn main() -> ExitCode {
         return if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let started = Instant::now();
+    if arguments.crash_points {
+        let mut failed = 0;
+        for (name, workload) in point_workloads() {
+            let report = fail_points(&workload, true, &rules);
+            println!(
+                "{name}: {} points, {} runs, {} failed, {:.1} s",
+                report.points,
+                report.runs,
+                report.failed.len(),
+                started.elapsed().as_secs_f64()
+            );
+            for (faults, violations) in report.failed.iter().take(5) {
+                println!("  {faults:?}: {}", violations.join("; "));
+            }
+            failed += report.failed.len();
+        }
+        return if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let total = run_seeds(arguments.first, arguments.seeds, &rules);
     println!("{}", total.races);
     println!(

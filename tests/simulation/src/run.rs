@@ -2,10 +2,10 @@
 
 use crate::{
     check::violations,
-    faults::{Faults, Policy},
+    faults::{Faults, PointFault, Policy},
     queues::Rules,
     races::Races,
-    workload::Workload,
+    workload::{Operation, Workload},
     world::World,
 };
 use fastrand::Rng;
@@ -67,6 +67,75 @@ pub fn run_world(mut world: World) -> Report {
     }
 }
 
+/// A run of a workload in which everything happens in order, with faults at these points.
+#[must_use]
+pub fn run_with_faults(
+    workload: &Workload,
+    faults: &[(u32, PointFault)],
+    rules: &Arc<Rules>,
+) -> Report {
+    let policy = Policy::InOrder(faults.iter().copied().collect());
+    run_world(World::new(policy, workload.clone(), Arc::clone(rules), true))
+}
+
+/// The workloads whose every point fails: an order that is paid, one that is declined, one that is
+/// short of stock, and one that is cancelled.
+#[must_use]
+pub fn point_workloads() -> Vec<(&'static str, Workload)> {
+    let mut cancelled = Workload::single("pm_sim_async", 2, 5);
+    cancelled.operations.push(Operation::Cancel { placement: 0, by_supervisor: false });
+    vec![
+        ("paid", Workload::single("pm_card_visa", 2, 5)),
+        ("declined", Workload::single("pm_card_chargeDeclined", 2, 5)),
+        ("out of stock", Workload::single("pm_card_visa", 2, 1)),
+        ("cancelled", cancelled),
+    ]
+}
+
+/// Faults by the number of their point.
+pub type PointFaults = Vec<(u32, PointFault)>;
+
+/// The result of failing points one at a time or in pairs.
+#[derive(Debug, Default)]
+pub struct PointReport {
+    /// The points of the run without a fault.
+    pub points: u32,
+    pub runs: usize,
+    /// The faults of each failing run, and its violations.
+    pub failed: Vec<(PointFaults, Vec<String>)>,
+}
+
+/// Crashes and fails at every point of a workload; with `pairs`, also at every two points.
+#[must_use]
+pub fn fail_points(workload: &Workload, pairs: bool, rules: &Arc<Rules>) -> PointReport {
+    let undisturbed = run_with_faults(workload, &[], rules);
+    let mut report = PointReport { points: undisturbed.points, ..PointReport::default() };
+    let mut run = |faults: &[(u32, PointFault)]| {
+        let run = run_with_faults(workload, faults, rules);
+        report.runs += 1;
+        if !run.violations.is_empty() {
+            report.failed.push((faults.to_vec(), run.violations));
+        }
+        run.points
+    };
+    run(&[]);
+    for first in 0..undisturbed.points {
+        for fault in [PointFault::Crash, PointFault::Fail] {
+            let points = run(&[(first, fault)]);
+            if !pairs {
+                continue;
+            }
+            // The first fault adds the points of what is repeated after it.
+            for second in first + 1..points {
+                for other in [PointFault::Crash, PointFault::Fail] {
+                    run(&[(first, fault), (second, other)]);
+                }
+            }
+        }
+    }
+    report
+}
+
 /// The shortest failing run that was found by limiting the workload of a failing seed.
 #[must_use]
 pub fn shrink(seed: u64, rules: &Arc<Rules>) -> (Limits, Report) {
@@ -90,8 +159,6 @@ pub fn shrink(seed: u64, rules: &Arc<Rules>) -> (Limits, Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{faults::PointFault, workload::Workload};
-    use std::collections::BTreeMap;
 
     /// Seeds of the quick tests; `scripts/simulate` runs more.
     const SEEDS: u64 = 1_000;
@@ -118,35 +185,13 @@ mod tests {
         assert_eq!(races.unreached(), []);
     }
 
-    /// A run of one order in which the points with these numbers fail.
-    fn run_with(workload: &Workload, faults: &[(u32, PointFault)], rules: &Arc<Rules>) -> Report {
-        let policy = Policy::InOrder(faults.iter().copied().collect::<BTreeMap<_, _>>());
-        run_world(World::new(policy, workload.clone(), Arc::clone(rules), true))
-    }
-
     #[test]
     fn a_fault_at_any_point_breaks_no_invariant() {
         let rules = Arc::new(Rules::load());
-        let workloads = [
-            Workload::single("pm_card_visa", 2, 5),
-            Workload::single("pm_card_chargeDeclined", 2, 5),
-            Workload::single("pm_card_visa", 2, 1),
-        ];
-        for workload in workloads {
-            let undisturbed = run_with(&workload, &[], &rules);
-            assert_eq!((undisturbed.violations.len(), undisturbed.orders), (0, 1));
-            assert!(undisturbed.points > 20, "{}", undisturbed.points);
-            for point in 0..undisturbed.points {
-                for fault in [PointFault::Crash, PointFault::Fail] {
-                    let report = run_with(&workload, &[(point, fault)], &rules);
-                    let steps = report.trace.join("\n");
-                    assert_eq!(
-                        report.violations,
-                        Vec::<String>::new(),
-                        "{fault:?} {point}\n{steps}"
-                    );
-                }
-            }
+        for (name, workload) in point_workloads() {
+            let report = fail_points(&workload, false, &rules);
+            assert!(report.points > 20, "{name}: {report:?}");
+            assert_eq!(report.failed, [], "{name}");
         }
     }
 }
