@@ -4,7 +4,8 @@
 concurrency.py TEMPLATE STAGE [NAME=VALUE…]
 
 Prints what the account's concurrency means for the stage. Exits with status 1 if the parameters
-can't work in this account.
+can't work in this account. A parameter that isn't given has the value of the stage's stack, as
+`sam deploy` keeps it, or the template's default.
 """
 
 import os
@@ -28,6 +29,8 @@ class Functions:
     consumers: tuple[str, ...]
     payments_consumers: tuple[str, ...]
     relays: tuple[str, ...]
+    # Of all streams, if each has one shard.
+    relay_concurrency: int
 
     @property
     def reservable(self) -> tuple[str, ...]:
@@ -55,6 +58,7 @@ def read_functions(template: str) -> Functions:
         consumers=tuple(name for name in consumers if not name.startswith("payments-")),
         payments_consumers=tuple(name for name in consumers if name.startswith("payments-")),
         relays=tuple(name for name in names if name.endswith("-relay")),
+        relay_concurrency=sum(map(int, re.findall(r"ParallelizationFactor: (\d+)", template))),
     )
 
 
@@ -65,21 +69,40 @@ def read_defaults(template: str) -> dict[str, str]:
     return {name: value.strip('"') for name, value in pairs}
 
 
+def read_numbers(parameters: dict[str, str], *names: str) -> list[int]:
+    for name in names:
+        if not re.fullmatch("[0-9]+", parameters[name]):
+            raise ValueError(f"{name}={parameters[name]} isn't a whole number")
+    return [int(parameters[name]) for name in names]
+
+
 def assess(
     account: Account, functions: Functions, parameters: dict[str, str]
 ) -> tuple[list[str], list[str]]:
     """What can't work in this account, and what else its concurrency means."""
-    each, payments = int(parameters["ConsumerConcurrency"]), int(parameters["ProviderConcurrency"])
-    authorizer = int(parameters["ReservedForAuthorizer"])
-    relays = int(parameters["ReservedForRelays"])
+    try:
+        each, payments, authorizer, relay = read_numbers(
+            parameters,
+            "ConsumerConcurrency",
+            "ProviderConcurrency",
+            "ReservedForAuthorizer",
+            "ReservedForRelays",
+        )
+    except ValueError as error:
+        return [str(error)], []
     consumers = each * len(functions.consumers) + payments * len(functions.payments_consumers)
-    reserved = authorizer + relays * len(functions.relays)
-    if parameters["ReserveConsumersConcurrency"] == "yes":
+    relays = functions.relay_concurrency
+    reserved = authorizer + relay * len(functions.relays)
+    consumers_reserved = parameters["ReserveConsumersConcurrency"] == "yes"
+    if consumers_reserved:
         reserved += consumers
+    without = (0 if consumers_reserved else consumers) + (0 if relay > 0 else relays)
+    shared = account.unreserved + account.reserved_for_stage - reserved
     errors, notes = [], []
     notes.append(
         f"the account runs {account.limit} functions at once in this region; the queues' consumers "
-        f"use up to {consumers} of them, and {reserved} are reserved for this stage"
+        f"use up to {consumers} of them, the relays up to {relays} if each stream has one shard, "
+        f"and {reserved} are reserved for this stage"
     )
     for name, value in (("ConsumerConcurrency", each), ("ProviderConcurrency", payments)):
         if value > account.limit:
@@ -94,10 +117,12 @@ def assess(
             f"Lambda keeps {LEAST_UNRESERVED} for functions without a reservation; reserve less, "
             "or ask AWS for a higher quota of concurrent executions"
         )
-    if consumers >= account.limit:
+    if without >= shared and not errors:
         notes.append(
-            "busy queues can take all of it, and requests are then throttled (429): ask AWS for a "
-            "higher quota of concurrent executions before real use"
+            f"warning: consumers and relays without a reservation use up to {without}, and the "
+            f"account's unreserved part is {shared}: under load they can take all of it, and "
+            "requests and queues are then throttled; reserve, deploy with a lower "
+            "ConsumerConcurrency, or ask AWS for a higher quota of concurrent executions"
         )
     elif account.limit < COMMON_LIMIT:
         notes.append(f"most accounts have {COMMON_LIMIT}: ask AWS for more before real use")
@@ -110,16 +135,34 @@ def assess(
     return errors, notes
 
 
-def read_account(functions: Functions, stage: str) -> Account:
+def client(service: str):
     # Without AWS_REGION, boto3 looks for a region elsewhere.
-    client = boto3.client("lambda", region_name=os.environ.get("AWS_REGION"))
-    limits = client.get_account_settings()["AccountLimit"]
+    return boto3.client(service, region_name=os.environ.get("AWS_REGION"))
+
+
+def read_stack(cloudformation, stage: str) -> dict[str, str]:
+    """The parameters of the stage's stack; none if there is no stack that an update would keep."""
+    try:
+        (stack,) = cloudformation.describe_stacks(StackName=f"rialto-{stage}")["Stacks"]
+    except botocore.exceptions.ClientError as error:
+        if "does not exist" in error.response["Error"].get("Message", ""):
+            return {}
+        raise
+    if stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return {}
+    pairs = stack.get("Parameters", [])
+    return {pair["ParameterKey"]: pair["ParameterValue"] for pair in pairs}
+
+
+def read_account(functions: Functions, stage: str) -> Account:
+    lambda_ = client("lambda")
+    limits = lambda_.get_account_settings()["AccountLimit"]
     reserved = 0
     for name in functions.reservable:
         try:
-            concurrency = client.get_function_concurrency(FunctionName=f"rialto-{stage}-{name}")
+            concurrency = lambda_.get_function_concurrency(FunctionName=f"rialto-{stage}-{name}")
             reserved += concurrency.get("ReservedConcurrentExecutions", 0)
-        except client.exceptions.ResourceNotFoundException:
+        except lambda_.exceptions.ResourceNotFoundException:
             pass
     return Account(
         limit=limits["ConcurrentExecutions"],
@@ -133,15 +176,16 @@ def main(path: str, stage: str, *overrides: str) -> None:
         template = file.read()
     functions = read_functions(template)
     given = dict(override.split("=", 1) for override in overrides)
-    parameters = read_defaults(template) | given
     try:
+        stack = read_stack(client("cloudformation"), stage)
         account = read_account(functions, stage)
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         sys.exit(
             f"error: the account's concurrency can't be read: {error}; check the credentials and "
-            "AWS_REGION, and that lambda:GetAccountSettings and lambda:GetFunctionConcurrency are "
-            "allowed"
+            "AWS_REGION, and that lambda:GetAccountSettings, lambda:GetFunctionConcurrency and "
+            "cloudformation:DescribeStacks are allowed"
         )
+    parameters = read_defaults(template) | stack | given
     errors, notes = assess(account, functions, parameters)
     for note in notes:
         print(f"concurrency: {note}")
