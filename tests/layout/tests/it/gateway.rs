@@ -200,8 +200,8 @@ fn each_address_has_a_limit_of_auth_requests() {
     assert_eq!(rate["Limit"], json!({ "Ref": "AuthRequestsPerAddress" }));
     for route in access::ROUTES {
         let limited = route.path.starts_with("/auth/") || route.path == "/users";
-        for stage in ["", "/prod"] {
-            let path = format!("{stage}{}", route.path);
+        for (stage, slash) in [("", ""), ("/prod", ""), ("", "/"), ("/prod", "/")] {
+            let path = format!("{stage}{}{slash}", route.path);
             assert_eq!(matches(&rate["ScopeDownStatement"], &path), limited, "{path}");
         }
     }
