@@ -93,8 +93,8 @@ where
 }
 
 /// The least pauses before a failed message is delivered again, by the number of its receives. With
-/// the template's `maxReceiveCount` they add up to more than 45 minutes, so that what an outage of
-/// half an hour leaves behind needs no redrive.
+/// the template's `maxReceiveCount` they add up to 108 minutes, so that what an outage of half an
+/// hour leaves behind needs no redrive.
 const RETRIES: Backoff =
     Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(120) };
 
@@ -548,7 +548,7 @@ mod tests {
         });
         let mut queue: Vec<&str> = ids.to_vec();
         let mut lost = Vec::new();
-        for receives in 1..=30_u32 {
+        for receives in 1..=MAX_RECEIVES {
             let batch = queue.iter().map(|id| {
                 let mut message = message(id, event(id));
                 let name = "ApproximateReceiveCount".to_owned();
@@ -575,7 +575,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_that_panics_is_the_only_dead_letter() {
         let ids = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
-        assert_eq!(receive_until_empty("4", &ids).await, [("4".to_owned(), 30)]);
+        assert_eq!(receive_until_empty("4", &ids).await, [("4".to_owned(), MAX_RECEIVES)]);
         assert_eq!(receive_until_empty("none", &ids).await, []);
     }
 
@@ -613,7 +613,7 @@ mod tests {
 
     #[tokio::test]
     async fn failed_messages_are_postponed_by_their_receives() {
-        for (receives, pauses) in [("1", 2..=3), ("3", 8..=12), ("30", 120..=180)] {
+        for (receives, pauses) in [("1", 2..=3), ("3", 8..=12), ("60", 120..=180)] {
             let stub = serve_in_order(vec![StubResponse::new(200, "{}")]);
             let url = format!("{}/123456789012/rialto-test-orders-on-payments", stub.url);
             let requests = received(receives, stub).await;
@@ -628,7 +628,7 @@ mod tests {
     }
 
     /// The number of receives of each queue in the template.
-    const MAX_RECEIVES: u32 = 30;
+    const MAX_RECEIVES: u32 = 60;
 
     #[test]
     fn half_an_hour_of_outage_needs_no_redrive() {
