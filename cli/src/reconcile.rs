@@ -104,8 +104,8 @@ impl Snapshot {
             "PAYMENT" => push_parsed(&mut self.payments, item),
             "LEDGER" => push_parsed(&mut self.ledger, item),
             // Idempotency records of adjustments; orders' copies of products, its unregistered
-            // buyers, and its index entries of further sellers.
-            "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" => Ok(()),
+            // buyers, its index entries of further sellers, and its counters.
+            "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" | "COUNTER" => Ok(()),
             _ => Err(StoreError::Corrupt("unknown item type".to_owned())),
         }
     }

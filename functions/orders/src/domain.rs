@@ -2,6 +2,7 @@
 
 pub mod emitted_events;
 pub mod order;
+pub mod placement_limit;
 pub mod product;
 pub mod quote;
 pub mod request;

@@ -6,6 +6,7 @@
 use crate::{
     domain::{
         order::{Order, OrderUpdate, Transition},
+        placement_limit::{ClientDigest, PlacementLimits},
         product::Product,
         quote::{PricingTerms, Quote},
         request::{OrderRequest, PaymentMethod, RequestedLine},
@@ -35,6 +36,22 @@ pub fn pricing_terms() -> PricingTerms {
         free_shipping_from: Amount::new(5_000).unwrap(),
         pending_deadline: Duration::from_secs(900),
     }
+}
+
+/// High limits.
+#[must_use]
+pub fn placement_limits() -> PlacementLimits {
+    PlacementLimits {
+        placements: 1_000,
+        window: pricing_terms().pending_deadline,
+        failed_payments: 1_000,
+    }
+}
+
+/// Where orders are placed from.
+#[must_use]
+pub fn client() -> ClientDigest {
+    ClientDigest::new("192.0.2.1".parse().unwrap())
 }
 
 /// A product that can be ordered, at 10.00.
@@ -88,7 +105,7 @@ pub fn order_placed_by(user: UserId, key: &str, now: Timestamp) -> OrderUpdate {
     let request = order_request(2);
     let products = HashMap::from([(product().product_id, product())]);
     let quote = Quote::new(&request.lines, &products, &pricing_terms()).unwrap();
-    Order::place(
+    let mut change = Order::place(
         OrderId::derive(&[key.as_bytes()]),
         user,
         &request,
@@ -96,7 +113,9 @@ pub fn order_placed_by(user: UserId, key: &str, now: Timestamp) -> OrderUpdate {
         &pricing_terms(),
         now,
         &EventContext::default(),
-    )
+    );
+    change.order.client = Some(client());
+    change
 }
 
 /// An order of two units of [`product`], placed by [`buyer`] at [`PLACED_AT`].
@@ -108,7 +127,7 @@ pub fn placed_order() -> OrderUpdate {
 /// Stores [`placed_order`].
 pub async fn insert_placed_order(store: &impl OrderPlacer) -> Order {
     let change = placed_order();
-    let write = store.insert(&change, &IdempotencyRecord::empty()).await.unwrap();
+    let write = store.insert(&change, &IdempotencyRecord::empty(), &[]).await.unwrap();
     assert_eq!(write, Write::Done);
     change.order
 }

@@ -7,9 +7,12 @@
 
 use crate::domain::{
     order::{Order, OrderState, OrderUpdate},
+    placement_limit::{ClientDigest, CounterIncrement, CounterKey},
     product::Product,
 };
-use rialto_kernel::{Address, AddressId, OrderId, ProductId, SellerId, StoreError, UserId, Write};
+use rialto_kernel::{
+    Address, AddressId, Counter, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
+};
 use std::collections::HashMap;
 
 /// The digest of the request that placed an order, and its response body, for repeated requests.
@@ -37,22 +40,27 @@ pub struct PlacementContext {
     pub buyer_unregistered: bool,
     /// The requested products that orders has a copy of.
     pub products: HashMap<ProductId, Product>,
+    /// The requested counters that exist. Their windows may have ended.
+    pub counters: HashMap<CounterKey, Counter>,
 }
 
 pub trait OrderPlacer {
-    /// Reads the order, its buyer and all products in one batch.
+    /// Reads the order, its buyer, all products and counters in one batch.
     fn load_placement_context(
         &self,
         order: OrderId,
         buyer: UserId,
         products: &[ProductId],
+        counters: &[CounterKey],
     ) -> impl Future<Output = Result<PlacementContext, StoreError>> + Send;
 
-    /// Stores a new order with its events; [`Write::Conflict`] if its id is taken.
+    /// Stores a new order with its events and counts it, all or nothing; [`Write::Conflict`] if its
+    /// id is taken, or if a counter reached its limit or began a new window meanwhile.
     fn insert(
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
+        counts: &[CounterIncrement],
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
@@ -77,6 +85,16 @@ pub trait OrderWriter: OrderReader {
     /// Replaces the order's previous version and stores its events; [`Write::Conflict`] if the
     /// stored version is another one.
     fn save(&self, change: &OrderUpdate) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+pub trait FailedPaymentCounter {
+    /// Counts a failed payment of an order for its buyer and its client.
+    fn count_failed_payment(
+        &self,
+        buyer: UserId,
+        client: Option<&ClientDigest>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Orders, and the position after which the next page begins.

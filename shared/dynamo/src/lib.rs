@@ -14,7 +14,7 @@ pub use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure as ReturnOnFailure,
     TransactWriteItem, Update,
 };
-pub use counter::CountOutcome;
+pub use counter::{CountOutcome, read_counter};
 pub use due::DueIndex;
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
 pub use query::PartitionQuery;

@@ -3,6 +3,8 @@
 pub mod account;
 pub mod address;
 pub mod backoff;
+pub mod client_network;
+pub mod counter;
 pub mod digest;
 pub mod due;
 pub mod etag;
@@ -22,6 +24,8 @@ pub mod time;
 pub use account::AccountId;
 pub use address::{Address, DropOff};
 pub use backoff::Backoff;
+pub use client_network::client_network;
+pub use counter::{Counter, Increment};
 pub use due::{DueEntry, DueQueue};
 pub use etag::{ETag, IfMatch, PreconditionFailed};
 pub use fields::{FieldError, Fields, Invalid};

@@ -49,6 +49,26 @@ pub const PENDING_DEADLINE: Setting<Duration> = Setting {
     parse: |text| seconds(text, 5, 86_400),
 };
 
+/// The orders that a buyer may place within the deadline of PENDING orders; 0 without a limit.
+pub const PLACEMENTS_PER_BUYER: Setting<u32> = Setting {
+    name: "orders/placements-per-buyer",
+    default: "50",
+    range: "0 to 100000 orders; 0 without a limit",
+    doc: "The orders that may be placed for a buyer within orders/pending-deadline; for an IP \
+          address ten times as many.",
+    parse: |text| whole_number(text, 0, 100_000),
+};
+
+/// The failed payments of a buyer within an hour after which no order is placed; 0 without a limit.
+pub const FAILED_PAYMENTS_PER_BUYER: Setting<u32> = Setting {
+    name: "orders/failed-payments-per-buyer",
+    default: "10",
+    range: "0 to 100000 payments; 0 without a limit",
+    doc: "The payments of a buyer that may fail within an hour before orders are refused; for an \
+          IP address ten times as many.",
+    parse: |text| whole_number(text, 0, 100_000),
+};
+
 /// The accounts that may be registered from one IP address within 15 minutes.
 pub const REGISTRATIONS_PER_ADDRESS: Setting<u32> = Setting {
     name: "accounts/registrations-per-address",
@@ -212,8 +232,10 @@ pub const ALL: &[Description] = describe![
     JWKS,
     ALLOWED_ORIGINS,
     MAIL_SENDER,
+    FAILED_PAYMENTS_PER_BUYER,
     FREE_SHIPPING_FROM,
     PENDING_DEADLINE,
+    PLACEMENTS_PER_BUYER,
     SHIPPING_FEE,
     PROVIDER_KEY(secret),
     PROVIDER_URL,
@@ -303,6 +325,9 @@ mod tests {
         assert!((ALLOWED_ORIGINS.parse)(ALLOWED_ORIGINS.default).unwrap().is_empty());
         let registrations = REGISTRATIONS_PER_ADDRESS;
         assert_eq!((registrations.parse)(registrations.default), Ok(100));
+        for (limit, default) in [(PLACEMENTS_PER_BUYER, 50), (FAILED_PAYMENTS_PER_BUYER, 10)] {
+            assert_eq!((limit.parse)(limit.default), Ok(default));
+        }
         let day = Duration::from_secs(24 * 3600);
         assert_eq!((SESSION_MAX_AGE.parse)(SESSION_MAX_AGE.default), Ok(90 * day));
         assert!((JWKS.parse)(JWKS.default).is_ok());
@@ -317,6 +342,11 @@ mod tests {
         assert!((PENDING_DEADLINE.parse)("4").is_err());
         for bad in ["0", "-1", "1000001", "ten", "99999999999"] {
             assert!((REGISTRATIONS_PER_ADDRESS.parse)(bad).is_err(), "{bad}");
+        }
+        assert_eq!((PLACEMENTS_PER_BUYER.parse)("0"), Ok(0));
+        for bad in ["-1", "100001", "many", ""] {
+            assert!((PLACEMENTS_PER_BUYER.parse)(bad).is_err(), "{bad}");
+            assert!((FAILED_PAYMENTS_PER_BUYER.parse)(bad).is_err(), "{bad}");
         }
         for bad in ["0", "401", "1.5", ""] {
             assert!((SESSION_MAX_AGE.parse)(bad).is_err(), "{bad}");

@@ -1,11 +1,8 @@
 //! Rate limits of attempts to log in, to reset a password and to register an account.
 
 use super::{contact::Email, redacted_debug};
-use rialto_kernel::Timestamp;
-use std::{
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use rialto_kernel::{Timestamp, client_network};
+use std::{net::IpAddr, time::Duration};
 
 /// The length of a rate-limit window.
 pub const RATE_LIMIT_WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -61,13 +58,7 @@ impl RateLimitKey {
 
     #[must_use]
     pub fn ip_address(action: LimitedAction, address: IpAddr) -> Self {
-        let address = match address {
-            IpAddr::V6(v6) => {
-                v6.to_ipv4_mapped().map_or_else(|| IpAddr::V6(network(v6)), IpAddr::V4)
-            }
-            v4 => v4,
-        };
-        Self { action, subject: RateLimitSubject::IpAddress(address) }
+        Self { action, subject: RateLimitSubject::IpAddress(client_network(address)) }
     }
 
     /// The number of attempts allowed per window, unless a setting says it. Higher for an IP
@@ -83,11 +74,6 @@ impl RateLimitKey {
             (_, RateLimitSubject::IpAddress(_)) => 100,
         }
     }
-}
-
-/// The /64 network of an address.
-fn network(address: Ipv6Addr) -> Ipv6Addr {
-    Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The ports on the service's table.
 //!
 //! Items: `ORDER#<id>` holds `ORDER`, `PRODUCT#<id>` holds `PRODUCT`, and `BUYER#<id>` holds
-//! `BUYER` once the buyer is unregistered. `ORDER#<id>` also holds `SELLER#<seller>` for each
+//! `BUYER` once the buyer is unregistered. `BUYER#<id>` and `CLIENT#<digest>` hold
+//! `COUNTER#PLACEMENTS` and `COUNTER#FAILED-PAYMENTS` of the current window. `ORDER#<id>` also holds `SELLER#<seller>` for each
 //! seller with open lines but the first: entries of the index `by_open_seller` only.
 //!
 //! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` PENDING orders by deadline,
@@ -11,18 +12,22 @@ use super::{check_list_position, list_position};
 use crate::{
     domain::{
         order::{Order, OrderLine, OrderState, OrderUpdate},
+        placement_limit::{
+            ClientDigest, Counted, CountedSubject, CounterIncrement, CounterKey,
+            FAILED_PAYMENTS_WINDOW, counted_subjects,
+        },
         product::Product,
         timeline::TimelineEntry,
     },
     ports::{
-        IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer, OrderReader,
+        FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer, OrderReader,
         OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
     },
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, DueIndex, Item, Key, OUTBOX, PartitionQuery, Precondition, Table, item_key,
-    outbox, read_item, write_item,
+    AttributeValue, CountOutcome, DueIndex, Item, Key, OUTBOX, PartitionQuery, Precondition, Table, item_key,
+    outbox, read_counter, read_item, write_item,
 };
 use rialto_kernel::{
     Address, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
@@ -58,6 +63,18 @@ fn buyer_key(buyer: UserId) -> Key {
     Key::new(format!("BUYER#{buyer}"), "BUYER")
 }
 
+fn counter_key(key: &CounterKey) -> Key {
+    let partition = match &key.subject {
+        CountedSubject::Buyer(buyer) => format!("BUYER#{buyer}"),
+        CountedSubject::Client(client) => format!("CLIENT#{}", client.as_str()),
+    };
+    let counted = match key.counted {
+        Counted::Placements => "PLACEMENTS",
+        Counted::FailedPayments => "FAILED-PAYMENTS",
+    };
+    Key::new(partition, format!("COUNTER#{counted}"))
+}
+
 impl DynamoOrders {
     #[must_use]
     pub fn open(app: &FunctionContext) -> Self {
@@ -76,24 +93,32 @@ impl OrderPlacer for DynamoOrders {
         order: OrderId,
         buyer: UserId,
         products: &[ProductId],
+        counters: &[CounterKey],
     ) -> Result<PlacementContext, StoreError> {
         let (order, buyer) = (order_key(order), buyer_key(buyer));
         let mut keys = vec![order.clone(), buyer.clone()];
         keys.extend(products.iter().map(|product| product_key(*product)));
+        keys.extend(counters.iter().map(counter_key));
         let mut items = self.table.batch_get(&keys).await?;
         let existing = items.remove(&order).map(read_item).transpose()?;
         let buyer_unregistered = items.remove(&buyer).is_some();
+        let counters = counters
+            .iter()
+            .filter_map(|key| Some((key, items.remove(&counter_key(key))?)))
+            .map(|(key, item)| Ok((key.clone(), read_counter(&item)?)))
+            .collect::<Result<_, StoreError>>()?;
         let products = items
             .into_values()
             .map(|item| read_item::<Product>(item).map(|product| (product.product_id, product)))
             .collect::<Result<_, _>>()?;
-        Ok(PlacementContext { existing, buyer_unregistered, products })
+        Ok(PlacementContext { existing, buyer_unregistered, products, counters })
     }
 
     async fn insert(
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
+        counts: &[CounterIncrement],
     ) -> Result<Write, StoreError> {
         let order = &change.order;
         let key = order_key(order.order_id);
@@ -105,7 +130,31 @@ impl OrderPlacer for DynamoOrders {
         );
         item.insert("by_buyer_sk".to_owned(), AttributeValue::S(list_position(order)));
         item.extend(DEADLINES.attributes(order.order_id, order.expires_at));
-        self.table.put(item, Precondition::Absent).await.map(Write::unit)
+        if counts.is_empty() {
+            return self.table.put(item, Precondition::Absent).await.map(Write::unit);
+        }
+        let mut writes = vec![self.table.transact_put(item, Precondition::Absent)?];
+        for CounterIncrement { key, increment, now } in counts {
+            writes.push(self.table.transact_count(&counter_key(key), *increment, *now)?);
+        }
+        self.table.transact(writes).await.map(Write::unit)
+    }
+}
+
+impl FailedPaymentCounter for DynamoOrders {
+    async fn count_failed_payment(
+        &self,
+        buyer: UserId,
+        client: Option<&ClientDigest>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for subject in counted_subjects(buyer, client) {
+            let key = counter_key(&CounterKey { counted: Counted::FailedPayments, subject });
+            match self.table.count(&key, u32::MAX, FAILED_PAYMENTS_WINDOW, now).await? {
+                CountOutcome::Done | CountOutcome::LimitReached { .. } => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -123,6 +172,7 @@ struct OrderPatch<'a> {
     lines: &'a [OrderLine],
     timeline: &'a [TimelineEntry],
     address: Option<&'a Address>,
+    client: Option<&'a ClientDigest>,
     #[serde(rename = "buyer_gone")]
     buyer_unregistered: bool,
     version: u64,
@@ -144,6 +194,7 @@ impl OrderWriter for DynamoOrders {
             lines: &order.lines,
             timeline: &order.timeline,
             address: order.address.as_ref(),
+            client: order.client.as_ref(),
             buyer_unregistered: order.buyer_unregistered,
             version: order.version,
         };

@@ -4,16 +4,20 @@ use super::{check_list_position, dynamodb::DEADLINES, list_position};
 use crate::{
     domain::{
         order::{Order, OrderState, OrderUpdate},
+        placement_limit::{
+            ClientDigest, Counted, CounterIncrement, CounterKey, FAILED_PAYMENTS_WINDOW,
+            counted_subjects,
+        },
         product::Product,
     },
     ports::{
-        AddressBook, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer,
+        AddressBook, FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer,
         OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
     },
 };
 use rialto_contracts::Event;
 use rialto_kernel::{
-    Address, AddressId, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, Timestamp,
+    Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, ProductId, SellerId, StoreError, Timestamp,
     UserId, Write,
 };
 use std::{
@@ -34,6 +38,7 @@ struct State {
     deadlines: BTreeMap<OrderId, Timestamp>,
     products: BTreeMap<ProductId, Product>,
     unregistered_buyers: BTreeSet<UserId>,
+    counters: BTreeMap<CounterKey, Counter>,
     published_events: Vec<Event>,
 }
 
@@ -67,6 +72,7 @@ impl OrderPlacer for MemoryOrders {
         order: OrderId,
         buyer: UserId,
         products: &[ProductId],
+        counters: &[CounterKey],
     ) -> Result<PlacementContext, StoreError> {
         let state = self.state();
         let product = |id: &ProductId| state.products.get(id).map(|product| (*id, product.clone()));
@@ -74,6 +80,10 @@ impl OrderPlacer for MemoryOrders {
             existing: state.orders.get(&order).map(|(_, record)| record.clone()),
             buyer_unregistered: state.unregistered_buyers.contains(&buyer),
             products: products.iter().filter_map(product).collect(),
+            counters: counters
+                .iter()
+                .filter_map(|key| Some((key.clone(), *state.counters.get(key)?)))
+                .collect(),
         })
     }
 
@@ -81,12 +91,20 @@ impl OrderPlacer for MemoryOrders {
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
+        counts: &[CounterIncrement],
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let id = change.order.order_id;
         if state.orders.contains_key(&id) {
             return Ok(Write::Conflict(()));
         }
+        let counted = counts.iter().map(|CounterIncrement { key, increment, now }| {
+            Some((key.clone(), increment.apply(state.counters.get(key), *now)?))
+        });
+        let Some(counted) = counted.collect::<Option<Vec<_>>>() else {
+            return Ok(Write::Conflict(()));
+        };
+        state.counters.extend(counted);
         state.orders.insert(id, (change.order.clone(), record.clone()));
         state.deadlines.insert(id, change.order.expires_at);
         state.published_events.extend(change.events.iter().cloned());
@@ -118,6 +136,26 @@ impl OrderWriter for MemoryOrders {
             }
             _ => Ok(Write::Conflict(())),
         }
+    }
+}
+
+impl FailedPaymentCounter for MemoryOrders {
+    async fn count_failed_payment(
+        &self,
+        buyer: UserId,
+        client: Option<&ClientDigest>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for subject in counted_subjects(buyer, client) {
+            let key = CounterKey { counted: Counted::FailedPayments, subject };
+            let stored = state.counters.get(&key);
+            let increment = Increment::of(stored, u32::MAX, FAILED_PAYMENTS_WINDOW, now);
+            if let Some(counter) = increment.apply(stored, now) {
+                state.counters.insert(key, counter);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,8 @@
-use crate::{domain::order::Transition, ports::OrderWriter};
-use rialto_contracts::{Event, EventContext};
+use crate::{
+    domain::order::{OrderState, Transition},
+    ports::{FailedPaymentCounter, OrderWriter},
+};
+use rialto_contracts::{Event, EventContext, orders::CancelReason};
 use rialto_kernel::{
     OrderId, StoreError, Timestamp, Write,
     store::{self, Attempt},
@@ -15,12 +18,12 @@ pub enum ApplyEventError {
 }
 
 /// Applies another service's event to an order. Idempotent; an event that arrives too late is only
-/// recorded.
+/// recorded. A failed payment that cancels the order counts for the limits of placing orders.
 ///
 /// # Errors
 /// [`ApplyEventError`]: the event must be redelivered.
 pub async fn apply_event(
-    store: &impl OrderWriter,
+    store: &(impl OrderWriter + FailedPaymentCounter),
     order_id: OrderId,
     event: &Event,
     transition: Transition,
@@ -30,10 +33,20 @@ pub async fn apply_event(
     let cause = &EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
     store::update(|| async move {
         let order = store.order(order_id).await?.ok_or(ApplyEventError::NotFound(order_id))?;
-        match order.apply(event, transition, now, cause) {
-            Some(change) => Ok(store.save(&change).await?.into_attempt(Write::Done)),
-            None => Ok(Attempt::Done(Write::Conflict(()))),
+        let Some(change) = order.apply(event, transition, now, cause) else {
+            return Ok(Attempt::Done(Write::Conflict(())));
+        };
+        let write = store.save(&change).await?;
+        let payment_failed = order.state == OrderState::Pending
+            && transition == Transition::Cancel(CancelReason::PaymentFailed);
+        if write.is_done() && payment_failed {
+            // The event is applied: redelivering it wouldn't count it.
+            let counted = store.count_failed_payment(order.user_id, order.client.as_ref(), now);
+            if let Err(error) = counted.await {
+                tracing::warn!(%error, "couldn't count a failed payment");
+            }
         }
+        Ok(write.into_attempt(Write::Done))
     })
     .await
 }

@@ -82,7 +82,7 @@ mod tests {
             if at != 145 {
                 change.order.state = OrderState::Cancelled;
             }
-            assert_eq!(store.store.insert(&change, &record).await.unwrap(), Write::Done);
+            assert_eq!(store.store.insert(&change, &record, &[]).await.unwrap(), Write::Done);
         }
         assert!(has_open_orders(&store, user).await.unwrap());
         assert_eq!(store.orders_read.load(Ordering::Relaxed), 10);

@@ -64,7 +64,7 @@ mod tests {
             body_hash: "h".to_owned(),
             response_body: "Kim Example".to_owned(),
         };
-        assert_eq!(store.insert(&change, &record).await.unwrap(), Write::Done);
+        assert_eq!(store.insert(&change, &record, &[]).await.unwrap(), Write::Done);
 
         assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Done);
         assert_eq!(on_user_unregistered(&store, user).await.unwrap(), Write::Conflict(()));
@@ -78,7 +78,7 @@ mod tests {
         );
         assert_eq!(store.save(&closed.unwrap()).await.unwrap(), Write::Done);
         assert_eq!(store.order(order).await.unwrap().unwrap().address, None);
-        let context = store.load_placement_context(order, user, &[]).await.unwrap();
+        let context = store.load_placement_context(order, user, &[], &[]).await.unwrap();
         assert_eq!(context.existing, Some(IdempotencyRecord::empty()));
     }
 }

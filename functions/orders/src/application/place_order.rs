@@ -1,13 +1,17 @@
 use crate::{
     domain::{
         order::Order,
+        placement_limit::{ClientDigest, LimitReached, PlacementLimits},
         quote::{PricingTerms, Quote, QuoteError},
         request::{OrderRequest, ShippingAddress, order_id},
     },
-    ports::{AddressBook, IdempotencyRecord, OrderPlacer, PlacementContext},
+    ports::{AddressBook, IdempotencyRecord, OrderPlacer},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp, UserId, Write};
+use rialto_kernel::{
+    OrderId, ProductId, StoreError, Timestamp, UserId,
+    store::{self, Attempt},
+};
 
 /// A request to place an order, under an Idempotency-Key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,15 @@ pub struct PlaceOrder<'a> {
     pub user_id: UserId,
     pub idempotency_key: &'a str,
     pub request: OrderRequest<ShippingAddress>,
+    /// Where the request comes from, if known.
+    pub client: Option<ClientDigest>,
+}
+
+/// The settings that an order is placed under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacementTerms {
+    pub pricing: PricingTerms,
+    pub limits: PlacementLimits,
 }
 
 /// The response body: new, or the one stored by the first request with the key.
@@ -38,6 +51,8 @@ pub enum PlaceOrderError {
     NoAddress,
     #[error("the total differs from `expected_total`")]
     PriceChanged(Quote),
+    #[error("too many orders or failed payments")]
+    LimitReached { until: Timestamp },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -51,11 +66,18 @@ impl From<QuoteError> for PlaceOrderError {
     }
 }
 
+impl From<LimitReached> for PlaceOrderError {
+    fn from(LimitReached { until }: LimitReached) -> Self {
+        Self::LimitReached { until }
+    }
+}
+
 /// Places an order once for each key, by one read and one write. `render` serialises the response
 /// body, which is stored so that a repeated request gets the same bytes.
 ///
 /// A repeated request is recognised before anything else is checked, whatever happened to the order
-/// since.
+/// since. Then come the limits, so that a client who has reached one learns no prices. Conflicts
+/// with a concurrent request of the same key, or with the end of a counter's window, are repeated.
 ///
 /// # Errors
 /// [`PlaceOrderError`]; nothing was stored then.
@@ -63,7 +85,7 @@ pub async fn place_order(
     store: &impl OrderPlacer,
     addresses: &impl AddressBook,
     command: &PlaceOrder<'_>,
-    terms: &PricingTerms,
+    terms: &PlacementTerms,
     render: impl Fn(&Order) -> String,
     now: Timestamp,
     cause: &EventContext,
@@ -74,38 +96,40 @@ pub async fn place_order(
         command.request.lines.iter().map(|line| line.product_id).collect();
     products.sort_unstable();
     products.dedup();
-
-    let PlacementContext { existing, buyer_unregistered, products } =
-        store.load_placement_context(order_id, command.user_id, &products).await?;
-    if let Some(existing) = existing {
-        return replay(order_id, existing, &body_hash);
-    }
-    let quote = Quote::new(&command.request.lines, &products, terms)?;
-    if command.request.expected_total.is_some_and(|expected| expected != quote.total) {
-        return Err(PlaceOrderError::PriceChanged(quote));
-    }
-    let address = match &command.request.address {
-        ShippingAddress::Inline(address) => address.clone(),
-        ShippingAddress::Saved(id) => {
-            addresses.address(command.user_id, *id).await?.ok_or(PlaceOrderError::NoAddress)?
-        }
-    };
-    let request = command.request.with_address(address);
+    let counters = terms.limits.counters(command.user_id, command.client.as_ref());
     let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    let mut change = Order::place(order_id, command.user_id, &request, quote, terms, now, &cause);
-    change.order.buyer_unregistered = buyer_unregistered;
-    let record = IdempotencyRecord { body_hash, response_body: render(&change.order) };
-    match store.insert(&change, &record).await? {
-        Write::Done => {
-            Ok(PlacedOrder { order_id, response_body: record.response_body, replayed: false })
+    let (products, counters, body_hash, cause, render) =
+        (&products, &counters, &body_hash, &cause, &render);
+
+    store::update(|| async move {
+        let context =
+            store.load_placement_context(order_id, command.user_id, products, counters).await?;
+        if let Some(existing) = context.existing {
+            return replay(order_id, existing, body_hash).map(Attempt::Done);
         }
-        // A concurrent request with the same key was stored first.
-        Write::Conflict(()) => {
-            let context = store.load_placement_context(order_id, command.user_id, &[]).await?;
-            let missing = || StoreError::Corrupt("a stored order can't be read".to_owned());
-            replay(order_id, context.existing.ok_or_else(missing)?, &record.body_hash)
+        let counts = terms.limits.count_placement(counters.clone(), &context.counters, now)?;
+        let quote = Quote::new(&command.request.lines, &context.products, &terms.pricing)?;
+        if command.request.expected_total.is_some_and(|expected| expected != quote.total) {
+            return Err(PlaceOrderError::PriceChanged(quote));
         }
-    }
+        let address = match &command.request.address {
+            ShippingAddress::Inline(address) => address.clone(),
+            ShippingAddress::Saved(id) => {
+                addresses.address(command.user_id, *id).await?.ok_or(PlaceOrderError::NoAddress)?
+            }
+        };
+        let request = command.request.with_address(address);
+        let (buyer, pricing) = (command.user_id, &terms.pricing);
+        let mut change = Order::place(order_id, buyer, &request, quote, pricing, now, cause);
+        change.order.buyer_unregistered = context.buyer_unregistered;
+        change.order.client.clone_from(&command.client);
+        let response_body = render(&change.order);
+        let record = IdempotencyRecord { body_hash: body_hash.clone(), response_body };
+        let write = store.insert(&change, &record, &counts).await?;
+        let response_body = record.response_body;
+        Ok(write.into_attempt(PlacedOrder { order_id, response_body, replayed: false }))
+    })
+    .await
 }
 
 fn replay(

@@ -125,7 +125,7 @@ mod tests {
         for order_id in of_shard.take(count) {
             let mut change = fixtures::placed_order();
             change.order.order_id = order_id;
-            let written = store.insert(&change, &IdempotencyRecord::empty()).await.unwrap();
+            let written = store.insert(&change, &IdempotencyRecord::empty(), &[]).await.unwrap();
             assert_eq!(written, Write::Done);
         }
     }

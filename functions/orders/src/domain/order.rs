@@ -1,6 +1,7 @@
 //! The order aggregate: placed once, then changed by events.
 
 use super::{
+    placement_limit::ClientDigest,
     quote::{PricingTerms, Quote},
     request::OrderRequest,
     timeline::TimelineEntry,
@@ -29,6 +30,9 @@ pub struct Order {
     pub payment_method: String,
     /// `None` once it was erased.
     pub address: Option<Address>,
+    /// Where it was placed from, while it is PENDING: a failed payment is counted for it.
+    #[serde(default)]
+    pub client: Option<ClientDigest>,
     pub created_at: Timestamp,
     /// The deadline after which no charge is started, and a PENDING order is cancelled.
     pub expires_at: Timestamp,
@@ -146,6 +150,7 @@ impl Order {
             currency: quote.currency,
             payment_method: request.payment_method.as_str().to_owned(),
             address: Some(request.address.clone()),
+            client: None,
             created_at: now,
             expires_at: now.plus(terms.pending_deadline),
             timeline: Vec::new(),
@@ -257,6 +262,7 @@ impl Order {
 impl OrderUpdate {
     fn confirm(mut self, now: Timestamp, cause: &EventContext) -> Self {
         self.order.state = OrderState::Confirmed;
+        self.order.client = None;
         let confirmed = OrderConfirmed {
             order_id: self.order.order_id,
             user_id: self.order.user_id,
@@ -268,6 +274,7 @@ impl OrderUpdate {
     fn cancel(mut self, reason: CancelReason, now: Timestamp, cause: &EventContext) -> Self {
         self.order.state = OrderState::Cancelled;
         self.order.reason = Some(reason);
+        self.order.client = None;
         for line in &mut self.order.lines {
             line.state = OrderLineState::Cancelled;
         }
@@ -309,6 +316,14 @@ mod tests {
         assert_eq!(change.events[0].causationid, Some(event.id));
         assert_eq!(change.order.timeline.len(), 3);
         assert_eq!(change.order.apply(&event, Transition::Confirm, LATER, &cause), None);
+    }
+
+    #[test]
+    fn the_clients_digest_is_erased_when_the_order_leaves_pending() {
+        let order = placed_order().order;
+        assert!(order.client.is_some());
+        assert_eq!(confirmed(&order, LATER).order.client, None);
+        assert_eq!(payment_failure(&order, LATER).order.client, None);
     }
 
     #[test]

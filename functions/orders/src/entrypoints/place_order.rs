@@ -1,15 +1,19 @@
 use super::views::OrderBody;
 use crate::{
     adapters::{accounts::AccountsClient, dynamodb::DynamoOrders},
-    application::place_order::{PlaceOrder, PlaceOrderError, place_order},
+    application::place_order::{PlaceOrder, PlaceOrderError, PlacementTerms, place_order},
     domain::{
+        placement_limit::{ClientDigest, PlacementLimits},
         quote::{PricingTerms, Quote},
         request::{MAX_LINES, OrderRequest, PaymentMethod, RequestedLine, ShippingAddress},
     },
 };
 use rialto_kernel::{
-    AddressId, Amount, Currency, Fields, Invalid, ProductId, Quantity, UserId,
-    settings::{CURRENCY, FREE_SHIPPING_FROM, PENDING_DEADLINE, SHIPPING_FEE},
+    AddressId, Amount, Currency, Fields, Invalid, ProductId, Quantity, Timestamp, UserId,
+    settings::{
+        CURRENCY, FAILED_PAYMENTS_PER_BUYER, FREE_SHIPPING_FROM, PENDING_DEADLINE,
+        PLACEMENTS_PER_BUYER, SHIPPING_FEE,
+    },
 };
 use rialto_lambda::{
     FunctionContext,
@@ -38,6 +42,8 @@ impl PlaceOrderState {
             SHIPPING_FEE.name,
             FREE_SHIPPING_FROM.name,
             PENDING_DEADLINE.name,
+            PLACEMENTS_PER_BUYER.name,
+            FAILED_PAYMENTS_PER_BUYER.name,
         ]);
         Self {
             store: DynamoOrders::open(app),
@@ -165,7 +171,9 @@ impl From<&Quote> for QuoteBody {
 /// Place an order
 ///
 /// Returns the PENDING order at once; its saga confirms or cancels it later. Requests with the same
-/// Idempotency-Key place one order and get the first response again.
+/// Idempotency-Key place one order and get the first response again. The orders that are placed within
+/// the deadline of PENDING orders, and the payments that fail within an hour, are limited for each
+/// buyer and each IP address.
 #[utoipa::path(
     post, path = "/users/{user_id}/orders",
     params(
@@ -186,11 +194,14 @@ pub(crate) async fn handle(state: PlaceOrderState, request: Request) -> Result<R
         user_id: request.path("user_id")?,
         idempotency_key: request.idempotency_key()?,
         request: request.json::<PlaceOrderRequest>()?.parse()?,
+        client: request.source.map(ClientDigest::new),
     };
-    let terms = pricing_terms(&settings).await.map_err(Problem::unavailable)?;
+    let terms = placement_terms(&settings).await.map_err(Problem::unavailable)?;
     let render = |order: &_| Response::created(String::new(), &OrderBody::from(order)).body;
     let (now, cause) = (request.now(), request.event_context());
-    let placed = place_order(&store, &accounts, &command, &terms, render, now, &cause).await?;
+    let placed = place_order(&store, &accounts, &command, &terms, render, now, &cause)
+        .await
+        .map_err(|error| place_order_problem(error, now))?;
     // The correlation id is known only now: this line relates the request to its order.
     tracing::info!(
         correlation_id = %placed.order_id, replayed = placed.replayed, "order placed"
@@ -200,30 +211,37 @@ pub(crate) async fn handle(state: PlaceOrderState, request: Request) -> Result<R
     Ok(if placed.replayed { response.header("Idempotent-Replayed", "true") } else { response })
 }
 
-async fn pricing_terms(settings: &Settings) -> Result<PricingTerms, SettingsError> {
-    Ok(PricingTerms {
+async fn placement_terms(settings: &Settings) -> Result<PlacementTerms, SettingsError> {
+    let pending_deadline = settings.get(&PENDING_DEADLINE).await?;
+    let pricing = PricingTerms {
         currency: settings.get(&CURRENCY).await?,
         shipping_fee: settings.get(&SHIPPING_FEE).await?,
         free_shipping_from: settings.get(&FREE_SHIPPING_FROM).await?,
-        pending_deadline: settings.get(&PENDING_DEADLINE).await?,
-    })
+        pending_deadline,
+    };
+    let limits = PlacementLimits {
+        placements: settings.get(&PLACEMENTS_PER_BUYER).await?,
+        window: pending_deadline,
+        failed_payments: settings.get(&FAILED_PAYMENTS_PER_BUYER).await?,
+    };
+    Ok(PlacementTerms { pricing, limits })
 }
 
-impl From<PlaceOrderError> for Problem {
-    fn from(error: PlaceOrderError) -> Self {
-        match error {
-            PlaceOrderError::KeyReused => Self::new(ProblemCode::KeyReused),
-            PlaceOrderError::NotOrderable(products) => {
-                Self::new(ProblemCode::NotOrderable).with("products", products)
-            }
-            PlaceOrderError::NoAddress => {
-                Self::field("address_id", "is not a saved address of the buyer")
-            }
-            PlaceOrderError::TooLarge => Self::field("lines", "total is too large"),
-            PlaceOrderError::PriceChanged(quote) => {
-                Self::new(ProblemCode::PriceChanged).with("quote", QuoteBody::from(&quote))
-            }
-            PlaceOrderError::Store(error) => error.into(),
+/// The problem of an order that isn't placed. `Retry-After` counts from `now`.
+fn place_order_problem(error: PlaceOrderError, now: Timestamp) -> Problem {
+    match error {
+        PlaceOrderError::KeyReused => Problem::new(ProblemCode::KeyReused),
+        PlaceOrderError::NotOrderable(products) => {
+            Problem::new(ProblemCode::NotOrderable).with("products", products)
         }
+        PlaceOrderError::NoAddress => {
+            Problem::field("address_id", "is not a saved address of the buyer")
+        }
+        PlaceOrderError::TooLarge => Problem::field("lines", "total is too large"),
+        PlaceOrderError::PriceChanged(quote) => {
+            Problem::new(ProblemCode::PriceChanged).with("quote", QuoteBody::from(&quote))
+        }
+        PlaceOrderError::LimitReached { until } => Problem::too_many_requests(now, until),
+        PlaceOrderError::Store(error) => error.into(),
     }
 }

@@ -156,7 +156,7 @@ async fn unregistered_buyers_are_marked_for_placement(store: impl Store) {
     assert_eq!(store.mark_unregistered(unregistered).await.unwrap(), Write::Conflict(()));
     for (buyer, is_unregistered) in [(unregistered, true), (other, false)] {
         let context = store
-            .load_placement_context(order, buyer, &[product("p", 1).product_id])
+            .load_placement_context(order, buyer, &[product("p", 1).product_id], &[])
             .await
             .unwrap();
         assert_eq!((context.buyer_unregistered, context.products.len()), (is_unregistered, 1));
@@ -169,12 +169,12 @@ async fn unregistered_buyers_are_marked_for_placement(store: impl Store) {
 }
 
 async fn insert(store: &impl Store, change: &OrderUpdate) {
-    assert_eq!(store.insert(change, &record("first")).await.unwrap(), Write::Done);
+    assert_eq!(store.insert(change, &record("first"), &[]).await.unwrap(), Write::Done);
 }
 
 async fn stored_record(store: &impl Store, change: &OrderUpdate) -> Option<IdempotencyRecord> {
     let (order, buyer) = (change.order.order_id, change.order.user_id);
-    store.load_placement_context(order, buyer, &[]).await.unwrap().existing
+    store.load_placement_context(order, buyer, &[], &[]).await.unwrap().existing
 }
 
 async fn orders_are_read_as_they_were_placed(store: impl Store) {
@@ -187,7 +187,7 @@ async fn orders_are_read_as_they_were_placed(store: impl Store) {
 async fn orders_are_placed_once(store: impl Store) {
     let change = order_placed_by(UserId::derive(&[b"u"]), "k", SystemClock.now());
     insert(&store, &change).await;
-    assert_eq!(store.insert(&change, &record("second")).await.unwrap(), Write::Conflict(()));
+    assert_eq!(store.insert(&change, &record("second"), &[]).await.unwrap(), Write::Conflict(()));
     assert_eq!(stored_record(&store, &change).await, Some(record("first")));
 }
 

@@ -24,7 +24,7 @@ async fn insert(
         let is_confirmed = confirmed.contains(&at);
         change.order.state =
             if is_confirmed { OrderState::Confirmed } else { OrderState::Cancelled };
-        let written = store.insert(&change, &IdempotencyRecord::empty()).await.unwrap();
+        let written = store.insert(&change, &IdempotencyRecord::empty(), &[]).await.unwrap();
         assert_eq!(written, Write::Done);
     });
     stream::iter(orders).buffer_unordered(20).collect::<Vec<()>>().await;
