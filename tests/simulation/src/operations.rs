@@ -4,7 +4,7 @@ use crate::{
     invocations::{Ending, Invocation},
     races::Race,
     stores::{NoAddresses, Simulated},
-    workload::{Operation, pricing_terms},
+    workload::{Operation, placement_terms},
     world::World,
 };
 use rialto_contracts::EventContext;
@@ -78,11 +78,12 @@ impl World {
                 user_id: placement.buyer,
                 idempotency_key: &placement.key,
                 request: placement.request,
+                client: None,
             };
             let render = |order: &Order| {
                 format!("{} {} {}", order.order_id, order.total.minor_units(), order.created_at)
             };
-            let terms = pricing_terms();
+            let terms = placement_terms();
             let cause = EventContext::default();
             let placed =
                 place_order(&store, &NoAddresses, &command, &terms, render, now, &cause).await;

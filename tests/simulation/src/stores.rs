@@ -19,11 +19,12 @@ use rialto_orders::{
     adapters::memory::MemoryOrders,
     domain::{
         order::{Order, OrderState, OrderUpdate},
+        placement_limit::{ClientDigest, CounterIncrement, CounterKey},
         product::Product,
     },
     ports::{
-        AddressBook, IdempotencyRecord, OrderLister, OrderPage, OrderPlacer, OrderReader,
-        OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
+        AddressBook, FailedPaymentCounter, IdempotencyRecord, OrderLister, OrderPage, OrderPlacer,
+        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
     },
 };
 use rialto_payments::{
@@ -84,8 +85,9 @@ impl OrderPlacer for Simulated<MemoryOrders> {
         order: OrderId,
         buyer: UserId,
         products: &[ProductId],
+        counters: &[CounterKey],
     ) -> Result<PlacementContext, StoreError> {
-        let load = self.inner.load_placement_context(order, buyer, products);
+        let load = self.inner.load_placement_context(order, buyer, products, counters);
         self.read("orders.load_placement_context", load).await
     }
 
@@ -93,8 +95,21 @@ impl OrderPlacer for Simulated<MemoryOrders> {
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
+        counts: &[CounterIncrement],
     ) -> Result<Write, StoreError> {
-        self.write("orders.insert", self.inner.insert(change, record)).await
+        self.write("orders.insert", self.inner.insert(change, record, counts)).await
+    }
+}
+
+/// Not a step of its own: nothing in the saga depends on the counters.
+impl FailedPaymentCounter for Simulated<MemoryOrders> {
+    async fn count_failed_payment(
+        &self,
+        buyer: UserId,
+        client: Option<&ClientDigest>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.inner.count_failed_payment(buyer, client, now).await
     }
 }
 

@@ -10,9 +10,13 @@ use rialto_kernel::{
     Address, Amount, Currency, DropOff, ItemId, OrderId, Phone, ProductId, Quantity, SellerId,
     Text, Timestamp, UserId,
 };
-use rialto_orders::domain::{
-    quote::PricingTerms,
-    request::{OrderRequest, PaymentMethod, RequestedLine, ShippingAddress, order_id},
+use rialto_orders::{
+    application::place_order::PlacementTerms,
+    domain::{
+        placement_limit::PlacementLimits,
+        quote::PricingTerms,
+        request::{OrderRequest, PaymentMethod, RequestedLine, ShippingAddress, order_id},
+    },
 };
 use std::time::Duration;
 
@@ -224,13 +228,16 @@ fn address() -> Address {
     }
 }
 
-/// The shop's terms in every run.
+/// The shop's terms in every run, without limits of placements.
 #[must_use]
-pub fn pricing_terms() -> PricingTerms {
-    PricingTerms {
+pub fn placement_terms() -> PlacementTerms {
+    let pricing = PricingTerms {
         currency: Currency::parse("EUR").expect("a currency"),
         shipping_fee: amount(299),
         free_shipping_from: amount(5_000),
         pending_deadline: Duration::from_secs(900),
-    }
+    };
+    let limits =
+        PlacementLimits { placements: 0, window: pricing.pending_deadline, failed_payments: 0 };
+    PlacementTerms { pricing, limits }
 }

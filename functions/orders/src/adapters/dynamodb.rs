@@ -20,14 +20,15 @@ use crate::{
         timeline::TimelineEntry,
     },
     ports::{
-        FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer, OrderReader,
-        OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
+        FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage,
+        OrderPlacer, OrderReader, OrderWriter, PlacementContext, ProductReplica,
+        UnregisteredBuyers,
     },
 };
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, CountOutcome, DueIndex, Item, Key, OUTBOX, PartitionQuery, Precondition, Table, item_key,
-    outbox, read_counter, read_item, write_item,
+    AttributeValue, CountOutcome, DueIndex, Item, Key, OUTBOX, PartitionQuery, Precondition, Table,
+    item_key, outbox, read_counter, read_item, write_item,
 };
 use rialto_kernel::{
     Address, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,

@@ -11,14 +11,15 @@ use crate::{
         product::Product,
     },
     ports::{
-        AddressBook, FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage, OrderPlacer,
-        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
+        AddressBook, FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister,
+        OrderPage, OrderPlacer, OrderReader, OrderWriter, PlacementContext, ProductReplica,
+        UnregisteredBuyers,
     },
 };
 use rialto_contracts::Event;
 use rialto_kernel::{
-    Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, ProductId, SellerId, StoreError, Timestamp,
-    UserId, Write,
+    Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, ProductId, SellerId,
+    StoreError, Timestamp, UserId, Write,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},

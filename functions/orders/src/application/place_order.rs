@@ -148,13 +148,17 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::{MemoryAddresses, MemoryOrders},
-        application::on_user_unregistered::on_user_unregistered,
-        domain::product::Product,
-        fixtures::{self, buyer, payment_failure, pricing_terms, product},
+        application::{apply_event::apply_event, on_user_unregistered::on_user_unregistered},
+        domain::{order::Transition, product::Product},
+        fixtures::{
+            self, buyer, client, payment_captured, payment_failed, payment_failure,
+            placement_limits, pricing_terms, product,
+        },
         ports::{OrderReader, OrderWriter, ProductReplica},
     };
-    use rialto_contracts::orders::CancelReason;
-    use rialto_kernel::{Address, AddressId, Amount};
+    use rialto_contracts::{Event, orders::CancelReason};
+    use rialto_kernel::{Address, AddressId, Amount, Write};
+    use std::time::Duration;
 
     const NOW: Timestamp = fixtures::PLACED_AT;
 
@@ -189,11 +193,36 @@ mod tests {
         request: OrderRequest<ShippingAddress>,
         idempotency_key: &str,
     ) -> Result<PlacedOrder, PlaceOrderError> {
-        let command = PlaceOrder { user_id: buyer(), idempotency_key, request };
+        let client = Some(client());
+        let command = PlaceOrder { user_id: buyer(), idempotency_key, request, client };
+        place_at(store, addresses, &command, placement_limits(), NOW).await
+    }
+
+    async fn place_at(
+        store: &MemoryOrders,
+        addresses: &impl AddressBook,
+        command: &PlaceOrder<'_>,
+        limits: PlacementLimits,
+        now: Timestamp,
+    ) -> Result<PlacedOrder, PlaceOrderError> {
         let render =
             |order: &Order| format!("{} {:?} {}", order.order_id, order.state, order.total);
-        let (terms, cause) = (pricing_terms(), EventContext::default());
-        place_order(store, addresses, &command, &terms, render, NOW, &cause).await
+        let terms = PlacementTerms { pricing: pricing_terms(), limits };
+        place_order(store, addresses, command, &terms, render, now, &EventContext::default()).await
+    }
+
+    fn command(user_id: UserId, idempotency_key: &str) -> PlaceOrder<'_> {
+        let request = order_request(1);
+        PlaceOrder { user_id, idempotency_key, request, client: Some(client()) }
+    }
+
+    async fn place_limited(
+        store: &MemoryOrders,
+        command: &PlaceOrder<'_>,
+        limits: PlacementLimits,
+        now: Timestamp,
+    ) -> Result<PlacedOrder, PlaceOrderError> {
+        place_at(store, &addresses(), command, limits, now).await
     }
 
     async fn place(
@@ -318,5 +347,73 @@ mod tests {
         place_with(&store, &addresses(), request.clone(), "k").await.unwrap();
         let replayed = place_with(&store, &UnavailableAddresses, request, "k").await.unwrap();
         assert!(replayed.replayed);
+    }
+
+    #[tokio::test]
+    async fn orders_beyond_the_limit_wait_for_the_next_window() {
+        let store = store_with_product().await;
+        let limits = PlacementLimits { placements: 2, ..placement_limits() };
+        let until = NOW.plus(limits.window);
+        for key in ["1", "2"] {
+            place_limited(&store, &command(buyer(), key), limits, NOW).await.unwrap();
+        }
+        let events = store.published_events().len();
+        let refused = place_limited(&store, &command(buyer(), "3"), limits, NOW).await;
+        assert!(matches!(refused, Err(PlaceOrderError::LimitReached { until: at }) if at == until));
+        assert_eq!(store.published_events().len(), events, "a refused order was stored");
+        let replayed = place_limited(&store, &command(buyer(), "1"), limits, NOW).await.unwrap();
+        assert!(replayed.replayed);
+        let placed = place_limited(&store, &command(buyer(), "3"), limits, until).await.unwrap();
+        assert!(!placed.replayed, "the key of a refused order was used up");
+    }
+
+    #[tokio::test]
+    async fn an_address_limits_the_orders_of_all_its_buyers() {
+        let store = store_with_product().await;
+        let limits = PlacementLimits { placements: 1, ..placement_limits() };
+        let buyers: Vec<UserId> = (0..11_u8).map(|number| UserId::derive(&[&[number]])).collect();
+        let (last, first_ten) = buyers.split_last().unwrap();
+        for user in first_ten {
+            place_limited(&store, &command(*user, "k"), limits, NOW).await.unwrap();
+        }
+        let refused = place_limited(&store, &command(*last, "k"), limits, NOW).await;
+        assert!(matches!(refused, Err(PlaceOrderError::LimitReached { .. })));
+        let elsewhere = Some(ClientDigest::new("192.0.2.2".parse().unwrap()));
+        let elsewhere = PlaceOrder { client: elsewhere, ..command(*last, "k") };
+        place_limited(&store, &elsewhere, limits, NOW).await.unwrap();
+    }
+
+    async fn apply(store: &MemoryOrders, order: &Order, event: &Event, transition: Transition) {
+        let (id, cause) = (order.order_id, EventContext::default());
+        let applied = apply_event(store, id, event, transition, &cause, NOW).await.unwrap();
+        assert_eq!(applied, Write::Done);
+    }
+
+    #[tokio::test]
+    async fn failed_payments_stop_further_orders_for_an_hour() {
+        let store = store_with_product().await;
+        let limits = PlacementLimits { failed_payments: 2, ..placement_limits() };
+        let failed = Transition::Cancel(CancelReason::PaymentFailed);
+        for key in ["1", "2"] {
+            let placed = place_limited(&store, &command(buyer(), key), limits, NOW).await.unwrap();
+            let order = store.order(placed.order_id).await.unwrap().unwrap();
+            apply(&store, &order, &payment_failed(&order, NOW), failed).await;
+        }
+        let refused = place_limited(&store, &command(buyer(), "3"), limits, NOW).await;
+        let hour = NOW.plus(Duration::from_secs(3_600));
+        assert!(matches!(refused, Err(PlaceOrderError::LimitReached { until }) if until == hour));
+        place_limited(&store, &command(buyer(), "3"), limits, hour).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_failures_that_cancel_an_order_are_counted() {
+        let store = store_with_product().await;
+        let limits = PlacementLimits { failed_payments: 1, ..placement_limits() };
+        let placed = place_limited(&store, &command(buyer(), "1"), limits, NOW).await.unwrap();
+        let order = store.order(placed.order_id).await.unwrap().unwrap();
+        apply(&store, &order, &payment_captured(&order, NOW), Transition::Confirm).await;
+        let late = payment_failed(&order, NOW);
+        apply(&store, &order, &late, Transition::Cancel(CancelReason::PaymentFailed)).await;
+        place_limited(&store, &command(buyer(), "2"), limits, NOW).await.unwrap();
     }
 }

@@ -1,6 +1,8 @@
 use crate::{
-    adapters::dynamodb::DynamoOrders, application::apply_event::apply_event,
-    domain::order::Transition, ports::{FailedPaymentCounter, OrderWriter},
+    adapters::dynamodb::DynamoOrders,
+    application::apply_event::apply_event,
+    domain::order::Transition,
+    ports::{FailedPaymentCounter, OrderWriter},
 };
 use rialto_contracts::{inventory::Inventory, orders::CancelReason};
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
@@ -13,7 +15,10 @@ pub fn main() {
 ///
 /// # Errors
 /// [`Failure`]: the message must be redelivered.
-pub async fn handle(store: impl OrderWriter + FailedPaymentCounter, message: Message) -> Result<Outcome, Failure> {
+pub async fn handle(
+    store: impl OrderWriter + FailedPaymentCounter,
+    message: Message,
+) -> Result<Outcome, Failure> {
     let (order, transition) = match Inventory::decode(&message.event)? {
         Inventory::StockReserved(reserved) => (reserved.order_id, Transition::RecordOnly),
         Inventory::StockRejected(rejected) => {

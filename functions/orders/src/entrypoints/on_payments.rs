@@ -1,6 +1,8 @@
 use crate::{
-    adapters::dynamodb::DynamoOrders, application::apply_event::apply_event,
-    domain::order::Transition, ports::{FailedPaymentCounter, OrderWriter},
+    adapters::dynamodb::DynamoOrders,
+    application::apply_event::apply_event,
+    domain::order::Transition,
+    ports::{FailedPaymentCounter, OrderWriter},
 };
 use rialto_contracts::{orders::CancelReason, payments::Payments};
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
@@ -13,7 +15,10 @@ pub fn main() {
 ///
 /// # Errors
 /// [`Failure`]: the message must be redelivered.
-pub async fn handle(store: impl OrderWriter + FailedPaymentCounter, message: Message) -> Result<Outcome, Failure> {
+pub async fn handle(
+    store: impl OrderWriter + FailedPaymentCounter,
+    message: Message,
+) -> Result<Outcome, Failure> {
     let (order, transition) = match Payments::decode(&message.event)? {
         Payments::PaymentCaptured(captured) => (captured.order_id, Transition::Confirm),
         Payments::PaymentFailed(failed) => {

@@ -1,9 +1,10 @@
 //! The contract suite of orders' ports, run on each adapter.
 
-use futures_util::TryStreamExt;
+use super::place;
+use futures_util::{TryStreamExt, future::join_all};
 use rialto_kernel::{
-    Clock, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, SystemClock, Timestamp,
-    UserId, Write,
+    Clock, Counter, DueEntry, DueQueue, Increment, OrderId, ProductId, SellerId, StoreError,
+    SystemClock, Timestamp, UserId, Write,
 };
 use rialto_lambda::sweep::due_entries;
 use rialto_orders::{
@@ -12,20 +13,25 @@ use rialto_orders::{
         dynamodb::{DEADLINES, DynamoOrders},
         memory::MemoryOrders,
     },
+    application::place_order::PlaceOrderError,
     domain::{
         order::{Order, OrderLine, OrderLineState, OrderState, OrderUpdate},
+        placement_limit::{
+            Counted, CountedSubject, CounterIncrement, CounterKey, FAILED_PAYMENTS_WINDOW,
+        },
         product::Product,
     },
     fixtures::{self, order_placed_by},
     ports::{
-        IdempotencyRecord, OpenLineReader, OrderLister, OrderPlacer, OrderWriter, ProductReplica,
-        UnregisteredBuyers,
+        FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPlacer,
+        OrderWriter, ProductReplica, UnregisteredBuyers,
     },
 };
 use std::{collections::HashMap, time::Duration};
 
 trait Store:
     OrderPlacer
+    + FailedPaymentCounter
     + OrderWriter
     + OrderLister
     + DueQueue<Id = OrderId>
@@ -37,6 +43,7 @@ trait Store:
 }
 impl<S> Store for S where
     S: OrderPlacer
+        + FailedPaymentCounter
         + OrderWriter
         + OrderLister
         + DueQueue<Id = OrderId>
@@ -65,6 +72,82 @@ rialto_testkit::contract! {
     responses_are_erased_with_the_address,
     unregistered_buyers_are_marked_for_placement,
     only_newer_copies_of_products_are_stored,
+    concurrent_orders_cannot_exceed_the_limit,
+    orders_and_their_counters_are_stored_together,
+    failed_payments_are_counted_by_buyer_and_client,
+}
+
+fn key(counted: Counted, subject: CountedSubject) -> CounterKey {
+    CounterKey { counted, subject }
+}
+
+async fn counter(store: &impl Store, key: &CounterKey) -> Option<Counter> {
+    let (order, buyer) = (OrderId::derive(&[b"none"]), UserId::derive(&[b"none"]));
+    let keys = std::slice::from_ref(key);
+    let context = store.load_placement_context(order, buyer, &[], keys).await.unwrap();
+    context.counters.get(key).copied()
+}
+
+async fn concurrent_orders_cannot_exceed_the_limit(store: impl Store) {
+    assert_eq!(store.upsert_if_newer(&fixtures::product()).await.unwrap(), Write::Done);
+    let (store, buyer, now) = (&store, fixtures::buyer(), SystemClock.now());
+    let places = (0..8).map(|number| async move {
+        loop {
+            match place(store, buyer, &format!("k{number}"), 3, now).await {
+                Ok(placed) => return !placed.replayed,
+                Err(PlaceOrderError::LimitReached { .. }) => return false,
+                // The emulator may collide more often than a transaction is tried again.
+                Err(PlaceOrderError::Store(StoreError::Contended)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let placed = join_all(places).await.into_iter().filter(|placed| *placed).count();
+    assert_eq!(placed, 3);
+    let (orders, _) = store.list_by_buyer(buyer, None, 10, None).await.unwrap();
+    assert_eq!(orders.len(), 3);
+}
+
+async fn orders_and_their_counters_are_stored_together(store: impl Store) {
+    let (buyer, now) = (UserId::derive(&[b"u"]), SystemClock.now());
+    let ends = now.plus(Duration::from_secs(60));
+    let key = key(Counted::Placements, CountedSubject::Buyer(buyer));
+    let count = |increment| vec![CounterIncrement { key: key.clone(), increment, now }];
+    let (opening, within) =
+        (count(Increment::NewWindow { ends }), count(Increment::InWindow { limit: 2 }));
+    let [first, second, third] = ["1", "2", "3"].map(|number| order_placed_by(buyer, number, now));
+    for (change, counts, written) in [
+        (&first, &within, Write::Conflict(())),
+        (&first, &opening, Write::Done),
+        (&first, &within, Write::Conflict(())),
+        (&second, &opening, Write::Conflict(())),
+        (&second, &within, Write::Done),
+        (&third, &within, Write::Conflict(())),
+    ] {
+        assert_eq!(store.insert(change, &record("r"), counts).await.unwrap(), written);
+    }
+    assert_eq!(store.order(third.order.order_id).await.unwrap(), None);
+    assert_eq!(counter(&store, &key).await, Some(Counter { count: 2, window_ends: ends }));
+    let late = vec![CounterIncrement { now: ends, ..opening[0].clone() }];
+    assert_eq!(store.insert(&third, &record("r"), &late).await.unwrap(), Write::Done);
+}
+
+async fn failed_payments_are_counted_by_buyer_and_client(store: impl Store) {
+    let (buyer, now) = (UserId::derive(&[b"u"]), SystemClock.now());
+    let client = fixtures::client();
+    store.count_failed_payment(buyer, Some(&client), now).await.unwrap();
+    store.count_failed_payment(buyer, None, now).await.unwrap();
+    let window_ends = now.plus(FAILED_PAYMENTS_WINDOW);
+    for (subject, count) in
+        [(CountedSubject::Buyer(buyer), 2), (CountedSubject::Client(client.clone()), 1)]
+    {
+        let failed = counter(&store, &key(Counted::FailedPayments, subject.clone())).await;
+        assert_eq!(failed, Some(Counter { count, window_ends }));
+        assert_eq!(counter(&store, &key(Counted::Placements, subject)).await, None);
+    }
+    store.count_failed_payment(buyer, None, window_ends).await.unwrap();
+    let failed = counter(&store, &key(Counted::FailedPayments, CountedSubject::Buyer(buyer))).await;
+    assert_eq!(failed.unwrap().count, 1);
 }
 
 fn product(name: &str, version: u64) -> Product {
@@ -348,8 +431,10 @@ async fn only_newer_copies_of_products_are_stored(store: impl Store) {
     assert_eq!(store.upsert_if_newer(&second).await.unwrap(), Write::Conflict(()));
     let unknown = ProductId::derive(&[b"unknown"]);
     let (order, buyer) = (OrderId::derive(&[b"o"]), UserId::derive(&[b"u"]));
-    let context =
-        store.load_placement_context(order, buyer, &[second.product_id, unknown]).await.unwrap();
+    let context = store
+        .load_placement_context(order, buyer, &[second.product_id, unknown], &[])
+        .await
+        .unwrap();
     assert_eq!((context.existing, context.buyer_unregistered), (None, false));
     assert_eq!(context.products, HashMap::from([(second.product_id, second)]));
 }
