@@ -1,7 +1,7 @@
 //! Orders owns orders, their lines and timelines, and its own copy of the products that can be
 //! ordered.
 //!
-//! Placing an order is one batched read and one conditional write. Events of inventory and payments
+//! Placing an order is one batched read and one write. Events of inventory and payments
 //! then change it from PENDING to CONFIRMED or CANCELLED.
 
 pub mod adapters;

@@ -245,3 +245,84 @@ fn place_order_problem(error: PlaceOrderError, now: Timestamp) -> Problem {
         PlaceOrderError::Store(error) => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{address, buyer, client, product};
+    use rialto_aws::Stage;
+    use rialto_kernel::SystemClock;
+    use rialto_testkit::http::{SequenceStub, StubResponse, serve_in_order};
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// A table in which this client has placed `count` orders in the current window.
+    fn table_with_count(count: u32) -> SequenceStub {
+        let counter = json!({
+            "pk": {"S": format!("CLIENT#{}", client().as_str())},
+            "sk": {"S": "COUNTER#PLACEMENTS"},
+            "count": {"N": count.to_string()},
+            "window_ends": {"N": (NOW.millis() + 60_000).to_string()},
+        });
+        table_with(&json!([counter]))
+    }
+
+    fn empty_table() -> SequenceStub {
+        table_with(&json!([]))
+    }
+
+    fn table_with(items: &Value) -> SequenceStub {
+        let found = json!({"Responses": {"rialto-test-orders": items}});
+        serve_in_order(vec![StubResponse::new(200, found.to_string())])
+    }
+
+    async fn place(table: &SequenceStub, settings: &[(&str, &str)]) -> Result<Response, Problem> {
+        let app = FunctionContext {
+            function: "orders-place-order",
+            stage: Stage::parse("test").unwrap(),
+            aws: rialto_aws::emulator_config(&table.url),
+            settings: Arc::new(Settings::fixed(settings)),
+            clock: Arc::new(SystemClock),
+        };
+        let body = json!({
+            "lines": [{"product_id": product().product_id, "quantity": 1}],
+            "address": address(),
+            "payment_method": "pm_card_visa",
+        });
+        let headers = [("idempotency-key", "k"), ("content-type", "application/json")];
+        let mut request = Request::default();
+        request.path.insert("user_id".to_owned(), buyer().to_string());
+        request.headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        request.body = serde_json::to_vec(&body).unwrap();
+        request.source = Some("192.0.2.1".parse().unwrap());
+        handle(PlaceOrderState::open(&app), request.received_at(NOW)).await
+    }
+
+    #[tokio::test]
+    async fn an_order_beyond_the_limit_gets_429_and_is_not_stored() {
+        let table = table_with_count(500);
+        let problem = place(&table, &[]).await.unwrap_err();
+        assert_eq!(problem, Problem::too_many_requests(NOW, NOW.plus(Duration::from_secs(60))));
+        let requests = table.requests();
+        assert_eq!(requests.len(), 1, "only the read");
+        let read: Value = serde_json::from_str(&requests[0].body).unwrap();
+        let keys = &read["RequestItems"]["rialto-test-orders"]["Keys"];
+        assert_eq!(keys.as_array().unwrap().len(), 7, "{keys}");
+        assert!(!requests[0].body.contains("192.0.2.1"), "{read}");
+    }
+
+    #[tokio::test]
+    async fn settings_raise_and_remove_the_limits() {
+        for (limit, counters) in [("51", 4), ("0", 2)] {
+            let table = if limit == "0" { empty_table() } else { table_with_count(500) };
+            let settings = [("orders/placements-per-buyer", limit)];
+            let problem = place(&table, &settings).await.unwrap_err();
+            // The next check: the table has no such product.
+            assert_eq!(problem.code, ProblemCode::NotOrderable, "{limit}");
+            let read = &table.requests()[0].body;
+            assert_eq!(read.matches("COUNTER#").count(), counters, "{read}");
+        }
+    }
+}

@@ -89,7 +89,7 @@ impl ProblemCode {
 }
 
 /// An error for the client. Its `cause` is logged and never sent.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
     pub code: ProblemCode,
     title: &'static str,
@@ -245,6 +245,14 @@ pub struct ProblemBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_says_when_to_try_again() {
+        let [now, until] = [1_000, 61_500].map(Timestamp::from_millis);
+        let response = Problem::too_many_requests(now, until).into_response();
+        assert_eq!(response.status, 429);
+        assert!(response.headers.contains(&("Retry-After", "61".to_owned())));
+    }
 
     #[test]
     fn an_invalid_position_is_the_clients_error() {
