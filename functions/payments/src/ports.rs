@@ -50,6 +50,9 @@ pub enum ProviderError {
     /// The request may have been processed. Read the provider's state before repeating it.
     #[error("payment provider outcome unknown: {0}")]
     Unknown(String),
+    /// As [`Unknown`](Self::Unknown), but the provider asks not to repeat the request.
+    #[error("payment provider asks not to repeat the request: {0}")]
+    Unrepeatable(String),
 }
 
 /// The payment provider. What can be repeated without a check in between is repeated by the

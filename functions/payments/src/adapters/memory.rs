@@ -296,8 +296,8 @@ impl Intent {
 }
 
 impl Provider for MemoryProvider {
-    async fn wait_to_repeat(&self, failures: u32, _: &ProviderError) -> bool {
-        failures < 4
+    async fn wait_to_repeat(&self, failures: u32, error: &ProviderError) -> bool {
+        failures < 4 && matches!(error, ProviderError::Busy { .. } | ProviderError::Unknown(_))
     }
 
     async fn create_intent(

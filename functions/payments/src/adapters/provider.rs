@@ -177,9 +177,13 @@ impl HttpProvider {
 fn failure(response: &WholeResponse) -> Failure {
     let status = response.status;
     let body = serde_json::from_slice::<FailureBody>(&response.body);
+    let should_retry = response.headers.get("stripe-should-retry");
     let error = match (status, body) {
         (400 | 402 | 404, Ok(FailureBody { error })) if error.is_final() => {
             ProviderError::Refused(error.reason())
+        }
+        _ if should_retry == Some("false") => {
+            ProviderError::Unrepeatable(format!("HTTP status {status}"))
         }
         (429, _) => {
             let seconds = response.headers.get("retry-after").and_then(|text| text.parse().ok());
@@ -188,7 +192,7 @@ fn failure(response: &WholeResponse) -> Failure {
         }
         (status, _) => ProviderError::Unknown(format!("HTTP status {status}")),
     };
-    let is_transient = match response.headers.get("stripe-should-retry") {
+    let is_transient = match should_retry {
         Some("true") => true,
         Some("false") => false,
         _ => matches!(status, 409 | 429 | 500..),
@@ -285,7 +289,7 @@ impl Provider for HttpProvider {
     async fn wait_to_repeat(&self, failures: u32, error: &ProviderError) -> bool {
         let time_left = InvocationContext::current().time_left();
         let pause = match error {
-            ProviderError::Refused(_) => return false,
+            ProviderError::Refused(_) | ProviderError::Unrepeatable(_) => return false,
             // Others are served meanwhile, so that it is worth all of the time.
             ProviderError::Busy { retry_after, .. } if time_left.is_some() => {
                 retry_after.unwrap_or_default() + BACKOFF.pause(failures)

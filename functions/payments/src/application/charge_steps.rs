@@ -45,9 +45,9 @@ pub(super) async fn update_payment(
 }
 
 /// Settles a charge: confirms its intent, or cancels it if it must not be charged any more. `None`
-/// while the provider is still processing it. When the response to a confirmation is lost, the
-/// intent is retrieved at once, so that the message isn't left to the queue for a charge that has
-/// ended.
+/// while the provider is still processing it. After every failed request the intent is retrieved
+/// before another, so that no confirmation is repeated for a charge that has begun, and the message
+/// isn't left to the queue for one that has ended.
 ///
 /// `unconfirmed` means that the intent was created and recorded just now, so that it can't have
 /// been confirmed.
@@ -66,12 +66,16 @@ pub(super) async fn settle_charge(
     };
     let mut just_written = unconfirmed.then_some(payment);
     let (mut rounds, mut failures) = (0, 0);
+    let mut unrepeatable = None;
     while rounds < MAX_ROUNDS {
         if let Some(outcome) = state.outcome() {
             return Ok(Some(outcome));
         }
         if state == IntentState::Processing {
             return Ok(None);
+        }
+        if let Some(error) = unrepeatable {
+            return Err(SettleError::Provider(error));
         }
         let confirm = state == IntentState::RequiresConfirmation
             && may_confirm(store, payment.order_id, just_written.take(), clock).await?;
@@ -90,15 +94,16 @@ pub(super) async fn settle_charge(
                 rounds += 1;
                 provider.retrieve_intent(intent).await?
             }
+            Err(error @ ProviderError::Unrepeatable(_)) => {
+                unrepeatable = Some(error);
+                provider.retrieve_intent(intent).await?
+            }
             Err(error) => {
                 failures += 1;
                 if !provider.wait_to_repeat(failures, &error).await {
                     return Err(error.into());
                 }
-                match error {
-                    ProviderError::Busy { .. } => state,
-                    _ => provider.retrieve_intent(intent).await?,
-                }
+                provider.retrieve_intent(intent).await?
             }
         };
     }

@@ -144,17 +144,41 @@ async fn a_confirmation_is_not_repeated_without_asking() {
         intent_with("requires_confirmation"),
         None,
         intent_with("requires_confirmation"),
-        // Refused before it was processed, so that nothing has changed since the last answer.
         failure(429),
+        intent_with("requires_confirmation"),
         intent_with("succeeded"),
     ]);
     let (event, cause) = (simulation.stock_reserved(), EventContext::default());
     let charge = on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock);
     assert_eq!(within_20_seconds(charge).await.0.unwrap(), Write::Done);
-    let confirm = "POST /v1/payment_intents/pi_1/confirm";
-    let expected =
-        ["POST /v1/payment_intents", confirm, "GET /v1/payment_intents/pi_1", confirm, confirm];
+    let (confirm, retrieve) =
+        ("POST /v1/payment_intents/pi_1/confirm", "GET /v1/payment_intents/pi_1");
+    let expected = ["POST /v1/payment_intents", confirm, retrieve, confirm, retrieve, confirm];
     assert_eq!(script.requests(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unrepeatable_confirmation_is_retrieved_only() {
+    let (confirm, retrieve) =
+        ("POST /v1/payment_intents/pi_1/confirm", "GET /v1/payment_intents/pi_1");
+    for (status, found, state) in [
+        (429, "requires_confirmation", PaymentState::Processing),
+        (500, "requires_confirmation", PaymentState::Processing),
+        (500, "succeeded", PaymentState::Captured),
+    ] {
+        let simulation = Simulation::new("pm_card_visa");
+        let (script, provider) = ScriptedProvider::responding([
+            intent_with("requires_confirmation"),
+            failure_with(status, Some(("stripe-should-retry", "false"))),
+            intent_with(found),
+        ]);
+        let (event, cause) = (simulation.stock_reserved(), EventContext::default());
+        let charge = on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock);
+        let charged = within_20_seconds(charge).await.0;
+        assert_eq!(charged.is_ok(), state == PaymentState::Captured, "{charged:?}");
+        assert_eq!(simulation.payment().unwrap().state, state);
+        assert_eq!(script.requests(), ["POST /v1/payment_intents", confirm, retrieve]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -439,11 +439,7 @@ impl Provider for FaultyConnection<'_> {
     }
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         self.require_state_read();
-        let response = self.call_provider(self.simulation.provider.confirm_intent(intent)).await;
-        if let Err(ProviderError::Busy { .. }) = response {
-            self.mark_state_read();
-        }
-        response
+        self.call_provider(self.simulation.provider.confirm_intent(intent)).await
     }
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         self.call_provider(self.simulation.provider.cancel_intent(intent)).await
