@@ -54,9 +54,9 @@ const AMAZON_ROOTS: [&[u8]; 5] = [
 /// The time limit of connecting, including the TLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The time after which pooled connections aren't used any more. While an environment is frozen, the
-/// other side may close its connections (AWS's services and Stripe do after about a minute), and
-/// the next request would be lost on one of them.
+/// The time after which pooled connections aren't used any more. While an environment is frozen,
+/// the other side may close its connections (AWS's services and Stripe do after about a minute),
+/// and the next request would be lost on one of them.
 pub const MAX_IDLE: Duration = Duration::from_secs(20);
 
 /// The root certificates that a connection trusts.
@@ -79,18 +79,18 @@ impl Connector {
     /// `read_timeout` is the limit from the request to the response's head, connecting included.
     #[must_use]
     pub fn new(roots: TrustedRoots, read_timeout: Option<Duration>) -> Self {
-        Self::with_max_idle(roots, read_timeout, MAX_IDLE)
+        Self::with_tls(tls_config(roots), read_timeout, MAX_IDLE)
     }
 
-    fn with_max_idle(
-        roots: TrustedRoots,
+    fn with_tls(
+        tls: Arc<ClientConfig>,
         read_timeout: Option<Duration>,
         max_idle: Duration,
     ) -> Self {
         let mut tcp = TcpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        let connector = TimedConnector(HttpsConnector::from((tcp, tls_config(roots))));
+        let connector = TimedConnector(HttpsConnector::from((tcp, tls)));
         let connections = Mutex::new(Connections::new(&connector));
         Self { pool: Arc::new(Pool { connector, max_idle, connections }), read_timeout }
     }
@@ -398,6 +398,9 @@ impl HttpClient for AwsHttpClient {
 }
 
 #[cfg(test)]
+mod certificate_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::{
@@ -489,7 +492,7 @@ mod tests {
     #[tokio::test]
     async fn connections_idle_for_too_long_are_not_used() {
         let (url, connections) = serve_once_per_connection();
-        let connector = Connector::with_max_idle(TrustedRoots::Amazon, None, Duration::ZERO);
+        let connector = Connector::with_tls(tls_config(TrustedRoots::Amazon), None, Duration::ZERO);
         for _ in 0..3 {
             let response = fetch(&connector, request(&url), LIMITS).await.unwrap();
             assert_eq!((response.status, response.body), (200, b"ok".to_vec()));
