@@ -172,7 +172,7 @@ fn serve_all(handle: RequestHandler) -> boot::Loop {
         let response = handle(event.payload, event.context);
         async move {
             Ok::<_, boot::Failure>(ProxyResponse {
-                reply: well_formed(with_security_headers(response.await?)),
+                reply: finished(response.await?),
                 #[cfg(feature = "http-api")]
                 to_http_api,
             })
@@ -342,6 +342,11 @@ fn refused(problem: Problem, ms: u64, calls: u32) -> Response {
     problem.into_response()
 }
 
+/// The response as it is sent.
+fn finished(response: Response) -> Response {
+    with_security_headers(well_formed(response))
+}
+
 /// Headers of every response that doesn't set them itself: nothing is stored in a cache, browsers
 /// come back over HTTPS only, and take the content for what it is said to be.
 const SECURITY_HEADERS: [(&str, &str); 3] = [
@@ -395,8 +400,12 @@ mod tests {
     #[test]
     fn responses_have_security_headers_unless_they_set_them() {
         let response = with_security_headers(Response::no_content());
-        let expected = SECURITY_HEADERS.map(|(name, value)| (name, value.to_owned()));
-        assert_eq!(response.headers, expected);
+        let expected = [
+            ("Cache-Control", "no-store"),
+            ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"),
+            ("X-Content-Type-Options", "nosniff"),
+        ];
+        assert_eq!(response.headers, expected.map(|(name, value)| (name, value.to_owned())));
         let public = Response::no_content().header("Cache-Control", "public, max-age=5");
         let caching: Vec<_> = with_security_headers(public)
             .headers
@@ -623,12 +632,13 @@ mod tests {
 
     #[test]
     fn a_malformed_header_makes_an_empty_500() {
-        let response = |value: &str| well_formed(Response::no_content().header("Location", value));
+        let response = |value: &str| finished(Response::no_content().header("Location", value));
         assert_eq!(response("/a").status, 204);
-        assert_eq!(
-            response("/a\nb"),
-            Response { status: 500, headers: Vec::new(), body: String::new() }
-        );
+        let failed = response("/a\nb");
+        assert_eq!((failed.status, failed.body.as_str()), (500, ""));
+        let names: Vec<_> = failed.headers.iter().map(|(name, _)| *name).collect();
+        let expected = ["Cache-Control", "Strict-Transport-Security", "X-Content-Type-Options"];
+        assert_eq!(names, expected);
     }
 
     #[test]
