@@ -25,21 +25,44 @@ pub enum RegisterError {
     Store(#[from] StoreError),
 }
 
-/// Counts an attempt to register an account from an IP address, before anything is read or hashed.
-/// `limit` attempts are allowed per window, whatever their outcome. Attempts without an address
-/// share one counter.
+/// Errors of an attempt to register an account.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationAttemptError {
+    #[error(transparent)]
+    RateLimited(#[from] RateLimitError),
+    #[error(transparent)]
+    Register(#[from] RegisterError),
+}
+
+/// An attempt to register an account from an IP address.
+#[derive(Debug)]
+pub struct RegistrationAttempt {
+    pub action: LimitedAction,
+    pub ip_address: Option<IpAddr>,
+    /// The number of attempts that are allowed per window.
+    pub limit: u32,
+    pub details: ContactDetails,
+    pub password: Password,
+}
+
+/// Creates an account with this id, as [`register_account`] does, unless too many attempts came
+/// from the IP address. An attempt is counted whatever its outcome, before anything is read or
+/// hashed. Attempts without an address share one counter.
 ///
 /// # Errors
-/// [`RateLimitError`].
-pub async fn acquire_registration(
-    store: &impl RateLimiter,
-    action: LimitedAction,
-    ip_address: Option<IpAddr>,
-    limit: u32,
+/// [`RegistrationAttemptError`]. No account was created, unless the store's outcome is unknown.
+pub async fn attempt_registration(
+    store: &(impl AccountRegistrar + CredentialReader + RateLimiter),
+    hasher: &impl PasswordHasher,
+    account_id: AccountId,
+    attempt: RegistrationAttempt,
+    context: &EventContext,
     now: Timestamp,
-) -> Result<(), RateLimitError> {
+) -> Result<Account, RegistrationAttemptError> {
+    let RegistrationAttempt { action, ip_address, limit, details, password } = attempt;
     let address = ip_address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
-    acquire_up_to(store, &RateLimitKey::ip_address(action, address), limit, now).await
+    acquire_up_to(store, &RateLimitKey::ip_address(action, address), limit, now).await?;
+    Ok(register_account(store, hasher, account_id, details, &password, context, now).await?)
 }
 
 /// Creates an account with this id; a buyer's with its default profile. The password of an email
@@ -73,7 +96,11 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryAccounts,
-        domain::{credential::PasswordHash, rate_limit::RATE_LIMIT_WINDOW},
+        domain::{
+            contact::Email,
+            credential::{Credential, PasswordHash},
+            rate_limit::{RATE_LIMIT_WINDOW, RateLimitDecision},
+        },
         testing::{FakeHasher, PASSWORD, details},
     };
     use rialto_kernel::{Clock, SystemClock, UserId};
@@ -115,26 +142,96 @@ mod tests {
         assert_eq!(hasher.0.load(Ordering::Relaxed), 1);
     }
 
+    /// Counts the credentials that are read.
+    #[derive(Default)]
+    struct CountingStore {
+        store: MemoryAccounts,
+        reads: AtomicU32,
+    }
+
+    impl CredentialReader for CountingStore {
+        async fn credential(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            self.store.credential(email).await
+        }
+    }
+
+    impl AccountRegistrar for CountingStore {
+        async fn register(&self, registration: &Registration) -> Result<Write, StoreError> {
+            self.store.register(registration).await
+        }
+    }
+
+    impl RateLimiter for CountingStore {
+        async fn acquire(
+            &self,
+            key: &RateLimitKey,
+            limit: u32,
+            now: Timestamp,
+        ) -> Result<RateLimitDecision, StoreError> {
+            self.store.acquire(key, limit, now).await
+        }
+        async fn refund(&self, key: &RateLimitKey) -> Result<(), StoreError> {
+            self.store.refund(key).await
+        }
+        async fn clear(&self, key: &RateLimitKey) -> Result<(), StoreError> {
+            self.store.clear(key).await
+        }
+    }
+
+    const USER: LimitedAction = LimitedAction::RegisterUser;
+    const LIMIT: u32 = 3;
+
+    async fn attempt(
+        store: &CountingStore,
+        hasher: &CountingHasher,
+        (address, action): (Option<&str>, LimitedAction),
+        now: Timestamp,
+    ) -> Result<Account, RegistrationAttemptError> {
+        let user = UserId::generate(now);
+        let attempt = RegistrationAttempt {
+            action,
+            ip_address: address.map(|text| text.parse().unwrap()),
+            limit: LIMIT,
+            details: details(&format!("{user}@example.com")),
+            password: Password::new(PASSWORD).unwrap(),
+        };
+        let context = EventContext::default();
+        attempt_registration(store, hasher, AccountId::User(user), attempt, &context, now).await
+    }
+
     #[tokio::test]
     async fn registrations_are_limited_per_ip_address() {
-        let (store, now) = (MemoryAccounts::default(), SystemClock.now());
-        let from = async |address: Option<&str>, action| {
-            let address = address.map(|text| text.parse().unwrap());
-            acquire_registration(&store, action, address, 3, now).await
-        };
-        let user = LimitedAction::RegisterUser;
-        for _ in 0..3 {
-            assert!(from(Some("192.0.2.1"), user).await.is_ok());
-            assert!(from(None, user).await.is_ok());
+        let (store, hasher) = (CountingStore::default(), CountingHasher::default());
+        let now = SystemClock.now();
+        let from = async |address, action| attempt(&store, &hasher, (address, action), now).await;
+        let known = Some("192.0.2.1");
+        for _ in 0..LIMIT {
+            assert!(from(known, USER).await.is_ok());
+            assert!(from(None, USER).await.is_ok());
         }
-        let until = now.plus(RATE_LIMIT_WINDOW);
-        for address in [Some("192.0.2.1"), None] {
-            let refused = from(address, user).await;
-            assert!(
-                matches!(refused, Err(RateLimitError::LimitExceeded { until: end }) if end == until)
-            );
+        let expected = now.plus(RATE_LIMIT_WINDOW);
+        for address in [known, None] {
+            let refused = from(address, USER).await.unwrap_err();
+            let RegistrationAttemptError::RateLimited(RateLimitError::LimitExceeded { until }) =
+                refused
+            else {
+                panic!("{refused:?}")
+            };
+            assert_eq!(until, expected);
         }
-        assert!(from(Some("192.0.2.2"), user).await.is_ok());
-        assert!(from(Some("192.0.2.1"), LimitedAction::RegisterSeller).await.is_ok());
+        assert!(from(Some("192.0.2.2"), USER).await.is_ok());
+        assert!(from(known, LimitedAction::RegisterSeller).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn attempts_beyond_the_limit_read_and_hash_nothing() {
+        let (store, hasher) = (CountingStore::default(), CountingHasher::default());
+        let now = SystemClock.now();
+        for _ in 0..LIMIT + 2 {
+            attempt(&store, &hasher, (Some("192.0.2.1"), USER), now).await.ok();
+        }
+        let counted = (store.reads.into_inner(), hasher.0.into_inner());
+        assert_eq!(counted, (LIMIT, LIMIT));
     }
 }

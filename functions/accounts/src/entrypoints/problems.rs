@@ -2,9 +2,13 @@
 
 use crate::{
     application::{
-        addresses::AddressError, change_account::ChangeAccountError, get_user::GetAccountError,
-        issue_tokens::IssueTokensError, rate_limit::RateLimitError,
-        register_account::RegisterError, unregister_user::UnregisterError,
+        addresses::AddressError,
+        change_account::ChangeAccountError,
+        get_user::GetAccountError,
+        issue_tokens::IssueTokensError,
+        rate_limit::RateLimitError,
+        register_account::{RegisterError, RegistrationAttemptError},
+        unregister_user::UnregisterError,
     },
     domain::{account::AccountStatus, address_book},
 };
@@ -74,6 +78,14 @@ impl From<IssueTokensError> for Problem {
             IssueTokensError::Key(error) => Self::internal(error),
             IssueTokensError::Store(error) => error.into(),
         }
+    }
+}
+
+/// The problem of an attempt to register an account. `Retry-After` counts from `now`.
+pub(super) fn registration_problem(error: RegistrationAttemptError, now: Timestamp) -> Problem {
+    match error {
+        RegistrationAttemptError::RateLimited(error) => rate_limit_problem(error, now),
+        RegistrationAttemptError::Register(error) => error.into(),
     }
 }
 

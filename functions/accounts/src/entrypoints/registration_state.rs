@@ -1,9 +1,9 @@
 //! The state of the functions that register accounts.
 
-use super::{problems::rate_limit_problem, views::RegisterRequest};
+use super::{problems::registration_problem, views::RegisterRequest};
 use crate::{
     adapters::{dynamodb::DynamoAccounts, passwords::Argon2Hasher},
-    application::register_account::{acquire_registration, register_account},
+    application::register_account::{RegistrationAttempt, attempt_registration},
     domain::{account::Account, rate_limit::LimitedAction},
 };
 use rialto_kernel::{AccountId, settings::REGISTRATIONS_PER_ADDRESS};
@@ -38,10 +38,10 @@ impl RegistrationState {
         let (now, context) = (request.now(), request.event_context());
         let limit = self.settings.get(&REGISTRATIONS_PER_ADDRESS).await;
         let limit = limit.map_err(Problem::unavailable)?;
-        acquire_registration(&self.store, action, request.source, limit, now)
+        let ip_address = request.source;
+        let attempt = RegistrationAttempt { action, ip_address, limit, details, password };
+        attempt_registration(&self.store, &Argon2Hasher, id, attempt, &context, now)
             .await
-            .map_err(|error| rate_limit_problem(error, now))?;
-        let (store, hasher) = (&self.store, &Argon2Hasher);
-        Ok(register_account(store, hasher, id, details, &password, &context, now).await?)
+            .map_err(|error| registration_problem(error, now))
     }
 }
