@@ -11,6 +11,7 @@ use rialto_lambda::token::{Claims, KeyError, SigningKey};
 /// The tokens of a session.
 pub struct SessionTokens {
     pub account_id: AccountId,
+    pub session_id: SessionId,
     pub access_token: String,
     pub refresh_token: RefreshToken,
     /// When the session expires, unless it is refreshed.

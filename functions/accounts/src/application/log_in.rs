@@ -46,8 +46,8 @@ pub enum LogInError {
     Store(#[from] StoreError),
 }
 
-/// Starts a session, and ends the account's oldest if it has too many. An unknown email takes the same time as a wrong password and has the same rate
-/// limit.
+/// Starts a session, and ends the account's oldest if it has too many. An unknown email takes the
+/// same time as a wrong password and has the same rate limit.
 ///
 /// # Errors
 /// [`LogInError`]. No session was started, unless the store's outcome is unknown.
@@ -63,11 +63,10 @@ pub async fn log_in(
     let limits = rate_limit_keys(LimitedAction::VerifyPassword, &request.email, request.ip_address);
     acquire(store, &limits, now).await?;
     let credential = verify(store, hasher, request).await?;
-    let account_id = credential.account_id;
-    let access_token = access_token(keys, stage, account_id, request.session_id, now).await?;
+    let (account_id, session_id) = (credential.account_id, request.session_id);
+    let access_token = access_token(keys, stage, account_id, session_id, now).await?;
     let refresh_key = refresh_keys(keys).await?.current;
-    let (session, refresh_token) =
-        Session::start(request.session_id, account_id, &refresh_key, now);
+    let (session, refresh_token) = Session::start(session_id, account_id, &refresh_key, now);
     let session = session.limited_to(request.session_max_age);
     match store.start(&session, &credential, &[session.logged_in_event(context)]).await? {
         Write::Done => {}
@@ -76,7 +75,7 @@ pub async fn log_in(
     }
     join(end_oldest(store, account_id), refund(store, &limits)).await;
     let expires_at = session.expires_at;
-    Ok(SessionTokens { account_id, access_token, refresh_token, expires_at })
+    Ok(SessionTokens { account_id, session_id, access_token, refresh_token, expires_at })
 }
 
 /// Ends the sessions beyond the limit, after the new one was written: of concurrent logins the last

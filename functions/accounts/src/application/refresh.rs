@@ -56,7 +56,7 @@ pub async fn refresh(
         let tokens = async |session: &Session, refresh_token| -> Result<_, RefreshError> {
             let access_token = access_token(keys, stage, account_id, session_id, now).await?;
             let expires_at = session.expires_at;
-            Ok(SessionTokens { account_id, access_token, refresh_token, expires_at })
+            Ok(SessionTokens { account_id, session_id, access_token, refresh_token, expires_at })
         };
         match session.refresh(&presented.token, presented.generation, &refresh_keys, now) {
             RefreshOutcome::Rotated(next, token) => {
@@ -158,6 +158,7 @@ mod tests {
         let published = crate::ports::KeyWriter::published(&device.keys).await.unwrap();
         let claims = device.claims(&tokens, &published);
         assert_eq!(claims.sid, device.session.session_id);
+        assert_eq!(tokens.session_id, device.session.session_id);
         assert_eq!(claims.sub, device.session.account_id.to_string());
         assert_eq!(device.stored().await.unwrap().refresh_hash, tokens.refresh_token.hash());
         assert!(device.refresh(&tokens.refresh_token).await.is_ok());

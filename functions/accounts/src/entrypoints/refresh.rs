@@ -41,7 +41,9 @@ pub(crate) async fn handle(auth: AuthContext, request: Request) -> Result<Respon
     let (now, max_age) = (request.now(), auth.session_max_age().await?);
     let AuthContext { store, keys, stage, .. } = &auth;
     let tokens = refresh(store, keys, stage, &token, max_age, now).await?;
-    tracing::info!(account = %tokens.account_id, "tokens refreshed");
+    tracing::info!(
+        account = %tokens.account_id, session = %tokens.session_id, "tokens refreshed"
+    );
     Ok(tokens_issued(&tokens, &request.base, now))
 }
 

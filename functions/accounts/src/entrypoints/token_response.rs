@@ -10,7 +10,7 @@ pub(super) const COOKIE: &str = "refresh_token";
 /// 200 with both tokens, the refresh token as a cookie, too, until the session
 /// expires. `base` is the path of the stage.
 pub(super) fn tokens_issued(tokens: &SessionTokens, base: &str, now: Timestamp) -> Response {
-    let SessionTokens { account_id, access_token, refresh_token, expires_at } = tokens;
+    let SessionTokens { account_id, access_token, refresh_token, expires_at, .. } = tokens;
     let body = TokensBody {
         access_token: access_token.clone(),
         refresh_token: refresh_token.as_str().to_owned(),
@@ -49,12 +49,13 @@ mod tests {
     #[test]
     fn tokens_are_in_the_body_and_the_cookie_is_limited_to_auth() {
         let account_id = AccountId::User(UserId::derive(&[b"u"]));
-        let refresh_token =
-            RefreshToken::issue(&RefreshKey([1; 32]), account_id, SessionId::derive(&[b"1"]), 1);
+        let session_id = SessionId::derive(&[b"1"]);
+        let refresh_token = RefreshToken::issue(&RefreshKey([1; 32]), account_id, session_id, 1);
         let now = Timestamp::from_millis(1_000);
         let expires_at = now.plus(std::time::Duration::from_secs(2_592_000));
         let access_token = "a.b.c".to_owned();
-        let tokens = SessionTokens { account_id, access_token, refresh_token, expires_at };
+        let tokens =
+            SessionTokens { account_id, session_id, access_token, refresh_token, expires_at };
         let response = tokens_issued(&tokens, "/prod", now);
         let body: Value = serde_json::from_str(&response.body).unwrap();
         let token = tokens.refresh_token.as_str();
