@@ -73,6 +73,24 @@ impl RefreshKeys {
         self.at(now).any(|known| known == key)
     }
 
+    /// Whether a key's tokens are accepted at least until then. The current key's always are.
+    pub(crate) fn accepts_until(&self, key: &RefreshKey, until: Timestamp) -> bool {
+        let mut accepted = self.accepted.iter();
+        self.current == *key
+            || accepted.any(|accepted| accepted.key == *key && accepted.until >= until)
+    }
+
+    /// Accepts a key's tokens until a time, in place of an earlier one, and removes expired keys.
+    pub(crate) fn accept(&mut self, key: &RefreshKey, until: Timestamp, now: Timestamp) {
+        self.accepted.retain(|accepted| accepted.key != *key && now < accepted.until);
+        self.accepted.push(AcceptedRefreshKey { key: key.clone(), until });
+    }
+
+    /// All keys, expired ones included.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &RefreshKey> {
+        std::iter::once(&self.current).chain(self.accepted.iter().map(|accepted| &accepted.key))
+    }
+
     /// The keys whose tokens are accepted at `now`, the current one first.
     fn at(&self, now: Timestamp) -> impl Iterator<Item = &RefreshKey> {
         let accepted = self.accepted.iter().filter(move |accepted| now < accepted.until);
@@ -88,12 +106,9 @@ impl RefreshKeys {
         hash: &str,
         now: Timestamp,
     ) -> Option<RefreshToken> {
-        let tokens = self.at(now).flat_map(|key| {
-            [RefreshToken::issue, RefreshToken::issue_without_account]
-                .map(|issue| issue(key, account, session, generation))
-        });
+        let issue = |key| RefreshToken::issue(key, account, session, generation);
         // Comparing digests, not tokens, leaks nothing about the token by timing.
-        tokens.into_iter().find(|token| token.hash() == hash)
+        self.at(now).map(issue).find(|token| token.hash() == hash)
     }
 }
 
@@ -108,18 +123,6 @@ impl RefreshToken {
         let fields = format!("{account}.{session}.{generation}");
         let mac = mac(key, &fields);
         Self(format!("{fields}.{mac}"))
-    }
-
-    /// A token as earlier releases issued it, whose MAC doesn't cover the account. It is accepted
-    /// until the last of them has expired (D-068).
-    fn issue_without_account(
-        key: &RefreshKey,
-        account: AccountId,
-        session: SessionId,
-        generation: u64,
-    ) -> Self {
-        let mac = mac(key, &format!("{session}.{generation}"));
-        Self(format!("{account}.{session}.{generation}.{mac}"))
     }
 
     #[must_use]
@@ -221,13 +224,11 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_earlier_releases_are_verified() {
+    fn a_mac_without_the_account_is_refused() {
         let (key, account) = (RefreshKey([1; 32]), AccountId::User(UserId::derive(&[b"u"])));
         let session = SessionId::derive(&[b"1"]);
         let mac = mac(&key, &format!("{session}.7"));
-        let text = format!("{account}.{session}.7.{mac}");
-        assert_eq!(verify(key, &text).unwrap().token.as_str(), text);
-        assert_eq!(verify(RefreshKey([2; 32]), &text), None);
+        assert_eq!(verify(key, &format!("{account}.{session}.7.{mac}")), None);
     }
 
     #[test]
