@@ -5,7 +5,8 @@ use rialto_accounts::{
     application::init_keys::{InitKeysError, InitKeysSummary, init_keys},
 };
 use rialto_aws::Stage;
-use rialto_kernel::settings::JWKS;
+use rialto_kernel::{SystemClock, settings::JWKS};
+use std::sync::Arc;
 
 /// Create the missing signing keys of a stage and publish the public ones
 ///
@@ -17,8 +18,8 @@ pub(crate) struct KeysInit {}
 impl KeysInit {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
-        let prepared =
-            init_keys(&SecretsManagerKeys::open(&aws, &context.stage)).await.map_err(failure)?;
+        let keys = SecretsManagerKeys::open(&aws, &context.stage, Arc::new(SystemClock));
+        let prepared = init_keys(&keys).await.map_err(failure)?;
         summary_lines(&prepared, &context.stage).iter().for_each(progress);
         Ok(())
     }

@@ -10,11 +10,12 @@ use rialto_accounts::{
         },
         rotate_refresh_key::{
             RotateRefreshKeyError, accept_next_key, activate_next_key, confirm_activation,
-            ensure_accepted, revoke_keys,
+            confirm_revocation, ensure_accepted, revoke_keys,
         },
     },
 };
 use rialto_kernel::{Clock, Role, SystemClock, Timestamp};
+use std::sync::Arc;
 
 /// Rotate the signing key of a role's access tokens, or the key of refresh tokens
 ///
@@ -39,15 +40,15 @@ pub(crate) struct KeysRotate {
 impl KeysRotate {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let aws = context.aws().await?;
-        let keys = SecretsManagerKeys::open(&aws, &context.stage);
+        let keys = SecretsManagerKeys::open(&aws, &context.stage, Arc::new(SystemClock));
         match self.role {
             Some(role) => {
                 let rotated = rotate(&keys, role).await.map_err(failure)?;
                 summary_lines(role, &rotated).iter().for_each(progress);
             }
             None if self.revoke => {
-                revoke_keys(&keys).await.map_err(refresh_failure)?;
-                progress("every refresh token that was issued is refused within a minute");
+                revoke_refresh_keys(&keys).await.map_err(refresh_failure)?;
+                progress("every refresh token that was issued before is refused within a minute");
             }
             None => {
                 let until = rotate_refresh_key(&keys).await.map_err(refresh_failure)?;
@@ -74,6 +75,16 @@ async fn rotate_refresh_key(keys: &SecretsManagerKeys) -> Result<Timestamp, Rota
     ));
     confirm_activation(keys, &next, SystemClock.now(), pause).await?;
     Ok(until)
+}
+
+async fn revoke_refresh_keys(keys: &SecretsManagerKeys) -> Result<(), RotateRefreshKeyError> {
+    let pause = async || tokio::time::sleep(WRITE_SETTLE_TIME).await;
+    let revocation = revoke_keys(keys).await?;
+    progress(format!(
+        "replaced: every key of refresh tokens; waiting {} s to confirm it",
+        WRITE_SETTLE_TIME.as_secs()
+    ));
+    confirm_revocation(keys, &revocation, pause).await
 }
 
 async fn rotate(keys: &SecretsManagerKeys, role: Role) -> Result<KeyRotation, RotateKeysError> {

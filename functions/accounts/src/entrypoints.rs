@@ -1,6 +1,6 @@
 //! The service's functions, one file each: `main`, the parsing of the request, and the response.
-//! Shared by several of them: `auth_context`, `problems`, `registration_state`, `token_response` and
-//! `views`.
+//! Shared by several of them: `auth_context`, `problems`, `registration_state`, `token_response`
+//! and `views`.
 
 mod auth_context;
 mod problems;

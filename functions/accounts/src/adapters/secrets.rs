@@ -13,14 +13,14 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rialto_aws::{Parameter, ParameterStore, SdkConfig, SecretStore, SettingsMirror, Stage};
-use rialto_kernel::{Role, StoreError, Timestamp, Write, settings::JWKS};
+use rialto_kernel::{Clock, Role, StoreError, Timestamp, Write, settings::JWKS};
 use rialto_lambda::token::Jwks;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     collections::HashMap,
     fmt::Display,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Lifetime of a cached secret. A rotation takes effect within this time.
@@ -33,13 +33,15 @@ pub struct SecretsManagerKeys {
     parameters: ParameterStore,
     mirror: SettingsMirror,
     stage: Stage,
+    clock: Arc<dyn Clock>,
     cache: Arc<Mutex<HashMap<String, CachedSecret>>>,
 }
 
 #[derive(Clone)]
 struct CachedSecret {
     text: String,
-    read_at: Instant,
+    /// By the time of day: a timer may stand still while the environment is frozen.
+    read_at: Timestamp,
 }
 
 /// The content of a signing key's secret.
@@ -91,12 +93,13 @@ impl SigningKeySecret {
 
 impl SecretsManagerKeys {
     #[must_use]
-    pub fn open(aws: &SdkConfig, stage: &Stage) -> Self {
+    pub fn open(aws: &SdkConfig, stage: &Stage, clock: Arc<dyn Clock>) -> Self {
         Self {
             secrets: SecretStore::new(aws),
             parameters: ParameterStore::new(aws),
             mirror: SettingsMirror::new(aws, stage),
             stage: stage.clone(),
+            clock,
             cache: Arc::default(),
         }
     }
@@ -111,9 +114,12 @@ impl SecretsManagerKeys {
 
     /// The secret, at most [`CACHE_TTL`] old, or the cached one if Secrets Manager is unavailable.
     async fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let now = self.clock.now();
         let cached = self.cache().get(name).cloned();
         let text = match cached {
-            Some(cached) if cached.read_at.elapsed() < CACHE_TTL => Some(cached.text),
+            Some(cached) if now.since(cached.read_at) < CACHE_TTL => {
+                return parsed(name, &cached.text).map(Some);
+            }
             stale => match (self.secrets.get(name).await.map_err(unavailable), stale) {
                 (Ok(text), _) => text,
                 (Err(error), Some(stale)) => {
@@ -124,10 +130,9 @@ impl SecretsManagerKeys {
             },
         };
         let Some(text) = text else { return Ok(None) };
-        // serde's error would contain parts of the secret.
-        let parsed = serde_json::from_str(&text).map_err(|_| unreadable(name))?;
-        self.cache().insert(name.to_owned(), CachedSecret { text, read_at: Instant::now() });
-        Ok(Some(parsed))
+        let secret = parsed(name, &text)?;
+        self.cache().insert(name.to_owned(), CachedSecret { text, read_at: now });
+        Ok(Some(secret))
     }
 
     fn cache(&self) -> MutexGuard<'_, HashMap<String, CachedSecret>> {
@@ -155,6 +160,11 @@ impl SecretsManagerKeys {
 
 fn unavailable(error: impl Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
+}
+
+fn parsed<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, StoreError> {
+    // serde's error would contain parts of the secret.
+    serde_json::from_str(text).map_err(|_| unreadable(name))
 }
 
 fn unreadable(name: &str) -> StoreError {

@@ -2,9 +2,11 @@
 //! once every function has read it, it issues tokens. The previous key is accepted for as long as
 //! its last token may be valid.
 //!
-//! The keys are one secret, which can't be written conditionally: of concurrent rotations one may
-//! undo a change of the other. So a change is read again after
-//! [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME), and repeated until it persists.
+//! The keys are one secret, which can't be written conditionally: a concurrent rotation may undo a
+//! change by writing what it read before. So each change is read again after
+//! [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME). A key that was activated and a
+//! revocation are written again until they persist. A rotation whose key is gone gives up, because
+//! every key may have been revoked.
 
 use super::{
     publish_keys::retry_until_stable,
@@ -29,7 +31,7 @@ const PREPARATION: Duration = Duration::from_secs(24 * 3600);
 pub enum RotateRefreshKeyError {
     #[error("no key for refresh tokens")]
     NoKey,
-    /// The next key isn't accepted any more and won't issue tokens.
+    /// The new key isn't accepted any more: a concurrent rotation or revocation replaced the keys.
     #[error("rotation superseded by a concurrent one")]
     Superseded,
     #[error(transparent)]
@@ -47,12 +49,15 @@ pub async fn accept_next_key(
     now: Timestamp,
 ) -> Result<RefreshKey, RotateRefreshKeyError> {
     let next = RefreshKey::generate()?;
-    accept(keys, &next, now.plus(PREPARATION), now).await?;
+    let mut stored = current(keys).await?;
+    stored.accept(&next, now.plus(PREPARATION), now);
+    keys.replace_refresh_keys(&stored).await?;
     Ok(next)
 }
 
-/// Accepts a next key again while concurrent writers undo it. Each `pause` has to last for
-/// [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME).
+/// Checks after `pause` that a next key is still accepted. `pause` has to last for
+/// [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME): writers that read the keys
+/// without it have written by then.
 ///
 /// # Errors
 /// [`RotateRefreshKeyError`]. The current key still issues tokens.
@@ -62,8 +67,8 @@ pub async fn ensure_accepted(
     now: Timestamp,
     pause: impl AsyncFn(),
 ) -> Result<(), RotateRefreshKeyError> {
-    let until = now.plus(PREPARATION);
-    retry_until_stable(pause, async || Ok(((), accept(keys, next, until, now).await?))).await
+    pause().await;
+    check_accepted(&current(keys).await?, next, now)
 }
 
 /// Makes an accepted key the one that issues tokens. Every function has to have read it. Returns
@@ -78,9 +83,7 @@ pub async fn activate_next_key(
     now: Timestamp,
 ) -> Result<Timestamp, RotateRefreshKeyError> {
     let stored = current(keys).await?;
-    if !stored.contains(next, now) {
-        return Err(RotateRefreshKeyError::Superseded);
-    }
+    check_accepted(&stored, next, now)?;
     let until = previous_key_end(now);
     let mut accepted = stored.accepted;
     accepted.retain(|accepted| accepted.key != *next && now < accepted.until);
@@ -91,11 +94,13 @@ pub async fn activate_next_key(
     Ok(until)
 }
 
-/// Accepts the tokens of a key that was activated, again while concurrent rotations undo it. Each
-/// `pause` has to last for [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME).
+/// Accepts the tokens of a key that was activated for as long as they are valid, again while
+/// concurrent rotations undo it: they may write that the key is only being prepared. Each `pause`
+/// has to last for [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME).
 ///
 /// # Errors
-/// [`RotateRefreshKeyError`]. Safe to retry.
+/// [`RotateRefreshKeyError`]. Safe to retry, unless it is [`RotateRefreshKeyError::Superseded`]:
+/// then every key was revoked.
 pub async fn confirm_activation(
     keys: &impl RefreshKeyWriter,
     activated: &RefreshKey,
@@ -103,16 +108,60 @@ pub async fn confirm_activation(
     pause: impl AsyncFn(),
 ) -> Result<(), RotateRefreshKeyError> {
     let until = previous_key_end(now);
-    retry_until_stable(pause, async || Ok(((), accept(keys, activated, until, now).await?))).await
+    retry_until_stable(pause, async || {
+        let mut stored = current(keys).await?;
+        check_accepted(&stored, activated, now)?;
+        if stored.accepts_until(activated, until) {
+            return Ok(((), true));
+        }
+        stored.accept(activated, until, now);
+        keys.replace_refresh_keys(&stored).await?;
+        Ok(((), false))
+    })
+    .await
+}
+
+/// A revocation: the new key, and the keys that it replaced.
+#[derive(Debug)]
+pub struct Revocation {
+    key: RefreshKey,
+    revoked: Vec<RefreshKey>,
 }
 
 /// Replaces every key at once, for when one has leaked: every session has to log in again.
 ///
 /// # Errors
-/// [`RotateRefreshKeyError`].
-pub async fn revoke_keys(keys: &impl RefreshKeyWriter) -> Result<(), RotateRefreshKeyError> {
-    current(keys).await?;
-    Ok(keys.replace_refresh_keys(&RefreshKey::generate()?.into()).await?)
+/// [`RotateRefreshKeyError`]. It isn't known which keys are accepted.
+pub async fn revoke_keys(
+    keys: &impl RefreshKeyWriter,
+) -> Result<Revocation, RotateRefreshKeyError> {
+    let stored = current(keys).await?;
+    let key = RefreshKey::generate()?;
+    keys.replace_refresh_keys(&key.clone().into()).await?;
+    Ok(Revocation { key, revoked: stored.keys().cloned().collect() })
+}
+
+/// Replaces the keys again while concurrent rotations bring back a revoked one. Each `pause` has to
+/// last for [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME). A rotation writes every
+/// valid key that it read, so a key that it added is found with a revoked one. Keys of a later
+/// rotation or revocation stay.
+///
+/// # Errors
+/// [`RotateRefreshKeyError`]. A revoked key may be accepted.
+pub async fn confirm_revocation(
+    keys: &impl RefreshKeyWriter,
+    revocation: &Revocation,
+    pause: impl AsyncFn(),
+) -> Result<(), RotateRefreshKeyError> {
+    retry_until_stable(pause, async || {
+        let stored = current(keys).await?;
+        let confirmed = !stored.keys().any(|key| revocation.revoked.contains(key));
+        if !confirmed {
+            keys.replace_refresh_keys(&revocation.key.clone().into()).await?;
+        }
+        Ok(((), confirmed))
+    })
+    .await
 }
 
 /// The end of a key that was replaced at `now`: functions use it until they reload the secret, and
@@ -125,21 +174,12 @@ async fn current(keys: &impl RefreshKeyWriter) -> Result<RefreshKeys, RotateRefr
     keys.current_refresh_keys().await?.ok_or(RotateRefreshKeyError::NoKey)
 }
 
-/// Accepts a key's tokens until a time, and returns whether they were accepted before.
-async fn accept(
-    keys: &impl RefreshKeyWriter,
+fn check_accepted(
+    stored: &RefreshKeys,
     key: &RefreshKey,
-    until: Timestamp,
     now: Timestamp,
-) -> Result<bool, RotateRefreshKeyError> {
-    let mut stored = current(keys).await?;
-    if stored.contains(key, now) {
-        return Ok(true);
-    }
-    stored.accepted.retain(|accepted| now < accepted.until);
-    stored.accepted.push(AcceptedRefreshKey { key: key.clone(), until });
-    keys.replace_refresh_keys(&stored).await?;
-    Ok(false)
+) -> Result<(), RotateRefreshKeyError> {
+    if stored.contains(key, now) { Ok(()) } else { Err(RotateRefreshKeyError::Superseded) }
 }
 
 #[cfg(test)]
@@ -200,23 +240,23 @@ mod tests {
         keys.replace_refresh_keys(&before).await.unwrap();
         let refused = activate_next_key(&keys, &next, now).await;
         assert!(matches!(refused, Err(RotateRefreshKeyError::Superseded)));
+        let refused = ensure_accepted(&keys, &next, now, async || {}).await;
+        assert!(matches!(refused, Err(RotateRefreshKeyError::Superseded)));
         assert_eq!(stored(&keys).await, before);
-        ensure_accepted(&keys, &next, now, async || {}).await.unwrap();
-        activate_next_key(&keys, &next, now).await.unwrap();
-        assert_eq!(stored(&keys).await.current, next);
     }
 
     #[tokio::test]
     async fn an_overwritten_activation_stays_accepted() {
         let (keys, now) = initialized().await;
-        let before = stored(&keys).await;
         let next = accept_next_key(&keys, now).await.unwrap();
+        let prepared = stored(&keys).await;
         activate_next_key(&keys, &next, now).await.unwrap();
         let issued = token(&stored(&keys).await);
-        keys.replace_refresh_keys(&before).await.unwrap();
+        keys.replace_refresh_keys(&prepared).await.unwrap();
         confirm_activation(&keys, &next, now, async || {}).await.unwrap();
         let late = now.plus(SESSION_LIFETIME);
         assert!(accepts(&stored(&keys).await, &issued, late));
+        assert_eq!(stored(&keys).await.accepted.len(), 1);
     }
 
     #[tokio::test]
@@ -244,5 +284,56 @@ mod tests {
         assert!(!after.contains(&next, now));
         let none = revoke_keys(&MemoryKeys::default()).await;
         assert!(matches!(none, Err(RotateRefreshKeyError::NoKey)));
+    }
+
+    #[tokio::test]
+    async fn an_overwritten_revocation_is_repeated() {
+        let (keys, now) = initialized().await;
+        let next = accept_next_key(&keys, now).await.unwrap();
+        let prepared = stored(&keys).await;
+        let revocation = revoke_keys(&keys).await.unwrap();
+        let revoked = stored(&keys).await;
+        // A rotation that read the keys before the revocation prepares or activates its key.
+        let late = MemoryKeys::default();
+        init_keys(&late).await.unwrap();
+        late.replace_refresh_keys(&prepared).await.unwrap();
+        activate_next_key(&late, &next, now).await.unwrap();
+        for undone in [prepared, stored(&late).await] {
+            keys.replace_refresh_keys(&undone).await.unwrap();
+            confirm_revocation(&keys, &revocation, async || {}).await.unwrap();
+            assert_eq!(stored(&keys).await, revoked);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rotation_gives_up_when_its_key_is_revoked() {
+        let (keys, now) = initialized().await;
+        let next = accept_next_key(&keys, now).await.unwrap();
+        let activated = accept_next_key(&keys, now).await.unwrap();
+        activate_next_key(&keys, &activated, now).await.unwrap();
+        revoke_keys(&keys).await.unwrap();
+        let revoked = stored(&keys).await;
+        for refused in [
+            ensure_accepted(&keys, &next, now, async || {}).await,
+            activate_next_key(&keys, &next, now).await.map(drop),
+            confirm_activation(&keys, &activated, now, async || {}).await,
+        ] {
+            assert!(matches!(refused, Err(RotateRefreshKeyError::Superseded)), "{refused:?}");
+        }
+        assert_eq!(stored(&keys).await, revoked);
+    }
+
+    #[tokio::test]
+    async fn confirming_a_revocation_keeps_later_keys() {
+        let (keys, now) = initialized().await;
+        let first = revoke_keys(&keys).await.unwrap();
+        let second = revoke_keys(&keys).await.unwrap();
+        let next = accept_next_key(&keys, now).await.unwrap();
+        let later = stored(&keys).await;
+        for revocation in [&first, &second] {
+            confirm_revocation(&keys, revocation, async || {}).await.unwrap();
+        }
+        assert_eq!(stored(&keys).await, later);
+        assert!(later.contains(&next, now));
     }
 }

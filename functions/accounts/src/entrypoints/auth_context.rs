@@ -20,7 +20,7 @@ impl AuthContext {
         app.settings.prefetch(&[SESSION_MAX_AGE.name]);
         Self {
             store: DynamoAccounts::open(app),
-            keys: SecretsManagerKeys::open(&app.aws, &app.stage),
+            keys: SecretsManagerKeys::open(&app.aws, &app.stage, Arc::clone(&app.clock)),
             stage: app.stage.clone(),
             settings: Arc::clone(&app.settings),
         }

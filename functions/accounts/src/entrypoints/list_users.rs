@@ -14,8 +14,8 @@ pub fn main() {
 /// List buyers
 ///
 /// Newest first. `email` finds the account with that address, `name` those whose name contains
-/// it; both ignore case. A page examines at most 1,000 accounts and 310 days, so it can be short, or
-/// empty, and still have a next page. For supervisors.
+/// it; both ignore case. A page examines at most 1,000 accounts and 310 days, so it can be short,
+/// or empty, and still have a next page. For supervisors.
 #[utoipa::path(
     get, path = "/users",
     params(

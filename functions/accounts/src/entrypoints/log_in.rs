@@ -50,9 +50,9 @@ impl LogInRequest {
 
 /// Log in
 ///
-/// Starts a session, for an account of any role, which has at most a hundred: the oldest ends. A wrong password and an unknown email get the same
-/// response. Within 15 minutes, ten failed attempts are allowed per email and a hundred per IP
-/// address.
+/// Starts a session for an account of any role. An account has at most a hundred sessions: the
+/// oldest ends. A wrong password and an unknown email get the same response. Within 15 minutes, ten
+/// failed attempts are allowed per email and a hundred per IP address.
 #[utoipa::path(
     post, path = "/auth/login",
     request_body = LogInRequest,

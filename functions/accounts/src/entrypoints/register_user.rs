@@ -14,8 +14,8 @@ pub fn main() {
 
 /// Sign up
 ///
-/// Creates a buyer's account with a default profile. The attempts of an IP address within 15 minutes
-/// are limited.
+/// Creates a buyer's account with a default profile. The attempts of an IP address within 15
+/// minutes are limited.
 #[utoipa::path(
     post, path = "/users",
     request_body = RegisterRequest,

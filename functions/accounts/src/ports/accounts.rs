@@ -60,9 +60,9 @@ pub trait AccountWriter {
 
 pub trait AccountLister {
     /// Up to `limit` accounts of a role, newest first, after `position`, and the position to go on
-    /// from if there may be more. A position is the [sort key](Account::list_sort_key) of an account
-    /// or a day. Reads the newest 31 of the days on which accounts were registered, so that there
-    /// can be fewer than `limit`, although there are more. Eventually consistent.
+    /// from if there may be more. A position is the [sort key](Account::list_sort_key) of an
+    /// account or a day. Reads the newest 31 of the days on which accounts were registered, so that
+    /// there can be fewer than `limit`, although there are more. Eventually consistent.
     fn accounts(
         &self,
         role: Role,

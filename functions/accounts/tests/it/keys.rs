@@ -11,14 +11,33 @@ use rialto_accounts::{
     ports::{KeyReader, KeyWriter, RefreshKeyWriter},
 };
 use rialto_aws::{Stage, emulator_config};
-use rialto_kernel::{Role, StoreError, Timestamp, Write};
+use rialto_kernel::{Clock, Role, StoreError, SystemClock, Timestamp, Write};
 use rialto_lambda::token::{Jwks, generate_key};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 trait Keys: KeyReader + KeyWriter + RefreshKeyWriter {}
 impl<K: KeyReader + KeyWriter + RefreshKeyWriter> Keys for K {}
 
 fn secrets(stub: &AwsStub) -> SecretsManagerKeys {
-    SecretsManagerKeys::open(&emulator_config(&stub.start()), &Stage::parse("test").unwrap())
+    secrets_with_clock(stub, Arc::new(SystemClock))
+}
+
+fn secrets_with_clock(stub: &AwsStub, clock: Arc<dyn Clock>) -> SecretsManagerKeys {
+    let stage = Stage::parse("test").unwrap();
+    SecretsManagerKeys::open(&emulator_config(&stub.start()), &stage, clock)
+}
+
+/// A clock at a time in seconds, which the test sets.
+#[derive(Default)]
+struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_000 * self.0.load(Ordering::Relaxed))
+    }
 }
 
 rialto_testkit::contract! {
@@ -130,6 +149,32 @@ async fn a_secret_is_cached() {
         assert_eq!(keys.refresh_keys().await, Ok(Some(RefreshKey([1; 32]).into())));
     }
     assert_eq!(stub.operations(), ["CreateSecret", "GetSecretValue"]);
+}
+
+#[tokio::test]
+async fn a_secret_in_use_is_read_again_after_a_minute() {
+    let (stub, clock) = (AwsStub::default(), Arc::new(TestClock::default()));
+    let keys = secrets_with_clock(&stub, Arc::<TestClock>::clone(&clock));
+    let (old, new) = (RefreshKey([1; 32]), RefreshKey([2; 32]));
+    assert_eq!(keys.add_refresh_key(&old).await, Ok(Write::Done));
+    assert_eq!(keys.refresh_keys().await, Ok(Some(old.clone().into())));
+    secrets(&stub).replace_refresh_keys(&new.clone().into()).await.unwrap();
+    for (seconds, expected) in [(30, &old), (59, &old), (60, &new)] {
+        clock.0.store(seconds, Ordering::Relaxed);
+        assert_eq!(keys.refresh_keys().await, Ok(Some(expected.clone().into())), "{seconds}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_again_stays_in_use() {
+    let (stub, clock) = (AwsStub::default(), Arc::new(TestClock::default()));
+    let keys = secrets_with_clock(&stub, Arc::<TestClock>::clone(&clock));
+    assert_eq!(keys.add_refresh_key(&RefreshKey([1; 32])).await, Ok(Write::Done));
+    let expected = Ok(Some(RefreshKey([1; 32]).into()));
+    assert_eq!(keys.refresh_keys().await, expected);
+    stub.deny_all();
+    clock.0.store(60, Ordering::Relaxed);
+    assert_eq!(keys.refresh_keys().await, expected);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use rialto_e2e::{
 };
 use rialto_kernel::{Clock, Role, SystemClock};
 use rialto_lambda::token::Jwks;
+use std::sync::Arc;
 
 async fn published(shop: &Shop) -> Jwks {
     let response = shop.get("/.well-known/jwks.json").send().await.expect(200);
@@ -44,7 +45,7 @@ async fn tokens_stay_valid_during_a_key_rotation() {
     let old = shop.new_seller().await;
     assert_accepted(&shop, &old).await;
     let old_kid = kid(&shop, &old).await;
-    let keys = SecretsManagerKeys::open(&shop.aws.config, &shop.aws.stage);
+    let keys = SecretsManagerKeys::open(&shop.aws.config, &shop.aws.stage, Arc::new(SystemClock));
     let next = publish_next_key(&keys, Role::Seller, SystemClock.now()).await.unwrap();
     eventually("the new key to be published", async || {
         let keys = published(&shop).await.keys;
