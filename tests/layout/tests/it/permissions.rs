@@ -6,7 +6,7 @@ use rialto_layout::{
     reference, statements, written,
 };
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The statements that may have a wildcard: the resource's id, the action, the end of the ARN, and
 /// the reason.
@@ -274,8 +274,79 @@ fn secrets_are_never_parameters() {
     assert_no_violations(found, "secrets are in Secrets Manager, below rialto/${Stage}/.");
 }
 
+/// The secrets of the stage, and the functions that may read each of them.
+const SECRETS: &[(&str, &[&str])] = &[
+    ("auth/refresh-key", LOGINS),
+    ("auth/signing-key/seller", LOGINS),
+    ("auth/signing-key/supervisor", LOGINS),
+    ("auth/signing-key/user", LOGINS),
+    (
+        "payments/provider-key",
+        &[
+            "PaymentsOnInventoryFunction",
+            "PaymentsOnOrdersFunction",
+            "PaymentsReceiveWebhookFunction",
+            "PaymentsSweepFunction",
+        ],
+    ),
+    (
+        "payments/webhook-secret",
+        &["PaymentsReceiveWebhookFunction", "PlatformSimulateWebhooksFunction"],
+    ),
+    ("simulator/api-key", &["PlatformSimulateProviderFunction"]),
+];
+
+/// The functions that issue tokens.
+const LOGINS: &[&str] = &["AccountsLogInFunction", "AccountsRefreshFunction"];
+
 #[test]
-fn health_can_read_no_existing_item() {
+fn secrets_are_readable_by_the_expected_functions() {
+    let template = Template::read(&Repository::open());
+    let mut readers: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    let mut found = Vec::new();
+    for function in template.functions() {
+        for statement in function.statements() {
+            let on_secrets: Vec<_> = statement
+                .actions
+                .iter()
+                .filter(|action| action.starts_with("secretsmanager:"))
+                .collect();
+            if on_secrets.is_empty() {
+                continue;
+            }
+            if statement.actions != ["secretsmanager:GetSecretValue"] {
+                found.push(format!("{}: {:?}", function.id, statement.actions));
+            }
+            for arn in statement.resources.into_iter().map(written) {
+                let name = arn.split_once(":secret:rialto/${Stage}/");
+                match name.and_then(|(_, name)| name.strip_suffix("-??????")) {
+                    Some(name) => {
+                        readers.entry(name.to_owned()).or_default().insert(function.id);
+                    }
+                    None => found.push(format!("{}: {arn}", function.id)),
+                }
+            }
+        }
+    }
+    let expected = SECRETS.iter().map(|(name, functions)| {
+        ((*name).to_owned(), functions.iter().copied().collect::<BTreeSet<_>>())
+    });
+    let expected: BTreeMap<_, _> = expected.collect();
+    for name in readers.keys().chain(expected.keys()).collect::<BTreeSet<_>>() {
+        let (readers, expected) = (readers.get(name), expected.get(name));
+        if readers != expected {
+            found.push(format!("{name} is readable by {readers:?} instead of {expected:?}"));
+        }
+    }
+    assert_no_violations(
+        found,
+        "allow secretsmanager:GetSecretValue on the secrets that a function uses, and list it in \
+         SECRETS.",
+    );
+}
+
+#[test]
+fn health_can_read_one_partition_without_items() {
     let template = Template::read(&Repository::open());
     let health = template.functions().find(|it| it.id == "PlatformGetHealthFunction").unwrap();
     let found = health.statements().into_iter().filter(|statement| {
