@@ -69,12 +69,14 @@ pub const FAILED_PAYMENTS_PER_BUYER: Setting<u32> = Setting {
     parse: |text| whole_number(text, 0, 100_000),
 };
 
-/// The accounts that may be registered from one IP address within 15 minutes.
+/// The attempts to register an account that one IP address has within 15 minutes, counted whatever
+/// their outcome, separately for buyers and sellers.
 pub const REGISTRATIONS_PER_ADDRESS: Setting<u32> = Setting {
     name: "accounts/registrations-per-address",
     default: "100",
     range: "1 to 1000000 attempts",
-    doc: "How many accounts one IP address may try to register within 15 minutes.",
+    doc: "How many attempts to register an account one IP address has within 15 minutes: to sign \
+          up as a buyer, and separately to register sellers. Successes count, too.",
     parse: |text| whole_number(text, 1, 1_000_000),
 };
 

@@ -16,10 +16,10 @@ const CONCURRENCY: usize = 10;
 /// Closes the seller, who can't register products any more, and makes all its products
 /// UNREGISTERED. Idempotent.
 ///
-/// Public products are found by the seller's index key, which is read consistently: once the seller is
-/// closed, its entries can only become fewer. The others are found by the seller's list, which is
-/// eventually consistent. A product that it misses stays hidden, because a closed seller's products
-/// can't become public.
+/// Public products are found by the seller's index key, which is read consistently: once the seller
+/// is closed, its entries can only become fewer. The others are found by the seller's list, which
+/// is eventually consistent. A product that it misses stays hidden, because a closed seller's
+/// products can't become public.
 ///
 /// # Errors
 /// [`StoreError`]: some products may be left; the event must be redelivered.

@@ -5,8 +5,8 @@ use rialto_kernel::{Currency, settings::CURRENCY};
 use rialto_lambda::{FunctionContext, http::Problem, settings::Settings};
 use std::sync::Arc;
 
-/// How long public products may be cached: short enough for prices and stock to be seen in time, long
-/// enough to answer a crowd from a cache.
+/// How long public products may be cached: short enough for prices and stock to be seen in time,
+/// long enough to answer a crowd from a cache.
 pub(super) const CACHE_CONTROL: &str = "public, max-age=5";
 
 #[derive(Clone)]
