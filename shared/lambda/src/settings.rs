@@ -1,7 +1,8 @@
 //! Settings of a running function, cached for less than a minute.
 //!
 //! Secrets come from Secrets Manager. The others come from their copy in DynamoDB; while there is
-//! none, as on a new stage, from Parameter Store.
+//! none, as on a new stage, from Parameter Store. So does a setting that the copy doesn't have yet,
+//! as after a release that adds one; it is unset while Parameter Store can't be read.
 
 use crate::token::Jwks;
 use futures_util::future::{join_all, try_join};
@@ -26,6 +27,9 @@ pub(crate) const MAX_CACHE_TTL: Duration = Duration::from_secs(50);
 const MIN_CACHE_TTL: Duration = Duration::from_secs(25);
 /// The time limit of reading again what is cached: the cached value serves as well.
 const REFRESH_LIMIT: Duration = Duration::from_secs(1);
+/// The time limit of reading the settings that the copy lacks. Less than [`REFRESH_LIMIT`], so that
+/// they don't keep the others from being refreshed.
+const MISSING_LIMIT: Duration = Duration::from_millis(700);
 /// The time in which [`Settings::refresh_age`] is zero once.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -58,6 +62,9 @@ struct StageSettings {
     parameters: ParameterStore,
     secrets: SecretStore,
 }
+
+/// The values of settings: `None` for one that isn't set, no entry for one that couldn't be read.
+type Values = HashMap<&'static str, Option<String>>;
 
 #[derive(Clone)]
 struct CachedValues {
@@ -225,7 +232,8 @@ impl Settings {
         match (read, stale) {
             (Ok(mut values), _) => {
                 for name in names {
-                    let value = values.remove(name);
+                    let previous = || known.get(name).and_then(|known| known.value.clone());
+                    let value = values.remove(name).unwrap_or_else(previous);
                     known.insert(name, CachedValues { value, read_at: now, ttl });
                 }
                 let unset = CachedValues { value: None, read_at: now, ttl };
@@ -256,17 +264,18 @@ impl Settings {
         self.prefetched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The values of these settings, of those that are set.
-    async fn read(&self, names: &[&'static str]) -> Result<HashMap<String, String>, SettingsError> {
+    async fn read(&self, names: &[&'static str]) -> Result<Values, SettingsError> {
         match &self.source {
-            Source::Fixed(values) => Ok(values.clone()),
+            Source::Fixed(values) => {
+                Ok(names.iter().map(|name| (*name, values.get(*name).cloned())).collect())
+            }
             Source::Stage(stage) => stage.read(names).await,
         }
     }
 }
 
 impl StageSettings {
-    async fn read(&self, names: &[&'static str]) -> Result<HashMap<String, String>, SettingsError> {
+    async fn read(&self, names: &[&'static str]) -> Result<Values, SettingsError> {
         let secret = |name: &&str| ALL.iter().any(|one| one.name == *name && one.secret);
         let (secrets, plain): (Vec<_>, Vec<_>) = names.iter().copied().partition(secret);
         let (mut values, secrets) =
@@ -275,43 +284,53 @@ impl StageSettings {
         Ok(values)
     }
 
-    async fn read_plain(
-        &self,
-        names: &[&'static str],
-    ) -> Result<HashMap<String, String>, SettingsError> {
+    async fn read_plain(&self, names: &[&'static str]) -> Result<Values, SettingsError> {
         if names.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Values::new());
         }
         let mirrored = self.mirror.read().await.unwrap_or_else(|error| {
             tracing::error!(%error, "reading the settings from Parameter Store instead");
             None
         });
-        if let Some(mut mirrored) = mirrored {
-            let values =
-                names.iter().map(|name| Some(((*name).to_owned(), mirrored.remove(*name)?)));
-            // A setting that the writer of the copy doesn't know is newer than the copy.
-            if let Some(values) = values.collect::<Option<Vec<_>>>() {
-                let set = values.into_iter().filter_map(|(name, value)| Some((name, value?)));
-                return Ok(set.collect());
-            }
-        }
-        let full: Vec<String> = names.iter().map(|name| self.stage.parameter(name)).collect();
-        let mut values = self.parameters.get(&full).await.map_err(unread)?;
-        let value =
-            |(name, full): (&&str, &String)| Some(((*name).to_owned(), values.remove(full)?));
-        Ok(names.iter().zip(&full).filter_map(value).collect())
+        let Some(mut mirrored) = mirrored else { return self.read_parameters(names).await };
+        let mut values: Values =
+            names.iter().filter_map(|name| Some((*name, mirrored.remove(*name)?))).collect();
+        let missing: Vec<_> =
+            names.iter().copied().filter(|name| !values.contains_key(name)).collect();
+        values.extend(self.read_missing(&missing).await?);
+        Ok(values)
     }
 
-    async fn read_secrets(
-        &self,
-        names: &[&'static str],
-    ) -> Result<Vec<(String, String)>, SettingsError> {
+    /// Reads the settings that the copy lacks: they are newer than its writer. Most have never been
+    /// set, and a request that needs one shouldn't fail because Parameter Store is throttled. Keys
+    /// have no usable default.
+    async fn read_missing(&self, names: &[&'static str]) -> Result<Values, SettingsError> {
+        if names.is_empty() {
+            return Ok(Values::new());
+        }
+        if names.contains(&JWKS.name) {
+            return self.read_parameters(names).await;
+        }
+        let read = tokio::time::timeout(MISSING_LIMIT, self.read_parameters(names)).await;
+        let read = read.unwrap_or_else(|_| Err(unread("no response in time")));
+        Ok(read.unwrap_or_else(|error| {
+            tracing::warn!(?names, %error, "settings that the copy lacks can't be read");
+            Values::new()
+        }))
+    }
+
+    async fn read_parameters(&self, names: &[&'static str]) -> Result<Values, SettingsError> {
+        let full: Vec<String> = names.iter().map(|name| self.stage.parameter(name)).collect();
+        let mut values = self.parameters.get(&full).await.map_err(unread)?;
+        Ok(names.iter().zip(&full).map(|(name, full)| (*name, values.remove(full))).collect())
+    }
+
+    async fn read_secrets(&self, names: &[&'static str]) -> Result<Values, SettingsError> {
         let read = names.iter().map(async |name| {
             let value = self.secrets.get(&self.stage.secret(name)).await.map_err(unread)?;
-            Ok(value.map(|value| ((*name).to_owned(), value)))
+            Ok((*name, value))
         });
-        let values: Result<Vec<_>, _> = join_all(read).await.into_iter().collect();
-        Ok(values?.into_iter().flatten().collect())
+        join_all(read).await.into_iter().collect()
     }
 }
 

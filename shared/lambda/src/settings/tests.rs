@@ -86,6 +86,8 @@ struct State {
     /// The number of requests to Parameter Store that are throttled whatever the rate is.
     throttled: u32,
     parameter_requests: u32,
+    /// The names of the parameters in the responses of Parameter Store, set or not.
+    requested: Vec<String>,
 }
 
 /// The default quota of Parameter Store's GetParameters.
@@ -111,6 +113,7 @@ impl State {
                     return error("ThrottlingException");
                 }
                 let names = body["Names"].as_array().unwrap().iter();
+                self.requested.extend(names.clone().map(|name| name.as_str().unwrap().to_owned()));
                 let parameter = |name: &Value| {
                     let value = self.parameters.get(name.as_str()?)?;
                     Some(json!({"Name": name, "Value": value}))
@@ -154,7 +157,10 @@ impl Stub {
     fn with(state: State) -> Self {
         let state = Arc::new(Mutex::new(state));
         let served = Arc::clone(&state);
-        let url = serve(move |request| Some(served.lock().unwrap().respond(request)));
+        let url = serve(move |request| {
+            // A client that gives up closes the connection before its request is complete.
+            (!request.body.is_empty()).then(|| served.lock().unwrap().respond(request))
+        });
         Self { url, state }
     }
 
@@ -264,6 +270,67 @@ async fn settings_that_the_copy_lacks_are_parameters() {
     });
     let settings = stub.settings(&Arc::default());
     assert_eq!(settings.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
+}
+
+/// A stage after a release that added `mail/sender`, whose copy was last written by the older one.
+fn outdated_copy() -> State {
+    let copy = json!({"orders/shipping-fee": {"S": "250"}});
+    State { copy: Some(copy), parameters: parameters("250"), ..State::default() }
+}
+
+#[tokio::test]
+async fn a_thousand_environments_start_with_an_outdated_copy() {
+    let stub = Stub::with(outdated_copy());
+    let clock = Arc::default();
+    let started = stream::iter(0..1_000).map(async |_| {
+        let settings = stub.settings(&clock);
+        settings.prefetch(&[SHIPPING_FEE.name, MAIL_SENDER.name]);
+        let fee = settings.get(&SHIPPING_FEE).await.map_err(|error| error.to_string())?;
+        let sender = settings.get(&MAIL_SENDER).await.map_err(|error| error.to_string())?;
+        Ok((fee.minor_units(), sender))
+    });
+    // More than Parameter Store answers while requests are retried.
+    let values: Vec<Result<_, String>> = started.buffer_unordered(250).collect().await;
+    let expected = Ok((250, MAIL_SENDER.default.to_owned()));
+    let failed: Vec<_> = values.iter().filter(|value| **value != expected).collect();
+    assert!(failed.is_empty(), "{} of {}, such as {:?}", failed.len(), values.len(), failed[0]);
+}
+
+#[tokio::test]
+async fn only_settings_that_the_copy_lacks_are_requested() {
+    let stub = Stub::with(outdated_copy());
+    // Parameter Store has another value than the copy, which is the one that is used.
+    stub.change(|state| state.parameters = parameters("300"));
+    let settings = stub.settings(&Arc::default());
+    settings.prefetch(&[SHIPPING_FEE.name]);
+    assert_eq!(settings.get(&MAIL_SENDER).await.unwrap(), MAIL_SENDER.default);
+    assert_eq!(settings.get(&SHIPPING_FEE).await.unwrap().minor_units(), 250);
+    stub.change(|state| assert_eq!(state.requested, ["/rialto/test/mail/sender"]));
+}
+
+#[tokio::test]
+async fn a_known_value_survives_throttling_without_a_copy_of_it() {
+    let stub = Stub::with(outdated_copy());
+    let sender = ("/rialto/test/mail/sender".to_owned(), "shop@example.com".to_owned());
+    stub.change(|state| state.parameters.extend([sender]));
+    let clock = Arc::default();
+    let settings = stub.settings(&clock);
+    settings.prefetch(&[SHIPPING_FEE.name]);
+    assert_eq!(settings.get(&MAIL_SENDER).await.unwrap(), "shop@example.com");
+    stub.change(|state| {
+        state.throttled = u32::MAX;
+        state.copy = Some(json!({"orders/shipping-fee": {"S": "280"}}));
+    });
+    clock.advance(MAX_CACHE_TTL);
+    assert_eq!(settings.get(&MAIL_SENDER).await.unwrap(), "shop@example.com");
+    assert_eq!(settings.get(&SHIPPING_FEE).await.unwrap().minor_units(), 280);
+}
+
+#[tokio::test]
+async fn keys_that_the_copy_lacks_are_never_the_default() {
+    let stub = Stub::with(State { throttled: u32::MAX, ..outdated_copy() });
+    let settings = stub.settings(&Arc::default());
+    assert!(settings.public_keys(MAX_CACHE_TTL).await.is_err());
 }
 
 #[tokio::test]
