@@ -67,9 +67,9 @@ impl SettingsMirror {
         Ok(copy.map(|copy| copy.settings))
     }
 
-    /// Copies every setting from the parameter store. Updates may run at the same time: each writes
-    /// only over the version that it read before the parameters, so that older values never replace
-    /// newer ones.
+    /// Copies every setting from the parameter store, and keeps entries of other settings, which a
+    /// newer release needs. Updates may run at the same time: each writes only over the version that
+    /// it read before the parameters, so that older values never replace newer ones.
     ///
     /// # Errors
     /// [`MirrorError`] when the parameters can't be read, or the copy can't be written.
@@ -82,7 +82,8 @@ impl SettingsMirror {
                 }
                 Err(error) => return Err(mirror_error(error)),
             };
-            let settings = self.read_parameters(store).await?;
+            let mut settings = copy.as_ref().map(|copy| copy.settings.clone()).unwrap_or_default();
+            settings.extend(self.read_parameters(store).await?);
             if copy.as_ref().is_some_and(|copy| copy.settings == settings) {
                 return Ok(MirrorUpdate::Unchanged);
             }

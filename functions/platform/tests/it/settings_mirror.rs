@@ -3,8 +3,8 @@
 use rialto_aws::{
     MirrorUpdate, MirroredSettings, ParameterStore, SettingsMirror, Stage, emulator_config,
 };
-use rialto_dynamo::Table;
-use rialto_kernel::settings::ALL;
+use rialto_dynamo::{Key, Precondition, Table, write_item};
+use rialto_kernel::{Write, settings::ALL};
 use rialto_testkit::http::{StubResponse, serve};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, mpsc};
@@ -14,10 +14,16 @@ const FEE: &str = "orders/shipping-fee";
 
 /// The copy of a new stage.
 async fn new_mirror(stage: &str) -> SettingsMirror {
+    new_copy(stage).await.1
+}
+
+/// The table and the copy of a new stage.
+async fn new_copy(stage: &str) -> (Table, SettingsMirror) {
     let stage = Stage::parse(&format!("{stage}{}", std::process::id())).unwrap();
     let aws = rialto_testkit::dynamodb();
-    rialto_testkit::create_table(Table::open(&aws, &stage, "settings"), "settings").await;
-    SettingsMirror::new(&aws, &stage)
+    let table = Table::open(&aws, &stage, "settings");
+    let table = rialto_testkit::create_table(table, "settings").await;
+    (table, SettingsMirror::new(&aws, &stage))
 }
 
 /// Delays a response: says that the value was read, and waits.
@@ -83,6 +89,23 @@ async fn an_update_never_restores_an_older_value() {
     assert_eq!(updated.unwrap(), MirrorUpdate::Written);
     assert_eq!(slow.unwrap(), MirrorUpdate::Unchanged);
     assert_eq!(fee(mirror.read().await.unwrap()), Some("280".to_owned()));
+}
+
+#[tokio::test]
+async fn an_update_keeps_settings_of_a_newer_release() {
+    let (table, mirror) = new_copy("newer").await;
+    let settings = json!({ FEE: "250", "orders/newer-setting": "on" });
+    let copy = json!({ "version": 1, "settings": settings });
+    let item = write_item(&Key::new("SETTINGS", "SETTINGS"), &copy, &[]).unwrap();
+    let written = table.put(item, Precondition::Absent).await.unwrap();
+    assert_eq!(written, Write::Done);
+    let set = Arc::new(Mutex::new(Some("280")));
+    assert_eq!(mirror.update(&parameter_store(&set, None)).await.unwrap(), MirrorUpdate::Written);
+    let settings = mirror.read().await.unwrap().unwrap();
+    assert_eq!(settings["orders/newer-setting"], Some("on".to_owned()));
+    assert_eq!(fee(Some(settings)), Some("280".to_owned()));
+    let again = mirror.update(&parameter_store(&set, None)).await.unwrap();
+    assert_eq!(again, MirrorUpdate::Unchanged);
 }
 
 #[tokio::test]
