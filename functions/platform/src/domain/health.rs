@@ -5,10 +5,9 @@ use std::{fmt, time::Duration};
 /// A dependency without which Rialto doesn't work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dependency {
-    /// A service's table.
+    /// The table of a service or of the settings.
     Table(&'static str),
     EventBus,
-    ParameterStore,
 }
 
 /// All dependencies.
@@ -19,15 +18,14 @@ pub const DEPENDENCIES: [Dependency; 7] = [
     Dependency::Table("orders"),
     Dependency::Table("payments"),
     Dependency::EventBus,
-    Dependency::ParameterStore,
+    Dependency::Table("settings"),
 ];
 
 impl fmt::Display for Dependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Table(service) => write!(f, "{service} table"),
+            Self::Table(name) => write!(f, "{name} table"),
             Self::EventBus => f.write_str("event bus"),
-            Self::ParameterStore => f.write_str("parameter store"),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 async fn health_reports_each_dependency() {
     let shop = Shop::open();
     let response = shop.get("/health").send().await.data(200).to_string();
-    for dependency in ["accounts", "catalog", "inventory", "orders", "payments"] {
+    for dependency in ["accounts", "catalog", "inventory", "orders", "payments", "settings"] {
         assert!(response.contains(dependency), "{dependency} is missing: {response}");
     }
 }
