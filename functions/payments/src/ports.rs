@@ -93,7 +93,7 @@ pub trait Provider {
         intent: &IntentId,
     ) -> impl Future<Output = Result<IntentState, ProviderError>> + Send;
 
-    /// The state of a refund's current try; `None` if it was never created.
+    /// A refund's progress, by all of its tries; `None` if another is to be created.
     fn find_refund(
         &self,
         intent: &IntentId,

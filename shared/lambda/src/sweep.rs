@@ -11,7 +11,7 @@ use rialto_contracts::EventContext;
 use rialto_kernel::{Clock, DueEntry, DueQueue, StoreError, Timestamp, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt::Display, sync::Arc, time::Duration};
 
 /// The payload of a sweep's invocation. The schedule's has no `now`; tests send one, as if that
 /// were the time.
@@ -49,6 +49,13 @@ impl SweepRun {
         self.ends_at.since(self.clock.now())
     }
 
+    /// The time that pauses count from: the earlier of `now` and the clock's, so that a run with a
+    /// later `now` doesn't hide for that long what stays open.
+    #[must_use]
+    pub fn pauses_from(&self) -> Timestamp {
+        self.now.min(self.clock.now())
+    }
+
     /// The context of the events that the sweep's writes publish.
     #[must_use]
     pub fn event_context(&self) -> EventContext {
@@ -83,7 +90,7 @@ pub struct SweepSummary {
     pub settled: usize,
     /// Postponed.
     pub waiting: usize,
-    /// Neither: another write changed the item after it was listed.
+    /// Neither: a write changed the item after it was listed.
     pub skipped: usize,
     /// Visits that failed. They are logged, and their entries postponed like those that wait.
     pub failed: usize,
@@ -113,11 +120,19 @@ where
     E: Display,
 {
     let visit = &visit;
+    let until = run.pauses_from().plus(policy.retry_after);
+    // A postponed entry is still due in a run whose `now` is ahead of the clock.
+    let mut visited = HashSet::new();
+    let is_new = move |entry: &Result<DueEntry<Q::Id>, StoreError>| {
+        std::future::ready(
+            entry.as_ref().map_or(true, |entry| visited.insert(entry.id.to_string())),
+        )
+    };
     let outcomes = due_entries(queue, run.now)
+        .filter(is_new)
         .take_while(|_| std::future::ready(run.time_left() >= policy.reserve))
         .map(|entry| async move {
             let entry = entry?;
-            let until = run.now.plus(policy.retry_after);
             Ok(match visit(entry.id.clone()).await {
                 Ok(Visit::Settled) => Outcome::Settled,
                 Ok(Visit::Waiting) => match queue.postpone(&entry, until).await? {
@@ -409,6 +424,17 @@ mod tests {
         assert_eq!((swept.unwrap(), visited), (summary(0, 0, 0), vec![]), "postponed");
         let (swept, _) = sweep(&queue, 600, 100, settles).await;
         assert_eq!(swept.unwrap(), summary(0, 15, 15));
+    }
+
+    #[tokio::test]
+    async fn a_run_ahead_of_the_clock_pauses_by_the_clock() {
+        let queue = Queue::of(&[(3, 250)]);
+        let (swept, visited) = sweep(&queue, 86_400, 1_000, |_| Ok(false)).await;
+        assert_eq!((swept.unwrap(), visited.len()), (summary(0, 250, 0), 250));
+        let (swept, visited) = sweep(&queue, 299, 1_000, |_| Ok(false)).await;
+        assert_eq!((swept.unwrap(), visited), (summary(0, 0, 0), vec![]), "postponed");
+        let (swept, _) = sweep(&queue, 300, 1_000, |_| Ok(true)).await;
+        assert_eq!((swept.unwrap(), queue.left()), (summary(250, 0, 0), 0));
     }
 
     #[tokio::test]

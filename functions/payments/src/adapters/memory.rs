@@ -145,6 +145,7 @@ struct ProviderState {
     refund_keys: BTreeSet<String>,
     /// The code of refusals of refunds.
     refuse_refunds: Option<&'static str>,
+    hold_refunds: bool,
     refuse_cancellations: bool,
     requests: u32,
 }
@@ -165,12 +166,16 @@ struct CreatedRefund {
     name: String,
     intent: IntentId,
     amount: Amount,
-    outcome: RefundOutcome,
+    progress: RefundProgress,
 }
 
 impl CreatedRefund {
     fn is_issued(&self) -> bool {
-        self.outcome == RefundOutcome::Issued
+        self.progress == RefundProgress::Ended(RefundOutcome::Issued)
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.progress, RefundProgress::Ended(RefundOutcome::Failed { .. }))
     }
 }
 
@@ -201,9 +206,31 @@ impl MemoryProvider {
     /// Makes all refunds so far fail, also those that succeeded.
     pub fn take_refunds_back(&self) {
         for refund in &mut self.state().refunds {
-            refund.outcome =
-                RefundOutcome::Failed { reason: DeclineCode::new("expired_or_canceled_card") };
+            let reason = DeclineCode::new("expired_or_canceled_card");
+            refund.progress = RefundProgress::Ended(RefundOutcome::Failed { reason });
         }
+    }
+
+    /// Leaves refunds pending from now on.
+    pub fn hold_refunds(&self) {
+        self.state().hold_refunds = true;
+    }
+
+    /// Ends all pending refunds with this outcome.
+    pub fn end_refunds(&self, outcome: &RefundOutcome) {
+        for refund in &mut self.state().refunds {
+            if refund.progress == RefundProgress::Pending {
+                refund.progress = RefundProgress::Ended(outcome.clone());
+            }
+        }
+    }
+
+    /// The number of an order's refunds in any state.
+    #[must_use]
+    pub fn created_refunds(&self, order: OrderId) -> usize {
+        let state = self.state();
+        let of = |refund: &&CreatedRefund| state.intents[&refund.intent].order == order;
+        state.refunds.iter().filter(of).count()
     }
 
     /// Refuses to cancel processing intents from now on.
@@ -354,9 +381,9 @@ impl Provider for MemoryProvider {
         _: &IntentId,
         refund: &Refund,
     ) -> Result<Option<RefundProgress>, ProviderError> {
-        let (state, name) = (self.state(), refund.try_name());
-        let found = state.refunds.iter().find(|created| created.name == name);
-        Ok(found.map(|created| RefundProgress::Ended(created.outcome.clone())))
+        let state = self.state();
+        let created = state.refunds.iter();
+        Ok(refund.progress(created.map(|found| (found.name.clone(), found.progress.clone()))))
     }
 
     async fn create_refund(
@@ -374,18 +401,23 @@ impl Provider for MemoryProvider {
             return Err(refused(code));
         }
         let (name, amount) = (refund.try_name(), refund.amount);
+        let progress = if state.hold_refunds {
+            RefundProgress::Pending
+        } else {
+            RefundProgress::Ended(RefundOutcome::Issued)
+        };
         if state.refund_keys.contains(&name) {
-            return Ok(RefundProgress::Ended(RefundOutcome::Issued));
+            return Ok(progress);
         }
         let earlier =
-            state.refunds.iter().filter(|refund| refund.intent == *intent && refund.is_issued());
+            state.refunds.iter().filter(|refund| refund.intent == *intent && !refund.has_failed());
         let refunded: i64 = earlier.map(|refund| refund.amount.minor_units()).sum();
         if refunded + amount.minor_units() > charged.minor_units() {
             return Err(refused("charge_already_refunded"));
         }
         state.refund_keys.insert(name.clone());
-        let outcome = RefundOutcome::Issued;
-        state.refunds.push(CreatedRefund { name, intent: intent.clone(), amount, outcome });
-        Ok(RefundProgress::Ended(RefundOutcome::Issued))
+        let created = progress.clone();
+        state.refunds.push(CreatedRefund { name, intent: intent.clone(), amount, progress });
+        Ok(created)
     }
 }

@@ -41,6 +41,8 @@ const MAX_ATTEMPTS: u32 = 4;
 /// The time that another attempt and the write after it may take. No request is repeated with less
 /// time left.
 const ATTEMPT_TIME: Duration = Duration::from_secs(5);
+/// The time that is left of the invocation after each request, for the write of its outcome.
+const WRITE_TIME: Duration = Duration::from_secs(1);
 
 /// The provider that the settings name. The first request opens the connection.
 #[derive(Clone)]
@@ -131,7 +133,10 @@ impl HttpProvider {
         let connector = self
             .connector
             .get_or_init(|| SharedHttpConnector::new(Connector::new(TrustedRoots::System, None)));
-        let response = http::fetch(connector, request, LIMITS).await;
+        let time = InvocationContext::current().time_left();
+        let time =
+            time.map_or(LIMITS.time, |left| left.saturating_sub(WRITE_TIME).min(LIMITS.time));
+        let response = http::fetch(connector, request, ResponseLimits { time, ..LIMITS }).await;
         let response =
             response.map_err(|error| Failure { is_transient: true, ..Failure::unknown(error) })?;
         if !(200..300).contains(&response.status) {
@@ -358,14 +363,20 @@ impl Provider for HttpProvider {
     ) -> Result<Option<RefundProgress>, ProviderError> {
         let path = format!("/v1/refunds?payment_intent={}&limit=100", intent.as_str());
         let list: RefundList = self.fetch(ProviderRequest::get(path)).await?;
-        let name = refund.try_name();
-        match list.data.iter().find(|created| created.metadata.get(REFUND_ID_KEY) == Some(&name)) {
-            Some(created) => created.progress().map(Some),
-            None if list.has_more => Err(ProviderError::Unknown(format!(
-                "{} has more refunds than one page",
-                intent.as_str()
-            ))),
-            None => Ok(None),
+        let mut created = Vec::new();
+        for refund in &list.data {
+            if let Some(name) = refund.metadata.get(REFUND_ID_KEY) {
+                created.push((name.clone(), refund.progress()?));
+            }
+        }
+        match refund.progress(created) {
+            // Another try may be on the next page.
+            None | Some(RefundProgress::Ended(RefundOutcome::Failed { .. })) if list.has_more => {
+                let intent = intent.as_str();
+                let reason = format!("{intent} has more refunds than one page");
+                Err(ProviderError::Unknown(reason))
+            }
+            progress => Ok(progress),
         }
     }
 

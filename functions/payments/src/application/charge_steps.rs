@@ -145,12 +145,14 @@ pub(super) async fn cancel_charge(
 }
 
 /// Settles the payment's pending refunds, as far as the provider has. Each is looked up there before
-/// it is created. What stays pending is left to the provider's webhook and the sweep.
+/// it is created. What stays pending is left to the provider's webhook and the sweep. The pause
+/// before another try of a refused one counts from `pause_from`.
 pub(super) async fn settle_refunds(
     store: &impl PaymentWriter,
     provider: &impl Provider,
     mut payment: Payment,
     now: Timestamp,
+    pause_from: Timestamp,
     cause: &EventContext,
 ) -> Result<Payment, SettleError> {
     let Some(intent) = payment.intent_id.clone() else { return Ok(payment) };
@@ -159,12 +161,14 @@ pub(super) async fn settle_refunds(
     for refund in pending {
         let progress = match provider.find_refund(&intent, &refund).await? {
             Some(found) => found,
+            None if !refund.may_be_tried(now) => continue,
             None => match provider.create_refund(payment.order_id, &intent, &refund).await {
                 Err(ProviderError::Refused(reason)) if Refund::may_be_tried_again(&reason) => {
                     tracing::warn!(refund = %refund.refund_id, %reason, "refund refused for now");
-                    payment =
-                        update_payment(store, payment, |payment| payment.retry_refund(&refund))
-                            .await?;
+                    payment = update_payment(store, payment, |payment| {
+                        payment.retry_refund(&refund, pause_from)
+                    })
+                    .await?;
                     continue;
                 }
                 Err(ProviderError::Refused(reason)) => {

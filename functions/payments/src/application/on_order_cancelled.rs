@@ -34,6 +34,6 @@ pub async fn on_order_cancelled(
     };
     let version = stored.version;
     let cancelled = update_payment(store, stored, |payment| payment.cancel(cause)).await?;
-    let payment = settle_refunds(store, provider, cancelled, now, cause).await?;
+    let payment = settle_refunds(store, provider, cancelled, now, now, cause).await?;
     Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
 }

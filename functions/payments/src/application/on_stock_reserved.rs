@@ -39,7 +39,8 @@ pub async fn on_stock_reserved(
     };
     let started = start_charge(store, provider, payment, cause, clock).await?;
     let settled = settle_started_charge(store, provider, started, cause, clock).await?;
-    let payment = settle_refunds(store, provider, settled, clock.now(), cause).await?;
+    let now = clock.now();
+    let payment = settle_refunds(store, provider, settled, now, now, cause).await?;
     Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
 }
 

@@ -80,7 +80,7 @@ pub async fn receive_webhook(
             None => payment,
         }
     };
-    let payment = settle_refunds(store, provider, payment, now, &cause).await?;
+    let payment = settle_refunds(store, provider, payment, now, now, &cause).await?;
     Ok(if payment.version == version {
         WebhookOutcome::Unchanged
     } else {

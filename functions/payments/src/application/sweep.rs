@@ -7,10 +7,10 @@ use rialto_kernel::{DueQueue, OrderId, StoreError, Timestamp};
 use rialto_lambda::sweep::{SweepPolicy, SweepRun, SweepSummary, Visit, visit_due};
 use std::time::Duration;
 
-/// Most of the time of a visit is spent waiting for the provider.
+/// A visit sends up to five requests to the provider, of 4 seconds at most.
 const POLICY: SweepPolicy = SweepPolicy {
     concurrency: 10,
-    reserve: Duration::from_secs(15),
+    reserve: Duration::from_secs(20),
     retry_after: Duration::from_secs(5 * 60),
 };
 
@@ -36,8 +36,9 @@ pub async fn sweep(
 ) -> Result<SweepSummary, StoreError> {
     let traceparent = run.event_context().traceparent;
     let traceparent = traceparent.as_deref();
-    visit_due(store, run, &POLICY, |order| settle(store, provider, order, run.now, traceparent))
-        .await
+    let (now, pause_from) = (run.now, run.pauses_from());
+    let visit = |order| settle(store, provider, order, now, pause_from, traceparent);
+    visit_due(store, run, &POLICY, visit).await
 }
 
 /// Settles one payment.
@@ -46,6 +47,7 @@ async fn settle(
     provider: &impl Provider,
     order: OrderId,
     now: Timestamp,
+    pause_from: Timestamp,
     traceparent: Option<&str>,
 ) -> Result<Visit, SweepError> {
     let is_due = |payment: &Payment| payment.deadline().is_some_and(|deadline| deadline <= now);
@@ -58,6 +60,6 @@ async fn settle(
         payment =
             update_payment(store, payment, |payment| payment.settle(&outcome, now, &cause)).await?;
     }
-    let payment = settle_refunds(store, provider, payment, now, &cause).await?;
-    Ok(if payment.deadline().is_none() { Visit::Settled } else { Visit::Waiting })
+    let payment = settle_refunds(store, provider, payment, now, pause_from, &cause).await?;
+    Ok(if is_due(&payment) { Visit::Waiting } else { Visit::Settled })
 }

@@ -235,15 +235,16 @@ impl Payment {
         self.refunds.iter().find(|refund| refund.refund_id == refund_id)
     }
 
-    /// Records that this try of a pending refund was refused and another is to follow. `None` if
-    /// another has been recorded.
+    /// Records that this try of a pending refund was refused at `tried_at`, and another is to follow
+    /// after a pause. `None` if another has been recorded.
     #[must_use]
-    pub fn retry_refund(&self, tried: &Refund) -> Option<PaymentUpdate> {
+    pub fn retry_refund(&self, tried: &Refund, tried_at: Timestamp) -> Option<PaymentUpdate> {
         let mut next = self.next();
         let refund = next.refunds.iter_mut().find(|refund| *refund == tried)?;
         if refund.state != RefundState::Pending {
             return None;
         }
+        refund.retry_at = Some(tried_at.plus(refund.retry_pause()));
         refund.tries += 1;
         Some(self.without_event(next))
     }
@@ -296,12 +297,16 @@ impl Payment {
         })
     }
 
-    /// The deadline of an unfinished charge or refund, after which the sweep settles it.
+    /// The deadline of an unfinished charge or refund, after which the sweep settles it. A refund
+    /// whose try was refused is due at its next one.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let unfinished =
-            self.state == PaymentState::Processing || self.unfinished_refund().is_some();
-        self.charge.as_ref().filter(|_| unfinished).map(|charge| charge.expires_at)
+        let expires_at = self.charge.as_ref()?.expires_at;
+        if self.state == PaymentState::Processing {
+            return Some(expires_at);
+        }
+        let pending = self.refunds.iter().filter(|refund| refund.state == RefundState::Pending);
+        pending.map(|refund| refund.retry_at.unwrap_or(expires_at)).min()
     }
 
     /// The context of a change that no event causes: caused by the last event that was applied.
@@ -538,12 +543,13 @@ mod tests {
     fn a_refused_try_of_a_refund_is_followed_by_another() {
         let payment = refunding();
         let tried = payment.refunds[0].clone();
-        let retried = payment.retry_refund(&tried).unwrap();
+        let retried = payment.retry_refund(&tried, NOW).unwrap();
+        assert_eq!(retried.payment.deadline(), Some(NOW.plus(tried.retry_pause())));
         assert_eq!((retried.payment.refunds[0].tries, kinds(&retried).len()), (2, 0));
         assert!(retried.payment.unfinished_refund().is_some());
-        assert_eq!(retried.payment.retry_refund(&tried), None);
+        assert_eq!(retried.payment.retry_refund(&tried, NOW), None);
         let issued = settle_refund(&payment, &RefundOutcome::Issued).unwrap().payment;
-        assert_eq!(issued.retry_refund(&issued.refunds[0]), None);
+        assert_eq!(issued.retry_refund(&issued.refunds[0], NOW), None);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Refunds of a payment.
 
 use super::intent::DeclineCode;
-use rialto_kernel::{Amount, OrderId, RefundId};
+use rialto_kernel::{Amount, OrderId, RefundId, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A refund, recorded in its payment before it is created at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub struct Refund {
     /// has a key of its own.
     #[serde(default = "first_try")]
     pub tries: u32,
+    /// When the next try may be made, after one that was refused.
+    #[serde(default)]
+    pub retry_at: Option<Timestamp>,
     pub state: RefundState,
     /// The provider's code, if it failed.
     pub reason: Option<DeclineCode>,
@@ -60,6 +64,10 @@ const fn first_try() -> u32 {
 /// The provider's codes of refusals that end by themselves.
 const TEMPORARY_REFUSALS: [&str; 1] = ["balance_insufficient"];
 
+/// The pause after a refund's first try, which doubles with each further one.
+const FIRST_RETRY_PAUSE: Duration = Duration::from_secs(5 * 60);
+const LONGEST_RETRY_PAUSE: Duration = Duration::from_secs(6 * 60 * 60);
+
 impl Refund {
     /// Whether a refund that was refused for this reason is to be tried again.
     #[must_use]
@@ -76,6 +84,48 @@ impl Refund {
         }
     }
 
+    /// The pause between the current try, if it is refused for now, and the next.
+    #[must_use]
+    pub fn retry_pause(&self) -> Duration {
+        let doublings = self.tries.saturating_sub(1).min(10);
+        (FIRST_RETRY_PAUSE * 2_u32.pow(doublings)).min(LONGEST_RETRY_PAUSE)
+    }
+
+    /// Whether the current try may be made.
+    #[must_use]
+    pub fn may_be_tried(&self, now: Timestamp) -> bool {
+        self.retry_at.is_none_or(|retry_at| retry_at <= now)
+    }
+
+    /// The refund's progress by the tries that the provider has, each by its name. A try that
+    /// hasn't failed decides, whatever its number. `None` if a pending refund's current try was
+    /// never created and all others have failed.
+    #[must_use]
+    pub fn progress(
+        &self,
+        created: impl IntoIterator<Item = (String, RefundProgress)>,
+    ) -> Option<RefundProgress> {
+        let mut failure = None;
+        for (name, progress) in created.into_iter().filter(|(name, _)| self.is_try(name)) {
+            match progress {
+                RefundProgress::Ended(RefundOutcome::Failed { .. }) => {
+                    // An issued refund failed with whichever of its tries had succeeded.
+                    if name == self.try_name() || self.state == RefundState::Issued {
+                        failure = Some(progress);
+                    }
+                }
+                _ => return Some(progress),
+            }
+        }
+        failure
+    }
+
+    /// Whether this is the name of one of the refund's tries.
+    fn is_try(&self, name: &str) -> bool {
+        let number = name.strip_prefix(&self.refund_id.to_string());
+        number.is_some_and(|number| number.is_empty() || number.starts_with('#'))
+    }
+
     /// A refund of everything that remains of an order's payment.
     #[must_use]
     pub fn remaining(order: OrderId, amount: Amount) -> Self {
@@ -87,6 +137,7 @@ impl Refund {
             line_no: None,
             amount,
             tries: first_try(),
+            retry_at: None,
             state: RefundState::Pending,
             reason: None,
             reversed: false,
@@ -108,6 +159,34 @@ mod tests {
     }
 
     #[test]
+    fn a_try_that_has_not_failed_decides_a_refund() {
+        let first = Refund::remaining(OrderId::derive(&[b"o"]), Amount::new(400).unwrap());
+        let second = Refund { tries: 2, ..first.clone() };
+        let issued = RefundProgress::Ended(RefundOutcome::Issued);
+        let failed = RefundProgress::Ended(RefundOutcome::Failed {
+            reason: DeclineCode::new("expired_or_canceled_card"),
+        });
+        let (one, two) = (first.try_name(), second.try_name());
+        let found = |tries: &[(&String, &RefundProgress)]| {
+            second.progress(tries.iter().map(|&(name, progress)| (name.clone(), progress.clone())))
+        };
+        assert_eq!(found(&[(&one, &RefundProgress::Pending)]), Some(RefundProgress::Pending));
+        assert_eq!(found(&[(&two, &failed), (&one, &issued)]), Some(issued.clone()));
+        assert_eq!(found(&[(&two, &failed), (&one, &failed)]), Some(failed.clone()));
+        assert_eq!(found(&[(&one, &failed)]), None);
+        assert_eq!(found(&[(&format!("{one}2"), &issued)]), None);
+        let reversed = Refund { state: RefundState::Issued, ..second.clone() };
+        assert_eq!(reversed.progress([(one, failed.clone())]), Some(failed));
+    }
+
+    #[test]
+    fn pauses_between_tries_double_up_to_six_hours() {
+        let refund = Refund::remaining(OrderId::derive(&[b"o"]), Amount::new(400).unwrap());
+        let minutes = |tries| Refund { tries, ..refund.clone() }.retry_pause().as_secs() / 60;
+        assert_eq!([1, 2, 3, 7, 8, u32::MAX].map(minutes), [5, 10, 20, 320, 360, 360]);
+    }
+
+    #[test]
     fn only_a_lack_of_balance_is_tried_again() {
         assert!(Refund::may_be_tried_again(&DeclineCode::new("balance_insufficient")));
         assert!(!Refund::may_be_tried_again(&DeclineCode::new("charge_disputed")));
@@ -117,7 +196,10 @@ mod tests {
     fn a_refund_stored_without_tries_is_at_its_first() {
         let refund = Refund::remaining(OrderId::derive(&[b"o"]), Amount::new(400).unwrap());
         let mut stored = serde_json::to_value(&refund).unwrap();
-        stored.as_object_mut().unwrap().retain(|name, _| name != "tries" && name != "reversed");
+        stored
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| !["tries", "retry_at", "reversed"].contains(&name.as_str()));
         assert_eq!(serde_json::from_value::<Refund>(stored).unwrap(), refund);
     }
 }

@@ -267,10 +267,13 @@ fn a_refund_without_balance_is_tried_again_under_another_key() {
         let waiting = simulation.payment().unwrap();
         assert_eq!((waiting.refunds[0].state, waiting.refunds[0].tries), (RefundState::Pending, 2));
         assert_eq!(simulation.published(), ["PaymentCaptured"]);
+        simulation.check_repetition(&[OrderCancelled]);
 
         simulation.provider.accept_refunds();
-        let swept = MessageDelivery::new(Event::Swept).crashing(&[crash]);
-        let crashed = ready(simulation.deliver(&swept));
+        let next_try = waiting.refunds[0].retry_at.unwrap();
+        assert_eq!(waiting.deadline(), Some(next_try));
+        let swept = MessageDelivery { times: vec![next_try], ..MessageDelivery::new(Event::Swept) };
+        let crashed = ready(simulation.deliver(&swept.crashing(&[crash])));
         assert_eq!(simulation.check(true).state, PaymentState::Refunded);
         crashed
     });

@@ -15,10 +15,14 @@ use rialto_kernel::{
 use rialto_lambda::sweep::SweepRun;
 use rialto_payments::{
     adapters::dynamodb::DEADLINES,
-    application::sweep::sweep,
+    application::{
+        receive_webhook::{ChargeNotification, WebhookOutcome, receive_webhook},
+        sweep::sweep,
+    },
     domain::{
         intent::{DeclineCode, IntentState},
         payment::{Payment, PaymentState, PaymentUpdate},
+        refund::{RefundOutcome, RefundState},
     },
     ports::{PaymentReader, PaymentWriter},
 };
@@ -244,6 +248,92 @@ fn an_uncancellable_charge_is_postponed() {
     simulation.provider.end_processing(simulation.order, &IntentState::Succeeded);
     assert_eq!(swept(&simulation, TOO_LATE.plus(Duration::from_secs(300))), (1, 0, 0));
     assert_eq!(simulation.check(false).state, PaymentState::Captured);
+}
+
+#[test]
+fn tries_of_a_refund_without_balance_become_rarer() {
+    let simulation = Simulation::new("pm_card_visa");
+    simulation.provider.refuse_refunds("balance_insufficient");
+    deliver(&simulation, &events(&[StockReserved, OrderCancelled]));
+    let tries = || simulation.payment().unwrap().refunds[0].tries;
+    let minute = |number: u64| TOO_LATE.plus(Duration::from_secs(60 * number));
+    for number in 0..24 * 60 {
+        assert_eq!(swept(&simulation, minute(number)).2, 0);
+        if number == 60 {
+            assert!((4..8).contains(&tries()), "{}", tries());
+        }
+    }
+    assert!((8..14).contains(&tries()), "{}", tries());
+    simulation.provider.accept_refunds();
+    for number in 24 * 60..30 * 60 {
+        swept(&simulation, minute(number));
+    }
+    assert_eq!(simulation.check(true).state, PaymentState::Refunded);
+}
+
+/// A cancelled order whose refund is pending at the provider.
+fn pending_refund() -> (Simulation, Payment) {
+    let simulation = Simulation::new("pm_card_visa");
+    simulation.provider.hold_refunds();
+    ready(simulation.deliver_once(StockReserved)).unwrap();
+    ready(simulation.deliver_once(OrderCancelled)).unwrap();
+    let payment = simulation.payment().unwrap();
+    assert_eq!(payment.refunds[0].state, RefundState::Pending);
+    (simulation, payment)
+}
+
+/// The provider's webhook about the payment's refund.
+fn notify(simulation: &Simulation, payment: &Payment, now: Timestamp) -> WebhookOutcome {
+    let notification = ChargeNotification {
+        order_id: simulation.order,
+        intent: payment.intent_id.clone().unwrap(),
+        refund: Some(payment.refunds[0].refund_id),
+    };
+    let (store, provider) = (&simulation.store, &simulation.provider);
+    ready(receive_webhook(store, provider, &notification, None, now)).unwrap()
+}
+
+#[test]
+fn a_refund_pending_at_the_provider_stays_due() {
+    let (simulation, payment) = pending_refund();
+    let entry = DueEntry { deadline: TOO_LATE, id: simulation.order };
+    assert_eq!(ready(simulation.due(IN_TIME)).unwrap(), []);
+    assert_eq!(ready(simulation.due(TOO_LATE)).unwrap(), [entry]);
+    // Nothing changes until the provider decides.
+    simulation.check_repetition(&[OrderCancelled]);
+    assert_eq!(notify(&simulation, &payment, IN_TIME), WebhookOutcome::Unchanged);
+    assert_eq!(swept(&simulation, IN_TIME), (0, 0, 0));
+    assert_eq!(swept(&simulation, TOO_LATE), (0, 1, 0));
+    assert_eq!(swept(&simulation, TOO_LATE.plus(Duration::from_secs(60))), (0, 0, 0));
+    assert_eq!(swept(&simulation, TOO_LATE.plus(Duration::from_secs(300))), (0, 1, 0));
+    assert_eq!(simulation.payment(), Some(payment));
+    assert_eq!(simulation.provider.created_refunds(simulation.order), 1);
+}
+
+#[test]
+fn a_pending_refund_is_settled_as_the_provider_decides() {
+    let failed = RefundOutcome::Failed { reason: DeclineCode::new("expired_or_canceled_card") };
+    for (outcome, state, kind) in [
+        (RefundOutcome::Issued, PaymentState::Refunded, "RefundIssued"),
+        (failed, PaymentState::Captured, "RefundFailed"),
+    ] {
+        for (webhook, now) in [(true, IN_TIME), (true, TOO_LATE), (false, TOO_LATE)] {
+            let (simulation, payment) = pending_refund();
+            simulation.provider.end_refunds(&outcome);
+            if webhook {
+                assert_eq!(notify(&simulation, &payment, now), WebhookOutcome::Recorded);
+                assert_eq!(notify(&simulation, &payment, now), WebhookOutcome::Unchanged);
+            } else {
+                // Before the payment's deadline only the webhook settles it.
+                assert_eq!(swept(&simulation, IN_TIME), (0, 0, 0));
+                assert_eq!(swept(&simulation, now), (1, 0, 0));
+            }
+            assert_eq!(simulation.check(true).state, state);
+            assert_eq!(simulation.published(), ["PaymentCaptured", kind]);
+            assert_eq!(ready(simulation.due(TOO_LATE)).unwrap(), []);
+            simulation.check_repetition(&[OrderCancelled, Swept]);
+        }
+    }
 }
 
 #[test]

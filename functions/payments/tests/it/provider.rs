@@ -330,6 +330,34 @@ async fn refunds_are_found_by_their_id() {
 }
 
 #[tokio::test]
+async fn any_try_of_a_refund_that_has_not_failed_is_found() {
+    let second = Refund { tries: 2, ..refund() };
+    let (one, two) = (refund().try_name(), second.try_name());
+    let issued = RefundProgress::Ended(RefundOutcome::Issued);
+    let failed =
+        RefundProgress::Ended(RefundOutcome::Failed { reason: DeclineCode::new("failed") });
+    for (tries, has_more, found) in [
+        (vec![(&one, "pending")], false, Ok(Some(RefundProgress::Pending))),
+        (vec![(&two, "failed"), (&one, "succeeded")], false, Ok(Some(issued))),
+        (vec![(&two, "failed"), (&one, "failed")], false, Ok(Some(failed))),
+        (vec![(&one, "failed")], false, Ok(None)),
+        (vec![(&two, "failed")], true, Err(())),
+    ] {
+        let data: Vec<Value> = tries
+            .into_iter()
+            .map(|(name, status)| json!({"status": status, "metadata": {"refund_id": name}}))
+            .collect();
+        let body = json!({"data": data, "has_more": has_more});
+        let server = ProviderStub::responding(200, &body).await;
+        let result = server.provider.find_refund(&intent(), &second).await;
+        match found {
+            Ok(found) => assert_eq!(result, Ok(found), "{body}"),
+            Err(()) => assert!(is_unknown(&result), "{body}: {result:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn inconclusive_responses_leave_the_outcome_unknown() {
     let coded = |kind| failure(kind, Some("some_code"), None).to_string();
     for (status, body) in [

@@ -238,6 +238,32 @@ async fn a_busy_provider_is_asked_until_time_is_short() {
     assert_eq!(script.requests().len(), 4);
 }
 
+/// A provider that never responds.
+#[derive(Debug)]
+struct SilentProvider;
+
+impl HttpConnector for SilentProvider {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_ends_before_its_invocation() {
+    let settings =
+        [("payments/provider-url", "http://127.0.0.1"), ("payments/provider-key", "sk_test_1")];
+    let connector = SharedHttpConnector::new(SilentProvider);
+    let provider = HttpProvider::over(Arc::new(Settings::fixed(&settings)), connector);
+    let (results, took) = within_20_seconds(async {
+        let retrieved = provider.retrieve_intent(&intent()).await;
+        let again = provider.retrieve_intent(&intent()).await;
+        (retrieved, again, provider.cancel_intent(&intent()).await)
+    })
+    .await;
+    assert!(results.0.is_err() && results.1.is_err() && results.2.is_err());
+    assert!(took <= Duration::from_secs(19), "{took:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_busy_providers_wish_is_honoured() {
     let busy = |seconds| failure_with(429, Some(("retry-after", seconds)));

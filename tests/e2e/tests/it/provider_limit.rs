@@ -1,5 +1,7 @@
-//! More sales than the payment provider's rate limit allows at once: payments' consumer with its
-//! queue's settings, and the simulator with a rate limit.
+//! More sales than the payment provider's rate limit allows at once: payments' handler and the
+//! simulator with a rate limit. Queue and batches are reimplemented here, in virtual time and with
+//! the template's settings: visibility, redelivery and batch failures of SQS and Lambda aren't
+//! tested.
 
 use aws_smithy_runtime_api::{
     client::{
