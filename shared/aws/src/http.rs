@@ -91,7 +91,7 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let connector = TimedConnector(HttpsConnector::from((tcp, tls)));
-        let connections = Mutex::new(Connections::new(&connector));
+        let connections = Mutex::new(Connections::new(&connector, max_idle));
         Self { pool: Arc::new(Pool { connector, max_idle, connections }), read_timeout }
     }
 }
@@ -112,16 +112,17 @@ struct Connections {
 }
 
 impl Connections {
-    fn new(connector: &TimedConnector) -> Self {
+    fn new(connector: &TimedConnector, max_idle: Duration) -> Self {
         let client = Client::builder(TokioExecutor::new())
             // Idle connections time out only with a timer.
             .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(max_idle)
             .build(connector.clone());
         Self { client, generation: 0, used_at: SystemTime::now() }
     }
 
-    fn replace(&mut self, connector: &TimedConnector) {
-        *self = Self { generation: self.generation + 1, ..Self::new(connector) };
+    fn replace(&mut self, connector: &TimedConnector, max_idle: Duration) {
+        *self = Self { generation: self.generation + 1, ..Self::new(connector, max_idle) };
     }
 }
 
@@ -133,7 +134,7 @@ impl Pool {
         // A clock that was set back says nothing about the time since.
         let idle = now.duration_since(connections.used_at).unwrap_or(Duration::MAX);
         if idle >= self.max_idle {
-            connections.replace(&self.connector);
+            connections.replace(&self.connector, self.max_idle);
         }
         connections.used_at = now;
         (connections.client.clone(), connections.generation)
@@ -144,7 +145,19 @@ impl Pool {
     fn discard(&self, generation: u64) {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.generation == generation {
-            connections.replace(&self.connector);
+            connections.replace(&self.connector, self.max_idle);
+        }
+    }
+}
+
+/// The pool that a request of [`fetch`] used, and the generation of its connections.
+#[derive(Clone, Default)]
+struct UsedPool(Arc<OnceLock<(Arc<Pool>, u64)>>);
+
+impl UsedPool {
+    fn discard(&self) {
+        if let Some((pool, generation)) = self.0.get() {
+            pool.discard(*generation);
         }
     }
 }
@@ -168,6 +181,9 @@ impl HttpConnector for Connector {
             capture.set_connection_retriever(move || connection_metadata(&connection));
         }
         let (client, generation) = self.pool.client();
+        if let Some(used) = request.extensions().get::<UsedPool>() {
+            used.0.set((Arc::clone(&self.pool), generation)).ok();
+        }
         let response = client.request(request);
         let (pool, read_timeout) = (Arc::clone(&self.pool), self.read_timeout);
         HttpConnectorFuture::new(async move {
@@ -213,15 +229,18 @@ pub enum NoResponse {
     Lost(String),
 }
 
-/// Sends a request and reads the whole response.
+/// Sends a request and reads the whole response. Without one, the connector's idle connections
+/// aren't used any more.
 ///
 /// # Errors
 /// [`NoResponse`], also when the response exceeds a limit.
 pub async fn fetch(
     connector: &impl HttpConnector,
-    request: HttpRequest,
+    mut request: HttpRequest,
     limits: ResponseLimits,
 ) -> Result<WholeResponse, NoResponse> {
+    let used = UsedPool::default();
+    request.add_extension(used.clone());
     let exchange = async {
         let response = connector.call(request).await.map_err(no_response)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -234,10 +253,11 @@ pub async fn fetch(
         })?;
         Ok(WholeResponse { status, headers, body: body.to_bytes().to_vec() })
     };
-    match timeout(limits.time, exchange).await {
+    let response = match timeout(limits.time, exchange).await {
         Ok(response) => response,
         Err(_) => Err(NoResponse::Lost(format!("no whole response in {:?}", limits.time))),
-    }
+    };
+    response.inspect_err(|_| used.discard())
 }
 
 fn no_response(error: ConnectorError) -> NoResponse {
@@ -464,9 +484,9 @@ mod tests {
         assert!(error.is_io() || error.as_other() == Some(ErrorKind::TransientError), "{error:?}");
     }
 
-    /// Serves one request on each connection and closes it at the next. Also returns the number of
+    /// Serves one request on each connection, and the next by `end`. Also returns the number of
     /// connections so far.
-    fn serve_once_per_connection() -> (String, Arc<AtomicUsize>) {
+    fn serve_once_per_connection(end: fn(std::net::TcpStream)) -> (String, Arc<AtomicUsize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let connections = Arc::new(AtomicUsize::new(0));
@@ -476,11 +496,12 @@ mod tests {
                 opened.fetch_add(1, Ordering::SeqCst);
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
-                    let mut read = || stream.read(&mut [0; 4096]).unwrap_or_default();
-                    assert!(read() > 0);
+                    assert!(stream.read(&mut [0; 4096]).unwrap_or_default() > 0);
                     let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
                     stream.write_all(response).unwrap();
-                    stream.read_exact(&mut [0; 1]).ok();
+                    if stream.read(&mut [0; 4096]).unwrap_or_default() > 0 {
+                        end(stream);
+                    }
                 });
             }
         });
@@ -491,7 +512,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_idle_for_too_long_are_not_used() {
-        let (url, connections) = serve_once_per_connection();
+        let (url, connections) = serve_once_per_connection(drop);
         let connector = Connector::with_tls(tls_config(TrustedRoots::Amazon), None, Duration::ZERO);
         for _ in 0..3 {
             let response = fetch(&connector, request(&url), LIMITS).await.unwrap();
@@ -501,16 +522,52 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_after_a_lost_one_opens_a_connection() {
-        let (url, connections) = serve_once_per_connection();
+    async fn a_connection_idle_beside_others_is_not_used() {
+        let (url, connections) = serve_once_per_connection(drop);
         let connector = connector(None);
-        let fetch = || fetch(&connector, request(&url), LIMITS);
+        for number in 1..=3 {
+            assert!(fetch(&connector, request(&url), LIMITS).await.is_ok());
+            assert_eq!(connections.load(Ordering::SeqCst), number);
+            // Not the time of day, as if another connection had been used meanwhile.
+            tokio::time::pause();
+            tokio::time::advance(MAX_IDLE + Duration::from_secs(1)).await;
+            tokio::time::resume();
+        }
+    }
+
+    /// Checks that a request opens a connection after one that `end` left without a response.
+    async fn assert_reconnects(end: fn(std::net::TcpStream)) {
+        let (url, connections) = serve_once_per_connection(end);
+        let connector = connector(None);
+        let fetch = |limits| fetch(&connector, request(&url), limits);
         // Two connections are idle then, neither of which is served any more.
-        let (one, other) = tokio::join!(fetch(), fetch());
+        let (one, other) = tokio::join!(fetch(LIMITS), fetch(LIMITS));
         assert!(one.is_ok() && other.is_ok());
-        assert!(matches!(fetch().await, Err(NoResponse::Lost(_))));
-        assert!(fetch().await.is_ok());
+        let limits = ResponseLimits { time: Duration::from_millis(200), ..LIMITS };
+        assert!(matches!(fetch(limits).await, Err(NoResponse::Lost(_))));
+        assert!(fetch(LIMITS).await.is_ok());
         assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_request_after_a_lost_one_opens_a_connection() {
+        assert_reconnects(drop).await;
+    }
+
+    #[tokio::test]
+    async fn a_request_after_a_time_out_opens_a_connection() {
+        assert_reconnects(|mut stream| {
+            stream.read_to_end(&mut Vec::new()).ok();
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_request_after_a_broken_body_opens_a_connection() {
+        assert_reconnects(|mut stream| {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no").ok();
+        })
+        .await;
     }
 
     #[tokio::test]
