@@ -66,8 +66,7 @@ pub(crate) struct DeadLetter {
     /// The time at which it was first sent.
     pub(crate) sent: Timestamp,
     pub(crate) body: String,
-    /// The events in it, or the reason why it can't be parsed.
-    pub(crate) events: Result<Vec<Event>, String>,
+    pub(crate) events: Result<Vec<Event>, NoEvents>,
     pub(crate) marks: RedriveMetadata,
 }
 
@@ -79,6 +78,53 @@ pub(crate) struct RedriveMetadata {
     pub(crate) error: Option<String>,
     pub(crate) redrives: u32,
     pub(crate) redriven_at: Option<String>,
+}
+
+/// Why a message has no events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoEvents {
+    /// It can't be parsed, for this reason.
+    Unparsable(String),
+    /// A relay skipped these records after 12 hours.
+    Skipped(SkippedRecords),
+}
+
+impl fmt::Display for NoEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unparsable(why) => write!(f, "it can't be parsed: {why}"),
+            Self::Skipped(skipped) => write!(
+                f,
+                "it names {} that the relay skipped, not their events, and can't be sent; find \
+                 the orders with rialto saga stuck, and publish their events with rialto outbox \
+                 resend --order",
+                skipped.records()
+            ),
+        }
+    }
+}
+
+/// Records of a table's stream, as Lambda names them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SkippedRecords {
+    stream_arn: String,
+    pub(crate) shard_id: String,
+    pub(crate) start_sequence_number: String,
+    pub(crate) end_sequence_number: String,
+    batch_size: u32,
+}
+
+impl SkippedRecords {
+    /// The table's name, or the stream's ARN if it isn't like one.
+    pub(crate) fn table(&self) -> &str {
+        self.stream_arn.split('/').nth(1).unwrap_or(&self.stream_arn)
+    }
+
+    /// Their number and their table.
+    pub(crate) fn records(&self) -> String {
+        format!("{} records of {}", self.batch_size, self.table())
+    }
 }
 
 /// The target of a redrive.
@@ -96,34 +142,48 @@ impl DeadLetter {
     /// Parses a message of `source`.
     ///
     /// # Errors
-    /// The reason why it can't be parsed.
-    pub(crate) fn read(source: &Source, body: &str) -> Result<Vec<Event>, String> {
+    /// The reason why it has no events.
+    pub(crate) fn read(source: &Source, body: &str) -> Result<Vec<Event>, NoEvents> {
         #[derive(Deserialize)]
         struct Envelope {
             detail: Event,
         }
-        /// A relay stores single events, and whole outboxes that it couldn't parse.
+        /// A relay stores single events, and whole outboxes that it couldn't parse; Lambda stores
+        /// the position of records that it skips.
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Outbox {
             One(Box<Event>),
             Whole(Vec<Event>),
+            Skipped {
+                #[serde(rename = "DDBStreamBatchInfo")]
+                records: SkippedRecords,
+            },
         }
         let read = match source {
             Source::Consumer(_) | Source::Rule => {
-                serde_json::from_str(body).map(|Envelope { detail }| vec![detail])
+                serde_json::from_str(body).map(|Envelope { detail }| Ok(vec![detail]))
             }
             Source::Outbox(_) => serde_json::from_str(body).map(|outbox| match outbox {
-                Outbox::One(event) => vec![*event],
-                Outbox::Whole(events) => events,
+                Outbox::One(event) => Ok(vec![*event]),
+                Outbox::Whole(events) => Ok(events),
+                Outbox::Skipped { records } => Err(NoEvents::Skipped(records)),
             }),
         };
-        read.map_err(|error| error.to_string())
+        read.unwrap_or_else(|error| Err(NoEvents::Unparsable(error.to_string())))
+    }
+
+    /// The records that a relay skipped, if the message is about such.
+    pub(crate) const fn skipped(&self) -> Option<&SkippedRecords> {
+        match &self.events {
+            Err(NoEvents::Skipped(records)) => Some(records),
+            _ => None,
+        }
     }
 
     pub(crate) fn target(&self, stage: &Stage) -> RedriveTarget {
         if let Err(why) = &self.events {
-            return RedriveTarget::Nowhere(format!("it can't be parsed: {why}"));
+            return RedriveTarget::Nowhere(why.to_string());
         }
         match &self.source {
             Source::Consumer(consumer) => {
@@ -179,11 +239,15 @@ impl DeadLetter {
             }
             Err(_) => "?".to_owned(),
         };
+        let (event, about) = match self.skipped() {
+            Some(skipped) => ("skipped-records".to_owned(), skipped.table().to_owned()),
+            None => (joined(|event| &event.kind), joined(|event| &event.subject)),
+        };
         [
             self.message_id.chars().take(8).collect(),
             self.source.to_string(),
-            joined(|event| &event.kind),
-            joined(|event| &event.subject),
+            event,
+            about,
             duration::short(self.age(now)),
             self.receives.to_string(),
             if self.marks.redrives == 0 {

@@ -31,7 +31,11 @@ pub(crate) async fn run(
     let (lost, good): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| stays(held).is_some());
     let reason =
         |held: &Leased| Some(format!("{} stays: {}.", held.letter.message_id, stays(held)?));
-    let reasons: Vec<String> = lost.iter().filter_map(reason).collect();
+    // Nothing is to be mended about them here, so they don't fail the command.
+    let (skipped, unsendable): (Vec<_>, Vec<_>) =
+        lost.iter().partition(|held| held.letter.skipped().is_some());
+    skipped.into_iter().filter_map(reason).for_each(progress);
+    let reasons: Vec<String> = unsendable.into_iter().filter_map(reason).collect();
     dead.release(&lost).await?;
     let shown: Vec<_> = good.iter().map(|held| held.letter.clone()).collect();
     let unmarked = shown.iter().filter(|letter| letter.target(stage) == RedriveTarget::Bus).count();
@@ -122,10 +126,10 @@ fn ended(stays: Vec<String>, here: Vec<String>) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::{
-        dead_letters::tests::{event, order},
+        dead_letters::tests::{event, order, skipped_records},
         testing::serve,
     };
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     const QUEUE: &str = r#"{"QueueUrl":"http://queue/rialto-dev-inventory-on-orders"}"#;
     const LISTED: &str = r#"{"QueueUrls":["http://queue/rialto-dev-inventory-on-orders-dead-letters","http://queue/rialto-dev-inventory-on-orders"]}"#;
@@ -134,16 +138,19 @@ mod tests {
     const SENT: (u16, &str) = (200, r#"{"MessageId":"new","MD5OfMessageBody":""}"#);
     const DONE: (u16, &str) = (200, "{}");
 
+    fn message(id: &str, sent: i64, body: &str) -> Value {
+        json!({
+            "MessageId": id,
+            "ReceiptHandle": format!("receipt-{id}"),
+            "Body": body,
+            "Attributes": {"SentTimestamp": sent.to_string(), "ApproximateReceiveCount": "5"},
+        })
+    }
+
     /// Two messages, the older one last.
     fn received() -> &'static str {
         let message = |id: &str, sent: i64| {
-            let body = json!({"detail": event(order(id))}).to_string();
-            json!({
-                "MessageId": id,
-                "ReceiptHandle": format!("receipt-{id}"),
-                "Body": body,
-                "Attributes": {"SentTimestamp": sent.to_string(), "ApproximateReceiveCount": "5"},
-            })
+            message(id, sent, &json!({"detail": event(order(id))}).to_string())
         };
         json!({"Messages": [message("young", 2_000), message("old", 1_000)]}).to_string().leak()
     }
@@ -157,8 +164,16 @@ mod tests {
         responses: &[(u16, &'static str)],
         work: impl AsyncFnOnce(DeadLetters, Stage) -> Result<T, Failure>,
     ) -> (Result<T, Failure>, Vec<String>) {
-        let read: [_; READ] =
-            [(200, LISTED), (200, received()), DONE, (200, r#"{"Attributes":{}}"#)];
+        working_on(LISTED, received(), responses, work)
+    }
+
+    fn working_on<T>(
+        listed: &'static str,
+        received: &'static str,
+        responses: &[(u16, &'static str)],
+        work: impl AsyncFnOnce(DeadLetters, Stage) -> Result<T, Failure>,
+    ) -> (Result<T, Failure>, Vec<String>) {
+        let read: [_; READ] = [(200, listed), (200, received), DONE, (200, r#"{"Attributes":{}}"#)];
         let (url, server) = serve([&read, responses].concat());
         let stage = Stage::parse("dev").unwrap();
         let dead = DeadLetters::open(&rialto_aws::emulator_config(&url), &stage);
@@ -255,6 +270,23 @@ mod tests {
         assert_eq!(actions(&requests), ["hold both", "find", "send", "delete old", "hold young"]);
         let left = result.unwrap();
         assert!(left[0].starts_with("young stays: its lease expired"), "{left:?}");
+    }
+
+    #[test]
+    fn skipped_records_stay_while_others_are_redriven() {
+        let listed = r#"{"QueueUrls":["http://queue/rialto-dev-orders-outbox-dead-letters"]}"#;
+        let whole = serde_json::to_string(&event(order("young"))).unwrap();
+        let messages = [message("young", 2_000, &whole), message("old", 1_000, &skipped_records())];
+        let received = json!({ "Messages": messages }).to_string().leak();
+        let published = (200, r#"{"FailedEntryCount":0,"Entries":[{"EventId":"e"}]}"#);
+        let responses = [DONE, DONE, published, DONE];
+        let (result, requests) = working_on(listed, received, &responses, async |dead, stage| {
+            run(&dead, &stage, &Selection::default(), true).await
+        });
+        result.unwrap();
+        assert!(requests[2].contains(&order("young").to_string()), "{}", requests[2]);
+        let [release, hold, _, delete] = actions(&requests).try_into().unwrap();
+        assert_eq!([release, hold, delete], ["release old", "hold young", "delete young"]);
     }
 
     #[test]

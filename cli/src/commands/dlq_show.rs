@@ -60,6 +60,12 @@ fn details(letter: &DeadLetter, stage: &Stage, now: Timestamp) -> String {
         ("receives", letter.receives.to_string()),
         ("redrive goes", goes),
     ];
+    if let Some(skipped) = letter.skipped() {
+        let (first, last) = (&skipped.start_sequence_number, &skipped.end_sequence_number);
+        rows.push(("skipped", skipped.records()));
+        rows.push(("shard", skipped.shard_id.clone()));
+        rows.push(("sequence numbers", format!("{first} to {last}")));
+    }
     if let Some(at) = &letter.marks.redriven_at {
         rows.push(("redriven", format!("{}x, last at {at}", letter.marks.redrives)));
     }
@@ -79,7 +85,7 @@ mod tests {
     use super::*;
     use crate::dead_letters::{
         Source,
-        tests::{NOW, delivered, event, letter, order},
+        tests::{NOW, delivered, event, letter, order, skipped_records},
     };
 
     fn consumer() -> Source {
@@ -119,6 +125,19 @@ mod tests {
             text.ends_with("\nnot JSON") && text.contains("nowhere: it can't be parsed"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn skipped_records_are_shown_with_their_position() {
+        let letter = letter(Source::Outbox("orders".to_owned()), &skipped_records());
+        let text = details(&letter, &Stage::parse("dev").unwrap(), NOW);
+        for part in [
+            "3 records of rialto-dev-orders",
+            "shardId-00000001573689847184-864758bb",
+            "800000000003126276362 to 800000000003126276370",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[test]

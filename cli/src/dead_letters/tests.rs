@@ -124,6 +124,46 @@ fn whole_outboxes_are_parsed_event_by_event() {
     );
 }
 
+/// What Lambda sends to the outbox's dead-letter queue when a relay has failed for too long.
+pub(crate) fn skipped_records() -> String {
+    json!({
+        "requestContext": {
+            "requestId": "316aa6d0-8154-4f3a-9af7-85d5f4a6bc81",
+            "functionArn": "arn:aws:lambda:eu-central-1:1:function:rialto-dev-orders-relay",
+            "condition": "RecordAgeExceeded",
+            "approximateInvokeCount": 9
+        },
+        "responseContext": {
+            "statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"
+        },
+        "version": "1.0",
+        "timestamp": "2025-11-21T04:40:00.000Z",
+        "DDBStreamBatchInfo": {
+            "shardId": "shardId-00000001573689847184-864758bb",
+            "startSequenceNumber": "800000000003126276362",
+            "endSequenceNumber": "800000000003126276370",
+            "approximateArrivalOfFirstRecord": "2025-11-20T16:39:00Z",
+            "approximateArrivalOfLastRecord": "2025-11-20T16:39:01Z",
+            "batchSize": 3,
+            "streamArn":
+                "arn:aws:dynamodb:eu-central-1:1:table/rialto-dev-orders/stream/2025-01-01T00:00:00"
+        }
+    })
+    .to_string()
+}
+
+#[test]
+fn skipped_records_are_recognised_and_have_no_redrive_target() {
+    let letter = letter(Source::Outbox("orders".to_owned()), &skipped_records());
+    let skipped = letter.skipped().unwrap();
+    assert_eq!(skipped.records(), "3 records of rialto-dev-orders");
+    assert_eq!(letter.row(NOW)[2..4], ["skipped-records", "rialto-dev-orders"]);
+    let RedriveTarget::Nowhere(why) = letter.target(&stage()) else { panic!("{letter:?}") };
+    for part in ["3 records of rialto-dev-orders", "saga stuck", "outbox resend --order"] {
+        assert!(why.contains(part), "{why}");
+    }
+}
+
 #[test]
 fn selections_match_by_every_criterion() {
     let letter = delivered(consumer(), &event(order("o")));
