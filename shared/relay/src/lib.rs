@@ -46,8 +46,8 @@ fn handler(app: &FunctionContext, derive: Option<Derive>) -> boot::Handler {
                 Err(outbox) => unreadable.push(outbox),
             }
         }
-        publisher.dead_letter(&unreadable).await?;
         publisher.publish(events, deadline).await?;
+        publisher.dead_letter(&unreadable).await?;
         Ok(json!({}))
     })
 }

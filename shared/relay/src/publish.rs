@@ -61,8 +61,9 @@ impl Publisher {
     }
 
     /// Publishes events; those of one aggregate in their order, others side by side. Until
-    /// `deadline` it sends again what the bus rejects for the moment. After an error it isn't known
-    /// which of the events were published.
+    /// `deadline` it sends again what the bus rejects for the moment. Then it puts aside those that
+    /// the bus can never accept. After an error it isn't known which of the events were published;
+    /// the stream delivers all of them again, so none was put aside.
     pub(crate) async fn publish(
         &self,
         events: Vec<Event>,
@@ -71,23 +72,29 @@ impl Publisher {
         // The role may put events of its own service only: another one would hold up the stream.
         let (own, foreign): (Vec<_>, Vec<_>) =
             events.into_iter().partition(|event| event.source == self.source);
-        self.put_aside(&foreign).await?;
         let published = lanes(own, self.max_lanes).into_iter().map(|lane| async move {
+            let mut refused = Vec::new();
             for batch in batches(lane) {
-                self.publish_batch(batch, deadline).await?;
+                refused.extend(self.publish_batch(batch, deadline).await?);
             }
-            Ok(())
+            Ok::<_, PublishError>(refused)
         });
-        join_all(published).await.into_iter().collect()
+        let mut aside = foreign;
+        for refused in join_all(published).await {
+            aside.extend(refused?);
+        }
+        let bodies: Vec<String> = aside.iter().map(detail).collect();
+        self.dead_letter(&bodies).await
     }
 
-    /// Sends a batch, and the events that the bus rejects for the moment again; puts aside those
-    /// that it refuses.
+    /// Sends a batch, and the events that the bus rejects for the moment again. Returns those that
+    /// it refuses.
     async fn publish_batch(
         &self,
         mut remaining: Vec<Event>,
         deadline: Instant,
-    ) -> Result<(), PublishError> {
+    ) -> Result<Vec<Event>, PublishError> {
+        let mut all_refused = Vec::new();
         for failures in 1.. {
             let rejected = self.bus.send(remaining).await?;
             for rejected in &rejected {
@@ -96,8 +103,7 @@ impl Publisher {
             }
             let (refused, waiting): (Vec<_>, Vec<_>) =
                 rejected.into_iter().partition(|rejected| rejected.is_refused());
-            let refused: Vec<Event> = refused.into_iter().map(|rejected| rejected.event).collect();
-            self.put_aside(&refused).await?;
+            all_refused.extend(refused.into_iter().map(|rejected| rejected.event));
             let Some(first) = waiting.first() else { break };
             let pause = RETRIES.pause(failures);
             if Instant::now() + pause >= deadline {
@@ -106,12 +112,7 @@ impl Publisher {
             sleep(pause).await;
             remaining = waiting.into_iter().map(|rejected| rejected.event).collect();
         }
-        Ok(())
-    }
-
-    async fn put_aside(&self, events: &[Event]) -> Result<(), PublishError> {
-        let bodies: Vec<String> = events.iter().map(detail).collect();
-        self.dead_letter(&bodies).await
+        Ok(all_refused)
     }
 
     pub(crate) async fn dead_letter(&self, bodies: &[String]) -> Result<(), PublishError> {
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refused_events_are_put_aside_at_once() {
+    async fn refused_events_are_put_aside() {
         for code in ["InvalidArgument", "MalformedDetail", "RedactionFailure"] {
             let results = [response(&[rejected_with(code), accepted()])];
             let (publisher, requests) = publisher(&results);
@@ -330,13 +331,26 @@ mod tests {
 
     #[tokio::test]
     async fn events_of_other_services_are_put_aside() {
-        // The first request is for the dead-letter queue.
-        let (publisher, requests) = publisher(&[json!(null), response(&[accepted()])]);
+        let (publisher, requests) = publisher(&[response(&[accepted()])]);
         let (mut foreign, own) = (event(1), event(2));
         foreign.source = "rialto.orders".to_owned();
-        let expected = [vec![format!("dead letter {}", foreign.id)], vec![own.id.to_string()]];
+        let expected = [vec![own.id.to_string()], vec![format!("dead letter {}", foreign.id)]];
         publisher.publish(vec![foreign, own], later()).await.unwrap();
         assert_eq!(*requests.lock().unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn events_are_put_aside_only_after_all_others() {
+        // The stream delivers all of them again until the throttled one is accepted.
+        let mut results = vec![response(&[rejected_with("InvalidArgument"), rejected()])];
+        results.extend(vec![response(&[rejected()]); 100]);
+        let (publisher, requests) = publisher(&results);
+        let (mut foreign, refused, throttled) = (event(1), event(2), event(3));
+        foreign.source = "rialto.orders".to_owned();
+        let deadline = Instant::now() + Duration::from_millis(100);
+        let failed = publisher.publish(vec![foreign, refused, throttled], deadline).await;
+        assert!(matches!(failed, Err(PublishError::Rejected(_))), "{failed:?}");
+        assert!(!requests.lock().unwrap().concat().concat().contains("dead"));
     }
 
     #[tokio::test]
