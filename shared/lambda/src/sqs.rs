@@ -257,19 +257,18 @@ impl Batch<'_> {
     /// Deletes the messages that are handled, and postpones those that failed.
     async fn acknowledge(&self) {
         let handled = std::mem::take(&mut self.done().handled);
-        self.consumer.delete(&handled).await;
-        self.postpone().await;
+        join(self.consumer.delete(&handled, self.deadline), self.postpone(self.deadline)).await;
     }
 
-    async fn postpone(&self) {
+    async fn postpone(&self, until: Instant) {
         let failed = std::mem::take(&mut self.done().failed);
-        self.consumer.postpone(&failed).await;
+        self.consumer.postpone(&failed, until).await;
         self.done().postponed.extend(failed);
     }
 
     /// Postpones the messages that failed, and returns all of them. Lambda deletes the others.
     async fn settle(&self) -> Vec<Receipt> {
-        self.postpone().await;
+        self.postpone(self.deadline + QUEUE_TIMEOUT).await;
         std::mem::take(&mut self.done().postponed)
     }
 }
@@ -277,28 +276,34 @@ impl Batch<'_> {
 impl Consumer {
     /// Lets the queue deliver failed messages again after their pauses. Without it, as after a
     /// crash, they are delivered again after the queue's visibility timeout.
-    async fn postpone(&self, failed: &[Receipt]) {
+    async fn postpone(&self, failed: &[Receipt], until: Instant) {
         let Some(first) = failed.first() else { return };
         let pauses: Vec<_> = failed
             .iter()
             .map(|receipt| (receipt.handle.as_str(), retry_pause(receipt.receives).as_secs()))
             .collect();
-        if let Err(error) = in_time(self.queues.set_visibility(&first.queue_arn, &pauses)).await {
+        let request = self.queues.set_visibility(&first.queue_arn, &pauses);
+        if let Err(error) = in_time(request, until).await {
             tracing::warn!(error, "failed messages come back after the visibility timeout");
         }
     }
 
-    async fn delete(&self, handled: &[Receipt]) {
+    async fn delete(&self, handled: &[Receipt], until: Instant) {
         let Some(first) = handled.first() else { return };
         let handles: Vec<_> = handled.iter().map(|receipt| receipt.handle.as_str()).collect();
-        if let Err(error) = in_time(self.queues.delete(&first.queue_arn, &handles)).await {
+        let request = self.queues.delete(&first.queue_arn, &handles);
+        if let Err(error) = in_time(request, until).await {
             tracing::warn!(error, "handled messages are deleted at the end of the batch only");
         }
     }
 }
 
-async fn in_time(request: impl Future<Output = Result<(), QueueError>>) -> Result<(), String> {
-    match timeout(QUEUE_TIMEOUT, request).await {
+/// Waits for a request to the queue for a limited time, at most until this moment.
+async fn in_time(
+    request: impl Future<Output = Result<(), QueueError>>,
+    until: Instant,
+) -> Result<(), String> {
+    match timeout_at(until.min(Instant::now() + QUEUE_TIMEOUT), request).await {
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(_) => Err("no response in time".to_owned()),
     }
@@ -686,6 +691,34 @@ mod tests {
                 "{concurrency}"
             );
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_ends_in_time_if_the_queue_is_silent() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let bad: Vec<_> =
+            (0..5).map(|id| OrderId::derive(&[format!("{id}").as_bytes()]).to_string()).collect();
+        let start = Instant::now();
+        // All end together, shortly before the deadline, and half of them fail.
+        let handler: Handler = Arc::new(move |message| {
+            let failed = bad.contains(&message.event.subject);
+            Box::pin(async move {
+                tokio::time::sleep_until(start + Duration::from_millis(3_500)).await;
+                if failed { Err("no".into()) } else { Ok(Outcome::Handled) }
+            })
+        });
+        let batch = (0..10).map(|id| {
+            let id = id.to_string();
+            let mut message = message(&id, event(&id));
+            let receives = SUSPECT_RECEIVES.to_string();
+            message.attributes.insert("ApproximateReceiveCount".to_owned(), receives);
+            message
+        });
+        let consumer = consumer_of(handler, &url);
+        let failures = handle_batch(&consumer, batch.collect(), &context(), 10).await;
+        assert!(failures.len() >= 5, "{failures:?}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
