@@ -74,13 +74,22 @@ mod tests {
     use rialto_kernel::{AddressId, Clock, DueEntry, DueQueue, SessionId, SystemClock, Timestamp};
     use std::sync::Arc;
 
+    /// A clock that shows one time.
+    struct StoppedClock(Timestamp);
+
+    impl Clock for StoppedClock {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
     /// Erased, waiting and failed accounts of one sweep.
     async fn counts(
         store: &(impl ErasureQueue + AccountReader + SessionEnder + Sync),
         orders: &FakeOrders,
         now: Timestamp,
     ) -> (usize, usize, usize) {
-        let run = SweepRun::new(now, Timestamp::from_millis(i64::MAX), Arc::new(SystemClock));
+        let run = SweepRun::new(now, Timestamp::from_millis(i64::MAX), Arc::new(StoppedClock(now)));
         let swept = sweep(store, orders, &run).await.unwrap();
         (swept.settled, swept.waiting, swept.failed)
     }
