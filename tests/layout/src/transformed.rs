@@ -28,7 +28,7 @@ pub static LOCAL: Deployment = Deployment {
         ("Stage", "local"),
         ("Architecture", "x86_64"),
         ("AuthMode", "gateway"),
-        ("ConsumerConcurrency", "5"),
+        ("ConsumerConcurrency", "2"),
         ("TableProtection", "off"),
         ("Simulator", "on"),
     ],
