@@ -2,7 +2,7 @@
 //!
 //! Parameter Store answers 40 requests a second for the whole account; an item of DynamoDB is read
 //! thousands of times a second. Parameter Store stays the source: the copy is written after each
-//! change by whoever made it (`rialto config set`, `rialto keys`), and by
+//! change by the command that made it (`rialto config set`, `rialto keys`), and by
 //! `platform-mirror-settings`. It has no secrets, which Secrets Manager holds.
 
 use crate::{

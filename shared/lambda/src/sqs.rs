@@ -217,7 +217,7 @@ struct Batch<'a> {
     done: Mutex<Done>,
 }
 
-/// The messages that the queue hasn't been told about.
+/// Messages that are neither deleted nor postponed yet.
 #[derive(Default)]
 struct Done {
     handled: Vec<Receipt>,
@@ -233,7 +233,7 @@ impl Batch<'_> {
         join_all(messages.into_iter().map(|message| limiter.run(self.handle_one(message)))).await;
     }
 
-    /// Handles messages one at a time, and tells the queue before each what is done, so that the
+    /// Handles messages one at a time, and first reports to the queue what is done, so that the
     /// one that ends the process takes only those along that haven't begun.
     async fn handle_apart(&self, messages: Vec<(Receipt, SqsMessage)>) {
         let limiter = FairShareLimiter::new(1, messages.len(), self.deadline);

@@ -15,7 +15,7 @@ pub struct Faults {
     pub duplicate: u32,
     /// Of a message that comes up to two minutes later.
     pub delay: u32,
-    /// Of a relay that publishes and then forgets that it did.
+    /// Of a relay that publishes and crashes before it records that.
     pub republication: u32,
     /// Of a step that takes up to ten minutes, in which messages become visible and orders expire.
     pub time_jump: u32,

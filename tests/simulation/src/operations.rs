@@ -61,7 +61,7 @@ impl World {
 
     pub(crate) fn place(&mut self, number: usize) {
         let placement = self.workload.placements[number].clone();
-        // The authorizer refuses whoever is unregistered.
+        // The authorizer rejects unregistered accounts.
         if self.unregistered.contains(&placement.buyer) {
             return;
         }

@@ -5,7 +5,7 @@
 //! The keys are one secret, which can't be written conditionally: a concurrent rotation may undo a
 //! change by writing what it read before. So each change is read again after
 //! [`WRITE_SETTLE_TIME`](super::publish_keys::WRITE_SETTLE_TIME). A key that was activated and a
-//! revocation are written again until they persist. A rotation whose key is gone gives up, because
+//! revocation are written again until they persist. A rotation whose key was removed ends, because
 //! every key may have been revoked.
 
 use super::{

@@ -156,7 +156,7 @@ fn functions_write_only_to_their_services_log_group() {
     assert_no_violations(found, "see tests/layout/src/roles.rs.");
 }
 
-/// A relay that could publish as another service could confirm orders that nobody paid.
+/// A relay that could publish as another service could confirm unpaid orders.
 #[test]
 fn only_relays_publish_and_only_as_their_own_source() {
     let repository = Repository::open();
