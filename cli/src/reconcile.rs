@@ -40,6 +40,8 @@ pub struct Snapshot {
 /// A violated invariant, or work in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discrepancy {
+    /// The name of the invariant, such as `stock-movements`.
+    pub check: &'static str,
     pub about: Subject,
     /// A description, without the subject.
     pub what: String,

@@ -33,7 +33,7 @@ const GRACE_PERIOD: Duration = Duration::from_secs(600);
 pub fn findings(snapshot: &Snapshot, now: Timestamp) -> Vec<Discrepancy> {
     let mut check = Check::of(snapshot, now);
     for (key, why) in &snapshot.unreadable {
-        check.expect(Subject::Item(key.clone()), false, || why.clone());
+        check.expect("readable", Subject::Item(key.clone()), false, || why.clone());
     }
     for stock in &snapshot.stocks {
         check.stock(stock);
@@ -108,12 +108,19 @@ impl<'a> Check<'a> {
         events.chain(moved).fold(order.expires_at, Timestamp::max)
     }
 
-    fn expect(&mut self, about: Subject, holds: bool, what: impl FnOnce() -> String) {
-        self.expect_as(Severity::Inconsistent, about, holds, what);
+    fn expect(
+        &mut self,
+        check: &'static str,
+        about: Subject,
+        holds: bool,
+        what: impl FnOnce() -> String,
+    ) {
+        self.expect_as(check, Severity::Inconsistent, about, holds, what);
     }
 
     fn expect_as(
         &mut self,
+        check: &'static str,
         standing: Severity,
         about: Subject,
         holds: bool,
@@ -131,7 +138,7 @@ impl<'a> Check<'a> {
             }
             _ => (what(), standing),
         };
-        self.findings.push(Discrepancy { about, what, standing });
+        self.findings.push(Discrepancy { check, about, what, standing });
     }
 
     /// Movements sum to the stock, the initial stock and the adjustments are all there, and
@@ -155,19 +162,21 @@ impl<'a> Check<'a> {
             }
         }
         let numbers = (signed(stock.available), signed(stock.reserved), signed(stock.sold));
-        self.expect(about.clone(), sums == numbers, || {
+        self.expect("stock-movements", about.clone(), sums == numbers, || {
             format!("the stock is {numbers:?}, its movements sum to {sums:?}")
         });
-        self.expect(about.clone(), beginnings == 1, || format!("began {beginnings} times"));
+        self.expect("stock-initial", about.clone(), beginnings == 1, || {
+            format!("began {beginnings} times")
+        });
         let total = numbers.0 + numbers.1 + numbers.2;
-        self.expect(about.clone(), brought == total, || {
+        self.expect("stock-total", about.clone(), brought == total, || {
             format!("{brought} were brought, {total} are there")
         });
         let held = self.held.get(&id).copied().unwrap_or_default();
         for (state, number, held) in
             [(LineState::Reserved, numbers.1, held.0), (LineState::Sold, numbers.2, held.1)]
         {
-            self.expect(about.clone(), held == number, || {
+            self.expect("stock-reservations", about.clone(), held == number, || {
                 format!("{number} are {state:?}, reservations have {held}")
             });
         }
@@ -177,7 +186,7 @@ impl<'a> Check<'a> {
     fn reservation(&mut self, reservation: &Reservation) {
         let id = reservation.order_id;
         let known = self.orders.contains_key(&id);
-        self.expect(Subject::Order(id), known, || {
+        self.expect("reservation-order", Subject::Order(id), known, || {
             format!("a reservation ({:?}) without its order", reservation.outcome)
         });
     }
@@ -185,12 +194,14 @@ impl<'a> Check<'a> {
     fn order(&mut self, order: &Order) {
         let about = Subject::Order(order.order_id);
         let shares: i64 = order.lines.iter().map(|line| line.share.minor_units()).sum();
-        self.expect(about.clone(), shares == order.total.minor_units(), || {
+        self.expect("order-shares", about.clone(), shares == order.total.minor_units(), || {
             format!("the shares sum to {shares}, the total is {}", order.total.minor_units())
         });
         match order.state {
             OrderState::Pending => {
-                self.expect_as(Severity::InProgress, about, false, || "PENDING".to_owned());
+                self.expect_as("order-settled", Severity::InProgress, about, false, || {
+                    "PENDING".to_owned()
+                });
             }
             OrderState::Confirmed => self.confirmed(order),
             OrderState::Cancelled => self.cancelled(order),
@@ -202,7 +213,9 @@ impl<'a> Check<'a> {
     fn confirmed(&mut self, order: &Order) {
         let id = order.order_id;
         let about = Subject::Order(id);
-        self.expect(about.clone(), order.reason.is_none(), || "CONFIRMED with a reason".to_owned());
+        self.expect("confirmed-reason", about.clone(), order.reason.is_none(), || {
+            "CONFIRMED with a reason".to_owned()
+        });
         let held = self.reservations.get(&id).map(|reservation| reservation.lines.as_slice());
         let live: Vec<_> = order
             .lines
@@ -215,18 +228,18 @@ impl<'a> Check<'a> {
                 (held.product_id, held.quantity) == (line.product_id, line.quantity)
                     && held.state == LineState::Sold
             });
-            self.expect(about.clone(), sold, || {
+            self.expect("confirmed-sold", about.clone(), sold, || {
                 format!("line {} is CONFIRMED and not sold: {found:?}", line.line_no)
             });
         }
         let cost: i64 = live.iter().map(|line| line.share.minor_units()).sum();
         let received = self.payments.get(&id).map_or(0, |payment| net_amount(payment));
         let standing = self.refund_severity(id);
-        self.expect_as(standing, about.clone(), received == cost, || {
+        self.expect_as("confirmed-paid", standing, about.clone(), received == cost, || {
             format!("live lines cost {cost}, the shop has {received} of the payment")
         });
         let state = self.payments.get(&id).map(|payment| payment.state);
-        self.expect(about, state == Some(PaymentState::Captured), || {
+        self.expect("confirmed-captured", about, state == Some(PaymentState::Captured), || {
             format!("CONFIRMED, its payment {state:?}")
         });
     }
@@ -242,11 +255,15 @@ impl<'a> Check<'a> {
             (rialto_payments::SERVICE, self.payments.contains_key(&id)),
         ];
         for (service, processed) in processed {
-            self.expect_as(Severity::InProgress, about.clone(), processed, || {
-                format!("CANCELLED, but {service} hasn't processed it")
-            });
+            self.expect_as(
+                "cancelled-processed",
+                Severity::InProgress,
+                about.clone(),
+                processed,
+                || format!("CANCELLED, but {service} hasn't processed it"),
+            );
         }
-        self.expect(about.clone(), order.reason.is_some(), || {
+        self.expect("cancelled-reason", about.clone(), order.reason.is_some(), || {
             "CANCELLED without a reason".to_owned()
         });
         let live = order
@@ -254,16 +271,18 @@ impl<'a> Check<'a> {
             .iter()
             .filter(|line| line.state != order::OrderLineState::Cancelled)
             .count();
-        self.expect(about.clone(), live == 0, || format!("CANCELLED with {live} live lines"));
+        self.expect("cancelled-lines", about.clone(), live == 0, || {
+            format!("CANCELLED with {live} live lines")
+        });
         for line in self.reservations.get(&id).copied().into_iter().flat_map(|held| &held.lines) {
             let back = matches!(line.state, LineState::Released | LineState::Returned);
-            self.expect(about.clone(), back, || {
+            self.expect("cancelled-stock", about.clone(), back, || {
                 format!("CANCELLED, line {} is {:?}", line.line_no, line.state)
             });
         }
         let received = self.payments.get(&id).map_or(0, |payment| net_amount(payment));
         let standing = self.refund_severity(id);
-        self.expect_as(standing, about, received == 0, || {
+        self.expect_as("cancelled-refunded", standing, about, received == 0, || {
             format!("CANCELLED, {received} of the payment isn't refunded")
         });
     }
@@ -280,7 +299,7 @@ impl<'a> Check<'a> {
         let id = payment.order_id;
         let about = Subject::Order(id);
         let order = self.orders.get(&id).map(|order| order.state);
-        self.expect(about.clone(), order.is_some(), || {
+        self.expect("payment-order", about.clone(), order.is_some(), || {
             format!("a payment ({:?}) without its order", payment.state)
         });
         let unended = match payment.state {
@@ -293,14 +312,14 @@ impl<'a> Check<'a> {
             _ => None,
         };
         if let Some((standing, what)) = unended {
-            self.expect_as(standing, about.clone(), false, || what);
+            self.expect_as("payment-settled", standing, about.clone(), false, || what);
         }
         let begun = pending_refunds(payment);
-        self.expect_as(Severity::InProgress, about.clone(), begun == 0, || {
+        self.expect_as("refunds-settled", Severity::InProgress, about.clone(), begun == 0, || {
             format!("{begun} refunds are pending")
         });
         let keys: BTreeSet<_> = payment.refunds.iter().map(|refund| &refund.key).collect();
-        self.expect(about, keys.len() == payment.refunds.len(), || {
+        self.expect("refund-keys", about, keys.len() == payment.refunds.len(), || {
             "refunded twice under one key".to_owned()
         });
         self.ledger_of(payment);
@@ -311,7 +330,9 @@ impl<'a> Check<'a> {
         let about = Subject::Order(payment.order_id);
         let entries = self.ledger.get(&payment.order_id).cloned().unwrap_or_default();
         let captures = entries.iter().filter(|entry| entry.kind == EntryKind::Captured).count();
-        self.expect(about.clone(), captures <= 1, || format!("captured {captures} times"));
+        self.expect("ledger-captures", about.clone(), captures <= 1, || {
+            format!("captured {captures} times")
+        });
         // The amount of an entry is what the credited account gains.
         let sum = |kind| -> i64 {
             let postings =
@@ -328,7 +349,7 @@ impl<'a> Check<'a> {
                 payment.refund_due(),
             ),
         ] {
-            self.expect(about.clone(), moved == amount.minor_units(), || {
+            self.expect("ledger-payment", about.clone(), moved == amount.minor_units(), || {
                 format!("the ledger has {moved} as {kind:?}, the payment {}", amount.minor_units())
             });
         }
@@ -337,11 +358,13 @@ impl<'a> Check<'a> {
     fn entry(&mut self, entry: &ledger::LedgerEntry) {
         let about = Subject::Order(entry.order_id);
         let sum: i64 = entry.postings.iter().map(|posting| posting.amount).sum();
-        self.expect(about.clone(), sum == 0, || {
+        self.expect("ledger-balance", about.clone(), sum == 0, || {
             format!("a ledger entry ({:?}) sums to {sum}", entry.kind)
         });
         let known = self.payments.contains_key(&entry.order_id);
-        self.expect(about, known, || "a ledger entry without its payment".to_owned());
+        self.expect("ledger-order", about, known, || {
+            "a ledger entry without its payment".to_owned()
+        });
     }
 
     /// The timeline has every event of every service once, with its causes.
@@ -349,13 +372,17 @@ impl<'a> Check<'a> {
         let about = Subject::Order(order.order_id);
         let standing = while_pending(Some(order.state));
         let ids: BTreeSet<_> = order.timeline.iter().map(|entry| entry.id).collect();
-        self.expect(about.clone(), ids.len() == order.timeline.len(), || {
-            "an event is in the timeline twice".to_owned()
-        });
+        self.expect(
+            "timeline-duplicates",
+            about.clone(),
+            ids.len() == order.timeline.len(),
+            || "an event is in the timeline twice".to_owned(),
+        );
         for entry in &order.timeline {
             let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause));
             let beginning = entry.causationid.is_none();
             self.expect_as(
+                "timeline-causes",
                 standing,
                 about.clone(),
                 caused && beginning == has_no_cause(entry),
@@ -371,7 +398,7 @@ impl<'a> Check<'a> {
         let id = &order.order_id;
         let expected =
             expected(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
-        self.expect_as(standing, about, recorded == expected, || {
+        self.expect_as("timeline-complete", standing, about, recorded == expected, || {
             format!("{:?}: the timeline has {recorded:?}, expected {expected:?}", order.state)
         });
     }

@@ -1,11 +1,48 @@
 //! The invariants at the end of a run.
 
 use crate::world::World;
-use rialto_cli::reconcile::{Snapshot, broken};
+use rialto_cli::reconcile::{Discrepancy, Snapshot, findings};
+use rialto_kernel::{Amount, Timestamp};
+use rialto_orders::domain::order::OrderState;
+use std::fmt;
 
-/// Every violated invariant, in words.
+/// A violated invariant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// The name of the invariant, such as `stock-movements`.
+    pub check: &'static str,
+    /// The subject, and what is wrong with it.
+    pub what: String,
+}
+
+impl Violation {
+    #[must_use]
+    pub const fn new(check: &'static str, what: String) -> Self {
+        Self { check, what }
+    }
+}
+
+impl From<Discrepancy> for Violation {
+    fn from(found: Discrepancy) -> Self {
+        Self { check: found.check, what: found.to_string() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.check, self.what)
+    }
+}
+
+/// The violations of a run, one a line.
 #[must_use]
-pub fn violations(world: &World) -> Vec<String> {
+pub fn lines(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Every violated invariant.
+#[must_use]
+pub fn violations(world: &World) -> Vec<Violation> {
     let snapshot = Snapshot {
         stocks: world.inventory.stocks(),
         movements: world.inventory.all_movements(),
@@ -15,17 +52,21 @@ pub fn violations(world: &World) -> Vec<String> {
         ledger: world.payments.all_entries(),
         ..Snapshot::default()
     };
-    let mut violations = broken(&snapshot);
+    // Without a time nothing is overdue: whatever is in progress isn't settled.
+    let found = findings(&snapshot, Timestamp::from_millis(0));
+    let mut violations: Vec<Violation> = found.into_iter().map(Violation::from).collect();
     for letter in world.queues.dead_letters() {
-        violations.push(format!(
-            "{:?} of {} is a dead letter",
-            letter.event.kind,
-            letter.consumer.name()
-        ));
+        let what = format!("{:?} of {}", letter.event.kind, letter.consumer.name());
+        violations.push(Violation::new("dead-letters", what));
     }
     for placement in &world.workload.placements {
         let order = placement.order;
-        let sum = |amounts: Vec<rialto_kernel::Amount>| -> i64 {
+        let mut expect = |check, holds: bool, what: &dyn Fn() -> String| {
+            if !holds {
+                violations.push(Violation::new(check, format!("{order}: {}", what())));
+            }
+        };
+        let sum = |amounts: Vec<Amount>| -> i64 {
             amounts.iter().map(|amount| amount.minor_units()).sum()
         };
         let charges = world.provider.charges(order);
@@ -33,23 +74,21 @@ pub fn violations(world: &World) -> Vec<String> {
         let payment = snapshot.payments.iter().find(|payment| payment.order_id == order);
         let recorded = payment
             .map_or(0, |payment| payment.captured.minor_units() - payment.refunded().minor_units());
-        if at_provider != recorded {
-            violations.push(format!(
-                "{order}: the provider has {at_provider} of the buyer's money, the payment {recorded}"
-            ));
-        }
+        expect("provider-money", at_provider == recorded, &|| {
+            format!("the provider has {at_provider} of the buyer's money, the payment {recorded}")
+        });
         let stored = snapshot.orders.iter().find(|stored| stored.order_id == order);
-        if placement.response.is_some() && stored.is_none() {
-            violations.push(format!("{order}: answered, but not stored"));
-        }
-        if let Some(stored) = stored
-            && world.unregistered.contains(&stored.user_id)
-            && stored.address.is_some()
-            && stored.state == rialto_orders::domain::order::OrderState::Cancelled
-        {
-            violations
-                .push(format!("{order}: the address of an unregistered buyer is still there"));
-        }
+        expect("order-stored", placement.response.is_none() || stored.is_some(), &|| {
+            "answered, but not stored".to_owned()
+        });
+        let erased = stored.is_none_or(|stored| {
+            !world.unregistered.contains(&stored.user_id)
+                || stored.address.is_none()
+                || stored.state != OrderState::Cancelled
+        });
+        expect("address-erased", erased, &|| {
+            "the address of an unregistered buyer is still there".to_owned()
+        });
     }
     violations.extend(world.complaints.iter().cloned());
     violations

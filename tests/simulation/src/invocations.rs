@@ -1,7 +1,8 @@
 //! Invocations of functions: their start, their steps and their end.
 
 use crate::{
-    faults::Policy, io::InvocationId, queues::QueuedMessage, workload::Operation, world::World,
+    check::Violation, faults::Policy, io::InvocationId, queues::QueuedMessage, workload::Operation,
+    world::World,
 };
 use rialto_kernel::{Clock, Timestamp};
 use rialto_lambda::sqs::{Failure, Outcome};
@@ -150,10 +151,15 @@ impl World {
                     Some(response) => {
                         let placement = &mut self.workload.placements[number];
                         match &placement.response {
-                            Some(first) if *first != response => self.complaints.push(format!(
-                                "{}: a repeated request had another answer",
-                                placement.order
-                            )),
+                            Some(first) if *first != response => {
+                                self.complaints.push(Violation::new(
+                                    "same-answer",
+                                    format!(
+                                        "{}: a repeated request had another answer",
+                                        placement.order
+                                    ),
+                                ))
+                            }
                             _ => placement.response = Some(response),
                         }
                     }

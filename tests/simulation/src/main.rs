@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use rialto_simulation::{
+    check::{Violation, lines},
     queues::Rules,
     races::Races,
     run::{Limits, fail_points, point_workloads, run_seed, shrink},
@@ -38,7 +39,7 @@ struct Total {
     races: Races,
     orders: usize,
     steps: usize,
-    failed: Vec<(u64, Vec<String>)>,
+    failed: Vec<(u64, Vec<Violation>)>,
 }
 
 #[expect(clippy::print_stdout, reason = "a command")]
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     if let Some(seed) = arguments.seed {
         let report = run_seed(seed, &Limits::default(), &rules, true);
         println!("{}", report.trace.join("\n"));
-        println!("{}", report.violations.join("\n"));
+        println!("{}", lines(&report.violations));
         return if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let started = Instant::now();
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
                 started.elapsed().as_secs_f64()
             );
             for (faults, violations) in report.failed.iter().take(5) {
-                println!("  {faults:?}: {}", violations.join("; "));
+                println!("  {faults:?}: {}", lines(violations));
             }
             failed += report.failed.len();
         }
@@ -84,13 +85,13 @@ fn main() -> ExitCode {
         println!("never reached: {unreached:?}");
     }
     for (seed, violations) in total.failed.iter().take(10) {
-        println!("seed {seed}: {}", violations.join("; "));
+        println!("seed {seed}: {}", lines(violations));
     }
     println!("{} seeds failed", total.failed.len());
     if let Some((seed, _)) = total.failed.first() {
         let (_, report) = shrink(*seed, &rules);
         println!("the shortest trace found for seed {seed}:");
-        println!("{}\n{}", report.trace.join("\n"), report.violations.join("\n"));
+        println!("{}\n{}", report.trace.join("\n"), lines(&report.violations));
     }
     if total.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,7 +1,7 @@
 //! Runs by seed, and what they found.
 
 use crate::{
-    check::violations,
+    check::{Violation, violations},
     faults::{Faults, PointFault, Policy},
     queues::Rules,
     races::Races,
@@ -30,7 +30,7 @@ impl Default for Limits {
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    pub violations: Vec<String>,
+    pub violations: Vec<Violation>,
     pub races: Races,
     pub trace: Vec<String>,
     pub steps: usize,
@@ -102,7 +102,7 @@ pub struct PointReport {
     pub points: u32,
     pub runs: usize,
     /// The faults of each failing run, and its violations.
-    pub failed: Vec<(PointFaults, Vec<String>)>,
+    pub failed: Vec<(PointFaults, Vec<Violation>)>,
 }
 
 /// Crashes and fails at every point of a workload; with `pairs`, also at every two points.
@@ -159,6 +159,7 @@ pub fn shrink(seed: u64, rules: &Arc<Rules>) -> (Limits, Report) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::lines;
 
     /// Seeds of the quick tests; `scripts/simulate` runs more.
     const SEEDS: u64 = 1_000;
@@ -179,7 +180,7 @@ mod tests {
         let mut races = Races::default();
         for seed in 0..SEEDS {
             let report = run_seed(seed, &Limits::default(), &rules, false);
-            assert_eq!(report.violations, Vec::<String>::new(), "scripts/simulate --seed {seed}");
+            assert_eq!(lines(&report.violations), "", "scripts/simulate --seed {seed}");
             races.add(&report.races);
         }
         assert_eq!(races.unreached(), []);

@@ -1,6 +1,7 @@
 //! The choice of the next step, and the end of a run.
 
 use crate::{
+    check::Violation,
     faults::{Faults, PointFault, Policy},
     io::{Decision, Moment, Point, Ticket},
     races::Race,
@@ -30,7 +31,7 @@ impl World {
     pub fn run(&mut self) {
         while self.next_operation < self.workload.operations.len() || self.is_busy() {
             if self.steps > MAX_STEPS {
-                self.complaints.push("the run doesn't end".to_owned());
+                self.complaints.push(Violation::new("run-ends", "too many steps".to_owned()));
                 return;
             }
             // With faults in every delivery some messages would never be done.
@@ -95,7 +96,7 @@ impl World {
         self.drain();
         for round in 0..200 {
             if self.steps > MAX_STEPS {
-                self.complaints.push("the run doesn't settle".to_owned());
+                self.complaints.push(Violation::new("run-settles", "too many steps".to_owned()));
                 return;
             }
             let repeated = self.repeat_unanswered();

@@ -1,6 +1,7 @@
 //! The state of a run.
 
 use crate::{
+    check::Violation,
     faults::{Faults, Policy},
     invocations::Invocation,
     io::{Board, InvocationId},
@@ -49,7 +50,7 @@ pub struct World {
     pub unregistered: BTreeSet<UserId>,
     pub races: Races,
     /// Violations that were noticed during the run.
-    pub complaints: Vec<String>,
+    pub complaints: Vec<Violation>,
     /// The steps, if they are recorded.
     pub trace: Option<Vec<String>>,
     /// The number of points that were reached.
