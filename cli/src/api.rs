@@ -135,6 +135,10 @@ impl Api {
         Call { body: Some(body), ..self.call("PUT", path) }
     }
 
+    pub(crate) fn delete(&self, path: impl Into<String>) -> Call<'_> {
+        self.call("DELETE", path)
+    }
+
     fn call(&self, method: &'static str, path: impl Into<String>) -> Call<'_> {
         Call {
             api: self,
@@ -196,11 +200,24 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn success_body(&self) -> Result<SuccessBody, ApiError> {
+    /// Sends the request, and ignores the data of a success.
+    ///
+    /// # Errors
+    /// [`ApiError`] unless the response is a success.
+    pub(crate) async fn done(self) -> Result<(), ApiError> {
+        self.success().await.map(drop)
+    }
+
+    async fn success(&self) -> Result<Raw, ApiError> {
         let raw = self.send_with_retries().await?;
         if !(200..300).contains(&raw.status) {
             return Err(ApiError::Refused(self.refusal(&raw)));
         }
+        Ok(raw)
+    }
+
+    async fn success_body(&self) -> Result<SuccessBody, ApiError> {
+        let raw = self.success().await?;
         serde_json::from_slice(&raw.body).map_err(|error| self.malformed_response(&error))
     }
 

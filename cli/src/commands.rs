@@ -6,6 +6,7 @@ mod config_set;
 mod dlq_list;
 mod dlq_redrive;
 mod dlq_show;
+mod harness;
 mod keys_init;
 mod keys_rotate;
 mod order_place;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Saga(Saga),
     Reconcile(reconcile::Reconcile),
+    Harness(harness::Harness),
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,6 +109,7 @@ impl Command {
             Self::Outbox(Outbox::Resend(command)) => command.run(context).await,
             Self::Saga(Saga::Stuck(command)) => command.run(context).await,
             Self::Reconcile(command) => command.run(context).await,
+            Self::Harness(command) => command.run(context).await,
         }
     }
 }

@@ -59,7 +59,15 @@ impl Context {
     /// # Errors
     /// [`Failure`] if its URL isn't known.
     pub(crate) fn api(&self) -> Result<Api, Failure> {
-        let url = self.api_url.as_deref().or(self.local.content.api_url.as_deref());
+        self.api_at(None)
+    }
+
+    /// The API at this URL, or the stage's without one.
+    ///
+    /// # Errors
+    /// [`Failure`] if its URL isn't known.
+    pub(crate) fn api_at(&self, url: Option<&str>) -> Result<Api, Failure> {
+        let url = url.or(self.api_url.as_deref()).or(self.local.content.api_url.as_deref());
         let url = url.ok_or_else(|| {
             let todo = if self.stage.as_str() == "local" {
                 "Run scripts/up first, which stores the API's URL, or give --api-url.".to_owned()

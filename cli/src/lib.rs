@@ -11,6 +11,7 @@ mod dead_letters;
 mod demo_data;
 mod duration;
 mod failure;
+mod harness;
 mod local;
 mod outbox;
 mod output;
@@ -19,6 +20,7 @@ mod password;
 pub mod reconcile;
 mod redrive;
 mod saga;
+pub mod subscription;
 mod tables;
 #[cfg(test)]
 mod testing;
@@ -48,18 +50,17 @@ AWS:
   emulator. Every other stage uses the default credential and region chain of the AWS tools: AWS_PROFILE and ~/.aws (SSO included),
   AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN. AWS_ENDPOINT_URL overrides the endpoint.
 
-Exit status: 0 on success, 1 on failure, 2 for an invalid command line.";
+Exit status: 0 on success, 1 on failure, 2 for an invalid command line and for a harness that couldn't run.";
 
 /// Parses the command line and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
-        // The reader of the output stopped reading.
         Ok(()) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
-            ExitCode::FAILURE
+            ExitCode::from(failure.status())
         }
     }
 }
@@ -69,7 +70,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("The command can't start: {error}"), "Try again."))?;
-    runtime.block_on(async { cli.command.run(&Context::open(cli.global)?).await })
+    let is_test = matches!(cli.command, Command::Harness(_));
+    let context = Context::open(cli.global).map_err(|failure| match is_test {
+        true => failure.not_run(),
+        false => failure,
+    })?;
+    runtime.block_on(cli.command.run(&context))
 }
 
 #[cfg(test)]
@@ -131,6 +137,12 @@ mod tests {
             "rialto saga stuck",
             "rialto saga stuck --older 0s --order ord_00000000000000000000000000",
             "rialto reconcile",
+            "rialto harness",
+            "rialto harness --url http://127.0.0.1:4566/x --bus rialto-local --only purchase --only declined",
+            "rialto harness --all --scenarios mine --junit report.xml --repeat 100",
+            "rialto harness --list",
+            "rialto harness --observe",
+            "rialto harness --every 5m",
             "rialto reconcile --order ord_00000000000000000000000000 --product prd_00000000000000000000000000",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -173,6 +185,11 @@ mod tests {
             "rialto dlq redrive --yes --older 1m",
             "rialto outbox resend --order ord_00000000000000000000000000 --product prd_00000000000000000000000000",
             "rialto saga stuck --older soon",
+            "rialto harness purchase",
+            "rialto harness --repeat 0",
+            "rialto harness --every soon",
+            "rialto harness --all --only purchase",
+            "rialto harness --observe --every 5m",
             "rialto reconcile ord_00000000000000000000000000",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");

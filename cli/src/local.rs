@@ -19,6 +19,9 @@ pub(crate) struct Local {
     /// The endpoint of an emulator; `None` for a stage on AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) aws_endpoint: Option<String>,
+    /// The name of the event bus, if it isn't that of the stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) event_bus: Option<String>,
     #[serde(default)]
     pub(crate) accounts: Accounts,
     #[serde(flatten)]

@@ -14,6 +14,16 @@ pub(crate) struct TimelineRow {
     time: Timestamp,
 }
 
+impl TimelineRow {
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+}
+
 /// The order's status.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct OrderStatus {

@@ -36,18 +36,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 impl Reconcile {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let (aws, stage) = (context.aws().await?, &context.stage);
-        let mut snapshot = self.read(&aws, stage).await?;
+        let snapshot = self.read(&aws, stage).await?;
         self.check_ids_exist(&snapshot)?;
         progress(format!("Checked {}.", snapshot.counts()));
-        let mut found = findings(&snapshot, SystemClock.now());
-        for _ in 0..RECHECKS {
-            if !found.iter().any(may_settle) {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-            (snapshot, found) = again(&aws, stage, found).await?;
-        }
-        let (broken, under_way): (Vec<_>, Vec<_>) = found.into_iter().partition(is_broken);
+        let (snapshot, broken, under_way) = lasting(&aws, stage, snapshot).await?;
         if !under_way.is_empty() {
             progress("In progress:");
             under_way.iter().try_for_each(|finding| print(finding.to_string()))?;
@@ -93,6 +85,28 @@ impl Reconcile {
             None => Ok(()),
         }
     }
+}
+
+/// The discrepancies that are still there when they are read again for a few seconds: what is
+/// broken and what is in progress, with the last snapshot of what was read again.
+///
+/// # Errors
+/// [`Failure`] if a table can't be read.
+pub(super) async fn lasting(
+    aws: &SdkConfig,
+    stage: &Stage,
+    mut snapshot: Snapshot,
+) -> Result<(Snapshot, Vec<Discrepancy>, Vec<Discrepancy>), Failure> {
+    let mut found = findings(&snapshot, SystemClock.now());
+    for _ in 0..RECHECKS {
+        if !found.iter().any(may_settle) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        (snapshot, found) = again(aws, stage, found).await?;
+    }
+    let (broken, under_way) = found.into_iter().partition(is_broken);
+    Ok((snapshot, broken, under_way))
 }
 
 /// A discrepancy may be due to a concurrent change, and a product that was being sold may have

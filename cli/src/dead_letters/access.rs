@@ -68,6 +68,30 @@ impl DeadLetters {
         Ok(held.into_iter().map(|held| held.letter).collect())
     }
 
+    /// The approximate number of dead letters of each queue that has some. Receives none.
+    ///
+    /// # Errors
+    /// [`Failure`] if a queue doesn't respond.
+    pub(crate) async fn counts(&self) -> Result<Vec<(Source, u64)>, Failure> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let mut counts = Vec::new();
+        for queue in self.queues(&Selection::default()).await? {
+            let request = self.sqs.get_queue_attributes().queue_url(&queue.url);
+            let response = request.set_attribute_names(Some(names.to_vec())).send().await;
+            let response = response
+                .map_err(|error| sdk_failure(&format!("Reading {}", queue.source), &error))?;
+            let numbers = response.attributes.unwrap_or_default();
+            let count = numbers.values().filter_map(|number| number.parse::<u64>().ok()).sum();
+            if count > 0 {
+                counts.push((queue.source, count));
+            }
+        }
+        Ok(counts)
+    }
+
     /// Leases the selected dead letters, oldest first.
     ///
     /// # Errors

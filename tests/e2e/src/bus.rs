@@ -1,19 +1,14 @@
 //! Subscribing to the event bus, and publishing received events again.
 
 use crate::{aws::Aws, shop::unique};
-use aws_sdk_eventbridge::types::{PutEventsRequestEntry, Target};
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use rialto_cli::subscription::{self, Subscription};
 use rialto_contracts::Event;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A queue of its own that receives events from the bus.
 #[derive(Debug)]
-pub struct BusSubscription {
-    aws: Aws,
-    name: String,
-    queue_url: String,
-}
+pub struct BusSubscription(Subscription);
 
 /// An event as EventBridge delivered it.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,27 +21,14 @@ pub struct ReceivedEvent {
     pub detail: Value,
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    source: String,
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    detail: Value,
-}
-
 impl ReceivedEvent {
-    fn read(body: &str) -> Self {
-        let envelope: Envelope =
-            serde_json::from_str(body).unwrap_or_else(|error| panic!("{body}: {error}"));
-        let event = serde_json::from_value(envelope.detail.clone());
+    fn of(received: Result<subscription::ReceivedEvent, String>) -> Self {
+        let received = received.unwrap_or_else(|error| panic!("not an event's message: {error}"));
+        let event = received.event();
         let event =
-            event.unwrap_or_else(|error| panic!("invalid event on the bus: {error}: {body}"));
-        Self {
-            source: envelope.source,
-            detail_type: envelope.detail_type,
-            event,
-            detail: envelope.detail,
-        }
+            event.unwrap_or_else(|error| panic!("invalid event on the bus: {error}: {received:?}"));
+        let subscription::ReceivedEvent { source, detail_type, detail } = received;
+        Self { source, detail_type, event, detail }
     }
 
     /// The body of an SQS message with this event.
@@ -84,37 +66,19 @@ impl BusSubscription {
 
     async fn open(aws: &Aws, detail: Option<Value>) -> Self {
         let name = unique("subscription");
-        let created = aws.queues.create_queue().queue_name(&name).send().await.expect("a queue");
-        let queue_url = created.queue_url.unwrap();
-        let attributes = aws.queues.get_queue_attributes().queue_url(&queue_url);
-        let attributes =
-            attributes.attribute_names(QueueAttributeName::QueueArn).send().await.expect("a queue");
-        let arn = attributes.attributes.unwrap().remove(&QueueAttributeName::QueueArn).unwrap();
-        let mut pattern = json!({ "source": [{ "prefix": "rialto." }] });
-        if let Some(detail) = detail {
-            pattern["detail"] = detail;
-        }
-        let rule = aws.events.put_rule().event_bus_name(aws.stage.event_bus()).name(&name);
-        rule.event_pattern(pattern.to_string()).send().await.expect("a rule");
-        let target = Target::builder().id("subscription").arn(arn).build().unwrap();
-        let targets = aws.events.put_targets().event_bus_name(aws.stage.event_bus()).rule(&name);
-        targets.targets(target).send().await.expect("a target");
-        Self { aws: aws.clone(), name, queue_url }
+        let bus = aws.stage.event_bus();
+        let opened = Subscription::open(&aws.config, &bus, &name, &[], detail).await;
+        Self(opened.expect("a subscription"))
     }
 
     /// Takes a batch of received events; empty if there are none at the moment.
     pub async fn take(&self) -> Vec<ReceivedEvent> {
-        let received = self.aws.queues.receive_message().queue_url(&self.queue_url);
-        let received =
-            received.max_number_of_messages(10).send().await.expect("the queue responds");
-        let mut events = Vec::new();
-        for message in received.messages.unwrap_or_default() {
-            events.push(ReceivedEvent::read(message.body().unwrap_or_default()));
-            let delete = self.aws.queues.delete_message().queue_url(&self.queue_url);
-            let delete = delete.receipt_handle(message.receipt_handle().unwrap_or_default());
-            delete.send().await.expect("the queue responds");
-        }
-        events
+        let received = self.0.take(0).await.expect("the queue responds");
+        // Probes of harnesses that run beside the tests aren't events.
+        let is_probe = |received: &Result<subscription::ReceivedEvent, String>| {
+            received.as_ref().is_ok_and(|received| received.source == subscription::PROBE_SOURCE)
+        };
+        received.into_iter().filter(|received| !is_probe(received)).map(ReceivedEvent::of).collect()
     }
 
     /// Takes all received events.
@@ -129,24 +93,7 @@ impl BusSubscription {
     }
 
     pub async fn close(self) {
-        let bus = self.aws.stage.event_bus();
-        let targets = self
-            .aws
-            .events
-            .remove_targets()
-            .event_bus_name(&bus)
-            .rule(&self.name)
-            .ids("subscription");
-        targets.send().await.expect("the target is removed");
-        let rule = self.aws.events.delete_rule().event_bus_name(&bus).name(&self.name);
-        rule.send().await.expect("the rule is deleted");
-        self.aws
-            .queues
-            .delete_queue()
-            .queue_url(&self.queue_url)
-            .send()
-            .await
-            .expect("the queue is deleted");
+        self.0.close().await.expect("the subscription is removed");
     }
 }
 

@@ -11,6 +11,7 @@ mod cancel;
 mod cors;
 mod dead_letters;
 mod events;
+mod harness;
 mod idempotency;
 mod logs;
 mod orders;
