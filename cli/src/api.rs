@@ -23,11 +23,14 @@ const ANSWER: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Maximum attempts of a request that failed temporarily.
 const ATTEMPTS: u32 = 5;
+/// The same for a persistent client, which takes about a minute and a half.
+const PERSISTENT_ATTEMPTS: u32 = 20;
 
 pub(crate) struct Api {
     /// Without a trailing slash.
     url: String,
     connector: Connector,
+    persistent: bool,
 }
 
 /// A logged-in account.
@@ -116,7 +119,13 @@ impl Api {
             .sleep_impl(TokioSleep::new())
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build();
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), connector })
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), connector, persistent: false })
+    }
+
+    /// The same client, which repeats a request that got no response or a server error, whatever
+    /// the request may have done already.
+    pub(crate) fn persistent(self) -> Self {
+        Self { persistent: true, ..self }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -223,14 +232,22 @@ impl<'a> Call<'a> {
 
     /// Repeats a request that failed temporarily.
     async fn send_with_retries(&self) -> Result<Raw, ApiError> {
+        let attempts = if self.api.persistent { PERSISTENT_ATTEMPTS } else { ATTEMPTS };
         let mut attempt = 1;
         loop {
-            let raw = self.send().await?;
-            if attempt == ATTEMPTS || !self.may_repeat(raw.status) {
-                return Ok(raw);
+            let sent = self.send().await;
+            let may_repeat = match &sent {
+                Ok(raw) => {
+                    self.may_repeat(raw.status) || (self.api.persistent && raw.status >= 500)
+                }
+                Err(_) => self.api.persistent,
+            };
+            if attempt == attempts || !may_repeat {
+                return sent;
             }
-            let wait =
-                raw.retry_after.map_or(Duration::from_millis(100 << attempt), Duration::from_secs);
+            let retry_after = sent.ok().and_then(|raw| raw.retry_after);
+            let wait = Duration::from_millis(100 << attempt.min(6));
+            let wait = retry_after.map_or(wait, Duration::from_secs);
             tokio::time::sleep(wait.min(Duration::from_secs(5))).await;
             attempt += 1;
         }
@@ -422,6 +439,17 @@ mod tests {
         let text = Failure::from(error).to_string();
         assert!(text.contains("doesn't body: Connection refused"), "{text}");
         assert!(text.contains("Run scripts/up"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn persistent_clients_repeat_after_server_errors() {
+        let (url, server) = serve(vec![(502, ""), (500, ""), (200, r#"{"data":1}"#)]);
+        let api = Api::new(&url).unwrap().persistent();
+        assert_eq!(api.post("/a", json!({})).read::<u8>().await.unwrap(), 1);
+        assert_eq!(server.received().len(), 3);
+        let (url, server) = serve(vec![(502, ""), (200, r#"{"data":1}"#)]);
+        assert!(Api::new(&url).unwrap().post("/a", json!({})).read::<u8>().await.is_err());
+        assert_eq!(server.received().len(), 1);
     }
 
     #[tokio::test]

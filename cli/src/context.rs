@@ -89,6 +89,12 @@ impl Context {
         Api::new(url)
     }
 
+    /// The emulator's endpoint; `None` for a stage on AWS.
+    pub(crate) fn emulator(&self) -> Option<String> {
+        let given = std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
+        given.or_else(|| self.local.content.aws_endpoint.clone())
+    }
+
     /// The configuration of AWS or of the emulator.
     ///
     /// # Errors

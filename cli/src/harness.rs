@@ -1,5 +1,6 @@
 //! The harness: scenarios that are driven over HTTPS and asserted on by the events on the bus.
 
+mod chaos;
 mod junit;
 mod log;
 mod run;
@@ -9,6 +10,7 @@ mod step;
 mod table;
 mod words;
 
+pub(crate) use chaos::run_under_faults;
 pub(crate) use junit::junit;
 pub(crate) use run::{BrokenStep, Deployment, ScenarioRun};
 pub(crate) use scenario::{Scenario, Tag, schema};

@@ -143,6 +143,8 @@ mod tests {
             "rialto harness --list",
             "rialto harness --observe",
             "rialto harness --every 5m",
+            "rialto harness --schema",
+            "rialto harness --chaos --orders 1000 --only purchase",
             "rialto reconcile --order ord_00000000000000000000000000 --product prd_00000000000000000000000000",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -187,6 +189,8 @@ mod tests {
             "rialto saga stuck --older soon",
             "rialto harness purchase",
             "rialto harness --repeat 0",
+            "rialto harness --orders 1000",
+            "rialto harness --chaos --observe",
             "rialto harness --every soon",
             "rialto harness --all --only purchase",
             "rialto harness --observe --every 5m",

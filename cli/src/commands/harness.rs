@@ -7,7 +7,7 @@ use crate::{
     failure::Failure,
     harness::{
         Deployment, Interruption, Listener, ResultTable, Scenario, ScenarioResult, ScenarioRun,
-        Shop, Tag, junit, new_run_id, run_scenarios, schema,
+        Shop, Tag, junit, new_run_id, run_scenarios, run_under_faults, schema,
     },
     output::{print, progress, table},
     reconcile::Snapshot,
@@ -68,6 +68,15 @@ pub(crate) struct Harness {
     /// Change nothing, and check the invariants of everything on the stage
     #[arg(long, conflicts_with_all = ["only", "all", "scenarios", "junit", "list"])]
     observe: bool,
+    /// On an emulator: kill functions, double events and hold messages back meanwhile (Linux only)
+    ///
+    /// The scenarios run, and --orders further orders are placed, under these faults. Then dead
+    /// letters are redriven until everything has settled, and the invariants must hold.
+    #[arg(long, conflicts_with_all = ["repeat", "list", "observe", "every"])]
+    chaos: bool,
+    /// How many orders --chaos places beside the scenarios
+    #[arg(long, value_name = "COUNT", default_value_t = 200, requires = "chaos", value_parser = value_parser!(u32).range(1..))]
+    orders: u32,
     /// Keep placing an order at this interval, such as 5m, until interrupted
     #[arg(long, value_name = "AGE", value_parser = duration::parse, conflicts_with_all = ["only", "all", "scenarios", "junit", "list", "observe"])]
     every: Option<Duration>,
@@ -75,6 +84,8 @@ pub(crate) struct Harness {
 
 /// How long no event of an order must arrive for it to be quiet.
 const QUIET: Duration = Duration::from_secs(2);
+/// A message of a killed function comes back after its visibility timeout, a minute or three.
+const CHAOS_PATIENCE: u32 = 10;
 /// An order that waits for longer than this is a finding of an observation.
 const OBSERVED_AGE: Duration = Duration::from_secs(5 * 60);
 
@@ -148,8 +159,26 @@ impl Harness {
         scenarios: &[Scenario],
     ) -> Result<Vec<ScenarioResult>, Failure> {
         let interruption = Interruption::listen().map_err(Failure::not_run)?;
+        let emulator = match (self.chaos, context.emulator()) {
+            (false, _) => None,
+            (true, Some(endpoint)) => Some(endpoint),
+            (true, None) => {
+                return Err(Failure::new(
+                    format!("The stage {} isn't on an emulator.", context.stage),
+                    "Run the harness without --chaos; scripts/up starts an emulator.",
+                )
+                .not_run());
+            }
+        };
         let (deployment, listener) = self.open(context, &interruption).await?;
-        let results = self.rounds(&deployment, scenarios, &interruption).await;
+        let rounds = self.rounds(&deployment, scenarios, &interruption);
+        let results = match &emulator {
+            None => rounds.await,
+            Some(endpoint) => {
+                let orders = usize::try_from(self.orders).unwrap_or(usize::MAX);
+                run_under_faults(&deployment, endpoint, orders, rounds, &interruption).await
+            }
+        };
         close(&deployment, listener).await;
         results
     }
@@ -163,6 +192,7 @@ impl Harness {
         let run = new_run_id();
         let aws = context.aws().await.map_err(Failure::not_run)?;
         let api = context.api_at(self.url.as_deref()).map_err(Failure::not_run)?;
+        let api = if self.chaos { api.persistent() } else { api };
         let shop = Shop::open(api, &context.local.content.accounts, &run);
         let shop = shop.await.map_err(Failure::not_run)?;
         let bus = self.bus.clone().or_else(|| context.local.content.event_bus.clone());
@@ -171,7 +201,7 @@ impl Harness {
         let listener = listener.await.map_err(Failure::not_run)?;
         let log = Arc::clone(&listener.log);
         let stage = context.stage.clone();
-        let patience = self.patience;
+        let patience = if self.chaos { self.patience.max(CHAOS_PATIENCE) } else { self.patience };
         Ok((Deployment { shop, aws, stage, log, quiet: QUIET, patience }, listener))
     }
 

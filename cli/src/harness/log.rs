@@ -20,6 +20,11 @@ pub(crate) struct EventLog {
 struct Inner {
     orders: HashMap<String, OrderEvents>,
     probes: HashSet<String>,
+    /// Whether `new` is filled: once somebody takes from it.
+    keeps_new: bool,
+    /// Events that [`EventLog::take_new`] hasn't returned.
+    new: Vec<Event>,
+    received: usize,
     /// Messages that aren't events, in words.
     unreadable: Vec<String>,
 }
@@ -45,7 +50,13 @@ impl EventLog {
         }
         match received.event() {
             Ok(event) => {
-                inner.orders.entry(event.correlationid.clone()).or_default().add(event);
+                let order = inner.orders.entry(event.correlationid.clone()).or_default();
+                if order.add(event.clone()) {
+                    inner.received += 1;
+                    if inner.keeps_new {
+                        inner.new.push(event);
+                    }
+                }
             }
             Err(error) => inner.unreadable.push(format!("{}: {error}", received.detail_type)),
         }
@@ -59,6 +70,18 @@ impl EventLog {
     /// The events of this order so far.
     pub(crate) fn of(&self, order: &str) -> OrderEvents {
         self.lock().orders.get(order).cloned().unwrap_or_default()
+    }
+
+    /// The events that are new since the last call; none at the first.
+    pub(crate) fn take_new(&self) -> Vec<Event> {
+        let mut inner = self.lock();
+        inner.keeps_new = true;
+        std::mem::take(&mut inner.new)
+    }
+
+    /// How many events were received.
+    pub(crate) fn received(&self) -> usize {
+        self.lock().received
     }
 
     /// Messages on the bus that aren't events.
@@ -81,11 +104,14 @@ impl EventLog {
 }
 
 impl OrderEvents {
-    fn add(&mut self, event: Event) {
-        if !self.events.iter().any(|known| known.id == event.id) {
+    /// Whether the event is new.
+    fn add(&mut self, event: Event) -> bool {
+        let is_new = !self.events.iter().any(|known| known.id == event.id);
+        if is_new {
             self.events.push(event);
             self.last = Some(Instant::now());
         }
+        is_new
     }
 
     pub(crate) fn events(&self) -> &[Event] {
@@ -206,6 +232,21 @@ mod tests {
         assert_eq!(order.count("OrderPlaced"), 2);
         assert_eq!(order.count("OrderConfirmed"), 0);
         assert_eq!(order.summary(), "2 × OrderPlaced");
+    }
+
+    #[test]
+    fn new_events_are_taken_once() {
+        let log = EventLog::default();
+        let placed = event(1, "OrderPlaced", None);
+        log.add(received(&placed));
+        assert_eq!(log.take_new(), []);
+        let reserved = event(2, "StockReserved", None);
+        for event in [&reserved, &placed, &reserved] {
+            log.add(received(event));
+        }
+        assert_eq!(log.take_new(), [reserved]);
+        assert_eq!(log.take_new(), []);
+        assert_eq!(log.received(), 2);
     }
 
     #[test]
