@@ -108,7 +108,7 @@ impl Slot {
         match self {
             Self::Event => event_named(first).map(|event| (Value::Event(event), 1)),
             Self::Duration => {
-                duration(first, *words.get(1)?).map(|time| (Value::Duration(time), 2))
+                duration(first, words.get(1)?).map(|time| (Value::Duration(time), 2))
             }
             Self::Count | Self::Money => number(first).map(|number| (Value::Number(number), 1)),
             Self::Times if first == "once" => Some((Value::Number(1), 1)),
