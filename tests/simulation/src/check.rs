@@ -1,9 +1,9 @@
 //! The invariants at the end of a run.
 
-use crate::world::World;
+use crate::{io::ready, world::World};
 use rialto_cli::reconcile::{Discrepancy, Snapshot, findings};
-use rialto_kernel::{Amount, Timestamp};
-use rialto_orders::domain::order::OrderState;
+use rialto_kernel::{Amount, OrderId, ProductId, Timestamp, UserId};
+use rialto_orders::{domain::order::OrderState, ports::OrderPlacer as _};
 use std::fmt;
 
 /// A violated invariant.
@@ -77,6 +77,8 @@ pub fn violations(world: &World) -> Vec<Violation> {
         expect("provider-money", at_provider == recorded, &|| {
             format!("the provider has {at_provider} of the buyer's money, the payment {recorded}")
         });
+        let captures = world.provider.charges(order).len();
+        expect("charged-once", captures <= 1, &|| format!("charged {captures} times"));
         let stored = snapshot.orders.iter().find(|stored| stored.order_id == order);
         expect("order-stored", placement.response.is_none() || stored.is_some(), &|| {
             "answered, but not stored".to_owned()
@@ -90,6 +92,31 @@ pub fn violations(world: &World) -> Vec<Violation> {
             "the address of an unregistered buyer is still there".to_owned()
         });
     }
+    violations.extend(stale_products(world));
     violations.extend(world.complaints.iter().cloned());
     violations
+}
+
+/// Copies of products in orders that aren't as new as in catalog.
+fn stale_products(world: &World) -> Vec<Violation> {
+    let products = &world.workload.products;
+    let ids: Vec<ProductId> = products.iter().map(|product| product.id).collect();
+    let (order, buyer) = (OrderId::derive(&[b"none"]), UserId::derive(&[b"none"]));
+    let context = ready(world.orders.load_placement_context(order, buyer, &ids, &[]));
+    let copies = context.map(|context| context.products).unwrap_or_default();
+    let registered = products.iter().filter(|product| {
+        world.upstream.iter().any(|event| event.subject == product.id.to_string())
+    });
+    let stale = registered.filter(|product| {
+        copies.get(&product.id).is_none_or(|copy| {
+            (copy.version, copy.price, copy.status)
+                != (product.version, product.price, product.status)
+        })
+    });
+    stale
+        .map(|product| {
+            let copy = copies.get(&product.id);
+            Violation::new("product-copy", format!("orders has {copy:?} of {product:?}"))
+        })
+        .collect()
 }

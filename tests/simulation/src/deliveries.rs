@@ -1,14 +1,19 @@
 //! The way of an event: from a relay through a queue to its consumer.
 
 use crate::{
-    invocations::{Ending, Invocation},
-    queues::{Consumer, MessageId},
+    faults::Fault,
+    invocations::{Ending, Origin},
+    io::InvocationId,
+    queues::Consumer,
     races::Race,
     stores::Simulated,
     world::{Source, World},
 };
 use rialto_contracts::Event;
+use rialto_inventory::adapters::memory::MemoryInventory;
 use rialto_lambda::sqs::{Failure, Message, Outcome};
+use rialto_orders::adapters::memory::MemoryOrders;
+use rialto_payments::adapters::memory::{MemoryPayments, MemoryProvider};
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 impl World {
@@ -16,27 +21,29 @@ impl World {
     pub(crate) fn relay(&mut self, source: Source) {
         let events = self.unpublished(source);
         let count = 1 + self.choose(events.len().min(5));
-        for event in events.into_iter().take(count) {
+        let republication = self.happens(Fault::Republication);
+        let published = if republication { self.choose(count + 1) } else { count };
+        for event in events.iter().take(published) {
+            let (kind, subject) = (&event.kind, self.name(&event.subject));
+            self.note(|| format!("the relay publishes {kind} of {subject}"));
             let rules = Arc::clone(&self.rules);
-            for (consumer, delay) in rules.consumers(&event) {
-                self.deliver(consumer, &event, delay);
-                if self.happens(|faults| faults.duplicate) {
-                    self.deliver(consumer, &event, delay);
+            for (consumer, delay) in rules.consumers(event) {
+                self.deliver(consumer, event, delay);
+                if self.happens(Fault::Duplicate) {
+                    self.deliver(consumer, event, delay);
                 }
             }
         }
-        if self.happens(|faults| faults.republication) {
-            self.races.reach(Race::RepeatedPublication);
-            self.note(|| format!("the relay of {source:?} publishes {count} events and crashes"));
+        if republication {
+            self.note(|| format!("the relay of {source:?} crashes and begins again"));
             return;
         }
-        self.note(|| format!("the relay of {source:?} publishes {count} events"));
         self.relayed[source as usize] += count;
     }
 
     pub(crate) fn deliver(&mut self, consumer: Consumer, event: &Event, delay: Duration) {
         let mut pause = delay + Duration::from_millis(self.choose(200) as u64);
-        if self.happens(|faults| faults.delay) {
+        if self.happens(Fault::Delay) {
             pause += Duration::from_secs(self.choose(120) as u64);
         }
         self.queues.send(consumer, event.clone(), self.now().plus(pause));
@@ -48,16 +55,23 @@ impl World {
             self.races.reach(Race::DeadLetter);
             return;
         };
-        if self.in_progress(message.id) {
-            self.races.reach(Race::ConcurrentDeliveries);
+        let function = function_name(message.consumer);
+        let (kind, receives) = (message.event.kind.clone(), message.receives);
+        let subject = message.event.correlationid.clone();
+        if self.happens(Fault::Drop) {
+            self.note(|| format!("{kind} is received for {function}, which doesn't begin"));
+            return;
         }
+        if self.happens(Fault::SlowConsumer) {
+            let visible = Duration::from_millis(self.choose(1_000) as u64);
+            self.queues.retry(message.id, self.now().plus(visible));
+        }
+        self.record_delivery(function, &message);
         let id = self.next_id();
         let clock = self.clock();
         let delivered = Message::new(message.event.clone(), clock.now(), &self.span);
-        let orders = Simulated { inner: self.orders.clone(), io: self.board.io(id) };
-        let inventory = Simulated { inner: self.inventory.clone(), io: self.board.io(id) };
-        let payments = Simulated { inner: self.payments.clone(), io: self.board.io(id) };
-        let provider = Simulated { inner: self.provider.clone(), io: self.board.io(id) };
+        let (orders, inventory) = (self.orders_for(id), self.inventory_for(id));
+        let (payments, provider) = (self.payments_for(id), self.provider_for(id));
         let future: Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send>> = match message
             .consumer
         {
@@ -87,29 +101,26 @@ impl World {
                 rialto_payments::entrypoints::on_orders::handle((payments, provider), delivered),
             ),
         };
-        let function = function_name(message.consumer);
-        let (kind, receives) = (message.event.kind.clone(), message.receives);
-        let subject = message.event.correlationid.clone();
-        self.note(|| format!("#{id} {function} receives {kind} of {subject} (receive {receives})"));
-        let future = Box::pin(async move { Ending::Message(future.await) });
-        let message = Some(message);
-        let invocation = Invocation {
-            function,
-            subject,
-            future,
-            message,
-            placement: None,
-            started: self.now(),
-            confirmed: false,
-        };
-        self.start(id, invocation);
+        let name = self.name(&subject);
+        self.note(|| format!("#{id} {function} receives {kind} of {name} (receive {receives})"));
+        let future = async move { Ending::Message(future.await) };
+        self.start(id, function, subject, Origin::Message(message), future);
     }
 
-    pub(crate) fn in_progress(&self, message: MessageId) -> bool {
-        let handles = |invocation: &Invocation| {
-            invocation.message.as_ref().is_some_and(|handled| handled.id == message)
-        };
-        self.invocations.values().any(handles)
+    pub(crate) fn orders_for(&self, id: InvocationId) -> Simulated<MemoryOrders> {
+        Simulated::with_index(self.orders.clone(), self.board.io(id), &self.orders_index)
+    }
+
+    pub(crate) fn inventory_for(&self, id: InvocationId) -> Simulated<MemoryInventory> {
+        Simulated::new(self.inventory.clone(), self.board.io(id))
+    }
+
+    pub(crate) fn payments_for(&self, id: InvocationId) -> Simulated<MemoryPayments> {
+        Simulated::with_index(self.payments.clone(), self.board.io(id), &self.payments_index)
+    }
+
+    pub(crate) fn provider_for(&self, id: InvocationId) -> Simulated<MemoryProvider> {
+        Simulated::new(self.provider.clone(), self.board.io(id))
     }
 }
 

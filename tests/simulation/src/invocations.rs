@@ -1,11 +1,17 @@
 //! Invocations of functions: their start, their steps and their end.
 
 use crate::{
-    check::Violation, faults::Policy, io::InvocationId, queues::QueuedMessage, workload::Operation,
+    check::Violation,
+    faults::{Fault, Policy},
+    io::InvocationId,
+    queues::QueuedMessage,
+    races::Race,
+    workload::Operation,
     world::World,
 };
 use rialto_kernel::{Clock, Timestamp};
 use rialto_lambda::sqs::{Failure, Outcome};
+use rialto_orders::domain::order::OrderState;
 use std::{
     pin::Pin,
     sync::{
@@ -35,10 +41,36 @@ impl Clock for SkewedClock {
 /// How an invocation ends.
 pub(crate) enum Ending {
     Message(Result<Outcome, Failure>),
-    /// The response body, or `None` if the client has to repeat its request.
-    Placed(Option<String>),
-    /// A response that says nothing about the invariants.
+    /// The placement's answer, and whether it is a repeated one.
+    Placed {
+        response: String,
+        replayed: bool,
+    },
+    /// A placement's key was used for another request.
+    KeyReused,
+    /// A placement was refused, as a product can't be ordered.
+    NotOrderable,
+    /// The adjustment's answer, and whether it is a repeated one.
+    Adjusted {
+        response: String,
+        replayed: bool,
+    },
+    Cancelled,
+    /// A webhook's answer: whether it recorded something.
+    WebhookAnswered {
+        recorded: bool,
+    },
+    /// A response after which the client gives up, or that nobody waits for.
     Answered,
+    /// The client has to repeat its request.
+    Unanswered,
+}
+
+/// Why a function is invoked.
+pub(crate) enum Origin {
+    Message(QueuedMessage),
+    Request(Operation),
+    Schedule,
 }
 
 pub(crate) struct Invocation {
@@ -46,10 +78,15 @@ pub(crate) struct Invocation {
     pub(crate) subject: String,
     pub(crate) future: Pin<Box<dyn Future<Output = Ending> + Send>>,
     pub(crate) message: Option<QueuedMessage>,
-    pub(crate) placement: Option<usize>,
+    /// What its client asked for.
+    pub(crate) operation: Option<Operation>,
     pub(crate) started: Timestamp,
     /// The provider has confirmed a charge, and the invocation hasn't recorded it.
-    pub(crate) confirmed: bool,
+    pub(crate) charge_unrecorded: bool,
+    /// The same of a refund.
+    pub(crate) refund_unrecorded: bool,
+    /// The provider's response to a confirmation was lost.
+    pub(crate) charge_response_lost: bool,
 }
 
 /// A waker that remembers that it was called.
@@ -71,46 +108,54 @@ impl World {
     /// The clock of a new invocation.
     pub(crate) fn clock(&mut self) -> Arc<dyn Clock> {
         let skew = match &mut self.policy {
-            Policy::Random(rng, faults) => rng.i64(-faults.clock_skew..=faults.clock_skew),
+            Policy::Random(rng, faults) => {
+                let most = i64::from(faults.chance(Fault::ClockSkew));
+                rng.i64(-most..=most)
+            }
             Policy::InOrder(_) => 0,
         };
+        if skew != 0 {
+            self.races.inject(Fault::ClockSkew);
+        }
         Arc::new(SkewedClock { now: Arc::clone(&self.now), skew })
     }
 
-    pub(crate) fn start(&mut self, id: InvocationId, invocation: Invocation) {
-        self.invocations.insert(id, invocation);
-        self.poll(id);
-    }
-
-    /// Starts a request that no message is about.
-    pub(crate) fn request(
+    /// Starts an invocation.
+    pub(crate) fn start(
         &mut self,
         id: InvocationId,
         function: &'static str,
         subject: String,
-        placement: Option<usize>,
+        origin: Origin,
         future: impl Future<Output = Ending> + Send + 'static,
     ) {
-        self.note(|| format!("#{id} {function} {subject}"));
-        let future = Box::pin(future);
+        let (message, operation) = match origin {
+            Origin::Message(message) => (Some(message), None),
+            Origin::Request(operation) => (None, Some(operation)),
+            Origin::Schedule => (None, None),
+        };
         let invocation = Invocation {
             function,
             subject,
-            future,
-            message: None,
-            placement,
+            future: Box::pin(future),
+            message,
+            operation,
             started: self.now(),
-            confirmed: false,
+            charge_unrecorded: false,
+            refund_unrecorded: false,
+            charge_response_lost: false,
         };
-        self.start(id, invocation);
+        self.invocations.insert(id, invocation);
+        self.poll(id);
     }
 
     pub(crate) fn poll(&mut self, id: InvocationId) {
-        let Some(invocation) = self.invocations.get_mut(&id) else { return };
         let flag = Arc::new(Flag::default());
         let waker = Waker::from(Arc::clone(&flag));
         loop {
+            let Some(invocation) = self.invocations.get_mut(&id) else { return };
             let polled = invocation.future.as_mut().poll(&mut Context::from_waker(&waker));
+            self.record_observations();
             match polled {
                 Poll::Ready(ending) => {
                     self.board.remove(id);
@@ -143,39 +188,113 @@ impl World {
                     }
                 }
             }
-            Ending::Placed(response) => {
-                let Some(number) = invocation.placement else { return };
-                self.note(|| format!("#{id} {function}: answered {}", response.is_some()));
-                match response {
-                    None => self.retry_placement(number),
-                    Some(response) => {
-                        let placement = &mut self.workload.placements[number];
-                        match &placement.response {
-                            Some(first) if *first != response => {
-                                self.complaints.push(Violation::new(
-                                    "same-answer",
-                                    format!(
-                                        "{}: a repeated request had another answer",
-                                        placement.order
-                                    ),
-                                ))
-                            }
-                            _ => placement.response = Some(response),
-                        }
-                    }
-                }
+            ending => {
+                let Some(operation) = invocation.operation else { return };
+                self.answer(id, function, &operation, ending);
             }
-            Ending::Answered => self.note(|| format!("#{id} {function}: answered")),
         }
     }
 
-    /// Drops an invocation. Its message becomes visible again after the visibility time.
+    /// Ends a request.
+    fn answer(
+        &mut self,
+        id: InvocationId,
+        function: &'static str,
+        operation: &Operation,
+        ending: Ending,
+    ) {
+        match (ending, operation) {
+            (Ending::Placed { response, replayed }, Operation::Place(number)) => {
+                self.note(|| format!("#{id} {function}: order {number}, repeated {replayed}"));
+                self.record_placement(*number, false, response, replayed);
+            }
+            (Ending::Placed { response, replayed }, Operation::PlaceOther(number)) => {
+                self.note(|| format!("#{id} {function}: order {number}, repeated {replayed}"));
+                self.record_placement(*number, true, response, replayed);
+            }
+            (Ending::KeyReused, Operation::Place(number) | Operation::PlaceOther(number)) => {
+                self.note(|| format!("#{id} {function}: the key of order {number} is used"));
+                self.races.reach(Race::ReusedKey);
+                if matches!(operation, Operation::Place(_)) {
+                    self.workload.placements[*number].refused = true;
+                }
+            }
+            // The product may not be known yet.
+            (Ending::NotOrderable, _) => {
+                self.note(|| format!("#{id} {function}: not orderable"));
+                self.races.reach(Race::UnorderableProduct);
+                self.repeat(operation.clone());
+            }
+            (
+                Ending::Adjusted { response, replayed },
+                Operation::AdjustStock { product, key, .. },
+            ) => {
+                self.note(|| format!("#{id} {function}: adjusted, repeated {replayed}"));
+                if replayed {
+                    self.races.reach(Race::RepeatedAdjustment);
+                }
+                let key = (*product, key.clone());
+                let first = self.adjusted.entry(key).or_insert_with(|| response.clone());
+                let same = *first == response;
+                self.expect("same-answer", same, || {
+                    format!("product {product}: a repeated adjustment had another answer")
+                });
+            }
+            (Ending::Cancelled, Operation::Cancel { placement, .. }) => {
+                self.note(|| format!("#{id} {function}: order {placement} is cancelled"));
+                let order = self.workload.placements[*placement].order;
+                let orders = self.orders.orders();
+                let stored = orders.iter().find(|stored| stored.order_id == order);
+                let cancelled = stored.is_some_and(|order| order.state == OrderState::Cancelled);
+                self.expect("cancelled-answer", cancelled, || {
+                    format!("order {placement}: answered as cancelled, and isn't")
+                });
+            }
+            (Ending::WebhookAnswered { recorded }, Operation::Webhook { order, refund, .. }) => {
+                self.note(|| format!("#{id} {function}: answered, recorded {recorded}"));
+                if recorded && refund.is_some() {
+                    self.record_refund_webhook(&order.to_string());
+                }
+            }
+            (Ending::Unanswered, _) => {
+                self.note(|| format!("#{id} {function}: answered by an error"));
+                self.repeat(operation.clone());
+            }
+            _ => self.note(|| format!("#{id} {function}: answered")),
+        }
+    }
+
+    /// Records the answer to a placement, whose Idempotency-Key stands for one body and one answer.
+    fn record_placement(&mut self, number: usize, other: bool, response: String, replayed: bool) {
+        if replayed {
+            self.races.reach(Race::RepeatedPlacement);
+        }
+        let answer = (other, response);
+        let first = self.workload.placements[number].response.get_or_insert_with(|| answer.clone());
+        let same = *first == answer;
+        self.expect("same-answer", same, || {
+            format!("order {number}: a repeated request, or another body, had another answer")
+        });
+    }
+
+    /// Records a violation unless `holds`.
+    pub(crate) fn expect(
+        &mut self,
+        check: &'static str,
+        holds: bool,
+        what: impl FnOnce() -> String,
+    ) {
+        if !holds {
+            self.complaints.push(Violation::new(check, what()));
+        }
+    }
+
+    /// Drops an invocation. Its message becomes visible again after the visibility time, and its
+    /// client may repeat its request.
     pub(crate) fn crash(&mut self, id: InvocationId) {
         self.board.remove(id);
-        if let Some(invocation) = self.invocations.remove(&id)
-            && let Some(placement) = invocation.placement
-        {
-            self.retry_placement(placement);
+        if let Some(Invocation { operation: Some(operation), .. }) = self.invocations.remove(&id) {
+            self.repeat(operation);
         }
     }
 
@@ -196,11 +315,22 @@ impl World {
         }
     }
 
-    pub(crate) fn retry_placement(&mut self, number: usize) {
-        let placement = &mut self.workload.placements[number];
-        if placement.attempts > 0 {
-            placement.attempts -= 1;
-            self.workload.operations.push(Operation::Place(number));
+    /// The client of a request without an answer repeats it, or gives up. The provider repeats
+    /// its webhooks until they are answered.
+    pub(crate) fn repeat(&mut self, operation: Operation) {
+        match operation {
+            Operation::Webhook { .. } => self.webhooks.push(operation),
+            Operation::Place(number) => {
+                let placement = &mut self.workload.placements[number];
+                if placement.attempts > 0 {
+                    placement.attempts -= 1;
+                    self.workload.operations.push(operation);
+                }
+            }
+            Operation::AdjustStock { .. } | Operation::Cancel { .. } if self.choose(4) < 3 => {
+                self.workload.operations.push(operation);
+            }
+            _ => {}
         }
     }
 }

@@ -2,10 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
+
+/// The result of a future that is ready at once, as those of ports in memory are.
+///
+/// # Panics
+/// If it isn't.
+pub(crate) fn ready<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the future is pending"),
+    }
+}
 
 /// Identifies an invocation of a function.
 pub type InvocationId = u32;
@@ -40,6 +51,45 @@ pub enum Decision {
     Proceed,
     /// Before the call: it fails without an effect. After it: its response is lost.
     Fail,
+    /// Before the call: it is throttled, or meets contention, and has no effect. After it: its
+    /// response is lost, and the provider asks not to repeat the request.
+    Refuse,
+}
+
+/// Why a call has no result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallFailure {
+    /// It was never made.
+    NotSent,
+    /// It was throttled, or met contention: nothing was done.
+    Refused,
+    /// It was done, and its response lost.
+    ResponseLost,
+    /// It was done; the response says neither that nor how it ended, and not to repeat it.
+    Unrepeatable,
+}
+
+impl CallFailure {
+    const fn of(moment: Moment, decision: Decision) -> Option<Self> {
+        match (moment, decision) {
+            (_, Decision::Proceed) => None,
+            (Moment::Before, Decision::Fail) => Some(Self::NotSent),
+            (Moment::Before, Decision::Refuse) => Some(Self::Refused),
+            (Moment::After, Decision::Fail) => Some(Self::ResponseLost),
+            (Moment::After, Decision::Refuse) => Some(Self::Unrepeatable),
+        }
+    }
+}
+
+/// What a call returned, as far as it shows that a race was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Observation {
+    /// The condition of a write failed.
+    Conflict,
+    /// An index was read in a state that differs from the present one.
+    StaleIndex,
+    /// The provider has a refund that is to be created.
+    RefundFound,
 }
 
 #[derive(Debug)]
@@ -54,6 +104,7 @@ struct Wait {
 struct Waits {
     waits: BTreeMap<Ticket, Wait>,
     next: Ticket,
+    observations: Vec<(InvocationId, Observation)>,
 }
 
 /// All waits of a run. Clones share them.
@@ -103,6 +154,11 @@ impl Board {
         }
     }
 
+    /// What was observed since the last call.
+    pub(crate) fn take_observations(&self) -> Vec<(InvocationId, Observation)> {
+        std::mem::take(&mut self.waits().observations)
+    }
+
     /// Removes the waits of an invocation that ended or crashed.
     pub fn remove(&self, invocation: InvocationId) {
         self.waits().waits.retain(|_, wait| wait.invocation != invocation);
@@ -117,23 +173,31 @@ pub struct Io {
 }
 
 impl Io {
-    /// Performs `operation`, which is ready at once, between two points. `lost` is the error of a
-    /// call that failed or whose response was lost.
+    /// Performs `operation`, which is ready at once, between two points. `error` is the error of a
+    /// call that has no result.
     pub(crate) async fn call<T, E>(
         &self,
         name: &'static str,
         kind: Kind,
         operation: impl Future<Output = Result<T, E>>,
-        lost: impl Fn() -> E,
+        error: impl Fn(CallFailure) -> E,
     ) -> Result<T, E> {
-        if self.reach(Point { name, kind, moment: Moment::Before }).await == Decision::Fail {
-            return Err(lost());
+        let reached = async |moment| {
+            let decision = self.reach(Point { name, kind, moment }).await;
+            CallFailure::of(moment, decision)
+        };
+        if let Some(failure) = reached(Moment::Before).await {
+            return Err(error(failure));
         }
         let result = operation.await;
-        match self.reach(Point { name, kind, moment: Moment::After }).await {
-            Decision::Proceed => result,
-            Decision::Fail => Err(lost()),
+        match reached(Moment::After).await {
+            None => result,
+            Some(failure) => Err(error(failure)),
         }
+    }
+
+    pub(crate) fn observe(&self, observation: Observation) {
+        self.board.waits().observations.push((self.invocation, observation));
     }
 
     const fn reach(&self, point: Point) -> Reach<'_> {

@@ -8,6 +8,7 @@
 //!
 //! - [`io`]: the points at which an invocation waits for the scheduler
 //! - [`stores`]: the services' ports, with such a point before and after every call
+//! - [`lag`]: indexes that are read in an older state
 //! - [`queues`]: queues with visibility, redelivery and dead letters, and the bus's rules
 //! - [`workload`]: what buyers, sellers and supervisors do
 //! - [`faults`]: the chances of faults
@@ -24,6 +25,7 @@ mod deliveries;
 pub mod faults;
 mod invocations;
 pub mod io;
+pub mod lag;
 mod operations;
 pub mod queues;
 pub mod races;

@@ -3,9 +3,10 @@
 use clap::Parser;
 use rialto_simulation::{
     check::{Violation, lines},
+    faults::Fault,
     queues::Rules,
     races::Races,
-    run::{Limits, fail_points, point_workloads, run_seed, shrink},
+    run::{Limits, fail_points, on_all_cores, point_workloads, run_seed, shrink},
 };
 use std::{
     process::ExitCode,
@@ -28,7 +29,13 @@ struct Arguments {
     /// Runs one seed and prints its steps.
     #[arg(long)]
     seed: Option<u64>,
-    /// Crashes and fails at every point of four short workloads instead, singly and in pairs.
+    /// With --seed: numbers of operations of its workload to leave out, from 0.
+    #[arg(long, value_delimiter = ',', requires = "seed")]
+    skip: Vec<usize>,
+    /// With --seed: kinds of faults to leave out, such as Crash.
+    #[arg(long, value_delimiter = ',', requires = "seed")]
+    without: Vec<Fault>,
+    /// Crashes, fails and is refused at every point of short workloads, singly and in pairs.
     #[arg(long)]
     crash_points: bool,
 }
@@ -47,29 +54,18 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let rules = Arc::new(Rules::load());
     if let Some(seed) = arguments.seed {
-        let report = run_seed(seed, &Limits::default(), &rules, true);
+        let limits = Limits {
+            skipped: arguments.skip.into_iter().collect(),
+            without: arguments.without.into_iter().collect(),
+        };
+        let report = run_seed(seed, &limits, &rules, true);
         println!("{}", report.trace.join("\n"));
         println!("{}", lines(&report.violations));
         return if report.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let started = Instant::now();
     if arguments.crash_points {
-        let mut failed = 0;
-        for (name, workload) in point_workloads() {
-            let report = fail_points(&workload, true, &rules);
-            println!(
-                "{name}: {} points, {} runs, {} failed, {:.1} s",
-                report.points,
-                report.runs,
-                report.failed.len(),
-                started.elapsed().as_secs_f64()
-            );
-            for (faults, violations) in report.failed.iter().take(5) {
-                println!("  {faults:?}: {}", lines(violations));
-            }
-            failed += report.failed.len();
-        }
-        return if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return fail_all_points(&rules);
     }
     let total = run_seeds(arguments.first, arguments.seeds, &rules);
     println!("{}", total.races);
@@ -89,11 +85,38 @@ fn main() -> ExitCode {
     }
     println!("{} seeds failed", total.failed.len());
     if let Some((seed, _)) = total.failed.first() {
-        let (_, report) = shrink(*seed, &rules);
-        println!("the shortest trace found for seed {seed}:");
+        let (limits, report) = shrink(*seed, &rules);
+        println!("\nthe shortest run found for seed {seed}:");
         println!("{}\n{}", report.trace.join("\n"), lines(&report.violations));
+        println!("again: {}", limits.command(*seed));
     }
-    if total.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let passed = total.failed.is_empty() && (unreached.is_empty() || arguments.seeds < 1_000);
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Fails every point of the workloads, and prints a table.
+#[expect(clippy::print_stdout, reason = "a command")]
+fn fail_all_points(rules: &Arc<Rules>) -> ExitCode {
+    println!("{:<20}{:>8}{:>10}{:>8}{:>9}", "workload", "points", "runs", "failed", "seconds");
+    let row = |name: &str, points: u32, runs: usize, failed: usize, since: Instant| {
+        let seconds = since.elapsed().as_secs_f64();
+        println!("{name:<20}{points:>8}{runs:>10}{failed:>8}{seconds:>9.1}");
+    };
+    let started = Instant::now();
+    let (mut points, mut runs, mut failed) = (0, 0, 0);
+    for (name, workload) in point_workloads() {
+        let began = Instant::now();
+        let report = fail_points(&workload, true, rules);
+        row(name, report.points, report.runs, report.failed.len(), began);
+        for (faults, violations) in report.failed.iter().take(5) {
+            println!("  {faults:?}: {}", lines(violations));
+        }
+        points += report.points;
+        runs += report.runs;
+        failed += report.failed.len();
+    }
+    row("all", points, runs, failed, started);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs seeds on all cores.
@@ -115,13 +138,8 @@ fn run_seeds(first: u64, count: u64, rules: &Arc<Rules>) -> Total {
             }
         }
     };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let totals: Vec<Total> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
-    });
     let mut sum = Total::default();
-    for total in totals {
+    for total in on_all_cores(work) {
         sum.races.add(&total.races);
         sum.orders += total.orders;
         sum.steps += total.steps;

@@ -1,30 +1,37 @@
 //! The start of the workload's operations, of webhooks and of sweeps.
 
 use crate::{
-    invocations::{Ending, Invocation},
+    faults::Fault,
+    invocations::{Ending, Invocation, Origin},
+    io::{InvocationId, ready},
     races::Race,
-    stores::{NoAddresses, Simulated},
-    workload::{Operation, placement_terms},
+    stores::NoAddresses,
+    workload::{Operation, amount, placement_terms},
     world::World,
 };
-use rialto_contracts::EventContext;
+use rialto_contracts::{EventContext, catalog::ProductStatus};
 use rialto_inventory::{
-    application::adjust_stock::{AdjustStock, adjust_stock},
+    application::adjust_stock::{AdjustStock, AdjustStockError, adjust_stock},
     domain::{adjustment::Adjustment, stock::Stock},
 };
-use rialto_kernel::{OrderId, Text};
+use rialto_kernel::{OrderId, RefundId, Text, Timestamp};
 use rialto_lambda::sweep::SweepRun;
 use rialto_orders::{
     application::{
-        cancel_order::cancel_order,
+        cancel_order::{CancelOrderError, cancel_order},
         get_order::Requester,
         place_order::{PlaceOrder, PlaceOrderError, place_order},
     },
     domain::order::{Order, OrderState},
 };
 use rialto_payments::{
-    application::receive_webhook::{ChargeNotification, receive_webhook},
-    domain::intent::{DeclineCode, IntentState},
+    application::receive_webhook::{ChargeNotification, WebhookOutcome, receive_webhook},
+    domain::{
+        intent::{DeclineCode, IntentId, IntentState},
+        payment::Payment,
+        refund::{Refund, RefundOutcome, RefundState},
+    },
+    ports::Provider as _,
 };
 use std::time::Duration;
 
@@ -36,48 +43,81 @@ impl World {
     pub(crate) fn begin(&mut self) {
         let operation = self.workload.operations[self.next_operation].clone();
         self.next_operation += 1;
+        self.perform(operation);
+    }
+
+    /// Begins an operation.
+    pub(crate) fn perform(&mut self, operation: Operation) {
         let now = self.now();
         match operation {
             Operation::RegisterProduct(product) => {
+                self.note(|| format!("product {product} is registered"));
                 self.upstream.push(self.workload.registered(product, now));
             }
             Operation::ChangeProduct(product) => {
-                let price = 1 + self.choose(3_000) as i64;
-                let event = self.workload.changed(product, price, now);
+                let price = amount(1 + self.choose(3_000) as i64);
+                let status = self.workload.products[product].status;
+                self.note(|| format!("product {product} costs {}", price.minor_units()));
+                let event = self.workload.changed(product, price, status, now);
                 self.upstream.push(event);
             }
-            Operation::UnregisterBuyer(buyer) => {
-                if self.unregistered.insert(self.workload.buyers[buyer]) {
-                    self.upstream.push(self.workload.unregistered(buyer, now));
-                }
+            Operation::WithdrawProduct(product) => {
+                let price = self.workload.products[product].price;
+                let status = match self.workload.products[product].status {
+                    ProductStatus::Sell => ProductStatus::SoldOut,
+                    _ => ProductStatus::Sell,
+                };
+                self.note(|| format!("product {product} is {status:?}"));
+                let event = self.workload.changed(product, price, status, now);
+                self.upstream.push(event);
             }
+            Operation::UnregisterBuyer(buyer) => self.unregister(buyer),
             Operation::AdjustStock { product, quantity, key } => {
                 self.adjust_stock(product, quantity, key);
             }
-            Operation::Place(number) => self.place(number),
+            Operation::Place(number) => self.place(number, false),
+            Operation::PlaceOther(number) => self.place(number, true),
             Operation::Cancel { placement, by_supervisor } => self.cancel(placement, by_supervisor),
+            Operation::Webhook { order, intent, refund } => self.webhook(order, intent, refund),
         }
     }
 
-    pub(crate) fn place(&mut self, number: usize) {
+    fn unregister(&mut self, buyer: usize) {
+        if !self.unregistered.insert(self.workload.buyers[buyer]) {
+            return;
+        }
+        self.note(|| format!("buyer {buyer} is unregistered"));
+        if self.is_busy_with("orders-place-order") {
+            self.races.reach(Race::UnregisteredDuringPlacement);
+        }
+        let event = self.workload.unregistered(buyer, self.now());
+        self.upstream.push(event);
+    }
+
+    /// Requests the placement `number`, or another body under its key.
+    pub(crate) fn place(&mut self, number: usize, other: bool) {
         let placement = self.workload.placements[number].clone();
         // The authorizer rejects unregistered accounts.
         if self.unregistered.contains(&placement.buyer) {
             return;
         }
-        let busy = |invocation: &Invocation| invocation.placement == Some(number);
-        if self.invocations.values().any(busy) {
+        let same = |operation: &Operation| matches!(operation, Operation::Place(at) | Operation::PlaceOther(at) if *at == number);
+        if self.invocations.values().any(|at| at.operation.as_ref().is_some_and(same)) {
             self.races.reach(Race::ConcurrentPlacements);
         }
         let id = self.next_id();
         let now = self.clock().now();
-        let store = Simulated { inner: self.orders.clone(), io: self.board.io(id) };
-        let subject = placement.order.to_string();
-        self.request(id, "orders-place-order", subject, Some(number), async move {
+        let store = self.orders_for(id);
+        self.note(|| format!("#{id} orders-place-order: order {number}, another body {other}"));
+        let operation =
+            if other { Operation::PlaceOther(number) } else { Operation::Place(number) };
+        let request = if other { placement.other_request() } else { placement.request };
+        let (subject, origin) = (placement.order.to_string(), Origin::Request(operation));
+        self.start(id, "orders-place-order", subject, origin, async move {
             let command = PlaceOrder {
                 user_id: placement.buyer,
                 idempotency_key: &placement.key,
-                request: placement.request,
+                request,
                 client: None,
             };
             let render = |order: &Order| {
@@ -88,11 +128,12 @@ impl World {
             let placed =
                 place_order(&store, &NoAddresses, &command, &terms, render, now, &cause).await;
             match placed {
-                Ok(placed) => Ending::Placed(Some(placed.response_body)),
-                // The product isn't known yet, or the call failed: the client tries again.
-                Err(PlaceOrderError::NotOrderable(_) | PlaceOrderError::Store(_)) => {
-                    Ending::Placed(None)
+                Ok(placed) => {
+                    Ending::Placed { response: placed.response_body, replayed: placed.replayed }
                 }
+                Err(PlaceOrderError::NotOrderable(_)) => Ending::NotOrderable,
+                Err(PlaceOrderError::KeyReused) => Ending::KeyReused,
+                Err(PlaceOrderError::Store(_)) => Ending::Unanswered,
                 // Nothing was stored, and the client gives up.
                 Err(_) => Ending::Answered,
             }
@@ -100,80 +141,198 @@ impl World {
     }
 
     pub(crate) fn cancel(&mut self, number: usize, by_supervisor: bool) {
-        let placement = self.workload.placements[number].clone();
+        let placement = &self.workload.placements[number];
+        let (order, buyer) = (placement.order, placement.buyer);
         let id = self.next_id();
         let now = self.clock().now();
-        let store = Simulated { inner: self.orders.clone(), io: self.board.io(id) };
-        let requester =
-            if by_supervisor { Requester::Supervisor } else { Requester::Buyer(placement.buyer) };
-        let order = placement.order;
-        self.request(id, "orders-cancel-order", order.to_string(), None, async move {
+        let store = self.orders_for(id);
+        let requester = if by_supervisor { Requester::Supervisor } else { Requester::Buyer(buyer) };
+        self.note(|| format!("#{id} orders-cancel-order: order {number}"));
+        let origin = Origin::Request(Operation::Cancel { placement: number, by_supervisor });
+        self.start(id, "orders-cancel-order", order.to_string(), origin, async move {
             match cancel_order(&store, order, requester, now, &EventContext::default()).await {
-                Ok(_) | Err(_) => Ending::Answered,
+                Ok(_) => Ending::Cancelled,
+                Err(CancelOrderError::Store(_)) => Ending::Unanswered,
+                Err(_) => Ending::Answered,
             }
         });
     }
 
-    pub(crate) fn adjust_stock(&mut self, product: usize, quantity: i64, key: String) {
-        let product = self.workload.products[product].id;
+    pub(crate) fn adjust_stock(&mut self, number: usize, quantity: i64, key: String) {
+        let product = self.workload.products[number].id;
         let id = self.next_id();
         let now = self.clock().now();
-        let store = Simulated { inner: self.inventory.clone(), io: self.board.io(id) };
-        let subject = format!("{product} by {quantity}");
-        self.request(id, "inventory-adjust-stock", subject, None, async move {
+        let store = self.inventory_for(id);
+        self.note(|| format!("#{id} inventory-adjust-stock: product {number} by {quantity}"));
+        let operation = Operation::AdjustStock { product: number, quantity, key: key.clone() };
+        let (subject, origin) = (product.to_string(), Origin::Request(operation));
+        self.start(id, "inventory-adjust-stock", subject, origin, async move {
             let reason = Text::parse("count").expect("a text");
             let adjustment = Adjustment { quantity, reason };
             let request = AdjustStock { product, idempotency_key: &key, adjustment };
-            let render = |_: &Stock| String::new();
+            let render = |stock: &Stock| format!("version {}", stock.version);
             let cause = EventContext::default();
             match adjust_stock(&store, &request, |_| true, render, now, &cause).await {
-                Ok(_) | Err(_) => Ending::Answered,
+                Ok(done) => {
+                    Ending::Adjusted { response: done.response_body, replayed: done.replayed }
+                }
+                Err(AdjustStockError::Store(_)) => Ending::Unanswered,
+                Err(_) => Ending::Answered,
             }
         });
     }
 
-    /// Something that happens by itself: a webhook, the end of a charge, or a sweep.
+    /// Something that happens by itself: a webhook, the end of a charge, a sweep, or something at
+    /// the provider.
     pub(crate) fn background(&mut self) {
-        let placements = self.workload.placements.len();
+        let number = self.choose(self.workload.placements.len());
+        let order = self.workload.placements[number].order;
         match self.choose(40) {
-            0..=7 => {
-                let number = self.choose(placements);
-                let order = self.workload.placements[number].order;
-                self.webhook(order);
-            }
-            8..=9 => {
-                let number = self.choose(placements);
-                let order = self.workload.placements[number].order;
+            0..=6 => self.send_any_webhook(order),
+            7..=9 => {
                 let state = if self.choose(3) == 0 {
                     IntentState::Failed { reason: DeclineCode::new("generic_decline") }
                 } else {
                     IntentState::Succeeded
                 };
-                self.provider.end_processing(order, &state);
+                self.end_charge(order, &state);
             }
             10 => self.sweep_orders(),
             11 => self.sweep_payments(),
+            12..=14 if self.happens(Fault::RefundTrouble) => self.trouble_refunds(),
+            15 if !self.invocations.values().any(is_of_payments)
+                && self.happens(Fault::ForgottenKeys) =>
+            {
+                self.note(|| "the provider drops its idempotency keys".to_owned());
+                self.provider.drop_idempotency_keys();
+            }
             _ => {}
         }
     }
 
-    pub(crate) fn webhook(&mut self, order: OrderId) {
-        let Some(intent) = self.provider.intents(order).pop() else { return };
-        let subject = order.to_string();
-        let charging = |invocation: &Invocation| {
-            invocation.function == "payments-on-inventory" && invocation.subject == subject
-        };
-        if self.invocations.values().any(charging) {
-            self.races.reach(Race::WebhookDuringCharge);
+    /// A webhook about any of an order's charges and refunds.
+    fn send_any_webhook(&mut self, order: OrderId) {
+        let intents = self.provider.intents(order);
+        if intents.is_empty() {
+            return;
         }
+        let intent = intents[self.choose(intents.len())].clone();
+        let refunds: Vec<RefundId> = self.payment(order).map_or_else(Vec::new, |payment| {
+            payment.refunds.iter().map(|refund| refund.refund_id).collect()
+        });
+        let about = self.choose(refunds.len() + 1);
+        let refund = refunds.get(about).copied();
+        self.perform(Operation::Webhook { order, intent, refund });
+    }
+
+    /// The webhook that the provider sends after a request of an invocation.
+    pub(crate) fn send_webhook_of(&mut self, id: InvocationId, request: &str) {
+        let payment = self.invocations.get(&id).and_then(|invocation| {
+            let mut payments = self.payments.payments().into_iter();
+            payments.find(|payment| payment.order_id.to_string() == invocation.subject)
+        });
+        let Some((payment, intent)) =
+            payment.and_then(|payment| payment.intent_id.clone().map(|intent| (payment, intent)))
+        else {
+            return;
+        };
+        let order = payment.order_id;
+        match request {
+            "provider.confirm_intent" => {
+                self.webhooks.push(Operation::Webhook { order, intent, refund: None });
+            }
+            "provider.create_refund" => self.send_refund_webhooks(|of| {
+                of.state == RefundState::Pending && payment.refunds.contains(of)
+            }),
+            _ => {}
+        }
+    }
+
+    fn payment(&self, order: OrderId) -> Option<Payment> {
+        self.payments.payments().into_iter().find(|payment| payment.order_id == order)
+    }
+
+    /// The provider ends an order's processing charges, and sends webhooks.
+    pub(crate) fn end_charge(&mut self, order: OrderId, state: &IntentState) {
+        for intent in self.provider.intents(order) {
+            let retrieved = ready(self.provider.retrieve_intent(&intent));
+            if retrieved == Ok(IntentState::Processing) {
+                self.note(|| format!("{} ends as {state:?}", intent.as_str()));
+                self.webhooks.push(Operation::Webhook { order, intent, refund: None });
+            }
+        }
+        self.provider.end_processing(order, state);
+    }
+
+    /// The provider ends all pending refunds, and sends webhooks.
+    pub(crate) fn end_refunds(&mut self, outcome: &RefundOutcome) {
+        self.provider.end_refunds(outcome);
+        self.send_refund_webhooks(|refund| refund.state == RefundState::Pending);
+    }
+
+    fn send_refund_webhooks(&mut self, of: impl Fn(&Refund) -> bool) {
+        for payment in self.payments.payments() {
+            let order = payment.order_id;
+            let Some(intent) = payment.intent_id else { continue };
+            for refund in payment.refunds.iter().filter(|refund| of(refund)) {
+                let (intent, refund) = (intent.clone(), Some(refund.refund_id));
+                self.webhooks.push(Operation::Webhook { order, intent, refund });
+            }
+        }
+    }
+
+    /// The provider changes its mind about refunds.
+    fn trouble_refunds(&mut self) {
+        let trouble = self.choose(8);
+        let what = match trouble {
+            0 | 1 => "holds refunds",
+            2 => "refuses refunds, for lack of balance",
+            3 => "refuses refunds, for a dispute",
+            4 => "has refunds succeed",
+            5 => "has pending refunds succeed",
+            6 => "has pending refunds fail",
+            _ => "takes all refunds back",
+        };
+        self.note(|| format!("the provider {what}"));
+        match trouble {
+            0 | 1 => self.provider.hold_refunds(),
+            2 => self.provider.refuse_refunds("balance_insufficient"),
+            3 => self.provider.refuse_refunds("charge_disputed"),
+            4 => {
+                self.provider.accept_refunds();
+                self.provider.stop_holding_refunds();
+            }
+            5 => self.end_refunds(&RefundOutcome::Issued),
+            6 => {
+                let reason = DeclineCode::new("expired_or_canceled_card");
+                self.end_refunds(&RefundOutcome::Failed { reason });
+            }
+            _ => {
+                self.provider.take_refunds_back();
+                self.send_refund_webhooks(|_| true);
+            }
+        }
+    }
+
+    fn webhook(&mut self, order: OrderId, intent: IntentId, refund: Option<RefundId>) {
+        let recorded =
+            self.payment(order).is_some_and(|payment| payment.intent_id.as_ref() == Some(&intent));
+        self.record_webhook(order, recorded);
         let id = self.next_id();
         let now = self.clock().now();
-        let store = Simulated { inner: self.payments.clone(), io: self.board.io(id) };
-        let provider = Simulated { inner: self.provider.clone(), io: self.board.io(id) };
-        let notification = ChargeNotification { order_id: order, intent, refund: None };
-        self.request(id, "payments-receive-webhook", subject, None, async move {
+        let (store, provider) = (self.payments_for(id), self.provider_for(id));
+        let name = self.name(&order.to_string());
+        let about = if refund.is_some() { "refund" } else { "charge" };
+        self.note(|| format!("#{id} payments-receive-webhook: {about} of {name}"));
+        let operation = Operation::Webhook { order, intent: intent.clone(), refund };
+        let (subject, origin) = (order.to_string(), Origin::Request(operation));
+        let notification = ChargeNotification { order_id: order, intent, refund };
+        self.start(id, "payments-receive-webhook", subject, origin, async move {
             match receive_webhook(&store, &provider, &notification, None, now).await {
-                Ok(_) | Err(_) => Ending::Answered,
+                Ok(outcome) => {
+                    Ending::WebhookAnswered { recorded: outcome == WebhookOutcome::Recorded }
+                }
+                Err(_) => Ending::Unanswered,
             }
         });
     }
@@ -182,21 +341,11 @@ impl World {
         self.record_sweep("orders");
         let id = self.next_id();
         let clock = self.clock();
-        let now = clock.now();
-        let expired = self.orders.orders();
-        let charging = |order: &&Order| {
-            let subject = order.order_id.to_string();
-            order.state == OrderState::Pending
-                && order.expires_at <= now
-                && self.invocations.values().any(|invocation| {
-                    invocation.function == "payments-on-inventory" && invocation.subject == subject
-                })
-        };
-        if expired.iter().any(|order| charging(&order)) {
-            self.races.reach(Race::TimeoutDuringCharge);
-        }
-        let store = Simulated { inner: self.orders.clone(), io: self.board.io(id) };
-        self.request(id, "orders-sweep", String::new(), None, async move {
+        let (time, now) = (self.now(), clock.now());
+        self.record_deadlines(time, now);
+        let store = self.orders_for(id);
+        self.note(|| format!("#{id} orders-sweep"));
+        self.start(id, "orders-sweep", String::new(), Origin::Schedule, async move {
             use rialto_orders::application::sweep::sweep;
             let run = SweepRun::new(now, now.plus(SWEEP_TIME), clock);
             match sweep(&store, &run, &EventContext::default()).await {
@@ -205,26 +354,43 @@ impl World {
         });
     }
 
+    /// Records the deadlines that a sweep at `time` meets, whose clock shows `now`.
+    fn record_deadlines(&mut self, time: Timestamp, now: Timestamp) {
+        let (mut charging, mut skewed) = (false, false);
+        let pending = |order: &Order| order.state == OrderState::Pending;
+        for order in self.orders.orders().into_iter().filter(pending) {
+            let subject = order.order_id.to_string();
+            let charges = |invocation: &Invocation| {
+                invocation.function == "payments-on-inventory" && invocation.subject == subject
+            };
+            charging |= order.expires_at <= now && self.invocations.values().any(charges);
+            skewed |= (order.expires_at <= now) != (order.expires_at <= time);
+        }
+        if charging {
+            self.races.reach(Race::TimeoutDuringCharge);
+        }
+        if skewed {
+            self.races.reach(Race::SkewAtDeadline);
+        }
+    }
+
     pub(crate) fn sweep_payments(&mut self) {
         self.record_sweep("payments");
         let id = self.next_id();
         let clock = self.clock();
         let now = clock.now();
         let run = SweepRun::new(now, now.plus(SWEEP_TIME), clock);
-        let store = Simulated { inner: self.payments.clone(), io: self.board.io(id) };
-        let provider = Simulated { inner: self.provider.clone(), io: self.board.io(id) };
-        self.request(id, "payments-sweep", String::new(), None, async move {
+        let (store, provider) = (self.payments_for(id), self.provider_for(id));
+        self.note(|| format!("#{id} payments-sweep"));
+        self.start(id, "payments-sweep", String::new(), Origin::Schedule, async move {
             use rialto_payments::application::sweep::sweep;
             match sweep(&store, &provider, &run).await {
                 Ok(_) | Err(_) => Ending::Answered,
             }
         });
     }
+}
 
-    pub(crate) fn record_sweep(&mut self, service: &str) {
-        let busy = |invocation: &Invocation| invocation.function.starts_with(service);
-        if self.invocations.values().any(busy) {
-            self.races.reach(Race::SweepDuringHandler);
-        }
-    }
+fn is_of_payments(invocation: &Invocation) -> bool {
+    invocation.function.starts_with("payments")
 }

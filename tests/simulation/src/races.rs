@@ -1,15 +1,17 @@
 //! Races that a large enough number of runs must have reached: each is counted, and one that was
-//! never reached means that the simulation doesn't test what it claims to.
+//! never reached means that the simulation doesn't test what it claims to. Faults are counted too.
 
 use crate::{
-    faults::PointFault,
-    io::{InvocationId, Kind, Moment, Point},
+    faults::{Fault, PointFault},
+    invocations::Invocation,
+    io::{InvocationId, Kind, Moment, Observation, Point},
     queues::{Consumer, QueuedMessage},
     world::World,
 };
 use rialto_kernel::OrderId;
 use rialto_lambda::sqs::Outcome;
 use rialto_orders::domain::order::{Order, OrderState};
+use rialto_payments::domain::{payment::PaymentState, refund::RefundState};
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,156 +20,412 @@ pub enum Race {
     CancellationBeforeReservation,
     /// Payments handled a cancellation before StockReserved.
     CancellationBeforePayment,
+    /// Orders heard of a reservation after the order was cancelled.
+    ReservationAfterCancellation,
     /// A charge succeeded after its order was cancelled.
     CaptureAfterCancellation,
+    /// StockReserved was handled after the order's deadline, so that nothing was charged.
+    ReservationAfterDeadline,
     /// A webhook and the consumer of StockReserved worked on one payment at once.
     WebhookDuringCharge,
+    /// A webhook arrived between a confirmation and its response.
+    WebhookDuringConfirmation,
+    /// A webhook arrived for a cancelled order.
+    WebhookAfterCancellation,
+    /// A webhook was about an intent that the payment didn't record.
+    WebhookOfAnotherAttempt,
+    /// A refund's webhook was handled before the response to the refund.
+    RefundWebhookBeforeResponse,
     /// A sweep ran while another invocation worked on the same service.
     SweepDuringHandler,
+    /// A sweep's write conflicted with that of another invocation.
+    SweepConflict,
+    /// A buyer's or supervisor's cancellation conflicted with another write.
+    CancellationConflict,
+    /// A consumer's write conflicted with that of another invocation.
+    ConsumerConflict,
     /// A message was delivered while an earlier delivery was still being handled.
     ConcurrentDeliveries,
+    /// Two copies of one event were handled at once.
+    ConcurrentCopies,
+    /// Two invocations of a function worked on different events of one order at once.
+    ConcurrentEvents,
+    /// A consumer handled an event after a later one of the same aggregate.
+    OvertakenEvent,
     /// An invocation crashed after the provider had confirmed a charge and before it was recorded.
     CrashAfterCharge,
+    /// An invocation crashed after the provider had created a refund and before it was recorded.
+    CrashAfterRefund,
     /// The response to a write that was done was lost.
     LostWriteResponse,
     /// The response of the provider to a confirmation was lost.
     LostChargeResponse,
+    /// After a lost response to a confirmation the same invocation retrieved the intent.
+    LostChargeRetrieved,
     /// The response of the provider to a refund was lost.
     LostRefundResponse,
-    /// A relay crashed after publishing, and published again.
-    RepeatedPublication,
+    /// A refund whose response was lost was found at the provider.
+    LostRefundFound,
+    /// A refund failed.
+    RefundFailed,
+    /// A refund failed after it had succeeded.
+    RefundReversed,
+    /// A refund that was refused for the moment was tried again.
+    RefundRepeated,
     /// A message used up its receives and was redriven.
     DeadLetter,
     /// Stock ran out.
     OutOfStock,
+    /// A seller adjusted a product's stock while an order's reservation was being written.
+    AdjustmentDuringReservation,
+    /// A seller's adjustment conflicted with another write of the stock.
+    AdjustmentConflict,
     /// Two requests with one Idempotency-Key were handled at once.
     ConcurrentPlacements,
+    /// A placement was refused, as its key was used with another body.
+    ReusedKey,
+    /// A repeated placement got the first one's answer.
+    RepeatedPlacement,
+    /// A repeated adjustment got the first one's answer.
+    RepeatedAdjustment,
+    /// A product couldn't be ordered.
+    UnorderableProduct,
+    /// A product changed while an order was being placed.
+    ChangeDuringPlacement,
     /// An order passed its deadline while its charge was under way.
     TimeoutDuringCharge,
+    /// A sweep's clock was beyond an order's deadline before the time was, or after it.
+    SkewAtDeadline,
+    /// An index was read in a state that differed from the present one.
+    StaleIndex,
     /// A buyer was unregistered with an open order.
     UnregisteredWithOpenOrder,
+    /// A buyer was unregistered while an order was being placed.
+    UnregisteredDuringPlacement,
+    /// All invocations ended at once while an order was PENDING.
+    OutageWithPendingOrder,
 }
 
 impl Race {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 44] = [
         Self::CancellationBeforeReservation,
         Self::CancellationBeforePayment,
+        Self::ReservationAfterCancellation,
         Self::CaptureAfterCancellation,
+        Self::ReservationAfterDeadline,
         Self::WebhookDuringCharge,
+        Self::WebhookDuringConfirmation,
+        Self::WebhookAfterCancellation,
+        Self::WebhookOfAnotherAttempt,
+        Self::RefundWebhookBeforeResponse,
         Self::SweepDuringHandler,
+        Self::SweepConflict,
+        Self::CancellationConflict,
+        Self::ConsumerConflict,
         Self::ConcurrentDeliveries,
+        Self::ConcurrentCopies,
+        Self::ConcurrentEvents,
+        Self::OvertakenEvent,
         Self::CrashAfterCharge,
+        Self::CrashAfterRefund,
         Self::LostWriteResponse,
         Self::LostChargeResponse,
+        Self::LostChargeRetrieved,
         Self::LostRefundResponse,
-        Self::RepeatedPublication,
+        Self::LostRefundFound,
+        Self::RefundFailed,
+        Self::RefundReversed,
+        Self::RefundRepeated,
         Self::DeadLetter,
         Self::OutOfStock,
+        Self::AdjustmentDuringReservation,
+        Self::AdjustmentConflict,
         Self::ConcurrentPlacements,
+        Self::ReusedKey,
+        Self::RepeatedPlacement,
+        Self::RepeatedAdjustment,
+        Self::UnorderableProduct,
+        Self::ChangeDuringPlacement,
         Self::TimeoutDuringCharge,
+        Self::SkewAtDeadline,
+        Self::StaleIndex,
         Self::UnregisteredWithOpenOrder,
+        Self::UnregisteredDuringPlacement,
+        Self::OutageWithPendingOrder,
     ];
 }
 
-/// How often each race was reached.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Races([u64; Race::ALL.len()]);
+/// How often each race was reached, and each fault injected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Races {
+    reached: [u64; Race::ALL.len()],
+    injected: [u64; Fault::ALL.len()],
+}
+
+impl Default for Races {
+    fn default() -> Self {
+        Self { reached: [0; Race::ALL.len()], injected: [0; Fault::ALL.len()] }
+    }
+}
 
 impl Races {
-    pub fn reach(&mut self, race: Race) {
-        self.0[race as usize] += 1;
+    pub const fn reach(&mut self, race: Race) {
+        self.reached[race as usize] += 1;
+    }
+
+    pub const fn inject(&mut self, fault: Fault) {
+        self.injected[fault as usize] += 1;
     }
 
     pub fn add(&mut self, other: &Self) {
-        for (count, more) in self.0.iter_mut().zip(other.0) {
+        let reached = self.reached.iter_mut().zip(other.reached);
+        for (count, more) in reached.chain(self.injected.iter_mut().zip(other.injected)) {
             *count += more;
         }
     }
 
     #[must_use]
-    pub fn unreached(&self) -> Vec<Race> {
-        Race::ALL.into_iter().filter(|race| self.0[*race as usize] == 0).collect()
+    pub const fn count(&self, race: Race) -> u64 {
+        self.reached[race as usize]
+    }
+
+    /// The names of the races that were never reached, and of the faults that never happened.
+    #[must_use]
+    pub fn unreached(&self) -> Vec<String> {
+        self.rows().filter(|(count, _)| *count == 0).map(|(_, name)| name).collect()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (u64, String)> {
+        let races = Race::ALL.into_iter().map(|race| (self.count(race), format!("{race:?}")));
+        let faults = Fault::ALL.into_iter();
+        races.chain(faults.map(|fault| (self.injected[fault as usize], format!("fault: {fault}"))))
     }
 }
 
 impl fmt::Display for Races {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for race in Race::ALL {
-            writeln!(f, "{:>12}  {race:?}", self.0[race as usize])?;
+        for (count, name) in self.rows() {
+            writeln!(f, "{count:>12}  {name}")?;
         }
         Ok(())
     }
 }
 
 impl World {
+    /// Records what is reached at a point, before its decision has an effect.
     pub(crate) fn record_races(
         &mut self,
         id: InvocationId,
         point: Point,
         fault: Option<PointFault>,
     ) {
+        if point.name == "inventory.apply" && self.is_busy_with("inventory-adjust-stock") {
+            self.races.reach(Race::AdjustmentDuringReservation);
+        }
         let Some(invocation) = self.invocations.get_mut(&id) else { return };
         let crashed = fault == Some(PointFault::Crash);
-        if invocation.confirmed && crashed {
-            self.races.reach(Race::CrashAfterCharge);
-        }
         if point.moment == Moment::Before {
+            if invocation.charge_unrecorded && crashed {
+                self.races.reach(Race::CrashAfterCharge);
+            }
+            if invocation.refund_unrecorded && crashed {
+                self.races.reach(Race::CrashAfterRefund);
+            }
+            if point.name == "provider.retrieve_intent" && invocation.charge_response_lost {
+                self.races.reach(Race::LostChargeRetrieved);
+            }
             return;
         }
         match point.name {
-            "provider.confirm_intent" => invocation.confirmed = true,
-            "payments.save" => invocation.confirmed = false,
+            "provider.confirm_intent" => invocation.charge_unrecorded = true,
+            "provider.create_refund" => invocation.refund_unrecorded = true,
+            "payments.save" => {
+                invocation.charge_unrecorded = false;
+                invocation.refund_unrecorded = false;
+            }
             _ => {}
         }
-        if fault == Some(PointFault::Fail) {
+        if matches!(fault, Some(PointFault::Fail | PointFault::Refuse)) {
             match (point.name, point.kind) {
-                ("provider.confirm_intent", _) => self.races.reach(Race::LostChargeResponse),
-                ("provider.create_refund", _) => self.races.reach(Race::LostRefundResponse),
+                ("provider.confirm_intent", _) => {
+                    invocation.charge_response_lost = true;
+                    self.races.reach(Race::LostChargeResponse);
+                }
+                ("provider.create_refund", _) => {
+                    let order = invocation.subject.clone();
+                    self.lost_refunds.insert(order);
+                    self.races.reach(Race::LostRefundResponse);
+                }
                 (_, Kind::Write) => self.races.reach(Race::LostWriteResponse),
                 (_, Kind::Read) => {}
             }
         }
     }
 
+    /// Records what an invocation observed during its last step.
+    pub(crate) fn record_observations(&mut self) {
+        for (id, observation) in self.board.take_observations() {
+            let Some(invocation) = self.invocations.get(&id) else { continue };
+            match observation {
+                Observation::StaleIndex => self.races.reach(Race::StaleIndex),
+                Observation::RefundFound if self.lost_refunds.contains(&invocation.subject) => {
+                    self.races.reach(Race::LostRefundFound);
+                }
+                Observation::RefundFound => {}
+                Observation::Conflict => self.races.reach(match invocation.function {
+                    "orders-sweep" | "payments-sweep" => Race::SweepConflict,
+                    "orders-cancel-order" => Race::CancellationConflict,
+                    "inventory-adjust-stock" => Race::AdjustmentConflict,
+                    _ => Race::ConsumerConflict,
+                }),
+            }
+        }
+    }
+
+    /// Records which other invocations work on the same thing as a delivery that begins.
+    pub(crate) fn record_delivery(&mut self, function: &str, message: &QueuedMessage) {
+        let mut reached = Vec::new();
+        for other in self.invocations.values().filter(|other| other.function == function) {
+            let Some(handled) = &other.message else { continue };
+            if handled.id == message.id {
+                reached.push(Race::ConcurrentDeliveries);
+            } else if handled.event.id == message.event.id {
+                reached.push(Race::ConcurrentCopies);
+            } else if handled.event.correlationid == message.event.correlationid {
+                reached.push(Race::ConcurrentEvents);
+            }
+        }
+        for race in reached {
+            self.races.reach(race);
+        }
+    }
+
+    /// Records which other invocations work on an order whose webhook begins.
+    pub(crate) fn record_webhook(&mut self, order: OrderId, recorded: bool) {
+        let subject = order.to_string();
+        let mut charging = false;
+        let mut confirming = false;
+        for (id, other) in &self.invocations {
+            if other.function == "payments-on-inventory" && other.subject == subject {
+                charging = true;
+                let points = self.board.points_of(*id);
+                confirming |= points.iter().any(|point| {
+                    point.name == "provider.confirm_intent" && point.moment == Moment::After
+                });
+            }
+        }
+        let orders = self.orders.orders();
+        let cancelled = orders
+            .iter()
+            .any(|stored| stored.order_id == order && stored.state == OrderState::Cancelled);
+        for (race, reached) in [
+            (Race::WebhookDuringCharge, charging),
+            (Race::WebhookDuringConfirmation, confirming),
+            (Race::WebhookAfterCancellation, cancelled),
+            (Race::WebhookOfAnotherAttempt, !recorded),
+        ] {
+            if reached {
+                self.races.reach(race);
+            }
+        }
+    }
+
+    /// Records whether another invocation waits for the response to a refund that a webhook has
+    /// just recorded.
+    pub(crate) fn record_refund_webhook(&mut self, order: &str) {
+        let waiting = self.invocations.iter().any(|(id, other)| {
+            let points = self.board.points_of(*id);
+            other.subject == order
+                && points.iter().any(|point| {
+                    point.name == "provider.create_refund" && point.moment == Moment::After
+                })
+        });
+        if waiting {
+            self.races.reach(Race::RefundWebhookBeforeResponse);
+        }
+    }
+
+    /// Records what meets a sweep of a service that begins.
+    pub(crate) fn record_sweep(&mut self, service: &str) {
+        let busy = |invocation: &Invocation| invocation.function.starts_with(service);
+        if self.invocations.values().any(busy) {
+            self.races.reach(Race::SweepDuringHandler);
+        }
+    }
+
+    pub(crate) fn is_busy_with(&self, function: &str) -> bool {
+        self.invocations.values().any(|invocation| invocation.function == function)
+    }
+
+    /// Records what a handled message shows.
     pub(crate) fn record_outcome(&mut self, message: &QueuedMessage, outcome: Outcome) {
+        let event = &message.event;
+        let aggregate = (message.consumer, event.source.clone(), event.subject.clone());
+        let latest = self.handled.entry(aggregate).or_default();
+        if event.sequence < *latest {
+            self.races.reach(Race::OvertakenEvent);
+        }
+        *latest = event.sequence.max(*latest);
         if outcome != Outcome::Handled {
             return;
         }
-        let order = OrderId::parse(&message.event.correlationid).ok();
-        match (message.consumer, message.event.kind.as_str()) {
+        let order = OrderId::parse(&event.correlationid).ok();
+        let cancelled = || {
+            let mut orders = self.orders.orders().into_iter();
+            let order = orders.find(|stored| Some(stored.order_id) == order);
+            order.is_some_and(|order| order.state == OrderState::Cancelled)
+        };
+        let payment = || {
+            let mut payments = self.payments.payments().into_iter();
+            payments.find(|payment| Some(payment.order_id) == order)
+        };
+        let race = match (message.consumer, event.kind.as_str()) {
             (Consumer::InventoryOnOrders, "OrderCancelled") => {
-                let stored = self.inventory.reservations().into_iter();
-                let tombstone = stored
-                    .filter(|reservation| Some(reservation.order_id) == order)
-                    .any(|reservation| reservation.lines.is_empty());
-                if tombstone {
-                    self.races.reach(Race::CancellationBeforeReservation);
-                }
+                let mut stored = self.inventory.reservations().into_iter();
+                let tombstone = stored.any(|reservation| {
+                    Some(reservation.order_id) == order && reservation.lines.is_empty()
+                });
+                tombstone.then_some(Race::CancellationBeforeReservation)
             }
-            (Consumer::PaymentsOnOrders, "OrderCancelled") => {
-                let stored = self.payments.payments().into_iter();
-                let mut of = stored.filter(|payment| Some(payment.order_id) == order);
-                if of.any(|payment| payment.charge.is_none()) {
-                    self.races.reach(Race::CancellationBeforePayment);
-                }
-            }
+            (Consumer::PaymentsOnOrders, "OrderCancelled") => payment()
+                .is_some_and(|payment| payment.charge.is_none())
+                .then_some(Race::CancellationBeforePayment),
+            (Consumer::PaymentsOnInventory, "StockReserved") => payment()
+                .is_some_and(|payment| payment.state == PaymentState::Pending)
+                .then_some(Race::ReservationAfterDeadline),
             (Consumer::OrdersOnPayments, "PaymentCaptured") => {
-                let mut orders = self.orders.orders().into_iter();
-                let order = orders.find(|stored| Some(stored.order_id) == order);
-                if order.is_some_and(|order| order.state == OrderState::Cancelled) {
-                    self.races.reach(Race::CaptureAfterCancellation);
-                }
+                cancelled().then_some(Race::CaptureAfterCancellation)
             }
-            (Consumer::OrdersOnInventory, "StockRejected") => self.races.reach(Race::OutOfStock),
+            (Consumer::OrdersOnInventory, "StockReserved") => {
+                cancelled().then_some(Race::ReservationAfterCancellation)
+            }
+            (Consumer::OrdersOnInventory, "StockRejected") => Some(Race::OutOfStock),
+            (Consumer::OrdersOnCatalog, _) => {
+                self.is_busy_with("orders-place-order").then_some(Race::ChangeDuringPlacement)
+            }
             (Consumer::OrdersOnAccounts, _) => {
                 let open = |order: &Order| {
                     order.state == OrderState::Pending && self.unregistered.contains(&order.user_id)
                 };
-                if self.orders.orders().iter().any(open) {
-                    self.races.reach(Race::UnregisteredWithOpenOrder);
-                }
+                self.orders.orders().iter().any(open).then_some(Race::UnregisteredWithOpenOrder)
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some(race) = race {
+            self.races.reach(race);
+        }
+    }
+
+    /// Records how the refunds of a run ended.
+    pub(crate) fn record_refunds(&mut self) {
+        for refund in self.payments.payments().iter().flat_map(|payment| &payment.refunds) {
+            if refund.state == RefundState::Failed {
+                let reversed = refund.reversed;
+                self.races.reach(if reversed { Race::RefundReversed } else { Race::RefundFailed });
+            }
+            if refund.tries > 1 {
+                self.races.reach(Race::RefundRepeated);
+            }
         }
     }
 }

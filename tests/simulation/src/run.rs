@@ -2,28 +2,46 @@
 
 use crate::{
     check::{Violation, violations},
-    faults::{Faults, PointFault, Policy},
+    faults::{Fault, Faults, PointFault, Policy},
     queues::Rules,
     races::Races,
     workload::{Operation, Workload},
     world::World,
 };
 use fastrand::Rng;
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 /// Orders of a run at most.
 pub const MAX_ORDERS: usize = 12;
 
 /// How a run differs from the one that its seed gives, to find a shorter one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
-    pub max_orders: usize,
-    pub operations: usize,
+    /// Operations of the workload that are left out, by their number from 0.
+    pub skipped: BTreeSet<usize>,
+    /// Kinds of faults that don't happen.
+    pub without: BTreeSet<Fault>,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_orders: MAX_ORDERS, operations: usize::MAX }
+impl Limits {
+    /// The command that runs a seed with these limits.
+    #[must_use]
+    pub fn command(&self, seed: u64) -> String {
+        let mut command = format!("scripts/simulate --seed {seed}");
+        let skipped: Vec<_> = self.skipped.iter().map(usize::to_string).collect();
+        let without: Vec<_> = self.without.iter().map(Fault::to_string).collect();
+        for (option, values) in [("--skip", skipped), ("--without", without)] {
+            if !values.is_empty() {
+                command.push_str(&format!(" {option} {}", values.join(",")));
+            }
+        }
+        command
     }
 }
 
@@ -42,9 +60,17 @@ pub struct Report {
 #[must_use]
 pub fn run_seed(seed: u64, limits: &Limits, rules: &Arc<Rules>, record: bool) -> Report {
     let mut rng = Rng::with_seed(seed);
-    let mut workload = Workload::random(&mut rng, limits.max_orders);
-    workload.operations.truncate(limits.operations);
-    let faults = Faults::random(&mut rng);
+    // Generators of their own, so that a shorter workload leaves the rest as it is.
+    let mut workload = Workload::random(&mut rng.fork(), MAX_ORDERS);
+    let mut faults = Faults::random(&mut rng.fork());
+    let mut number = 0;
+    workload.operations.retain(|_| {
+        number += 1;
+        !limits.skipped.contains(&(number - 1))
+    });
+    for fault in &limits.without {
+        faults.remove(*fault);
+    }
     run_world(World::new(
         Policy::Random(Box::new(rng), faults),
         workload,
@@ -78,17 +104,29 @@ pub fn run_with_faults(
     run_world(World::new(policy, workload.clone(), Arc::clone(rules), true))
 }
 
-/// The workloads whose every point fails: an order that is paid, one that is declined, one that is
-/// short of stock, and one that is cancelled.
+/// The workloads whose every point fails, by what they are about.
 #[must_use]
 pub fn point_workloads() -> Vec<(&'static str, Workload)> {
-    let mut cancelled = Workload::single("pm_sim_async", 2, 5);
-    cancelled.operations.push(Operation::Cancel { placement: 0, by_supervisor: false });
+    let with = |method, operations: &[Operation]| {
+        let mut workload = Workload::single(method, 2, 5);
+        workload.operations.extend_from_slice(operations);
+        workload
+    };
+    let cancel = Operation::Cancel { placement: 0, by_supervisor: false };
+    let adjust = |quantity| {
+        let key = "adjustment".to_owned();
+        Operation::AdjustStock { product: 0, quantity, key }
+    };
     vec![
-        ("paid", Workload::single("pm_card_visa", 2, 5)),
-        ("declined", Workload::single("pm_card_chargeDeclined", 2, 5)),
+        ("paid", with("pm_card_visa", &[])),
+        ("declined", with("pm_card_chargeDeclined", &[])),
+        ("needs the buyer", with("pm_card_authenticationRequired", &[])),
+        ("answer lost", with("pm_sim_lost", &[])),
         ("out of stock", Workload::single("pm_card_visa", 2, 1)),
-        ("cancelled", cancelled),
+        // Its charge succeeds after the cancellation, and is refunded.
+        ("cancelled", with("pm_sim_async", &[cancel])),
+        ("adjusted", with("pm_card_visa", &[adjust(3), adjust(3)])),
+        ("buyer unregistered", with("pm_card_chargeDeclined", &[Operation::UnregisterBuyer(0)])),
     ]
 }
 
@@ -105,61 +143,117 @@ pub struct PointReport {
     pub failed: Vec<(PointFaults, Vec<Violation>)>,
 }
 
-/// Crashes and fails at every point of a workload; with `pairs`, also at every two points.
+/// Crashes, fails and is refused at every point of a workload, on all cores; with `pairs`, also at
+/// every two points.
+///
+/// # Panics
+/// If a run panics.
 #[must_use]
 pub fn fail_points(workload: &Workload, pairs: bool, rules: &Arc<Rules>) -> PointReport {
     let undisturbed = run_with_faults(workload, &[], rules);
-    let mut report = PointReport { points: undisturbed.points, ..PointReport::default() };
-    let mut run = |faults: &[(u32, PointFault)]| {
-        let run = run_with_faults(workload, faults, rules);
-        report.runs += 1;
-        if !run.violations.is_empty() {
-            report.failed.push((faults.to_vec(), run.violations));
-        }
-        run.points
-    };
-    run(&[]);
-    for first in 0..undisturbed.points {
-        for fault in [PointFault::Crash, PointFault::Fail] {
-            let points = run(&[(first, fault)]);
-            if !pairs {
-                continue;
+    let count = undisturbed.points;
+    let next = AtomicU32::new(0);
+    let work = || {
+        let mut report = PointReport::default();
+        loop {
+            let first = next.fetch_add(1, Ordering::Relaxed);
+            if first >= count {
+                return report;
             }
-            // The first fault adds the points of what is repeated after it.
-            for second in first + 1..points {
-                for other in [PointFault::Crash, PointFault::Fail] {
-                    run(&[(first, fault), (second, other)]);
+            for fault in PointFault::ALL {
+                let points = report.run(workload, &[(first, fault)], rules);
+                // The first fault adds the points of what is repeated after it.
+                let seconds = if pairs { first + 1..points } else { 0..0 };
+                for second in seconds {
+                    for other in PointFault::ALL {
+                        report.run(workload, &[(first, fault), (second, other)], rules);
+                    }
                 }
             }
         }
+    };
+    let mut sum = PointReport { points: count, ..PointReport::default() };
+    sum.run(workload, &[], rules);
+    for report in on_all_cores(work) {
+        sum.runs += report.runs;
+        sum.failed.extend(report.failed);
     }
-    report
+    sum
 }
 
-/// The shortest failing run that was found by limiting the workload of a failing seed.
+impl PointReport {
+    /// Runs a workload, and returns the number of its points.
+    fn run(
+        &mut self,
+        workload: &Workload,
+        faults: &[(u32, PointFault)],
+        rules: &Arc<Rules>,
+    ) -> u32 {
+        let run = run_with_faults(workload, faults, rules);
+        self.runs += 1;
+        if !run.violations.is_empty() {
+            self.failed.push((faults.to_vec(), run.violations));
+        }
+        run.points
+    }
+}
+
+/// The results of `work`, once on each core.
+///
+/// # Panics
+/// If `work` panics.
+#[must_use]
+pub fn on_all_cores<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(&work)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    })
+}
+
+/// Runs of seeds to find a short one at most.
+const MAX_SHRINKING_RUNS: usize = 2_000;
+
+/// The shortest failing run that was found by leaving out operations and faults of a failing seed.
 #[must_use]
 pub fn shrink(seed: u64, rules: &Arc<Rules>) -> (Limits, Report) {
     let mut limits = Limits::default();
     let mut best = run_seed(seed, &limits, rules, true);
-    let mut shorter = |candidate: Limits, best: &mut Report| {
-        let report = run_seed(seed, &candidate, rules, true);
-        if !report.violations.is_empty() && report.trace.len() < best.trace.len() {
-            *best = report;
-            limits = candidate;
+    let operations =
+        Workload::random(&mut Rng::with_seed(seed).fork(), MAX_ORDERS).operations.len();
+    let mut runs = 0;
+    loop {
+        let length = best.trace.len();
+        let without = Fault::ALL.map(|fault| (BTreeSet::new(), BTreeSet::from([fault])));
+        let halves = [1, 2, 4, 8, 16].into_iter().flat_map(|parts| {
+            let size = operations.div_ceil(parts * 2).max(1);
+            (0..operations).step_by(size).map(move |from| from..(from + size).min(operations))
+        });
+        let skipped = halves.map(|range| (range.collect(), BTreeSet::new()));
+        for (skip, faults) in without.into_iter().chain(skipped) {
+            let candidate =
+                Limits { skipped: &limits.skipped | &skip, without: &limits.without | &faults };
+            if candidate == limits || runs >= MAX_SHRINKING_RUNS {
+                continue;
+            }
+            runs += 1;
+            let report = run_seed(seed, &candidate, rules, true);
+            if !report.violations.is_empty() && report.trace.len() < best.trace.len() {
+                best = report;
+                limits = candidate;
+            }
         }
-    };
-    for max_orders in 1..=MAX_ORDERS {
-        for operations in 1..=2 * MAX_ORDERS {
-            shorter(Limits { max_orders, operations }, &mut best);
+        if best.trace.len() == length {
+            return (limits, best);
         }
     }
-    (limits, best)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::lines;
+    use std::sync::atomic::AtomicU64;
 
     /// Seeds of the quick tests; `scripts/simulate` runs more.
     const SEEDS: u64 = 1_000;
@@ -177,13 +271,24 @@ mod tests {
     #[test]
     fn faults_break_no_invariant_and_races_are_reached() {
         let rules = Arc::new(Rules::load());
+        let next = AtomicU64::new(0);
+        let run_all = || {
+            let mut races = Races::default();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= SEEDS {
+                    return races;
+                }
+                let report = run_seed(seed, &Limits::default(), &rules, false);
+                assert_eq!(lines(&report.violations), "", "scripts/simulate --seed {seed}");
+                races.add(&report.races);
+            }
+        };
         let mut races = Races::default();
-        for seed in 0..SEEDS {
-            let report = run_seed(seed, &Limits::default(), &rules, false);
-            assert_eq!(lines(&report.violations), "", "scripts/simulate --seed {seed}");
-            races.add(&report.races);
+        for part in on_all_cores(run_all) {
+            races.add(&part);
         }
-        assert_eq!(races.unreached(), []);
+        assert_eq!(races.unreached(), Vec::<String>::new());
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use crate::{
     check::Violation,
-    faults::{Faults, PointFault, Policy},
+    faults::{Fault, PointFault, Policy},
     io::{Decision, Moment, Point, Ticket},
     races::Race,
     world::{SOURCES, Source, World},
 };
-use rialto_orders::domain::order::OrderState;
-use rialto_payments::domain::intent::IntentState;
+use rialto_orders::domain::order::{Order, OrderState};
+use rialto_payments::domain::{intent::IntentState, refund::RefundOutcome};
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 /// Invocations at once.
@@ -23,6 +23,7 @@ enum Step {
     Receive(usize),
     Relay(Source),
     Begin,
+    Webhook,
     Background,
 }
 
@@ -43,15 +44,38 @@ impl World {
         self.settle();
     }
 
+    /// A time to pass: up to twenty minutes, or until about the next deadline of an order.
+    fn choose_jump(&mut self) -> Duration {
+        let now = self.now();
+        let pending = |order: &Order| order.state == OrderState::Pending && order.expires_at > now;
+        let orders = self.orders.orders();
+        let next = orders.iter().filter(|order| pending(order)).map(|order| order.expires_at).min();
+        match next {
+            Some(deadline) if self.choose(2) == 0 => {
+                let past = Duration::from_millis(self.choose(4_000) as u64);
+                deadline.plus(past).since(now).saturating_sub(Duration::from_secs(2))
+            }
+            _ => Duration::from_secs(1 + self.choose(1_200) as u64),
+        }
+    }
+
     /// Performs one step.
     pub(crate) fn step(&mut self) {
         self.steps += 1;
         let pause = Duration::from_millis(self.choose(40) as u64);
         self.advance(pause);
-        if self.happens(|faults| faults.time_jump) {
-            let jump = Duration::from_secs(1 + self.choose(1_200) as u64);
-            self.note(|| format!("{jump:?} pass"));
+        if self.happens(Fault::TimeJump) {
+            let jump = self.choose_jump();
+            self.note(|| format!("{} s pass", jump.as_secs()));
             self.advance(jump);
+        }
+        if self.happens(Fault::IndexLag) {
+            self.note(|| "the indexes stop".to_owned());
+            self.orders_index.stop_at(self.orders.snapshot());
+            self.payments_index.stop_at(self.payments.snapshot());
+        }
+        if self.happens(Fault::Outage) {
+            self.stop_everything();
         }
         self.time_out();
         let mut steps: Vec<Step> = self.board.undecided().into_iter().map(Step::Decide).collect();
@@ -66,6 +90,9 @@ impl World {
                 && (steps.is_empty() || self.choose(4) == 0)
             {
                 steps.push(Step::Begin);
+            }
+            if !self.webhooks.is_empty() {
+                steps.push(Step::Webhook);
             }
             if matches!(self.policy, Policy::Random(..)) {
                 steps.push(Step::Background);
@@ -83,20 +110,43 @@ impl World {
             Step::Receive(at) => self.receive(at),
             Step::Relay(source) => self.relay(source),
             Step::Begin => self.begin(),
+            Step::Webhook => {
+                let at = self.choose(self.webhooks.len());
+                let webhook = self.webhooks.swap_remove(at);
+                self.perform(webhook);
+            }
             Step::Background => self.background(),
+        }
+    }
+
+    /// Ends all invocations, as if every process stopped.
+    pub(crate) fn stop_everything(&mut self) {
+        let pending = |order: &Order| order.state == OrderState::Pending;
+        if !self.invocations.is_empty() && self.orders.orders().iter().any(pending) {
+            self.races.reach(Race::OutageWithPendingOrder);
+        }
+        self.note(|| "everything stops".to_owned());
+        let running: Vec<_> = self.invocations.keys().copied().collect();
+        for id in running {
+            self.crash(id);
         }
     }
 
     /// Ends all faults and runs until nothing is left to do.
     pub(crate) fn settle(&mut self) {
-        if let Policy::Random(_, faults) = &mut self.policy {
-            *faults = Faults::default();
+        for fault in Fault::ALL {
+            self.end_fault(fault);
         }
         self.note(|| "no more faults".to_owned());
+        self.orders_index.catch_up();
+        self.payments_index.catch_up();
+        self.provider.accept_refunds();
+        self.provider.stop_holding_refunds();
         self.drain();
         for round in 0..200 {
             if self.steps > MAX_STEPS {
-                self.complaints.push(Violation::new("run-settles", "too many steps".to_owned()));
+                let what = "the run doesn't settle".to_owned();
+                self.complaints.push(Violation::new("settled", what));
                 return;
             }
             let repeated = self.repeat_unanswered();
@@ -106,6 +156,7 @@ impl World {
                 self.note(|| format!("{redriven} dead letters redriven"));
             }
             self.end_charges();
+            self.end_refunds(&RefundOutcome::Issued);
             // Beyond the deadline of the last order in a few rounds.
             self.advance(Duration::from_secs(if round < 2 { 60 } else { 300 }));
             self.sweep_orders();
@@ -116,17 +167,25 @@ impl World {
                     || world.payments.payments().iter().any(|payment| payment.deadline().is_some())
             };
             if round > 0 && !repeated && redriven == 0 && !pending(self) && !self.is_busy() {
-                return;
+                break;
             }
         }
+        self.record_refunds();
     }
 
-    /// Steps until nothing is under way.
+    /// Steps until nothing is under way, everything in order.
     pub(crate) fn drain(&mut self) {
-        let background = std::mem::replace(&mut self.policy, Policy::InOrder(BTreeMap::new()));
+        let random = match &self.policy {
+            Policy::Random(..) => {
+                let in_order = Policy::InOrder(BTreeMap::new());
+                Some(std::mem::replace(&mut self.policy, in_order))
+            }
+            Policy::InOrder(_) => None,
+        };
         while self.is_busy() && self.steps <= MAX_STEPS {
             let dead = self.queues.dead_letters().len();
             if self.invocations.is_empty()
+                && self.webhooks.is_empty()
                 && !SOURCES.iter().any(|source| self.has_unpublished(*source))
                 && self.queues.next_visible().is_none()
                 && dead > 0
@@ -135,7 +194,9 @@ impl World {
             }
             self.step();
         }
-        self.policy = background;
+        if let Some(random) = random {
+            self.policy = random;
+        }
     }
 
     /// Clients repeat requests that they have no answer to.
@@ -146,11 +207,12 @@ impl World {
             let stored = self.orders.orders().iter().any(|order| order.order_id == placement.order);
             if placement.response.is_none()
                 && stored
+                && !placement.refused
                 && placement.attempts > 0
                 && !self.unregistered.contains(&placement.buyer)
             {
                 repeated = true;
-                self.place(number);
+                self.place(number, false);
             }
         }
         repeated
@@ -159,8 +221,7 @@ impl World {
     /// The provider ends the charges that are still processing.
     pub(crate) fn end_charges(&mut self) {
         for number in 0..self.workload.placements.len() {
-            let order = self.workload.placements[number].order;
-            self.provider.end_processing(order, &IntentState::Succeeded);
+            self.end_charge(self.workload.placements[number].order, &IntentState::Succeeded);
         }
     }
 
@@ -184,12 +245,25 @@ impl World {
                 self.board.decide(ticket, Decision::Fail);
                 self.poll(id);
             }
+            Some(PointFault::Refuse) => {
+                self.note(|| match moment {
+                    Moment::Before => format!("#{id} {function}: {name} is refused for now"),
+                    Moment::After => {
+                        format!("#{id} {function}: {name} is done, answered by an error")
+                    }
+                });
+                self.board.decide(ticket, Decision::Refuse);
+                self.poll(id);
+            }
             None => {
                 if moment == Moment::Before {
                     self.note(|| format!("#{id} {function}: {name}"));
                 }
                 self.board.decide(ticket, Decision::Proceed);
                 self.poll(id);
+                if moment == Moment::Before {
+                    self.send_webhook_of(id, name);
+                }
             }
         }
     }
@@ -199,13 +273,16 @@ impl World {
         if let Policy::InOrder(faults) = &self.policy {
             return faults.get(&number).copied();
         }
-        if self.happens(|faults| faults.crash) {
+        if self.happens(Fault::Crash) {
             return Some(PointFault::Crash);
         }
-        let fails = match point.moment {
-            Moment::Before => self.happens(|faults| faults.failure),
-            Moment::After => self.happens(|faults| faults.lost_response),
-        };
+        if self.happens(Fault::Refusal) {
+            return Some(PointFault::Refuse);
+        }
+        let fails = self.happens(match point.moment {
+            Moment::Before => Fault::Failure,
+            Moment::After => Fault::LostResponse,
+        });
         fails.then_some(PointFault::Fail)
     }
 }

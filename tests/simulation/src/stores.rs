@@ -1,6 +1,9 @@
 //! The services' ports, with a point of [`crate::io`] before and after every call.
 
-use crate::io::{Io, Kind};
+use crate::{
+    io::{CallFailure, Io, Kind, Observation, ready},
+    lag::LaggingIndex,
+};
 use rialto_contracts::EventContext;
 use rialto_inventory::{
     adapters::memory::MemoryInventory,
@@ -42,23 +45,72 @@ use rialto_payments::{
 pub struct Simulated<T> {
     pub inner: T,
     pub io: Io,
+    /// Its indexes, if they lag.
+    index: Option<LaggingIndex<T>>,
 }
 
-fn lost() -> StoreError {
-    StoreError::Unavailable("simulated".to_owned())
+/// The errors of the stores' ports.
+fn store_error(kind: Kind, failure: CallFailure) -> StoreError {
+    match (failure, kind) {
+        (CallFailure::Refused, Kind::Write) => StoreError::Contended,
+        (CallFailure::Refused, Kind::Read) => StoreError::Unavailable("throttled".to_owned()),
+        (CallFailure::NotSent, _) => StoreError::Unavailable("unreachable".to_owned()),
+        (CallFailure::ResponseLost | CallFailure::Unrepeatable, _) => {
+            StoreError::Unavailable("no response".to_owned())
+        }
+    }
 }
 
-fn lost_at_provider() -> ProviderError {
-    ProviderError::Unknown("simulated".to_owned())
+fn provider_error(failure: CallFailure) -> ProviderError {
+    match failure {
+        CallFailure::Refused => {
+            ProviderError::Busy { reason: "too many requests".to_owned(), retry_after: None }
+        }
+        CallFailure::NotSent => ProviderError::Unknown("unreachable".to_owned()),
+        CallFailure::ResponseLost => ProviderError::Unknown("no response".to_owned()),
+        CallFailure::Unrepeatable => ProviderError::Unrepeatable("status 500".to_owned()),
+    }
 }
 
 impl<T> Simulated<T> {
+    #[must_use]
+    pub const fn new(inner: T, io: Io) -> Self {
+        Self { inner, io, index: None }
+    }
+
+    /// With indexes that may be read in an older state.
+    pub(crate) fn with_index(inner: T, io: Io, index: &LaggingIndex<T>) -> Self
+    where
+        T: Clone,
+    {
+        Self { inner, io, index: Some(index.clone()) }
+    }
+
+    /// What an index returns: `read` of an older state, or of the present one.
+    fn read_index<R: PartialEq>(
+        &self,
+        read: impl Fn(&T) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError>
+    where
+        T: Clone,
+    {
+        let present = read(&self.inner);
+        let Some(older) = self.index.as_ref().and_then(LaggingIndex::older) else {
+            return present;
+        };
+        let found = read(&older);
+        if found != present {
+            self.io.observe(Observation::StaleIndex);
+        }
+        found
+    }
+
     async fn read<R>(
         &self,
         name: &'static str,
         operation: impl Future<Output = Result<R, StoreError>>,
     ) -> Result<R, StoreError> {
-        self.io.call(name, Kind::Read, operation, lost).await
+        self.io.call(name, Kind::Read, operation, |why| store_error(Kind::Read, why)).await
     }
 
     async fn write<R>(
@@ -66,7 +118,23 @@ impl<T> Simulated<T> {
         name: &'static str,
         operation: impl Future<Output = Result<R, StoreError>>,
     ) -> Result<R, StoreError> {
-        self.io.call(name, Kind::Write, operation, lost).await
+        self.io.call(name, Kind::Write, operation, |why| store_error(Kind::Write, why)).await
+    }
+
+    /// A write whose condition may fail.
+    async fn write_if<C>(
+        &self,
+        name: &'static str,
+        operation: impl Future<Output = Result<Write<C>, StoreError>>,
+    ) -> Result<Write<C>, StoreError> {
+        let observed = async {
+            let written = operation.await;
+            if matches!(written, Ok(Write::Conflict(_))) {
+                self.io.observe(Observation::Conflict);
+            }
+            written
+        };
+        self.write(name, observed).await
     }
 
     async fn request<R>(
@@ -75,7 +143,7 @@ impl<T> Simulated<T> {
         kind: Kind,
         operation: impl Future<Output = Result<R, ProviderError>>,
     ) -> Result<R, ProviderError> {
-        self.io.call(name, kind, operation, lost_at_provider).await
+        self.io.call(name, kind, operation, provider_error).await
     }
 }
 
@@ -97,7 +165,7 @@ impl OrderPlacer for Simulated<MemoryOrders> {
         record: &IdempotencyRecord,
         counts: &[CounterIncrement],
     ) -> Result<Write, StoreError> {
-        self.write("orders.insert", self.inner.insert(change, record, counts)).await
+        self.write_if("orders.insert", self.inner.insert(change, record, counts)).await
     }
 }
 
@@ -121,11 +189,11 @@ impl OrderReader for Simulated<MemoryOrders> {
 
 impl OrderWriter for Simulated<MemoryOrders> {
     async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
-        self.write("orders.save", self.inner.save(change)).await
+        self.write_if("orders.save", self.inner.save(change)).await
     }
 }
 
-impl<T: DueQueue<Id = OrderId> + Sync> DueQueue for Simulated<T> {
+impl<T: DueQueue<Id = OrderId> + Clone + Send + Sync> DueQueue for Simulated<T> {
     type Id = OrderId;
     const SHARDS: u8 = T::SHARDS;
 
@@ -136,7 +204,7 @@ impl<T: DueQueue<Id = OrderId> + Sync> DueQueue for Simulated<T> {
         after: Option<&DueEntry<OrderId>>,
         limit: usize,
     ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
-        let due = self.inner.due(shard, now, after, limit);
+        let due = async { self.read_index(|store| ready(store.due(shard, now, after, limit))) };
         // A sweep reads all shards side by side: one of them stands for all.
         if shard == 0 { self.read("due", due).await } else { due.await }
     }
@@ -146,7 +214,7 @@ impl<T: DueQueue<Id = OrderId> + Sync> DueQueue for Simulated<T> {
         entry: &DueEntry<OrderId>,
         until: Timestamp,
     ) -> Result<Write, StoreError> {
-        self.write("postpone", self.inner.postpone(entry, until)).await
+        self.write_if("postpone", self.inner.postpone(entry, until)).await
     }
 }
 
@@ -158,7 +226,9 @@ impl OrderLister for Simulated<MemoryOrders> {
         limit: u32,
         position: Option<&str>,
     ) -> Result<OrderPage, StoreError> {
-        let list = self.inner.list_by_buyer(user, state, limit, position);
+        let list = async {
+            self.read_index(|store| ready(store.list_by_buyer(user, state, limit, position)))
+        };
         self.read("orders.list_by_buyer", list).await
     }
 }
@@ -207,7 +277,7 @@ impl StockAdjuster for Simulated<MemoryInventory> {
         record: &AdjustmentRecord,
         cause: &EventContext,
     ) -> Result<Write, StoreError> {
-        self.write("inventory.adjust", self.inner.adjust(stock, movement, record, cause)).await
+        self.write_if("inventory.adjust", self.inner.adjust(stock, movement, record, cause)).await
     }
 }
 
@@ -229,7 +299,7 @@ impl PaymentReader for Simulated<MemoryPayments> {
 
 impl PaymentWriter for Simulated<MemoryPayments> {
     async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
-        self.write("payments.save", self.inner.save(change)).await
+        self.write_if("payments.save", self.inner.save(change)).await
     }
 }
 
@@ -267,7 +337,13 @@ impl Provider for Simulated<MemoryProvider> {
         intent: &IntentId,
         refund: &Refund,
     ) -> Result<Option<RefundProgress>, ProviderError> {
-        let find = self.inner.find_refund(intent, refund);
+        let find = async {
+            let found = self.inner.find_refund(intent, refund).await;
+            if matches!(found, Ok(Some(_))) {
+                self.io.observe(Observation::RefundFound);
+            }
+            found
+        };
         self.request("provider.find_refund", Kind::Read, find).await
     }
 

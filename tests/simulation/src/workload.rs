@@ -7,8 +7,8 @@ use rialto_contracts::{
     catalog::{ProductChanged, ProductRegistered, ProductStatus},
 };
 use rialto_kernel::{
-    Address, Amount, Currency, DropOff, ItemId, OrderId, Phone, ProductId, Quantity, SellerId,
-    Text, Timestamp, UserId,
+    Address, Amount, Currency, DropOff, ItemId, OrderId, Phone, ProductId, Quantity, RefundId,
+    SellerId, Text, Timestamp, UserId,
 };
 use rialto_orders::{
     application::place_order::PlacementTerms,
@@ -18,6 +18,7 @@ use rialto_orders::{
         request::{OrderRequest, PaymentMethod, RequestedLine, ShippingAddress, order_id},
     },
 };
+use rialto_payments::domain::intent::IntentId;
 use std::time::Duration;
 
 /// Payment methods of the provider in memory, some more often than others.
@@ -43,8 +44,20 @@ pub struct Placement {
     pub order: OrderId,
     /// Requests that may still be sent.
     pub attempts: u32,
-    /// The body of the first answer.
-    pub response: Option<String>,
+    /// The first answer: whether it was to the request with the other body, and its body.
+    pub response: Option<(bool, String)>,
+    /// Its key is used by a request with another body, or its order isn't replayed any more.
+    pub refused: bool,
+}
+
+impl Placement {
+    /// A request with the same Idempotency-Key and another body.
+    #[must_use]
+    pub fn other_request(&self) -> OrderRequest<ShippingAddress> {
+        let mut request = self.request.clone();
+        request.lines.push(line(request.lines[0].product_id, 1));
+        request
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +66,7 @@ pub struct Product {
     pub seller: SellerId,
     pub price: Amount,
     pub initial_stock: u32,
+    pub status: ProductStatus,
     /// Its version in catalog.
     pub version: u64,
 }
@@ -61,12 +75,47 @@ pub struct Product {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     RegisterProduct(usize),
+    /// Gives a product another price.
     ChangeProduct(usize),
-    AdjustStock { product: usize, quantity: i64, key: String },
+    /// Takes a product out of sale, or puts it back.
+    WithdrawProduct(usize),
+    AdjustStock {
+        product: usize,
+        quantity: i64,
+        key: String,
+    },
     Place(usize),
-    Cancel { placement: usize, by_supervisor: bool },
+    /// Another body under the Idempotency-Key of a placement.
+    PlaceOther(usize),
+    Cancel {
+        placement: usize,
+        by_supervisor: bool,
+    },
     UnregisterBuyer(usize),
+    /// The provider's webhook about a charge, or one of its refunds.
+    Webhook {
+        order: OrderId,
+        intent: IntentId,
+        refund: Option<RefundId>,
+    },
 }
+
+/// What may follow a placement: the chance in a hundred, and a random operation.
+const FOLLOWING: [(u8, fn(&mut Rng, &Workload) -> Operation); 6] = [
+    (45, |rng, workload| Operation::Cancel {
+        placement: rng.usize(..workload.placements.len()),
+        by_supervisor: rng.bool(),
+    }),
+    (20, |rng, workload| Operation::AdjustStock {
+        product: rng.usize(..workload.products.len()),
+        quantity: if rng.bool() { rng.i64(1..8) } else { rng.i64(-4..0) },
+        key: format!("adjustment {}", rng.u8(..3)),
+    }),
+    (10, |rng, workload| Operation::ChangeProduct(rng.usize(..workload.products.len()))),
+    (6, |rng, workload| Operation::WithdrawProduct(rng.usize(..workload.products.len()))),
+    (6, |rng, workload| Operation::PlaceOther(rng.usize(..workload.placements.len()))),
+    (8, |rng, workload| Operation::UnregisterBuyer(rng.usize(..workload.buyers.len()))),
+];
 
 /// The operations of a run, in the order in which they begin, and what they are about.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +136,7 @@ impl Workload {
                 seller: SellerId::derive(&[&rng.usize(0..2).to_be_bytes()]),
                 price: amount(rng.i64(1..3_000)),
                 initial_stock: if rng.u8(..4) == 0 { rng.u32(0..6) } else { rng.u32(6..80) },
+                status: ProductStatus::Sell,
                 version: 1,
             });
             workload.operations.push(Operation::RegisterProduct(number));
@@ -108,6 +158,7 @@ impl Workload {
             seller: SellerId::derive(&[b"seller"]),
             price: amount(1_000),
             initial_stock: stock,
+            status: ProductStatus::Sell,
             version: 1,
         };
         let buyer = UserId::derive(&[b"buyer"]);
@@ -132,27 +183,11 @@ impl Workload {
         for _ in 0..if rng.u8(..8) == 0 { 2 } else { 1 } {
             self.operations.push(Operation::Place(number));
         }
-        if number > 0 && rng.u8(..2) == 0 {
-            // Of an earlier order, whose charge may be under way by now.
-            let placement = rng.usize(..=number);
-            let by_supervisor = rng.bool();
-            self.operations.push(Operation::Cancel { placement, by_supervisor });
-        }
-        let product = rng.usize(..self.products.len());
-        match rng.u8(..12) {
-            0 => self.operations.push(Operation::ChangeProduct(product)),
-            1 | 2 => {
-                let quantity = rng.i64(-4..8);
-                if quantity != 0 {
-                    let key = format!("adjustment {}", rng.u8(..3));
-                    self.operations.push(Operation::AdjustStock { product, quantity, key });
-                }
+        for (chance, operation) in FOLLOWING {
+            if rng.u8(..100) < chance {
+                let operation = operation(rng, self);
+                self.operations.push(operation);
             }
-            3 => {
-                let buyer = rng.usize(..self.buyers.len());
-                self.operations.push(Operation::UnregisterBuyer(buyer));
-            }
-            _ => {}
         }
     }
 
@@ -173,17 +208,24 @@ impl Workload {
         Event::new(&payload, 1, 0, now, &EventContext::default())
     }
 
-    /// The event of a price change in catalog.
-    pub fn changed(&mut self, product: usize, price: i64, now: Timestamp) -> Event {
+    /// The event of a change of a product's price and status in catalog.
+    pub fn changed(
+        &mut self,
+        product: usize,
+        price: Amount,
+        status: ProductStatus,
+        now: Timestamp,
+    ) -> Event {
         let product = &mut self.products[product];
-        product.price = amount(price);
+        product.price = price;
+        product.status = status;
         product.version += 1;
         let payload = ProductChanged {
             product_id: product.id,
             seller_id: product.seller,
             title: "thing".to_owned(),
-            price: product.price,
-            status: ProductStatus::Sell,
+            price,
+            status,
         };
         Event::new(&payload, product.version, 0, now, &EventContext::default())
     }
@@ -204,14 +246,14 @@ fn placement(buyer: UserId, key: String, lines: Vec<RequestedLine>, method: &str
         expected_total: None,
     };
     let order = order_id(buyer, &key);
-    Placement { buyer, key, request, order, attempts: 6, response: None }
+    Placement { buyer, key, request, order, attempts: 6, response: None, refused: false }
 }
 
 fn line(product_id: ProductId, quantity: i64) -> RequestedLine {
     RequestedLine { product_id, quantity: Quantity::new(quantity).expect("a quantity") }
 }
 
-fn amount(minor_units: i64) -> Amount {
+pub(crate) fn amount(minor_units: i64) -> Amount {
     Amount::new(minor_units).expect("an amount")
 }
 

@@ -2,12 +2,13 @@
 
 use crate::{
     check::Violation,
-    faults::{Faults, Policy},
+    faults::{Fault, Policy},
     invocations::Invocation,
     io::{Board, InvocationId},
-    queues::{Queues, Rules},
+    lag::LaggingIndex,
+    queues::{Consumer, Queues, Rules},
     races::Races,
-    workload::Workload,
+    workload::{Operation, Workload},
 };
 use rialto_contracts::Event;
 use rialto_inventory::adapters::memory::MemoryInventory;
@@ -66,12 +67,23 @@ pub struct World {
     pub(crate) invocations: BTreeMap<InvocationId, Invocation>,
     pub(crate) next_invocation: InvocationId,
     pub(crate) next_operation: usize,
+    /// Webhooks that the provider sends until they are answered.
+    pub(crate) webhooks: Vec<Operation>,
+    pub(crate) orders_index: LaggingIndex<MemoryOrders>,
+    pub(crate) payments_index: LaggingIndex<MemoryPayments>,
+    /// The answers to adjustments by product and Idempotency-Key.
+    pub(crate) adjusted: BTreeMap<(usize, String), String>,
+    /// The latest sequence that a consumer has handled of an aggregate's events.
+    pub(crate) handled: BTreeMap<(Consumer, String, String), u64>,
+    /// Orders of which a refund's response was lost.
+    pub(crate) lost_refunds: BTreeSet<String>,
     pub(crate) span: Trace,
 }
 
 impl World {
     #[must_use]
     pub fn new(policy: Policy, workload: Workload, rules: Arc<Rules>, record: bool) -> Self {
+        let now = Arc::new(AtomicI64::new(START));
         Self {
             orders: MemoryOrders::default(),
             inventory: MemoryInventory::default(),
@@ -86,7 +98,9 @@ impl World {
             points: 0,
             steps: 0,
             policy,
-            now: Arc::new(AtomicI64::new(START)),
+            orders_index: LaggingIndex::new(Arc::clone(&now)),
+            payments_index: LaggingIndex::new(Arc::clone(&now)),
+            now,
             board: Board::default(),
             rules,
             upstream: Vec::new(),
@@ -94,6 +108,10 @@ impl World {
             invocations: BTreeMap::new(),
             next_invocation: 0,
             next_operation: 0,
+            webhooks: Vec::new(),
+            adjusted: BTreeMap::new(),
+            handled: BTreeMap::new(),
+            lost_refunds: BTreeSet::new(),
             span: Trace::start(),
         }
     }
@@ -121,17 +139,42 @@ impl World {
         }
     }
 
-    /// Whether a fault with this chance in a thousand happens.
-    pub(crate) fn happens(&mut self, chance: impl Fn(&Faults) -> u32) -> bool {
-        match &mut self.policy {
-            Policy::Random(rng, faults) => rng.u32(..1_000) < chance(faults),
+    /// Whether a fault happens now; it is counted.
+    pub(crate) fn happens(&mut self, fault: Fault) -> bool {
+        let happens = match &mut self.policy {
+            Policy::Random(rng, faults) => rng.u32(..1_000) < faults.chance(fault),
             Policy::InOrder(_) => false,
+        };
+        if happens {
+            self.races.inject(fault);
+        }
+        happens
+    }
+
+    /// Ends a kind of fault.
+    pub(crate) const fn end_fault(&mut self, fault: Fault) {
+        if let Policy::Random(_, faults) = &mut self.policy {
+            faults.remove(fault);
+        }
+    }
+
+    /// A short name for the trace: `order 1` and `product 1`, counted from 0 as in the workload.
+    pub(crate) fn name(&self, id: &str) -> String {
+        let placements = &self.workload.placements;
+        let products = &self.workload.products;
+        if let Some(at) = placements.iter().position(|placed| placed.order.to_string() == id) {
+            format!("order {at}")
+        } else if let Some(at) = products.iter().position(|product| product.id.to_string() == id) {
+            format!("product {at}")
+        } else {
+            id.to_owned()
         }
     }
 
     pub(crate) fn is_busy(&self) -> bool {
         !self.invocations.is_empty()
             || !self.queues.is_empty()
+            || !self.webhooks.is_empty()
             || SOURCES.iter().any(|source| self.has_unpublished(*source))
     }
 

@@ -32,7 +32,7 @@ pub struct MemoryOrders {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     orders: BTreeMap<OrderId, (Order, IdempotencyRecord)>,
     /// When the sweep visits PENDING orders next.
@@ -46,6 +46,12 @@ struct State {
 impl MemoryOrders {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy that later writes don't change.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.state().clone())) }
     }
 
     /// Every event written, in order.

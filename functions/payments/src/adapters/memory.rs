@@ -13,7 +13,7 @@ use crate::{
 use rialto_contracts::Event;
 use rialto_kernel::{Amount, DueEntry, DueQueue, OrderId, StoreError, Timestamp, Write};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,7 +23,7 @@ pub struct MemoryPayments {
     state: Arc<Mutex<PaymentsState>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct PaymentsState {
     payments: BTreeMap<OrderId, Payment>,
     /// When the sweep visits payments next.
@@ -35,6 +35,12 @@ struct PaymentsState {
 impl MemoryPayments {
     fn state(&self) -> MutexGuard<'_, PaymentsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy that later writes don't change.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.state().clone())) }
     }
 
     /// Every event written, in order.
@@ -141,8 +147,8 @@ struct ProviderState {
     refunds: Vec<CreatedRefund>,
     /// Intents by their retained idempotency keys.
     intent_keys: BTreeMap<OrderId, IntentId>,
-    /// Retained idempotency keys of refunds.
-    refund_keys: BTreeSet<String>,
+    /// The responses to refunds by their retained idempotency keys.
+    refund_keys: BTreeMap<String, RefundProgress>,
     /// The code of refusals of refunds.
     refuse_refunds: Option<&'static str>,
     hold_refunds: bool,
@@ -214,6 +220,11 @@ impl MemoryProvider {
     /// Leaves refunds pending from now on.
     pub fn hold_refunds(&self) {
         self.state().hold_refunds = true;
+    }
+
+    /// Makes refunds end at once again; those that are pending stay so.
+    pub fn stop_holding_refunds(&self) {
+        self.state().hold_refunds = false;
     }
 
     /// Ends all pending refunds with this outcome.
@@ -401,21 +412,21 @@ impl Provider for MemoryProvider {
             return Err(refused(code));
         }
         let (name, amount) = (refund.try_name(), refund.amount);
+        if let Some(response) = state.refund_keys.get(&name) {
+            return Ok(response.clone());
+        }
         let progress = if state.hold_refunds {
             RefundProgress::Pending
         } else {
             RefundProgress::Ended(RefundOutcome::Issued)
         };
-        if state.refund_keys.contains(&name) {
-            return Ok(progress);
-        }
         let earlier =
             state.refunds.iter().filter(|refund| refund.intent == *intent && !refund.has_failed());
         let refunded: i64 = earlier.map(|refund| refund.amount.minor_units()).sum();
         if refunded + amount.minor_units() > charged.minor_units() {
             return Err(refused("charge_already_refunded"));
         }
-        state.refund_keys.insert(name.clone());
+        state.refund_keys.insert(name.clone(), progress.clone());
         let created = progress.clone();
         state.refunds.push(CreatedRefund { name, intent: intent.clone(), amount, progress });
         Ok(created)
