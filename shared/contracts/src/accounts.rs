@@ -5,11 +5,13 @@ use rialto_kernel::{AccountId, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// A buyer has registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserRegistered {
     pub user_id: UserId,
 }
 
+/// A buyer's account was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserUnregistered {
     pub user_id: UserId,
@@ -22,11 +24,13 @@ pub struct UserLoggedIn {
     pub at: Timestamp,
 }
 
+/// A seller has registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SellerRegistered {
     pub seller_id: SellerId,
 }
 
+/// A seller's account was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SellerUnregistered {
     pub seller_id: SellerId,

@@ -26,6 +26,7 @@ impl ProductStatus {
     }
 }
 
+/// A seller has registered a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProductRegistered {
     pub product_id: ProductId,

@@ -3,22 +3,25 @@
 use rialto_kernel::{EventId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// An event as it is stored in an outbox, published and consumed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
+    /// The version of CloudEvents.
     pub specversion: String,
     /// Created with the write that the event is about, so that a republished event keeps it.
     pub id: EventId,
-    /// Such as `rialto.orders`.
+    /// The service that published it, such as `rialto.orders`.
     pub source: String,
-    /// Such as `OrderPlaced`.
+    /// What has happened, such as `OrderPlaced`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The time of the write.
     pub time: Timestamp,
     /// The aggregate's id.
     pub subject: String,
-    /// Such as `urn:rialto:event:OrderPlaced:1`.
+    /// The schema of `data` with its version, such as `urn:rialto:event:OrderPlaced:1`.
     pub dataschema: String,
     /// The aggregate's version. Events of one write share it.
     pub sequence: u64,
@@ -30,6 +33,8 @@ pub struct Event {
     /// The trace context of the write (W3C).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What the event says; its schema is that of the event's type.
+    #[schema(value_type = Object)]
     pub data: Value,
 }
 
@@ -110,13 +115,23 @@ impl Event {
     }
 }
 
+/// A type of event, as its source declares it.
+#[derive(Debug)]
+pub struct EventType {
+    pub name: &'static str,
+    pub version: u32,
+    /// The field of its data with the aggregate's id.
+    pub subject: &'static str,
+    pub schema: Schema,
+}
+
 /// A payload's JSON Schema (2020-12), with the schemas that it references in `$defs`.
 #[derive(Debug)]
 pub struct Schema(pub Value);
 
 impl Schema {
     #[must_use]
-    pub fn of<P: utoipa::ToSchema>() -> Self {
+    pub fn of<P: ToSchema>() -> Self {
         let mut parts = Vec::new();
         P::schemas(&mut parts);
         let mut schema = serde_json::to_value(P::schema()).unwrap_or_default();

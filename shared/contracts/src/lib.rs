@@ -56,10 +56,15 @@ macro_rules! source {
                 }
             }
 
-            /// The JSON Schema of each event's data, by the event's name.
+            /// Every event of this source with the schema of its data.
             #[must_use]
-            pub fn schemas() -> Vec<(&'static str, u32, crate::envelope::Schema)> {
-                vec![$((stringify!($event), $version, crate::envelope::Schema::of::<$event>())),*]
+            pub fn types() -> Vec<crate::envelope::EventType> {
+                vec![$(crate::envelope::EventType {
+                    name: stringify!($event),
+                    version: $version,
+                    subject: stringify!($subject),
+                    schema: crate::envelope::Schema::of::<$event>(),
+                }),*]
             }
         }
 

@@ -18,6 +18,7 @@ pub struct PlacedLine {
     pub share: Amount,
 }
 
+/// A buyer has placed an order, which is PENDING.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderPlaced {
     pub order_id: OrderId,
@@ -30,6 +31,7 @@ pub struct OrderPlaced {
     pub expires_at: Timestamp,
 }
 
+/// The order is paid and its stock reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderConfirmed {
     pub order_id: OrderId,
@@ -47,6 +49,7 @@ pub enum CancelReason {
     Buyer,
 }
 
+/// The order has ended, and whatever was reserved or captured for it goes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderCancelled {
     pub order_id: OrderId,

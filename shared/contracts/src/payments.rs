@@ -4,6 +4,7 @@ use rialto_kernel::{Amount, OrderId, PaymentId, RefundId, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The whole amount of an order was charged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentCaptured {
     pub order_id: OrderId,
@@ -11,6 +12,7 @@ pub struct PaymentCaptured {
     pub amount: Amount,
 }
 
+/// The charge failed, and no other attempt is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentFailed {
     pub order_id: OrderId,

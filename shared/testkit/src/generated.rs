@@ -1,5 +1,6 @@
-//! Files that are committed although code generates them: `openapi.json`, the events' schemas,
-//! `template.yaml`, the router of `cargo lambda watch`, the route tables of the services' READMEs.
+//! Files that are committed although code generates them: `openapi.json`; the events' schemas, their
+//! AsyncAPI document and its page; `template.yaml`; the router of `cargo lambda watch`; the route
+//! tables of the services' READMEs.
 //!
 //! Tests compare them with what the code generates. [`COMMAND`] writes them.
 

@@ -4,17 +4,31 @@ use crate::assert_no_violations;
 use rialto_contracts::{Event, EventContext};
 use rialto_documents::{
     committed_json,
-    events::{EventSchema, breaking_changes, decode, schemas},
+    compatibility::{breaking_changes, incompatible_with},
+    events::{EventSchema, decode, schemas},
     root,
 };
 use rialto_kernel::{EventId, Timestamp};
 use rialto_testkit::generated::{COMMAND, is_current};
 use serde_json::Value;
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::PathBuf,
+};
 
-/// The schemas that are committed, of every version.
-fn files() -> Vec<PathBuf> {
-    let folder = fs::read_dir(root().join("events/schemas")).unwrap();
+/// Today's schemas, and those of older versions.
+const SCHEMAS: &str = "events/schemas";
+/// The schemas as they were last released; `scripts/release-events` copies them.
+const RELEASED: &str = "events/released";
+
+/// What a change of an event's fields needs.
+const REMEDY: &str = "published events have to stay readable: give the event a new version in \
+                      shared/contracts, or leave the field as it was; a new field is an Option.";
+
+/// The schemas of a folder, of every version.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = fs::read_dir(root().join(folder)).unwrap();
     let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
@@ -36,11 +50,20 @@ fn within_a_version_fields_are_only_added() {
         let breaking = breaking_changes(&committed_json(&event.path())?, &event.schema);
         (!breaking.is_empty()).then(|| format!("{}: {}", event.path(), breaking.join("; ")))
     });
-    assert_no_violations(
-        found.collect::<Vec<_>>(),
-        "published events have to stay readable: give the event a new version, or the new field \
-         #[serde(default)] and an Option.",
-    );
+    assert_no_violations(found.collect::<Vec<_>>(), REMEDY);
+}
+
+#[test]
+fn schemas_are_compatible_with_the_released_ones() {
+    let released: BTreeMap<_, _> = files(RELEASED)
+        .into_iter()
+        .map(|file| {
+            let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, serde_json::from_slice(&fs::read(&file).unwrap()).unwrap())
+        })
+        .collect();
+    assert!(!released.is_empty(), "{RELEASED} has no schemas to compare with");
+    assert_no_violations(incompatible_with(&released, &schemas()), REMEDY);
 }
 
 #[test]
@@ -61,7 +84,7 @@ fn generated_schemas_are_current() {
 #[test]
 fn other_schemas_are_older_versions() {
     let today = schemas();
-    let found = files().into_iter().filter(|file| {
+    let found = files(SCHEMAS).into_iter().filter(|file| {
         let name = file.file_stem().unwrap().to_str().unwrap();
         let version = name
             .split_once(".v")
@@ -80,8 +103,8 @@ fn other_schemas_are_older_versions() {
 #[test]
 fn examples_of_every_version_can_be_decoded() {
     let mut found = Vec::new();
-    for file in files() {
-        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+    for file in [SCHEMAS, RELEASED].into_iter().flat_map(files) {
+        let name = file.strip_prefix(root()).unwrap().display().to_string();
         let schema: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         let examples = schema["examples"].as_array().cloned().unwrap_or_default();
         if examples.is_empty() {

@@ -6,6 +6,7 @@
 )]
 
 mod api;
+mod asyncapi;
 mod events;
 mod samples;
 

@@ -1,0 +1,350 @@
+//! The page of the events: the AsyncAPI document as HTML without a script.
+
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// The page that `GET /docs/events` answers.
+#[must_use]
+pub fn page(document: &Value) -> String {
+    let mut contents = String::new();
+    let mut sections = String::new();
+    for tag in items(&document["info"]["tags"]) {
+        let service = text(&tag["name"]);
+        let _ = writeln!(contents, "<li><a href=\"#{service}\">{service}</a><ul>");
+        let _ = writeln!(sections, "<h2 id=\"{service}\">Events of {service}</h2>");
+        for (name, channel) in entries(&document["channels"]) {
+            if channel["tags"][0]["name"] == tag["name"] {
+                let event = text(&channel["address"]);
+                let _ = writeln!(contents, "<li><a href=\"#{name}\">{event}</a></li>");
+                sections.push_str(&section(document, name, channel));
+            }
+        }
+        contents.push_str("</ul></li>\n");
+    }
+    let description = prose(text(&document["info"]["description"]));
+    let envelope = table("Envelope", document, &document["components"]["schemas"]["CloudEvent"]);
+    let server = &document["servers"]["eventBridge"];
+    let bus = text(&server["pathname"]).trim_start_matches("/event-bus/");
+    let (bus, server) = (escape(bus), prose(text(&server["description"])));
+    TEMPLATE
+        .replace("{{style}}", STYLE)
+        .replace("{{description}}", &description)
+        .replace("{{server}}", &server)
+        .replace("{{bus}}", &bus)
+        .replace("{{contents}}", &contents)
+        .replace("{{envelope}}", &envelope)
+        .replace("{{sections}}", &sections)
+}
+
+fn section(document: &Value, name: &str, channel: &Value) -> String {
+    let message = &document["components"]["messages"][name];
+    let subject = &message["payload"]["allOf"][1]["properties"]["subject"]["description"];
+    let mut html = format!(
+        "<section>\n<h3 id=\"{name}\">{} <small>version {}</small></h3>\n<p>{}</p>\n<dl>\n",
+        text(&channel["address"]),
+        channel["x-version"],
+        prose(text(&channel["description"])),
+    );
+    let channel = format!("#/channels/{name}");
+    let operations = |action: &'static str| {
+        let operations = entries(&document["operations"]).map(|(_, operation)| operation);
+        operations.filter({
+            let channel = channel.clone();
+            move |operation| {
+                operation["channel"]["$ref"] == channel && operation["action"] == action
+            }
+        })
+    };
+    for operation in operations("send") {
+        let function = text(&operation["x-function"]);
+        let _ = writeln!(html, "<dt>Published by</dt><dd><code>{function}</code></dd>");
+    }
+    html.push_str("<dt>Received by</dt>");
+    let mut heard = false;
+    for operation in operations("receive") {
+        heard = true;
+        let _ = writeln!(
+            html,
+            "<dd><code>{}</code>, by the rule <code>{}</code>: <code>{}</code></dd>",
+            text(&operation["x-function"]),
+            text(&operation["x-eventbridge-rule"]),
+            escape(&operation["x-eventbridge-pattern"].to_string()),
+        );
+    }
+    if !heard {
+        html.push_str("<dd>No service yet.</dd>\n");
+    }
+    let _ = writeln!(html, "<dt>Subject</dt><dd>{}</dd>\n</dl>", prose(text(subject)));
+    let caption = format!("Data of {}", text(&message["name"]));
+    html.push_str(&table(&caption, document, &document["components"]["schemas"][name]));
+    for example in items(&message["examples"]) {
+        let example = serde_json::to_string_pretty(&example["payload"]).unwrap_or_default();
+        let _ = writeln!(
+            html,
+            "<details><summary>Example</summary><pre>{}</pre></details>",
+            escape(&example)
+        );
+    }
+    html.push_str("</section>\n");
+    html
+}
+
+/// The fields of a schema, those of its parts included.
+fn table(caption: &str, document: &Value, schema: &Value) -> String {
+    let mut rows = String::new();
+    add_rows(&mut rows, document, "", schema);
+    format!(
+        "<div class=\"table\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n\
+         <caption>{caption}</caption>\n<thead><tr><th scope=\"col\">Field</th>\
+         <th scope=\"col\">Type</th><th scope=\"col\">Required</th>\
+         <th scope=\"col\">Description</th></tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n"
+    )
+}
+
+fn add_rows(rows: &mut String, document: &Value, prefix: &str, schema: &Value) {
+    let required: Vec<_> = items(&schema["required"]).map(text).collect();
+    let is_required = |name: &str| required.contains(&name);
+    // Required fields are listed as they were declared.
+    let optional = entries(&schema["properties"]).map(|(name, _)| name.as_str());
+    let optional = optional.filter(|name| !is_required(name));
+    for name in required.iter().copied().chain(optional) {
+        let field = &schema["properties"][name];
+        let resolved = resolve(document, field);
+        // Of an optional field of a named type, the description is the alternative's.
+        let described = [field, resolved].into_iter().chain(items(&field["oneOf"]));
+        let description = described.filter_map(|schema| schema["description"].as_str()).next();
+        let path = format!("{prefix}{name}");
+        let required = if is_required(name) { "yes" } else { "no" };
+        let _ = writeln!(
+            rows,
+            "<tr><th scope=\"row\"><code>{path}</code></th><td>{}</td><td>{required}</td>\
+             <td>{}</td></tr>",
+            type_of(document, field),
+            prose(description.unwrap_or_default()),
+        );
+        let mut element = (path, resolved);
+        while element.1["type"] == "array" {
+            element = (element.0 + "[]", resolve(document, &element.1["items"]));
+        }
+        add_rows(rows, document, &(element.0 + "."), element.1);
+    }
+}
+
+/// The schema that a reference leads to, also one with keywords beside it.
+fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    let target = reference.and_then(|path| document.pointer(path.trim_start_matches('#')));
+    target.map_or(schema, |target| resolve(document, target))
+}
+
+fn type_of(document: &Value, schema: &Value) -> String {
+    let schema = resolve(document, schema);
+    if let Some(alternatives) = schema["oneOf"].as_array() {
+        let types: Vec<_> = alternatives.iter().map(|one| type_of(document, one)).collect();
+        return types.join(" or ");
+    }
+    if let Some(values) = schema["enum"].as_array() {
+        let values = values.iter().map(|value| format!("<code>{}</code>", escape(text(value))));
+        return values.collect::<Vec<_>>().join(", ");
+    }
+    let mut html = match &schema["type"] {
+        Value::Array(types) => types.iter().map(text).collect::<Vec<_>>().join(" or "),
+        name => text(name).to_owned(),
+    };
+    html += &match (&schema["minimum"], &schema["maximum"]) {
+        (Value::Null, Value::Null) => String::new(),
+        (least, Value::Null) => format!(", at least {least}"),
+        (Value::Null, most) => format!(", at most {most}"),
+        (least, most) => format!(", {least} to {most}"),
+    };
+    if schema["format"] == "date-time" {
+        html.push_str(", a time (RFC 3339)");
+    }
+    if let Some(constant) = schema["const"].as_str() {
+        let _ = write!(html, ", <code>{}</code>", escape(constant));
+    }
+    if let Some(pattern) = schema["pattern"].as_str() {
+        let _ = write!(html, ", <code>{}</code>", escape(pattern));
+    }
+    if schema["type"] == "array" {
+        let element = type_of(document, &schema["items"]);
+        let _ = write!(html, " of {element}");
+    }
+    html
+}
+
+/// Text with `code` marked up.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(at, part)| {
+        let part = escape(part);
+        if at % 2 == 1 { format!("<code>{part}</code>") } else { part }
+    });
+    parts.collect()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+const TEMPLATE: &str = r##"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Rialto events</title>
+<link rel="icon" href="data:,">
+<style>{{style}}</style>
+</head>
+<body>
+<header><h1>Rialto events</h1></header>
+<nav aria-label="Contents">
+<ul>
+<li><a href="#envelope">Envelope</a></li>
+{{contents}}</ul>
+<p><a href="../docs">API documentation</a></p>
+</nav>
+<main>
+<p>{{description}}</p>
+<p>Bus: <code>{{bus}}</code>. {{server}}</p>
+<p>This page is generated from the AsyncAPI document <code>events/asyncapi.json</code> of the
+repository.</p>
+<h2 id="envelope">Envelope</h2>
+{{envelope}}{{sections}}</main>
+</body>
+</html>
+"##;
+
+const STYLE: &str = "
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { margin: 0 auto; max-width: 72rem; padding: 0 1rem 4rem }
+nav { columns: 14rem }
+nav ul { list-style: none; margin: 0; padding: 0 }
+nav ul ul { padding-left: 1rem }
+section { border-top: 1px solid #8888; margin-top: 2rem }
+dt { font-weight: bold }
+dd { margin-left: 1rem }
+.table { overflow-x: auto }
+table { border-collapse: collapse; margin: 1rem 0; width: 100% }
+caption { font-weight: bold; text-align: left }
+th, td { border-bottom: 1px solid #8886; padding: .3rem .5rem; text-align: left }
+th, td { vertical-align: top }
+th[scope=row] { font-weight: normal; white-space: nowrap }
+code, pre { font: .875em/1.5 ui-monospace, monospace }
+td code, dd code { overflow-wrap: anywhere }
+pre { overflow-x: auto }
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document() -> Value {
+        json!({
+            "info": { "description": "Events in `detail`.", "tags": [{ "name": "orders" }] },
+            "servers": { "eventBridge": { "pathname": "/event-bus/rialto-{stage}" } },
+            "channels": { "OrderPlaced.v1": {
+                "address": "OrderPlaced",
+                "description": "A <placed> order.",
+                "tags": [{ "name": "orders" }],
+                "x-version": 1,
+            } },
+            "operations": {
+                "a": {
+                    "action": "send",
+                    "channel": { "$ref": "#/channels/OrderPlaced.v1" },
+                    "x-function": "orders-relay",
+                },
+                "b": {
+                    "action": "receive",
+                    "channel": { "$ref": "#/channels/OrderPlaced.v1" },
+                    "x-function": "inventory-on-orders",
+                    "x-eventbridge-rule": "InventoryOnOrdersRule",
+                    "x-eventbridge-pattern": { "source": ["rialto.orders"] },
+                },
+            },
+            "components": {
+                "messages": { "OrderPlaced.v1": {
+                    "name": "OrderPlaced",
+                    "examples": [{ "payload": { "id": "evt_1" } }],
+                } },
+                "schemas": {
+                    "CloudEvent": { "properties": { "id": { "type": "string" } } },
+                    "OrderPlaced.v1": {
+                        "properties": {
+                            "lines": {
+                                "type": "array",
+                                "items": { "$ref": "#/components/schemas/Line" },
+                            },
+                            "note": { "oneOf": [
+                                { "type": "null" },
+                                { "type": "string", "description": "A wish." },
+                            ] },
+                        },
+                        "required": ["lines"],
+                    },
+                    "Line": {
+                        "type": "object",
+                        "properties": { "quantity": {
+                            "allOf": [{ "$ref": "#/components/schemas/Quantity" }],
+                            "description": "How many.",
+                        } },
+                        "required": ["quantity"],
+                    },
+                    "Quantity": { "type": "integer", "minimum": 1, "maximum": 999 },
+                },
+            },
+        })
+    }
+
+    #[test]
+    fn the_page_shows_an_event_with_senders_and_receivers() {
+        let page = page(&document());
+        for part in [
+            "<h3 id=\"OrderPlaced.v1\">OrderPlaced <small>version 1</small></h3>",
+            "<a href=\"#OrderPlaced.v1\">OrderPlaced</a>",
+            "A &lt;placed&gt; order.",
+            "<code>orders-relay</code>",
+            "<code>inventory-on-orders</code>, by the rule <code>InventoryOnOrdersRule</code>",
+            "{&quot;source&quot;:[&quot;rialto.orders&quot;]}",
+            "&quot;id&quot;: &quot;evt_1&quot;",
+            "<code>rialto-{stage}</code>",
+        ] {
+            assert!(page.contains(part), "{part} isn't in {page}");
+        }
+        assert!(!page.contains("{{"), "{page}");
+        assert!(!page.contains("No service yet."), "{page}");
+    }
+
+    #[test]
+    fn the_page_shows_the_fields_of_nested_types() {
+        let page = page(&document());
+        for row in [
+            "<code>lines</code></th><td>array of object</td><td>yes</td>",
+            "<code>lines[].quantity</code></th><td>integer, 1 to 999</td><td>yes</td>\
+             <td>How many.</td>",
+            "<code>note</code></th><td>null or string</td><td>no</td><td>A wish.</td>",
+        ] {
+            assert!(page.contains(row), "{row} isn't in {page}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_consumers_says_so() {
+        let mut document = document();
+        document["operations"].as_object_mut().unwrap().remove("b");
+        assert!(page(&document).contains("<dd>No service yet.</dd>"));
+    }
+}
