@@ -1,4 +1,5 @@
-// Opens /docs in Chromium, calls the API from the page, and checks the response that it shows.
+// Opens /docs in Chromium, calls the API from the page, and checks the response that it shows. Then
+// opens /docs/events and checks that it shows the events.
 //
 //   node docs.mjs API_URL [SCREENSHOT]
 
@@ -17,7 +18,9 @@ const browser = await chromium.launchPersistentContext(profile, {
 });
 
 let failed = 0;
+let checks = 0;
 function check(name, passed, detail = '') {
+  checks += 1;
   console.log(`test ${name} ... ${passed ? 'ok' : `FAILED ${detail}`}`);
   if (!passed) failed += 1;
 }
@@ -53,13 +56,25 @@ try {
   await status.waitFor({ timeout: 20_000 });
   check('the page shows the response', (await status.innerText()).includes('200'),
     await status.innerText());
-  check('the page sends no requests to other hosts', foreignRequests.length === 0,
+  if (screenshot) await page.screenshot({ path: screenshot });
+
+  await page.getByRole('link', { name: 'Documentation of the events' }).click();
+  await page.waitForURL(`${api}/docs/events`);
+  const heading = page.getByRole('heading', { name: 'OrderPlaced version 1' });
+  check('the page of the events shows OrderPlaced', await heading.isVisible());
+  const fields = page.getByRole('table', { name: 'Data of OrderPlaced' });
+  check('the page of the events shows the fields of a line',
+    await fields.getByRole('rowheader', { name: 'lines[].quantity', exact: true }).isVisible());
+  await page.getByRole('navigation').getByRole('link', { name: 'API documentation' }).click();
+  await page.waitForURL(`${api}/docs`);
+  await page.locator('.opblock').first().waitFor({ timeout: 20_000 });
+
+  check('the pages send no requests to other hosts', foreignRequests.length === 0,
     foreignRequests.join(', '));
   check('the browser reports no errors', errors.length === 0, errors.join('; '));
-  if (screenshot) await page.screenshot({ path: screenshot });
 } finally {
   await browser.close();
   rmSync(profile, { recursive: true, force: true });
 }
-console.log(`test result: ${failed ? 'FAILED' : 'ok'}. ${5 - failed} passed; ${failed} failed;`);
+console.log(`test result: ${failed ? 'FAILED' : 'ok'}. ${checks - failed} passed; ${failed} failed;`);
 process.exit(failed ? 1 : 0);

@@ -2,6 +2,7 @@
 
 pub mod answer_preflight;
 pub mod get_docs;
+pub mod get_event_docs;
 pub mod get_health;
 pub mod get_openapi;
 pub mod mirror_settings;
@@ -10,5 +11,10 @@ pub mod simulate_webhooks;
 
 /// The service's part of the OpenAPI document.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(get_docs::handle, get_health::handle, get_openapi::handle))]
+#[openapi(paths(
+    get_docs::handle,
+    get_event_docs::handle,
+    get_health::handle,
+    get_openapi::handle
+))]
 pub struct ApiDocument;

@@ -102,6 +102,7 @@ pub const ROUTES: &[Route] = &[
     route("platform-get-health", "GET", "/health", Access::Anonymous),
     route("platform-get-openapi", "GET", "/openapi.json", Access::Anonymous),
     route("platform-get-docs", "GET", "/docs", Access::Anonymous),
+    route("platform-get-event-docs", "GET", "/docs/events", Access::Anonymous),
 ];
 
 /// The route that a function serves.

@@ -480,7 +480,8 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
         | "payments-receive-webhook"
         | "platform-get-health"
         | "platform-get-openapi"
-        | "platform-get-docs" => none,
+        | "platform-get-docs"
+        | "platform-get-event-docs" => none,
         _ => return None,
     })
 }

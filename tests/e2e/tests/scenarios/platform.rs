@@ -1,5 +1,6 @@
-//! Health check, OpenAPI document and documentation page.
+//! Health check, OpenAPI document and documentation pages.
 
+use rialto_contracts::SOURCES;
 use rialto_e2e::shop::Shop;
 use rialto_lambda::access::ROUTES;
 use serde_json::Value;
@@ -44,9 +45,23 @@ async fn the_docs_page_loads_only_the_openapi_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_events_shows_every_event() {
+    let shop = Shop::open();
+    let page = shop.get("/docs/events").send().await.expect(200);
+    assert!(page.header("content-type").unwrap().starts_with("text/html"), "{page}");
+    assert!(page.header("content-security-policy").is_some());
+    let text = page.text();
+    for (event, version) in SOURCES.iter().flat_map(|(_, events)| *events) {
+        assert!(text.contains(&format!("id=\"{event}.v{version}\"")), "{event}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_response_has_one_content_type() {
     let shop = Shop::open();
-    for path in ["/health", "/products", "/openapi.json", "/docs", "/nothing", "/orders/x"] {
+    for path in
+        ["/health", "/products", "/openapi.json", "/docs", "/docs/events", "/nothing", "/orders/x"]
+    {
         let response = shop.get(path).send().await;
         let types = response.headers.iter().filter(|(name, _)| name == "content-type").count();
         assert_eq!(types, 1, "{response}");

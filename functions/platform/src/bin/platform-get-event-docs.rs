@@ -1,0 +1,3 @@
+fn main() {
+    rialto_platform::entrypoints::get_event_docs::main();
+}
