@@ -3,7 +3,7 @@
 //! Two kinds of readers have to be able to read an event: those of the older schema, which are
 //! still running while a release is deployed, and those of the newer one, which are given events
 //! that were published before. So optional fields and enum values may be added, and nothing else
-//! changes. A reader takes an enum value that it doesn't know as another one.
+//! changes.
 
 use crate::events::EventSchema;
 use serde_json::{Map, Value};
