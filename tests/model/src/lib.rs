@@ -1,0 +1,66 @@
+//! A model of the order saga: orders, inventory and payments, with the provider.
+//!
+//! - [`state`]: what is stored and under way
+//! - [`model`]: the bounds, what can happen next, and the state afterwards; `payments` has the calls
+//!   of payments' functions
+//! - `properties`: the invariants, and the ends and races that must be reachable
+//! - [`check`]: the exploration of all states
+//! - [`graph`]: all states and transitions, for small bounds
+//! - [`replay`]: the services' handlers, driven by the model's actions
+//! - [`walks`]: random walks through the model, which the handlers repeat
+
+pub mod check;
+pub mod graph;
+pub mod model;
+mod payments;
+mod properties;
+pub mod replay;
+pub mod state;
+pub mod walks;
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        check::explore,
+        graph::Graph,
+        model::{Bounds, Mistake, SagaModel},
+        walks::{WALKED, check_walk},
+    };
+    use clap::ValueEnum;
+
+    /// Walks of the quick tests; `scripts/simulate --model --walks` goes more.
+    const WALKS: u64 = 1_000;
+
+    #[test]
+    fn properties_hold_within_the_quick_bounds() {
+        for bounds in Bounds::QUICK {
+            let exploration = explore(&SagaModel::new(bounds), 2);
+            assert!(exploration.failures().is_empty(), "{bounds}:\n{exploration}");
+        }
+    }
+
+    #[test]
+    fn progress_ends_in_every_state() {
+        let model = SagaModel::new(Bounds::QUICK[0]);
+        assert!(Graph::of(&model).endless(&model).is_none());
+    }
+
+    #[test]
+    fn the_services_agree_with_random_walks() {
+        let model = SagaModel::new(WALKED);
+        for seed in 0..WALKS {
+            if let Err(departure) = check_walk(&model, seed) {
+                panic!("{}", departure.report());
+            }
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_found_by_the_walks() {
+        for mistake in Mistake::value_variants() {
+            let model = SagaModel { bounds: WALKED, mistake: Some(*mistake) };
+            let found = (0..WALKS).find(|seed| check_walk(&model, *seed).is_err());
+            assert!(found.is_some(), "{mistake:?}");
+        }
+    }
+}
