@@ -57,9 +57,8 @@ pub fn explore(model: &SagaModel, threads: usize) -> Exploration {
         Found {
             name: property.name,
             always: property.expectation == Expectation::Always,
-            path: path.map(|path| {
-                path.into_actions().iter().map(|action| action.to_string()).collect()
-            }),
+            path: path
+                .map(|path| path.into_actions().iter().map(|action| action.to_string()).collect()),
         }
     });
     Exploration {

@@ -1,10 +1,6 @@
 //! The whole graph of a model with small bounds: what an exploration by single states can't tell.
 
-use crate::{
-    model::SagaModel,
-    state::State,
-    walks::transition,
-};
+use crate::{model::SagaModel, state::State, walks::transition};
 use std::collections::{BTreeSet, HashMap};
 
 /// All states of a model.

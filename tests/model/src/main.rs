@@ -1,10 +1,11 @@
 //! `rialto-model`: explores the model of the order saga, shows it in stateright's Explorer, and
 //! repeats its random walks by the services' handlers.
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rialto_model::{
     check::explore,
     graph::Graph,
+    mistakes::{Finding, find},
     model::{Bounds, Mistake, SagaModel},
     walks::{WALKED, check_walk},
 };
@@ -34,10 +35,16 @@ struct Arguments {
     /// Makes a transition of the model wrong, to see what finds it.
     #[arg(long)]
     mistake: Option<Mistake>,
+    /// Makes each of these mistakes, and prints what finds it.
+    #[arg(long)]
+    mistakes: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.mistakes {
+        return if find_mistakes() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let succeeded = match (arguments.explore, arguments.walks) {
         (Some(address), _) => serve(address, arguments.mistake),
         (None, Some(count)) => check_walks(&arguments, count),
@@ -84,6 +91,18 @@ fn check_walks(arguments: &Arguments, count: u64) -> bool {
     let seconds = started.elapsed().as_secs_f64();
     println!("{count} walks agree, {} transitions, {seconds:.1} s", taken.len());
     true
+}
+
+#[expect(clippy::print_stdout, reason = "a command")]
+fn find_mistakes() -> bool {
+    let mut all = true;
+    for mistake in Mistake::value_variants() {
+        let Finding { property, walk, .. } = find(*mistake, 1_000);
+        let walk = walk.map_or("none".to_owned(), |walk| walk.to_string());
+        println!("{mistake:?}: walk {walk}; property: {}", property.unwrap_or("none"));
+        all &= property.is_some() || walk != "none";
+    }
+    all
 }
 
 /// Serves until it is ended. The Explorer has no authentication, so that it only listens on the

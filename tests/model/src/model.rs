@@ -180,13 +180,7 @@ impl SagaModel {
         actions
     }
 
-    fn add_possible(
-        &self,
-        state: &State,
-        order: usize,
-        saga: &Saga,
-        actions: &mut Vec<Action>,
-    ) {
+    fn add_possible(&self, state: &State, order: usize, saga: &Saga, actions: &mut Vec<Action>) {
         if saga.order == Order::Pending {
             actions.push(Action::Cancel { order });
             if state.late {
@@ -233,7 +227,8 @@ impl SagaModel {
 
     fn sweep_is_due(&self, state: &State, saga: &Saga) -> bool {
         let open = saga.is_payment_open();
-        let charging = saga.payment.is_some_and(|payment| payment.state == PaymentState::Processing);
+        let charging =
+            saga.payment.is_some_and(|payment| payment.state == PaymentState::Processing);
         state.late && open && !(charging && self.makes(Mistake::SweepsNoCharges))
     }
 
@@ -251,9 +246,7 @@ impl SagaModel {
                 }
                 None => *trigger == Trigger::Sweep,
             },
-            Action::Step { answer, .. } => {
-                !matches!(answer, Answer::Lost | Answer::LostCharge(_))
-            }
+            Action::Step { answer, .. } => !matches!(answer, Answer::Lost | Answer::LostCharge(_)),
             Action::TimeOut { .. } | Action::PassDeadline | Action::EndCharge { .. } => true,
             Action::Crash { .. } | Action::Cancel { .. } | Action::ForgetKeys => false,
         });

@@ -55,17 +55,16 @@ impl Saga {
                 if provider == Provider::Prompt {
                     return [Intent::Succeeded, Intent::Failed].map(Answer::Charge).to_vec();
                 }
-                let states = [
-                    Intent::Succeeded,
-                    Intent::Failed,
-                    Intent::Processing,
-                    Intent::RequiresAction,
-                ];
-                let answers = states.map(|state| [Answer::Charge(state), Answer::LostCharge(state)]);
+                let states =
+                    [Intent::Succeeded, Intent::Failed, Intent::Processing, Intent::RequiresAction];
+                let answers =
+                    states.map(|state| [Answer::Charge(state), Answer::LostCharge(state)]);
                 answers.concat()
             }
             // The sweep leaves the payment to the next one, as after a crash.
-            Call::CancelIntent if !sweeps && provider == Provider::Complete => vec![Answer::Determined, Answer::Lost],
+            Call::CancelIntent if !sweeps && provider == Provider::Complete => {
+                vec![Answer::Determined, Answer::Lost]
+            }
             _ => vec![Answer::Determined],
         }
     }

@@ -3,8 +3,8 @@
 use crate::{
     model::{Bounds, Provider, SagaModel},
     state::{
-        Call, Event, Intent, Invocation, Order, PaymentState, Reason, RefundState, Reservation, Saga, State,
-        Trigger,
+        Call, Event, Intent, Invocation, Order, PaymentState, Reason, RefundState, Reservation,
+        Saga, State, Trigger,
     },
 };
 use stateright::Property;
@@ -35,18 +35,18 @@ pub(crate) fn properties(bounds: &Bounds) -> Vec<Property<SagaModel>> {
 
 const ALWAYS: [(&str, Condition); 8] = [
     ("stock adds up", |model, state| {
-        let held = |wanted| {
-            state.sagas.iter().filter(|saga| saga.reservation == wanted).count() as u64
-        };
+        let held =
+            |wanted| state.sagas.iter().filter(|saga| saga.reservation == wanted).count() as u64;
         let stock = state.stock;
         u64::from(stock.reserved) == held(Reservation::Reserved)
             && u64::from(stock.sold) == held(Reservation::Sold)
             && stock.available + stock.reserved + stock.sold == model.bounds.stock
     }),
     ("an order has one successful charge at most, and no more refunds than that", |_, state| {
-        state.sagas.iter().all(|saga| {
-            saga.charges() <= 1 && usize::from(saga.provider.refunds) <= saga.charges()
-        })
+        state
+            .sagas
+            .iter()
+            .all(|saga| saga.charges() <= 1 && usize::from(saga.provider.refunds) <= saga.charges())
     }),
     ("an order is confirmed or cancelled, never both", |_, state| {
         never_both(state, Event::OrderConfirmed, Event::OrderCancelled)
@@ -55,26 +55,38 @@ const ALWAYS: [(&str, Condition); 8] = [
         never_both(state, Event::PaymentCaptured, Event::PaymentFailed)
     }),
     ("a confirmed order has its stock and its money", |_, state| {
-        all(state, |saga| saga.order == Order::Confirmed, |saga| {
-            matches!(saga.reservation, Reservation::Reserved | Reservation::Sold)
-                && saga.charges() == 1
-                && saga.provider.refunds == 0
-                && saga.payment.is_some_and(|payment| payment.state == PaymentState::Captured)
-        })
+        all(
+            state,
+            |saga| saga.order == Order::Confirmed,
+            |saga| {
+                matches!(saga.reservation, Reservation::Reserved | Reservation::Sold)
+                    && saga.charges() == 1
+                    && saga.provider.refunds == 0
+                    && saga.payment.is_some_and(|payment| payment.state == PaymentState::Captured)
+            },
+        )
     }),
     ("at rest a confirmed order's stock is sold", |_, state| {
         !state.is_quiet()
-            || all(state, |saga| saga.order == Order::Confirmed, |saga| {
-                saga.reservation == Reservation::Sold
-            })
+            || all(
+                state,
+                |saga| saga.order == Order::Confirmed,
+                |saga| saga.reservation == Reservation::Sold,
+            )
     }),
     ("at rest a cancelled order has no stock, and its money is given back", |_, state| {
         !state.is_quiet()
-            || all(state, |saga| matches!(saga.order, Order::Cancelled(_)), |saga| {
-                !matches!(saga.reservation, Reservation::Reserved | Reservation::Sold)
-                    && saga.charges() == usize::from(saga.provider.refunds)
-                    && saga.payment.is_none_or(|payment| payment.state != PaymentState::Captured)
-            })
+            || all(
+                state,
+                |saga| matches!(saga.order, Order::Cancelled(_)),
+                |saga| {
+                    !matches!(saga.reservation, Reservation::Reserved | Reservation::Sold)
+                        && saga.charges() == usize::from(saga.provider.refunds)
+                        && saga
+                            .payment
+                            .is_none_or(|payment| payment.state != PaymentState::Captured)
+                },
+            )
     }),
     ("what can't go on is at rest", |model, state| {
         state.is_quiet() || !model.progress(state).is_empty()
@@ -257,9 +269,7 @@ fn is_unrecorded(saga: &Saga) -> bool {
 
 /// Whether different invocations make these calls next.
 fn at_once(saga: &Saga, calls: &[Call; 2]) -> bool {
-    let count = |call| {
-        saga.invocations.iter().filter(|invocation| invocation.next == call).count()
-    };
+    let count = |call| saga.invocations.iter().filter(|invocation| invocation.next == call).count();
     if calls[0] == calls[1] {
         count(calls[0]) > 1
     } else {

@@ -12,9 +12,7 @@ use rialto_inventory::{
     adapters::memory::MemoryInventory,
     domain::reservation::{LineState, ReservationOutcome},
 };
-use rialto_kernel::{
-    Clock, DueEntry, DueQueue, OrderId, StoreError, Timestamp, UserId, Write,
-};
+use rialto_kernel::{Clock, DueEntry, DueQueue, OrderId, StoreError, Timestamp, UserId, Write};
 use rialto_lambda::{
     sqs::{Failure, Message, Outcome},
     sweep::SweepRun,
@@ -182,10 +180,8 @@ impl Replay {
     fn place(&mut self, number: usize, method: &str, stock: u8) -> Result<(), Disagreement> {
         let workload = Workload::single(method, 1, stock.into());
         let registered = self.message(workload.registered(0, self.now()));
-        let replica = rialto_orders::entrypoints::on_catalog::handle(
-            self.orders.clone(),
-            registered.clone(),
-        );
+        let replica =
+            rialto_orders::entrypoints::on_catalog::handle(self.orders.clone(), registered.clone());
         succeeds(ready(replica)?)?;
         succeeds(ready(rialto_inventory::entrypoints::on_catalog::handle(
             self.inventory.clone(),
@@ -376,8 +372,7 @@ impl Replay {
     }
 
     fn take(&mut self, order: usize, invocation: Invocation) -> Result<Running, Disagreement> {
-        let is_it =
-            |running: &Running| running.order == order && running.invocation == invocation;
+        let is_it = |running: &Running| running.order == order && running.invocation == invocation;
         let at = self.running.iter().position(is_it);
         let at = at.ok_or_else(|| format!("{invocation:?} isn't under way"))?;
         Ok(self.running.remove(at))
@@ -452,9 +447,9 @@ impl Replay {
 
     fn ticket(&self, id: InvocationId) -> Option<u32> {
         let undecided = self.board.undecided();
-        undecided.into_iter().find(|ticket| {
-            self.board.wait(*ticket).is_some_and(|(invocation, _)| invocation == id)
-        })
+        undecided
+            .into_iter()
+            .find(|ticket| self.board.wait(*ticket).is_some_and(|(invocation, _)| invocation == id))
     }
 
     fn decide(&self, id: InvocationId, decision: Decision) {
@@ -586,10 +581,7 @@ fn observe_order(order: &StoredOrder) -> Result<Order, Disagreement> {
     })
 }
 
-fn observe_payment(
-    payment: &StoredPayment,
-    intents: &[IntentId],
-) -> Result<Payment, Disagreement> {
+fn observe_payment(payment: &StoredPayment, intents: &[IntentId]) -> Result<Payment, Disagreement> {
     let state = match payment.state {
         StoredPaymentState::Pending => PaymentState::Pending,
         StoredPaymentState::Processing => PaymentState::Processing,
@@ -684,10 +676,7 @@ impl<Q: Sync, S: PaymentReader + Sync> PaymentReader for OnlyOrder<Q, S> {
 }
 
 impl<Q: Sync, S: PaymentWriter + Sync> PaymentWriter for OnlyOrder<Q, S> {
-    async fn save(
-        &self,
-        change: &PaymentUpdate,
-    ) -> Result<Write<Box<StoredPayment>>, StoreError> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<StoredPayment>>, StoreError> {
         self.store.save(change).await
     }
 }

@@ -178,7 +178,10 @@ pub enum Call {
     /// Records that the provider refuses to create an intent.
     RecordRefusal,
     /// Cancels an intent that couldn't be recorded; `then` is how it goes on by the stored payment.
-    CancelUnrecorded { intent: u8, then: Continuation },
+    CancelUnrecorded {
+        intent: u8,
+        then: Continuation,
+    },
     /// Retrieves the recorded intent. `Processing`: the payment was that when it was read, so that
     /// an outcome is recorded.
     Retrieve(Continuation),
