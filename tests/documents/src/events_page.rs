@@ -1,7 +1,6 @@
 //! The page of the events: the AsyncAPI document as HTML without a script.
 
 use serde_json::Value;
-use std::fmt::Write as _;
 
 /// The page that `GET /docs/events` answers.
 #[must_use]
@@ -10,12 +9,12 @@ pub fn page(document: &Value) -> String {
     let mut sections = String::new();
     for tag in items(&document["info"]["tags"]) {
         let service = text(&tag["name"]);
-        let _ = writeln!(contents, "<li><a href=\"#{service}\">{service}</a><ul>");
-        let _ = writeln!(sections, "<h2 id=\"{service}\">Events of {service}</h2>");
+        contents.push_str(&format!("<li><a href=\"#{service}\">{service}</a><ul>\n"));
+        sections.push_str(&format!("<h2 id=\"{service}\">Events of {service}</h2>\n"));
         for (name, channel) in entries(&document["channels"]) {
             if channel["tags"][0]["name"] == tag["name"] {
                 let event = text(&channel["address"]);
-                let _ = writeln!(contents, "<li><a href=\"#{name}\">{event}</a></li>");
+                contents.push_str(&format!("<li><a href=\"#{name}\">{event}</a></li>\n"));
                 sections.push_str(&section(document, name, channel));
             }
         }
@@ -57,33 +56,31 @@ fn section(document: &Value, name: &str, channel: &Value) -> String {
     };
     for operation in operations("send") {
         let function = text(&operation["x-function"]);
-        let _ = writeln!(html, "<dt>Published by</dt><dd><code>{function}</code></dd>");
+        html.push_str(&format!("<dt>Published by</dt><dd><code>{function}</code></dd>\n"));
     }
     html.push_str("<dt>Received by</dt>");
     let mut heard = false;
     for operation in operations("receive") {
         heard = true;
-        let _ = writeln!(
-            html,
-            "<dd><code>{}</code>, by the rule <code>{}</code>: <code>{}</code></dd>",
+        html.push_str(&format!(
+            "<dd><code>{}</code>, by the rule <code>{}</code>: <code>{}</code></dd>\n",
             text(&operation["x-function"]),
             text(&operation["x-eventbridge-rule"]),
             escape(&operation["x-eventbridge-pattern"].to_string()),
-        );
+        ));
     }
     if !heard {
         html.push_str("<dd>No service yet.</dd>\n");
     }
-    let _ = writeln!(html, "<dt>Subject</dt><dd>{}</dd>\n</dl>", prose(text(subject)));
+    html.push_str(&format!("<dt>Subject</dt><dd>{}</dd>\n</dl>\n", prose(text(subject))));
     let caption = format!("Data of {}", text(&message["name"]));
     html.push_str(&table(&caption, document, &document["components"]["schemas"][name]));
     for example in items(&message["examples"]) {
         let example = serde_json::to_string_pretty(&example["payload"]).unwrap_or_default();
-        let _ = writeln!(
-            html,
-            "<details><summary>Example</summary><pre>{}</pre></details>",
+        html.push_str(&format!(
+            "<details><summary>Example</summary><pre>{}</pre></details>\n",
             escape(&example)
-        );
+        ));
     }
     html.push_str("</section>\n");
     html
@@ -115,13 +112,12 @@ fn add_rows(rows: &mut String, document: &Value, prefix: &str, schema: &Value) {
         let description = described.filter_map(|schema| schema["description"].as_str()).next();
         let path = format!("{prefix}{name}");
         let required = if is_required(name) { "yes" } else { "no" };
-        let _ = writeln!(
-            rows,
+        rows.push_str(&format!(
             "<tr><th scope=\"row\"><code>{path}</code></th><td>{}</td><td>{required}</td>\
-             <td>{}</td></tr>",
+             <td>{}</td></tr>\n",
             type_of(document, field),
             prose(description.unwrap_or_default()),
-        );
+        ));
         let mut element = (path, resolved);
         while element.1["type"] == "array" {
             element = (element.0 + "[]", resolve(document, &element.1["items"]));
@@ -161,14 +157,14 @@ fn type_of(document: &Value, schema: &Value) -> String {
         html.push_str(", a time (RFC 3339)");
     }
     if let Some(constant) = schema["const"].as_str() {
-        let _ = write!(html, ", <code>{}</code>", escape(constant));
+        html.push_str(&format!(", <code>{}</code>", escape(constant)));
     }
     if let Some(pattern) = schema["pattern"].as_str() {
-        let _ = write!(html, ", <code>{}</code>", escape(pattern));
+        html.push_str(&format!(", <code>{}</code>", escape(pattern)));
     }
     if schema["type"] == "array" {
         let element = type_of(document, &schema["items"]);
-        let _ = write!(html, " of {element}");
+        html.push_str(&format!(" of {element}"));
     }
     html
 }
