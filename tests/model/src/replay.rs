@@ -324,8 +324,8 @@ impl Replay {
     fn invoke(&mut self, order: usize, trigger: Trigger) -> Result<Work, Disagreement> {
         self.started += 1;
         let io = self.board.io(self.started);
-        let store = Simulated { inner: self.payments.clone(), io: io.clone() };
-        let provider = Simulated { inner: self.provider.clone(), io };
+        let store = Simulated::new(self.payments.clone(), io.clone());
+        let provider = Simulated::new(self.provider.clone(), io);
         let clock = self.clock();
         Ok(match trigger {
             Trigger::StockReserved => {
