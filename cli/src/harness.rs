@@ -46,8 +46,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long a new subscription may take to deliver. EventBridge says minutes at worst.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// What earlier runs left behind is removed when it is older than this.
+/// What earlier runs left behind is removed when it wasn't refreshed for this long.
 const ABANDONED_AFTER_SECONDS: i64 = 24 * 60 * 60;
+const REFRESH_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How often the table is drawn and an interruption is noticed.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -104,7 +105,7 @@ pub(crate) fn new_run_id() -> String {
 /// A subscription and the tasks that empty its queue into a log.
 pub(crate) struct Listener {
     pub(crate) log: Arc<EventLog>,
-    subscription: Subscription,
+    pub(crate) subscription: Subscription,
     receivers: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -142,7 +143,8 @@ impl Listener {
         let subscription = subscription.map_err(|error| broken(&error))?;
         let log = Arc::new(EventLog::default());
         let receive = |_| tokio::spawn(receive(subscription.clone(), Arc::clone(&log)));
-        let receivers = (0..RECEIVERS).map(receive).collect();
+        let mut receivers: Vec<_> = (0..RECEIVERS).map(receive).collect();
+        receivers.push(tokio::spawn(refresh(subscription.clone())));
         let listener = Self { log, subscription, receivers };
         tokio::select! {
             ready = listener.wait_until_ready(run) => match ready {
@@ -196,6 +198,16 @@ impl Listener {
         }
         if let Err(error) = self.subscription.close().await {
             progress(format!("{error}; a run after a day removes it"));
+        }
+    }
+}
+
+/// Keeps later runs from removing the subscription of a long one.
+async fn refresh(subscription: Subscription) {
+    loop {
+        tokio::time::sleep(REFRESH_EVERY).await;
+        if let Err(error) = subscription.refresh().await {
+            progress(format!("{error}; trying again"));
         }
     }
 }

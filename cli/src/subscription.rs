@@ -75,8 +75,7 @@ impl ReceivedEvent {
     /// # Errors
     /// A message that EventBridge can't have sent.
     pub fn parse(body: &str) -> Result<Self, String> {
-        let envelope: Envelope =
-            serde_json::from_str(body).map_err(|error| format!("{error}: {body}"))?;
+        let envelope: Envelope = serde_json::from_str(body).map_err(|error| error.to_string())?;
         let Envelope { source, detail_type, detail } = envelope;
         Ok(Self { source, detail_type, detail })
     }
@@ -211,7 +210,7 @@ impl Subscription {
         let delete = self.queues.delete_message_batch().queue_url(&self.queue_url);
         let delete = delete.set_entries(Some(entries)).send().await;
         // A message that stays is received again; receivers tell events apart by their ids.
-        delete.map_err(|error| SubscriptionError::of("Deleting received events")(&error))?;
+        drop(delete);
         Ok(messages
             .iter()
             .map(|message| ReceivedEvent::parse(message.body().unwrap_or_default()))
@@ -223,28 +222,55 @@ impl Subscription {
     /// # Errors
     /// [`SubscriptionError`] if the bus doesn't accept it.
     pub async fn publish_probe(&self, detail: &Value) -> Result<(), SubscriptionError> {
-        let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus);
-        let entry = entry.source(PROBE_SOURCE).detail_type("HarnessProbe");
-        let entry = entry.detail(detail.to_string()).build();
+        self.put(PROBE_SOURCE, "HarnessProbe", detail).await
+    }
+
+    /// Publishes an event once more, with its id.
+    ///
+    /// # Errors
+    /// [`SubscriptionError`] if the bus doesn't accept it.
+    pub async fn publish_again(&self, event: &Event) -> Result<(), SubscriptionError> {
+        self.put(&event.source, &event.kind, &json!(event)).await
+    }
+
+    async fn put(
+        &self,
+        source: &str,
+        detail_type: &str,
+        detail: &Value,
+    ) -> Result<(), SubscriptionError> {
+        let entry = PutEventsRequestEntry::builder().event_bus_name(&self.bus).source(source);
+        let entry = entry.detail_type(detail_type).detail(detail.to_string()).build();
         let put = self.events.put_events().entries(entry).send().await;
-        let put = put.map_err(|error| SubscriptionError::of("Publishing a probe")(&error))?;
-        let refused =
-            put.entries.unwrap_or_default().into_iter().find_map(|entry| entry.error_code);
-        match refused {
+        let put = put.map_err(|error| SubscriptionError::of("Publishing an event")(&error))?;
+        let entries = put.entries.unwrap_or_default();
+        match entries.into_iter().find_map(|entry| entry.error_code) {
             None => Ok(()),
-            Some(code) => Err(SubscriptionError { doing: "Publishing a probe", what: code }),
+            Some(code) => Err(SubscriptionError { doing: "Publishing an event", what: code }),
         }
+    }
+
+    /// Shows that the subscription is in use: it isn't abandoned for a while then.
+    ///
+    /// # Errors
+    /// [`SubscriptionError`] if the queue can't be changed.
+    pub async fn refresh(&self) -> Result<(), SubscriptionError> {
+        let set = self.queues.set_queue_attributes().queue_url(&self.queue_url);
+        let set = set
+            .attributes(QueueAttributeName::MessageRetentionPeriod, RETENTION_SECONDS.to_string());
+        let set = set.send().await;
+        set.map(drop).map_err(|error| SubscriptionError::of("Refreshing the queue")(&error))
     }
 
     /// Removes the rule and the queue.
     ///
     /// # Errors
-    /// [`SubscriptionError`] if one of them couldn't be removed; the other was, if it could.
+    /// [`SubscriptionError`] if one of them couldn't be removed.
     pub async fn close(self) -> Result<(), SubscriptionError> {
-        let rule = remove_rule(&self.events, &self.bus, &self.name).await;
+        // Without its queue a rule would never be found again.
+        remove_rule(&self.events, &self.bus, &self.name).await?;
         let queue = self.queues.delete_queue().queue_url(&self.queue_url).send().await;
-        let queue = queue.map_err(|error| SubscriptionError::of("Deleting the queue")(&error));
-        rule.and(queue.map(drop))
+        queue.map(drop).map_err(|error| SubscriptionError::of("Deleting the queue")(&error))
     }
 }
 
@@ -271,10 +297,11 @@ async fn remove_rule(
 }
 
 /// Removes the subscriptions whose names have this prefix, no further `-`, and whose queues were
-/// created before this time, in seconds since 1970. Returns their names.
+/// created and refreshed before this time, in seconds since 1970. Returns their names; what can't be
+/// removed is left to the next call.
 ///
 /// # Errors
-/// [`SubscriptionError`] if they can't be listed or removed.
+/// [`SubscriptionError`] if they can't be listed.
 pub async fn remove_abandoned(
     aws: &SdkConfig,
     bus: &str,
@@ -292,14 +319,14 @@ pub async fn remove_abandoned(
             continue;
         }
         let attributes = queues.get_queue_attributes().queue_url(&queue_url);
-        let attributes =
-            attributes.attribute_names(QueueAttributeName::CreatedTimestamp).send().await;
+        let names =
+            [QueueAttributeName::CreatedTimestamp, QueueAttributeName::LastModifiedTimestamp];
+        let attributes = attributes.set_attribute_names(Some(names.into())).send().await;
         // Another run may have removed it meanwhile.
         let Ok(attributes) = attributes else { continue };
-        let created = attributes
-            .attributes()
-            .and_then(|all| all.get(&QueueAttributeName::CreatedTimestamp)?.parse::<i64>().ok());
-        if created.is_some_and(|created| created < before) {
+        let times = attributes.attributes.unwrap_or_default();
+        let used = times.values().filter_map(|seconds| seconds.parse::<i64>().ok()).max();
+        if used.is_some_and(|used| used < before) {
             let abandoned = Subscription {
                 events: events.clone(),
                 queues: queues.clone(),
@@ -307,8 +334,9 @@ pub async fn remove_abandoned(
                 name: name.clone(),
                 queue_url,
             };
-            abandoned.close().await?;
-            removed.push(name);
+            if abandoned.close().await.is_ok() {
+                removed.push(name);
+            }
         }
     }
     Ok(removed)

@@ -200,9 +200,10 @@ impl Harness {
         let listener = Listener::open(&aws, &context.stage, &bus, &run, interruption);
         let listener = listener.await.map_err(Failure::not_run)?;
         let log = Arc::clone(&listener.log);
-        let stage = context.stage.clone();
+        let (stage, subscription) = (context.stage.clone(), listener.subscription.clone());
         let patience = if self.chaos { self.patience.max(CHAOS_PATIENCE) } else { self.patience };
-        Ok((Deployment { shop, aws, stage, log, quiet: QUIET, patience }, listener))
+        let deployment = Deployment { shop, aws, stage, log, subscription, quiet: QUIET, patience };
+        Ok((deployment, listener))
     }
 
     /// Places an order at this interval until it is interrupted, and fills its stock up again.
@@ -270,7 +271,13 @@ impl Harness {
         }
         let folder = self.scenarios.as_ref();
         words.extend(folder.map(|folder| format!("--scenarios {}", folder.display())));
-        words.push(format!("--only {name:?}"));
+        if self.chaos {
+            words.push(format!("--chaos --orders {}", self.orders));
+        }
+        // The load of --chaos isn't a scenario.
+        if self.select().is_ok_and(|all| all.iter().any(|scenario| scenario.name == name)) {
+            words.push(format!("--only {name:?}"));
+        }
         words.join(" ")
     }
 }

@@ -4,23 +4,22 @@
 use super::{
     Interruption, ScenarioResult,
     log::EventLog,
-    run::{Deployment, unplaced},
+    run::{Deployment, check_orders_exist, unplaced},
     shop::{Buyer, Role, eventually, in_words, order_body},
 };
 use crate::{
     aws::{sdk_failure, store_failure},
-    bus::publish,
     dead_letters::{DeadLetters, Selection},
     failure::Failure,
-    output::progress,
+    output::{print, progress},
     password,
     reconcile::{Snapshot, broken},
     redrive,
+    subscription::Subscription,
 };
 use aws_sdk_sqs::Client;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rialto_aws::{SdkConfig, Stage};
-use rialto_relay::EventBus;
 use std::{
     cell::Cell,
     fs,
@@ -37,6 +36,19 @@ pub(crate) struct FaultCounts {
     pub(crate) held: Cell<usize>,
 }
 
+impl FaultCounts {
+    /// Checks that there were faults of every kind.
+    fn check(&self) -> Result<(), String> {
+        let Self { killed, doubled, held } = self;
+        match (killed.get(), doubled.get(), held.get()) {
+            (0, ..) => Err("no process was killed: place more orders".to_owned()),
+            (_, 0, _) => Err("no event was doubled: place more orders".to_owned()),
+            (.., 0) => Err("no message was held back: place more orders".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Faults that last as long as their future is polled.
 pub(crate) struct Faults<'a> {
     aws: &'a SdkConfig,
@@ -44,12 +56,13 @@ pub(crate) struct Faults<'a> {
     /// The emulator's address, as its functions know it.
     endpoint: &'a str,
     log: Arc<EventLog>,
+    subscription: &'a Subscription,
     pub(crate) counts: FaultCounts,
 }
 
 const KILL_EVERY: Duration = Duration::from_millis(700);
 const DOUBLE_EVERY: Duration = Duration::from_millis(200);
-const DOUBLED_PERCENT: u8 = 10;
+const DOUBLED_PERCENT: usize = 10;
 const HELD_PERCENT: usize = 5;
 /// For how long at most a message is held back, in seconds.
 const HELD_SECONDS: u8 = 15;
@@ -83,6 +96,7 @@ impl<'a> Faults<'a> {
             stage: &deployment.stage,
             endpoint,
             log: Arc::clone(&deployment.log),
+            subscription: &deployment.subscription,
             counts: FaultCounts::default(),
         }
     }
@@ -112,18 +126,14 @@ impl<'a> Faults<'a> {
 
     /// Publishes some of the received events once more.
     async fn double(&self) -> Result<(), Failure> {
-        let bus = EventBus::open(self.aws, self.stage);
         loop {
             tokio::time::sleep(DOUBLE_EVERY).await;
-            let mut chosen = Vec::new();
             for event in self.log.take_new() {
-                if random(100)?.is_some_and(|at| at < usize::from(DOUBLED_PERCENT)) {
-                    chosen.push(event);
+                let chosen = random(100)?.is_some_and(|at| at < DOUBLED_PERCENT);
+                // Publishing fails while the emulator is busy; the next events follow.
+                if chosen && self.subscription.publish_again(&event).await.is_ok() {
+                    self.counts.doubled.set(self.counts.doubled.get() + 1);
                 }
-            }
-            // Publishing fails while its emulator is busy; the next events follow.
-            if publish(&bus, &chosen).await.is_ok() {
-                self.counts.doubled.set(self.counts.doubled.get() + chosen.len());
             }
         }
     }
@@ -266,7 +276,8 @@ impl Load {
             let snapshot = Snapshot::load_for(aws, stage, &self.products, &self.orders).await;
             let snapshot = snapshot
                 .map_err(|error| store_failure("Reading the tables", &error).to_string())?;
-            let broken = broken(&snapshot);
+            let mut broken = broken(&snapshot);
+            broken.extend(check_orders_exist(&snapshot, &self.orders).err());
             if letters.is_empty() && broken.is_empty() {
                 return Ok(snapshot.counts());
             }
@@ -316,7 +327,7 @@ pub(crate) async fn run_under_faults(
     let (placed, results) = tokio::select! {
         done = work => done,
         faulty = faults.run() => {
-            faulty?;
+            faulty.map_err(Failure::not_run)?;
             return Err(super::interrupted());
         }
         () = interruption.wait() => return Err(super::interrupted()),
@@ -336,15 +347,19 @@ pub(crate) async fn run_under_faults(
         },
         Err(what) => Err(what),
     };
+    let settled = settled.and_then(|settled| counts.check().map(|()| settled));
     if let Ok(counts) = &settled {
         progress(format!("every invariant holds, and no dead letter is left: {counts}"));
     }
-    results.push(ScenarioResult {
+    let load = ScenarioResult {
         name: format!("{orders} orders under faults"),
         file: "--chaos".to_owned(),
         took: started.elapsed(),
         result: settled.map(drop).map_err(|what| unplaced("settling after the faults", what)),
-    });
+    };
+    let sign = if load.result.is_ok() { "passed" } else { "FAILED" };
+    print(format!("{sign}  {}  {:.1} s", load.name, load.took.as_secs_f64()))?;
+    results.push(load);
     Ok(results)
 }
 
@@ -370,6 +385,18 @@ mod tests {
         ));
         assert!(!is("AWS_ENDPOINT_URL=http://127.0.0.1:4566"));
         assert!(!is(""));
+    }
+
+    #[test]
+    fn a_run_without_faults_of_every_kind_fails() {
+        let counts = FaultCounts::default();
+        assert!(counts.check().unwrap_err().contains("killed"));
+        counts.killed.set(1);
+        assert!(counts.check().unwrap_err().contains("doubled"));
+        counts.doubled.set(1);
+        assert!(counts.check().unwrap_err().contains("held back"));
+        counts.held.set(1);
+        assert_eq!(counts.check(), Ok(()));
     }
 
     #[test]

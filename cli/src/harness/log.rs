@@ -33,7 +33,11 @@ struct Inner {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OrderEvents {
     events: Vec<Event>,
-    /// When the last new event was received.
+    /// When each of them was first received.
+    received: Vec<Instant>,
+    /// How many times an event was received, duplicates included.
+    deliveries: usize,
+    /// When the last of them was.
     last: Option<Instant>,
 }
 
@@ -107,10 +111,13 @@ impl OrderEvents {
     /// Whether the event is new.
     fn add(&mut self, event: Event) -> bool {
         let is_new = !self.events.iter().any(|known| known.id == event.id);
+        let now = Instant::now();
         if is_new {
             self.events.push(event);
-            self.last = Some(Instant::now());
+            self.received.push(now);
         }
+        self.deliveries += 1;
+        self.last = Some(now);
         is_new
     }
 
@@ -122,7 +129,18 @@ impl OrderEvents {
         self.events.iter().filter(|event| event.kind == kind).count()
     }
 
-    /// Whether no new event was received for this long.
+    /// How many times an event was received, duplicates included.
+    pub(crate) const fn deliveries(&self) -> usize {
+        self.deliveries
+    }
+
+    /// When the first event of this type was received.
+    pub(crate) fn first(&self, kind: &str) -> Option<Instant> {
+        let mut received = self.events.iter().zip(&self.received);
+        received.find(|(event, _)| event.kind == kind).map(|(_, at)| *at)
+    }
+
+    /// Whether no event was received for this long.
     pub(crate) fn is_quiet_for(&self, quiet: Duration, now: Instant) -> bool {
         self.last.is_some_and(|last| now.duration_since(last) >= quiet)
     }
@@ -231,7 +249,7 @@ mod tests {
         let order = log(&[placed.clone(), placed, event(2, "OrderPlaced", None)]);
         assert_eq!(order.count("OrderPlaced"), 2);
         assert_eq!(order.count("OrderConfirmed"), 0);
-        assert_eq!(order.summary(), "2 × OrderPlaced");
+        assert_eq!((order.summary().as_str(), order.deliveries()), ("2 × OrderPlaced", 3));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     aws::store_failure,
     password,
     reconcile::{Snapshot, broken},
+    subscription::Subscription,
     timeline::{TimelinePrinter, TimelineRow},
 };
 use futures_util::{StreamExt, TryStreamExt, future::try_join_all, stream};
@@ -26,6 +27,7 @@ pub(crate) struct Deployment {
     pub(crate) aws: SdkConfig,
     pub(crate) stage: Stage,
     pub(crate) log: std::sync::Arc<EventLog>,
+    pub(crate) subscription: Subscription,
     /// How long no event of an order must arrive for it to be quiet.
     pub(crate) quiet: Duration,
     /// What every time that something may take is multiplied by.
@@ -43,6 +45,8 @@ pub(crate) struct ScenarioRun<'a> {
     /// Those that an `exactly` counted.
     counted: BTreeSet<String>,
     placing: Option<Placing>,
+    /// When orders were last placed or cancelled.
+    acted: Instant,
     /// The orders are settled, the invariants hold, and no event arrives any more.
     is_quiet: bool,
 }
@@ -108,7 +112,7 @@ impl<'a> ScenarioRun<'a> {
         closed
     }
 
-    pub(crate) const fn new(deployment: &'a Deployment) -> Self {
+    pub(crate) fn new(deployment: &'a Deployment) -> Self {
         Self {
             deployment,
             products: BTreeMap::new(),
@@ -116,6 +120,7 @@ impl<'a> ScenarioRun<'a> {
             all: Vec::new(),
             counted: BTreeSet::new(),
             placing: None,
+            acted: Instant::now(),
             is_quiet: false,
         }
     }
@@ -169,6 +174,8 @@ impl<'a> ScenarioRun<'a> {
             }
             progress.set(progress.get() + 1);
         }
+        // Once more at the end, whatever was found quiet before.
+        self.is_quiet = false;
         match self.wait_until_quiet().await {
             Ok(()) => Ok(()),
             Err(what) => Err(BrokenStep {
@@ -226,6 +233,7 @@ impl<'a> ScenarioRun<'a> {
         match step {
             Step::Place(placing) => self.place(placing).await,
             Step::Cancel(cancelling) => self.cancel(cancelling).await,
+            Step::Publish { event, times } => self.publish_again(event, *times).await,
             Step::Expect { event, within, times } => self.expect(event, *within, *times).await,
             Step::Never { event } => {
                 self.wait_until_quiet().await?;
@@ -301,6 +309,7 @@ impl<'a> ScenarioRun<'a> {
             .map(|(quantity, product)| self.product(product).map(|id| (*quantity, id.to_owned())));
         let body = order_body(&lines.collect::<Result<Vec<_>, _>>()?, &placing.method);
         let buyers = shop.buyers(usize::try_from(placing.buyers).unwrap_or(usize::MAX)).await?;
+        self.acted = Instant::now();
         let place = async |buyer: Buyer| {
             let session = shop.session(Role::Buyer(buyer)).await.map_err(in_words)?;
             let key = password::generate().map_err(|failure| failure.to_string())?;
@@ -311,7 +320,7 @@ impl<'a> ScenarioRun<'a> {
                 (1, Some(order)) => Ok(PlacedOrder {
                     id: order.order_id.clone(),
                     buyer,
-                    total: order.total.unwrap_or_default(),
+                    total: order.total.ok_or("a placed order has no total")?,
                 }),
                 _ => Err(format!("one key placed {} orders: {ids:?}", ids.len())),
             }
@@ -348,6 +357,7 @@ impl<'a> ScenarioRun<'a> {
             self.expect(event, PATIENCE, None).await?;
         }
         self.is_quiet = false;
+        self.acted = Instant::now();
         let shop = &self.deployment.shop;
         let cancel = async |order: &PlacedOrder| {
             let by =
@@ -373,6 +383,30 @@ impl<'a> ScenarioRun<'a> {
         Ok(cancelled.into_iter().all(|in_time| in_time))
     }
 
+    async fn publish_again(&mut self, event: &str, times: u32) -> Result<(), String> {
+        self.expect(event, PATIENCE, None).await?;
+        self.is_quiet = false;
+        let Deployment { log, subscription, .. } = self.deployment;
+        for order in &self.orders {
+            let events = log.of(&order.id);
+            let known = events.deliveries();
+            let again: Vec<_> = events.events().iter().filter(|one| one.kind == event).collect();
+            for event in
+                again.iter().cycle().take(again.len() * usize::try_from(times).unwrap_or(1))
+            {
+                let published = subscription.publish_again(event).await;
+                published.map_err(|error| error.to_string())?;
+            }
+            // The bus delivers it to everybody else at about the time it does here.
+            eventually(self.patience(), async || match log.of(&order.id).deliveries() > known {
+                true => Ok(()),
+                false => Err(format!("{event} of {} didn't come again", order.id)),
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     async fn expect(
         &mut self,
         event: &str,
@@ -380,16 +414,21 @@ impl<'a> ScenarioRun<'a> {
         times: Option<u32>,
     ) -> Result<(), String> {
         let log = &self.deployment.log;
-        eventually(within * self.deployment.patience, async || {
+        let within = within * self.deployment.patience;
+        let left = within.saturating_sub(self.acted.elapsed());
+        eventually(left, async || {
             self.each(|order| {
                 let events = log.of(&order.id);
-                match events.count(event) {
-                    0 => Err(format!(
+                match events.first(event) {
+                    Some(received) => {
+                        let took = received.saturating_duration_since(self.acted);
+                        check_in_time(event, &order.id, took, within)
+                    }
+                    None => Err(format!(
                         "{event} of {} wasn't received; received: {}",
                         order.id,
                         events.summary()
                     )),
-                    _ => Ok(()),
                 }
             })
         })
@@ -513,93 +552,82 @@ impl<'a> ScenarioRun<'a> {
         stream::iter(views).buffered(AT_A_TIME).try_collect().await
     }
 
-    /// Waits until all orders have ended, the invariants hold, every event of the orders was
-    /// received and recorded, and no new one arrives.
+    /// Waits until the orders are quiet. Until something is done again they stay so.
     async fn wait_until_quiet(&mut self) -> Result<(), String> {
         if self.is_quiet {
             return Ok(());
         }
-        let Deployment { log, aws, stage, quiet, .. } = self.deployment;
         let each = Duration::from_millis(100 * u64::try_from(self.all.len()).unwrap_or(0));
-        let patience = self.patience() + each;
-        eventually(patience, async || {
-            let open = self.all.iter().find(|order| {
-                let events = log.of(order);
-                SETTLING.iter().all(|kind| events.count(kind) == 0)
-            });
-            match open {
-                None => Ok(()),
-                Some(order) => {
-                    Err(format!("{order} hasn't ended; received: {}", log.of(order).summary()))
-                }
-            }
-        })
-        .await?;
-        let products: Vec<String> =
-            self.products.values().map(|product| product.id.clone()).collect();
-        eventually(patience, async || {
-            let snapshot = Snapshot::load_for(aws, stage, &products, &self.all).await;
-            let snapshot = snapshot
-                .map_err(|error| store_failure("Reading the tables", &error).to_string())?;
-            let broken = broken(&snapshot);
-            if broken.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("these don't agree: {}", broken.join("; ")))
-            }
-        })
-        .await?;
-        eventually(patience, async || {
-            let now = Instant::now();
-            let restless = self.all.iter().find(|order| !log.of(order).is_quiet_for(*quiet, now));
-            match restless {
-                None => Ok(()),
-                Some(order) => Err(format!("events of {order} keep arriving")),
-            }
-        })
-        .await?;
-        let complete: Vec<_> = self.all.iter().map(|order| self.check_timeline(order)).collect();
-        stream::iter(complete).buffer_unordered(AT_A_TIME).try_collect::<()>().await?;
+        eventually(self.patience() + each, async || self.check_quiet().await).await?;
         self.is_quiet = true;
         Ok(())
     }
 
+    /// Checks that all orders have ended, no event has come for a while, the invariants hold, and
+    /// the timelines have exactly the events that were received; all of it without an event that
+    /// arrives meanwhile.
+    async fn check_quiet(&self) -> Result<(), String> {
+        let Deployment { log, aws, stage, quiet, .. } = self.deployment;
+        let deliveries = || self.all.iter().map(|order| log.of(order).deliveries()).sum::<usize>();
+        let before = deliveries();
+        for order in &self.all {
+            let events = log.of(order);
+            if SETTLING.iter().all(|kind| events.count(kind) == 0) {
+                return Err(format!("{order} hasn't ended; received: {}", events.summary()));
+            }
+            if !events.is_quiet_for(*quiet, Instant::now()) {
+                return Err(format!("events of {order} keep arriving"));
+            }
+        }
+        let products: Vec<String> =
+            self.products.values().map(|product| product.id.clone()).collect();
+        let snapshot = Snapshot::load_for(aws, stage, &products, &self.all).await;
+        let snapshot =
+            snapshot.map_err(|error| store_failure("Reading the tables", &error).to_string())?;
+        check_orders_exist(&snapshot, &self.all)?;
+        let broken = broken(&snapshot);
+        if !broken.is_empty() {
+            return Err(format!("these don't agree: {}", broken.join("; ")));
+        }
+        let complete: Vec<_> = self.all.iter().map(|order| self.check_timeline(order)).collect();
+        stream::iter(complete).buffer_unordered(AT_A_TIME).try_collect::<()>().await?;
+        match deliveries() == before {
+            true => Ok(()),
+            false => Err("events arrived during the check".to_owned()),
+        }
+    }
+
     /// Checks that the order's timeline has exactly the events that were received about it.
     async fn check_timeline(&self, order: &str) -> Result<(), String> {
-        eventually(self.patience(), async || {
-            let recorded: Vec<TimelineRow> = self.deployment.shop.timeline(order).await?;
-            let recorded: BTreeMap<&str, &str> =
-                recorded.iter().map(|row| (row.id(), row.kind())).collect();
-            let events = self.deployment.log.of(order);
-            let about = |event: &&rialto_contracts::Event| event.data["order_id"] == order;
-            let received: BTreeMap<String, &str> = events
-                .events()
-                .iter()
-                .filter(about)
-                .map(|event| (event.id.to_string(), &event.kind[..]))
-                .collect();
-            let unrecorded: Vec<_> = received
-                .iter()
-                .filter(|(id, _)| !recorded.contains_key(&id[..]))
-                .map(|(_, kind)| *kind)
-                .collect();
-            let unpublished: Vec<_> = recorded
-                .iter()
-                .filter(|(id, _)| !received.contains_key(**id))
-                .map(|(_, kind)| *kind)
-                .collect();
-            match (unrecorded.is_empty(), unpublished.is_empty()) {
-                (true, true) => Ok(()),
-                (false, _) => {
-                    Err(format!("the timeline of {order} lacks {}", unrecorded.join(", ")))
-                }
-                (true, false) => Err(format!(
-                    "the timeline of {order} has events that weren't received: {}",
-                    unpublished.join(", ")
-                )),
-            }
-        })
-        .await
+        let recorded: Vec<TimelineRow> = self.deployment.shop.timeline(order).await?;
+        let recorded: BTreeMap<&str, &str> =
+            recorded.iter().map(|row| (row.id(), row.kind())).collect();
+        let events = self.deployment.log.of(order);
+        let about = |event: &&rialto_contracts::Event| event.data["order_id"] == order;
+        let received: BTreeMap<String, &str> = events
+            .events()
+            .iter()
+            .filter(about)
+            .map(|event| (event.id.to_string(), &event.kind[..]))
+            .collect();
+        let unrecorded: Vec<_> = received
+            .iter()
+            .filter(|(id, _)| !recorded.contains_key(&id[..]))
+            .map(|(_, kind)| *kind)
+            .collect();
+        let unpublished: Vec<_> = recorded
+            .iter()
+            .filter(|(id, _)| !received.contains_key(**id))
+            .map(|(_, kind)| *kind)
+            .collect();
+        match (unrecorded.is_empty(), unpublished.is_empty()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(format!("the timeline of {order} lacks {}", unrecorded.join(", "))),
+            (true, false) => Err(format!(
+                "the timeline of {order} has events that weren't received: {}",
+                unpublished.join(", ")
+            )),
+        }
     }
 
     /// The timelines of the first orders, for a failure's report.
@@ -634,6 +662,23 @@ pub(crate) fn unplaced(step: &str, what: String) -> BrokenStep {
     BrokenStep { line: 0, step: step.to_owned(), what, timelines: Vec::new() }
 }
 
+fn check_in_time(event: &str, order: &str, took: Duration, within: Duration) -> Result<(), String> {
+    if took <= within {
+        return Ok(());
+    }
+    Err(format!("{event} of {order} was received after {took:.1?}, expected within {within:?}"))
+}
+
+/// Checks that orders knows every one of these orders: what isn't there can't disagree.
+pub(crate) fn check_orders_exist(snapshot: &Snapshot, orders: &[String]) -> Result<(), String> {
+    let known: BTreeSet<String> =
+        snapshot.orders.iter().map(|order| order.order_id.to_string()).collect();
+    match orders.iter().find(|order| !known.contains(*order)) {
+        None => Ok(()),
+        Some(lost) => Err(format!("orders has lost {lost}")),
+    }
+}
+
 /// `CANCELLED (OUT_OF_STOCK)`.
 fn standing(state: &str, reason: Option<&str>) -> String {
     reason.map_or_else(|| state.to_owned(), |reason| format!("{state} ({reason})"))
@@ -652,6 +697,24 @@ fn tally(orders: &[OrderView]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::tests::paid;
+
+    #[test]
+    fn lost_orders_are_found() {
+        let snapshot = paid();
+        let known = snapshot.orders[0].order_id.to_string();
+        assert_eq!(check_orders_exist(&snapshot, std::slice::from_ref(&known)), Ok(()));
+        let lost = check_orders_exist(&snapshot, &[known, "ord_lost".to_owned()]);
+        assert_eq!(lost, Err("orders has lost ord_lost".to_owned()));
+    }
+
+    #[test]
+    fn late_events_fail_however_long_was_waited() {
+        let within = Duration::from_secs(2);
+        assert_eq!(check_in_time("OrderConfirmed", "ord_1", within, within), Ok(()));
+        let late = check_in_time("OrderConfirmed", "ord_1", Duration::from_secs(3), within);
+        assert!(late.unwrap_err().contains("was received after 3.0s, expected within 2s"));
+    }
 
     #[test]
     fn orders_are_tallied_by_how_they_ended() {

@@ -71,6 +71,8 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "cancelled-while-captured.yaml",
     "cancelled-after-capture.yaml",
     "one-key.yaml",
+    "duplicates.yaml",
+    "late-duplicates.yaml",
     "200-buyers.yaml",
     "last-unit.yaml",
 ];

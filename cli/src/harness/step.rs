@@ -17,6 +17,11 @@ pub(crate) struct Given {
 pub(crate) enum Step {
     Place(Placing),
     Cancel(Cancelling),
+    /// Each order's event is published again, so many times.
+    Publish {
+        event: &'static str,
+        times: u32,
+    },
     Expect {
         event: &'static str,
         within: Duration,
@@ -216,8 +221,17 @@ pub(crate) const STEPS: &[Form<Step>] = &[
         },
     },
     Form {
+        form: "publish {event} again [{times}]",
+        about: "The received event is published on the bus once more, or so many times, with its \
+                id, so that every consumer hears a duplicate, perhaps long after the order ended.",
+        read: |values| {
+            Some(Step::Publish { event: values.event()?, times: values.number().unwrap_or(1) })
+        },
+    },
+    Form {
         form: "expect {event} [within {duration}] [{times}]",
-        about: "Each order's event is received within this time (60 s by default). With a count, \
+        about: "Each order's event is received within this time (60 s by default) of the last \
+                placing or cancelling. With a count, \
                 it is received exactly so many times, which is known only once the order is quiet. \
                 An event that is delivered twice counts once.",
         read: |values| {
@@ -353,6 +367,7 @@ mod tests {
             "cancel order as supervisor",
             "try to cancel order after StockReserved",
             "cancelling order is refused with illegal_transition",
+            "publish OrderPlaced again 3 times",
             "expect OrderConfirmed within 20 s once",
             "never PaymentFailed",
             "OrderConfirmed after PaymentCaptured",

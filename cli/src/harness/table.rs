@@ -91,7 +91,11 @@ impl ResultTable {
         let (sign, rest) = match &row.status {
             Status::Waiting => ("      ", String::new()),
             Status::Running { done, since } => {
-                ("      ", format!("{}  step {} of {}", seconds(*since), done + 1, row.steps))
+                let step = match done < &row.steps {
+                    true => format!("step {} of {}", done + 1, row.steps),
+                    false => "invariants".to_owned(),
+                };
+                ("      ", format!("{}  {step}", seconds(*since)))
             }
             Status::Passed(took) => ("passed", seconds(*took)),
             Status::Failed(took, step) => ("FAILED", format!("{}  {step}", seconds(*took))),
@@ -118,6 +122,7 @@ mod tests {
                 row("longer", Status::Failed(Duration::from_secs(61), "never X".to_owned())),
                 row("b", Status::Running { done: 2, since: Duration::from_secs(1) }),
                 row("c", Status::Waiting),
+                row("d", Status::Running { done: 9, since: Duration::from_secs(12) }),
             ],
             drawn: 0,
         };
@@ -129,6 +134,7 @@ mod tests {
                 "FAILED  longer   61.0 s  never X",
                 "        b         1.0 s  step 3 of 9",
                 "        c",
+                "        d        12.0 s  invariants",
             ]
         );
     }

@@ -107,9 +107,7 @@ impl Slot {
         let text = |accepted: bool| accepted.then(|| (Value::Text(first.to_owned()), 1));
         match self {
             Self::Event => event_named(first).map(|event| (Value::Event(event), 1)),
-            Self::Duration => {
-                duration(first, words.get(1)?).map(|time| (Value::Duration(time), 2))
-            }
+            Self::Duration => duration(first, words.get(1)?).map(|time| (Value::Duration(time), 2)),
             Self::Count | Self::Money => number(first).map(|number| (Value::Number(number), 1)),
             Self::Times if first == "once" => Some((Value::Number(1), 1)),
             Self::Times => {

@@ -3,7 +3,8 @@
 use crate::{local, shop::Shop};
 use std::{
     fmt,
-    process::{Command, Output},
+    io::{self, BufRead, BufReader},
+    process::{Command, Output, Stdio},
 };
 
 /// The command, with the stage under test.
@@ -30,17 +31,51 @@ impl Cli {
 
     /// Runs the command with these arguments, separated by white space.
     pub async fn run(&self, arguments: &str) -> CommandOutput {
+        let mut command = self.command(arguments);
+        let run = tokio::task::spawn_blocking(move || command.output());
+        run.await.expect("the command was joined").expect("the command can be started").into()
+    }
+
+    /// Runs the command until it has printed a line with this text, and interrupts it then as
+    /// Ctrl-C does.
+    pub async fn run_until(&self, arguments: &str, text: &'static str) -> CommandOutput {
+        let mut command = self.command(arguments);
+        let run = move || {
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+            let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+            let mut out = String::new();
+            for line in lines.by_ref() {
+                out += &format!("{}\n", line?);
+                if out.contains(text) {
+                    break;
+                }
+            }
+            Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
+            for line in lines {
+                out += &format!("{}\n", line?);
+            }
+            let output = child.wait_with_output()?;
+            Ok::<_, io::Error>(Output { stdout: out.into_bytes(), ..output })
+        };
+        let run = tokio::task::spawn_blocking(run);
+        run.await.expect("the command was joined").expect("the command can be started").into()
+    }
+
+    fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(self.program);
         command.args(arguments.split_whitespace()).env("RIALTO_STAGE", &self.stage);
         command.env("RIALTO_FILE", local::file_path()).env_remove("AWS_ENDPOINT_URL");
-        let run = tokio::task::spawn_blocking(move || command.output());
-        let Output { status, stdout, stderr } =
-            run.await.expect("the command was joined").expect("the command can be started");
+        command
+    }
+}
+
+impl From<Output> for CommandOutput {
+    fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
-        CommandOutput {
-            status: status.code().expect("the command has an exit status"),
-            out: text(stdout),
-            err: text(stderr),
+        Self {
+            status: output.status.code().expect("the command has an exit status"),
+            out: text(output.stdout),
+            err: text(output.stderr),
         }
     }
 }

@@ -74,6 +74,24 @@ async fn a_wrong_expectation_fails_with_the_orders_timeline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_canary_has_left_nothing_behind() {
+    let _exclusive = EXCLUSIVE.lock().await;
+    let shop = Shop::open();
+    let run = rialto(&shop).run_until("harness --patience 6 --every 1s", "  passed  ").await;
+    run.with_status(0).output_containing(&[" passed, 0 failed"]);
+    assert_eq!(queues(&shop).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_run_has_left_nothing_behind() {
+    let _exclusive = EXCLUSIVE.lock().await;
+    let shop = Shop::open();
+    let run = rialto(&shop).run_until("harness --repeat 9", "round 1 of 9").await;
+    run.with_status(2).output_containing(&["Interrupted."]);
+    assert_eq!(queues(&shop).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_scenario_is_reported_with_its_line() {
     let _exclusive = EXCLUSIVE.lock().await;
     let shop = Shop::open();
