@@ -40,10 +40,10 @@ pub fn lines(violations: &[Violation]) -> String {
     violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Every violated invariant.
+/// The state of a run.
 #[must_use]
-pub fn violations(world: &World) -> Vec<Violation> {
-    let snapshot = Snapshot {
+pub fn snapshot(world: &World) -> Snapshot {
+    Snapshot {
         stocks: world.inventory.stocks(),
         movements: world.inventory.all_movements(),
         reservations: world.inventory.reservations(),
@@ -51,7 +51,13 @@ pub fn violations(world: &World) -> Vec<Violation> {
         payments: world.payments.payments(),
         ledger: world.payments.all_entries(),
         ..Snapshot::default()
-    };
+    }
+}
+
+/// Every violated invariant.
+#[must_use]
+pub fn violations(world: &World) -> Vec<Violation> {
+    let snapshot = snapshot(world);
     // Without a time nothing is overdue: whatever is in progress isn't settled.
     let found = findings(&snapshot, Timestamp::from_millis(0));
     let mut violations: Vec<Violation> = found.into_iter().map(Violation::from).collect();

@@ -26,6 +26,8 @@ pub mod faults;
 mod invocations;
 pub mod io;
 pub mod lag;
+#[cfg(test)]
+mod named_cases;
 mod operations;
 pub mod queues;
 pub mod races;

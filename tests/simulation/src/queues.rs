@@ -175,6 +175,12 @@ impl Queues {
         count
     }
 
+    /// The messages that aren't deleted or dead letters, visible or not.
+    #[must_use]
+    pub fn messages(&self) -> &[QueuedMessage] {
+        &self.messages
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.dead_letters.is_empty()

@@ -287,7 +287,14 @@ impl Reservations for Simulated<MemoryInventory> {
     }
 
     async fn apply(&self, change: &ReservationUpdate) -> Result<ReserveOutcome, StoreError> {
-        self.write("inventory.apply", self.inner.apply(change)).await
+        let apply = async {
+            let applied = self.inner.apply(change).await;
+            if applied == Ok(ReserveOutcome::Conflict) {
+                self.io.observe(Observation::Conflict);
+            }
+            applied
+        };
+        self.write("inventory.apply", apply).await
     }
 }
 

@@ -51,6 +51,12 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// The same placement under another key and with another payment method.
+    #[must_use]
+    pub fn with_key(&self, key: &str, method: &str) -> Self {
+        placement(self.buyer, key.to_owned(), self.request.lines.clone(), method)
+    }
+
     /// A request with the same Idempotency-Key and another body.
     #[must_use]
     pub fn other_request(&self) -> OrderRequest<ShippingAddress> {

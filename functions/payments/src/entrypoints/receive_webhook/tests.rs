@@ -3,7 +3,7 @@ use crate::{
     adapters::memory::{MemoryPayments, MemoryProvider},
     application::{on_order_cancelled::on_order_cancelled, on_stock_reserved::on_stock_reserved},
     domain::{
-        intent::IntentState,
+        intent::{DeclineCode, IntentState},
         payment::{Payment, PaymentState},
     },
 };
@@ -120,6 +120,53 @@ async fn a_successful_charge_is_recorded_once() {
         (payment.stored().await.state, payment.store.published_events().len()),
         (PaymentState::Captured, 1)
     );
+}
+
+/// Every order of these values.
+fn permutations<'a>(values: &[&'a str]) -> Vec<Vec<&'a str>> {
+    if values.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (at, first) in values.iter().enumerate() {
+        let others = [&values[..at], &values[at + 1..]].concat();
+        for mut rest in permutations(&others) {
+            rest.insert(0, first);
+            all.push(rest);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn webhooks_in_any_order_record_what_the_provider_says() {
+    let kinds = [
+        "payment_intent.processing",
+        "payment_intent.payment_failed",
+        "payment_intent.canceled",
+        "payment_intent.succeeded",
+        "charge.succeeded",
+    ];
+    let failed = IntentState::Failed { reason: DeclineCode::new("generic_decline") };
+    for (state, recorded, event) in [
+        (IntentState::Processing, PaymentState::Processing, None),
+        (failed, PaymentState::Failed, Some("PaymentFailed")),
+        (IntentState::Canceled, PaymentState::Failed, Some("PaymentFailed")),
+        (IntentState::Succeeded, PaymentState::Captured, Some("PaymentCaptured")),
+    ] {
+        for order in permutations(&kinds) {
+            let payment = ProcessingPayment::new().await;
+            payment.provider.end_processing(payment.order, &state);
+            for kind in &order {
+                let body = payment.event(kind).await.to_string();
+                assert_eq!(payment.post(SECRET, &signed(body.as_bytes())).await, Ok(()));
+            }
+            let published: Vec<String> =
+                payment.store.published_events().into_iter().map(|event| event.kind).collect();
+            assert_eq!(payment.stored().await.state, recorded, "{order:?}");
+            assert_eq!(published, Vec::from_iter(event), "{order:?}");
+        }
+    }
 }
 
 #[tokio::test]
