@@ -1,35 +1,56 @@
 //! The whole graph of a model with small bounds: what an exploration by single states can't tell.
 
-use crate::{model::SagaModel, state::State, walks::transition};
-use std::collections::{BTreeSet, HashMap};
+use crate::{
+    model::{Action, SagaModel},
+    state::State,
+    walks::transition,
+};
+use std::collections::{BTreeMap, HashMap};
 
 /// All states of a model.
 pub struct Graph {
     states: Vec<State>,
-    /// The names of all transitions.
-    pub transitions: BTreeSet<String>,
+    /// How each state was reached first: from which other, by which action.
+    reached: Vec<Option<(usize, Action)>>,
+    /// The transitions by their names: of each, the first state that has it, and the action.
+    transitions: BTreeMap<String, (usize, Action)>,
 }
 
 impl Graph {
     #[must_use]
     pub fn of(model: &SagaModel) -> Self {
-        let mut known = HashMap::new();
-        let mut states = vec![model.first()];
-        known.insert(model.first(), 0_usize);
-        let mut transitions = BTreeSet::new();
+        let mut known = HashMap::from([(model.first(), 0_usize)]);
+        let (mut states, mut reached) = (vec![model.first()], vec![None]);
+        let mut transitions = BTreeMap::new();
         let mut at = 0;
         while let Some(state) = states.get(at).cloned() {
             for action in model.possible(&state) {
                 let next = model.apply(&state, action);
-                transitions.insert(transition(&state, action, &next));
-                if !known.contains_key(&next) {
-                    known.insert(next.clone(), states.len());
-                    states.push(next);
-                }
+                transitions.entry(transition(&state, action, &next)).or_insert((at, action));
+                known.entry(next).or_insert_with_key(|next| {
+                    states.push(next.clone());
+                    reached.push(Some((at, action)));
+                    states.len() - 1
+                });
             }
             at += 1;
         }
-        Self { states, transitions }
+        Self { states, reached, transitions }
+    }
+
+    /// The shortest way to each kind of transition, through it, by its name.
+    #[must_use]
+    pub fn ways(&self) -> Vec<(&str, Vec<Action>)> {
+        let way = |&(mut state, last): &(usize, Action)| {
+            let mut actions = vec![last];
+            while let Some((earlier, action)) = self.reached[state] {
+                actions.push(action);
+                state = earlier;
+            }
+            actions.reverse();
+            actions
+        };
+        self.transitions.iter().map(|(name, last)| (name.as_str(), way(last))).collect()
     }
 
     /// A state that the system by itself can leave and come back to, so that it might never come to

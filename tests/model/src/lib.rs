@@ -27,7 +27,7 @@ mod tests {
         graph::Graph,
         mistakes::find,
         model::{Bounds, Mistake, SagaModel},
-        walks::{WALKED, check_walk},
+        walks::{WALKED, check_walk, repeat},
     };
     use clap::ValueEnum;
 
@@ -54,6 +54,17 @@ mod tests {
         for seed in 0..WALKS {
             if let Err(departure) = check_walk(&model, seed) {
                 panic!("{}", departure.report());
+            }
+        }
+    }
+
+    /// Walks may miss what is rare.
+    #[test]
+    fn the_services_agree_with_every_kind_of_transition() {
+        for bounds in Bounds::QUICK {
+            let model = SagaModel::new(bounds);
+            for (name, actions) in Graph::of(&model).ways() {
+                assert_eq!(repeat(&model, &actions), Ok(()), "{name}: {actions:?}");
             }
         }
     }
