@@ -135,11 +135,11 @@ fn ready<T>(future: impl Future<Output = T>) -> Result<T, Disagreement> {
 
 /// The payment method with which the provider does to an order what the actions say.
 fn payment_method(actions: &[Action], number: usize) -> &'static str {
-    let methods = actions.iter().filter_map(|action| match action {
+    let mut answers = actions.iter().filter_map(|action| match action {
         Action::Step { order, answer, .. } if *order == number => Some(answer),
         _ => None,
     });
-    let methods = methods.filter_map(|answer| match answer {
+    let method = answers.find_map(|answer| match answer {
         Answer::Refusal => Some("pm_unknown"),
         Answer::Charge(intent) | Answer::LostCharge(intent) => Some(match intent {
             Intent::Failed => "pm_card_chargeDeclined",
@@ -149,7 +149,7 @@ fn payment_method(actions: &[Action], number: usize) -> &'static str {
         }),
         Answer::Determined | Answer::Lost => None,
     });
-    methods.last().unwrap_or("pm_card_visa")
+    method.unwrap_or("pm_card_visa")
 }
 
 impl Replay {
