@@ -4,7 +4,7 @@
 use super::{
     Interruption, ScenarioResult,
     log::EventLog,
-    run::{Deployment, check_orders_exist, unplaced},
+    run::{Deployment, SETTLING, check_orders_exist, unplaced},
     shop::{Buyer, Role, eventually, in_words, order_body},
 };
 use crate::{
@@ -222,10 +222,10 @@ impl Load {
         Ok(Self { products, orders: Vec::new() })
     }
 
-    /// Places so many orders, and cancels some of them at once.
+    /// Places so many orders, cancels some of them at once, and waits until all have ended.
     ///
     /// # Errors
-    /// An order that couldn't be placed in time, in words.
+    /// An order that couldn't be placed or didn't end in time, in words.
     pub(crate) async fn place(
         &mut self,
         deployment: &Deployment,
@@ -255,7 +255,18 @@ impl Load {
             .try_collect()
             .await?;
         self.orders.extend(placed);
-        Ok(())
+        // Only then is most of the saga under faults.
+        eventually(SETTLED_WITHIN, async || {
+            let is_open = |order: &&String| {
+                let events = deployment.log.of(order);
+                SETTLING.iter().all(|kind| events.count(kind) == 0)
+            };
+            match self.orders.iter().filter(is_open).count() {
+                0 => Ok(()),
+                open => Err(format!("{open} orders haven't ended")),
+            }
+        })
+        .await
     }
 
     /// Redrives dead letters until every order has ended, the invariants hold and no dead letter is

@@ -93,7 +93,7 @@ const ATTEMPTS: usize = 10;
 /// The most timelines of a failure that are shown.
 const SHOWN: usize = 3;
 /// The events that end an order's choreography, but for what follows from them.
-const SETTLING: [&str; 3] = ["OrderConfirmed", "OrderCancelled", "OrderCompleted"];
+pub(crate) const SETTLING: [&str; 3] = ["OrderConfirmed", "OrderCancelled", "OrderCompleted"];
 
 impl<'a> ScenarioRun<'a> {
     /// Runs a scenario, and takes its products off sale afterwards.
