@@ -1,5 +1,6 @@
 //! Money is a whole number of minor units (cents) in one currency.
 
+use crate::PlantedBug;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -95,7 +96,7 @@ impl Amount {
         let mut order: Vec<usize> = (0..weights.len()).collect();
         order.sort_by_key(|&at| std::cmp::Reverse(exact(&weights[at]) % total));
         for at in order {
-            if left == 0 {
+            if left == 0 || PlantedBug::ShareRemainderLost.is_planted() {
                 break;
             }
             parts[at] += 1;

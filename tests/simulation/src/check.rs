@@ -1,10 +1,16 @@
 //! The invariants at the end of a run.
 
-use crate::{io::ready, world::World};
+use crate::{
+    io::{InvocationId, Moment, Point, ready},
+    world::World,
+};
 use rialto_cli::reconcile::{Discrepancy, Snapshot, findings};
 use rialto_kernel::{Amount, OrderId, ProductId, Timestamp, UserId};
 use rialto_orders::{domain::order::OrderState, ports::OrderPlacer as _};
-use std::fmt;
+use std::{fmt, time::Duration};
+
+/// How far the clock of an invocation is off at most.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(3);
 
 /// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,4 +131,25 @@ fn stale_products(world: &World) -> Vec<Violation> {
             Violation::new("product-copy", format!("orders has {copy:?} of {product:?}"))
         })
         .collect()
+}
+
+impl World {
+    /// Records a violation if an invocation is about to charge an order whose deadline has passed. To
+    /// be called when it has just reached the point.
+    pub(crate) fn check_charge(&mut self, id: InvocationId) {
+        let charges = |point: &Point| {
+            point.name == "provider.confirm_intent" && point.moment == Moment::Before
+        };
+        let Some(invocation) = self.invocations.get(&id) else { return };
+        if !self.board.points_of(id).iter().any(charges) {
+            return;
+        }
+        let subject = &invocation.subject;
+        let payments = self.payments.payments();
+        let payment = payments.iter().find(|payment| payment.order_id.to_string() == *subject);
+        let Some(charge) = payment.and_then(|payment| payment.charge.as_ref()) else { return };
+        let late = self.now().since(charge.expires_at);
+        let what = format!("{subject}: charged {late:?} after the deadline");
+        self.expect("charge-in-time", late <= MAX_CLOCK_SKEW, || what);
+    }
 }

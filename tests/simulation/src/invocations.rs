@@ -165,7 +165,10 @@ impl World {
                     return;
                 }
                 Poll::Pending if flag.0.swap(false, Ordering::Relaxed) => {}
-                Poll::Pending => return,
+                Poll::Pending => {
+                    self.check_charge(id);
+                    return;
+                }
             }
         }
     }

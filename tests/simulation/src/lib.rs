@@ -16,6 +16,7 @@
 //!   its steps
 //! - [`races`]: how often the races that matter were reached
 //! - [`check`]: the invariants
+//! - [`planted`]: bugs that the invariants must find
 //! - [`run`]: runs by seed
 
 #![expect(clippy::expect_used, reason = "the workload's values are valid")]
@@ -29,6 +30,7 @@ pub mod lag;
 #[cfg(test)]
 mod named_cases;
 mod operations;
+pub mod planted;
 pub mod queues;
 pub mod races;
 pub mod run;

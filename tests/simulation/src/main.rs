@@ -4,6 +4,7 @@ use clap::Parser;
 use rialto_simulation::{
     check::{Violation, lines},
     faults::Fault,
+    planted::{Discovery, MAX_SEEDS, discover_all},
     queues::Rules,
     races::Races,
     run::{Limits, fail_points, on_all_cores, point_workloads, run_seed, shrink},
@@ -38,6 +39,9 @@ struct Arguments {
     /// Crashes, fails and is refused at every point of short workloads, singly and in pairs.
     #[arg(long)]
     crash_points: bool,
+    /// Plants each of the bugs that are made for it, and runs seeds until a check finds it.
+    #[arg(long)]
+    planted: bool,
 }
 
 /// What several runs found.
@@ -66,6 +70,9 @@ fn main() -> ExitCode {
     let started = Instant::now();
     if arguments.crash_points {
         return fail_all_points(&rules);
+    }
+    if arguments.planted {
+        return find_planted_bugs(&rules);
     }
     let total = run_seeds(arguments.first, arguments.seeds, &rules);
     println!("{}", total.races);
@@ -117,6 +124,31 @@ fn fail_all_points(rules: &Arc<Rules>) -> ExitCode {
     }
     row("all", points, runs, failed, started);
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints which checks find each planted bug, and after how many seeds.
+#[expect(clippy::print_stdout, reason = "a command")]
+fn find_planted_bugs(rules: &Arc<Rules>) -> ExitCode {
+    let started = Instant::now();
+    let found = discover_all(MAX_SEEDS, rules);
+    println!("{:<30}{:>6}  checks", "planted bug", "seeds");
+    for (bug, discovery) in &found {
+        let name = format!("{bug:?}");
+        match discovery {
+            Some(Discovery { seed, checks }) => {
+                let checks = checks.iter().copied().collect::<Vec<_>>().join(", ");
+                println!("{name:<30}{:>6}  {checks}", seed + 1);
+            }
+            None => println!("{name:<30}{:>6}  NOT FOUND: {}", "", bug.description()),
+        }
+    }
+    let missed = found.iter().filter(|(_, discovery)| discovery.is_none()).count();
+    println!(
+        "{} planted bugs, {missed} not found in {MAX_SEEDS} seeds, {:.1} s",
+        found.len(),
+        started.elapsed().as_secs_f64()
+    );
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs seeds on all cores.

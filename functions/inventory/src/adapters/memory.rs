@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use rialto_contracts::{Event, EventContext, inventory::Shortage};
-use rialto_kernel::{OrderId, ProductId, StoreError, Write};
+use rialto_kernel::{OrderId, PlantedBug, ProductId, StoreError, Write};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -78,7 +78,9 @@ impl StockReader for MemoryInventory {
 impl StockInitializer for MemoryInventory {
     async fn initialize(&self, stock: &Stock, movement: &Movement) -> Result<Write, StoreError> {
         let mut state = self.state();
-        if state.stocks.contains_key(&stock.product_id) {
+        if state.stocks.contains_key(&stock.product_id)
+            && !PlantedBug::StockInitializedTwice.is_planted()
+        {
             return Ok(Write::Conflict(()));
         }
         state.stocks.insert(stock.product_id, stock.clone());
@@ -108,7 +110,11 @@ impl StockAdjuster for MemoryInventory {
         let mut state = self.state();
         let key = (stock.product_id, record.key.clone());
         let version = state.stocks.get(&stock.product_id).map(|stock| stock.version);
-        if version != Some(stock.version - 1) || state.adjustments.contains_key(&key) {
+        let changed = version != Some(stock.version - 1)
+            && !PlantedBug::AdjustmentNotConditional.is_planted();
+        let applied =
+            state.adjustments.contains_key(&key) && !PlantedBug::AdjustedTwice.is_planted();
+        if changed || applied {
             return Ok(Write::Conflict(()));
         }
         state.stocks.insert(stock.product_id, stock.clone());
@@ -152,8 +158,8 @@ impl Reservations for MemoryInventory {
     async fn apply(&self, change: &ReservationUpdate) -> Result<ReserveOutcome, StoreError> {
         let mut state = self.state();
         let order = change.reservation.order_id;
-        if state.reservations.get(&order).map(|reservation| reservation.version) != change.expected
-        {
+        let stored = state.reservations.get(&order).map(|reservation| reservation.version);
+        if stored != change.expected && !PlantedBug::ReservationNotConditional.is_planted() {
             return Ok(ReserveOutcome::Conflict);
         }
         let mut stocks = state.stocks.clone();
@@ -173,6 +179,9 @@ impl Reservations for MemoryInventory {
             }
         }
         if !shortages.is_empty() {
+            if PlantedBug::PartialReservationKept.is_planted() {
+                state.stocks = stocks;
+            }
             return Ok(ReserveOutcome::InsufficientStock(shortages));
         }
         state.stocks = stocks;
@@ -185,8 +194,9 @@ impl Reservations for MemoryInventory {
 
 /// The stock after a change; none if a number would go below zero.
 fn changed(stock: &Stock, change: &StockChange) -> Option<Stock> {
+    let oversold = || PlantedBug::StockOversold.is_planted().then_some(0);
     Some(Stock {
-        available: stock.available.checked_add_signed(change.available)?,
+        available: stock.available.checked_add_signed(change.available).or_else(oversold)?,
         reserved: stock.reserved.checked_add_signed(change.reserved)?,
         sold: stock.sold.checked_add_signed(change.sold)?,
         version: stock.version + 1,

@@ -7,7 +7,7 @@ use crate::{
 };
 use rialto_contracts::EventContext;
 use rialto_kernel::{
-    ProductId, SellerId, StoreError, Timestamp, digest,
+    PlantedBug, ProductId, SellerId, StoreError, Timestamp, digest,
     store::{self, Attempt},
 };
 
@@ -66,7 +66,9 @@ pub async fn adjust_stock(
         if !may_adjust(stock.seller_id) {
             return Err(AdjustStockError::Forbidden);
         }
-        if let Some(record) = record {
+        if let Some(record) = record
+            && !PlantedBug::AdjustedTwice.is_planted()
+        {
             if record.body_hash != body_hash {
                 return Err(AdjustStockError::KeyReused);
             }

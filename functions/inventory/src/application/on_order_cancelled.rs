@@ -3,7 +3,7 @@ use crate::{
     ports::{Reservations, ReserveOutcome},
 };
 use rialto_contracts::{EventContext, orders::OrderCancelled};
-use rialto_kernel::{StoreError, Timestamp, Write};
+use rialto_kernel::{PlantedBug, StoreError, Timestamp, Write};
 
 /// Releases or returns the order's stock. If the cancellation arrives before its order, a tombstone
 /// is stored, and the order reserves nothing.
@@ -18,6 +18,9 @@ pub async fn on_order_cancelled(
 ) -> Result<Write, StoreError> {
     let order = event.order_id;
     let change = match store.reservation(order).await? {
+        None if PlantedBug::EarlyCancellationNotReserved.is_planted() => {
+            return Ok(Write::Conflict(()));
+        }
         None => Reservation::tombstone(order, cause),
         Some(reservation) => match reservation.release(now, cause) {
             None => return Ok(Write::Conflict(())),
@@ -26,6 +29,7 @@ pub async fn on_order_cancelled(
     };
     match store.apply(&change).await? {
         ReserveOutcome::Done => Ok(Write::Done),
+        _ if PlantedBug::LostCancellationAcknowledged.is_planted() => Ok(Write::Conflict(())),
         _ => Err(StoreError::Contended),
     }
 }

@@ -2,7 +2,7 @@ use super::{
     movement::{Movement, MovementCause},
     stock::Stock,
 };
-use rialto_kernel::{FieldError, MovementId, Text, Timestamp};
+use rialto_kernel::{FieldError, MovementId, PlantedBug, Text, Timestamp};
 
 /// The largest change of one adjustment, in units, and the largest stock of a product.
 pub const MAX_QUANTITY: i64 = 10_000_000;
@@ -50,6 +50,7 @@ impl Adjustment {
         let available = stock
             .available
             .checked_add_signed(self.quantity)
+            .or_else(|| PlantedBug::AdjustedBelowZero.is_planted().then_some(0))
             .ok_or(AdjustmentError::BelowZero { available: stock.available })?;
         if available > MAX_QUANTITY.unsigned_abs() {
             return Err(AdjustmentError::TooMany);

@@ -6,7 +6,7 @@ use rialto_contracts::{
     inventory::{ReleasedLine, Shortage, StockRejected, StockReleased, StockReserved},
     orders::OrderPlaced,
 };
-use rialto_kernel::{MovementId, OrderId, ProductId, Quantity, Timestamp};
+use rialto_kernel::{MovementId, OrderId, PlantedBug, ProductId, Quantity, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -144,7 +144,11 @@ impl Reservation {
             version: 1,
         };
         let event = StockRejected { order_id: order.order_id, shortages };
-        let events = vec![Event::new(&event, 1, 0, now, cause)];
+        let events = if PlantedBug::ShortagePublishedAsReserved.is_planted() {
+            Self::reserve(order, now, cause).events
+        } else {
+            vec![Event::new(&event, 1, 0, now, cause)]
+        };
         ReservationUpdate {
             reservation,
             expected: None,
@@ -177,6 +181,9 @@ impl Reservation {
     pub fn fulfil(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
         self.transition(now, cause, |state| match state {
             LineState::Reserved => Some((LineState::Sold, MovementCause::Sold)),
+            LineState::Sold if PlantedBug::SoldTwice.is_planted() => {
+                Some((LineState::Sold, MovementCause::Sold))
+            }
             _ => None,
         })
     }
@@ -187,6 +194,9 @@ impl Reservation {
         self.transition(now, cause, |state| match state {
             LineState::Reserved => Some((LineState::Released, MovementCause::Released)),
             LineState::Sold => Some((LineState::Returned, MovementCause::Returned)),
+            LineState::Released if PlantedBug::ReleasedTwice.is_planted() => {
+                Some((LineState::Released, MovementCause::Released))
+            }
             LineState::Released | LineState::Returned => None,
         })
     }
@@ -222,7 +232,7 @@ impl Reservation {
                 quantity: line.quantity,
             })
             .collect();
-        let events = if released.is_empty() {
+        let events = if released.is_empty() || PlantedBug::ReleaseNotPublished.is_planted() {
             Vec::new()
         } else {
             let event = StockReleased { order_id: self.order_id, lines: released };
@@ -250,6 +260,9 @@ impl Reservation {
     ) -> Vec<Movement> {
         let mut units: BTreeMap<ProductId, i64> = BTreeMap::new();
         for line in lines {
+            if PlantedBug::LinesNotSummed.is_planted() {
+                units.remove(&line.product_id);
+            }
             *units.entry(line.product_id).or_default() += i64::from(line.quantity.get());
         }
         let movement = |(product_id, n): (ProductId, i64)| {

@@ -18,8 +18,8 @@ use crate::{
 };
 use rialto_contracts::Event;
 use rialto_kernel::{
-    Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, ProductId, SellerId,
-    StoreError, Timestamp, UserId, Write,
+    Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, PlantedBug, ProductId,
+    SellerId, StoreError, Timestamp, UserId, Write,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -102,7 +102,9 @@ impl OrderPlacer for MemoryOrders {
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let id = change.order.order_id;
-        if state.orders.contains_key(&id) {
+        let conditional = !PlantedBug::PlacementNotConditional.is_planted()
+            && !PlantedBug::PlacedAgain.is_planted();
+        if conditional && state.orders.contains_key(&id) {
             return Ok(Write::Conflict(()));
         }
         let counted = counts.iter().map(|CounterIncrement { key, increment, now }| {
@@ -130,7 +132,10 @@ impl OrderWriter for MemoryOrders {
         let mut state = self.state();
         let state = &mut *state;
         match state.orders.get_mut(&change.order.order_id) {
-            Some((order, record)) if order.version + 1 == change.order.version => {
+            Some((order, record))
+                if order.version + 1 == change.order.version
+                    || PlantedBug::OrderVersionNotChecked.is_planted() =>
+            {
                 *order = change.order.clone();
                 if order.address.is_none() {
                     *record = IdempotencyRecord::empty();
@@ -260,7 +265,8 @@ impl ProductReplica for MemoryOrders {
         let newest = state
             .products
             .get(&product.product_id)
-            .is_none_or(|stored| stored.version < product.version);
+            .is_none_or(|stored| stored.version < product.version)
+            || PlantedBug::ProductVersionNotCompared.is_planted();
         if newest {
             state.products.insert(product.product_id, product.clone());
         }

@@ -9,7 +9,7 @@ use crate::{
 };
 use rialto_contracts::EventContext;
 use rialto_kernel::{
-    OrderId, ProductId, StoreError, Timestamp, UserId,
+    OrderId, PlantedBug, ProductId, StoreError, Timestamp, UserId,
     store::{self, Attempt},
 };
 
@@ -104,7 +104,9 @@ pub async fn place_order(
     store::update(|| async move {
         let context =
             store.load_placement_context(order_id, command.user_id, products, counters).await?;
-        if let Some(existing) = context.existing {
+        if let Some(existing) = context.existing
+            && !PlantedBug::PlacedAgain.is_planted()
+        {
             return replay(order_id, existing, body_hash).map(Attempt::Done);
         }
         let counts = terms.limits.count_placement(counters.clone(), &context.counters, now)?;
@@ -137,7 +139,7 @@ fn replay(
     existing: IdempotencyRecord,
     body_hash: &str,
 ) -> Result<PlacedOrder, PlaceOrderError> {
-    if existing.body_hash != body_hash {
+    if existing.body_hash != body_hash && !PlantedBug::BodyHashNotCompared.is_planted() {
         return Err(PlaceOrderError::KeyReused);
     }
     Ok(PlacedOrder { order_id, response_body: existing.response_body, replayed: true })

@@ -11,7 +11,8 @@ use rialto_contracts::{
     orders::{CancelReason, OrderCancelled, OrderConfirmed, OrderPlaced, PlacedLine},
 };
 use rialto_kernel::{
-    Address, Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId,
+    Address, Amount, Currency, OrderId, PlantedBug, ProductId, Quantity, SellerId, Timestamp,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -179,13 +180,18 @@ impl Order {
         now: Timestamp,
         cause: &EventContext,
     ) -> Option<OrderUpdate> {
-        if self.timeline.iter().any(|entry| entry.id == event.id) {
+        let applied = self.timeline.iter().any(|entry| entry.id == event.id);
+        if applied && !PlantedBug::EventAppliedTwice.is_planted() {
+            return None;
+        }
+        let late = self.state != OrderState::Pending;
+        if late && PlantedBug::LateEventNotRecorded.is_planted() {
             return None;
         }
         let mut order = Self { version: self.version + 1, ..self.clone() };
         order.timeline.push(event.into());
         let change = OrderUpdate { order, events: Vec::new() };
-        if self.state != OrderState::Pending {
+        if late && !PlantedBug::LateEventApplied.is_planted() {
             return Some(change);
         }
         Some(match transition {
@@ -205,7 +211,7 @@ impl Order {
         now: Timestamp,
         cause: &EventContext,
     ) -> Result<OrderUpdate, OrderState> {
-        if self.state != OrderState::Pending {
+        if self.state != OrderState::Pending && !PlantedBug::CancelledInAnyState.is_planted() {
             return Err(self.state);
         }
         let order = Self { version: self.version + 1, ..self.clone() };
@@ -216,7 +222,8 @@ impl Order {
     /// when it closes. `None` if the buyer was marked before.
     #[must_use]
     pub fn erase_buyer_data(&self) -> Option<OrderUpdate> {
-        (!self.buyer_unregistered).then(|| {
+        let missed = self.is_open() && PlantedBug::OpenOrdersNotMarked.is_planted();
+        (!self.buyer_unregistered && !missed).then(|| {
             let order =
                 Self { version: self.version + 1, buyer_unregistered: true, ..self.clone() };
             OrderUpdate { order: order.erase_if_closed(), events: Vec::new() }
@@ -275,10 +282,14 @@ impl OrderUpdate {
         self.order.state = OrderState::Cancelled;
         self.order.reason = Some(reason);
         self.order.client = None;
-        for line in &mut self.order.lines {
-            line.state = OrderLineState::Cancelled;
+        if !PlantedBug::CancelledLinesLeftOpen.is_planted() {
+            for line in &mut self.order.lines {
+                line.state = OrderLineState::Cancelled;
+            }
         }
-        self.order = self.order.erase_if_closed();
+        if !PlantedBug::AddressKeptAtCancellation.is_planted() {
+            self.order = self.order.erase_if_closed();
+        }
         let cancelled =
             OrderCancelled { order_id: self.order.order_id, user_id: self.order.user_id, reason };
         self.emit(&cancelled, now, cause)
@@ -289,7 +300,9 @@ impl OrderUpdate {
         let index = u8::try_from(self.events.len()).unwrap_or(u8::MAX);
         let event = Event::new(payload, self.order.version, index, now, cause);
         self.order.timeline.push((&event).into());
-        self.events.push(event);
+        if self.order.version == 1 || !PlantedBug::EndNotPublished.is_planted() {
+            self.events.push(event);
+        }
         self
     }
 }

@@ -1,7 +1,7 @@
 //! The current price of a requested order.
 
 use super::{product::Product, request::RequestedLine};
-use rialto_kernel::{Amount, AmountError, Currency, ProductId, Quantity, SellerId};
+use rialto_kernel::{Amount, AmountError, Currency, PlantedBug, ProductId, Quantity, SellerId};
 use std::{collections::HashMap, time::Duration};
 
 /// The shop's pricing terms, from its settings.
@@ -86,7 +86,9 @@ impl Quote {
         let shipping_fee =
             if sum >= terms.free_shipping_from { Amount::ZERO } else { terms.shipping_fee };
         for (line, fee) in lines.iter_mut().zip(shipping_fee.split(&prices)) {
-            line.share = line.share.plus(fee)?;
+            if !PlantedBug::ShippingFeeNotShared.is_planted() {
+                line.share = line.share.plus(fee)?;
+            }
         }
         Ok(Self { lines, shipping_fee, total: sum.plus(shipping_fee)?, currency: terms.currency })
     }

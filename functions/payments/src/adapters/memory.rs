@@ -11,7 +11,9 @@ use crate::{
     ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::Event;
-use rialto_kernel::{Amount, DueEntry, DueQueue, OrderId, StoreError, Timestamp, Write};
+use rialto_kernel::{
+    Amount, DueEntry, DueQueue, OrderId, PlantedBug, StoreError, Timestamp, Write,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -79,7 +81,13 @@ impl PaymentWriter for MemoryPayments {
         let mut state = self.state();
         let order = change.payment.order_id;
         let stored = state.payments.get(&order);
-        if stored.map(|payment| payment.version) != change.expected {
+        let early = stored.is_none() && change.payment.charge.is_none();
+        if early && PlantedBug::EarlyCancellationNotVoided.is_planted() {
+            return Ok(Write::Done);
+        }
+        if stored.map(|payment| payment.version) != change.expected
+            && !PlantedBug::PaymentVersionNotChecked.is_planted()
+        {
             let stored = stored
                 .cloned()
                 .ok_or_else(|| StoreError::Corrupt(format!("{order} has no payment")))?;

@@ -2,14 +2,16 @@
 
 use crate::{
     domain::{
-        intent::{ChargeOutcome, IntentId, IntentState},
+        intent::{ChargeOutcome, DeclineCode, IntentId, IntentState},
         payment::{Payment, PaymentUpdate},
         refund::{Refund, RefundOutcome, RefundProgress, RefundState},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{Clock, OrderId, StoreError, Timestamp, Write, store::MAX_ATTEMPTS};
+use rialto_kernel::{
+    Clock, OrderId, PlantedBug, StoreError, Timestamp, Write, store::MAX_ATTEMPTS,
+};
 
 /// Steps of an intent whose state keeps changing, before the message is left to the queue's retry.
 /// Failed requests don't count.
@@ -38,6 +40,9 @@ pub(super) async fn update_payment(
         let Some(change) = decide(&payment) else { return Ok(payment) };
         match store.save(&change).await? {
             Write::Done => return Ok(change.payment),
+            Write::Conflict(stored) if PlantedBug::PaymentConflictTakenForDone.is_planted() => {
+                return Ok(*stored);
+            }
             Write::Conflict(stored) => payment = *stored,
         }
     }
@@ -94,6 +99,11 @@ pub(super) async fn settle_charge(
                 rounds += 1;
                 provider.retrieve_intent(intent).await?
             }
+            Err(ProviderError::Unknown(_))
+                if PlantedBug::LostAnswerTakenForDecline.is_planted() =>
+            {
+                IntentState::Failed { reason: DeclineCode::new("no_answer") }
+            }
             Err(error @ ProviderError::Unrepeatable(_)) => {
                 unrepeatable = Some(error);
                 provider.retrieve_intent(intent).await?
@@ -136,6 +146,9 @@ pub(super) async fn cancel_charge(
     if let Some(outcome) = state.outcome() {
         return Ok(Some(outcome));
     }
+    if PlantedBug::ExpiredChargeNotCancelled.is_planted() {
+        return Ok(IntentState::Canceled.outcome());
+    }
     let state = match provider.cancel_intent(intent).await {
         // It has ended since it was read, or it can't be stopped.
         Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
@@ -158,7 +171,10 @@ pub(super) async fn settle_refunds(
     let Some(intent) = payment.intent_id.clone() else { return Ok(payment) };
     let is_pending = |refund: &&Refund| refund.state == RefundState::Pending;
     let pending: Vec<Refund> = payment.refunds.iter().filter(is_pending).cloned().collect();
-    for refund in pending {
+    for mut refund in pending {
+        if PlantedBug::RefundKeyPerDelivery.is_planted() {
+            refund.tries = u32::try_from(now.millis() % 1_000_000_000).unwrap_or(2);
+        }
         let progress = match provider.find_refund(&intent, &refund).await? {
             Some(found) => found,
             None if !refund.may_be_tried(now) => continue,
@@ -170,6 +186,11 @@ pub(super) async fn settle_refunds(
                     })
                     .await?;
                     continue;
+                }
+                Err(ProviderError::Unknown(_))
+                    if PlantedBug::LostRefundTakenForDone.is_planted() =>
+                {
+                    RefundProgress::Ended(RefundOutcome::Issued)
                 }
                 Err(ProviderError::Refused(reason)) => {
                     RefundProgress::Ended(RefundOutcome::Failed { reason })

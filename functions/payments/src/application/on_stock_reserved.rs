@@ -7,7 +7,7 @@ use crate::{
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::{EventContext, inventory::StockReserved};
-use rialto_kernel::{Clock, StoreError, Write};
+use rialto_kernel::{Clock, PlantedBug, StoreError, Write};
 
 /// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,12 @@ async fn start_charge(
         _ => return unchanged(payment),
     };
     let change = match provider.create_intent(payment.order_id, charge).await {
-        Ok(intent) => payment.record_intent(&intent),
+        Ok(intent) => {
+            if PlantedBug::ConfirmedBeforeRecorded.is_planted() {
+                provider.confirm_intent(&intent).await.ok();
+            }
+            payment.record_intent(&intent)
+        }
         Err(ProviderError::Refused(reason)) => {
             payment.settle(&ChargeOutcome::Failed { reason }, clock.now(), cause)
         }

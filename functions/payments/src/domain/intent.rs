@@ -1,5 +1,6 @@
 //! Payment intents: charges at the provider.
 
+use rialto_kernel::PlantedBug;
 use serde::{Deserialize, Serialize};
 
 /// The provider's id of an intent, such as `pi_3PqR`: letters, digits and underscores, so that it
@@ -65,6 +66,15 @@ impl IntentState {
     pub fn outcome(&self) -> Option<ChargeOutcome> {
         match self {
             Self::Succeeded => Some(ChargeOutcome::Captured),
+            Self::Processing if PlantedBug::ProcessingTakenForSuccess.is_planted() => {
+                Some(ChargeOutcome::Captured)
+            }
+            Self::RequiresAction if PlantedBug::ActionTakenForSuccess.is_planted() => {
+                Some(ChargeOutcome::Captured)
+            }
+            Self::Failed { .. } if PlantedBug::DeclineTakenForSuccess.is_planted() => {
+                Some(ChargeOutcome::Captured)
+            }
             Self::Failed { reason } => Some(ChargeOutcome::Failed { reason: reason.clone() }),
             Self::Canceled => Some(ChargeOutcome::Failed { reason: DeclineCode::new("canceled") }),
             Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => None,

@@ -11,7 +11,9 @@ use rialto_contracts::{
     orders::OrderCancelled,
     payments::{PaymentCaptured, PaymentFailed, RefundFailed, RefundIssued},
 };
-use rialto_kernel::{Amount, Currency, EventId, OrderId, PaymentId, RefundId, Timestamp, UserId};
+use rialto_kernel::{
+    Amount, Currency, EventId, OrderId, PaymentId, PlantedBug, RefundId, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 /// The payment of an order. An order has at most one.
@@ -123,7 +125,9 @@ impl Payment {
     /// Whether the order may still be charged.
     #[must_use]
     pub fn may_charge(&self, now: Timestamp) -> bool {
-        let in_time = self.charge.as_ref().is_some_and(|charge| now < charge.expires_at);
+        let in_time = self.charge.as_ref().is_some_and(|charge| {
+            now < charge.expires_at || PlantedBug::ChargedAfterDeadline.is_planted()
+        });
         in_time && !self.cancel_requested
     }
 
@@ -159,6 +163,11 @@ impl Payment {
         use PaymentState::{Failed, Pending, Processing, Voided};
         match (outcome, self.state) {
             (ChargeOutcome::Captured, Processing | Voided | Failed) => self.capture(now, cause),
+            (ChargeOutcome::Captured, PaymentState::Captured)
+                if PlantedBug::CapturedTwice.is_planted() =>
+            {
+                self.capture(now, cause)
+            }
             (ChargeOutcome::Failed { reason }, Pending | Processing) => {
                 Some(self.fail(reason, now, cause))
             }
@@ -170,7 +179,8 @@ impl Payment {
         let charge = self.charge.as_ref()?;
         let mut captured =
             Self { state: PaymentState::Captured, captured: charge.total, ..self.next() };
-        if self.cancel_requested || self.state != PaymentState::Processing {
+        let marked = self.cancel_requested && !PlantedBug::MarkNotReadAtCapture.is_planted();
+        if marked || self.state != PaymentState::Processing {
             captured.refunds.push(Refund::remaining(self.order_id, charge.total));
         }
         let payload = PaymentCaptured {
@@ -195,7 +205,7 @@ impl Payment {
 
     fn fail(&self, reason: &DeclineCode, now: Timestamp, cause: &EventContext) -> PaymentUpdate {
         let failed = Self { reason: Some(reason.clone()), ..self.next() };
-        if self.cancel_requested {
+        if self.cancel_requested && !PlantedBug::DeclineOfCancelledPublished.is_planted() {
             return self.without_event(Self { state: PaymentState::Voided, ..failed });
         }
         let failed = Self { state: PaymentState::Failed, ..failed };
@@ -210,10 +220,16 @@ impl Payment {
     pub fn cancel(&self, cause: &EventContext) -> Option<PaymentUpdate> {
         let mut next = Self { caused_by: cause.causationid.or(self.caused_by), ..self.next() };
         match self.state {
-            PaymentState::Pending => next.state = PaymentState::Voided,
-            PaymentState::Processing if !self.cancel_requested => next.cancel_requested = true,
+            PaymentState::Pending if !PlantedBug::PendingNotVoided.is_planted() => {
+                next.state = PaymentState::Voided;
+            }
+            PaymentState::Processing
+                if !self.cancel_requested && !PlantedBug::ProcessingNotMarked.is_planted() =>
+            {
+                next.cancel_requested = true;
+            }
             PaymentState::Captured | PaymentState::PartiallyRefunded
-                if !self.refundable().is_zero() =>
+                if !self.refundable().is_zero() && !PlantedBug::CaptureNotRefunded.is_planted() =>
             {
                 next.refunds.push(Refund::remaining(self.order_id, self.refundable()));
             }
@@ -265,6 +281,9 @@ impl Payment {
         let failure = match (refund.state, outcome) {
             (RefundState::Pending, _) => EntryKind::RefundFailed,
             (RefundState::Issued, RefundOutcome::Failed { .. }) => EntryKind::RefundReversed,
+            (RefundState::Issued, _) if PlantedBug::RefundSettledTwice.is_planted() => {
+                EntryKind::RefundFailed
+            }
             (RefundState::Issued | RefundState::Failed, _) => return None,
         };
         let (order_id, user_id, amount, line_no) =
@@ -291,7 +310,7 @@ impl Payment {
         let entry = next.entry(kind, Some(refund_id), currency, amount, now);
         Some(PaymentUpdate {
             expected: Some(self.version),
-            entry: Some(entry),
+            entry: Some(entry).filter(|_| !PlantedBug::RefundNotInLedger.is_planted()),
             events: vec![event],
             payment: next,
         })
@@ -303,9 +322,11 @@ impl Payment {
     pub fn deadline(&self) -> Option<Timestamp> {
         let expires_at = self.charge.as_ref()?.expires_at;
         if self.state == PaymentState::Processing {
-            return Some(expires_at);
+            return Some(expires_at).filter(|_| !PlantedBug::ProcessingNotSwept.is_planted());
         }
-        let pending = self.refunds.iter().filter(|refund| refund.state == RefundState::Pending);
+        let swept = !PlantedBug::RefundsNotSwept.is_planted();
+        let pending =
+            self.refunds.iter().filter(|refund| refund.state == RefundState::Pending && swept);
         pending.map(|refund| refund.retry_at.unwrap_or(expires_at)).min()
     }
 
@@ -314,7 +335,7 @@ impl Payment {
     pub fn cause(&self, traceparent: Option<String>) -> EventContext {
         EventContext {
             correlationid: Some(self.order_id.to_string()),
-            causationid: self.caused_by,
+            causationid: self.caused_by.filter(|_| !PlantedBug::CauseForgotten.is_planted()),
             traceparent,
         }
     }
@@ -334,7 +355,8 @@ impl Payment {
     /// The amount that can still be refunded: captured, less all refunds.
     #[must_use]
     pub fn refundable(&self) -> Amount {
-        self.captured.minus(self.sum(|_| true)).unwrap_or(Amount::ZERO)
+        let refunds = self.sum(|_| !PlantedBug::RefundedTwice.is_planted());
+        self.captured.minus(refunds).unwrap_or(Amount::ZERO)
     }
 
     fn sum(&self, filter: impl Fn(&Refund) -> bool) -> Amount {

@@ -104,6 +104,43 @@ fn services_and_shared_crates_dont_depend_on_services() {
 }
 
 #[test]
+fn bugs_are_planted_in_the_simulation_only() {
+    const FEATURE: &str = "planted-bugs";
+    let repository = Repository::open();
+    let mut found = Vec::new();
+    for package in &repository.metadata.packages {
+        let name = package.name.as_str();
+        let enables = |features: &[String]| features.iter().any(|text| text.ends_with(FEATURE));
+        for dependency in &package.dependencies {
+            if dependency.name == "rialto-simulation" {
+                found.push(format!("{name} depends on the simulation"));
+            }
+            if enables(&dependency.features) && name != "rialto-simulation" {
+                found.push(format!("{name} enables {FEATURE}"));
+            }
+        }
+        if package.features.values().any(|features| enables(features)) {
+            found.push(format!("{name} has a feature that enables {FEATURE}"));
+        }
+    }
+    // Cargo unifies the features of all packages that one command builds.
+    let script = fs::read_to_string(repository.root.join("scripts/build")).unwrap();
+    let script = script.replace("\\\n", " ");
+    let is_build =
+        |line: &&str| ["cargo build", "cargo lambda build"].iter().any(|c| line.contains(c));
+    let builds: Vec<_> = script.lines().filter(is_build).collect();
+    assert!(!builds.is_empty());
+    assert!(script.contains("for manifest in functions/*/Cargo.toml"));
+    let unselected = builds.into_iter().filter(|line| !line.contains("\"${packages[@]}\""));
+    found.extend(unselected.map(|line| format!("scripts/build: {}", line.trim())));
+    assert_no_violations(
+        found,
+        "functions are built without planted bugs: only tests/simulation enables them, and \
+         scripts/build selects the functions' packages.",
+    );
+}
+
+#[test]
 fn bins_only_call_their_entrypoints_main() {
     let repository = Repository::open();
     let mut found = Vec::new();
