@@ -94,8 +94,6 @@ planted_bugs! {
     ChargedAfterDeadline,
     /// The charge is confirmed before its intent is recorded.
     ConfirmedBeforeRecorded,
-    /// A lost answer to a charge is taken for a decline.
-    LostAnswerTakenForDecline,
     /// A charge that the provider is still processing is taken for a success.
     ProcessingTakenForSuccess,
     /// A charge that needs the buyer's action is taken for a success.
@@ -128,8 +126,6 @@ planted_bugs! {
     ProcessingNotSwept,
     /// The sweep doesn't find pending refunds.
     RefundsNotSwept,
-    /// The sweep records an expired charge as failed without cancelling it.
-    ExpiredChargeNotCancelled,
     /// Webhooks and sweeps publish events without their cause.
     CauseForgotten,
     /// A conflicting write of a payment counts as done.

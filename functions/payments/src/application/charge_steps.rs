@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        intent::{ChargeOutcome, DeclineCode, IntentId, IntentState},
+        intent::{ChargeOutcome, IntentId, IntentState},
         payment::{Payment, PaymentUpdate},
         refund::{Refund, RefundOutcome, RefundProgress, RefundState},
     },
@@ -99,11 +99,6 @@ pub(super) async fn settle_charge(
                 rounds += 1;
                 provider.retrieve_intent(intent).await?
             }
-            Err(ProviderError::Unknown(_))
-                if PlantedBug::LostAnswerTakenForDecline.is_planted() =>
-            {
-                IntentState::Failed { reason: DeclineCode::new("no_answer") }
-            }
             Err(error @ ProviderError::Unrepeatable(_)) => {
                 unrepeatable = Some(error);
                 provider.retrieve_intent(intent).await?
@@ -145,9 +140,6 @@ pub(super) async fn cancel_charge(
     let state = provider.retrieve_intent(intent).await?;
     if let Some(outcome) = state.outcome() {
         return Ok(Some(outcome));
-    }
-    if PlantedBug::ExpiredChargeNotCancelled.is_planted() {
-        return Ok(IntentState::Canceled.outcome());
     }
     let state = match provider.cancel_intent(intent).await {
         // It has ended since it was read, or it can't be stopped.
