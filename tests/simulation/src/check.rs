@@ -106,6 +106,13 @@ pub fn violations(world: &World) -> Vec<Violation> {
     }
     violations.extend(stale_products(world));
     violations.extend(world.complaints.iter().cloned());
+    // By the numbers that the trace has.
+    for (number, placement) in world.workload.placements.iter().enumerate() {
+        let (id, name) = (placement.order.to_string(), format!("order {number}"));
+        for violation in &mut violations {
+            violation.what = violation.what.replace(&id, &name);
+        }
+    }
     violations
 }
 

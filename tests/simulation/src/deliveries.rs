@@ -108,7 +108,7 @@ impl World {
         let name = self.name(&subject);
         self.note(|| format!("#{id} {function} receives {kind} of {name} (receive {receives})"));
         let future = async move { Ending::Message(future.await) };
-        self.start(id, function, subject, Origin::Message(message), future);
+        self.start(id, function, subject, Origin::Message(Box::new(message)), future);
     }
 
     pub(crate) fn orders_for(&self, id: InvocationId) -> Simulated<MemoryOrders> {

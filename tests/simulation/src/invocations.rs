@@ -68,7 +68,7 @@ pub(crate) enum Ending {
 
 /// Why a function is invoked.
 pub(crate) enum Origin {
-    Message(QueuedMessage),
+    Message(Box<QueuedMessage>),
     Request(Operation),
     Schedule,
 }
@@ -130,7 +130,7 @@ impl World {
         future: impl Future<Output = Ending> + Send + 'static,
     ) {
         let (message, operation) = match origin {
-            Origin::Message(message) => (Some(message), None),
+            Origin::Message(message) => (Some(*message), None),
             Origin::Request(operation) => (None, Some(operation)),
             Origin::Schedule => (None, None),
         };

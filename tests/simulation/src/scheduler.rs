@@ -273,13 +273,19 @@ impl World {
         if let Policy::InOrder(faults) = &self.policy {
             return faults.get(&number).copied();
         }
+        // Refunds are rare.
+        let chances = if point.name == "provider.create_refund" { 4 } else { 1 };
+        (0..chances).find_map(|_| self.random_fault(point.moment))
+    }
+
+    fn random_fault(&mut self, moment: Moment) -> Option<PointFault> {
         if self.happens(Fault::Crash) {
             return Some(PointFault::Crash);
         }
         if self.happens(Fault::Refusal) {
             return Some(PointFault::Refuse);
         }
-        let fails = self.happens(match point.moment {
+        let fails = self.happens(match moment {
             Moment::Before => Fault::Failure,
             Moment::After => Fault::LostResponse,
         });

@@ -22,13 +22,15 @@ use rialto_payments::domain::intent::IntentId;
 use std::time::Duration;
 
 /// Payment methods of the provider in memory, some more often than others.
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 12] = [
     "pm_card_visa",
     "pm_card_visa",
     "pm_card_visa",
     "pm_card_chargeDeclined",
     "pm_card_chargeDeclinedInsufficientFunds",
     "pm_card_authenticationRequired",
+    "pm_sim_async",
+    "pm_sim_async",
     "pm_sim_async",
     "pm_sim_flaky",
     "pm_sim_lost",
@@ -106,8 +108,10 @@ pub enum Operation {
     },
 }
 
+type RandomOperation = fn(&mut Rng, &Workload) -> Operation;
+
 /// What may follow a placement: the chance in a hundred, and a random operation.
-const FOLLOWING: [(u8, fn(&mut Rng, &Workload) -> Operation); 6] = [
+const FOLLOWING: [(u8, RandomOperation); 6] = [
     (45, |rng, workload| Operation::Cancel {
         placement: rng.usize(..workload.placements.len()),
         by_supervisor: rng.bool(),
