@@ -224,26 +224,26 @@ impl World {
         }
         let Some(invocation) = self.invocations.get_mut(&id) else { return };
         let crashed = fault == Some(PointFault::Crash);
-        if point.moment == Moment::Before {
-            if invocation.charge_unrecorded && crashed {
-                self.races.reach(Race::CrashAfterCharge);
-            }
-            if invocation.refund_unrecorded && crashed {
-                self.races.reach(Race::CrashAfterRefund);
-            }
-            if point.name == "provider.retrieve_intent" && invocation.charge_response_lost {
-                self.races.reach(Race::LostChargeRetrieved);
-            }
-            return;
-        }
-        match point.name {
-            "provider.confirm_intent" => invocation.charge_unrecorded = true,
-            "provider.create_refund" => invocation.refund_unrecorded = true,
-            "payments.save" => {
+        match (point.name, point.moment) {
+            ("provider.confirm_intent", Moment::After) => invocation.charge_unrecorded = true,
+            ("provider.create_refund", Moment::After) => invocation.refund_unrecorded = true,
+            ("payments.save", Moment::After) => {
                 invocation.charge_unrecorded = false;
                 invocation.refund_unrecorded = false;
             }
+            ("provider.retrieve_intent", Moment::Before) if invocation.charge_response_lost => {
+                self.races.reach(Race::LostChargeRetrieved);
+            }
             _ => {}
+        }
+        if crashed && invocation.charge_unrecorded {
+            self.races.reach(Race::CrashAfterCharge);
+        }
+        if crashed && invocation.refund_unrecorded {
+            self.races.reach(Race::CrashAfterRefund);
+        }
+        if point.moment == Moment::Before {
+            return;
         }
         if matches!(fault, Some(PointFault::Fail | PointFault::Refuse)) {
             match (point.name, point.kind) {
