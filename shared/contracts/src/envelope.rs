@@ -97,7 +97,7 @@ impl Event {
             source: P::SOURCE.to_owned(),
             kind: P::TYPE.to_owned(),
             time: now,
-            dataschema: format!("urn:rialto:event:{}:{}", P::TYPE, P::VERSION),
+            dataschema: dataschema(P::TYPE, P::VERSION),
             sequence,
             correlationid: context.correlationid.clone().unwrap_or_else(|| subject.clone()),
             causationid: context.causationid,
@@ -113,6 +113,12 @@ impl Event {
     pub fn payload<P: Payload>(&self) -> Result<P, DecodeError> {
         P::deserialize(&self.data).map_err(|source| DecodeError { kind: self.kind.clone(), source })
     }
+}
+
+/// The `dataschema` of an event, and the `$id` of the schema of its data.
+#[must_use]
+pub fn dataschema(kind: &str, version: u32) -> String {
+    format!("urn:rialto:event:{kind}:{version}")
 }
 
 /// A type of event, as its source declares it.

@@ -3,9 +3,9 @@
 
 use crate::{
     committed_json,
-    events::{EventSchema, schemas},
+    events::{ENVELOPE, EventSchema, envelope, path, schemas},
 };
-use rialto_contracts::{Event, SOURCES, envelope::Schema};
+use rialto_contracts::{Event, SOURCES, envelope::dataschema};
 use rialto_kernel::{EventId, Timestamp};
 use rialto_layout::{Template, reference, text};
 use serde_json::{Map, Value, json};
@@ -31,17 +31,17 @@ pub fn document(template: &Template) -> Value {
     let mut messages = Map::new();
     let mut operations = Map::new();
     let mut schemas = Map::new();
-    let mut envelope = Schema::of::<Event>().0;
-    envelope["properties"]["specversion"]["const"] = json!("1.0");
-    add_schema(&mut schemas, "CloudEvent", &envelope);
+    add_schema(&mut schemas, ENVELOPE, &envelope());
+    schemas.insert("EventBridgeEvent".to_owned(), delivery_envelope());
     for event in &events {
         add_schema(&mut schemas, &event.name(), &event.schema);
         messages.insert(event.name(), message(event));
-        channels.insert(event.name(), channel(event));
         let relay = format!("{}-relay", service(event.source));
         let mut send = operation(event, "send", &relay);
         send["summary"] = json!(format!("{} publishes {}.", service(event.source), event.event));
         operations.insert(format!("{relay}.{}", event.name()), send);
+        let received = rules.iter().any(|rule| rule.matches(event));
+        channels.insert(event.name(), channel(event, received));
         for rule in rules.iter().filter(|rule| rule.matches(event)) {
             let mut receive = operation(event, "receive", rule.consumer);
             let consumer = rule.consumer.split('-').next().unwrap_or_default();
@@ -50,6 +50,7 @@ pub fn document(template: &Template) -> Value {
             receive["x-eventbridge-pattern"] = rule.pattern.clone();
             receive["x-sqs-queue"] = json!(format!("rialto-{{stage}}-{}", rule.consumer));
             operations.insert(format!("{}.{}", rule.consumer, event.name()), receive);
+            messages.insert(delivery_name(event), delivery(event));
         }
     }
     let tags: Vec<_> =
@@ -69,13 +70,16 @@ pub fn document(template: &Template) -> Value {
         "operations": operations,
         "components": {
             "messages": messages,
-            "messageTraits": { "CloudEvent": {
-                "contentType": CONTENT_TYPE,
-                "correlationId": {
-                    "description": "The order's id in a saga, otherwise the aggregate's.",
-                    "location": "$message.payload#/correlationid",
+            "messageTraits": {
+                "CloudEvent": {
+                    "contentType": CONTENT_TYPE,
+                    "correlationId": correlation_id("/correlationid"),
                 },
-            } },
+                "EventBridgeEvent": {
+                    "contentType": "application/json",
+                    "correlationId": correlation_id("/detail/correlationid"),
+                },
+            },
             "schemas": schemas,
         },
     })
@@ -85,29 +89,36 @@ const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 const DESCRIPTION: &str = "The events that Rialto's services exchange on EventBridge. Each is a \
     CloudEvent 1.0 in structured JSON, EventBridge's `detail`; EventBridge's own `source` and \
-    `detail-type` have the values of its `source` and `type`, for rules. Events are delivered at \
+    `detail-type` have the values of its `source` and `type`, for rules. A consumer's queue has \
+    EventBridge's event as the body of a message, with the CloudEvent in `detail`. Events are delivered at \
     least once and in any order; a copy of an event has the same `id`. Within a version only \
     optional fields and enum values are added: ignore fields that you don't know, and take an enum \
     value that you don't know as another one. Amounts are whole numbers of minor units; times are \
-    RFC 3339 UTC. Events contain no personal data.";
+    RFC 3339 UTC. Events name accounts by their ids only: they contain no names of persons, postal \
+    addresses or email addresses.";
 
 fn server(template: &Template) -> Value {
     let bus = template.get("EventBus");
     let name = bus.and_then(|bus| text(&bus.properties["Name"])).unwrap_or_default();
     json!({
         "host": "events.{region}.amazonaws.com",
-        "pathname": format!("/event-bus/{}", name.replace("${Stage}", "{stage}")),
         "protocol": "eventbridge",
-        "description": "The event bus of a stage. Relays call PutEvents, signed with Signature \
-                        Version 4; consumers read queues of their own, which the bus's rules feed.",
-        "variables": {
-            "region": { "description": "The AWS Region, such as `eu-central-1`." },
-            "stage": { "description": "The stage that was deployed, such as `prod`." },
-        },
+        "description": "EventBridge, with a bus for each stage, such as `prod`. Relays call \
+                        PutEvents, signed with Signature Version 4; consumers read SQS queues of \
+                        their own, which the bus's rules feed.",
+        "variables": { "region": { "description": "The AWS Region, such as `eu-central-1`." } },
+        "x-event-bus": name.replace("${Stage}", "{stage}"),
     })
 }
 
-fn channel(event: &EventSchema) -> Value {
+fn correlation_id(path: &str) -> Value {
+    json!({
+        "description": "The order's id in a saga, otherwise the aggregate's.",
+        "location": format!("$message.payload#{path}"),
+    })
+}
+
+fn channel(event: &EventSchema, received: bool) -> Value {
     let name = event.name();
     let mut channel = json!({
         "address": event.event,
@@ -117,15 +128,77 @@ fn channel(event: &EventSchema) -> Value {
         "tags": [{ "name": service(event.source) }],
         "x-version": event.version,
     });
+    if received {
+        let delivery = format!("#/components/messages/{}", delivery_name(event));
+        channel["messages"][delivery_key(event)] = json!({ "$ref": delivery });
+    }
     if let Some(description) = event.schema.get("description") {
         channel["description"] = description.clone();
     }
     channel
 }
 
+/// The name of the message of an event in consumers' queues.
+fn delivery_name(event: &EventSchema) -> String {
+    format!("{}.delivery", event.name())
+}
+
+/// The key of that message in the event's channel.
+fn delivery_key(event: &EventSchema) -> String {
+    format!("{}Delivery", event.event)
+}
+
+/// An event as EventBridge puts it into a queue.
+fn delivery(event: &EventSchema) -> Value {
+    let name = event.name();
+    json!({
+        "name": delivery_key(event),
+        "title": format!("{} as it is delivered to a queue", title(event)),
+        "traits": [{ "$ref": "#/components/messageTraits/EventBridgeEvent" }],
+        "payload": { "allOf": [
+            { "$ref": "#/components/schemas/EventBridgeEvent" },
+            {
+                "type": "object",
+                "properties": {
+                    "source": { "const": event.source },
+                    "detail-type": { "const": event.event },
+                    "detail": { "$ref": format!("#/components/messages/{name}/payload") },
+                },
+            },
+        ] },
+    })
+}
+
+/// EventBridge's own envelope, the body of a queue's message.
+fn delivery_envelope() -> Value {
+    json!({
+        "type": "object",
+        "description": "What EventBridge puts into a queue: an event in `detail`.",
+        "properties": {
+            "version": { "type": "string", "const": "0" },
+            "id": { "type": "string", "description": "EventBridge's own; not the event's `id`." },
+            "detail-type": { "type": "string", "description": "The event's `type`." },
+            "source": { "type": "string", "description": "The event's `source`." },
+            "account": { "type": "string", "description": "The number of the AWS account." },
+            "time": {
+                "type": "string",
+                "format": "date-time",
+                "description": "EventBridge's; not the event's `time`.",
+            },
+            "region": { "type": "string" },
+            "resources": { "type": "array", "items": { "type": "string" } },
+            "detail": { "type": "object", "description": "The event, a CloudEvent." },
+        },
+        "required": [
+            "version", "id", "detail-type", "source", "account", "time", "region", "resources",
+            "detail",
+        ],
+    })
+}
+
 fn message(event: &EventSchema) -> Value {
     let name = event.name();
-    let examples = committed_json(&event.path()).map(|schema| schema["examples"].clone());
+    let examples = committed_json(&path(&name)).map(|schema| schema["examples"].clone());
     let examples = examples.as_ref().and_then(Value::as_array).into_iter().flatten();
     let examples: Vec<_> = examples
         .map(|data| json!({ "name": event.event, "payload": example(event, data) }))
@@ -161,7 +234,7 @@ fn example(event: &EventSchema, data: &Value) -> Event {
         source: event.source.to_owned(),
         kind: event.event.to_owned(),
         time: EXAMPLE_TIME,
-        dataschema: text(&event.schema["$id"]),
+        dataschema: dataschema(event.event, event.version),
         sequence: 1,
         correlationid: subject.clone(),
         causationid: None,
@@ -174,10 +247,11 @@ fn example(event: &EventSchema, data: &Value) -> Event {
 fn operation(event: &EventSchema, action: &str, function: &str) -> Value {
     let channel = format!("#/channels/{}", event.name());
     let service = function.split('-').next().unwrap_or_default();
+    let message = if action == "receive" { delivery_key(event) } else { event.event.to_owned() };
     json!({
         "action": action,
         "channel": { "$ref": channel },
-        "messages": [{ "$ref": format!("{channel}/messages/{}", event.event) }],
+        "messages": [{ "$ref": format!("{channel}/messages/{message}") }],
         "tags": [{ "name": service }],
         "x-function": function,
     })
@@ -229,7 +303,7 @@ fn service(source: &str) -> &str {
 /// Adds a schema, and the definitions that it references, to the components.
 fn add_schema(schemas: &mut Map<String, Value>, name: &str, schema: &Value) {
     let Value::Object(mut schema) = with_components_references(schema) else { return };
-    for keyword in ["$schema", "$id", "x-source"] {
+    for keyword in ["$schema", "$id", "x-source", "x-subject"] {
         schema.remove(keyword);
     }
     if let Some(Value::Object(definitions)) = schema.remove("$defs") {

@@ -5,17 +5,21 @@
 //! that were published before. So optional fields and enum values may be added, and nothing else
 //! changes.
 
-use crate::events::EventSchema;
+use crate::events::VersionedSchema;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Keywords that describe, and constrain nothing; `$defs` are compared where they are referenced.
-const ANNOTATIONS: [&str; 8] =
-    ["$schema", "$id", "$defs", "title", "description", "examples", "default", "deprecated"];
+/// `$id` isn't one of them: it is the `dataschema` of published events.
+const ANNOTATIONS: [&str; 7] =
+    ["$schema", "$defs", "title", "description", "examples", "default", "deprecated"];
 
 /// What is incompatible with the schemas that were released, by their name (`OrderPlaced.v1`).
 #[must_use]
-pub fn incompatible_with(released: &BTreeMap<String, Value>, today: &[EventSchema]) -> Vec<String> {
+pub fn incompatible_with(
+    released: &BTreeMap<String, Value>,
+    today: &[VersionedSchema],
+) -> Vec<String> {
     let mut found = Vec::new();
     for (name, schema) in released {
         let parts = name.split_once(".v");
@@ -25,7 +29,7 @@ pub fn incompatible_with(released: &BTreeMap<String, Value>, today: &[EventSchem
             found.push(format!("{name} isn't the name of an event with its version"));
             continue;
         };
-        match today.iter().find(|event| event.event == kind) {
+        match today.iter().find(|event| event.kind == kind) {
             None => found.push(format!("{name}: the event was removed")),
             Some(event) if event.version < version => {
                 found.push(format!("{name}: the event is of version {} again", event.version));
@@ -42,11 +46,13 @@ pub fn incompatible_with(released: &BTreeMap<String, Value>, today: &[EventSchem
 }
 
 /// The breaking changes of a schema since an older one of the same version, each with the path of
-/// its field: `data.lines[].quantity was removed`.
+/// its field: `data.lines[].quantity was removed`; of the envelope, `event.id was removed`.
 #[must_use]
 pub fn breaking_changes(old: &Value, new: &Value) -> Vec<String> {
     let mut comparison = Comparison { old, new, open: Vec::new(), found: Vec::new() };
-    comparison.compare("data", old, new);
+    // Only the envelope has no source.
+    let root = if old["x-source"].is_null() { "event" } else { "data" };
+    comparison.compare(root, old, new);
     comparison.found
 }
 
@@ -60,6 +66,12 @@ struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     fn compare(&mut self, field: &str, was: &'a Value, is: &'a Value) {
+        let (old, new) = (beside_references(self.old, was), beside_references(self.new, is));
+        let keywords: BTreeSet<_> = old.keys().chain(new.keys()).copied().collect();
+        for keyword in keywords.into_iter().filter(|keyword| !ANNOTATIONS.contains(keyword)) {
+            let values = |of: &BTreeMap<_, _>| of.get(keyword).cloned().map(Value::Array);
+            self.compare_values(field, keyword, values(&old).as_ref(), values(&new).as_ref());
+        }
         let (was, was_name) = resolve(self.old, was);
         let (is, is_name) = resolve(self.new, is);
         if let (Some(was_name), Some(is_name)) = (was_name, is_name) {
@@ -111,13 +123,22 @@ impl<'a> Comparison<'a> {
                         self.compare(field, was, is);
                     }
                 }
-                (_, was, is) if sorted(was) == sorted(is) => {}
-                (_, was, is) => {
-                    let [was, is] =
-                        [was, is].map(|value| value.map_or("absent".to_owned(), Value::to_string));
-                    self.found.push(format!("{field}: {keyword} was {was} and is {is}"));
-                }
+                (_, was, is) => self.compare_values(field, keyword, was, is),
             }
+        }
+    }
+
+    fn compare_values(
+        &mut self,
+        field: &str,
+        keyword: &str,
+        was: Option<&Value>,
+        is: Option<&Value>,
+    ) {
+        if sorted(was) != sorted(is) {
+            let [was, is] =
+                [was, is].map(|value| value.map_or("absent".to_owned(), Value::to_string));
+            self.found.push(format!("{field}: {keyword} was {was} and is {is}"));
         }
     }
 
@@ -141,10 +162,30 @@ impl<'a> Comparison<'a> {
 /// The schema that a reference leads to, and the last definition's name.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> (&'a Value, Option<&'a str>) {
     let (mut schema, mut name) = (schema, None);
-    while let Some(next) = schema["$ref"].as_str().and_then(|path| path.strip_prefix("#/$defs/")) {
-        (schema, name) = (&root["$defs"][next], Some(next));
+    while let Some((next, definition)) = referenced(root, schema) {
+        (schema, name) = (definition, Some(next));
     }
     (schema, name)
+}
+
+/// The keywords beside a reference, and beside those that it leads to, each with its values.
+fn beside_references<'a>(root: &'a Value, schema: &'a Value) -> BTreeMap<&'a str, Vec<Value>> {
+    let (mut schema, mut found) = (schema, BTreeMap::<_, Vec<_>>::new());
+    while let Some(next) = referenced(root, schema) {
+        for (keyword, value) in schema.as_object().into_iter().flatten() {
+            if keyword != "$ref" {
+                found.entry(keyword.as_str()).or_default().push(value.clone());
+            }
+        }
+        schema = next.1;
+    }
+    found
+}
+
+/// The definition that a schema references, with its name.
+fn referenced<'a>(root: &'a Value, schema: &'a Value) -> Option<(&'a str, &'a Value)> {
+    let name = schema["$ref"].as_str()?.strip_prefix("#/$defs/")?;
+    Some((name, &root["$defs"][name]))
 }
 
 fn property<'a>(schema: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -168,6 +209,7 @@ fn sorted(value: Option<&Value>) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::envelope;
     use serde_json::json;
 
     fn order() -> Value {
@@ -348,7 +390,7 @@ mod tests {
     fn alternatives_are_compared_one_by_one() {
         let schema = |first: &str, last: &str| {
             let alternatives = json!([{ "type": first }, { "type": last }]);
-            json!({ "properties": { "a": { "oneOf": alternatives } } })
+            json!({ "x-source": "s", "properties": { "a": { "oneOf": alternatives } } })
         };
         assert_eq!(breaking_changes(&schema("null", "string"), &schema("null", "string")), NONE);
         assert_eq!(
@@ -357,9 +399,91 @@ mod tests {
         );
     }
 
-    fn today(version: u32, schema: Value) -> [EventSchema; 1] {
-        let (source, event, subject) = ("rialto.orders", "OrderPlaced", "order_id");
-        [EventSchema { source, event, version, subject, schema }]
+    #[test]
+    fn keywords_beside_a_reference_are_compared() {
+        let narrowed = json!({ "$ref": "#/$defs/Quantity", "maximum": 9 });
+        assert_eq!(
+            after("/$defs/Line/properties/quantity", narrowed),
+            ["data.lines[].quantity: maximum was absent and is [9]"]
+        );
+        let mut old = order();
+        old["$defs"]["Line"]["properties"]["quantity"]["maximum"] = json!(9);
+        assert_eq!(breaking_changes(&old, &old), NONE);
+        assert_eq!(
+            breaking_changes(&old, &order()),
+            ["data.lines[].quantity: maximum was [9] and is absent"]
+        );
+    }
+
+    #[test]
+    fn the_values_of_maps_are_compared() {
+        let map = |values: Value| {
+            let map = json!({ "type": "object", "additionalProperties": values });
+            json!({ "x-source": "s", "properties": { "a": map } })
+        };
+        let (text, number) = (json!({ "type": "string" }), json!({ "type": "integer" }));
+        assert_eq!(breaking_changes(&map(text.clone()), &map(text.clone())), NONE);
+        assert_eq!(
+            breaking_changes(&map(text.clone()), &map(number)),
+            ["data.a.*: type was \"string\" and is \"integer\""]
+        );
+        assert_eq!(
+            breaking_changes(&map(text), &map(json!(false))),
+            ["data.a.*: its schema was {\"type\":\"string\"} and is false"]
+        );
+    }
+
+    #[test]
+    fn boolean_schemas_are_compared() {
+        let schema = |a: Value| json!({ "x-source": "s", "properties": { "a": a } });
+        assert_eq!(breaking_changes(&schema(json!(true)), &schema(json!(true))), NONE);
+        assert_eq!(
+            breaking_changes(&schema(json!(true)), &schema(json!(false))),
+            ["data.a: its schema was true and is false"]
+        );
+        assert_eq!(
+            after("/additionalProperties", json!(false)),
+            ["data: additionalProperties was absent and is false"]
+        );
+    }
+
+    #[test]
+    fn another_id_or_subject_is_refused() {
+        let head = |id: &str, subject: &str| {
+            let mut schema = order();
+            schema["$id"] = json!(id);
+            schema["x-subject"] = json!(subject);
+            schema
+        };
+        let old = head("urn:a:1", "order_id");
+        assert_eq!(
+            breaking_changes(&old, &head("urn:a:2", "order_id")),
+            ["data: $id was \"urn:a:1\" and is \"urn:a:2\""]
+        );
+        assert_eq!(
+            breaking_changes(&old, &head("urn:a:1", "user_id")),
+            ["data: x-subject was \"order_id\" and is \"user_id\""]
+        );
+    }
+
+    #[test]
+    fn a_changed_envelope_is_refused() {
+        let old = envelope();
+        assert_eq!(breaking_changes(&old, &old), NONE);
+        let mut new = old.clone();
+        new["properties"].as_object_mut().unwrap().remove("correlationid");
+        new["properties"]["sequence"]["type"] = json!("string");
+        let changes = breaking_changes(&old, &new);
+        for change in [
+            "event.correlationid was removed",
+            "event.sequence: type was \"integer\" and is \"string\"",
+        ] {
+            assert!(changes.contains(&change.to_owned()), "{changes:?}");
+        }
+    }
+
+    fn today(version: u32, schema: Value) -> [VersionedSchema; 1] {
+        [VersionedSchema { kind: "OrderPlaced", version, schema }]
     }
 
     #[test]

@@ -4,7 +4,7 @@ use rialto_contracts::{
     DecodeError, Event,
     accounts::Accounts,
     catalog::Catalog,
-    envelope::{EventType, Schema},
+    envelope::{EventType, Schema, dataschema},
     inventory::Inventory,
     orders::Orders,
     payments::Payments,
@@ -29,14 +29,59 @@ impl EventSchema {
     /// The name with the version, such as `OrderPlaced.v1`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}.v{}", self.event, self.version)
+        name(self.event, self.version)
     }
+}
 
+/// One version of a schema that is committed and released: of an event's data, or the envelope's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionedSchema {
+    /// Such as `OrderPlaced`.
+    pub kind: &'static str,
+    pub version: u32,
+    pub schema: Value,
+}
+
+impl VersionedSchema {
     /// The path of the committed schema.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("events/schemas/{}.json", self.name())
+        path(&name(self.kind, self.version))
     }
+}
+
+fn name(kind: &str, version: u32) -> String {
+    format!("{kind}.v{version}")
+}
+
+/// The path of a committed schema, by its name with the version.
+pub(crate) fn path(name: &str) -> String {
+    format!("events/schemas/{name}.json")
+}
+
+/// The envelope's schema and those of all events' data.
+#[must_use]
+pub fn versioned() -> Vec<VersionedSchema> {
+    let envelope = VersionedSchema { kind: ENVELOPE, version: 1, schema: envelope() };
+    let events = schemas().into_iter().map(|event| {
+        let EventSchema { event: kind, version, schema, .. } = event;
+        VersionedSchema { kind, version, schema }
+    });
+    [envelope].into_iter().chain(events).collect()
+}
+
+/// The name of the envelope's schema.
+pub const ENVELOPE: &str = "CloudEvent";
+
+/// The schema of every event's envelope.
+#[must_use]
+pub fn envelope() -> Value {
+    let mut schema = headed(
+        json!({ "$id": format!("urn:rialto:envelope:{ENVELOPE}:1"), "title": ENVELOPE }),
+        Schema::of::<Event>().0,
+    );
+    schema["properties"]["specversion"]["const"] = json!("1.0");
+    schema
 }
 
 /// Every event of every source.
@@ -53,23 +98,26 @@ pub fn schemas() -> Vec<EventSchema> {
     .flat_map(|(source, events)| {
         events.into_iter().map(move |event| {
             let EventType { name, version, subject, schema: Schema(schema) } = event;
-            let schema = headed(source, name, version, schema);
+            let head = json!({
+                "$id": dataschema(name, version),
+                "title": name,
+                "x-source": source,
+                "x-subject": subject,
+            });
+            let schema = headed(head, schema);
             EventSchema { source, event: name, version, subject, schema }
         })
     })
     .collect()
 }
 
-/// A schema with its id, title and source.
-fn headed(source: &str, event: &str, version: u32, schema: Value) -> Value {
-    let mut headed = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": format!("urn:rialto:event:{event}:{version}"),
-        "title": event,
-        "x-source": source,
-    });
-    if let (Value::Object(headed), Value::Object(schema)) = (&mut headed, schema) {
-        headed.extend(schema);
+/// A schema with its dialect and the keywords of its head.
+fn headed(head: Value, schema: Value) -> Value {
+    let mut headed = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema" });
+    for part in [head, schema] {
+        if let (Value::Object(headed), Value::Object(part)) = (&mut headed, part) {
+            headed.extend(part);
+        }
     }
     headed
 }

@@ -8,13 +8,13 @@ pub fn page(document: &Value) -> String {
     let mut contents = String::new();
     let mut sections = String::new();
     for tag in items(&document["info"]["tags"]) {
-        let service = text(&tag["name"]);
+        let service = html(&tag["name"]);
         contents.push_str(&format!("<li><a href=\"#{service}\">{service}</a><ul>\n"));
         sections.push_str(&format!("<h2 id=\"{service}\">Events of {service}</h2>\n"));
         for (name, channel) in entries(&document["channels"]) {
             if channel["tags"][0]["name"] == tag["name"] {
-                let event = text(&channel["address"]);
-                contents.push_str(&format!("<li><a href=\"#{name}\">{event}</a></li>\n"));
+                let event = html(&channel["address"]);
+                contents.push_str(&format!("<li><a href=\"#{}\">{event}</a></li>\n", escape(name)));
                 sections.push_str(&section(document, name, channel));
             }
         }
@@ -23,8 +23,7 @@ pub fn page(document: &Value) -> String {
     let description = prose(text(&document["info"]["description"]));
     let envelope = table("Envelope", document, &document["components"]["schemas"]["CloudEvent"]);
     let server = &document["servers"]["eventBridge"];
-    let bus = text(&server["pathname"]).trim_start_matches("/event-bus/");
-    let (bus, server) = (escape(bus), prose(text(&server["description"])));
+    let (bus, server) = (html(&server["x-event-bus"]), prose(text(&server["description"])));
     TEMPLATE
         .replace("{{style}}", STYLE)
         .replace("{{description}}", &description)
@@ -38,9 +37,10 @@ pub fn page(document: &Value) -> String {
 fn section(document: &Value, name: &str, channel: &Value) -> String {
     let message = &document["components"]["messages"][name];
     let subject = &message["payload"]["allOf"][1]["properties"]["subject"]["description"];
-    let mut html = format!(
-        "<section>\n<h3 id=\"{name}\">{} <small>version {}</small></h3>\n<p>{}</p>\n<dl>\n",
-        text(&channel["address"]),
+    let mut section = format!(
+        "<section>\n<h3 id=\"{}\">{} <small>version {}</small></h3>\n<p>{}</p>\n<dl>\n",
+        escape(name),
+        html(&channel["address"]),
         channel["x-version"],
         prose(text(&channel["description"])),
     );
@@ -55,39 +55,40 @@ fn section(document: &Value, name: &str, channel: &Value) -> String {
         })
     };
     for operation in operations("send") {
-        let function = text(&operation["x-function"]);
-        html.push_str(&format!("<dt>Published by</dt><dd><code>{function}</code></dd>\n"));
+        let function = html(&operation["x-function"]);
+        section.push_str(&format!("<dt>Published by</dt><dd><code>{function}</code></dd>\n"));
     }
-    html.push_str("<dt>Received by</dt>");
+    section.push_str("<dt>Received by</dt>");
     let mut heard = false;
     for operation in operations("receive") {
         heard = true;
-        html.push_str(&format!(
+        section.push_str(&format!(
             "<dd><code>{}</code>, by the rule <code>{}</code>: <code>{}</code></dd>\n",
-            text(&operation["x-function"]),
-            text(&operation["x-eventbridge-rule"]),
+            html(&operation["x-function"]),
+            html(&operation["x-eventbridge-rule"]),
             escape(&operation["x-eventbridge-pattern"].to_string()),
         ));
     }
     if !heard {
-        html.push_str("<dd>No service yet.</dd>\n");
+        section.push_str("<dd>No service yet.</dd>\n");
     }
-    html.push_str(&format!("<dt>Subject</dt><dd>{}</dd>\n</dl>\n", prose(text(subject))));
+    section.push_str(&format!("<dt>Subject</dt><dd>{}</dd>\n</dl>\n", prose(text(subject))));
     let caption = format!("Data of {}", text(&message["name"]));
-    html.push_str(&table(&caption, document, &document["components"]["schemas"][name]));
+    section.push_str(&table(&caption, document, &document["components"]["schemas"][name]));
     for example in items(&message["examples"]) {
         let example = serde_json::to_string_pretty(&example["payload"]).unwrap_or_default();
-        html.push_str(&format!(
+        section.push_str(&format!(
             "<details><summary>Example</summary><pre>{}</pre></details>\n",
             escape(&example)
         ));
     }
-    html.push_str("</section>\n");
-    html
+    section.push_str("</section>\n");
+    section
 }
 
 /// The fields of a schema, those of its parts included.
 fn table(caption: &str, document: &Value, schema: &Value) -> String {
+    let caption = escape(caption);
     let mut rows = String::new();
     add_rows(&mut rows, document, "", schema);
     format!(
@@ -113,17 +114,30 @@ fn add_rows(rows: &mut String, document: &Value, prefix: &str, schema: &Value) {
         let path = format!("{prefix}{name}");
         let required = if is_required(name) { "yes" } else { "no" };
         rows.push_str(&format!(
-            "<tr><th scope=\"row\"><code>{path}</code></th><td>{}</td><td>{required}</td>\
+            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{required}</td>\
              <td>{}</td></tr>\n",
+            escape(&path),
             type_of(document, field),
             prose(description.unwrap_or_default()),
         ));
-        let mut element = (path, resolved);
-        while element.1["type"] == "array" {
-            element = (element.0 + "[]", resolve(document, &element.1["items"]));
-        }
-        add_rows(rows, document, &(element.0 + "."), element.1);
+        let (path, part) = part(document, path, field);
+        add_rows(rows, document, &(path + "."), part);
     }
+}
+
+/// The schema whose fields follow a field's row, with its path: that of an optional field, of a
+/// list's elements (`[]`) or of a map's values (`.*`).
+fn part<'a>(document: &'a Value, path: String, schema: &'a Value) -> (String, &'a Value) {
+    let schema = resolve(document, schema);
+    if let Some(present) = items(&schema["oneOf"]).find(|one| one["type"] != "null") {
+        return part(document, path, present);
+    }
+    for (keyword, suffix) in [("items", "[]"), ("additionalProperties", ".*")] {
+        if schema[keyword].is_object() {
+            return part(document, path + suffix, &schema[keyword]);
+        }
+    }
+    (path, schema)
 }
 
 /// The schema that a reference leads to, also one with keywords beside it.
@@ -140,33 +154,37 @@ fn type_of(document: &Value, schema: &Value) -> String {
         return types.join(" or ");
     }
     if let Some(values) = schema["enum"].as_array() {
-        let values = values.iter().map(|value| format!("<code>{}</code>", escape(text(value))));
+        let values = values.iter().map(|value| format!("<code>{}</code>", html(value)));
         return values.collect::<Vec<_>>().join(", ");
     }
-    let mut html = match &schema["type"] {
-        Value::Array(types) => types.iter().map(text).collect::<Vec<_>>().join(" or "),
-        name => text(name).to_owned(),
+    let mut described = match &schema["type"] {
+        Value::Array(types) => types.iter().map(html).collect::<Vec<_>>().join(" or "),
+        name => html(name),
     };
-    html += &match (&schema["minimum"], &schema["maximum"]) {
+    described += &match (&schema["minimum"], &schema["maximum"]) {
         (Value::Null, Value::Null) => String::new(),
         (least, Value::Null) => format!(", at least {least}"),
         (Value::Null, most) => format!(", at most {most}"),
         (least, most) => format!(", {least} to {most}"),
     };
     if schema["format"] == "date-time" {
-        html.push_str(", a time (RFC 3339)");
+        described.push_str(", a time (RFC 3339)");
     }
     if let Some(constant) = schema["const"].as_str() {
-        html.push_str(&format!(", <code>{}</code>", escape(constant)));
+        described.push_str(&format!(", <code>{}</code>", escape(constant)));
     }
     if let Some(pattern) = schema["pattern"].as_str() {
-        html.push_str(&format!(", <code>{}</code>", escape(pattern)));
+        described.push_str(&format!(", <code>{}</code>", escape(pattern)));
     }
     if schema["type"] == "array" {
         let element = type_of(document, &schema["items"]);
-        html.push_str(&format!(" of {element}"));
+        described.push_str(&format!(" of {element}"));
     }
-    html
+    if schema["additionalProperties"].is_object() {
+        let value = type_of(document, &schema["additionalProperties"]);
+        described.push_str(&format!(" with values of {value}"));
+    }
+    described
 }
 
 /// Text with `code` marked up.
@@ -180,6 +198,11 @@ fn prose(text: &str) -> String {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A value's text, escaped.
+fn html(value: &Value) -> String {
+    escape(text(value))
 }
 
 fn text(value: &Value) -> &str {
@@ -250,7 +273,7 @@ mod tests {
     fn document() -> Value {
         json!({
             "info": { "description": "Events in `detail`.", "tags": [{ "name": "orders" }] },
-            "servers": { "eventBridge": { "pathname": "/event-bus/rialto-{stage}" } },
+            "servers": { "eventBridge": { "x-event-bus": "rialto-{stage}" } },
             "channels": { "OrderPlaced.v1": {
                 "address": "OrderPlaced",
                 "description": "A <placed> order.",
@@ -335,6 +358,37 @@ mod tests {
         ] {
             assert!(page.contains(row), "{row} isn't in {page}");
         }
+    }
+
+    #[test]
+    fn the_page_shows_the_fields_of_optional_objects_and_maps() {
+        let mut document = document();
+        let line = json!({ "$ref": "#/components/schemas/Line" });
+        let fields = &mut document["components"]["schemas"]["OrderPlaced.v1"]["properties"];
+        fields["gift"] = json!({ "oneOf": [{ "type": "null" }, line] });
+        fields["parts"] = json!({ "type": "object", "additionalProperties": line });
+        let page = page(&document);
+        for row in [
+            "<code>gift</code></th><td>null or object</td><td>no</td>",
+            "<code>gift.quantity</code></th><td>integer, 1 to 999</td><td>yes</td>",
+            "<code>parts</code></th><td>object with values of object</td><td>no</td>",
+            "<code>parts.*.quantity</code></th><td>integer, 1 to 999</td><td>yes</td>",
+        ] {
+            assert!(page.contains(row), "{row} isn't in {page}");
+        }
+    }
+
+    #[test]
+    fn the_page_escapes_every_text_of_the_document() {
+        // Names become hostile, but the keys that the page reads stay.
+        let text = document().to_string();
+        let text = ["OrderPlaced", "orders", "quantity", "inventory-on", "InventoryOn", "How many"]
+            .into_iter()
+            .fold(text, |text, name| text.replace(name, &format!("<q x='{name}'>")));
+        let text = text.replace("\"integer\"", "\"<q>\"").replace("rialto-", "<q>");
+        let page = page(&serde_json::from_str(&text).unwrap());
+        assert!(!page.contains("<q"), "{page}");
+        assert!(page.matches("&lt;q").count() > 15, "{page}");
     }
 
     #[test]

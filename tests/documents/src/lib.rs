@@ -1,6 +1,6 @@
 //! The committed documents that are generated from code: the API's `openapi.json`, one JSON Schema
-//! for each event and version in `events/schemas`, `events/asyncapi.json` and its page. `rialto_testkit::generated` says how they
-//! are written.
+//! for the envelope and for each event and version in `events/schemas`, `events/asyncapi.json` and
+//! its page. `rialto_testkit::generated` says how they are written.
 
 pub mod api;
 pub mod asyncapi;

@@ -87,12 +87,57 @@ fn every_event_has_a_description() {
     );
 }
 
+/// The payload's schema of a message.
+fn payload(document: &Value, message: &str) -> Value {
+    let payload = &document["components"]["messages"][message]["payload"];
+    json!({ "allOf": payload["allOf"], "components": document["components"] })
+}
+
+#[test]
+fn receivers_get_the_event_in_eventbridges_detail() {
+    let document = document(&template());
+    let mut received = 0;
+    for operation in document["operations"].as_object().unwrap().values() {
+        if operation["action"] != "receive" {
+            continue;
+        }
+        received += 1;
+        let resolve = |reference: &Value| {
+            let path = reference["$ref"].as_str().unwrap().trim_start_matches('#');
+            document.pointer(path).unwrap()
+        };
+        let reference = resolve(&operation["messages"][0]);
+        let name = reference["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        let schema = payload(&document, name);
+        let event = name.strip_suffix(".delivery").unwrap();
+        let event = &document["components"]["messages"][event]["examples"][0]["payload"];
+        let delivered = json!({
+            "version": "0",
+            "id": "17793124-05d4-b198-2fde-7ededc63b103",
+            "detail-type": event["type"],
+            "source": event["source"],
+            "account": "123456789012",
+            "time": "2026-11-21T09:30:01Z",
+            "region": "eu-central-1",
+            "resources": [],
+            "detail": event,
+        });
+        let error = jsonschema::validate(&schema, &delivered).err();
+        assert!(error.is_none(), "{name}: {}", error.unwrap());
+        assert!(!jsonschema::is_valid(&schema, event), "{name}: it takes the event itself");
+        let location = &resolve(&resolve(reference)["traits"][0])["correlationId"]["location"];
+        let location = location.as_str().unwrap().strip_prefix("$message.payload#").unwrap();
+        assert_eq!(delivered.pointer(location), Some(&event["correlationid"]), "{name}");
+    }
+    assert!(received > 0);
+}
+
 #[test]
 fn examples_conform_to_the_envelope_and_their_payload() {
     let document = document(&template());
-    for (name, message) in document["components"]["messages"].as_object().unwrap() {
-        let schema =
-            json!({ "allOf": message["payload"]["allOf"], "components": document["components"] });
+    for name in document["channels"].as_object().unwrap().keys() {
+        let message = &document["components"]["messages"][name];
+        let schema = payload(&document, name);
         let examples = message["examples"].as_array().unwrap();
         assert!(!examples.is_empty(), "{name}");
         for example in examples {
