@@ -65,6 +65,24 @@ require_python() {
     fail "Python's venv module is required: install it (Debian, Ubuntu: python3-venv)"
 }
 
+# has_node MAJOR MINOR: whether Node.js of this version or later is installed.
+has_node() {
+  command -v node >/dev/null 2>&1 &&
+    node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+      const [needed, least] = process.argv.slice(-2).map(Number);
+      process.exit(major > needed || (major === needed && minor >= least) ? 0 : 1)' "$1" "$2"
+}
+
+# node_advice MAJOR MINOR: prints what is missing and what to do.
+node_advice() {
+  printf 'Node.js %s.%s or later is required, but node is %s: %s\n' "$1" "$2" \
+    "$(node --version 2>/dev/null || echo missing)" \
+    "install a later version (https://nodejs.org) and put it first on the PATH"
+}
+
+# require_node MAJOR MINOR
+require_node() { has_node "$@" || fail "$(node_advice "$@")"; }
+
 # has_java: whether Java 17 or later is installed. Versions before 9 begin with "1.".
 has_java() {
   local version

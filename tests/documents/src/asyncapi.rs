@@ -90,11 +90,11 @@ const CONTENT_TYPE: &str = "application/cloudevents+json";
 const DESCRIPTION: &str = "The events that Rialto's services exchange on EventBridge. Each is a \
     CloudEvent 1.0 in structured JSON, EventBridge's `detail`; EventBridge's own `source` and \
     `detail-type` have the values of its `source` and `type`, for rules. A consumer's queue has \
-    EventBridge's event as the body of a message, with the CloudEvent in `detail`. Events are delivered at \
-    least once and in any order; a copy of an event has the same `id`. Within a version only \
-    optional fields and enum values are added: ignore fields that you don't know, and take an enum \
-    value that you don't know as another one. Amounts are whole numbers of minor units; times are \
-    RFC 3339 UTC. Events name accounts by their ids only: they contain no names of persons, postal \
+    EventBridge's event as the body of a message, with the CloudEvent in `detail`. Events are \
+    delivered at least once and in any order; a copy of an event has the same `id`. Within a \
+    version only optional fields and enum values are added: ignore fields that you don't know, and \
+    take an enum value that you don't know as another one. Amounts are whole numbers of minor \
+    units; times are RFC 3339 UTC. Events name accounts by their ids only: they contain no names of persons, postal \
     addresses or email addresses.";
 
 fn server(template: &Template) -> Value {

@@ -109,7 +109,8 @@ fn other_schemas_are_older_versions() {
     });
     assert_no_violations(
         found.map(|file| file.display().to_string()),
-        "delete the schemas of an unpublished event only when no queue or archive has such an event.",
+        "delete the schemas of an unpublished event only when no queue or archive has such an \
+         event.",
     );
 }
 
