@@ -82,6 +82,8 @@ pub(crate) struct Harness {
     every: Option<Duration>,
 }
 
+/// The default of `--parallel`.
+const PARALLEL: u32 = 4;
 /// How long no event of an order must arrive for it to be quiet.
 const QUIET: Duration = Duration::from_secs(2);
 /// A message of a killed function comes back after its visibility timeout, a minute or three.
@@ -267,19 +269,35 @@ impl Harness {
         }
         let options = [("--url", &self.url), ("--bus", &self.bus)];
         for (option, value) in options {
-            words.extend(value.as_ref().map(|value| format!("{option} {value}")));
+            words.extend(value.as_ref().map(|value| format!("{option} {}", quoted(value))));
         }
         let folder = self.scenarios.as_ref();
-        words.extend(folder.map(|folder| format!("--scenarios {}", folder.display())));
+        words.extend(
+            folder.map(|folder| format!("--scenarios {}", quoted(&folder.to_string_lossy()))),
+        );
+        let numbers =
+            [("--patience", self.patience, 1), ("--parallel", u32::from(self.parallel), PARALLEL)];
+        for (option, value, default) in numbers {
+            words.extend((value != default).then(|| format!("{option} {value}")));
+        }
         if self.chaos {
             words.push(format!("--chaos --orders {}", self.orders));
         }
         // The load of --chaos isn't a scenario.
         if self.select().is_ok_and(|all| all.iter().any(|scenario| scenario.name == name)) {
-            words.push(format!("--only {name:?}"));
+            words.push(format!("--only {}", quoted(name)));
         }
         words.join(" ")
     }
+}
+
+/// A word of a command, quoted for sh unless it needs no quotes.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// The rounds of a canary.
@@ -400,4 +418,16 @@ fn list(scenarios: &[Scenario]) -> Result<(), Failure> {
     };
     let rows: Vec<_> = scenarios.iter().map(row).collect();
     table(&rows).iter().try_for_each(print)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_command_are_quoted_for_sh() {
+        assert_eq!(quoted("https://api.example.com/v1"), "https://api.example.com/v1");
+        assert_eq!(quoted("an order's $HOME"), r"'an order'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
 }

@@ -13,15 +13,17 @@ use crate::{
     failure::Failure,
     output::{print, progress},
     password,
-    reconcile::{Snapshot, broken},
+    reconcile::{Snapshot, Subject, findings},
     redrive,
     subscription::Subscription,
 };
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::{Client, types::QueueAttributeName};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rialto_aws::{SdkConfig, Stage};
+use rialto_kernel::Timestamp;
 use std::{
     cell::Cell,
+    collections::BTreeSet,
     fs,
     process::{Command, Stdio},
     sync::Arc,
@@ -68,10 +70,12 @@ const HELD_PERCENT: usize = 5;
 const HELD_SECONDS: u8 = 15;
 /// Orders under way at once.
 const ORDERS_AT_A_TIME: usize = 12;
-/// How long everything may take to settle after the last fault.
+/// How long everything may take to settle after the last fault, beside the time for each order.
 const SETTLED_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// How long an order may take to be placed.
 const PLACED_WITHIN: Duration = Duration::from_secs(120);
+/// How long no event must come: longer than a message is held back.
+const SILENT_FOR: Duration = Duration::from_secs(HELD_SECONDS as u64 + 5);
 const PIECES: u32 = 1_000_000;
 const SCARCE: u32 = 5;
 
@@ -126,27 +130,30 @@ impl<'a> Faults<'a> {
 
     /// Publishes some of the received events once more.
     async fn double(&self) -> Result<(), Failure> {
+        let mut chosen = Vec::new();
         loop {
             tokio::time::sleep(DOUBLE_EVERY).await;
             for event in self.log.take_new() {
-                let chosen = random(100)?.is_some_and(|at| at < DOUBLED_PERCENT);
-                // Publishing fails while the emulator is busy; the next events follow.
-                if chosen && self.subscription.publish_again(&event).await.is_ok() {
-                    self.counts.doubled.set(self.counts.doubled.get() + 1);
+                if random(100)?.is_some_and(|at| at < DOUBLED_PERCENT) {
+                    chosen.push(event);
                 }
             }
+            // Publishing fails while the emulator is busy; those events are tried again.
+            let mut failed = Vec::new();
+            for event in chosen {
+                match self.subscription.publish_again(&event).await {
+                    Ok(()) => self.counts.doubled.set(self.counts.doubled.get() + 1),
+                    Err(_) => failed.push(event),
+                }
+            }
+            chosen = failed;
         }
     }
 
     /// Receives some of the consumers' messages, and leaves them in flight for a while.
     async fn hold_back(&self) -> Result<(), Failure> {
         let client = Client::new(self.aws);
-        let prefix = format!("rialto-{}-", self.stage);
-        let list = client.list_queues().queue_name_prefix(&prefix).max_results(1_000);
-        let urls: Result<Vec<String>, _> = list.into_paginator().items().send().collect().await;
-        let urls = urls.map_err(|error| sdk_failure("Listing the queues", &error))?;
-        let is_consumers = |url: &String| url.contains("-on-") && !url.ends_with("-dead-letters");
-        let queues: Vec<String> = urls.into_iter().filter(is_consumers).collect();
+        let queues = consumers_queues(&client, self.stage).await?;
         loop {
             tokio::time::sleep(Duration::from_millis(20)).await;
             if self.counts.held.get() * 100 >= self.log.received() * HELD_PERCENT {
@@ -256,7 +263,7 @@ impl Load {
             .await?;
         self.orders.extend(placed);
         // Only then is most of the saga under faults.
-        eventually(SETTLED_WITHIN, async || {
+        eventually(settled_within(count), async || {
             let is_open = |order: &&String| {
                 let events = deployment.log.of(order);
                 SETTLING.iter().all(|kind| events.count(kind) == 0)
@@ -269,40 +276,114 @@ impl Load {
         .await
     }
 
-    /// Redrives dead letters until every order has ended, the invariants hold and no dead letter is
-    /// left.
+    /// Redrives dead letters until none is left, the consumers' queues are empty, no event has come
+    /// for longer than a message is held back, and the invariants hold for every order. Errors of
+    /// the emulator are retried.
     ///
     /// # Errors
-    /// What is still wrong after a quarter of an hour, in words.
+    /// What is still wrong when the time is over, in words.
     pub(crate) async fn settle(&self, deployment: &Deployment) -> Result<String, String> {
-        let Deployment { aws, stage, .. } = deployment;
-        let dead = DeadLetters::open(aws, stage);
+        let within = settled_within(self.orders.len());
         let started = Instant::now();
+        let mut open = BTreeSet::new();
         loop {
-            let in_words = |failure: Failure| failure.to_string();
-            let letters = dead.counts().await.map_err(in_words)?;
-            if !letters.is_empty() {
-                redrive::run(&dead, stage, &Selection::default(), true).await.map_err(in_words)?;
-            }
-            let snapshot = Snapshot::load_for(aws, stage, &self.products, &self.orders).await;
-            let snapshot = snapshot
-                .map_err(|error| store_failure("Reading the tables", &error).to_string())?;
-            let mut broken = broken(&snapshot);
-            broken.extend(check_orders_exist(&snapshot, &self.orders).err());
-            if letters.is_empty() && broken.is_empty() {
-                return Ok(snapshot.counts());
-            }
-            if started.elapsed() > SETTLED_WITHIN {
-                return Err(format!(
-                    "after {SETTLED_WITHIN:?} {} things don't agree, and {} queues have dead letters: {}",
-                    broken.len(),
-                    letters.len(),
-                    broken.iter().take(10).cloned().collect::<Vec<_>>().join("; ")
-                ));
+            let what = match self.check_settled(deployment, &mut open).await {
+                Ok(counts) => return Ok(counts),
+                Err(what) => what,
+            };
+            if started.elapsed() > within {
+                return Err(format!("after {within:?} {what}"));
             }
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
     }
+
+    /// Reads the `open` orders, those with a discrepancy, and once they have none all orders.
+    async fn check_settled(
+        &self,
+        deployment: &Deployment,
+        open: &mut BTreeSet<String>,
+    ) -> Result<String, String> {
+        let Deployment { aws, stage, log, .. } = deployment;
+        let in_words = |failure: Failure| failure.to_string();
+        let dead = DeadLetters::open(aws, stage);
+        let letters = dead.counts().await.map_err(in_words)?;
+        if !letters.is_empty() {
+            redrive::run(&dead, stage, &Selection::default(), true).await.map_err(in_words)?;
+            return Err(format!("{} queues have dead letters", letters.len()));
+        }
+        let client = Client::new(aws);
+        for queue in consumers_queues(&client, stage).await.map_err(in_words)? {
+            let messages = messages_in(&client, &queue).await.map_err(in_words)?;
+            if messages > 0 {
+                return Err(format!("{queue} has {messages} messages"));
+            }
+        }
+        let last = log.last_received();
+        if last.is_some_and(|last| last.elapsed() < SILENT_FOR) {
+            return Err("events keep arriving".to_owned());
+        }
+        let read = async |products: &[String], orders: &[String]| {
+            let snapshot = Snapshot::load_for(aws, stage, products, orders).await;
+            snapshot.map_err(|error| store_failure("Reading the tables", &error).to_string())
+        };
+        if !open.is_empty() {
+            let orders: Vec<String> = open.iter().cloned().collect();
+            check_invariants(&read(&[], &orders).await?, open)?;
+        }
+        let snapshot = read(&self.products, &self.orders).await?;
+        check_orders_exist(&snapshot, &self.orders)?;
+        check_invariants(&snapshot, open)?;
+        if log.last_received() != last {
+            return Err("events arrived during the check".to_owned());
+        }
+        Ok(snapshot.counts())
+    }
+}
+
+/// How long so many orders may take to settle.
+fn settled_within(orders: usize) -> Duration {
+    let each = Duration::from_millis(200);
+    SETTLED_WITHIN + each * u32::try_from(orders).unwrap_or(u32::MAX)
+}
+
+/// Checks the invariants, and notes the orders that break one.
+fn check_invariants(snapshot: &Snapshot, open: &mut BTreeSet<String>) -> Result<(), String> {
+    // Without a time nothing is overdue: whatever is in progress hasn't settled.
+    let found = findings(snapshot, Timestamp::from_millis(0));
+    let orders = found.iter().filter_map(|finding| match &finding.about {
+        Subject::Order(order) => Some(order.to_string()),
+        _ => None,
+    });
+    *open = orders.collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    let first: Vec<_> = found.iter().take(10).map(ToString::to_string).collect();
+    Err(format!("{} discrepancies are left: {}", found.len(), first.join("; ")))
+}
+
+/// The URLs of the queues that the stage's consumers read, without their dead-letter queues.
+async fn consumers_queues(client: &Client, stage: &Stage) -> Result<Vec<String>, Failure> {
+    let prefix = format!("rialto-{stage}-");
+    let list = client.list_queues().queue_name_prefix(&prefix).max_results(1_000);
+    let urls: Result<Vec<String>, _> = list.into_paginator().items().send().collect().await;
+    let urls = urls.map_err(|error| sdk_failure("Listing the queues", &error))?;
+    let is_consumers = |url: &String| url.contains("-on-") && !url.ends_with("-dead-letters");
+    Ok(urls.into_iter().filter(is_consumers).collect())
+}
+
+/// How many messages the queue has, those in flight included.
+async fn messages_in(client: &Client, queue: &str) -> Result<u64, Failure> {
+    let request = client
+        .get_queue_attributes()
+        .queue_url(queue)
+        .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+        .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible);
+    let response = request.send().await;
+    let response = response.map_err(|error| sdk_failure(&format!("Reading {queue}"), &error))?;
+    let numbers = response.attributes.unwrap_or_default();
+    Ok(numbers.values().filter_map(|number| number.parse::<u64>().ok()).sum())
 }
 
 /// Cancels an order. Being too late, or no answer, is fine: the invariants are checked either way.
@@ -377,6 +458,7 @@ pub(crate) async fn run_under_faults(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::tests::paid;
 
     #[test]
     fn only_functions_of_the_stage_and_its_emulator_are_killed() {
@@ -408,6 +490,27 @@ mod tests {
         assert!(counts.check().unwrap_err().contains("held back"));
         counts.held.set(1);
         assert_eq!(counts.check(), Ok(()));
+    }
+
+    #[test]
+    fn orders_that_break_an_invariant_are_read_again() {
+        let mut open = BTreeSet::new();
+        let mut snapshot = paid();
+        assert_eq!(check_invariants(&snapshot, &mut open), Ok(()));
+        assert!(open.is_empty());
+        let order = snapshot.orders[0].order_id.to_string();
+        snapshot.payments.clear();
+        assert!(check_invariants(&snapshot, &mut open).unwrap_err().contains("discrepancies"));
+        assert_eq!(open, BTreeSet::from([order]));
+        assert_eq!(check_invariants(&paid(), &mut open), Ok(()));
+        assert!(open.is_empty());
+    }
+
+    #[test]
+    fn more_orders_may_take_longer_to_settle() {
+        assert_eq!(settled_within(0), SETTLED_WITHIN);
+        assert!(settled_within(10_000) >= SETTLED_WITHIN * 3);
+        assert!(SILENT_FOR > Duration::from_secs(u64::from(HELD_SECONDS)));
     }
 
     #[test]

@@ -25,6 +25,8 @@ struct Inner {
     /// Events that [`EventLog::take_new`] hasn't returned.
     new: Vec<Event>,
     received: usize,
+    /// When an event was last received.
+    last: Option<Instant>,
     /// Messages that aren't events, in words.
     unreadable: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl EventLog {
         }
         match received.event() {
             Ok(event) => {
+                inner.last = Some(Instant::now());
                 let order = inner.orders.entry(event.correlationid.clone()).or_default();
                 if order.add(event.clone()) {
                     inner.received += 1;
@@ -86,6 +89,11 @@ impl EventLog {
     /// How many events were received.
     pub(crate) fn received(&self) -> usize {
         self.lock().received
+    }
+
+    /// When an event was last received, duplicates included.
+    pub(crate) fn last_received(&self) -> Option<Instant> {
+        self.lock().last
     }
 
     /// Messages on the bus that aren't events.

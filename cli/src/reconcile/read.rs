@@ -2,11 +2,15 @@
 
 use super::{SERVICES, Snapshot};
 use crate::tables::{all, partition};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use rialto_aws::{SdkConfig, Stage};
 use rialto_dynamo::{Key, Table, read_item};
 use rialto_inventory::domain::stock::Stock;
 use rialto_kernel::{ProductId, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Queries under way at once.
+const AT_A_TIME: usize = 24;
 
 impl Snapshot {
     /// Reads all tables, one after the other. Concurrent writes may look like discrepancies.
@@ -40,27 +44,35 @@ impl Snapshot {
         let mut snapshot = Self::default();
         let inventory = Table::open(aws, stage, rialto_inventory::SERVICE);
         let before = versions(&inventory, products).await?;
-        for product in products {
-            for item in partition(&inventory, &format!("PRODUCT#{product}")).await? {
-                snapshot.insert(item);
-            }
-        }
+        let keys = products.iter().map(|product| format!("PRODUCT#{product}"));
+        snapshot.read_partitions(&inventory, keys).await?;
         let moved = snapshot.movements.iter().filter_map(|movement| movement.order_id);
         let orders: BTreeSet<String> =
             moved.map(|order| order.to_string()).chain(orders.iter().cloned()).collect();
         for service in SERVICES {
             let table = Table::open(aws, stage, service);
-            for order in &orders {
-                for item in partition(&table, &format!("ORDER#{order}")).await? {
-                    snapshot.insert(item);
-                }
-            }
+            let keys = orders.iter().map(|order| format!("ORDER#{order}"));
+            snapshot.read_partitions(&table, keys).await?;
         }
         let after = versions(&inventory, products).await?;
         let moving =
             before.into_iter().filter(|(product, version)| after.get(product) != Some(version));
         snapshot.moving = moving.map(|(product, _)| product).collect();
         Ok(snapshot)
+    }
+
+    /// Reads these partitions, several at once, and inserts their items in the order of the keys.
+    async fn read_partitions(
+        &mut self,
+        table: &Table,
+        keys: impl Iterator<Item = String>,
+    ) -> Result<(), StoreError> {
+        let read = async |key: String| partition(table, &key).await;
+        let mut partitions = std::pin::pin!(stream::iter(keys).map(read).buffered(AT_A_TIME));
+        while let Some(items) = partitions.try_next().await? {
+            items.into_iter().for_each(|item| self.insert(item));
+        }
+        Ok(())
     }
 }
 
