@@ -12,7 +12,7 @@ mod words;
 
 pub(crate) use chaos::run_under_faults;
 pub(crate) use junit::junit;
-pub(crate) use run::{BrokenStep, Deployment, ScenarioRun};
+pub(crate) use run::{BrokenStep, Deployment, ScenarioRun, unplaced};
 pub(crate) use scenario::{Scenario, Tag, schema};
 pub(crate) use shop::Shop;
 pub(crate) use table::ResultTable;

@@ -7,7 +7,7 @@ use crate::{
     failure::Failure,
     harness::{
         Deployment, Interruption, Listener, ResultTable, Scenario, ScenarioResult, ScenarioRun,
-        Shop, Tag, junit, new_run_id, run_scenarios, run_under_faults, schema,
+        Shop, Tag, junit, new_run_id, run_scenarios, run_under_faults, schema, unplaced,
     },
     output::{print, progress, table},
     reconcile::Snapshot,
@@ -106,7 +106,7 @@ impl Harness {
         if self.list {
             return list(&scenarios);
         }
-        let results = self.run_all(context, &scenarios).await?;
+        let results = self.run_all(context, &scenarios).await.map_err(unfinished)?;
         let failed: Vec<_> = results.iter().filter(|result| result.result.is_err()).collect();
         if let Some(file) = &self.junit {
             fs::write(file, junit(&results)).map_err(|error| {
@@ -117,12 +117,9 @@ impl Harness {
                 .not_run()
             })?;
         }
-        for result in &failed {
-            self.report(context, result)?;
-        }
-        print(format!("{} passed, {} failed", results.len() - failed.len(), failed.len()))?;
+        let shown = self.report_all(context, &failed, results.len());
         match failed.len() {
-            0 => Ok(()),
+            0 => shown,
             count => Err(Failure::new(
                 format!("{count} of {} scenarios failed.", results.len()),
                 "The orders above show where; rialto reconcile and rialto saga stuck tell more.",
@@ -181,8 +178,18 @@ impl Harness {
                 run_under_faults(&deployment, endpoint, orders, rounds, &interruption).await
             }
         };
-        close(&deployment, listener).await;
-        results
+        let started = Instant::now();
+        let closed = close(&deployment, listener).await;
+        let mut results = results?;
+        if let Err(what) = closed {
+            results.push(ScenarioResult {
+                name: "cleaning up".to_owned(),
+                file: "harness".to_owned(),
+                took: started.elapsed(),
+                result: Err(unplaced("removing what the run created", what)),
+            });
+        }
+        Ok(results)
     }
 
     /// Logs in and subscribes to the bus.
@@ -219,11 +226,16 @@ impl Harness {
             // A round that hasn't ended tells nothing.
             () = interruption.wait() => Ok(()),
         };
-        close(&deployment, listener).await;
-        stopped?;
+        let closed = close(&deployment, listener).await;
+        stopped.map_err(unfinished)?;
         print(format!("{} passed, {} failed", canary.passed, canary.failed))?;
         match canary.failed {
-            0 => Ok(()),
+            0 => closed.map_err(|what| {
+                Failure::new(
+                    format!("Cleaning up failed: {what}"),
+                    "Unregister the products named Harness, and run the harness again.",
+                )
+            }),
             count => Err(Failure::new(
                 format!("{count} canary orders failed."),
                 "The lines above show when; rialto order timeline shows an order.",
@@ -249,6 +261,19 @@ impl Harness {
             results.extend(round);
         }
         Ok(results)
+    }
+
+    /// Prints the failures, and how many there are.
+    fn report_all(
+        &self,
+        context: &Context,
+        failed: &[&ScenarioResult],
+        all: usize,
+    ) -> Result<(), Failure> {
+        for result in failed {
+            self.report(context, result)?;
+        }
+        print(format!("{} passed, {} failed", all - failed.len(), failed.len()))
     }
 
     /// Prints a failure with the orders that show it, and the command that repeats it.
@@ -288,6 +313,18 @@ impl Harness {
             words.push(format!("--only {}", quoted(name)));
         }
         words.join(" ")
+    }
+}
+
+/// Makes a closed output a failure of the run, whose results nobody knows.
+fn unfinished(failure: Failure) -> Failure {
+    match failure {
+        Failure::OutputClosed => Failure::new(
+            "The output was closed before the run ended.",
+            "Keep it open until the end; --junit writes the results to a file.",
+        )
+        .not_run(),
+        other => other,
     }
 }
 
@@ -369,12 +406,17 @@ impl Canary {
     }
 }
 
-/// Removes what the run created. A failure is only reported.
-async fn close(deployment: &Deployment, listener: Listener) {
-    if let Err(what) = deployment.shop.clean_up().await {
+/// Removes what the run created.
+///
+/// # Errors
+/// What stayed, in words.
+async fn close(deployment: &Deployment, listener: Listener) -> Result<(), String> {
+    let cleaned = deployment.shop.clean_up().await;
+    if let Err(what) = &cleaned {
         progress(format!("cleaning up failed: {what}"));
     }
     listener.close().await;
+    cleaned
 }
 
 /// Checks the invariants of everything on the stage, and changes nothing.
@@ -423,6 +465,14 @@ fn list(scenarios: &[Scenario]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_closed_output_fails_an_unfinished_run() {
+        let closed = unfinished(Failure::OutputClosed);
+        assert!(!matches!(closed, Failure::OutputClosed), "{closed}");
+        let other = unfinished(Failure::new("Something.", "Try again."));
+        assert!(other.to_string().contains("Something."), "{other}");
+    }
 
     #[test]
     fn words_of_the_command_are_quoted_for_sh() {

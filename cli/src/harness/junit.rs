@@ -1,7 +1,7 @@
 //! Results as JUnit XML, as CI systems read it.
 
 use super::ScenarioResult;
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
 /// A document with one test suite.
 pub(crate) fn junit(results: &[ScenarioResult]) -> String {
@@ -14,11 +14,19 @@ pub(crate) fn junit(results: &[ScenarioResult]) -> String {
          time=\"{total:.3}\">\n",
         results.len()
     );
+    let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
     for result in results {
+        // The rounds of --repeat are told apart by their names.
+        let round = seen.entry((&result.file, &result.name)).or_default();
+        *round += 1;
+        let name = match *round {
+            1 => result.name.clone(),
+            round => format!("{} ({round})", result.name),
+        };
         let case = format!(
             "    <testcase name=\"{}\" classname=\"{}\" time=\"{:.3}\"",
-            escaped(&result.name),
-            escaped(&result.file),
+            attribute(&name),
+            attribute(&result.file),
             result.took.as_secs_f64()
         );
         // Writing to a string can't fail.
@@ -27,7 +35,7 @@ pub(crate) fn junit(results: &[ScenarioResult]) -> String {
             Err(broken) => writeln!(
                 xml,
                 "{case}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
-                escaped(&broken.what),
+                attribute(&broken.what),
                 escaped(&broken.lines(&result.file).join("\n"))
             )
             .ok(),
@@ -37,7 +45,12 @@ pub(crate) fn junit(results: &[ScenarioResult]) -> String {
     xml
 }
 
-/// The text for an attribute or an element. Characters that XML can't have are left out.
+/// The text for an attribute, whose line breaks a parser would turn into spaces.
+fn attribute(text: &str) -> String {
+    escaped(text).replace('\n', "&#10;").replace('\t', "&#9;")
+}
+
+/// The text for an element, and but for its line breaks for an attribute. Characters that XML can't have are left out.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -90,5 +103,25 @@ ord_1 is CONFIRMED</failure>
 </testsuites>
 "#
         );
+    }
+
+    #[test]
+    fn rounds_have_names_of_their_own_and_keep_line_breaks() {
+        let broken = BrokenStep {
+            line: 0,
+            step: "x".to_owned(),
+            what: "a\nb".to_owned(),
+            timelines: Vec::new(),
+        };
+        let result = |result| ScenarioResult {
+            name: "one".to_owned(),
+            file: "x.yaml".to_owned(),
+            took: Duration::ZERO,
+            result,
+        };
+        let xml = junit(&[result(Ok(())), result(Err(broken))]);
+        assert!(xml.contains("name=\"one\""), "{xml}");
+        assert!(xml.contains("name=\"one (2)\""), "{xml}");
+        assert!(xml.contains("message=\"a&#10;b\""), "{xml}");
     }
 }

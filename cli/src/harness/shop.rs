@@ -240,9 +240,10 @@ impl Shop {
     /// # Errors
     /// The first that stays, in words.
     pub(crate) async fn clean_up(&self) -> Result<(), String> {
+        let mut errors = Vec::new();
         let left = self.on_sale.lock().await.clone();
         for product in left {
-            self.withdraw(&product).await?;
+            errors.extend(self.withdraw(&product).await.err());
         }
         let crowd = std::mem::take(&mut *self.crowd.lock().await);
         let remove = async |login: Login| {
@@ -250,8 +251,15 @@ impl Shop {
             let path = format!("/users/{}", session.account_id);
             self.api.delete(path).by(&session).done().await
         };
-        let removed = stream::iter(crowd).map(remove).buffer_unordered(AT_A_TIME);
-        removed.try_collect::<()>().await.map_err(in_words)
+        let mut removed =
+            std::pin::pin!(stream::iter(crowd).map(remove).buffer_unordered(AT_A_TIME));
+        while let Some(removed) = removed.next().await {
+            errors.extend(removed.map_err(in_words).err());
+        }
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(errors.join("; ")),
+        }
     }
 
     /// Registers a product, puts it on sale and waits until it can be ordered.
