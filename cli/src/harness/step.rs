@@ -107,6 +107,8 @@ pub(crate) enum Money {
 
 /// How long is waited for what has no time of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The most requests that are sent at once.
+const AT_ONCE: u32 = 1_000;
 const VISA: &str = "pm_card_visa";
 
 /// A form, its explanation and its meaning.
@@ -125,6 +127,11 @@ impl Values {
             Value::Number(number) => Some(number),
             _ => None,
         }
+    }
+
+    /// How many requests are sent at once.
+    fn at_once(&mut self) -> Option<u32> {
+        self.number().filter(|number| (1..=AT_ONCE).contains(number))
     }
 
     fn text(&mut self) -> Option<String> {
@@ -182,7 +189,7 @@ pub(crate) const STEPS: &[Form<Step>] = &[
         about: "The same request is sent so many times at once under one `Idempotency-Key`. All \
                 must be answered with the same order.",
         read: |values| {
-            let (lines, times) = (values.lines()?, values.number()?);
+            let (lines, times) = (values.lines()?, values.at_once()?);
             Some(Step::Place(Placing { lines, method: values.method(), buyers: 1, times }))
         },
     },
@@ -190,7 +197,7 @@ pub(crate) const STEPS: &[Form<Step>] = &[
         form: "{count} buyers place {lines} at once [, pay with {method}]",
         about: "So many buyers each place an order, at once. Later steps are about all of them.",
         read: |values| {
-            let (buyers, lines) = (values.number()?, values.lines()?);
+            let (buyers, lines) = (values.at_once()?, values.lines()?);
             Some(Step::Place(Placing { lines, method: values.method(), buyers, times: 1 }))
         },
     },
@@ -332,9 +339,10 @@ pub(crate) fn parse<T>(forms: &[Form<T>], line: &str) -> Result<T, String> {
     let texts: Vec<&'static str> = forms.iter().map(|form| form.form).collect();
     let wrong = |mismatch: Mismatch| mismatch.message(line, &texts);
     let (at, values) = match_line(&texts, line).map_err(wrong)?;
-    // The form has the slots that its meaning reads; tests parse an example of each.
+    // The form has the slots that its meaning reads; tests parse an example of each. So only a
+    // count can be wrong.
     (forms[at].read)(&mut Values(values.into_iter().peekable()))
-        .ok_or_else(|| format!("`{line}` can't be read"))
+        .ok_or_else(|| format!("`{line}`: from 1 to {AT_ONCE} requests can be sent at once"))
 }
 
 impl Step {
@@ -389,6 +397,19 @@ mod tests {
             parse(STEPS, example).unwrap();
         }
         assert_eq!(examples.len(), STEPS.len());
+    }
+
+    #[test]
+    fn requests_at_once_are_limited() {
+        for count in ["0", "1001"] {
+            for line in [
+                format!("{count} buyers place 1 of A at once"),
+                format!("place 1 of A {count} times at once with one key"),
+            ] {
+                assert!(parse(STEPS, &line).unwrap_err().contains("from 1 to 1000"), "{line}");
+            }
+        }
+        parse(STEPS, "1000 buyers place 1 of A at once").unwrap();
     }
 
     #[test]
