@@ -7,6 +7,7 @@ use crate::{
         ProviderState, Reason, RefundState, Reservation, Saga, Set, State, Stock, Trigger,
     },
 };
+use rialto_cli::reconcile::{Snapshot, findings};
 use rialto_contracts::{EventContext, orders::CancelReason};
 use rialto_inventory::{
     adapters::memory::MemoryInventory,
@@ -391,6 +392,7 @@ impl Replay {
             let Some(call) = waiting else {
                 return Err(format!("{:?} makes no call", running.invocation));
             };
+            let before = self.payment_version(running.order)?;
             self.decide(running.id, Decision::Proceed);
             waiting = self.poll(&mut running)?;
             if waiting.is_some() {
@@ -398,8 +400,9 @@ impl Replay {
                 self.decide(running.id, response);
                 waiting = self.poll(&mut running)?;
             }
-            let repeats = call == "payments.save" && waiting == Some("payments.save");
-            if !repeats {
+            let conflicted =
+                call == "payments.save" && self.payment_version(running.order)? == before;
+            if !(conflicted && waiting == Some("payments.save")) {
                 break;
             }
         }
@@ -428,6 +431,13 @@ impl Replay {
             }
             other => Err(format!("{trigger:?} calls {point}, the model {other:?}")),
         }
+    }
+
+    /// The version of an order's payment, which every write increases; `None` if it has none.
+    fn payment_version(&self, order: usize) -> Result<Option<u64>, Disagreement> {
+        let payment = ready(self.payments.payment(self.placed[order].order))?;
+        let payment = payment.map_err(|error| error.to_string())?;
+        Ok(payment.map(|payment| payment.version))
     }
 
     /// Polls an invocation until it waits at a point, whose name it returns, or has ended.
@@ -479,6 +489,29 @@ impl Replay {
             return Ok(());
         }
         Err(format!("the model has\n{expected:?}the services have\n{observed:?}"))
+    }
+
+    /// Checks the invariants of `rialto reconcile`, which hold whenever everything is at rest.
+    ///
+    /// # Errors
+    /// [`Disagreement`] with what reconcile finds.
+    pub fn reconcile(&self) -> Result<(), Disagreement> {
+        let snapshot = Snapshot {
+            stocks: self.inventory.stocks(),
+            movements: self.inventory.all_movements(),
+            reservations: self.inventory.reservations(),
+            orders: self.orders.orders(),
+            payments: self.payments.payments(),
+            ledger: self.payments.all_entries(),
+            ..Snapshot::default()
+        };
+        // Work in progress is found too: at rest there is none.
+        let found = findings(&snapshot, Timestamp::from_millis(0));
+        if found.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<_> = found.iter().map(ToString::to_string).collect();
+        Err(format!("reconcile finds at rest:\n{}", lines.join("\n")))
     }
 
     /// The services' state in the model's terms. What they don't store is the model's.
