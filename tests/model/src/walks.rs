@@ -1,6 +1,7 @@
 //! Random walks through the model, which the services' handlers repeat.
 
 use crate::{
+    graph::Graph,
     model::{Action, Answer, Bounds, SagaModel},
     replay::Replay,
     state::{Invocation, State},
@@ -11,20 +12,21 @@ use std::{collections::BTreeSet, fmt::Write as _};
 /// A walk's longest.
 const STEPS: usize = 80;
 
-/// A walk and how the services depart from it.
+/// Actions and how the services depart from them.
 #[derive(Debug)]
 pub struct Departure {
-    pub seed: u64,
+    /// Where the actions come from, such as `walk 17`.
+    pub source: String,
     /// The actions up to the one after which they differ.
     pub actions: Vec<String>,
     pub disagreement: String,
 }
 
 impl Departure {
-    /// The walk and the difference, one action a line.
+    /// The actions, one a line, and the difference.
     #[must_use]
     pub fn report(&self) -> String {
-        let mut report = format!("walk {}\n", self.seed);
+        let mut report = format!("{}\n", self.source);
         for (number, action) in self.actions.iter().enumerate() {
             // Writing to a string can't fail.
             writeln!(report, "{:>4}. {action}", number + 1).unwrap_or(());
@@ -57,8 +59,8 @@ pub fn walk(model: &SagaModel, seed: u64) -> Vec<Action> {
     actions
 }
 
-/// Repeats actions by the services' handlers, compares everything after each, and checks reconcile's
-/// invariants whenever everything is at rest.
+/// Repeats actions by the services' handlers, compares everything after each, and checks
+/// reconcile's invariants whenever everything is at rest.
 ///
 /// # Errors
 /// The number of the action after which they differ or an invariant is broken, and how.
@@ -71,26 +73,44 @@ pub fn repeat(model: &SagaModel, actions: &[Action]) -> Result<(), (usize, Strin
         let performed = replay.perform(*action, &state);
         let mut checked = performed.and_then(|()| replay.compare(&state));
         if state.is_quiet() {
-            checked = checked.and_then(|()| replay.reconcile());
+            checked = checked.and_then(|()| replay.reconcile(&state));
         }
         checked.map_err(|error| (number + 1, error))?;
     }
     Ok(())
 }
 
-/// Repeats the walk of a seed; returns its transitions.
+/// Repeats actions as [`repeat`] does. `source` tells where they come from.
+fn check(model: &SagaModel, actions: &[Action], source: String) -> Result<(), Departure> {
+    repeat(model, actions).map_err(|(end, disagreement)| {
+        let actions = actions[..end].iter().map(ToString::to_string).collect();
+        Departure { source, actions, disagreement }
+    })
+}
+
+/// Repeats the walk of a seed; returns its kinds of transitions.
 ///
 /// # Errors
 /// [`Departure`] if the services do something else than the model.
 pub fn check_walk(model: &SagaModel, seed: u64) -> Result<BTreeSet<String>, Departure> {
     let actions = walk(model, seed);
-    match repeat(model, &actions) {
-        Ok(()) => Ok(transitions(model, &actions)),
-        Err((end, disagreement)) => {
-            let actions = actions[..end].iter().map(ToString::to_string).collect();
-            Err(Departure { seed, actions, disagreement })
-        }
+    check(model, &actions, format!("walk {seed}"))?;
+    Ok(transitions(model, &actions))
+}
+
+/// Repeats the shortest way to each kind of transition of a model with small bounds that isn't
+/// among those `taken`; returns how many these were.
+///
+/// # Errors
+/// [`Departure`] if the services do something else than the model.
+pub fn check_ways(model: &SagaModel, taken: &BTreeSet<String>) -> Result<usize, Departure> {
+    let graph = Graph::of(model);
+    let mut ways = graph.ways();
+    ways.retain(|(name, _)| !taken.contains(*name));
+    for (name, actions) in &ways {
+        check(model, actions, format!("the shortest way to: {name}"))?;
     }
+    Ok(ways.len())
 }
 
 /// The bounds in which walks go: everything at once.
