@@ -31,7 +31,8 @@ pub(crate) struct Global {
 pub(crate) struct Context {
     pub(crate) stage: Stage,
     pub(crate) local: LocalFile,
-    api_url: Option<String>,
+    /// The API's URL, if one was given.
+    pub(crate) api_url: Option<String>,
 }
 
 impl Context {

@@ -292,7 +292,8 @@ impl Harness {
         if context.stage.as_str() != "local" {
             words.push(format!("--stage {}", context.stage));
         }
-        let options = [("--url", &self.url), ("--bus", &self.bus)];
+        words.push(format!("--file {}", quoted(&context.local.path.to_string_lossy())));
+        let options = [("--api-url", &context.api_url), ("--url", &self.url), ("--bus", &self.bus)];
         for (option, value) in options {
             words.extend(value.as_ref().map(|value| format!("{option} {}", quoted(value))));
         }
