@@ -13,7 +13,7 @@ pub struct Exploration {
     /// Transitions, and the first state.
     pub transitions: usize,
     pub states: usize,
-    /// The longest of the shortest ways from the first state to another.
+    /// The longest of the ways by which states were reached first.
     pub depth: usize,
     pub time: Duration,
     pub properties: Vec<Found>,
@@ -25,7 +25,7 @@ pub struct Found {
     pub name: &'static str,
     /// `always`: no state may break it. Else: a state must have it.
     pub always: bool,
-    /// The shortest way to a state that breaks it, or that has it.
+    /// A way to a state that breaks it, or that has it: the shortest, if one thread explores.
     pub path: Option<Vec<String>>,
 }
 
