@@ -67,7 +67,7 @@ async fn a_wrong_expectation_fails_with_the_orders_timeline() {
         "has 1 × OrderConfirmed, expected none",
         "PaymentCaptured           rialto.payments",
         "received from the bus: OrderPlaced",
-        "--only \"wrong\"",
+        "--patience 6 --only wrong",
         "0 passed, 1 failed",
     ]);
     assert_eq!(queues(&shop).await, [""; 0]);
