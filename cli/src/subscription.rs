@@ -14,7 +14,7 @@ use std::{error::Error, fmt};
 
 /// The source of the events by which a subscriber sees whether its subscription delivers.
 pub const PROBE_SOURCE: &str = "rialto.harness";
-/// How long messages stay in a queue that nobody empties.
+/// How long messages stay in a queue that no run empties.
 const RETENTION_SECONDS: u32 = 3_600;
 const TARGET: &str = "subscription";
 /// The most messages of one SQS request.

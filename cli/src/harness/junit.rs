@@ -16,7 +16,7 @@ pub(crate) fn junit(results: &[ScenarioResult]) -> String {
     );
     let mut seen: HashMap<(&str, &str), usize> = HashMap::new();
     for result in results {
-        // The rounds of --repeat are told apart by their names.
+        // The rounds of --repeat are distinguished by their names.
         let round = seen.entry((&result.file, &result.name)).or_default();
         *round += 1;
         let name = match *round {

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The events of a run. Events are told apart by their ids.
+/// The events of a run. Events are distinguished by their ids.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     inner: Mutex<Inner>,
@@ -20,7 +20,7 @@ pub(crate) struct EventLog {
 struct Inner {
     orders: HashMap<String, OrderEvents>,
     probes: HashSet<String>,
-    /// Whether `new` is filled: once somebody takes from it.
+    /// Whether `new` is filled: from the first call that takes from it.
     keeps_new: bool,
     /// Events that [`EventLog::take_new`] hasn't returned.
     new: Vec<Event>,
@@ -102,7 +102,7 @@ impl EventLog {
     }
 
     /// Forgets these orders.
-    pub(crate) fn forget(&self, orders: &[String]) {
+    pub(crate) fn remove(&self, orders: &[String]) {
         let mut inner = self.lock();
         for order in orders {
             inner.orders.remove(order);

@@ -185,12 +185,12 @@ impl<'a> ScenarioRun<'a> {
         }
     }
 
-    /// Takes the products off sale and forgets the orders' events.
+    /// Takes the products off sale and removes the orders' events from the log.
     ///
     /// # Errors
     /// A product that stays on sale.
     pub(crate) async fn close(&mut self) -> Result<(), BrokenStep> {
-        self.deployment.log.forget(&self.all);
+        self.deployment.log.remove(&self.all);
         for product in self.products.values() {
             let ended = self.deployment.shop.withdraw(&product.id).await;
             ended.map_err(|what| unplaced("taking the products off sale", what))?;
@@ -218,7 +218,7 @@ impl<'a> ScenarioRun<'a> {
     /// # Errors
     /// A refusal of the API, in words.
     pub(crate) async fn restart(&mut self) -> Result<(), String> {
-        self.deployment.log.forget(&self.all);
+        self.deployment.log.remove(&self.all);
         self.all.clear();
         self.orders.clear();
         self.fill_up().await

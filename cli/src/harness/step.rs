@@ -230,7 +230,8 @@ pub(crate) const STEPS: &[Form<Step>] = &[
     Form {
         form: "publish {event} again [{times}]",
         about: "The received event is published on the bus once more, or so many times, with its \
-                id, so that every consumer hears a duplicate, perhaps long after the order ended.",
+                id, so that every consumer receives a duplicate, perhaps long after the order \
+                ended.",
         read: |values| {
             Some(Step::Publish { event: values.event()?, times: values.number().unwrap_or(1) })
         },

@@ -78,7 +78,7 @@ planted_bugs! {
     SoldTwice,
     /// The release of stock isn't published.
     ReleaseNotPublished,
-    /// Inventory forgets a cancellation that arrives before its order.
+    /// Inventory doesn't store a cancellation that arrives before its order.
     EarlyCancellationNotReserved,
     /// Inventory acknowledges a cancellation that lost a race against the reservation.
     LostCancellationAcknowledged,
@@ -100,7 +100,7 @@ planted_bugs! {
     ActionTakenForSuccess,
     /// A declined charge is taken for a success.
     DeclineTakenForSuccess,
-    /// A success is recorded each time that it is heard.
+    /// A success is recorded each time that it is received.
     CapturedTwice,
     /// A capture is recorded without reading that its order was cancelled.
     MarkNotReadAtCapture,
@@ -112,11 +112,11 @@ planted_bugs! {
     ProcessingNotMarked,
     /// A cancellation doesn't refund a captured payment.
     CaptureNotRefunded,
-    /// Payments forgets a cancellation that arrives before StockReserved.
+    /// Payments doesn't store a cancellation that arrives before StockReserved.
     EarlyCancellationNotVoided,
     /// A repeated OrderCancelled refunds again.
     RefundedTwice,
-    /// A refund's end is recorded each time that it is heard.
+    /// A refund's end is recorded each time that it is received.
     RefundSettledTwice,
     /// A refund has another key in each delivery.
     RefundKeyPerDelivery,

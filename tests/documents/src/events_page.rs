@@ -59,9 +59,9 @@ fn section(document: &Value, name: &str, channel: &Value) -> String {
         section.push_str(&format!("<dt>Published by</dt><dd><code>{function}</code></dd>\n"));
     }
     section.push_str("<dt>Received by</dt>");
-    let mut heard = false;
+    let mut consumed = false;
     for operation in operations("receive") {
-        heard = true;
+        consumed = true;
         section.push_str(&format!(
             "<dd><code>{}</code>, by the rule <code>{}</code>: <code>{}</code></dd>\n",
             html(&operation["x-function"]),
@@ -69,7 +69,7 @@ fn section(document: &Value, name: &str, channel: &Value) -> String {
             escape(&operation["x-eventbridge-pattern"].to_string()),
         ));
     }
-    if !heard {
+    if !consumed {
         section.push_str("<dd>No service yet.</dd>\n");
     }
     section.push_str(&format!("<dt>Subject</dt><dd>{}</dd>\n</dl>\n", prose(text(subject))));

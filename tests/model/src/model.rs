@@ -50,9 +50,9 @@ pub enum Mistake {
     Oversells,
     /// Inventory gives the stock of a cancelled order back with every delivery.
     ReleasesAgain,
-    /// Inventory forgets a cancellation that comes before its order.
+    /// Inventory doesn't store a cancellation that comes before its order.
     KeepsNoTombstoneOfStock,
-    /// Payments forgets a cancellation that comes before its StockReserved.
+    /// Payments doesn't store a cancellation that comes before its StockReserved.
     KeepsNoTombstoneOfPayment,
     /// Orders ignores StockRejected.
     IgnoresRejections,

@@ -290,7 +290,7 @@ fn confirm(saga: &mut Saga, answer: Answer) -> Option<Call> {
             saga.provider.intents.set(position, state);
             match outcome(state) {
                 Some(succeeded) => Some(Call::RecordOutcome(succeeded)),
-                // The provider's webhook or the sweep tells the outcome.
+                // The provider's webhook or the sweep brings the outcome.
                 None if state == Intent::Processing => None,
                 None => Some(Call::CancelIntent),
             }

@@ -542,7 +542,7 @@ impl Replay {
     fn observe_saga(&self, number: usize, expected: &Saga) -> Result<Saga, Disagreement> {
         let placed = &self.placed[number];
         let order = ready(self.orders.order(placed.order))?.map_err(|error| error.to_string())?;
-        let order = order.ok_or("the order is gone")?;
+        let order = order.ok_or("the order is missing")?;
         let payment = ready(self.payments.payment(placed.order))?;
         let payment = payment.map_err(|error| error.to_string())?;
         let payment =

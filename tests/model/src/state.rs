@@ -54,7 +54,7 @@ pub enum Reason {
 /// An order's line at inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reservation {
-    /// Inventory hasn't heard of the order.
+    /// Inventory has consumed no event of the order.
     None,
     Reserved,
     Sold,

@@ -80,7 +80,7 @@ pub fn repeat(model: &SagaModel, actions: &[Action]) -> Result<(), (usize, Strin
     Ok(())
 }
 
-/// Repeats actions as [`repeat`] does. `source` tells where they come from.
+/// Repeats actions as [`repeat`] does. `source` names where they come from.
 fn check(model: &SagaModel, actions: &[Action], source: String) -> Result<(), Departure> {
     repeat(model, actions).map_err(|(end, disagreement)| {
         let actions = actions[..end].iter().map(ToString::to_string).collect();

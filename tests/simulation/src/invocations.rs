@@ -60,7 +60,7 @@ pub(crate) enum Ending {
     WebhookAnswered {
         recorded: bool,
     },
-    /// A response after which the client gives up, or that nobody waits for.
+    /// A response after which the client gives up, or that no client waits for.
     Answered,
     /// The client has to repeat its request.
     Unanswered,

@@ -20,7 +20,7 @@ pub enum Race {
     CancellationBeforeReservation,
     /// Payments handled a cancellation before StockReserved.
     CancellationBeforePayment,
-    /// Orders heard of a reservation after the order was cancelled.
+    /// Orders consumed StockReserved after the order was cancelled.
     ReservationAfterCancellation,
     /// A charge succeeded after its order was cancelled.
     CaptureAfterCancellation,
