@@ -339,7 +339,8 @@ impl<'a> Check<'a> {
                 entries.iter().filter(|entry| entry.kind == kind).flat_map(|entry| &entry.postings);
             postings.map(|posting| posting.amount.max(0)).sum()
         };
-        let reversed = sum(EntryKind::RefundReversed);
+        // What failed after it was issued, less what was issued after it failed.
+        let reversed = sum(EntryKind::RefundReversed) - sum(EntryKind::DueRefundIssued);
         for (kind, moved, amount) in [
             (EntryKind::Captured, sum(EntryKind::Captured), payment.captured),
             (EntryKind::RefundIssued, sum(EntryKind::RefundIssued) - reversed, payment.refunded()),

@@ -3,7 +3,7 @@
 use rialto_inventory::domain::reservation::{LineState, Reservation, ReservationOutcome};
 use rialto_orders::domain::order::{Order, OrderState};
 use rialto_payments::domain::{payment::Payment, refund::RefundState};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter};
 
 /// Counts of events by type.
 pub(crate) type Kinds<'a> = BTreeMap<&'a str, usize>;
@@ -60,12 +60,13 @@ fn payment_events(payment: &Payment) -> Vec<&'static str> {
     } else if payment.captured.minor_units() > 0 {
         kinds.push("PaymentCaptured");
     }
-    kinds.extend(payment.refunds.iter().flat_map(|refund| match refund.state {
-        RefundState::Pending => &[][..],
-        RefundState::Issued => &["RefundIssued"],
-        RefundState::Failed if refund.reversed => &["RefundIssued", "RefundFailed"],
-        RefundState::Failed => &["RefundFailed"],
-    }));
+    for refund in &payment.refunds {
+        let times = |before: u32, state| before as usize + usize::from(refund.state == state);
+        let issued = times(refund.issued_before, RefundState::Issued);
+        let failed = times(refund.failed_before, RefundState::Failed);
+        kinds.extend(iter::repeat_n("RefundIssued", issued));
+        kinds.extend(iter::repeat_n("RefundFailed", failed));
+    }
     kinds
 }
 

@@ -118,8 +118,6 @@ planted_bugs! {
     RefundedTwice,
     /// A refund's end is recorded each time that it is received.
     RefundSettledTwice,
-    /// A refund has another key in each delivery.
-    RefundKeyPerDelivery,
     /// A lost answer to a refund is taken for its success.
     LostRefundTakenForDone,
     /// The sweep doesn't find charges that are still processing.

@@ -10,7 +10,7 @@ use crate::{
 };
 use rialto_contracts::EventContext;
 use rialto_kernel::{
-    Clock, OrderId, PlantedBug, StoreError, Timestamp, Write, store::MAX_ATTEMPTS,
+    Clock, OrderId, PlantedBug, RefundId, StoreError, Timestamp, Write, store::MAX_ATTEMPTS,
 };
 
 /// Steps of an intent whose state keeps changing, before the message is left to the queue's retry.
@@ -162,42 +162,101 @@ pub(super) async fn settle_refunds(
 ) -> Result<Payment, SettleError> {
     let Some(intent) = payment.intent_id.clone() else { return Ok(payment) };
     let is_pending = |refund: &&Refund| refund.state == RefundState::Pending;
-    let pending: Vec<Refund> = payment.refunds.iter().filter(is_pending).cloned().collect();
-    for mut refund in pending {
-        if PlantedBug::RefundKeyPerDelivery.is_planted() {
-            refund.tries = u32::try_from(now.millis() % 1_000_000_000).unwrap_or(2);
-        }
-        let progress = match provider.find_refund(&intent, &refund).await? {
-            Some(found) => found,
-            None if !refund.may_be_tried(now) => continue,
-            None => match provider.create_refund(payment.order_id, &intent, &refund).await {
-                Err(ProviderError::Refused(reason)) if Refund::may_be_tried_again(&reason) => {
-                    tracing::warn!(refund = %refund.refund_id, %reason, "refund refused for now");
-                    payment = update_payment(store, payment, |payment| {
-                        payment.retry_refund(&refund, pause_from)
-                    })
-                    .await?;
-                    continue;
+    let pending = payment.refunds.iter().filter(is_pending).map(|refund| refund.refund_id);
+    for refund_id in pending.collect::<Vec<_>>() {
+        let mut attempts = 0..MAX_ATTEMPTS;
+        // After a conflict the provider is read again: an outcome that was read before another was
+        // recorded must not replace it.
+        while let Some(refund) = payment.refund(refund_id)
+            && refund.state == RefundState::Pending
+        {
+            attempts.next().ok_or(StoreError::Contended)?;
+            let tried = try_refund(provider, &payment, &intent, refund, now).await?;
+            let change = match tried {
+                TriedRefund::Unsettled => None,
+                TriedRefund::RefusedForNow => payment.retry_refund(refund, pause_from),
+                TriedRefund::Ended(outcome) => {
+                    payment.settle_refund(refund_id, &outcome, now, cause)
                 }
-                Err(ProviderError::Unknown(_))
-                    if PlantedBug::LostRefundTakenForDone.is_planted() =>
-                {
-                    RefundProgress::Ended(RefundOutcome::Issued)
+            };
+            let Some(change) = change else { break };
+            match store.save(&change).await? {
+                Write::Done => {
+                    payment = change.payment;
+                    break;
                 }
-                Err(ProviderError::Refused(reason)) => {
-                    RefundProgress::Ended(RefundOutcome::Failed { reason })
-                }
-                response => response?,
-            },
-        };
-        if let RefundProgress::Ended(outcome) = progress {
-            payment = update_payment(store, payment, |payment| {
-                payment.settle_refund(refund.refund_id, &outcome, now, cause)
-            })
-            .await?;
+                Write::Conflict(stored) => payment = *stored,
+            }
         }
     }
     Ok(payment)
+}
+
+/// Records what the provider says about a refund in any state.
+pub(super) async fn record_refund(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    mut payment: Payment,
+    intent: &IntentId,
+    refund_id: RefundId,
+    now: Timestamp,
+    cause: &EventContext,
+) -> Result<Payment, SettleError> {
+    for _ in 0..MAX_ATTEMPTS {
+        let Some(refund) = payment.refund(refund_id) else { return Ok(payment) };
+        let change = match provider.find_refund(intent, refund).await? {
+            Some(RefundProgress::Ended(outcome)) => {
+                payment.settle_refund(refund_id, &outcome, now, cause)
+            }
+            Some(RefundProgress::Pending) | None => None,
+        };
+        let Some(change) = change else { return Ok(payment) };
+        match store.save(&change).await? {
+            Write::Done => return Ok(change.payment),
+            Write::Conflict(stored) => payment = *stored,
+        }
+    }
+    Err(StoreError::Contended.into())
+}
+
+/// The result of trying a pending refund.
+enum TriedRefund {
+    /// The provider decides later, or the next try isn't due yet.
+    Unsettled,
+    /// Another try is to follow.
+    RefusedForNow,
+    Ended(RefundOutcome),
+}
+
+/// Looks a pending refund up at the provider, and creates it there if it doesn't exist.
+async fn try_refund(
+    provider: &impl Provider,
+    payment: &Payment,
+    intent: &IntentId,
+    refund: &Refund,
+    now: Timestamp,
+) -> Result<TriedRefund, ProviderError> {
+    let progress = match provider.find_refund(intent, refund).await? {
+        Some(found) => found,
+        None if !refund.may_be_tried(now) => return Ok(TriedRefund::Unsettled),
+        None => match provider.create_refund(payment.order_id, intent, refund).await {
+            Err(ProviderError::Refused(reason)) if Refund::may_be_tried_again(&reason) => {
+                tracing::warn!(refund = %refund.refund_id, %reason, "refund refused for now");
+                return Ok(TriedRefund::RefusedForNow);
+            }
+            Err(ProviderError::Unknown(_)) if PlantedBug::LostRefundTakenForDone.is_planted() => {
+                RefundProgress::Ended(RefundOutcome::Issued)
+            }
+            Err(ProviderError::Refused(reason)) => {
+                RefundProgress::Ended(RefundOutcome::Failed { reason })
+            }
+            response => response?,
+        },
+    };
+    Ok(match progress {
+        RefundProgress::Ended(outcome) => TriedRefund::Ended(outcome),
+        RefundProgress::Pending => TriedRefund::Unsettled,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-use super::charge_steps::{SettleError, settle_refunds, update_payment};
+use super::charge_steps::{SettleError, record_refund, settle_refunds, update_payment};
 use crate::{
-    domain::{intent::IntentId, refund::RefundProgress},
+    domain::intent::IntentId,
     ports::{PaymentReader, PaymentWriter, Provider},
 };
 use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
@@ -57,19 +57,11 @@ pub async fn receive_webhook(
     let version = payment.version;
     let cause = payment.cause(traceparent);
     let payment = if let Some(refund_id) = notification.refund {
-        let Some(refund) = payment.refund(refund_id) else {
+        if payment.refund(refund_id).is_none() {
             return Ok(WebhookOutcome::UnknownCharge);
-        };
-        let found = provider.find_refund(&notification.intent, refund).await;
-        match found.map_err(SettleError::from)? {
-            Some(RefundProgress::Ended(outcome)) => {
-                update_payment(store, payment, |payment| {
-                    payment.settle_refund(refund_id, &outcome, now, &cause)
-                })
-                .await?
-            }
-            Some(RefundProgress::Pending) | None => payment,
         }
+        let intent = &notification.intent;
+        record_refund(store, provider, payment, intent, refund_id, now, &cause).await?
     } else {
         let state = provider.retrieve_intent(&notification.intent).await;
         match state.map_err(SettleError::from)?.outcome() {

@@ -23,6 +23,8 @@ pub enum EntryKind {
     RefundFailed,
     /// The provider took an issued refund back.
     RefundReversed,
+    /// A refund that was recorded as failed was issued by another try.
+    DueRefundIssued,
 }
 
 /// One transfer of an order's money.
@@ -55,6 +57,7 @@ impl EntryKind {
             Self::RefundIssued => (LedgerAccount::Shop, LedgerAccount::Buyer),
             Self::RefundFailed => (LedgerAccount::Shop, LedgerAccount::RefundDue),
             Self::RefundReversed => (LedgerAccount::Buyer, LedgerAccount::RefundDue),
+            Self::DueRefundIssued => (LedgerAccount::RefundDue, LedgerAccount::Buyer),
         };
         let amount = amount.minor_units();
         let debit = Posting { account: from, amount: -amount };
@@ -74,6 +77,7 @@ mod tests {
             EntryKind::RefundIssued,
             EntryKind::RefundFailed,
             EntryKind::RefundReversed,
+            EntryKind::DueRefundIssued,
         ] {
             let postings = kind.postings(Amount::new(250).unwrap());
             assert_eq!(postings.iter().map(|posting| posting.amount).sum::<i64>(), 0);

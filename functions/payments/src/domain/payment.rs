@@ -265,8 +265,9 @@ impl Payment {
         Some(self.without_event(next))
     }
 
-    /// Records a refund's outcome; an issued refund fails if the provider takes it back. `None` if
-    /// the outcome was recorded before.
+    /// Records a refund's outcome, which was read at the provider after this version was loaded; an
+    /// issued refund fails if the provider takes it back, and a failed one was issued if another
+    /// try succeeded. `None` if the outcome was recorded before.
     #[must_use]
     pub fn settle_refund(
         &self,
@@ -278,28 +279,32 @@ impl Payment {
         let currency = self.charge.as_ref()?.currency;
         let mut next = self.next();
         let refund = next.refunds.iter_mut().find(|refund| refund.refund_id == refund_id)?;
-        let failure = match (refund.state, outcome) {
-            (RefundState::Pending, _) => EntryKind::RefundFailed,
+        let twice = PlantedBug::RefundSettledTwice.is_planted();
+        let kind = match (refund.state, outcome) {
+            (RefundState::Pending, RefundOutcome::Issued) => EntryKind::RefundIssued,
+            (RefundState::Pending, RefundOutcome::Failed { .. }) => EntryKind::RefundFailed,
             (RefundState::Issued, RefundOutcome::Failed { .. }) => EntryKind::RefundReversed,
-            (RefundState::Issued, _) if PlantedBug::RefundSettledTwice.is_planted() => {
-                EntryKind::RefundFailed
-            }
-            (RefundState::Issued | RefundState::Failed, _) => return None,
+            (RefundState::Failed, RefundOutcome::Issued) => EntryKind::DueRefundIssued,
+            (RefundState::Issued, RefundOutcome::Issued) if twice => EntryKind::RefundIssued,
+            (RefundState::Issued, RefundOutcome::Issued)
+            | (RefundState::Failed, RefundOutcome::Failed { .. }) => return None,
         };
         let (order_id, user_id, amount, line_no) =
             (self.order_id, self.user_id, refund.amount, refund.line_no);
-        let (kind, event) = match outcome {
+        let event = match outcome {
             RefundOutcome::Issued => {
+                refund.failed_before += u32::from(refund.state == RefundState::Failed);
                 refund.state = RefundState::Issued;
+                refund.reason = None;
                 let issued = RefundIssued { order_id, user_id, line_no, amount, refund_id };
-                (EntryKind::RefundIssued, Event::new(&issued, next.version, 0, now, cause))
+                Event::new(&issued, next.version, 0, now, cause)
             }
             RefundOutcome::Failed { reason } => {
-                refund.reversed = refund.state == RefundState::Issued;
+                refund.issued_before += u32::from(refund.state == RefundState::Issued);
                 refund.state = RefundState::Failed;
                 refund.reason = Some(reason.clone());
                 let failed = RefundFailed { order_id, user_id, line_no, amount, refund_id };
-                (failure, Event::new(&failed, next.version, 0, now, cause))
+                Event::new(&failed, next.version, 0, now, cause)
             }
         };
         next.state = match next.refunded() {
@@ -537,6 +542,19 @@ mod tests {
             (payment.refunded(), payment.refund_due(), payment.refundable()),
             (Amount::ZERO, payment.captured, Amount::ZERO)
         );
+        assert_eq!(settle_refund(&payment, &outcome), None);
+    }
+
+    #[test]
+    fn a_failed_refund_is_issued_if_another_try_succeeded() {
+        let outcome = RefundOutcome::Failed { reason: DeclineCode::new("charge_disputed") };
+        let failed = settle_refund(&refunding(), &outcome).unwrap().payment;
+        let issued = settle_refund(&failed, &RefundOutcome::Issued).unwrap();
+        assert_eq!(kinds(&issued), ["RefundIssued"]);
+        assert_eq!(issued.entry.as_ref().unwrap().kind, EntryKind::DueRefundIssued);
+        let payment = issued.payment;
+        assert_eq!((payment.state, payment.refund_due()), (PaymentState::Refunded, Amount::ZERO));
+        assert_eq!(payment.refunds[0].reason, None);
         assert_eq!(settle_refund(&payment, &RefundOutcome::Issued), None);
     }
 
@@ -550,15 +568,14 @@ mod tests {
         assert_eq!(reversed.entry.as_ref().unwrap().kind, EntryKind::RefundReversed);
         let payment = reversed.payment;
         assert_eq!(
-            (&payment.refunds[0].reason, payment.refunds[0].reversed),
-            (&Some(reason), true)
+            (&payment.refunds[0].reason, payment.refunds[0].issued_before),
+            (&Some(reason), 1)
         );
         assert_eq!(
             (payment.state, payment.refunded(), payment.refund_due()),
             (PaymentState::Captured, Amount::ZERO, payment.captured)
         );
         assert_eq!(settle_refund(&payment, &outcome), None);
-        assert_eq!(settle_refund(&payment, &RefundOutcome::Issued), None);
     }
 
     #[test]

@@ -25,9 +25,12 @@ pub struct Refund {
     pub state: RefundState,
     /// The provider's code, if it failed.
     pub reason: Option<DeclineCode>,
-    /// It was issued before it failed.
+    /// How often it was recorded as issued before its present state.
     #[serde(default)]
-    pub reversed: bool,
+    pub issued_before: u32,
+    /// How often it was recorded as failed before its present state.
+    #[serde(default)]
+    pub failed_before: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -140,7 +143,8 @@ impl Refund {
             retry_at: None,
             state: RefundState::Pending,
             reason: None,
-            reversed: false,
+            issued_before: 0,
+            failed_before: 0,
         }
     }
 }
@@ -196,10 +200,9 @@ mod tests {
     fn a_refund_stored_without_tries_is_at_its_first() {
         let refund = Refund::remaining(OrderId::derive(&[b"o"]), Amount::new(400).unwrap());
         let mut stored = serde_json::to_value(&refund).unwrap();
-        stored
-            .as_object_mut()
-            .unwrap()
-            .retain(|name, _| !["tries", "retry_at", "reversed"].contains(&name.as_str()));
+        stored.as_object_mut().unwrap().retain(|name, _| {
+            !matches!(name.as_str(), "tries" | "retry_at" | "issued_before" | "failed_before")
+        });
         assert_eq!(serde_json::from_value::<Refund>(stored).unwrap(), refund);
     }
 }

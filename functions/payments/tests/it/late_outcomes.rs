@@ -21,10 +21,11 @@ use rialto_payments::{
     },
     domain::{
         intent::{DeclineCode, IntentState},
+        ledger::EntryKind,
         payment::{Payment, PaymentState, PaymentUpdate},
         refund::{RefundOutcome, RefundState},
     },
-    ports::{PaymentReader, PaymentWriter},
+    ports::{LedgerReader, PaymentReader, PaymentWriter, Provider},
 };
 use std::{
     sync::{
@@ -445,4 +446,81 @@ fn a_stale_index_decides_nothing() {
     let summary = sweep_at(TOO_LATE);
     assert_eq!((summary.settled, summary.skipped), (0, 2));
     assert_eq!((simulation.payment(), simulation.published()), before);
+}
+
+/// A captured payment of a cancelled order whose refund has begun, but not at the provider.
+fn begun_refund() -> (Simulation, Payment) {
+    let simulation = Simulation::new("pm_card_visa");
+    deliver(&simulation, &events(&[StockReserved]));
+    let cancel = MessageDelivery::new(OrderCancelled);
+    let begun = |simulation: &Simulation| !simulation.payment().unwrap().refunds.is_empty();
+    for at in 0.. {
+        assert!(simulation.abandon(&cancel, (at, simulation::CrashTiming::After)));
+        if begun(&simulation) {
+            break;
+        }
+    }
+    let payment = simulation.payment().unwrap();
+    assert_eq!(simulation.provider.created_refunds(simulation.order), 0);
+    (simulation, payment)
+}
+
+/// A try of the refund that succeeds, and whose response isn't read.
+fn create_refund_unnoticed(simulation: &Simulation, payment: &Payment) {
+    let (intent, refund) = payment.unfinished_refund().unwrap();
+    simulation.provider.accept_refunds();
+    ready(simulation.provider.create_refund(simulation.order, intent, refund)).unwrap();
+}
+
+#[test]
+fn a_refund_recorded_as_failed_is_issued_by_a_concurrent_try() {
+    let (simulation, begun) = begun_refund();
+    simulation.provider.refuse_refunds("charge_disputed");
+    deliver(&simulation, &events(&[OrderCancelled]));
+    let failed = simulation.payment().unwrap();
+    assert_eq!(failed.refunds[0].state, RefundState::Failed);
+    create_refund_unnoticed(&simulation, &begun);
+    assert_eq!(notify(&simulation, &failed, IN_TIME), WebhookOutcome::Recorded);
+    let payment = simulation.payment().unwrap();
+    assert_eq!((payment.state, payment.refunded()), (PaymentState::Refunded, payment.captured));
+    let kinds = ready(simulation.store.entries(simulation.order)).unwrap();
+    let kinds: Vec<_> = kinds.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [EntryKind::Captured, EntryKind::RefundFailed, EntryKind::DueRefundIssued]);
+    assert_eq!(notify(&simulation, &failed, IN_TIME), WebhookOutcome::Unchanged);
+}
+
+/// A store in which another try of the refund succeeds and is recorded before a failure is.
+struct OvertakenFailure<'a>(&'a Simulation, &'a Payment);
+
+impl PaymentReader for OvertakenFailure<'_> {
+    async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
+        self.0.store.payment(order).await
+    }
+}
+
+impl PaymentWriter for OvertakenFailure<'_> {
+    async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
+        if change.payment.refunds.iter().any(|refund| refund.state == RefundState::Failed) {
+            create_refund_unnoticed(self.0, self.1);
+            assert_eq!(notify(self.0, self.1, IN_TIME), WebhookOutcome::Recorded);
+        }
+        self.0.store.save(change).await
+    }
+}
+
+#[test]
+fn a_refusal_does_not_replace_a_refund_that_was_issued() {
+    let (simulation, begun) = begun_refund();
+    simulation.provider.refuse_refunds("charge_disputed");
+    let store = OvertakenFailure(&simulation, &begun);
+    let notification = ChargeNotification {
+        order_id: simulation.order,
+        intent: begun.intent_id.clone().unwrap(),
+        refund: None,
+    };
+    let received =
+        ready(receive_webhook(&store, &simulation.provider, &notification, None, IN_TIME));
+    assert!(received.is_ok(), "{received:?}");
+    assert_eq!(simulation.check(true).state, PaymentState::Refunded);
+    assert_eq!(simulation.published(), ["PaymentCaptured", "RefundIssued"]);
 }
