@@ -219,15 +219,17 @@ fn late_successes_satisfy_every_invariant() {
 }
 
 #[test]
-fn reversed_refunds_satisfy_every_invariant() {
+fn reversed_and_reissued_refunds_satisfy_every_invariant() {
     let mut snapshot = captured_late();
-    let payment = &snapshot.payments[0];
-    let outcome = RefundOutcome::Failed { reason: DeclineCode::new("expired_or_canceled_card") };
-    let refund = payment.refunds[0].refund_id;
-    let reversed = payment.settle_refund(refund, &outcome, NOW, &payment.cause(None)).unwrap();
-    let failed = snapshot.apply_payment(reversed);
-    apply(&mut snapshot.orders[0], &failed[0], Transition::RecordOnly);
-    assert_eq!(broken(&snapshot), Vec::<String>::new());
+    let refund = snapshot.payments[0].refunds[0].refund_id;
+    let failed = RefundOutcome::Failed { reason: DeclineCode::new("expired_or_canceled_card") };
+    for outcome in [failed, RefundOutcome::Issued] {
+        let payment = &snapshot.payments[0];
+        let settled = payment.settle_refund(refund, &outcome, NOW, &payment.cause(None)).unwrap();
+        let events = snapshot.apply_payment(settled);
+        apply(&mut snapshot.orders[0], &events[0], Transition::RecordOnly);
+        assert_eq!(broken(&snapshot), Vec::<String>::new());
+    }
 }
 
 #[test]

@@ -420,7 +420,7 @@ impl World {
     pub(crate) fn record_refunds(&mut self) {
         for refund in self.payments.payments().iter().flat_map(|payment| &payment.refunds) {
             if refund.state == RefundState::Failed {
-                let reversed = refund.state == RefundState::Failed && refund.issued_before > 0;
+                let reversed = refund.issued_before > 0;
                 self.races.reach(if reversed { Race::RefundReversed } else { Race::RefundFailed });
             }
             if refund.tries > 1 {
