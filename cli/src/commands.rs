@@ -13,6 +13,7 @@ mod order_place;
 mod order_timeline;
 mod outbox_resend;
 mod reconcile;
+mod refunds_retry;
 mod saga_stuck;
 mod seed;
 mod supervisor_create;
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Sagas: orders that are in progress.
     #[command(subcommand)]
     Saga(Saga),
+    /// Refunds: those that the payment provider refused.
+    #[command(subcommand)]
+    Refunds(Refunds),
     Reconcile(reconcile::Reconcile),
     Harness(harness::Harness),
 }
@@ -89,6 +93,11 @@ pub(crate) enum Saga {
     Stuck(saga_stuck::SagaStuck),
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Refunds {
+    Retry(refunds_retry::RefundsRetry),
+}
+
 impl Command {
     /// # Errors
     /// [`Failure`] with the cause and advice.
@@ -108,6 +117,7 @@ impl Command {
             Self::Dlq(Dlq::Redrive(command)) => command.run(context).await,
             Self::Outbox(Outbox::Resend(command)) => command.run(context).await,
             Self::Saga(Saga::Stuck(command)) => command.run(context).await,
+            Self::Refunds(Refunds::Retry(command)) => command.run(context).await,
             Self::Reconcile(command) => command.run(context).await,
             Self::Harness(command) => command.run(context).await,
         }

@@ -1,7 +1,9 @@
 //! The harness: scenarios that are driven over HTTPS and asserted on by the events on the bus.
 
 mod chaos;
+mod forms;
 mod junit;
+mod lines;
 mod log;
 mod run;
 mod scenario;
@@ -59,6 +61,8 @@ pub(crate) struct ScenarioResult {
     pub(crate) file: String,
     pub(crate) took: Duration,
     pub(crate) result: Result<(), BrokenStep>,
+    /// Counts for the report.
+    pub(crate) properties: Vec<(&'static str, usize)>,
 }
 
 /// Set by Ctrl-C and SIGTERM. A second one ends the process at once.
@@ -259,6 +263,7 @@ pub(crate) async fn run_scenarios(
             file: scenario.file.clone(),
             took: begun.elapsed(),
             result,
+            properties: Vec::new(),
         };
         (at, result)
     };

@@ -19,6 +19,7 @@ mod parameters;
 mod password;
 pub mod reconcile;
 mod redrive;
+mod refunds;
 mod saga;
 pub mod subscription;
 mod tables;

@@ -8,9 +8,10 @@ use rialto_dynamo::{Item, OUTBOX, Table, item_key, read_item};
 use rialto_orders::domain::order::Order;
 use std::collections::BTreeSet;
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     rialto_accounts::SERVICE,
     rialto_catalog::SERVICE,
+    rialto_delivery::SERVICE,
     rialto_inventory::SERVICE,
     rialto_orders::SERVICE,
     rialto_payments::SERVICE,
@@ -28,24 +29,37 @@ pub(crate) async fn stored_events(
     let mut events = Vec::new();
     for service in SERVICES {
         let items = partition(&Table::open(aws, stage, service), pk).await;
-        for item in items.map_err(|error| store_failure(&format!("Reading {service}"), &error))? {
-            events.extend(events_of(service, item).map_err(|why| {
-                Failure::new(
-                    format!("The outbox of {pk} in {service} can't be parsed: {why}."),
-                    "Use a release of this command as new as the deployment.",
-                )
-            })?);
-        }
+        let items = items.map_err(|error| store_failure(&format!("Reading {service}"), &error))?;
+        events.extend(events_of(service, items).map_err(|why| {
+            Failure::new(
+                format!("The outbox of {pk} in {service} can't be parsed: {why}."),
+                "Use a release of this command as new as the deployment.",
+            )
+        })?);
     }
     events.sort_by_key(|event| (event.time, event.id));
     Ok(events)
 }
 
-fn events_of(service: &str, item: Item) -> Result<Vec<Event>, String> {
-    let mut events = outbox(&item)?;
-    let key = item_key(&item).map_err(|error| error.to_string())?;
-    if (service, key.sk.as_str()) == (rialto_orders::SERVICE, "ORDER") {
-        let order: Order = read_item(item).map_err(|error| error.to_string())?;
+/// The events of a partition's items, in the order of their keys: an order comes before the parts
+/// of its timeline.
+fn events_of(service: &str, items: Vec<Item>) -> Result<Vec<Event>, String> {
+    let (mut events, mut order) = (Vec::new(), None::<Order>);
+    for item in items {
+        events.extend(outbox(&item)?);
+        let key = item_key(&item).map_err(|error| error.to_string())?;
+        if service != rialto_orders::SERVICE {
+            continue;
+        }
+        if key.sk == "ORDER" {
+            order = Some(read_item(item).map_err(|error| error.to_string())?);
+        } else if key.sk.starts_with("TIMELINE#")
+            && let Some(order) = &mut order
+        {
+            order.restore(read_item(item).map_err(|error| error.to_string())?);
+        }
+    }
+    if let Some(order) = order {
         let earlier = order.rebuild_events().map_err(|error| error.to_string())?;
         let carried: BTreeSet<_> = events.iter().map(|event| event.id).collect();
         events.extend(earlier.into_iter().filter(|event| !carried.contains(&event.id)));
@@ -69,6 +83,8 @@ mod tests {
         reconcile::tests::declined,
     };
     use rialto_dynamo::{AttributeValue, Key, write_item};
+    use rialto_kernel::EventId;
+    use rialto_orders::domain::timeline::TimelineEntry;
 
     #[test]
     fn items_store_the_events_of_their_last_change() {
@@ -87,7 +103,7 @@ mod tests {
     fn orders_events_are_rebuilt_from_the_timeline() {
         let order = &declined().orders[0];
         let item = write_item(&Key::new("ORDER#1", "ORDER"), order, &[]).unwrap();
-        let events = events_of(rialto_orders::SERVICE, item).unwrap();
+        let events = events_of(rialto_orders::SERVICE, vec![item]).unwrap();
         let events: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.id)).collect();
         let own = order.timeline.iter().filter(|entry| entry.source == "rialto.orders");
         let own: Vec<_> = own.map(|entry| (entry.kind.as_str(), entry.id)).collect();
@@ -105,9 +121,30 @@ mod tests {
         carried.traceparent = Some("00-1-2-01".to_owned());
         let key = Key::new("ORDER#1", "ORDER");
         let item = write_item(&key, order, std::slice::from_ref(&carried)).unwrap();
-        let events = events_of(rialto_orders::SERVICE, item).unwrap();
+        let events = events_of(rialto_orders::SERVICE, vec![item]).unwrap();
         assert_eq!((events.len(), events.contains(&carried)), (2, true));
         let elsewhere = write_item(&key, order, std::slice::from_ref(&carried)).unwrap();
-        assert_eq!(events_of(rialto_payments::SERVICE, elsewhere).unwrap(), [carried]);
+        assert_eq!(events_of(rialto_payments::SERVICE, vec![elsewhere]).unwrap(), [carried]);
+    }
+
+    #[test]
+    fn events_of_a_long_timeline_are_rebuilt() {
+        let mut order = declined().orders[0].clone();
+        let filler = order.timeline.iter().find(|entry| entry.source != "rialto.orders");
+        let filler = filler.unwrap().clone();
+        let own = order.rebuild_events().unwrap();
+        for number in 0..60_u8 {
+            let id = EventId::derive(&[&[number]]);
+            order.timeline.push(TimelineEntry { id, ..filler.clone() });
+        }
+        let (newest, parts) = order.archive_timeline();
+        assert_eq!(newest.rebuild_events().unwrap(), []);
+        let mut items =
+            vec![write_item(&Key::new("ORDER#1", "ORDER"), newest.as_ref(), &[]).unwrap()];
+        items.extend(parts.iter().map(|part| {
+            write_item(&Key::new("ORDER#1", format!("TIMELINE#{}", part.number)), part, &[])
+                .unwrap()
+        }));
+        assert_eq!(events_of(rialto_orders::SERVICE, items).unwrap(), own);
     }
 }

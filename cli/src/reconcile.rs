@@ -1,4 +1,4 @@
-//! Reconciliation: whether the state of inventory, orders and payments agrees.
+//! Reconciliation: whether the state of inventory, orders, payments and delivery agrees.
 //!
 //! One implementation, on the services' own types, for every store: fill a [`Snapshot`] and call
 //! [`findings`].
@@ -11,26 +11,38 @@ pub(crate) mod tests;
 
 pub use check::findings;
 
+use rialto_delivery::domain::delivery::LineDelivery;
 use rialto_dynamo::{Item, item_key, read_item};
 use rialto_inventory::domain::{movement::Movement, reservation::Reservation, stock::Stock};
 use rialto_kernel::{OrderId, ProductId, StoreError, Timestamp};
-use rialto_orders::domain::order::Order;
+use rialto_orders::domain::{order::Order, timeline::TimelinePart};
 use rialto_payments::domain::{ledger, payment::Payment};
 use serde::de::DeserializeOwned;
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// The services whose state is compared.
-pub const SERVICES: [&str; 3] =
-    [rialto_inventory::SERVICE, rialto_orders::SERVICE, rialto_payments::SERVICE];
+pub const SERVICES: [&str; 4] = [
+    rialto_inventory::SERVICE,
+    rialto_orders::SERVICE,
+    rialto_payments::SERVICE,
+    rialto_delivery::SERVICE,
+];
 
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     pub stocks: Vec<Stock>,
     pub movements: Vec<Movement>,
     pub reservations: Vec<Reservation>,
+    /// With their complete timelines.
     pub orders: Vec<Order>,
     pub payments: Vec<Payment>,
     pub ledger: Vec<ledger::LedgerEntry>,
+    /// Parts of timelines whose orders weren't read yet.
+    pub timeline_parts: BTreeMap<OrderId, Vec<TimelinePart>>,
+    pub deliveries: Vec<LineDelivery>,
     /// Products whose stock changed during the read, so that their items are of different moments.
     pub moving: BTreeSet<ProductId>,
     /// Items that don't have the form that their key promises: the key and the error.
@@ -87,11 +99,13 @@ impl Snapshot {
     #[must_use]
     pub fn counts(&self) -> String {
         format!(
-            "{} orders, {} reservations, {} payments, {} ledger entries, {} products, {} movements",
+            "{} orders, {} reservations, {} payments, {} ledger entries, {} deliveries, \
+             {} products, {} movements",
             self.orders.len(),
             self.reservations.len(),
             self.payments.len(),
             self.ledger.len(),
+            self.deliveries.len(),
             self.stocks.len(),
             self.movements.len()
         )
@@ -102,13 +116,36 @@ impl Snapshot {
             "STOCK" => push_parsed(&mut self.stocks, item),
             "MOVEMENT" => push_parsed(&mut self.movements, item),
             "RESERVATION" => push_parsed(&mut self.reservations, item),
-            "ORDER" => push_parsed(&mut self.orders, item),
+            "ORDER" => {
+                let mut order: Order = read_item(item)?;
+                let parts = self.timeline_parts.remove(&order.order_id);
+                parts.into_iter().flatten().for_each(|part| order.restore(part));
+                self.orders.push(order);
+                Ok(())
+            }
+            "TIMELINE" => {
+                self.restore(read_item(item)?);
+                Ok(())
+            }
             "PAYMENT" => push_parsed(&mut self.payments, item),
             "LEDGER" => push_parsed(&mut self.ledger, item),
-            // Idempotency records of adjustments; orders' copies of products, its unregistered
-            // buyers, its index entries of further sellers, and its counters.
-            "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" | "COUNTER" => Ok(()),
+            // What arrived before the order's confirmation.
+            "DELIVERY" if item.contains_key("early") => Ok(()),
+            "DELIVERY" => push_parsed(&mut self.deliveries, item),
+            // Parcels; idempotency records of adjustments; orders' copies of products, its unregistered
+            // buyers, its index entries of further sellers, its counters, and its list of days.
+            "PARCEL" | "ADJUSTMENT" | "BUYER" | "PRODUCT" | "SELLER" | "COUNTER" | "DAY" => Ok(()),
             _ => Err(StoreError::Corrupt("unknown item type".to_owned())),
+        }
+    }
+}
+
+impl Snapshot {
+    /// Adds a part of a timeline to its order, which is read before its parts, or by another read.
+    fn restore(&mut self, part: TimelinePart) {
+        match self.orders.iter_mut().rev().find(|order| order.order_id == part.order_id) {
+            Some(order) => order.restore(part),
+            None => self.timeline_parts.entry(part.order_id).or_default().push(part),
         }
     }
 }

@@ -7,13 +7,26 @@ use crate::{
     dead_letters::{DeadLetter, Source},
     reconcile::{Snapshot, expected_events::missing},
 };
-use rialto_contracts::{inventory::Inventory, orders::Orders, payments::Payments};
-use rialto_inventory::domain::reservation::{LineState, Reservation, ReservationOutcome};
+use rialto_contracts::{
+    Payload,
+    delivery::Delivery,
+    inventory::Inventory,
+    orders::{
+        OrderLineCancelRequested, OrderLineCancelled, OrderLineRejected, OrderLineReturned,
+        OrderLineState, Orders,
+    },
+    payments::Payments,
+};
+use rialto_delivery::domain::delivery::LineDelivery;
+use rialto_inventory::domain::{
+    reservation::{Reservation, ReservationOutcome},
+    reserved_line::LineState,
+};
 use rialto_kernel::{OrderId, Timestamp};
 use rialto_orders::domain::order::{Order, OrderState};
 use rialto_payments::domain::{
     payment::{Payment, PaymentState},
-    refund::RefundState,
+    refund::Refund,
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -46,14 +59,17 @@ pub(crate) fn stuck(snapshot: &Snapshot, now: Timestamp, older: Duration) -> Vec
         snapshot.payments.iter().map(|payment| (payment.order_id, payment)).collect();
     let mut stuck = Vec::new();
     for order in &snapshot.orders {
+        let deliveries = deliveries_of(snapshot, order.order_id);
         let id = order.order_id;
         let since = order.timeline.iter().map(|entry| entry.time).max().unwrap_or(order.created_at);
         let overdue = order.state == OrderState::Pending && order.expires_at <= now;
         if !overdue && now.since(since) <= older {
             continue;
         }
-        for wait in waits(order, reservations.get(&id).copied(), payments.get(&id).copied()) {
-            stuck.push(Stuck { order: id, state: state(order), since, wait, overdue });
+        for wait in
+            waits(order, reservations.get(&id).copied(), payments.get(&id).copied(), &deliveries)
+        {
+            stuck.push(Stuck { order: id, state: order.state.as_str(), since, wait, overdue });
         }
     }
     stuck.sort_by_key(|stuck| stuck.since);
@@ -65,24 +81,68 @@ pub(crate) fn waiting_for(snapshot: &Snapshot, id: OrderId) -> Vec<Wait> {
     let held = snapshot.reservations.iter().find(|held| held.order_id == id);
     let payment = snapshot.payments.iter().find(|payment| payment.order_id == id);
     let order = snapshot.orders.iter().find(|order| order.order_id == id);
-    order.map(|order| waits(order, held, payment)).unwrap_or_default()
+    let deliveries = deliveries_of(snapshot, id);
+    order.map(|order| waits(order, held, payment, &deliveries)).unwrap_or_default()
 }
 
-fn waits(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait> {
+fn deliveries_of(snapshot: &Snapshot, order: OrderId) -> Vec<&LineDelivery> {
+    snapshot.deliveries.iter().filter(|delivery| delivery.order_id == order).collect()
+}
+
+fn waits(
+    order: &Order,
+    held: Option<&Reservation>,
+    payment: Option<&Payment>,
+    deliveries: &[&LineDelivery],
+) -> Vec<Wait> {
     let mut waits = match order.state {
         OrderState::Pending => vec![pending(held, payment)],
-        OrderState::Confirmed => confirmed(held),
+        OrderState::Confirmed | OrderState::Completed => confirmed(held),
         OrderState::Cancelled => cancelled(held, payment),
     };
-    let is_refunding = |payment: &Payment| {
-        payment.refunds.iter().any(|refund| refund.state == RefundState::Pending)
-    };
+    let is_refunding = |payment: &Payment| payment.refunds.iter().any(Refund::is_open);
     if payment.is_some_and(is_refunding) {
         waits.push(Wait::Provider("a refund"));
     }
-    for wait in unprocessed_events(order, held, payment) {
+    let lines = if order.was_confirmed() { lines(order, held, payment) } else { Vec::new() };
+    for wait in lines.into_iter().chain(unprocessed_events(order, held, payment, deliveries)) {
         if !waits.contains(&wait) {
             waits.push(wait);
+        }
+    }
+    waits
+}
+
+/// What the lines of an order that was confirmed are waiting for.
+fn lines(order: &Order, held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait> {
+    let mut waits = Vec::new();
+    for line in &order.lines {
+        let kind = match line.state {
+            OrderLineState::Rejected => OrderLineRejected::TYPE,
+            OrderLineState::Cancelled => OrderLineCancelled::TYPE,
+            OrderLineState::Returned => OrderLineReturned::TYPE,
+            OrderLineState::Canceling => {
+                if line.cancel_request.is_some_and(|request| request.held_at.is_none()) {
+                    let kind = OrderLineCancelRequested::TYPE;
+                    waits.push(Wait::Event { kind, consumer: "delivery-on-orders" });
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        let holds_stock = held.is_some_and(|held| {
+            held.lines.iter().any(|held| {
+                held.line_no == line.line_no
+                    && matches!(held.state, LineState::Reserved | LineState::Sold)
+            })
+        });
+        if holds_stock {
+            waits.push(Wait::Event { kind, consumer: "inventory-on-orders" });
+        }
+        let compensated =
+            payment.is_some_and(|payment| payment.compensated_lines.contains(&line.line_no));
+        if !compensated {
+            waits.push(Wait::Event { kind, consumer: "payments-on-orders" });
         }
     }
     waits
@@ -93,8 +153,9 @@ fn unprocessed_events(
     order: &Order,
     held: Option<&Reservation>,
     payment: Option<&Payment>,
+    deliveries: &[&LineDelivery],
 ) -> Vec<Wait> {
-    let missing = missing(order, held, payment).into_iter();
+    let missing = missing(order, held, payment, deliveries).into_iter();
     missing
         .filter_map(|kind| Some(Wait::Event { kind, consumer: processed_by_orders(kind)? }))
         .collect()
@@ -103,8 +164,10 @@ fn unprocessed_events(
 /// The consumer of orders that processes another service's event. `None` for orders' own events.
 fn processed_by_orders(kind: &str) -> Option<&'static str> {
     match kind {
+        _ if is_one_of(Delivery::EVENTS, kind) => Some("orders-on-delivery"),
         _ if is_one_of(Inventory::EVENTS, kind) => Some("orders-on-inventory"),
         _ if is_one_of(Payments::EVENTS, kind) => Some("orders-on-payments"),
+        _ if is_one_of(Delivery::EVENTS, kind) => Some("orders-on-delivery"),
         _ => None,
     }
 }
@@ -159,14 +222,6 @@ fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait>
         _ => {}
     }
     waits
-}
-
-const fn state(order: &Order) -> &'static str {
-    match order.state {
-        OrderState::Pending => "PENDING",
-        OrderState::Confirmed => "CONFIRMED",
-        OrderState::Cancelled => "CANCELLED",
-    }
 }
 
 impl Wait {

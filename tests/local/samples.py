@@ -26,6 +26,11 @@ PASSWORD = "correct horse battery"
 EXPECTED_ERRORS = {
     "accounts-reset-password": 400,  # the reset code is known only from a mail
     "catalog-set-product-status": 409,  # the product is on sale already
+    "delivery-add-parcel": 404,  # one of its deliveries is unknown
+    "delivery-confirm-receipt": 409,  # the delivery is PREPARED
+    "delivery-get-parcel": 404,  # nothing was sent
+    "delivery-set-parcel-status": 404,  # nothing was sent
+    "delivery-set-status": 409,  # the line isn't accepted
     "orders-cancel-order": 409,  # the order is CONFIRMED
 }
 
@@ -159,6 +164,18 @@ class Fixtures:
             time.sleep(0.1)
         return order
 
+    def create_delivery(self) -> str:
+        order, token = self.order, self.buyer["access_token"]
+        path = f"/users/{self.id(self.buyer)}/deliveries"
+        deadline = time.time() + 60
+        while True:
+            for delivery in self.api.send_until_success("GET", path, token=token)["data"]:
+                if delivery["order_id"] == order:
+                    return delivery["delivery_id"]
+            if time.time() > deadline:
+                sys.exit(f"error: {order} has no delivery after a minute")
+            time.sleep(0.1)
+
     @staticmethod
     def id(account: dict) -> str:
         return claims(account["access_token"])["sub"]
@@ -192,6 +209,7 @@ def fill_sample(function: str, sample: dict, fixtures: Fixtures, run_dir: str) -
         "adr_01m7yq1whx9q8p7n6m5k4j3h2g": lambda: fixtures.address,
         "prd_01m7yq1whxp8vvmh99e3d8ee2y": lambda: fixtures.product,
         "itm_01m7yq1whxezwg7dn257k45y71": lambda: fixtures.items[1],
+        "dlv_5c1d8x5r0q7z4n3b2w1y3v9k2m": lambda: fixtures.delivery,
     }
     if function.startswith(("orders-", "payments-get-")):
         replacements["ord_5kz3m8q1x7c9v2b4n6t8r0w3ye"] = lambda: fixtures.order

@@ -187,6 +187,7 @@ impl Harness {
                 file: "harness".to_owned(),
                 took: started.elapsed(),
                 result: Err(unplaced("removing what the run created", what)),
+                properties: Vec::new(),
             });
         }
         Ok(results)

@@ -39,15 +39,33 @@ pub(crate) struct FaultCounts {
 }
 
 impl FaultCounts {
-    /// Checks that there were faults of every kind.
-    fn check(&self) -> Result<(), String> {
+    /// Checks that there were faults of every kind, and at least half of the intended share of the
+    /// events that were received.
+    fn check(&self, received: usize) -> Result<(), String> {
         let Self { killed, doubled, held } = self;
+        let too_few = |count: usize, percent| count == 0 || count * 200 < received * percent;
+        let few = |what: &str, count| {
+            Err(format!("{what}: {count} of {received} events; place more orders"))
+        };
         match (killed.get(), doubled.get(), held.get()) {
             (0, ..) => Err("no process was killed: place more orders".to_owned()),
-            (_, 0, _) => Err("no event was doubled: place more orders".to_owned()),
-            (.., 0) => Err("no message was held back: place more orders".to_owned()),
+            (_, doubled, _) if too_few(doubled, DOUBLED_PERCENT) => {
+                few("too few were doubled", doubled)
+            }
+            (.., held) if too_few(held, HELD_PERCENT) => few("too few were held back", held),
             _ => Ok(()),
         }
+    }
+
+    /// The counts by name, for the report.
+    fn properties(&self, received: usize) -> Vec<(&'static str, usize)> {
+        let Self { killed, doubled, held } = self;
+        vec![
+            ("processes killed", killed.get()),
+            ("events received", received),
+            ("events doubled", doubled.get()),
+            ("messages held back", held.get()),
+        ]
     }
 }
 
@@ -425,13 +443,10 @@ pub(crate) async fn run_under_faults(
         () = interruption.wait() => return Err(super::interrupted()),
     };
     let mut results = results?;
-    let counts = &faults.counts;
-    progress(format!(
-        "{} processes killed, {} events doubled, {} messages held back; settling",
-        counts.killed.get(),
-        counts.doubled.get(),
-        counts.held.get()
-    ));
+    let received = deployment.log.received();
+    let properties = faults.counts.properties(received);
+    let words = properties.iter().map(|(what, count)| format!("{count} {what}"));
+    progress(format!("{}; settling", words.collect::<Vec<_>>().join(", ")));
     let settled = match placed {
         Ok(()) => tokio::select! {
             settled = load.settle(deployment) => settled,
@@ -439,7 +454,7 @@ pub(crate) async fn run_under_faults(
         },
         Err(what) => Err(what),
     };
-    let settled = settled.and_then(|settled| counts.check().map(|()| settled));
+    let settled = settled.and_then(|settled| faults.counts.check(received).map(|()| settled));
     if let Ok(counts) = &settled {
         progress(format!("every invariant holds, and no dead letter is left: {counts}"));
     }
@@ -448,6 +463,7 @@ pub(crate) async fn run_under_faults(
         file: "--chaos".to_owned(),
         took: started.elapsed(),
         result: settled.map(drop).map_err(|what| unplaced("settling after the faults", what)),
+        properties,
     };
     let sign = if load.result.is_ok() { "passed" } else { "FAILED" };
     print(format!("{sign}  {}  {:.1} s", load.name, load.took.as_secs_f64()))?;
@@ -481,15 +497,16 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_faults_of_every_kind_fails() {
+    fn a_run_with_too_few_faults_of_a_kind_fails() {
         let counts = FaultCounts::default();
-        assert!(counts.check().unwrap_err().contains("killed"));
+        assert!(counts.check(0).unwrap_err().contains("killed"));
         counts.killed.set(1);
-        assert!(counts.check().unwrap_err().contains("doubled"));
-        counts.doubled.set(1);
-        assert!(counts.check().unwrap_err().contains("held back"));
-        counts.held.set(1);
-        assert_eq!(counts.check(), Ok(()));
+        assert!(counts.check(0).unwrap_err().contains("doubled"));
+        counts.doubled.set(50);
+        assert!(counts.check(1_001).unwrap_err().contains("doubled"));
+        assert!(counts.check(1_000).unwrap_err().contains("held back"));
+        counts.held.set(25);
+        assert_eq!(counts.check(1_000), Ok(()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Results as JUnit XML, as CI systems read it.
 
 use super::ScenarioResult;
-use std::{collections::HashMap, fmt::Write};
+use std::collections::HashMap;
 
 /// A document with one test suite.
 pub(crate) fn junit(results: &[ScenarioResult]) -> String {
@@ -29,20 +29,34 @@ pub(crate) fn junit(results: &[ScenarioResult]) -> String {
             attribute(&result.file),
             result.took.as_secs_f64()
         );
-        // Writing to a string can't fail.
-        match &result.result {
-            Ok(()) => writeln!(xml, "{case}/>").ok(),
-            Err(broken) => writeln!(
-                xml,
-                "{case}>\n      <failure message=\"{}\">{}</failure>\n    </testcase>",
-                attribute(&broken.what),
-                escaped(&broken.lines(&result.file).join("\n"))
-            )
-            .ok(),
-        };
+        let body = [properties(&result.properties), failure(result)].concat();
+        xml.push_str(&match body.is_empty() {
+            true => format!("{case}/>\n"),
+            false => format!("{case}>\n{body}    </testcase>\n"),
+        });
     }
     xml.push_str("  </testsuite>\n</testsuites>\n");
     xml
+}
+
+fn properties(properties: &[(&'static str, usize)]) -> String {
+    if properties.is_empty() {
+        return String::new();
+    }
+    let property = |(name, value): &(&str, usize)| {
+        format!("        <property name=\"{}\" value=\"{value}\"/>\n", attribute(name))
+    };
+    let properties: String = properties.iter().map(property).collect();
+    format!("      <properties>\n{properties}      </properties>\n")
+}
+
+fn failure(result: &ScenarioResult) -> String {
+    let Err(broken) = &result.result else { return String::new() };
+    format!(
+        "      <failure message=\"{}\">{}</failure>\n",
+        attribute(&broken.what),
+        escaped(&broken.lines(&result.file).join("\n"))
+    )
 }
 
 /// The text for an attribute, whose line breaks a parser would turn into spaces.
@@ -86,14 +100,21 @@ mod tests {
             file: "x.yaml".to_owned(),
             took: Duration::from_millis(1_500),
             result,
+            properties: Vec::new(),
         };
-        let xml = junit(&[result("good", Ok(())), result("bad", Err(broken))]);
+        let good =
+            ScenarioResult { properties: vec![("events doubled", 3)], ..result("good", Ok(())) };
+        let xml = junit(&[good, result("bad", Err(broken))]);
         assert_eq!(
             xml,
             r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuites tests="2" failures="1" errors="0" time="3.000">
   <testsuite name="rialto harness" tests="2" failures="1" errors="0" time="3.000">
-    <testcase name="good" classname="x.yaml" time="1.500"/>
+    <testcase name="good" classname="x.yaml" time="1.500">
+      <properties>
+        <property name="events doubled" value="3"/>
+      </properties>
+    </testcase>
     <testcase name="bad" classname="x.yaml" time="1.500">
       <failure message="1 &lt; 2 &amp; &quot;more&quot;">x.yaml:7: never PaymentFailed
 1 &lt; 2 &amp; &quot;more&quot;
@@ -118,6 +139,7 @@ ord_1 is CONFIRMED</failure>
             file: "x.yaml".to_owned(),
             took: Duration::ZERO,
             result,
+            properties: Vec::new(),
         };
         let xml = junit(&[result(Ok(())), result(Err(broken))]);
         assert!(xml.contains("name=\"one\""), "{xml}");

@@ -4,7 +4,7 @@ use super::{
     log::EventLog,
     scenario::{Line, Scenario},
     shop::{Buyer, OrderView, Role, Shop, StockView, eventually, in_words, order_body},
-    step::{Answer, Cancelling, Given, Money, PATIENCE, Placing, Step},
+    step::{Answer, Cancelling, Given, LineStep, Money, PATIENCE, Placing, Step},
 };
 use crate::{
     aws::store_failure,
@@ -92,6 +92,8 @@ const AT_A_TIME: usize = 16;
 const ATTEMPTS: usize = 10;
 /// The most timelines of a failure that are shown.
 const SHOWN: usize = 3;
+/// The states of a payment that something else follows without anything being done.
+const PASSING_PAYMENT_STATES: [&str; 3] = ["PENDING", "PROCESSING", "REQUIRES_ACTION"];
 /// The events that end an order's choreography, but for what follows from them.
 pub(crate) const SETTLING: [&str; 3] = ["OrderConfirmed", "OrderCancelled", "OrderCompleted"];
 
@@ -257,6 +259,9 @@ impl<'a> ScenarioRun<'a> {
             }
             Step::Others { state, reason } => self.others(state, reason.as_deref()).await,
             Step::Payment { state } => {
+                if !PASSING_PAYMENT_STATES.contains(&&state[..]) {
+                    self.wait_until_quiet().await?;
+                }
                 self.each_later(async |order: &PlacedOrder| {
                     let payment = self.deployment.shop.payment(&order.id).await?;
                     match payment.map(|payment| payment.state) {
@@ -270,8 +275,21 @@ impl<'a> ScenarioRun<'a> {
                 })
                 .await
             }
+            Step::Line(step) => self.act_on_lines(step).await,
+            Step::LineState { line, state } => {
+                self.each_later(async |order: &PlacedOrder| {
+                    match self.deployment.shop.line_state(&order.id, *line).await? {
+                        found if found == *state => Ok(()),
+                        found => {
+                            Err(format!("line {line} of {} is {found}, expected {state}", order.id))
+                        }
+                    }
+                })
+                .await
+            }
             Step::Money(money) => self.money(*money).await,
             Step::Stock { product, available, reserved, sold } => {
+                self.wait_until_quiet().await?;
                 eventually(self.patience(), async || {
                     let stock = self.deployment.shop.stock(self.product(product)?).await?;
                     let expected = StockView {
@@ -367,7 +385,8 @@ impl<'a> ScenarioRun<'a> {
                     "cancelling {} succeeded and made it {}, expected {code}",
                     order.id, now.state
                 )),
-                (Ok(_), _) => Ok(true),
+                // After the confirmation the lines' cancellation is only requested.
+                (Ok(now), _) => Ok(now.state == "CANCELLED"),
                 (Err(error), Answer::Refused(code)) if error.is(code) => Ok(false),
                 (Err(error), Answer::Accepted | Answer::Either)
                     if error.is("illegal_transition") =>
@@ -381,6 +400,17 @@ impl<'a> ScenarioRun<'a> {
         };
         let cancelled = try_join_all(self.orders.iter().map(cancel)).await?;
         Ok(cancelled.into_iter().all(|in_time| in_time))
+    }
+
+    async fn act_on_lines(&mut self, step: &LineStep) -> Result<(), String> {
+        self.is_quiet = false;
+        self.acted = Instant::now();
+        let (shop, patience) = (&self.deployment.shop, self.patience());
+        let act = |order: &PlacedOrder| {
+            let (id, buyer) = (order.id.clone(), Role::Buyer(order.buyer));
+            async move { shop.act_on_line(step, &id, buyer, patience).await }
+        };
+        try_join_all(self.orders.iter().map(act)).await.map(drop)
     }
 
     async fn publish_again(&mut self, event: &str, times: u32) -> Result<(), String> {
@@ -502,9 +532,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     async fn money(&mut self, money: Money) -> Result<(), String> {
-        if matches!(money, Money::NotCaptured | Money::NotPaid) {
-            self.wait_until_quiet().await?;
-        }
+        self.wait_until_quiet().await?;
         self.each_later(async |order: &PlacedOrder| {
             let payment = self.deployment.shop.payment(&order.id).await?;
             let found = payment.map_or((0, 0), |payment| (payment.captured, payment.refunded));
@@ -514,6 +542,7 @@ impl<'a> ScenarioRun<'a> {
                 Money::Refunded => found == (order.total, order.total),
                 Money::NotCaptured => captured == 0,
                 Money::NotPaid => captured == refunded,
+                Money::RefundedInPart(amount) => found == (order.total, u64::from(amount)),
             };
             if fits {
                 return Ok(());

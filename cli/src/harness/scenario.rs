@@ -1,7 +1,8 @@
 //! Scenario files: YAML with a name, tags, and statements of one line each.
 
 use super::{
-    step::{GIVENS, Given, STEPS, Step, parse},
+    forms::{GIVENS, STEPS, parse},
+    step::{Given, Step},
     words::pattern,
 };
 use crate::failure::Failure;
@@ -57,6 +58,12 @@ macro_rules! shipped {
 /// The scenarios that this command contains.
 const SHIPPED: &[(&str, &str)] = shipped![
     "purchase.yaml",
+    "completed.yaml",
+    "rejected.yaml",
+    "line-cancelled.yaml",
+    "part-cancelled.yaml",
+    "cancelled-after-shipping.yaml",
+    "returned.yaml",
     "declined.yaml",
     "insufficient-funds.yaml",
     "out-of-stock.yaml",

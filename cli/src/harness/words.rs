@@ -21,6 +21,7 @@ enum Slot {
     OrderState,
     Reason,
     PaymentState,
+    LineState,
     ProductStatus,
 }
 
@@ -44,9 +45,27 @@ pub(crate) struct Mismatch {
 }
 
 const ORDER_STATES: &[&str] = &["PENDING", "CONFIRMED", "COMPLETED", "CANCELLED"];
-const REASONS: &[&str] = &["OUT_OF_STOCK", "PAYMENT_FAILED", "TIMEOUT", "BUYER"];
-const PAYMENT_STATES: &[&str] =
-    &["PENDING", "PROCESSING", "CAPTURED", "FAILED", "VOIDED", "PARTIALLY_REFUNDED", "REFUNDED"];
+const REASONS: &[&str] = &["OUT_OF_STOCK", "PAYMENT_FAILED", "TIMEOUT", "BUYER", "SELLER"];
+const PAYMENT_STATES: &[&str] = &[
+    "PENDING",
+    "PROCESSING",
+    "REQUIRES_ACTION",
+    "CAPTURED",
+    "FAILED",
+    "VOIDED",
+    "PARTIALLY_REFUNDED",
+    "REFUNDED",
+];
+const LINE_STATES: &[&str] = &[
+    "ORDERED",
+    "ACCEPTED",
+    "REJECTED",
+    "CANCELING",
+    "CANCELLED",
+    "COMPLETED",
+    "RETURN_REQUESTED",
+    "RETURNED",
+];
 const PRODUCT_STATUSES: &[&str] = &["SELL", "SOLD_OUT"];
 
 impl Slot {
@@ -65,6 +84,7 @@ impl Slot {
             "state" => Self::OrderState,
             "reason" => Self::Reason,
             "payment state" => Self::PaymentState,
+            "line state" => Self::LineState,
             "status" => Self::ProductStatus,
             _ => return None,
         })
@@ -75,6 +95,7 @@ impl Slot {
             Self::OrderState => ORDER_STATES,
             Self::Reason => REASONS,
             Self::PaymentState => PAYMENT_STATES,
+            Self::LineState => LINE_STATES,
             Self::ProductStatus => PRODUCT_STATUSES,
             _ => &[],
         }
@@ -95,7 +116,11 @@ impl Slot {
             Self::Lines => "products such as 2 of A and 1 of B".to_owned(),
             Self::Method => "a payment method such as pm_card_visa".to_owned(),
             Self::Code => "a problem's code such as illegal_transition".to_owned(),
-            Self::OrderState | Self::Reason | Self::PaymentState | Self::ProductStatus => {
+            Self::OrderState
+            | Self::Reason
+            | Self::PaymentState
+            | Self::LineState
+            | Self::ProductStatus => {
                 format!("one of {}", self.names().join(", "))
             }
         }

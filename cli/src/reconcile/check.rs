@@ -1,24 +1,26 @@
 //! The saga's invariants at a quiet moment: nothing unpublished or undelivered, no order PENDING,
 //! no pending refund.
 
-use super::{
-    Discrepancy, Severity, Snapshot, Subject,
-    expected_events::{expected, recorded},
-};
+mod deliveries;
+mod lines;
+mod timeline;
+
+use super::{Discrepancy, Severity, Snapshot, Subject};
+use rialto_delivery::domain::delivery::LineDelivery;
 use rialto_inventory::domain::{
     movement::{Movement, MovementCause},
-    reservation::{LineState, Reservation},
+    reservation::Reservation,
+    reserved_line::LineState,
     stock::Stock,
 };
-use rialto_kernel::{OrderId, ProductId, Timestamp};
+use rialto_kernel::{Amount, OrderId, ProductId, Timestamp};
 use rialto_orders::domain::{
-    order::{self, Order, OrderState},
-    timeline,
+    line::OrderLine,
+    order::{Order, OrderState},
 };
 use rialto_payments::domain::{
     ledger::{self, EntryKind},
     payment::{Payment, PaymentState},
-    refund::RefundState,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -57,6 +59,7 @@ struct Check<'a> {
     orders: BTreeMap<OrderId, &'a Order>,
     reservations: BTreeMap<OrderId, &'a Reservation>,
     payments: BTreeMap<OrderId, &'a Payment>,
+    deliveries: BTreeMap<(OrderId, u32), &'a LineDelivery>,
     movements: BTreeMap<ProductId, Vec<&'a Movement>>,
     ledger: BTreeMap<OrderId, Vec<&'a ledger::LedgerEntry>>,
     /// Units of products that reservations have as RESERVED and SOLD.
@@ -73,6 +76,11 @@ impl<'a> Check<'a> {
             orders: snapshot.orders.iter().map(|order| (order.order_id, order)).collect(),
             reservations: snapshot.reservations.iter().map(|held| (held.order_id, held)).collect(),
             payments: snapshot.payments.iter().map(|payment| (payment.order_id, payment)).collect(),
+            deliveries: snapshot
+                .deliveries
+                .iter()
+                .map(|delivery| ((delivery.order_id, delivery.line_no), delivery))
+                .collect(),
             movements: BTreeMap::new(),
             ledger: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -92,7 +100,7 @@ impl<'a> Check<'a> {
             match line.state {
                 LineState::Reserved => held.0 += pieces,
                 LineState::Sold => held.1 += pieces,
-                LineState::Released | LineState::Returned => {}
+                LineState::Released | LineState::Returned | LineState::WrittenOff => {}
             }
         }
         let overdue = |order: &&Order| check.last_of(order).plus(GRACE_PERIOD) < now;
@@ -106,6 +114,11 @@ impl<'a> Check<'a> {
         let events = order.timeline.iter().map(|entry| entry.time);
         let moved = self.ledger.get(&order.order_id).into_iter().flatten().map(|entry| entry.at);
         events.chain(moved).fold(order.expires_at, Timestamp::max)
+    }
+
+    fn deliveries_of(&self, order: &Order) -> Vec<&'a LineDelivery> {
+        let lines = (order.order_id, 0)..=(order.order_id, u32::MAX);
+        self.deliveries.range(lines).map(|(_, delivery)| *delivery).collect()
     }
 
     fn expect(
@@ -158,6 +171,7 @@ impl<'a> Check<'a> {
                     brought += movement.available;
                 }
                 MovementCause::Adjusted => brought += movement.available,
+                MovementCause::WrittenOff => brought += movement.reserved + movement.sold,
                 _ => {}
             }
         }
@@ -203,43 +217,40 @@ impl<'a> Check<'a> {
                     "PENDING".to_owned()
                 });
             }
-            OrderState::Confirmed => self.confirmed(order),
+            OrderState::Confirmed | OrderState::Completed => self.confirmed(order),
             OrderState::Cancelled => self.cancelled(order),
         }
+        self.lines(order);
+        self.deliveries(order);
         self.timeline(order);
     }
 
-    /// Every live line is sold and paid.
+    /// Every live line is paid.
     fn confirmed(&mut self, order: &Order) {
         let id = order.order_id;
         let about = Subject::Order(id);
         self.expect("confirmed-reason", about.clone(), order.reason.is_none(), || {
             "CONFIRMED with a reason".to_owned()
         });
-        let held = self.reservations.get(&id).map(|reservation| reservation.lines.as_slice());
-        let live: Vec<_> = order
-            .lines
-            .iter()
-            .filter(|line| line.state != order::OrderLineState::Cancelled)
-            .collect();
-        for line in &live {
-            let found = held.unwrap_or_default().iter().find(|held| held.line_no == line.line_no);
-            let sold = found.is_some_and(|held| {
-                (held.product_id, held.quantity) == (line.product_id, line.quantity)
-                    && held.state == LineState::Sold
-            });
-            self.expect("confirmed-sold", about.clone(), sold, || {
-                format!("line {} is CONFIRMED and not sold: {found:?}", line.line_no)
-            });
-        }
-        let cost: i64 = live.iter().map(|line| line.share.minor_units()).sum();
+        let open = order.lines.iter().any(OrderLine::is_open);
+        let delivered = order.lines.iter().any(OrderLine::was_delivered);
+        let agrees = if order.state == OrderState::Completed { delivered } else { open };
+        self.expect("confirmed-lines", about.clone(), agrees, || {
+            format!("{:?}, a line is open: {open}, was delivered: {delivered}", order.state)
+        });
+        let retained = order.lines.iter().map(|line| line.retained_share().minor_units());
+        let cost: i64 = retained.sum();
         let received = self.payments.get(&id).map_or(0, |payment| net_amount(payment));
         let standing = self.refund_severity(id);
         self.expect_as("confirmed-paid", standing, about.clone(), received == cost, || {
-            format!("live lines cost {cost}, the shop has {received} of the payment")
+            format!("the lines cost {cost}, the shop has {received} of the payment")
         });
         let state = self.payments.get(&id).map(|payment| payment.state);
-        self.expect("confirmed-captured", about, state == Some(PaymentState::Captured), || {
+        let captured = matches!(
+            state,
+            Some(PaymentState::Captured | PaymentState::PartiallyRefunded | PaymentState::Refunded)
+        );
+        self.expect("confirmed-captured", about, captured, || {
             format!("CONFIRMED, its payment {state:?}")
         });
     }
@@ -266,11 +277,7 @@ impl<'a> Check<'a> {
         self.expect("cancelled-reason", about.clone(), order.reason.is_some(), || {
             "CANCELLED without a reason".to_owned()
         });
-        let live = order
-            .lines
-            .iter()
-            .filter(|line| line.state != order::OrderLineState::Cancelled)
-            .count();
+        let live = order.lines.iter().filter(|line| line.is_live()).count();
         self.expect("cancelled-lines", about.clone(), live == 0, || {
             format!("CANCELLED with {live} live lines")
         });
@@ -319,8 +326,15 @@ impl<'a> Check<'a> {
             format!("{begun} refunds are pending")
         });
         let keys: BTreeSet<_> = payment.refunds.iter().map(|refund| &refund.key).collect();
-        self.expect("refund-keys", about, keys.len() == payment.refunds.len(), || {
+        self.expect("refund-keys", about.clone(), keys.len() == payment.refunds.len(), || {
             "refunded twice under one key".to_owned()
+        });
+        self.expect("disputes-settled", about, payment.settled() <= payment.lost(), || {
+            format!(
+                "{} settled by disputes, which took {}",
+                payment.settled().minor_units(),
+                payment.lost().minor_units()
+            )
         });
         self.ledger_of(payment);
     }
@@ -346,9 +360,15 @@ impl<'a> Check<'a> {
             (EntryKind::RefundIssued, sum(EntryKind::RefundIssued) - reversed, payment.refunded()),
             (
                 EntryKind::RefundFailed,
-                sum(EntryKind::RefundFailed) + reversed,
+                sum(EntryKind::RefundFailed) + reversed - sum(EntryKind::DueRefundSettled),
                 payment.refund_due(),
             ),
+            (
+                EntryKind::DisputeWithdrawn,
+                sum(EntryKind::DisputeWithdrawn) - sum(EntryKind::DisputeReinstated),
+                payment.withdrawn(),
+            ),
+            (EntryKind::DisputeLost, sum(EntryKind::DisputeLost), payment.lost()),
         ] {
             self.expect("ledger-payment", about.clone(), moved == amount.minor_units(), || {
                 format!("the ledger has {moved} as {kind:?}, the payment {}", amount.minor_units())
@@ -367,42 +387,6 @@ impl<'a> Check<'a> {
             "a ledger entry without its payment".to_owned()
         });
     }
-
-    /// The timeline has every event of every service once, with its causes.
-    fn timeline(&mut self, order: &Order) {
-        let about = Subject::Order(order.order_id);
-        let standing = while_pending(Some(order.state));
-        let ids: BTreeSet<_> = order.timeline.iter().map(|entry| entry.id).collect();
-        self.expect(
-            "timeline-duplicates",
-            about.clone(),
-            ids.len() == order.timeline.len(),
-            || "an event is in the timeline twice".to_owned(),
-        );
-        for entry in &order.timeline {
-            let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause));
-            let beginning = entry.causationid.is_none();
-            self.expect_as(
-                "timeline-causes",
-                standing,
-                about.clone(),
-                caused && beginning == has_no_cause(entry),
-                || {
-                    format!(
-                        "{} was caused by {:?}, which isn't in the timeline",
-                        entry.kind, entry.causationid
-                    )
-                },
-            );
-        }
-        let recorded = recorded(order);
-        let id = &order.order_id;
-        let expected =
-            expected(order, self.reservations.get(id).copied(), self.payments.get(id).copied());
-        self.expect_as("timeline-complete", standing, about, recorded == expected, || {
-            format!("{:?}: the timeline has {recorded:?}, expected {expected:?}", order.state)
-        });
-    }
 }
 
 /// The severity of a discrepancy that only events of a settled order can resolve.
@@ -414,25 +398,16 @@ const fn while_pending(order: Option<OrderState>) -> Severity {
 }
 
 fn pending_refunds(payment: &Payment) -> usize {
-    payment.refunds.iter().filter(|refund| refund.state == RefundState::Pending).count()
+    payment.refunds.iter().filter(|refund| refund.is_open()).count()
 }
 
-/// The money of a payment that the shop has.
+/// The money of a payment that the shop has, leaving out that a dispute may have taken it.
 fn net_amount(payment: &Payment) -> i64 {
-    let amounts = [payment.captured, payment.refunded(), payment.refund_due()];
-    let [captured, refunded, due] = amounts.map(|amount| amount.minor_units());
-    captured - refunded - due
+    let captured = payment.captured.minor_units();
+    let returned = [payment.refunded(), payment.settled(), payment.waiting(), payment.refund_due()];
+    captured - returned.map(Amount::minor_units).iter().sum::<i64>()
 }
 
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Whether an event has no causing event, because a person or a sweep caused it.
-fn has_no_cause(entry: &timeline::TimelineEntry) -> bool {
-    match entry.kind.as_str() {
-        "OrderPlaced" => true,
-        "OrderCancelled" => matches!(entry.data["reason"].as_str(), Some("BUYER" | "TIMEOUT")),
-        _ => false,
-    }
 }

@@ -4,9 +4,11 @@ use super::{SERVICES, Snapshot};
 use crate::tables::{all, partition};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rialto_aws::{SdkConfig, Stage};
+use rialto_delivery::domain::delivery::delivery_id;
 use rialto_dynamo::{Key, Table, read_item};
 use rialto_inventory::domain::stock::Stock;
 use rialto_kernel::{ProductId, StoreError};
+use rialto_orders::domain::{line::OrderLine, order::Order};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Queries under way at once.
@@ -54,6 +56,9 @@ impl Snapshot {
             let keys = orders.iter().map(|order| format!("ORDER#{order}"));
             snapshot.read_partitions(&table, keys).await?;
         }
+        let deliveries: Vec<_> = snapshot.orders.iter().flat_map(deliveries_of).collect();
+        let table = Table::open(aws, stage, rialto_delivery::SERVICE);
+        snapshot.read_partitions(&table, deliveries.into_iter()).await?;
         let after = versions(&inventory, products).await?;
         let moving =
             before.into_iter().filter(|(product, version)| after.get(product) != Some(version));
@@ -74,6 +79,12 @@ impl Snapshot {
         }
         Ok(())
     }
+}
+
+/// The keys of the deliveries of an order's lines.
+fn deliveries_of(order: &Order) -> Vec<String> {
+    let id = |line: &OrderLine| delivery_id(order.order_id, line.line_no);
+    order.lines.iter().map(|line| format!("DELIVERY#{}", id(line))).collect()
 }
 
 /// The versions of these products' stock.

@@ -1,10 +1,21 @@
+pub(crate) mod lines;
+
 use super::*;
 use rialto_contracts::{Event, EventContext, Payload, orders::CancelReason};
+use rialto_delivery::domain::{
+    delivery::{DeliveryRecord, DeliveryUpdate},
+    draft::WriteContext,
+    line_deliveries::{LineDeliveries, prepare_order},
+};
 use rialto_dynamo::{Key, write_item};
-use rialto_inventory::domain::reservation::{LineState, ReservationUpdate as Held};
+use rialto_inventory::domain::{reservation::ReservationUpdate as Held, reserved_line::LineState};
 use rialto_kernel::{Amount, SellerId, Timestamp};
 use rialto_orders::{
-    domain::order::{OrderState, OrderUpdate as Moved, Transition},
+    domain::{
+        line_deliveries::DeliveryStep,
+        order::{OrderState, OrderUpdate as Moved, Transition},
+        timeline::TimelineEntry,
+    },
     fixtures::placed_order,
 };
 use rialto_payments::domain::{
@@ -64,6 +75,23 @@ impl Snapshot {
         self.payments = vec![change.payment];
         self.ledger.extend(change.entry);
         change.events
+    }
+
+    /// Stores deliveries, and orders handles their events.
+    fn apply_deliveries(&mut self, change: DeliveryUpdate) {
+        for write in change.deliveries {
+            let DeliveryRecord::Prepared(delivery) = write.record else { continue };
+            let line_no = delivery.line_no;
+            self.deliveries.retain(|stored| stored.delivery_id != delivery.delivery_id);
+            self.deliveries.push(delivery);
+            for event in write.events {
+                let transition = match event.kind.as_str() {
+                    "DeliveryHeld" => Transition::Deliver { line_no, step: DeliveryStep::Held },
+                    _ => Transition::RecordOnly,
+                };
+                apply(&mut self.orders[0], &event, transition);
+            }
+        }
     }
 }
 
@@ -128,6 +156,9 @@ fn after(stage: Stage) -> Snapshot {
         snapshot.apply_reservation(
             snapshot.reservations[0].fulfil(NOW, &caused_by(&confirmed[0])).unwrap(),
         );
+        let write = WriteContext { now: NOW, cause: caused_by(&confirmed[0]) };
+        let prepared = prepare_order(&payload(&confirmed[0]), &BTreeMap::new(), &write);
+        snapshot.apply_deliveries(prepared.unwrap().unwrap());
     } else {
         let cause = Transition::Cancel(CancelReason::PaymentFailed);
         let cancelled = apply(&mut snapshot.orders[0], &ended[0], cause);
@@ -273,10 +304,10 @@ fn stock_reserved_for_no_order_is_reported() {
 fn unsold_or_unpaid_confirmed_orders_are_reported() {
     assert!(
         corrupted(paid(), |snapshot| snapshot.reservations.clear())
-            .contains("CONFIRMED and not sold")
+            .contains("line 1 is Ordered, its stock None")
     );
     let unpaid = corrupted(paid(), |snapshot| snapshot.payments.clear());
-    assert!(unpaid.contains("live lines cost 2300, the shop has 0"), "{unpaid}");
+    assert!(unpaid.contains("the lines cost 2300, the shop has 0"), "{unpaid}");
     assert!(unpaid.contains("a ledger entry without its payment"), "{unpaid}");
     let failed = |snapshot: &mut Snapshot| snapshot.payments[0].state = PaymentState::Failed;
     assert!(corrupted(paid(), failed).contains("CONFIRMED, its payment Some(Failed)"));
@@ -508,4 +539,30 @@ fn invalid_and_unknown_items_are_reported() {
         "{found}"
     );
     assert_eq!(read.unreadable.len(), 3, "{found}");
+}
+
+#[test]
+fn parts_of_a_timeline_are_put_together() {
+    let order = paid().orders.remove(0);
+    let mut newest = order.clone();
+    let entries: Vec<TimelineEntry> = newest.timeline.drain(..2).collect();
+    newest.archived.parts = 1;
+    newest.archived.ids = entries.iter().map(|entry| entry.id).collect();
+    let part = TimelinePart { order_id: order.order_id, number: 1, entries };
+    let pk = format!("ORDER#{}", order.order_id);
+    let items = [
+        write_item(&Key::new(&pk, "ORDER"), &newest, &[]).unwrap(),
+        write_item(&Key::new(&pk, "TIMELINE#1"), &part, &[]).unwrap(),
+    ];
+    let read = |items: &mut dyn Iterator<Item = Item>| {
+        let mut snapshot = Snapshot { orders: Vec::new(), ..paid() };
+        items.for_each(|item| snapshot.insert(item));
+        snapshot
+    };
+    for snapshot in [read(&mut items.iter().cloned()), read(&mut items.iter().rev().cloned())] {
+        assert_eq!(snapshot.orders[0].timeline.len(), order.timeline.len());
+        assert_eq!(broken(&snapshot), Vec::<String>::new());
+    }
+    let incomplete = broken(&read(&mut items[..1].iter().cloned())).concat();
+    assert!(incomplete.contains("a part of the timeline is missing"), "{incomplete}");
 }

@@ -2,7 +2,9 @@ use super::*;
 use crate::{
     dead_letters::tests::delivered,
     reconcile::tests::{
-        Stage, at, cancelled_unprocessed, confirmed_but_not_sold, declined, paid, refunded,
+        Stage, at, cancelled_unprocessed, confirmed_but_not_sold, declined,
+        lines::{cancel_requested, rejected_unprocessed},
+        paid, refunded,
     },
 };
 
@@ -33,6 +35,25 @@ fn settled_orders_wait_for_nothing() {
     for snapshot in [paid(), declined(), cancelled_unprocessed()] {
         assert_eq!(waiting(&snapshot), Vec::<String>::new());
     }
+}
+
+#[test]
+fn ended_lines_wait_for_their_consumers() {
+    let (mut snapshot, _) = rejected_unprocessed();
+    let line = "OrderLineRejected to be processed by";
+    let waits = waiting(&snapshot);
+    assert!(waits.contains(&format!("{line} inventory-on-orders")), "{waits:?}");
+    assert!(waits.contains(&format!("{line} payments-on-orders")), "{waits:?}");
+    snapshot.payments[0].compensated_lines.insert(1);
+    let waits = waiting(&snapshot);
+    assert!(!waits.contains(&format!("{line} payments-on-orders")), "{waits:?}");
+}
+
+#[test]
+fn an_unanswered_cancel_request_waits_for_delivery() {
+    let (snapshot, _) = cancel_requested();
+    let wait = "OrderLineCancelRequested to be processed by delivery-on-orders";
+    assert_eq!(waiting(&snapshot), [wait]);
 }
 
 #[test]

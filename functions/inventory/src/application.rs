@@ -5,5 +5,6 @@ pub mod get_stock;
 pub mod list_movements;
 pub mod on_order_cancelled;
 pub mod on_order_confirmed;
+pub mod on_order_line;
 pub mod on_order_placed;
 pub mod on_product_registered;

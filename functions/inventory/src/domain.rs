@@ -3,4 +3,5 @@
 pub mod adjustment;
 pub mod movement;
 pub mod reservation;
+pub mod reserved_line;
 pub mod stock;

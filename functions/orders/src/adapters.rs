@@ -8,9 +8,17 @@ pub mod memory;
 use crate::domain::order::Order;
 use rialto_kernel::{OrderId, StoreError, Timestamp};
 
+/// The number of days with orders that a page of all orders examines at most.
+const LISTED_DAYS: u32 = 31;
+
 /// The position of an order in lists by time, which is also its sort key there.
 fn list_position(order: &Order) -> String {
     format!("{}#{}", order.created_at, order.order_id)
+}
+
+/// The position after the last order of a day in a list, newest first.
+fn end_of_day(day: &str) -> String {
+    format!("{day}T00:00:00.000Z#ord_{:026}", 0)
 }
 
 /// Refuses a position, which comes from a client, that [`list_position`] can't have returned.
@@ -21,4 +29,17 @@ fn check_list_position(position: Option<&str>) -> Result<(), StoreError> {
         })
     };
     if position.is_none_or(is_position) { Ok(()) } else { Err(StoreError::InvalidPosition) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_day_is_a_position() {
+        let end = end_of_day("2026-11-26");
+        assert_eq!(check_list_position(Some(&end)), Ok(()));
+        let first = Timestamp::parse("2026-11-26T00:00:00.000Z").unwrap();
+        assert!(end < format!("{first}#{}", OrderId::derive(&[b"o"])));
+    }
 }

@@ -5,6 +5,7 @@
 
 use crate::{
     domain::{
+        line_terms::LineTerms,
         order::{Order, OrderUpdate, Transition},
         placement_limit::{ClientDigest, PlacementLimits},
         product::Product,
@@ -35,6 +36,7 @@ pub fn pricing_terms() -> PricingTerms {
         shipping_fee: Amount::new(300).unwrap(),
         free_shipping_from: Amount::new(5_000).unwrap(),
         pending_deadline: Duration::from_secs(900),
+        lines: LineTerms::default(),
     }
 }
 
@@ -146,7 +148,13 @@ pub fn payment_captured(order: &Order, at: Timestamp) -> Event {
 /// The `PaymentFailed` event of an order.
 #[must_use]
 pub fn payment_failed(order: &Order, at: Timestamp) -> Event {
-    let payload = PaymentFailed { order_id: order.order_id, reason: "card_declined".to_owned() };
+    let payload = PaymentFailed {
+        order_id: order.order_id,
+        reason: "card_declined".to_owned(),
+        user_id: Some(order.user_id),
+        attempt: Some(1),
+        retry_until: None,
+    };
     Event::new(&payload, 3, 0, at, &EventContext::default())
 }
 
@@ -162,4 +170,19 @@ pub fn confirmed(order: &Order, at: Timestamp) -> OrderUpdate {
 pub fn payment_failure(order: &Order, at: Timestamp) -> OrderUpdate {
     let transition = Transition::Cancel(CancelReason::PaymentFailed);
     order.apply(&payment_failed(order, at), transition, at, &EventContext::default()).unwrap()
+}
+
+/// A CONFIRMED order with a line of each of these quantities, of one product.
+#[must_use]
+pub fn confirmed_order_of(quantities: &[i64]) -> Order {
+    let request = OrderRequest {
+        lines: quantities.iter().map(|quantity| order_request(*quantity).lines[0]).collect(),
+        ..order_request(1)
+    };
+    let products = HashMap::from([(product().product_id, product())]);
+    let quote = Quote::new(&request.lines, &products, &pricing_terms()).unwrap();
+    let (id, terms) = (OrderId::derive(&[b"o"]), pricing_terms());
+    let cause = EventContext::default();
+    let placed = Order::place(id, buyer(), &request, quote, &terms, PLACED_AT, &cause);
+    confirmed(&placed.order, PLACED_AT).order
 }

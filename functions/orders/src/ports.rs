@@ -9,9 +9,12 @@ use crate::domain::{
     order::{Order, OrderState, OrderUpdate},
     placement_limit::{ClientDigest, CounterIncrement, CounterKey},
     product::Product,
+    timeline::TimelinePart,
 };
+use rialto_contracts::orders::OrderLineState;
 use rialto_kernel::{
-    Address, AddressId, Counter, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
+    Address, AddressId, Counter, OrderId, OrderNumber, ProductId, SellerId, StoreError, Timestamp,
+    UserId, Write,
 };
 use std::collections::HashMap;
 
@@ -44,6 +47,15 @@ pub struct PlacementContext {
     pub counters: HashMap<CounterKey, Counter>,
 }
 
+/// What the insertion of an order requires, or counts, in the same write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlacementCondition {
+    /// Counts the order; the counter must be in the same window and below its limit.
+    Count(CounterIncrement),
+    /// The buyer must still be registered.
+    RegisteredBuyer,
+}
+
 pub trait OrderPlacer {
     /// Reads the order, its buyer, all products and counters in one batch.
     fn load_placement_context(
@@ -55,12 +67,12 @@ pub trait OrderPlacer {
     ) -> impl Future<Output = Result<PlacementContext, StoreError>> + Send;
 
     /// Stores a new order with its events and counts it, all or nothing; [`Write::Conflict`] if its
-    /// id is taken, or if a counter reached its limit or began a new window meanwhile.
+    /// id is taken, or if a condition isn't met any more.
     fn insert(
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
-        counts: &[CounterIncrement],
+        conditions: &[PlacementCondition],
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
@@ -81,9 +93,18 @@ pub trait OrderReader {
     ) -> impl Future<Output = Result<Option<Order>, StoreError>> + Send;
 }
 
+pub trait TimelineReader {
+    /// The parts of the order's timeline that aren't in its own item, oldest first.
+    fn archived_timeline(
+        &self,
+        order: &Order,
+    ) -> impl Future<Output = Result<Vec<TimelinePart>, StoreError>> + Send;
+}
+
 pub trait OrderWriter: OrderReader {
     /// Replaces the order's previous version and stores its events; [`Write::Conflict`] if the
-    /// stored version is another one.
+    /// stored version is another one. Entries of the timeline beyond the newest are moved to parts
+    /// by the same write.
     fn save(&self, change: &OrderUpdate) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
@@ -107,6 +128,38 @@ pub trait OrderLister {
         &self,
         user: UserId,
         state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
+}
+
+pub trait AllOrdersLister {
+    /// All orders, newest first, optionally only those in `state`. A page may be short, or empty,
+    /// although another one follows.
+    fn list_all(
+        &self,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
+
+    /// The orders with an order number, newest first, optionally only those in `state`.
+    fn list_by_number(
+        &self,
+        number: &OrderNumber,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
+}
+
+pub trait SellerOrderLister {
+    /// The orders that were confirmed and have a line of this seller, optionally a line in `state`,
+    /// newest first. A page may be short, or empty, although another one follows.
+    fn list_by_seller(
+        &self,
+        seller: SellerId,
+        state: Option<OrderLineState>,
         limit: u32,
         position: Option<&str>,
     ) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;

@@ -2,8 +2,12 @@
 //! share.
 
 pub mod charge_steps;
+pub mod compensate_line;
 pub mod get_payment;
 pub mod on_order_cancelled;
 pub mod on_stock_reserved;
+pub mod receive_dispute;
 pub mod receive_webhook;
+pub mod refund_order;
+pub mod retry_refund;
 pub mod sweep;

@@ -1,5 +1,6 @@
 //! Domain types and rules, without I/O.
 
+pub mod dispute;
 pub mod intent;
 pub mod ledger;
 pub mod payment;

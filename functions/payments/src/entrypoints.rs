@@ -4,10 +4,11 @@ pub mod get_payment;
 pub mod on_inventory;
 pub mod on_orders;
 pub mod receive_webhook;
+pub mod refund_order;
 pub mod relay;
 pub mod sweep;
 
 /// This service's part of the API document.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(get_payment::handle, receive_webhook::handle))]
+#[openapi(paths(get_payment::handle, receive_webhook::handle, refund_order::handle))]
 pub struct ApiDocument;

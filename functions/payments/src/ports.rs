@@ -6,6 +6,7 @@
 //! the Lambda runtime polls them on any thread.
 
 use crate::domain::{
+    dispute::{DisputeId, DisputeReport},
     intent::{DeclineCode, IntentId, IntentState},
     ledger::LedgerEntry,
     payment::{Charge, Payment, PaymentUpdate},
@@ -108,4 +109,19 @@ pub trait Provider {
         intent: &IntentId,
         refund: &Refund,
     ) -> impl Future<Output = Result<RefundProgress, ProviderError>> + Send;
+}
+
+/// The disputes at the payment provider.
+pub trait DisputeProvider {
+    /// A dispute; [`ProviderError::Refused`] if it doesn't exist.
+    fn retrieve_dispute(
+        &self,
+        dispute: &DisputeId,
+    ) -> impl Future<Output = Result<DisputeReport, ProviderError>> + Send;
+
+    /// The order that an intent charges; `None` for one that no order has created.
+    fn intent_order(
+        &self,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<Option<OrderId>, ProviderError>> + Send;
 }

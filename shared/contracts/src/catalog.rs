@@ -12,6 +12,9 @@ pub enum ProductStatus {
     Sell,
     SoldOut,
     Unregistered,
+    /// A status that this release doesn't know; never published, and no product has it.
+    #[serde(other)]
+    Other,
 }
 
 impl ProductStatus {
@@ -22,6 +25,7 @@ impl ProductStatus {
             Self::Sell => "SELL",
             Self::SoldOut => "SOLD_OUT",
             Self::Unregistered => "UNREGISTERED",
+            Self::Other => "OTHER",
         }
     }
 }
@@ -54,5 +58,25 @@ crate::source! {
     Catalog = "rialto.catalog" {
         ProductRegistered v 1 subject product_id,
         ProductChanged v 1 subject product_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::orders::{CancelReason, OrderLineState};
+
+    #[test]
+    fn values_of_a_later_release_are_read_as_other() {
+        let read = |text: &str| serde_json::from_str::<ProductStatus>(text).unwrap();
+        assert_eq!(
+            (read("\"SELL\""), read("\"PAUSED\"")),
+            (ProductStatus::Sell, ProductStatus::Other)
+        );
+        assert_eq!(serde_json::from_str::<CancelReason>("\"FRAUD\"").unwrap(), CancelReason::Other);
+        assert_eq!(
+            serde_json::from_str::<OrderLineState>("\"LOST\"").unwrap(),
+            OrderLineState::Other
+        );
     }
 }

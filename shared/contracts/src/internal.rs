@@ -44,8 +44,8 @@ use requests;
 /// Requests to orders.
 pub mod orders {
     use super::{
-        Amount, Currency, Deserialize, InternalRequest, OrderId, SellerId, Serialize, Timestamp,
-        UserId,
+        Address, Amount, Currency, Deserialize, InternalRequest, OrderId, SellerId, Serialize,
+        Timestamp, UserId,
     };
 
     pub const FUNCTION: &str = "orders-answer-services";
@@ -57,6 +57,8 @@ pub mod orders {
         OpenOrders(OpenOrders),
         #[serde(rename = "open_lines")]
         HasOpenLines(HasOpenLines),
+        #[serde(rename = "address_of")]
+        GetOrderAddress(GetOrderAddress),
     }
 
     /// A buyer's newest orders, ten at most.
@@ -87,7 +89,18 @@ pub mod orders {
         pub seller_id: SellerId,
     }
 
-    super::requests! { OrdersRequest { RecentOrders -> Vec<RecentOrder>, OpenOrders -> bool, HasOpenLines -> bool } }
+    /// The address of an order; `None` if there is no such order, or once it was erased.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct GetOrderAddress {
+        pub order_id: OrderId,
+    }
+
+    super::requests! { OrdersRequest {
+        RecentOrders -> Vec<RecentOrder>,
+        OpenOrders -> bool,
+        HasOpenLines -> bool,
+        GetOrderAddress -> Option<Address>
+    } }
 }
 
 /// Requests to accounts.

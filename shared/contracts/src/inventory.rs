@@ -34,9 +34,16 @@ pub struct ReleasedLine {
     pub line_no: u32,
     pub product_id: ProductId,
     pub quantity: Quantity,
+    /// Whether the pieces are available again; if not, they were written off.
+    #[serde(default = "restocked_by_default")]
+    pub restocked: bool,
 }
 
-/// The stock of these lines is available again.
+const fn restocked_by_default() -> bool {
+    true
+}
+
+/// These lines hold no stock any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockReleased {
     pub order_id: OrderId,

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod catalog;
+pub mod delivery;
 pub mod envelope;
 pub mod internal;
 pub mod inventory;
@@ -14,9 +15,10 @@ pub mod payments;
 pub use envelope::{DecodeError, Event, EventContext, Payload};
 
 /// Every source with its types of events and their versions. A type belongs to one source.
-pub const SOURCES: [(&str, &[(&str, u32)]); 5] = [
+pub const SOURCES: [(&str, &[(&str, u32)]); 6] = [
     (accounts::Accounts::NAME, accounts::Accounts::EVENTS),
     (catalog::Catalog::NAME, catalog::Catalog::EVENTS),
+    (delivery::Delivery::NAME, delivery::Delivery::EVENTS),
     (inventory::Inventory::NAME, inventory::Inventory::EVENTS),
     (orders::Orders::NAME, orders::Orders::EVENTS),
     (payments::Payments::NAME, payments::Payments::EVENTS),

@@ -4,6 +4,10 @@ use rialto_kernel::{Amount, Currency, OrderId, ProductId, Quantity, SellerId, Ti
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod lines;
+
+pub use lines::*;
+
 /// A line as it was ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlacedLine {
@@ -47,6 +51,11 @@ pub enum CancelReason {
     PaymentFailed,
     Timeout,
     Buyer,
+    /// Every line has ended without a delivery, the last one by its seller's rejection.
+    Seller,
+    /// A reason that this release doesn't know; never published.
+    #[serde(other)]
+    Other,
 }
 
 /// The order has ended, and whatever was reserved or captured for it goes back.
@@ -57,10 +66,37 @@ pub struct OrderCancelled {
     pub reason: CancelReason,
 }
 
+/// A line of a completed order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CompletedLine {
+    pub line_no: u32,
+    pub product_id: ProductId,
+    pub quantity: Quantity,
+    pub state: OrderLineState,
+}
+
+/// No line of the order is open any more, and at least one was delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrderCompleted {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub lines: Vec<CompletedLine>,
+}
+
 crate::source! {
     Orders = "rialto.orders" {
         OrderPlaced v 1 subject order_id,
         OrderConfirmed v 1 subject order_id,
         OrderCancelled v 1 subject order_id,
+        OrderCompleted v 1 subject order_id,
+        OrderLineAccepted v 1 subject order_id,
+        OrderLineRejected v 1 subject order_id,
+        OrderLineCancelRequested v 1 subject order_id,
+        OrderLineCancelRefused v 1 subject order_id,
+        OrderLineCancelled v 1 subject order_id,
+        OrderLineReturnRequested v 1 subject order_id,
+        OrderLineReturned v 1 subject order_id,
+        OrderLineReturnDeclined v 1 subject order_id,
+        OrderLineSplit v 1 subject order_id,
     }
 }

@@ -96,6 +96,17 @@ macro_rules! typed_ids {
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 parse($prefix, text).map(Self)
             }
+
+            /// The id without its prefix, for lists of many.
+            #[must_use]
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.to_be_bytes()
+            }
+
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(u128::from_be_bytes(bytes))
+            }
         }
 
         impl std::fmt::Display for $name {
@@ -160,6 +171,10 @@ typed_ids! {
     RefundId = "ref";
     /// One change of a product's stock.
     MovementId = "mov";
+    /// Derived from the order and the line's number.
+    DeliveryId = "dlv";
+    /// Derived from the seller and the Idempotency-Key.
+    ParcelId = "pcl";
     /// Derived from the aggregate and its version, so that an event keeps its id when republished.
     EventId = "evt";
 }
@@ -205,6 +220,7 @@ mod tests {
             let text = format!("ord_{}", Ulid(value).to_string().to_lowercase());
             assert_eq!(OrderId(value).to_string(), text);
             assert_eq!(OrderId::parse(&text), Ok(OrderId(value)));
+            assert_eq!(OrderId::from_bytes(OrderId(value).to_bytes()), OrderId(value));
         }
     }
 }

@@ -48,6 +48,10 @@ planted_bugs! {
     CancelledInAnyState,
     /// A cancelled order's lines stay open.
     CancelledLinesLeftOpen,
+    /// The line that a part is split off keeps its whole share.
+    ShareNotSplit,
+    /// An order whose last open line was rejected isn't cancelled.
+    OrderLeftWithoutLines,
     /// The end of an order isn't published.
     EndNotPublished,
     /// A conflicting write of an order counts as done.
@@ -78,6 +82,10 @@ planted_bugs! {
     SoldTwice,
     /// The release of stock isn't published.
     ReleaseNotPublished,
+    /// An OrderConfirmed sells lines that ended before it arrived.
+    SoldAfterEnd,
+    /// Inventory splits lines by OrderLineSplit only.
+    OtherSplitsIgnored,
     /// Inventory doesn't store a cancellation that arrives before its order.
     EarlyCancellationNotReserved,
     /// Inventory acknowledges a cancellation that lost a race against the reservation.
@@ -114,10 +122,16 @@ planted_bugs! {
     CaptureNotRefunded,
     /// Payments doesn't store a cancellation that arrives before StockReserved.
     EarlyCancellationNotVoided,
+    /// A repeated end of a line refunds it again.
+    LineRefundedTwice,
+    /// A line is refunded although everything was refunded before.
+    LineRefundedAboveRest,
     /// A repeated OrderCancelled refunds again.
     RefundedTwice,
     /// A refund's end is recorded each time that it is received.
     RefundSettledTwice,
+    /// A refund has another key in each delivery.
+    RefundKeyPerDelivery,
     /// A lost answer to a refund is taken for its success.
     LostRefundTakenForDone,
     /// The sweep doesn't find charges that are still processing.

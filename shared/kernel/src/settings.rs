@@ -49,6 +49,74 @@ pub const PENDING_DEADLINE: Setting<Duration> = Setting {
     parse: |text| seconds(text, 5, 86_400),
 };
 
+/// How long the seller of a confirmed order's line may take to accept it.
+pub const ACCEPT_DEADLINE: Setting<Duration> = Setting {
+    name: "orders/accept-deadline",
+    default: "259200",
+    range: "1 to 31536000 seconds",
+    doc: "How long a line may stay ORDERED before it is rejected. For orders that are placed from \
+          then on.",
+    parse: |text| seconds(text, 1, 31_536_000),
+};
+
+/// How long a seller may take to confirm a cancel request whose delivery is held.
+pub const CANCEL_DEADLINE: Setting<Duration> = Setting {
+    name: "orders/cancel-deadline",
+    default: "259200",
+    range: "1 to 31536000 seconds",
+    doc: "How long a held line may stay CANCELING before it is cancelled. For orders that are \
+          placed from then on.",
+    parse: |text| seconds(text, 1, 31_536_000),
+};
+
+/// How long delivery may take to respond to a cancel request.
+pub const HOLD_RETRY: Setting<Duration> = Setting {
+    name: "orders/hold-retry",
+    default: "3600",
+    range: "1 to 86400 seconds",
+    doc: "After which time an unanswered cancel request is published again. For orders that are \
+          placed from then on.",
+    parse: |text| seconds(text, 1, 86_400),
+};
+
+/// How long after its delivery a line can be returned.
+pub const RETURN_WINDOW: Setting<Duration> = Setting {
+    name: "orders/return-window",
+    default: "1209600",
+    range: "0 to 31536000 seconds",
+    doc: "How long after its delivery a line's return can be requested. For orders that are placed \
+          from then on.",
+    parse: |text| seconds(text, 0, 31_536_000),
+};
+
+/// How long a seller may take to confirm or decline a return.
+pub const RETURN_DEADLINE: Setting<Duration> = Setting {
+    name: "orders/return-deadline",
+    default: "604800",
+    range: "1 to 31536000 seconds",
+    doc: "How long a line may stay RETURN_REQUESTED before it is returned and refunded. For orders \
+          that are placed from then on.",
+    parse: |text| seconds(text, 1, 31_536_000),
+};
+
+/// The time after which a delivery that is DELIVERING counts as delivered.
+pub const DELIVERY_DEADLINE: Setting<Duration> = Setting {
+    name: "delivery/delivery-deadline",
+    default: "2592000",
+    range: "5 to 31536000 seconds",
+    doc: "How long a delivery may stay DELIVERING before it becomes DELIVERED (30 days).",
+    parse: |text| seconds(text, 5, 31_536_000),
+};
+
+/// The time after which the receipt of a delivery that is DELIVERED counts as confirmed.
+pub const RECEIPT_DEADLINE: Setting<Duration> = Setting {
+    name: "delivery/receipt-deadline",
+    default: "604800",
+    range: "5 to 31536000 seconds",
+    doc: "How long after a delivery its receipt counts as confirmed (7 days).",
+    parse: |text| seconds(text, 5, 31_536_000),
+};
+
 /// The orders that a buyer may place within the deadline of PENDING orders; 0 without a limit.
 pub const PLACEMENTS_PER_BUYER: Setting<u32> = Setting {
     name: "orders/placements-per-buyer",
@@ -232,12 +300,19 @@ pub const ALL: &[Description] = describe![
     REGISTRATIONS_PER_ADDRESS,
     SESSION_MAX_AGE,
     JWKS,
+    DELIVERY_DEADLINE,
+    RECEIPT_DEADLINE,
     ALLOWED_ORIGINS,
     MAIL_SENDER,
+    ACCEPT_DEADLINE,
+    CANCEL_DEADLINE,
     FAILED_PAYMENTS_PER_BUYER,
     FREE_SHIPPING_FROM,
+    HOLD_RETRY,
     PENDING_DEADLINE,
     PLACEMENTS_PER_BUYER,
+    RETURN_DEADLINE,
+    RETURN_WINDOW,
     SHIPPING_FEE,
     PROVIDER_KEY(secret),
     PROVIDER_URL,

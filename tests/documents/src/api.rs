@@ -22,6 +22,7 @@ pub fn parts() -> Vec<(&'static str, Document)> {
     vec![
         ("accounts", rialto_accounts::entrypoints::ApiDocument::openapi()),
         ("catalog", rialto_catalog::entrypoints::ApiDocument::openapi()),
+        ("delivery", rialto_delivery::entrypoints::ApiDocument::openapi()),
         ("inventory", rialto_inventory::entrypoints::ApiDocument::openapi()),
         ("orders", rialto_orders::entrypoints::ApiDocument::openapi()),
         ("payments", rialto_payments::entrypoints::ApiDocument::openapi()),
@@ -186,6 +187,7 @@ fn tags() -> Vec<Tag> {
     [
         ("accounts", "Users, sellers, sessions."),
         ("catalog", "Categories, brands, items, products."),
+        ("delivery", "Deliveries and parcels."),
         ("inventory", "Stock and its movements."),
         ("orders", "Orders and their timelines."),
         ("payments", "Payments and refunds."),

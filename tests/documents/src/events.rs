@@ -4,6 +4,7 @@ use rialto_contracts::{
     DecodeError, Event,
     accounts::Accounts,
     catalog::Catalog,
+    delivery::Delivery,
     envelope::{EventType, Schema, dataschema},
     inventory::Inventory,
     orders::Orders,
@@ -90,6 +91,7 @@ pub fn schemas() -> Vec<EventSchema> {
     [
         (Accounts::NAME, Accounts::types()),
         (Catalog::NAME, Catalog::types()),
+        (Delivery::NAME, Delivery::types()),
         (Inventory::NAME, Inventory::types()),
         (Orders::NAME, Orders::types()),
         (Payments::NAME, Payments::types()),
@@ -131,6 +133,7 @@ pub fn decode(event: &Event) -> Result<bool, DecodeError> {
     Ok(match source {
         Accounts::NAME => Accounts::decode(event)? != Accounts::Other,
         Catalog::NAME => Catalog::decode(event)? != Catalog::Other,
+        Delivery::NAME => Delivery::decode(event)? != Delivery::Other,
         Inventory::NAME => Inventory::decode(event)? != Inventory::Other,
         Orders::NAME => Orders::decode(event)? != Orders::Other,
         Payments::NAME => Payments::decode(event)? != Payments::Other,

@@ -6,7 +6,7 @@ use crate::{
 };
 use rialto_cli::reconcile::{Discrepancy, Snapshot, findings};
 use rialto_kernel::{Amount, OrderId, ProductId, Timestamp, UserId};
-use rialto_orders::{domain::order::OrderState, ports::OrderPlacer as _};
+use rialto_orders::ports::OrderPlacer as _;
 use std::{fmt, time::Duration};
 
 /// How far the clock of an invocation is off at most.
@@ -56,6 +56,7 @@ pub fn snapshot(world: &World) -> Snapshot {
         orders: world.orders.orders(),
         payments: world.payments.payments(),
         ledger: world.payments.all_entries(),
+        deliveries: world.delivery.deliveries(),
         ..Snapshot::default()
     }
 }
@@ -98,7 +99,7 @@ pub fn violations(world: &World) -> Vec<Violation> {
         let erased = stored.is_none_or(|stored| {
             !world.unregistered.contains(&stored.user_id)
                 || stored.address.is_none()
-                || stored.state != OrderState::Cancelled
+                || stored.is_open()
         });
         expect("address-erased", erased, &|| {
             "the address of an unregistered buyer is still there".to_owned()

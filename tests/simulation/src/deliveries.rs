@@ -10,6 +10,7 @@ use crate::{
     world::{Source, World},
 };
 use rialto_contracts::Event;
+use rialto_delivery::adapters::memory::MemoryDelivery;
 use rialto_inventory::adapters::memory::MemoryInventory;
 use rialto_kernel::PlantedBug;
 use rialto_lambda::sqs::{Failure, Message, Outcome};
@@ -79,6 +80,10 @@ impl World {
         let future: Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send>> = match message
             .consumer
         {
+            Consumer::DeliveryOnOrders => {
+                let store = self.delivery_for(id);
+                Box::pin(rialto_delivery::entrypoints::on_orders::handle(store, delivered))
+            }
             Consumer::InventoryOnCatalog => {
                 Box::pin(rialto_inventory::entrypoints::on_catalog::handle(inventory, delivered))
             }
@@ -90,6 +95,9 @@ impl World {
             }
             Consumer::OrdersOnCatalog => {
                 Box::pin(rialto_orders::entrypoints::on_catalog::handle(orders, delivered))
+            }
+            Consumer::OrdersOnDelivery => {
+                Box::pin(rialto_orders::entrypoints::on_delivery::handle(orders, delivered))
             }
             Consumer::OrdersOnInventory => {
                 Box::pin(rialto_orders::entrypoints::on_inventory::handle(orders, delivered))
@@ -123,6 +131,10 @@ impl World {
         Simulated::with_index(self.payments.clone(), self.board.io(id), &self.payments_index)
     }
 
+    pub(crate) fn delivery_for(&self, id: InvocationId) -> Simulated<MemoryDelivery> {
+        Simulated::with_index(self.delivery.clone(), self.board.io(id), &self.delivery_index)
+    }
+
     pub(crate) fn provider_for(&self, id: InvocationId) -> Simulated<MemoryProvider> {
         Simulated::new(self.provider.clone(), self.board.io(id))
     }
@@ -130,10 +142,12 @@ impl World {
 
 const fn function_name(consumer: Consumer) -> &'static str {
     match consumer {
+        Consumer::DeliveryOnOrders => "delivery-on-orders",
         Consumer::InventoryOnCatalog => "inventory-on-catalog",
         Consumer::InventoryOnOrders => "inventory-on-orders",
         Consumer::OrdersOnAccounts => "orders-on-accounts",
         Consumer::OrdersOnCatalog => "orders-on-catalog",
+        Consumer::OrdersOnDelivery => "orders-on-delivery",
         Consumer::OrdersOnInventory => "orders-on-inventory",
         Consumer::OrdersOnPayments => "orders-on-payments",
         Consumer::PaymentsOnInventory => "payments-on-inventory",

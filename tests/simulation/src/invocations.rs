@@ -56,6 +56,7 @@ pub(crate) enum Ending {
         replayed: bool,
     },
     Cancelled,
+    LineChanged,
     /// A webhook's answer: whether it recorded something.
     WebhookAnswered {
         recorded: bool,
@@ -330,7 +331,12 @@ impl World {
                     self.workload.operations.push(operation);
                 }
             }
-            Operation::AdjustStock { .. } | Operation::Cancel { .. } if self.choose(4) < 3 => {
+            Operation::AdjustStock { .. }
+            | Operation::Cancel { .. }
+            | Operation::Line(_)
+            | Operation::Deliver(_)
+                if self.choose(4) < 3 =>
+            {
                 self.workload.operations.push(operation);
             }
             _ => {}

@@ -23,10 +23,12 @@
 
 pub mod check;
 mod deliveries;
+mod delivery_operations;
 pub mod faults;
 mod invocations;
 pub mod io;
 pub mod lag;
+mod line_operations;
 #[cfg(test)]
 mod named_cases;
 mod operations;

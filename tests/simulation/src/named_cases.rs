@@ -1,5 +1,7 @@
 //! Mistakes that other systems made, each as a run whose steps are given.
 
+mod lines;
+
 use crate::{
     check::{lines, snapshot, violations},
     faults::{Faults, Policy},

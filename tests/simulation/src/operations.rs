@@ -36,7 +36,7 @@ use rialto_payments::{
 use std::time::Duration;
 
 /// How long a sweep may take.
-const SWEEP_TIME: Duration = Duration::from_secs(50);
+pub(crate) const SWEEP_TIME: Duration = Duration::from_secs(50);
 
 impl World {
     /// Begins the next operation of the workload.
@@ -71,6 +71,8 @@ impl World {
                 let event = self.workload.changed(product, price, status, now);
                 self.upstream.push(event);
             }
+            Operation::Line(operation) => self.change_line(operation),
+            Operation::Deliver(operation) => self.report_delivery(operation),
             Operation::UnregisterBuyer(buyer) => self.unregister(buyer),
             Operation::AdjustStock { product, quantity, key } => {
                 self.adjust_stock(product, quantity, key);
@@ -116,6 +118,7 @@ impl World {
         self.start(id, "orders-place-order", subject, origin, async move {
             let command = PlaceOrder {
                 user_id: placement.buyer,
+                by_supervisor: false,
                 idempotency_key: &placement.key,
                 request,
                 client: None,
@@ -151,9 +154,9 @@ impl World {
         let origin = Origin::Request(Operation::Cancel { placement: number, by_supervisor });
         self.start(id, "orders-cancel-order", order.to_string(), origin, async move {
             match cancel_order(&store, order, requester, now, &EventContext::default()).await {
-                Ok(_) => Ending::Cancelled,
+                Ok(order) if order.state == OrderState::Cancelled => Ending::Cancelled,
                 Err(CancelOrderError::Store(_)) => Ending::Unanswered,
-                Err(_) => Ending::Answered,
+                Ok(_) | Err(_) => Ending::Answered,
             }
         });
     }
@@ -199,6 +202,7 @@ impl World {
             }
             10 => self.sweep_orders(),
             11 => self.sweep_payments(),
+            17 | 18 => self.sweep_delivery(),
             12..=14 if self.happens(Fault::RefundTrouble) => self.trouble_refunds(),
             15 if !self.invocations.values().any(is_of_payments)
                 && self.happens(Fault::ForgottenKeys) =>
@@ -297,7 +301,7 @@ impl World {
         match trouble {
             0 | 1 => self.provider.hold_refunds(),
             2 => self.provider.refuse_refunds("balance_insufficient"),
-            3 => self.provider.refuse_refunds("charge_disputed"),
+            3 => self.provider.refuse_refunds("expired_or_canceled_card"),
             4 => {
                 self.provider.accept_refunds();
                 self.provider.stop_holding_refunds();

@@ -8,10 +8,12 @@ use std::time::Duration;
 /// The consumers whose handlers run in the simulation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consumer {
+    DeliveryOnOrders,
     InventoryOnCatalog,
     InventoryOnOrders,
     OrdersOnAccounts,
     OrdersOnCatalog,
+    OrdersOnDelivery,
     OrdersOnInventory,
     OrdersOnPayments,
     PaymentsOnInventory,
@@ -19,11 +21,13 @@ pub enum Consumer {
 }
 
 impl Consumer {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
+        Self::DeliveryOnOrders,
         Self::InventoryOnCatalog,
         Self::InventoryOnOrders,
         Self::OrdersOnAccounts,
         Self::OrdersOnCatalog,
+        Self::OrdersOnDelivery,
         Self::OrdersOnInventory,
         Self::OrdersOnPayments,
         Self::PaymentsOnInventory,

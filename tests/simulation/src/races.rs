@@ -6,12 +6,17 @@ use crate::{
     invocations::Invocation,
     io::{InvocationId, Kind, Moment, Observation, Point},
     queues::{Consumer, QueuedMessage},
+    workload::Operation,
     world::World,
 };
+use rialto_inventory::domain::reserved_line::{LineState, ReservedLine};
 use rialto_kernel::OrderId;
 use rialto_lambda::sqs::Outcome;
 use rialto_orders::domain::order::{Order, OrderState};
-use rialto_payments::domain::{payment::PaymentState, refund::RefundState};
+use rialto_payments::domain::{
+    payment::{Payment, PaymentState},
+    refund::RefundState,
+};
 use std::fmt;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,12 +107,24 @@ pub enum Race {
     UnregisteredWithOpenOrder,
     /// A buyer was unregistered while an order was being placed.
     UnregisteredDuringPlacement,
+    /// Two requests about lines of one order were handled at once.
+    ConcurrentLineRequests,
+    /// A request about a line conflicted with another write of the order.
+    LineRequestConflict,
+    /// Inventory handled a line's end before the order's confirmation.
+    LineEndBeforeSale,
+    /// Inventory handled another event about a split line before that of its split.
+    SplitInAnotherEvent,
+    /// Payments handled the cancellation of a confirmed order before the end of a line.
+    CancellationBeforeLineEnd,
+    /// A line was rejected, as it wasn't accepted in time.
+    UnacceptedLine,
     /// All invocations ended at once while an order was PENDING.
     OutageWithPendingOrder,
 }
 
 impl Race {
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 50] = [
         Self::CancellationBeforeReservation,
         Self::CancellationBeforePayment,
         Self::ReservationAfterCancellation,
@@ -151,6 +168,12 @@ impl Race {
         Self::StaleIndex,
         Self::UnregisteredWithOpenOrder,
         Self::UnregisteredDuringPlacement,
+        Self::ConcurrentLineRequests,
+        Self::LineRequestConflict,
+        Self::LineEndBeforeSale,
+        Self::SplitInAnotherEvent,
+        Self::CancellationBeforeLineEnd,
+        Self::UnacceptedLine,
         Self::OutageWithPendingOrder,
     ];
 }
@@ -276,6 +299,9 @@ impl World {
                     "orders-sweep" | "payments-sweep" => Race::SweepConflict,
                     "orders-cancel-order" => Race::CancellationConflict,
                     "inventory-adjust-stock" => Race::AdjustmentConflict,
+                    _ if matches!(invocation.operation, Some(Operation::Line(_))) => {
+                        Race::LineRequestConflict
+                    }
                     _ => Race::ConsumerConflict,
                 }),
             }
@@ -399,6 +425,24 @@ impl World {
             (Consumer::OrdersOnInventory, "StockReserved") => {
                 cancelled().then_some(Race::ReservationAfterCancellation)
             }
+            (Consumer::InventoryOnOrders, "OrderLineRejected" | "OrderLineCancelled") => {
+                let mut stored = self.inventory.reservations().into_iter();
+                let stored = stored.find(|reservation| Some(reservation.order_id) == order);
+                let lines = stored.map(|stored| stored.lines).unwrap_or_default();
+                let ended = |line: &ReservedLine| {
+                    event.data["line_no"] == line.line_no && line.state == LineState::Released
+                };
+                lines.iter().any(ended).then_some(Race::LineEndBeforeSale)
+            }
+            (Consumer::InventoryOnOrders, "OrderLineAccepted" | "OrderLineCancelRefused") => {
+                Some(Race::SplitInAnotherEvent)
+            }
+            (Consumer::PaymentsOnOrders, "OrderLineRejected" | "OrderLineCancelled") => {
+                let rest = |payment: Payment| {
+                    payment.refunds.iter().any(|refund| refund.line_no.is_none())
+                };
+                payment().is_some_and(rest).then_some(Race::CancellationBeforeLineEnd)
+            }
             (Consumer::OrdersOnInventory, "StockRejected") => Some(Race::OutOfStock),
             (Consumer::OrdersOnCatalog, _) => {
                 self.is_busy_with("orders-place-order").then_some(Race::ChangeDuringPlacement)
@@ -413,6 +457,20 @@ impl World {
         };
         if let Some(race) = race {
             self.races.reach(race);
+        }
+    }
+
+    /// Records what the lines of a run show.
+    pub(crate) fn record_lines(&mut self) {
+        let late = |order: &Order| {
+            let deadline = order.confirmed_at().map(|at| at.plus(order.line_terms.accept_deadline));
+            order
+                .timeline
+                .iter()
+                .any(|entry| entry.kind == "OrderLineRejected" && Some(entry.time) >= deadline)
+        };
+        if self.orders.orders().iter().any(late) {
+            self.races.reach(Race::UnacceptedLine);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::{
     faults::{Fault, Faults, PointFault, Policy},
     queues::Rules,
     races::Races,
-    workload::{Operation, Workload},
+    workload::{LineAction, LineOperation, LineRequest, Operation, Workload},
     world::World,
 };
 use fastrand::Rng;
@@ -117,6 +117,11 @@ pub fn point_workloads() -> Vec<(&'static str, Workload)> {
         let key = "adjustment".to_owned();
         Operation::AdjustStock { product: 0, quantity, key }
     };
+    let line = |line_no, action| {
+        let pieces = (action == LineAction::Split).then_some(1);
+        let request = LineRequest { line_no, action, pieces };
+        Operation::Line(LineOperation::new(0, line_no, Some(request)))
+    };
     vec![
         ("paid", with("pm_card_visa", &[])),
         ("declined", with("pm_card_chargeDeclined", &[])),
@@ -126,6 +131,10 @@ pub fn point_workloads() -> Vec<(&'static str, Workload)> {
         // Its charge succeeds after the cancellation, and is refunded.
         ("cancelled", with("pm_sim_async", &[cancel])),
         ("adjusted", with("pm_card_visa", &[adjust(3), adjust(3)])),
+        (
+            "a part rejected",
+            with("pm_card_visa", &[line(1, LineAction::Split), line(2, LineAction::Reject)]),
+        ),
         ("buyer unregistered", with("pm_card_chargeDeclined", &[Operation::UnregisterBuyer(0)])),
     ]
 }

@@ -47,9 +47,14 @@ impl World {
     /// A time to pass: up to twenty minutes, or until about the next deadline of an order.
     fn choose_jump(&mut self) -> Duration {
         let now = self.now();
-        let pending = |order: &Order| order.state == OrderState::Pending && order.expires_at > now;
         let orders = self.orders.orders();
-        let next = orders.iter().filter(|order| pending(order)).map(|order| order.expires_at).min();
+        let pending = orders.iter().any(|order| order.state == OrderState::Pending);
+        // The deadlines of lines are days away: what is PENDING would expire meanwhile.
+        let due = |order: &Order| {
+            let counts = !pending || order.state == OrderState::Pending;
+            order.deadline().filter(|deadline| counts && *deadline > now)
+        };
+        let next = orders.iter().filter_map(due).min();
         match next {
             Some(deadline) if self.choose(2) == 0 => {
                 let past = Duration::from_millis(self.choose(4_000) as u64);
@@ -73,6 +78,7 @@ impl World {
             self.note(|| "the indexes stop".to_owned());
             self.orders_index.stop_at(self.orders.snapshot());
             self.payments_index.stop_at(self.payments.snapshot());
+            self.delivery_index.stop_at(self.delivery.snapshot());
         }
         if self.happens(Fault::Outage) {
             self.stop_everything();
@@ -140,6 +146,7 @@ impl World {
         self.note(|| "no more faults".to_owned());
         self.orders_index.catch_up();
         self.payments_index.catch_up();
+        self.delivery_index.catch_up();
         self.provider.accept_refunds();
         self.provider.stop_holding_refunds();
         self.drain();
@@ -170,7 +177,32 @@ impl World {
                 break;
             }
         }
+        if self.choose(2) == 1 {
+            self.pass_line_deadlines();
+        }
         self.record_refunds();
+        self.record_lines();
+    }
+
+    /// Lets the deadlines of lines pass, one after the other, until none is left.
+    fn pass_line_deadlines(&mut self) {
+        for _ in 0..2_000 {
+            let (orders, deliveries) = (self.orders.orders(), self.delivery.deliveries());
+            let due = deliveries.iter().filter_map(|delivery| delivery.due_at);
+            let due = orders.iter().filter_map(Order::deadline).chain(due);
+            let Some(next) = due.min() else { return };
+            self.now.fetch_max(next.millis(), Ordering::Relaxed);
+            // Also beyond the pause after which a sweep visits an order again.
+            self.advance(Duration::from_secs(60));
+            self.sweep_orders();
+            self.sweep_delivery();
+            self.drain();
+            self.end_refunds(&RefundOutcome::Issued);
+            self.sweep_payments();
+            self.drain();
+        }
+        let what = "deadlines of lines pass, and nothing happens".to_owned();
+        self.complaints.push(Violation::new("settled", what));
     }
 
     /// Steps until nothing is under way, everything in order.

@@ -5,6 +5,14 @@ use crate::{
     lag::LaggingIndex,
 };
 use rialto_contracts::EventContext;
+use rialto_delivery::{
+    adapters::memory::MemoryDelivery,
+    domain::{
+        delivery::{DeliveryRecord, DeliveryUpdate},
+        parcel::Parcel,
+    },
+    ports::{DeliveryReader, DeliveryWriter},
+};
 use rialto_inventory::{
     adapters::memory::MemoryInventory,
     domain::{
@@ -15,30 +23,33 @@ use rialto_inventory::{
     ports::{AdjustmentRecord, Reservations, ReserveOutcome, StockAdjuster, StockInitializer},
 };
 use rialto_kernel::{
-    Address, AddressId, DueEntry, DueQueue, OrderId, ProductId, StoreError, Timestamp, UserId,
-    Write,
+    Address, AddressId, DeliveryId, DueEntry, DueQueue, OrderId, ParcelId, ProductId, StoreError,
+    Timestamp, UserId, Write,
 };
 use rialto_orders::{
     adapters::memory::MemoryOrders,
     domain::{
         order::{Order, OrderState, OrderUpdate},
-        placement_limit::{ClientDigest, CounterIncrement, CounterKey},
+        placement_limit::{ClientDigest, CounterKey},
         product::Product,
     },
     ports::{
         AddressBook, FailedPaymentCounter, IdempotencyRecord, OrderLister, OrderPage, OrderPlacer,
-        OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers,
+        OrderReader, OrderWriter, PlacementCondition, PlacementContext, ProductReplica,
+        UnregisteredBuyers,
     },
 };
 use rialto_payments::{
     adapters::memory::{MemoryPayments, MemoryProvider},
     domain::{
+        dispute::{DisputeId, DisputeReport},
         intent::{IntentId, IntentState},
         payment::{Charge, Payment, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
-    ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
+    ports::{DisputeProvider, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
+use std::collections::BTreeMap;
 
 /// A port in memory, as one invocation sees it.
 #[derive(Debug, Clone)]
@@ -163,9 +174,9 @@ impl OrderPlacer for Simulated<MemoryOrders> {
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
-        counts: &[CounterIncrement],
+        conditions: &[PlacementCondition],
     ) -> Result<Write, StoreError> {
-        self.write_if("orders.insert", self.inner.insert(change, record, counts)).await
+        self.write_if("orders.insert", self.inner.insert(change, record, conditions)).await
     }
 }
 
@@ -193,17 +204,21 @@ impl OrderWriter for Simulated<MemoryOrders> {
     }
 }
 
-impl<T: DueQueue<Id = OrderId> + Clone + Send + Sync> DueQueue for Simulated<T> {
-    type Id = OrderId;
+impl<T> DueQueue for Simulated<T>
+where
+    T: DueQueue + Clone + Send + Sync,
+    T::Id: PartialEq + Send + Sync,
+{
+    type Id = T::Id;
     const SHARDS: u8 = T::SHARDS;
 
     async fn due(
         &self,
         shard: u8,
         now: Timestamp,
-        after: Option<&DueEntry<OrderId>>,
+        after: Option<&DueEntry<T::Id>>,
         limit: usize,
-    ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
+    ) -> Result<Vec<DueEntry<T::Id>>, StoreError> {
         let due = async { self.read_index(|store| ready(store.due(shard, now, after, limit))) };
         // A sweep reads all shards side by side: one of them stands for all.
         if shard == 0 { self.read("due", due).await } else { due.await }
@@ -211,7 +226,7 @@ impl<T: DueQueue<Id = OrderId> + Clone + Send + Sync> DueQueue for Simulated<T> 
 
     async fn postpone(
         &self,
-        entry: &DueEntry<OrderId>,
+        entry: &DueEntry<T::Id>,
         until: Timestamp,
     ) -> Result<Write, StoreError> {
         self.write_if("postpone", self.inner.postpone(entry, until)).await
@@ -298,6 +313,25 @@ impl Reservations for Simulated<MemoryInventory> {
     }
 }
 
+impl DeliveryReader for Simulated<MemoryDelivery> {
+    async fn records(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<BTreeMap<DeliveryId, DeliveryRecord>, StoreError> {
+        self.read("delivery.records", self.inner.records(ids)).await
+    }
+
+    async fn parcel(&self, parcel: ParcelId) -> Result<Option<Parcel>, StoreError> {
+        self.read("delivery.parcel", self.inner.parcel(parcel)).await
+    }
+}
+
+impl DeliveryWriter for Simulated<MemoryDelivery> {
+    async fn save(&self, update: &DeliveryUpdate) -> Result<Write, StoreError> {
+        self.write_if("delivery.save", self.inner.save(update)).await
+    }
+}
+
 impl PaymentReader for Simulated<MemoryPayments> {
     async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
         self.read("payments.payment", self.inner.payment(order)).await
@@ -307,6 +341,18 @@ impl PaymentReader for Simulated<MemoryPayments> {
 impl PaymentWriter for Simulated<MemoryPayments> {
     async fn save(&self, change: &PaymentUpdate) -> Result<Write<Box<Payment>>, StoreError> {
         self.write_if("payments.save", self.inner.save(change)).await
+    }
+}
+
+impl DisputeProvider for Simulated<MemoryProvider> {
+    async fn retrieve_dispute(&self, dispute: &DisputeId) -> Result<DisputeReport, ProviderError> {
+        let retrieve = self.inner.retrieve_dispute(dispute);
+        self.request("provider.retrieve_dispute", Kind::Read, retrieve).await
+    }
+
+    async fn intent_order(&self, intent: &IntentId) -> Result<Option<OrderId>, ProviderError> {
+        let retrieve = self.inner.intent_order(intent);
+        self.request("provider.intent_order", Kind::Read, retrieve).await
     }
 }
 

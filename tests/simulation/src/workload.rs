@@ -13,6 +13,7 @@ use rialto_kernel::{
 use rialto_orders::{
     application::place_order::PlacementTerms,
     domain::{
+        line_terms::LineTerms,
         placement_limit::PlacementLimits,
         quote::PricingTerms,
         request::{OrderRequest, PaymentMethod, RequestedLine, ShippingAddress, order_id},
@@ -99,6 +100,10 @@ pub enum Operation {
         placement: usize,
         by_supervisor: bool,
     },
+    /// A buyer or a seller changes a line of an order.
+    Line(LineOperation),
+    /// A seller reports a delivery, or its buyer confirms the receipt.
+    Deliver(DeliveryOperation),
     UnregisterBuyer(usize),
     /// The provider's webhook about a charge, or one of its refunds.
     Webhook {
@@ -106,6 +111,78 @@ pub enum Operation {
         intent: IntentId,
         refund: Option<RefundId>,
     },
+}
+
+/// What a buyer or a seller requests about a line, as the route of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineAction {
+    Accept,
+    Reject,
+    Split,
+    Cancel,
+    ConfirmCancel,
+    Return,
+    ConfirmReturn { restock: bool },
+    DeclineReturn,
+}
+
+/// A request about a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineRequest {
+    pub line_no: u32,
+    pub action: LineAction,
+    /// The pieces to split off, cancel or return; `None` for all.
+    pub pieces: Option<u32>,
+}
+
+/// An operation on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineOperation {
+    pub placement: usize,
+    /// Different for each, so that it is its Idempotency-Key.
+    pub key: u32,
+    /// `None`: one that may fit the lines' states, chosen when it begins.
+    pub request: Option<LineRequest>,
+    /// How often it may still be put off, as the order isn't confirmed yet.
+    pub waits: u8,
+}
+
+impl LineOperation {
+    #[must_use]
+    pub const fn new(placement: usize, key: u32, request: Option<LineRequest>) -> Self {
+        Self { placement, key, request, waits: 30 }
+    }
+}
+
+/// What a seller or a buyer reports about a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryAction {
+    Start,
+    /// With the other deliveries of the order and the seller that can start.
+    StartInParcel,
+    Complete,
+    /// With all of its parcel.
+    CompleteParcel,
+    ConfirmReceipt,
+}
+
+/// An operation on a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryOperation {
+    pub placement: usize,
+    /// Different for each, so that it is its Idempotency-Key.
+    pub key: u32,
+    /// The line's number, and what is requested; `None`: one that may fit, chosen when it begins.
+    pub request: Option<(u32, DeliveryAction)>,
+    /// How often it may still be put off, as there is no delivery yet.
+    pub waits: u8,
+}
+
+impl DeliveryOperation {
+    #[must_use]
+    pub const fn new(placement: usize, key: u32, request: Option<(u32, DeliveryAction)>) -> Self {
+        Self { placement, key, request, waits: 30 }
+    }
 }
 
 type RandomOperation = fn(&mut Rng, &Workload) -> Operation;
@@ -192,6 +269,14 @@ impl Workload {
         self.placements.push(placement(buyer, format!("key {number}"), lines, method));
         for _ in 0..if rng.u8(..8) == 0 { 2 } else { 1 } {
             self.operations.push(Operation::Place(number));
+        }
+        let lines = if rng.u8(..3) == 0 { 0 } else { rng.usize(1..=8) };
+        for _ in 0..lines {
+            let placement = rng.usize(..self.placements.len());
+            let operation = LineOperation::new(placement, rng.u32(..), None);
+            self.operations.push(Operation::Line(operation));
+            let operation = DeliveryOperation::new(placement, rng.u32(..), None);
+            self.operations.push(Operation::Deliver(operation));
         }
         for (chance, operation) in FOLLOWING {
             if rng.u8(..100) < chance {
@@ -288,6 +373,7 @@ pub fn placement_terms() -> PlacementTerms {
         shipping_fee: amount(299),
         free_shipping_from: amount(5_000),
         pending_deadline: Duration::from_secs(900),
+        lines: LineTerms::default(),
     };
     let limits =
         PlacementLimits { placements: 0, window: pricing.pending_deadline, failed_payments: 0 };

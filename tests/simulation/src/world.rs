@@ -11,6 +11,7 @@ use crate::{
     workload::{Operation, Workload},
 };
 use rialto_contracts::Event;
+use rialto_delivery::adapters::memory::MemoryDelivery;
 use rialto_inventory::adapters::memory::MemoryInventory;
 use rialto_kernel::{Timestamp, UserId};
 use rialto_lambda::telemetry::Trace;
@@ -35,10 +36,11 @@ pub(crate) enum Source {
     Orders,
     Inventory,
     Payments,
+    Delivery,
 }
 
-pub(crate) const SOURCES: [Source; 4] =
-    [Source::Upstream, Source::Orders, Source::Inventory, Source::Payments];
+pub(crate) const SOURCES: [Source; 5] =
+    [Source::Upstream, Source::Orders, Source::Inventory, Source::Payments, Source::Delivery];
 
 /// One run.
 pub struct World {
@@ -46,6 +48,7 @@ pub struct World {
     pub inventory: MemoryInventory,
     pub payments: MemoryPayments,
     pub provider: MemoryProvider,
+    pub delivery: MemoryDelivery,
     pub queues: Queues,
     pub workload: Workload,
     pub unregistered: BTreeSet<UserId>,
@@ -71,6 +74,7 @@ pub struct World {
     pub(crate) webhooks: Vec<Operation>,
     pub(crate) orders_index: LaggingIndex<MemoryOrders>,
     pub(crate) payments_index: LaggingIndex<MemoryPayments>,
+    pub(crate) delivery_index: LaggingIndex<MemoryDelivery>,
     /// The answers to adjustments by product and Idempotency-Key.
     pub(crate) adjusted: BTreeMap<(usize, String), String>,
     /// The latest sequence that a consumer has handled of an aggregate's events.
@@ -89,6 +93,7 @@ impl World {
             inventory: MemoryInventory::default(),
             payments: MemoryPayments::default(),
             provider: MemoryProvider::default(),
+            delivery: MemoryDelivery::default(),
             queues: Queues::default(),
             workload,
             unregistered: BTreeSet::new(),
@@ -100,6 +105,7 @@ impl World {
             policy,
             orders_index: LaggingIndex::new(Arc::clone(&now)),
             payments_index: LaggingIndex::new(Arc::clone(&now)),
+            delivery_index: LaggingIndex::new(Arc::clone(&now)),
             now,
             board: Board::default(),
             rules,
@@ -189,6 +195,7 @@ impl World {
             Source::Orders => self.orders.published_events_from(start),
             Source::Inventory => self.inventory.published_events_from(start),
             Source::Payments => self.payments.published_events_from(start),
+            Source::Delivery => self.delivery.published_events_from(start),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     application::get_user::{RecentOrders, get_user},
 };
 use rialto_contracts::internal::orders::RecentOrder;
-use rialto_kernel::{Amount, Currency, OrderId, Timestamp, UserId};
+use rialto_kernel::{Amount, Currency, OrderId, OrderNumber, Timestamp, UserId};
 use rialto_lambda::http::{self, Data, Problem, Request, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,6 +33,7 @@ pub struct UserWithOrders {
 #[schema(as = RecentOrder)]
 pub struct RecentOrderBody {
     order_id: OrderId,
+    order_number: OrderNumber,
     state: String,
     total: Amount,
     currency: Currency,
@@ -42,7 +43,8 @@ pub struct RecentOrderBody {
 impl From<RecentOrder> for RecentOrderBody {
     fn from(order: RecentOrder) -> Self {
         let RecentOrder { order_id, state, total, currency, created_at } = order;
-        Self { order_id, state, total, currency, created_at }
+        let order_number = OrderNumber::new(order_id, created_at);
+        Self { order_id, order_number, state, total, currency, created_at }
     }
 }
 

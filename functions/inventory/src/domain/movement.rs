@@ -13,10 +13,12 @@ pub enum MovementCause {
     Reserved,
     /// An order was confirmed.
     Sold,
-    /// An order was cancelled before it was confirmed.
+    /// An order was cancelled before it was confirmed, or a line of it before it was sold.
     Released,
-    /// Sold units came back.
+    /// Units of a line that was sold, or that the buyer returned, are available again.
     Returned,
+    /// The buyer returned a line, and its units weren't restocked.
+    WrittenOff,
 }
 
 /// One change of a product's stock. The movements of a product sum to its stock.

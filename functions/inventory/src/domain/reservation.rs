@@ -1,12 +1,15 @@
 //! Reservations: the stock held for an order, line by line.
 
-use super::movement::{Movement, MovementCause};
+use super::{
+    movement::{Movement, MovementCause},
+    reserved_line::{LineEnd, LineState, LineTransition, ReservedLine},
+};
 use rialto_contracts::{
     Event, EventContext,
     inventory::{ReleasedLine, Shortage, StockRejected, StockReleased, StockReserved},
-    orders::OrderPlaced,
+    orders::{LineMismatch, LineSnapshot, OrderPlaced, apply_splits},
 };
-use rialto_kernel::{MovementId, OrderId, PlantedBug, ProductId, Quantity, Timestamp};
+use rialto_kernel::{MovementId, OrderId, PlantedBug, ProductId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,23 +33,6 @@ pub enum ReservationOutcome {
     /// Tombstone: the cancellation arrived before the order, so nothing will be reserved.
     #[serde(rename = "OVERTAKEN")]
     CancelledFirst,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReservedLine {
-    pub line_no: u32,
-    pub product_id: ProductId,
-    pub quantity: Quantity,
-    pub state: LineState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum LineState {
-    Reserved,
-    Sold,
-    Released,
-    Returned,
 }
 
 /// One write: the new reservation, the stock movements and the events.
@@ -96,16 +82,9 @@ impl Reservation {
     /// Reserves every line of an order; lines of the same product are summed.
     #[must_use]
     pub fn reserve(order: &OrderPlaced, now: Timestamp, cause: &EventContext) -> ReservationUpdate {
-        let lines = order
-            .lines
-            .iter()
-            .map(|line| ReservedLine {
-                line_no: line.line_no,
-                product_id: line.product_id,
-                quantity: line.quantity,
-                state: LineState::Reserved,
-            })
-            .collect();
+        let lines: Vec<_> = order.lines.iter().map(ReservedLine::reserve).collect();
+        let transition = LineTransition::RESERVE;
+        let changes: Vec<_> = lines.iter().map(|line| (transition, line.clone())).collect();
         let reservation = Self {
             order_id: order.order_id,
             outcome: ReservationOutcome::Reserved,
@@ -121,7 +100,7 @@ impl Reservation {
             expires_at: order.expires_at,
         };
         ReservationUpdate {
-            movements: reservation.movements(&reservation.lines, MovementCause::Reserved, now),
+            movements: reservation.movements(&changes, now),
             events: vec![Event::new(&event, 1, 0, now, cause)],
             expected: None,
             cause: cause.clone(),
@@ -179,69 +158,67 @@ impl Reservation {
     /// Turns reserved lines into sold ones. `None` if no line is reserved.
     #[must_use]
     pub fn fulfil(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
-        self.transition(now, cause, |state| match state {
-            LineState::Reserved => Some((LineState::Sold, MovementCause::Sold)),
-            LineState::Sold if PlantedBug::SoldTwice.is_planted() => {
-                Some((LineState::Sold, MovementCause::Sold))
-            }
-            _ => None,
-        })
+        self.transition(now, cause, |line| line.state.sell())
     }
 
     /// Releases reserved lines and returns sold ones. `None` if there are none.
     #[must_use]
     pub fn release(&self, now: Timestamp, cause: &EventContext) -> Option<ReservationUpdate> {
-        self.transition(now, cause, |state| match state {
-            LineState::Reserved => Some((LineState::Released, MovementCause::Released)),
-            LineState::Sold => Some((LineState::Returned, MovementCause::Returned)),
-            LineState::Released if PlantedBug::ReleasedTwice.is_planted() => {
-                Some((LineState::Released, MovementCause::Released))
-            }
-            LineState::Released | LineState::Returned => None,
-        })
+        self.transition(now, cause, |line| line.state.end(LineEnd::Cancelled))
+    }
+
+    /// Splits the lines as the event's line was split, and ends that line if the event is its end.
+    /// The quantity is that of the reservation. `None` if nothing changes.
+    ///
+    /// # Errors
+    /// [`LineMismatch`] if the event contradicts the reservation.
+    pub fn apply_line_event(
+        &self,
+        line: &LineSnapshot,
+        end: Option<LineEnd>,
+        now: Timestamp,
+        cause: &EventContext,
+    ) -> Result<Option<ReservationUpdate>, LineMismatch> {
+        let mut split = self.clone();
+        apply_splits(&mut split.lines, line)?;
+        let ended = end.and_then(|end| {
+            split.transition(now, cause, |held| {
+                (held.line_no == line.line_no).then(|| held.state.end(end)).flatten()
+            })
+        });
+        Ok(ended.or_else(|| (split.lines != self.lines).then(|| split.without_movements(cause))))
+    }
+
+    /// A write of the reservation's lines alone.
+    fn without_movements(self, cause: &EventContext) -> ReservationUpdate {
+        ReservationUpdate {
+            expected: Some(self.version),
+            reservation: Self { version: self.version + 1, ..self },
+            movements: Vec::new(),
+            events: Vec::new(),
+            cause: cause.clone(),
+        }
     }
 
     fn transition(
         &self,
         now: Timestamp,
         cause: &EventContext,
-        next: fn(LineState) -> Option<(LineState, MovementCause)>,
+        next: impl Fn(&ReservedLine) -> Option<LineTransition>,
     ) -> Option<ReservationUpdate> {
         let mut reservation = Self { version: self.version + 1, ..self.clone() };
-        let mut changed: BTreeMap<u8, (MovementCause, Vec<ReservedLine>)> = BTreeMap::new();
+        let mut changes = Vec::new();
         for line in &mut reservation.lines {
-            if let Some((state, movement)) = next(line.state) {
-                changed
-                    .entry(movement as u8)
-                    .or_insert_with(|| (movement, Vec::new()))
-                    .1
-                    .push(line.clone());
-                line.state = state;
+            if let Some(transition) = next(line) {
+                line.state = transition.to;
+                changes.push((transition, line.clone()));
             }
         }
-        if changed.is_empty() {
+        if changes.is_empty() {
             return None;
         }
-        let released: Vec<ReleasedLine> = changed
-            .values()
-            .filter(|(movement, _)| *movement != MovementCause::Sold)
-            .flat_map(|(_, lines)| lines)
-            .map(|line| ReleasedLine {
-                line_no: line.line_no,
-                product_id: line.product_id,
-                quantity: line.quantity,
-            })
-            .collect();
-        let events = if released.is_empty() || PlantedBug::ReleaseNotPublished.is_planted() {
-            Vec::new()
-        } else {
-            let event = StockReleased { order_id: self.order_id, lines: released };
-            vec![Event::new(&event, reservation.version, 0, now, cause)]
-        };
-        let movements = changed
-            .values()
-            .flat_map(|(movement, lines)| reservation.movements(lines, *movement, now))
-            .collect();
+        let movements = reservation.movements(&changes, now);
+        let events = reservation.released(&changes, now, cause);
         Some(ReservationUpdate {
             reservation,
             expected: Some(self.version),
@@ -251,47 +228,77 @@ impl Reservation {
         })
     }
 
-    /// The movements of `lines`, one for each product.
+    /// The event about the lines that hold no stock any more, if there are any.
+    fn released(
+        &self,
+        changes: &[(LineTransition, ReservedLine)],
+        now: Timestamp,
+        cause: &EventContext,
+    ) -> Vec<Event> {
+        let lines: Vec<_> = changes
+            .iter()
+            .filter(|(transition, _)| transition.to != LineState::Sold)
+            .map(|(transition, line)| ReleasedLine {
+                line_no: line.line_no,
+                product_id: line.product_id,
+                quantity: line.quantity,
+                restocked: transition.to != LineState::WrittenOff,
+            })
+            .collect();
+        if lines.is_empty() || PlantedBug::ReleaseNotPublished.is_planted() {
+            return Vec::new();
+        }
+        let event = StockReleased { order_id: self.order_id, lines };
+        vec![Event::new(&event, self.version, 0, now, cause)]
+    }
+
+    /// The movements of `changes`, one for each product and cause.
     fn movements(
         &self,
-        lines: &[ReservedLine],
-        cause: MovementCause,
+        changes: &[(LineTransition, ReservedLine)],
         now: Timestamp,
     ) -> Vec<Movement> {
-        let mut units: BTreeMap<ProductId, i64> = BTreeMap::new();
-        for line in lines {
+        let mut movements: BTreeMap<(u8, ProductId), Movement> = BTreeMap::new();
+        for (transition, line) in changes {
+            let key = (transition.cause as u8, line.product_id);
             if PlantedBug::LinesNotSummed.is_planted() {
-                units.remove(&line.product_id);
+                movements.remove(&key);
             }
-            *units.entry(line.product_id).or_default() += i64::from(line.quantity.get());
+            let movement = movements
+                .entry(key)
+                .or_insert_with(|| self.empty_movement(line.product_id, transition.cause, now));
+            let pieces = i64::from(line.quantity.get());
+            let [available, reserved, sold] = transition.change();
+            movement.available += available * pieces;
+            movement.reserved += reserved * pieces;
+            movement.sold += sold * pieces;
         }
-        let movement = |(product_id, n): (ProductId, i64)| {
-            let (available, reserved, sold) = match cause {
-                MovementCause::Initial | MovementCause::Adjusted => (n, 0, 0),
-                MovementCause::Reserved => (-n, n, 0),
-                MovementCause::Sold => (0, -n, n),
-                MovementCause::Released => (n, -n, 0),
-                MovementCause::Returned => (n, 0, -n),
-            };
-            let id = [
-                self.order_id.to_string().into_bytes(),
-                product_id.to_string().into_bytes(),
-                self.version.to_be_bytes().to_vec(),
-                vec![cause as u8],
-            ];
-            Movement {
-                movement_id: MovementId::derive_at(now, &id.each_ref().map(Vec::as_slice)),
-                product_id,
-                at: now,
-                cause,
-                order_id: Some(self.order_id),
-                reason: None,
-                available,
-                reserved,
-                sold,
-            }
-        };
-        units.into_iter().map(movement).collect()
+        movements.into_values().collect()
+    }
+
+    fn empty_movement(
+        &self,
+        product_id: ProductId,
+        cause: MovementCause,
+        now: Timestamp,
+    ) -> Movement {
+        let id = [
+            self.order_id.to_string().into_bytes(),
+            product_id.to_string().into_bytes(),
+            self.version.to_be_bytes().to_vec(),
+            vec![cause as u8],
+        ];
+        Movement {
+            movement_id: MovementId::derive_at(now, &id.each_ref().map(Vec::as_slice)),
+            product_id,
+            at: now,
+            cause,
+            order_id: Some(self.order_id),
+            reason: None,
+            available: 0,
+            reserved: 0,
+            sold: 0,
+        }
     }
 }
 
@@ -299,7 +306,7 @@ impl Reservation {
 mod tests {
     use super::*;
     use rialto_contracts::orders::PlacedLine;
-    use rialto_kernel::{Amount, Currency, SellerId, UserId};
+    use rialto_kernel::{Amount, Currency, EventId, Quantity, SellerId, UserId};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -381,5 +388,28 @@ mod tests {
         let back = reserved.release(NOW, &cause).unwrap();
         assert_eq!((back.movements[0].available, back.movements[0].reserved), (2, -2));
         assert_eq!(back.reservation.fulfil(NOW, &cause), None);
+    }
+
+    #[test]
+    fn the_largest_reservation_and_release_are_within_limits() {
+        /// With those that were split off.
+        const LINES: usize = 40;
+        let cause = EventContext {
+            correlationid: Some(OrderId::derive(&[b"o"]).to_string()),
+            causationid: Some(EventId::derive(&[b"e"])),
+            traceparent: Some("0".repeat(55)),
+        };
+        let names: Vec<_> = (0..LINES).map(|at| format!("p{at}")).collect();
+        let lines: Vec<_> = names.iter().map(|name| (name.as_str(), 999)).collect();
+        let mut largest = Reservation::reserve(&order(&lines), NOW, &cause).reservation;
+        for line in &mut largest.lines {
+            line.initial_quantity = Some(line.quantity);
+        }
+        let released = largest.release(NOW, &cause).unwrap();
+        let bytes = |value: serde_json::Value| value.to_string().len();
+        let event = bytes(serde_json::to_value(&released.events[0]).unwrap());
+        let item = bytes(serde_json::to_value(&released.reservation).unwrap());
+        assert!(event <= 32 * 1024, "{event}");
+        assert!(item + event <= 150 * 1024, "{item}");
     }
 }

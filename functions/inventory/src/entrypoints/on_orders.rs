@@ -2,11 +2,13 @@ use crate::{
     adapters::dynamodb::DynamoInventory,
     application::{
         on_order_cancelled::on_order_cancelled, on_order_confirmed::on_order_confirmed,
-        on_order_placed::on_order_placed,
+        on_order_line::on_order_line, on_order_placed::on_order_placed,
     },
+    domain::reserved_line::LineEnd,
     ports::Reservations,
 };
-use rialto_contracts::orders::Orders;
+use rialto_contracts::orders::{LineSnapshot, Orders};
+use rialto_kernel::PlantedBug;
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
 pub fn main() {
@@ -28,7 +30,33 @@ pub async fn handle(store: impl Reservations, message: Message) -> Result<Outcom
         Orders::OrderCancelled(cancelled) => {
             on_order_cancelled(&store, &cancelled, &context, now).await?
         }
-        Orders::Other => return Ok(Outcome::Ignored),
+        other => {
+            let Some((mut line, end)) = line_event(&other) else { return Ok(Outcome::Ignored) };
+            let is_split = matches!(other, Orders::OrderLineSplit(_));
+            if !is_split && PlantedBug::OtherSplitsIgnored.is_planted() {
+                line.splits.clear();
+            }
+            on_order_line(&store, &line, end, &context, now).await?
+        }
     };
     Ok(write.into())
+}
+
+/// The line of an event about one, and how the line ends by it, if it does.
+fn line_event(event: &Orders) -> Option<(LineSnapshot, Option<LineEnd>)> {
+    Some(match event {
+        Orders::OrderLineRejected(event) => (event.line(), Some(LineEnd::Cancelled)),
+        Orders::OrderLineCancelled(event) => (event.line(), Some(LineEnd::Cancelled)),
+        Orders::OrderLineReturned(event) if event.restock => {
+            (event.line(), Some(LineEnd::Restocked))
+        }
+        Orders::OrderLineReturned(event) => (event.line(), Some(LineEnd::WrittenOff)),
+        Orders::OrderLineAccepted(event) => (event.line(), None),
+        Orders::OrderLineCancelRequested(event) => (event.line(), None),
+        Orders::OrderLineCancelRefused(event) => (event.line(), None),
+        Orders::OrderLineReturnRequested(event) => (event.line(), None),
+        Orders::OrderLineReturnDeclined(event) => (event.line(), None),
+        Orders::OrderLineSplit(event) => (event.line(), None),
+        _ => return None,
+    })
 }

@@ -3,14 +3,16 @@
 use rialto_contracts::{
     EventContext,
     inventory::Shortage,
-    orders::{OrderPlaced, PlacedLine},
+    orders::{LineSnapshot, LineSplit, OrderLineState, OrderPlaced, PlacedLine},
 };
 use rialto_inventory::{
     SERVICE,
     adapters::{dynamodb::DynamoInventory, memory::MemoryInventory},
     domain::{
         adjustment::Adjustment,
-        reservation::{LineState, Reservation},
+        movement::MovementCause,
+        reservation::Reservation,
+        reserved_line::{LineEnd, LineState},
         stock::Stock,
     },
     ports::{
@@ -43,6 +45,9 @@ rialto_testkit::contract! {
     movements_of_all_pages_sum_to_the_stock,
     several_causes_change_a_product_in_one_write,
     forged_positions_fail_as_invalid,
+    a_split_is_stored_without_movements,
+    a_line_ends_with_its_stock_in_one_write,
+    a_write_off_reduces_the_stock,
 }
 
 async fn open(store: &impl Store, initial: u32) -> ProductId {
@@ -210,6 +215,95 @@ async fn several_causes_change_a_product_in_one_write(store: impl Store) {
     assert_eq!(store.apply(&back).await, Ok(ReserveOutcome::Done));
     assert_eq!(counts(&store, a).await, (10, 0, 0));
     assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 5);
+}
+
+/// Line 1 of `order` after `pieces` of it were split off as line 2, or that line 2.
+fn snapshot(order: &OrderPlaced, line_no: u32, pieces: i64) -> LineSnapshot {
+    let (placed, part) = (&order.lines[0], Quantity::new(pieces).unwrap());
+    let rest = i64::from(placed.quantity.get()) - pieces;
+    LineSnapshot {
+        order_id: order.order_id,
+        line_no,
+        root: 1,
+        user_id: order.user_id,
+        seller_id: placed.seller_id,
+        product_id: placed.product_id,
+        quantity: if line_no == 1 { Quantity::new(rest).unwrap() } else { part },
+        share: placed.share,
+        state: OrderLineState::Accepted,
+        splits: vec![LineSplit {
+            line_no: 2,
+            from: 1,
+            quantity: part,
+            state: OrderLineState::Accepted,
+        }],
+    }
+}
+
+/// Applies an event about a line to the stored reservation.
+async fn apply(store: &impl Store, line: &LineSnapshot, end: Option<LineEnd>) -> ReserveOutcome {
+    let stored = store.reservation(line.order_id).await.unwrap().unwrap();
+    let update = stored.apply_line_event(line, end, SystemClock.now(), &EventContext::default());
+    let update = update.unwrap().unwrap();
+    let outcome = store.apply(&update).await.unwrap();
+    assert_eq!(store.reservation(line.order_id).await.unwrap(), Some(update.reservation.clone()));
+    assert_eq!(store.apply(&update).await.unwrap(), ReserveOutcome::Conflict);
+    outcome
+}
+
+/// Each line's number, pieces and state.
+async fn lines(store: &impl Store, order: &OrderPlaced) -> Vec<(u32, u32, LineState)> {
+    let stored = store.reservation(order.order_id).await.unwrap().unwrap();
+    stored.lines.iter().map(|line| (line.line_no, line.quantity.get(), line.state)).collect()
+}
+
+async fn a_split_is_stored_without_movements(store: impl Store) {
+    let a = open(&store, 9).await;
+    let order = order(&[(a, 5)]);
+    reserve(&store, &order).await;
+    assert_eq!(apply(&store, &snapshot(&order, 2, 2), None).await, ReserveOutcome::Done);
+    let expected = [(1, 3, LineState::Reserved), (2, 2, LineState::Reserved)];
+    assert_eq!(lines(&store, &order).await, expected);
+    assert_eq!(counts(&store, a).await, (4, 5, 0));
+    assert_eq!(store.movements(a, 10, None).await.unwrap().0.len(), 2);
+    let stored = store.reservation(order.order_id).await.unwrap().unwrap();
+    let repeated = stored.apply_line_event(
+        &snapshot(&order, 1, 2),
+        None,
+        SystemClock.now(),
+        &EventContext::default(),
+    );
+    assert_eq!(repeated, Ok(None));
+}
+
+async fn a_line_ends_with_its_stock_in_one_write(store: impl Store) {
+    let a = open(&store, 9).await;
+    let order = order(&[(a, 5)]);
+    reserve(&store, &order).await;
+    let cancelled = Some(LineEnd::Cancelled);
+    assert_eq!(apply(&store, &snapshot(&order, 2, 2), cancelled).await, ReserveOutcome::Done);
+    assert_eq!(counts(&store, a).await, (6, 3, 0));
+
+    let stored = store.reservation(order.order_id).await.unwrap().unwrap();
+    let sold = stored.fulfil(SystemClock.now(), &EventContext::default()).unwrap();
+    assert_eq!(store.apply(&sold).await, Ok(ReserveOutcome::Done));
+    assert_eq!(counts(&store, a).await, (6, 0, 3));
+    assert_eq!(apply(&store, &snapshot(&order, 1, 2), cancelled).await, ReserveOutcome::Done);
+    assert_eq!(counts(&store, a).await, (9, 0, 0));
+    let expected = [(1, 3, LineState::Returned), (2, 2, LineState::Released)];
+    assert_eq!(lines(&store, &order).await, expected);
+}
+
+async fn a_write_off_reduces_the_stock(store: impl Store) {
+    let a = open(&store, 9).await;
+    let order = order(&[(a, 5)]);
+    reserve(&store, &order).await;
+    let written_off = Some(LineEnd::WrittenOff);
+    assert_eq!(apply(&store, &snapshot(&order, 2, 2), written_off).await, ReserveOutcome::Done);
+    assert_eq!(counts(&store, a).await, (4, 3, 0));
+    let movements = store.movements(a, 10, None).await.unwrap().0;
+    let off = movements.iter().find(|found| found.cause == MovementCause::WrittenOff).unwrap();
+    assert_eq!((off.available, off.reserved, off.sold), (0, -2, 0));
 }
 
 async fn forged_positions_fail_as_invalid(store: impl Store) {

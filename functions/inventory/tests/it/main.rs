@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 mod contract;
+mod line_events;
 mod stock_events;

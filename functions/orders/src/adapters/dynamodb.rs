@@ -3,57 +3,70 @@
 //! Items: `ORDER#<id>` holds `ORDER`, `PRODUCT#<id>` holds `PRODUCT`, and `BUYER#<id>` holds
 //! `BUYER` once the buyer is unregistered. `BUYER#<id>` and `CLIENT#<digest>` hold
 //! `COUNTER#PLACEMENTS` and `COUNTER#FAILED-PAYMENTS` of the current window. `ORDER#<id>` also holds `SELLER#<seller>` for each
-//! seller with open lines but the first: entries of the index `by_open_seller` only.
+//! seller but the first: entries of the indexes `by_seller` and `by_open_seller` only;
+//! and `TIMELINE#<number>` for each part of its timeline that was moved out of `ORDER`.
 //!
-//! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` PENDING orders by deadline,
-//! and `by_open_seller` orders with open lines of a seller by time.
+//! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` orders by their next deadline,
+//! `by_number` the orders with an order number, `by_day` the orders of a day, `by_seller`
+//! orders with lines of a seller by time, once they were confirmed, and `by_open_seller` those with
+//! open lines. `DAYS` holds `DAY#<day>` for each day with orders.
 
-use super::{check_list_position, list_position};
+mod lists;
+
+use super::list_position;
 use crate::{
     domain::{
-        order::{Order, OrderLine, OrderState, OrderUpdate},
+        line::OrderLine,
+        order::{Order, OrderState, OrderUpdate},
         placement_limit::{
             ClientDigest, Counted, CountedSubject, CounterIncrement, CounterKey,
             FAILED_PAYMENTS_WINDOW, counted_subjects,
         },
         product::Product,
-        timeline::TimelineEntry,
+        timeline::{ArchivedTimeline, TimelineEntry, TimelinePart},
     },
     ports::{
-        FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPage,
-        OrderPlacer, OrderReader, OrderWriter, PlacementContext, ProductReplica,
+        FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderPlacer, OrderReader,
+        OrderWriter, PlacementCondition, PlacementContext, ProductReplica, TimelineReader,
         UnregisteredBuyers,
     },
 };
+use lists::{day_index_keys, order_key_of};
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, CountOutcome, DueIndex, Item, Key, OUTBOX, PartitionQuery, Precondition, Table,
-    item_key, outbox, read_counter, read_item, write_item,
+    AttributeValue, CountOutcome, DueIndex, Key, OUTBOX, PartitionQuery, Precondition, Table,
+    outbox, read_counter, read_item, write_item,
 };
 use rialto_kernel::{
     Address, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
 };
 use rialto_lambda::FunctionContext;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
 /// The ports, implemented on the service's table.
 #[derive(Debug, Clone)]
 pub struct DynamoOrders {
     table: Table,
+    /// The last day that is known to be recorded.
+    recorded_day: Arc<Mutex<Option<String>>>,
 }
-
-/// Orders read at most for one page that is filtered by state.
-const READ_LIMIT: u32 = 1_000;
 
 /// Orders read at a time: as many as a BatchGetItem returns.
 const READ_CHUNK: u32 = 100;
 
-/// PENDING orders by deadline, sharded because one partition would limit the write rate.
+/// Orders by their next deadline, sharded because one partition would limit the write rate.
 pub const DEADLINES: DueIndex = DueIndex { index: "by_deadline", prefix: "PENDING", shards: 8 };
 
 fn order_key(order: OrderId) -> Key {
     Key::new(format!("ORDER#{order}"), "ORDER")
+}
+
+fn timeline_key(order: OrderId, part: u32) -> Key {
+    Key::new(format!("ORDER#{order}"), format!("TIMELINE#{part}"))
 }
 
 fn product_key(product: ProductId) -> Key {
@@ -83,8 +96,8 @@ impl DynamoOrders {
     }
 
     #[must_use]
-    pub const fn on(table: Table) -> Self {
-        Self { table }
+    pub fn on(table: Table) -> Self {
+        Self { table, recorded_day: Arc::default() }
     }
 }
 
@@ -119,24 +132,30 @@ impl OrderPlacer for DynamoOrders {
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
-        counts: &[CounterIncrement],
+        conditions: &[PlacementCondition],
     ) -> Result<Write, StoreError> {
         let order = &change.order;
         let key = order_key(order.order_id);
         let mut item = write_item(&key, order, &change.events)?;
         item.extend(write_item(&key, record, &[])?);
-        item.insert(
-            "by_buyer_pk".to_owned(),
-            AttributeValue::S(format!("BUYER#{}", order.user_id)),
-        );
-        item.insert("by_buyer_sk".to_owned(), AttributeValue::S(list_position(order)));
+        item.extend(index_keys("by_buyer", format!("BUYER#{}", order.user_id), order));
+        item.extend(index_keys("by_number", format!("NUMBER#{}", order.number()), order));
+        item.extend(day_index_keys(order));
         item.extend(DEADLINES.attributes(order.order_id, order.expires_at));
-        if counts.is_empty() {
+        self.record_day(order).await?;
+        if conditions.is_empty() {
             return self.table.put(item, Precondition::Absent).await.map(Write::unit);
         }
         let mut writes = vec![self.table.transact_put(item, Precondition::Absent)?];
-        for CounterIncrement { key, increment, now } in counts {
-            writes.push(self.table.transact_count(&counter_key(key), *increment, *now)?);
+        for condition in conditions {
+            writes.push(match condition {
+                PlacementCondition::Count(CounterIncrement { key, increment, now }) => {
+                    self.table.transact_count(&counter_key(key), *increment, *now)?
+                }
+                PlacementCondition::RegisteredBuyer => {
+                    self.table.transact_check(&buyer_key(order.user_id), Precondition::Absent)?
+                }
+            });
         }
         self.table.transact(writes).await.map(Write::unit)
     }
@@ -165,13 +184,30 @@ impl OrderReader for DynamoOrders {
     }
 }
 
+impl TimelineReader for DynamoOrders {
+    /// The parts are known from the order, and never change.
+    async fn archived_timeline(&self, order: &Order) -> Result<Vec<TimelinePart>, StoreError> {
+        let numbers = 1..=order.archived.parts;
+        let keys: Vec<Key> = numbers.map(|number| timeline_key(order.order_id, number)).collect();
+        let mut items = self.table.batch_get(&keys).await?;
+        let part = |key: &Key| {
+            let missing = || StoreError::Corrupt(format!("no {} {}", key.pk, key.sk));
+            read_item(items.remove(key).ok_or_else(missing)?)
+        };
+        keys.iter().map(part).collect()
+    }
+}
+
 /// The attributes that an update of an order may change.
 #[derive(Serialize)]
 struct OrderPatch<'a> {
     state: OrderState,
     reason: Option<CancelReason>,
     lines: &'a [OrderLine],
+    confirmed_at: Option<Timestamp>,
     timeline: &'a [TimelineEntry],
+    #[serde(skip_serializing_if = "ArchivedTimeline::is_empty")]
+    archived: &'a ArchivedTimeline,
     address: Option<&'a Address>,
     client: Option<&'a ClientDigest>,
     #[serde(rename = "buyer_gone")]
@@ -179,7 +215,8 @@ struct OrderPatch<'a> {
     version: u64,
 }
 
-/// An entry of `by_open_seller`, for a seller other than the one that the order item itself lists.
+/// An entry of `by_seller` and `by_open_seller`, for a seller other than the one that the order item
+/// itself lists.
 #[derive(Serialize)]
 struct SellerIndexItem {
     version: u64,
@@ -187,13 +224,16 @@ struct SellerIndexItem {
 
 impl OrderWriter for DynamoOrders {
     async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
-        let order = &change.order;
+        let (order, parts) = change.order.archive_timeline();
+        let order = order.as_ref();
         let key = order_key(order.order_id);
         let patch = OrderPatch {
             state: order.state,
             reason: order.reason,
             lines: &order.lines,
+            confirmed_at: order.confirmed_at,
             timeline: &order.timeline,
+            archived: &order.archived,
             address: order.address.as_ref(),
             client: order.client.as_ref(),
             buyer_unregistered: order.buyer_unregistered,
@@ -210,39 +250,57 @@ impl OrderWriter for DynamoOrders {
         } else {
             set.insert(OUTBOX.to_owned(), outbox(&change.events)?);
         }
-        if order.state != OrderState::Pending {
-            remove.extend(["by_deadline_pk", "by_deadline_sk"]);
+        match order.deadline() {
+            Some(deadline) => set.extend(DEADLINES.attributes(order.order_id, deadline)),
+            None => remove.extend(["by_deadline_pk", "by_deadline_sk"]),
         }
         let mut sellers = order.sellers_with_open_lines().into_iter();
         match sellers.next() {
             Some(first) => set.extend(open_seller_attributes(order, first)),
             None => remove.extend(["by_open_seller_pk", "by_open_seller_sk"]),
         }
+        if order.was_confirmed() {
+            let first = order.first_seller();
+            set.extend(first.into_iter().flat_map(|first| seller_attributes(order, first)));
+        }
         let expect = Precondition::Version(order.version - 1);
-        let mut index_items = Vec::new();
+        let mut further = Vec::new();
+        for part in &parts {
+            let item = write_item(&timeline_key(order.order_id, part.number), part, &[])?;
+            further.push(self.table.transact_put(item, Precondition::Absent)?);
+        }
         for seller in sellers {
             let key = Key::new(format!("ORDER#{}", order.order_id), format!("SELLER#{seller}"));
             let mut index_item =
                 write_item(&key, &SellerIndexItem { version: order.version }, &[])?;
             index_item.extend(open_seller_attributes(order, seller));
-            index_items
-                .push(self.table.transact_put(index_item, Precondition::Older(order.version))?);
+            // All lines are open when the order is confirmed, so each further seller gets an item.
+            index_item.extend(seller_attributes(order, seller));
+            further.push(self.table.transact_put(index_item, Precondition::Older(order.version))?);
         }
-        if index_items.is_empty() {
+        if further.is_empty() {
             return self.table.update(&key, set, &remove, expect).await;
         }
         let mut writes = vec![self.table.transact_update(&key, set, &remove, expect)?];
-        writes.append(&mut index_items);
+        writes.append(&mut further);
         self.table.transact(writes).await.map(Write::unit)
     }
 }
 
+/// The key of an order in a partition of an index that lists orders by time.
+fn index_keys(index: &str, partition: String, order: &Order) -> [(String, AttributeValue); 2] {
+    [("pk", partition), ("sk", list_position(order))]
+        .map(|(part, text)| (format!("{index}_{part}"), AttributeValue::S(text)))
+}
+
 /// The key in `by_open_seller` of an order with open lines of this seller.
 fn open_seller_attributes(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
-    [
-        ("by_open_seller_pk".to_owned(), AttributeValue::S(format!("SELLER#{seller}"))),
-        ("by_open_seller_sk".to_owned(), AttributeValue::S(list_position(order))),
-    ]
+    index_keys("by_open_seller", format!("SELLER#{seller}"), order)
+}
+
+/// The key in `by_seller` of an order with lines of this seller.
+fn seller_attributes(order: &Order, seller: SellerId) -> [(String, AttributeValue); 2] {
+    index_keys("by_seller", format!("SELLER#{seller}"), order)
 }
 
 impl OpenLineReader for DynamoOrders {
@@ -265,58 +323,6 @@ impl OpenLineReader for DynamoOrders {
             }
             query = query.after(next.as_deref());
         }
-    }
-}
-
-/// The key of the order that an item of its partition belongs to.
-fn order_key_of(item: &Item) -> Result<Key, StoreError> {
-    Ok(Key::new(item_key(item)?.pk, "ORDER"))
-}
-
-impl OrderLister for DynamoOrders {
-    async fn list_by_buyer(
-        &self,
-        user: UserId,
-        state: Option<OrderState>,
-        limit: u32,
-        position: Option<&str>,
-    ) -> Result<OrderPage, StoreError> {
-        check_list_position(position)?;
-        let mut query =
-            PartitionQuery::index("by_buyer", format!("BUYER#{user}")).descending().after(position);
-        let mut found: Vec<Order> = Vec::new();
-        let mut left = READ_LIMIT;
-        // Enough for a page if every order matches. Chunks of what is missing instead would end
-        // with one order in each.
-        let mut chunk = limit;
-        loop {
-            let (entries, next) = self.table.query(&query, chunk).await?;
-            for order in self.load_orders(&entries).await? {
-                if state.is_some_and(|state| state != order.state) {
-                    continue;
-                }
-                if found.len() == limit as usize {
-                    let position = found.last().map(list_position);
-                    return Ok((found, position));
-                }
-                found.push(order);
-            }
-            left = left.saturating_sub(chunk);
-            if next.is_none() || left == 0 || found.len() == limit as usize {
-                return Ok((found, next));
-            }
-            query = query.after(next.as_deref());
-            chunk = READ_CHUNK.min(left);
-        }
-    }
-}
-
-impl DynamoOrders {
-    /// Loads the orders that index entries refer to, in that order.
-    async fn load_orders(&self, entries: &[Item]) -> Result<Vec<Order>, StoreError> {
-        let keys = entries.iter().map(item_key).collect::<Result<Vec<_>, _>>()?;
-        let mut items = self.table.batch_get(&keys).await?;
-        keys.iter().filter_map(|key| items.remove(key)).map(read_item).collect()
     }
 }
 

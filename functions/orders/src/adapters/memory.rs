@@ -9,17 +9,18 @@ use crate::{
             counted_subjects,
         },
         product::Product,
+        timeline::TimelinePart,
     },
     ports::{
-        AddressBook, FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister,
-        OrderPage, OrderPlacer, OrderReader, OrderWriter, PlacementContext, ProductReplica,
-        UnregisteredBuyers,
+        AddressBook, AllOrdersLister, FailedPaymentCounter, IdempotencyRecord, OpenLineReader,
+        OrderLister, OrderPage, OrderPlacer, OrderReader, OrderWriter, PlacementCondition,
+        PlacementContext, ProductReplica, SellerOrderLister, TimelineReader, UnregisteredBuyers,
     },
 };
-use rialto_contracts::Event;
+use rialto_contracts::{Event, orders::OrderLineState};
 use rialto_kernel::{
-    Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, PlantedBug, ProductId,
-    SellerId, StoreError, Timestamp, UserId, Write,
+    Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, OrderNumber, PlantedBug,
+    ProductId, SellerId, StoreError, Timestamp, UserId, Write,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +36,8 @@ pub struct MemoryOrders {
 #[derive(Debug, Clone, Default)]
 struct State {
     orders: BTreeMap<OrderId, (Order, IdempotencyRecord)>,
-    /// When the sweep visits PENDING orders next.
+    timeline_parts: BTreeMap<OrderId, Vec<TimelinePart>>,
+    /// When the sweep visits orders next.
     deadlines: BTreeMap<OrderId, Timestamp>,
     products: BTreeMap<ProductId, Product>,
     unregistered_buyers: BTreeSet<UserId>,
@@ -66,10 +68,38 @@ impl MemoryOrders {
         self.state().published_events.get(start..).unwrap_or_default().to_vec()
     }
 
-    /// All orders.
+    /// A page of the orders that match, newest first.
+    fn page(
+        &self,
+        limit: u32,
+        position: Option<&str>,
+        matches: impl Fn(&Order) -> bool,
+    ) -> Result<OrderPage, StoreError> {
+        check_list_position(position)?;
+        let matches = |order: &&Order| {
+            matches(order) && position.is_none_or(|last| list_position(order).as_str() < last)
+        };
+        let state = self.state();
+        let stored = state.orders.values().map(|(order, _)| order);
+        let mut orders: Vec<Order> = stored.filter(matches).cloned().collect();
+        orders.sort_by_key(|order| std::cmp::Reverse(list_position(order)));
+        let more = orders.len() > limit as usize;
+        orders.truncate(limit as usize);
+        let next = orders.last().filter(|_| more).map(list_position);
+        Ok((orders, next))
+    }
+
+    /// All orders, with their complete timelines.
     #[must_use]
     pub fn orders(&self) -> Vec<Order> {
-        self.state().orders.values().map(|(order, _)| order.clone()).collect()
+        let state = self.state();
+        let complete = |(order, _): &(Order, IdempotencyRecord)| {
+            let mut order = order.clone();
+            let parts = state.timeline_parts.get(&order.order_id);
+            parts.into_iter().flatten().for_each(|part| order.restore(part.clone()));
+            order
+        };
+        state.orders.values().map(complete).collect()
     }
 }
 
@@ -98,7 +128,7 @@ impl OrderPlacer for MemoryOrders {
         &self,
         change: &OrderUpdate,
         record: &IdempotencyRecord,
-        counts: &[CounterIncrement],
+        conditions: &[PlacementCondition],
     ) -> Result<Write, StoreError> {
         let mut state = self.state();
         let id = change.order.order_id;
@@ -107,12 +137,22 @@ impl OrderPlacer for MemoryOrders {
         if conditional && state.orders.contains_key(&id) {
             return Ok(Write::Conflict(()));
         }
-        let counted = counts.iter().map(|CounterIncrement { key, increment, now }| {
-            Some((key.clone(), increment.apply(state.counters.get(key), *now)?))
-        });
-        let Some(counted) = counted.collect::<Option<Vec<_>>>() else {
-            return Ok(Write::Conflict(()));
-        };
+        let mut counted = Vec::new();
+        for condition in conditions {
+            match condition {
+                PlacementCondition::Count(CounterIncrement { key, increment, now }) => {
+                    let Some(counter) = increment.apply(state.counters.get(key), *now) else {
+                        return Ok(Write::Conflict(()));
+                    };
+                    counted.push((key.clone(), counter));
+                }
+                PlacementCondition::RegisteredBuyer => {
+                    if state.unregistered_buyers.contains(&change.order.user_id) {
+                        return Ok(Write::Conflict(()));
+                    }
+                }
+            }
+        }
         state.counters.extend(counted);
         state.orders.insert(id, (change.order.clone(), record.clone()));
         state.deadlines.insert(id, change.order.expires_at);
@@ -127,6 +167,12 @@ impl OrderReader for MemoryOrders {
     }
 }
 
+impl TimelineReader for MemoryOrders {
+    async fn archived_timeline(&self, order: &Order) -> Result<Vec<TimelinePart>, StoreError> {
+        Ok(self.state().timeline_parts.get(&order.order_id).cloned().unwrap_or_default())
+    }
+}
+
 impl OrderWriter for MemoryOrders {
     async fn save(&self, change: &OrderUpdate) -> Result<Write, StoreError> {
         let mut state = self.state();
@@ -136,13 +182,16 @@ impl OrderWriter for MemoryOrders {
                 if order.version + 1 == change.order.version
                     || PlantedBug::OrderVersionNotChecked.is_planted() =>
             {
-                *order = change.order.clone();
+                let (newest, parts) = change.order.archive_timeline();
+                *order = newest.into_owned();
+                state.timeline_parts.entry(order.order_id).or_default().extend(parts);
                 if order.address.is_none() {
                     *record = IdempotencyRecord::empty();
                 }
-                if order.state != OrderState::Pending {
-                    state.deadlines.remove(&order.order_id);
-                }
+                match order.deadline() {
+                    Some(deadline) => state.deadlines.insert(order.order_id, deadline),
+                    None => state.deadlines.remove(&order.order_id),
+                };
                 state.published_events.extend(change.events.iter().cloned());
                 Ok(Write::Done)
             }
@@ -179,21 +228,41 @@ impl OrderLister for MemoryOrders {
         limit: u32,
         position: Option<&str>,
     ) -> Result<OrderPage, StoreError> {
-        check_list_position(position)?;
-        let mut orders: Vec<Order> = self
-            .state()
-            .orders
-            .values()
-            .map(|(order, _)| order)
-            .filter(|order| order.user_id == user && state.is_none_or(|state| state == order.state))
-            .filter(|order| position.is_none_or(|last| list_position(order).as_str() < last))
-            .cloned()
-            .collect();
-        orders.sort_by_key(|order| std::cmp::Reverse(list_position(order)));
-        let more = orders.len() > limit as usize;
-        orders.truncate(limit as usize);
-        let next = orders.last().filter(|_| more).map(list_position);
-        Ok((orders, next))
+        self.page(limit, position, |order| order.user_id == user && order.is_in(state))
+    }
+}
+
+impl AllOrdersLister for MemoryOrders {
+    async fn list_all(
+        &self,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<OrderPage, StoreError> {
+        self.page(limit, position, |order| order.is_in(state))
+    }
+
+    async fn list_by_number(
+        &self,
+        number: &OrderNumber,
+        state: Option<OrderState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<OrderPage, StoreError> {
+        self.page(limit, position, |order| order.number() == *number && order.is_in(state))
+    }
+}
+
+impl SellerOrderLister for MemoryOrders {
+    async fn list_by_seller(
+        &self,
+        seller: SellerId,
+        state: Option<OrderLineState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<OrderPage, StoreError> {
+        let matches = |order: &Order| order.was_confirmed() && order.has_line_of(seller, state);
+        self.page(limit, position, matches)
     }
 }
 

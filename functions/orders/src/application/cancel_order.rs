@@ -1,13 +1,13 @@
-use super::get_order::Requester;
+use super::{
+    change_order::{ChangeOutcome, change_order},
+    get_order::Requester,
+};
 use crate::{
-    domain::{
-        order::{Order, OrderState},
-        timeline::TimelineEntry,
-    },
+    domain::order::{Order, OrderState},
     ports::OrderWriter,
 };
 use rialto_contracts::{EventContext, orders::CancelReason};
-use rialto_kernel::{OrderId, StoreError, Timestamp, store::MAX_ATTEMPTS};
+use rialto_kernel::{OrderId, StoreError, Timestamp};
 
 /// An error of [`cancel_order`]. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,8 @@ pub enum CancelOrderError {
     Store(#[from] StoreError),
 }
 
-/// Cancels all lines of a PENDING order, for its buyer or a supervisor.
+/// Cancels all lines of a PENDING order, for its buyer or a supervisor. After the confirmation it
+/// requests the cancellation of each line that can still be cancelled.
 ///
 /// # Errors
 /// [`CancelOrderError`]; nothing was changed then.
@@ -33,29 +34,22 @@ pub async fn cancel_order(
     cause: &EventContext,
 ) -> Result<Order, CancelOrderError> {
     let cause = EventContext { correlationid: Some(order_id.to_string()), ..cause.clone() };
-    // Not `store::update`: an attempt has to recognise the previous one's write.
-    let mut attempted: Vec<TimelineEntry> = Vec::new();
-    for _ in 0..MAX_ATTEMPTS {
-        let order = store.order(order_id).await?.ok_or(CancelOrderError::NotFound)?;
-        // A write whose response was lost is repeated by the SDK, and then conflicts with itself.
-        // Other events may have been applied since.
-        if order.timeline.iter().any(|entry| attempted.contains(entry)) {
-            return Ok(order);
-        }
+    let outcome = change_order(store, order_id, |order| {
         match requester {
             Requester::Supervisor => {}
             Requester::Buyer(user) if user == order.user_id => {}
             Requester::Buyer(_) | Requester::Seller(_) => return Err(CancelOrderError::NotFound),
         }
-        let change = order
-            .cancel(CancelReason::Buyer, now, &cause)
-            .map_err(CancelOrderError::IllegalTransition)?;
-        if store.save(&change).await?.is_done() {
-            return Ok(change.order);
-        }
-        attempted = change.events.iter().map(TimelineEntry::from).collect();
+        let cancelled = order.cancel(CancelReason::Buyer, now, &cause).or_else(|state| {
+            let requested = order.request_cancel_of_lines(now, &cause);
+            requested.map_err(|_| CancelOrderError::IllegalTransition(state))
+        });
+        cancelled.map(Some)
+    });
+    match outcome.await? {
+        ChangeOutcome::NotFound => Err(CancelOrderError::NotFound),
+        ChangeOutcome::Changed(order) | ChangeOutcome::Unchanged(order) => Ok(order),
     }
-    Err(StoreError::Contended.into())
 }
 
 #[cfg(test)]
@@ -64,10 +58,10 @@ mod tests {
     use crate::{
         adapters::memory::MemoryOrders,
         domain::order::{OrderUpdate, Transition},
-        fixtures::{insert_placed_order, placed_order},
+        fixtures::{confirmed, insert_placed_order, placed_order},
         ports::OrderReader,
     };
-    use rialto_contracts::{Event, inventory::StockReleased};
+    use rialto_contracts::{Event, inventory::StockReleased, orders::OrderLineState};
     use rialto_kernel::{UserId, Write};
 
     const NOW: Timestamp = Timestamp::from_millis(2_000);
@@ -101,6 +95,19 @@ mod tests {
             store.published_events().iter().filter(|event| event.kind == "OrderCancelled").count(),
             1
         );
+    }
+
+    #[tokio::test]
+    async fn a_confirmed_orders_lines_are_requested_to_be_cancelled() {
+        let (store, order) = store_with_order().await;
+        assert_eq!(store.save(&confirmed(&order, NOW)).await.unwrap(), Write::Done);
+        let buyer = Requester::Buyer(order.user_id);
+        let requested = cancel(&store, &order, buyer).await.unwrap();
+        assert_eq!(requested.state, OrderState::Confirmed);
+        assert_eq!(requested.lines[0].state, OrderLineState::Canceling);
+        let again = cancel(&store, &order, buyer).await;
+        assert!(matches!(again, Err(CancelOrderError::IllegalTransition(OrderState::Confirmed))));
+        assert_eq!(store.order(order.order_id).await.unwrap(), Some(requested));
     }
 
     /// A store whose writes are done but reported as conflicts, after which other events are

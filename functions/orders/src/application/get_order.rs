@@ -1,7 +1,4 @@
-use crate::{
-    domain::order::{Order, OrderState},
-    ports::OrderReader,
-};
+use crate::{domain::order::Order, ports::OrderReader};
 use rialto_kernel::{OrderId, SellerId, StoreError, UserId};
 
 /// The account that requests an order.
@@ -18,6 +15,15 @@ pub enum OrderView {
     Full(Order),
     /// For a seller: the order with that seller's lines only.
     SellerLines(Order),
+}
+
+impl OrderView {
+    #[must_use]
+    pub const fn order(&self) -> &Order {
+        match self {
+            Self::Full(order) | Self::SellerLines(order) => order,
+        }
+    }
 }
 
 /// An error of [`get_order`].
@@ -39,24 +45,26 @@ pub async fn get_order(
     order: OrderId,
     requester: Requester,
 ) -> Result<OrderView, GetOrderError> {
-    let mut order = store.order(order).await?.ok_or(GetOrderError::NotFound)?;
+    view(store.order(order).await?.ok_or(GetOrderError::NotFound)?, requester)
+}
+
+/// The part of an order that a requester may see.
+///
+/// # Errors
+/// [`GetOrderError::NotFound`] if it may see nothing.
+pub(super) fn view(mut order: Order, requester: Requester) -> Result<OrderView, GetOrderError> {
     match requester {
         Requester::Supervisor => Ok(OrderView::Full(order)),
         Requester::Buyer(user) if order.user_id == user => Ok(OrderView::Full(order)),
         Requester::Buyer(_) => Err(GetOrderError::NotFound),
         Requester::Seller(seller) => {
             order.lines.retain(|line| line.seller_id == seller);
-            if order.lines.is_empty() || !was_confirmed(&order) {
+            if order.lines.is_empty() || !order.was_confirmed() {
                 return Err(GetOrderError::NotFound);
             }
             Ok(OrderView::SellerLines(order))
         }
     }
-}
-
-fn was_confirmed(order: &Order) -> bool {
-    order.state == OrderState::Confirmed
-        || order.timeline.iter().any(|entry| entry.kind == "OrderConfirmed")
 }
 
 #[cfg(test)]

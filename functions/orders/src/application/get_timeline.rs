@@ -1,7 +1,7 @@
 use super::get_order::{GetOrderError, OrderView, Requester, get_order};
 use crate::{
     domain::timeline::{TimelineEntry, in_causal_order},
-    ports::OrderReader,
+    ports::{OrderReader, TimelineReader},
 };
 use rialto_kernel::OrderId;
 
@@ -10,12 +10,15 @@ use rialto_kernel::OrderId;
 /// # Errors
 /// [`GetOrderError`] unless the order exists and `requester` is its buyer or a supervisor.
 pub async fn get_timeline(
-    store: &impl OrderReader,
+    store: &(impl OrderReader + TimelineReader),
     order: OrderId,
     requester: Requester,
 ) -> Result<Vec<TimelineEntry>, GetOrderError> {
     match get_order(store, order, requester).await? {
-        OrderView::Full(order) => {
+        OrderView::Full(mut order) => {
+            for part in store.archived_timeline(&order).await? {
+                order.restore(part);
+            }
             Ok(in_causal_order(&order.timeline).into_iter().cloned().collect())
         }
         OrderView::SellerLines(_) => Err(GetOrderError::NotFound),

@@ -1,7 +1,10 @@
 //! Use cases of the function that other services call.
 
-use crate::{domain::order::Order, ports::OrderLister};
-use rialto_kernel::{StoreError, UserId};
+use crate::{
+    domain::order::Order,
+    ports::{OrderLister, OrderReader},
+};
+use rialto_kernel::{Address, OrderId, StoreError, UserId};
 
 /// Orders in the first page: open orders are usually among the newest.
 const FIRST_PAGE_SIZE: u32 = 10;
@@ -35,6 +38,17 @@ pub async fn has_open_orders(store: &impl OrderLister, user: UserId) -> Result<b
         }
         (limit, position) = (PAGE_SIZE, next);
     }
+}
+
+/// The address of an order; `None` if there is no such order, or once it was erased.
+///
+/// # Errors
+/// [`StoreError`] if the store can't be read.
+pub async fn order_address(
+    store: &impl OrderReader,
+    order: OrderId,
+) -> Result<Option<Address>, StoreError> {
+    Ok(store.order(order).await?.and_then(|order| order.address))
 }
 
 #[cfg(test)]
@@ -101,5 +115,21 @@ mod tests {
         let closed = order.cancel(CancelReason::Buyer, now, &EventContext::default()).unwrap();
         assert_eq!(store.save(&closed).await.unwrap(), Write::Done);
         assert!(!has_open_orders(&store, user).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_orders_address_is_returned_until_it_is_erased() {
+        let store = MemoryOrders::default();
+        let order = insert_placed_order(&store).await;
+        let id = order.order_id;
+        assert_eq!(order_address(&store, id).await.unwrap(), order.address);
+        assert_eq!(order_address(&store, OrderId::derive(&[b"none"])).await.unwrap(), None);
+
+        let now = Timestamp::from_millis(2_000);
+        let closed = order.cancel(CancelReason::Buyer, now, &EventContext::default()).unwrap();
+        assert_eq!(store.save(&closed).await.unwrap(), Write::Done);
+        let erased = closed.order.erase_buyer_data().unwrap();
+        assert_eq!(store.save(&erased).await.unwrap(), Write::Done);
+        assert_eq!(order_address(&store, id).await.unwrap(), None);
     }
 }

@@ -5,7 +5,7 @@ use crate::{
         quote::{PricingTerms, Quote, QuoteError},
         request::{OrderRequest, ShippingAddress, order_id},
     },
-    ports::{AddressBook, IdempotencyRecord, OrderPlacer},
+    ports::{AddressBook, IdempotencyRecord, OrderPlacer, PlacementCondition},
 };
 use rialto_contracts::EventContext;
 use rialto_kernel::{
@@ -17,6 +17,8 @@ use rialto_kernel::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceOrder<'a> {
     pub user_id: UserId,
+    /// Placed by a supervisor for the buyer.
+    pub by_supervisor: bool,
     pub idempotency_key: &'a str,
     pub request: OrderRequest<ShippingAddress>,
     /// Where the request comes from, if known.
@@ -77,7 +79,8 @@ impl From<LimitReached> for PlaceOrderError {
 ///
 /// A repeated request is recognised before anything else is checked, whatever happened to the order
 /// since. Then come the limits, so that a client who has reached one learns no prices. Conflicts
-/// with a concurrent request of the same key, or with the end of a counter's window, are repeated.
+/// with a concurrent request of the same key, with the end of a counter's window, or with the
+/// unregistration of the buyer, are repeated.
 ///
 /// # Errors
 /// [`PlaceOrderError`]; nothing was stored then.
@@ -109,7 +112,7 @@ pub async fn place_order(
         {
             return replay(order_id, existing, body_hash).map(Attempt::Done);
         }
-        let counts = terms.limits.count_placement(counters.clone(), &context.counters, now)?;
+        let increments = terms.limits.count_placement(counters.clone(), &context.counters, now)?;
         let quote = Quote::new(&command.request.lines, &context.products, &terms.pricing)?;
         if command.request.expected_total.is_some_and(|expected| expected != quote.total) {
             return Err(PlaceOrderError::PriceChanged(quote));
@@ -127,7 +130,14 @@ pub async fn place_order(
         change.order.client.clone_from(&command.client);
         let response_body = render(&change.order);
         let record = IdempotencyRecord { body_hash: body_hash.clone(), response_body };
-        let write = store.insert(&change, &record, &counts).await?;
+        let mut conditions: Vec<_> =
+            increments.into_iter().map(PlacementCondition::Count).collect();
+        // A buyer's own request has ended before the buyer is stored as unregistered: their session
+        // ends first, and the event is consumed with a delay.
+        if command.by_supervisor && !context.buyer_unregistered {
+            conditions.push(PlacementCondition::RegisteredBuyer);
+        }
+        let write = store.insert(&change, &record, &conditions).await?;
         let response_body = record.response_body;
         Ok(write.into_attempt(PlacedOrder { order_id, response_body, replayed: false }))
     })
@@ -151,12 +161,16 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryAddresses, MemoryOrders},
         application::{apply_event::apply_event, on_user_unregistered::on_user_unregistered},
-        domain::{order::Transition, product::Product},
+        domain::{
+            order::{OrderUpdate, Transition},
+            placement_limit::CounterKey,
+            product::Product,
+        },
         fixtures::{
             self, buyer, client, payment_captured, payment_failed, payment_failure,
             placement_limits, pricing_terms, product,
         },
-        ports::{OrderReader, OrderWriter, ProductReplica},
+        ports::{OrderReader, OrderWriter, PlacementContext, ProductReplica, UnregisteredBuyers},
     };
     use rialto_contracts::{Event, orders::CancelReason};
     use rialto_kernel::{Address, AddressId, Amount, Write};
@@ -196,12 +210,12 @@ mod tests {
         idempotency_key: &str,
     ) -> Result<PlacedOrder, PlaceOrderError> {
         let client = Some(client());
-        let command = PlaceOrder { user_id: buyer(), idempotency_key, request, client };
+        let command = PlaceOrder { request, client, ..command(buyer(), idempotency_key) };
         place_at(store, addresses, &command, placement_limits(), NOW).await
     }
 
     async fn place_at(
-        store: &MemoryOrders,
+        store: &impl OrderPlacer,
         addresses: &impl AddressBook,
         command: &PlaceOrder<'_>,
         limits: PlacementLimits,
@@ -214,8 +228,13 @@ mod tests {
     }
 
     fn command(user_id: UserId, idempotency_key: &str) -> PlaceOrder<'_> {
-        let request = order_request(1);
-        PlaceOrder { user_id, idempotency_key, request, client: Some(client()) }
+        PlaceOrder {
+            user_id,
+            by_supervisor: false,
+            idempotency_key,
+            request: order_request(1),
+            client: Some(client()),
+        }
     }
 
     async fn place_limited(
@@ -293,6 +312,48 @@ mod tests {
         let closed = order.cancel(CancelReason::Timeout, NOW, &EventContext::default()).unwrap();
         assert_eq!(store.save(&closed).await.unwrap(), Write::Done);
         assert_eq!(store.order(placed.order_id).await.unwrap().unwrap().address, None);
+    }
+
+    /// A store in which the buyer is stored as unregistered before the first insertion.
+    struct UnregisteredMeanwhile(MemoryOrders);
+
+    impl OrderPlacer for UnregisteredMeanwhile {
+        async fn load_placement_context(
+            &self,
+            order: OrderId,
+            buyer: UserId,
+            products: &[ProductId],
+            counters: &[CounterKey],
+        ) -> Result<PlacementContext, StoreError> {
+            self.0.load_placement_context(order, buyer, products, counters).await
+        }
+
+        async fn insert(
+            &self,
+            change: &OrderUpdate,
+            record: &IdempotencyRecord,
+            conditions: &[PlacementCondition],
+        ) -> Result<Write, StoreError> {
+            match self.0.mark_unregistered(buyer()).await? {
+                Write::Done | Write::Conflict(()) => {}
+            }
+            self.0.insert(change, record, conditions).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_buyer_can_be_unregistered_during_a_placement() {
+        for placements in [0, 1_000] {
+            let store = UnregisteredMeanwhile(store_with_product().await);
+            let limits = PlacementLimits { placements, ..placement_limits() };
+            let command = PlaceOrder { by_supervisor: true, ..command(buyer(), "k") };
+            let placed = place_at(&store, &addresses(), &command, limits, NOW).await.unwrap();
+            let order = store.0.order(placed.order_id).await.unwrap().unwrap();
+            assert!(order.buyer_unregistered);
+            let closed =
+                order.cancel(CancelReason::Timeout, NOW, &EventContext::default()).unwrap();
+            assert_eq!(closed.order.address, None);
+        }
     }
 
     #[tokio::test]

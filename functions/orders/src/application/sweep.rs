@@ -1,5 +1,5 @@
 use crate::{domain::order::Order, ports::OrderWriter};
-use rialto_contracts::{EventContext, orders::CancelReason};
+use rialto_contracts::EventContext;
 use rialto_kernel::{
     DueQueue, OrderId, StoreError, Timestamp,
     store::{self, Attempt},
@@ -13,8 +13,9 @@ const POLICY: SweepPolicy = SweepPolicy {
     retry_after: Duration::from_secs(5 * 60),
 };
 
-/// Cancels (TIMEOUT) orders that are still PENDING past their deadline, by the same conditional
-/// write as a buyer's cancellation. The index only lists candidates; the order itself decides.
+/// Does what nobody has done by the deadlines of orders and their lines, by the same conditional
+/// writes as the requests that would have done it. The index only lists candidates; the order
+/// itself decides.
 ///
 /// # Errors
 /// [`StoreError`] if the candidates can't be listed.
@@ -23,11 +24,11 @@ pub async fn sweep(
     run: &SweepRun,
     cause: &EventContext,
 ) -> Result<SweepSummary, StoreError> {
-    visit_due(store, run, &POLICY, |order| cancel_expired(store, order, run.now, cause)).await
+    visit_due(store, run, &POLICY, |order| expire(store, order, run.now, cause)).await
 }
 
-/// Orders that aren't PENDING have left the index. One that is listed nevertheless is postponed.
-async fn cancel_expired(
+/// An order without a passed deadline that is listed nevertheless is postponed.
+async fn expire(
     store: &impl OrderWriter,
     order_id: OrderId,
     now: Timestamp,
@@ -37,8 +38,7 @@ async fn cancel_expired(
     let cause = &cause;
     store::update(|| async move {
         let order: Option<Order> = store.order(order_id).await?;
-        let order = order.filter(|order| order.expires_at <= now);
-        match order.and_then(|order| order.cancel(CancelReason::Timeout, now, cause).ok()) {
+        match order.and_then(|order| order.expire(now, cause)) {
             Some(change) => Ok(store.save(&change).await?.into_attempt(Visit::Settled)),
             None => Ok(Attempt::Done(Visit::Waiting)),
         }
@@ -55,6 +55,7 @@ mod tests {
         fixtures::{self, insert_placed_order},
         ports::{IdempotencyRecord, OrderPlacer, OrderReader},
     };
+    use rialto_contracts::orders::CancelReason;
     use rialto_kernel::{DueEntry, SystemClock, Write};
     use std::sync::Arc;
 

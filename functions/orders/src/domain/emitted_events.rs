@@ -1,11 +1,19 @@
 //! Rebuilds the events that an order has emitted from its timeline, in case they were lost after
 //! publication.
 
-use super::{order::Order, timeline::TimelineEntry};
+use super::{line::MAX_LINES_WITH_PARTS, order::Order, timeline::TimelineEntry};
 use rialto_contracts::{
     Event, EventContext, Payload,
-    orders::{OrderCancelled, OrderConfirmed, OrderPlaced, Orders},
+    orders::{
+        OrderCancelled, OrderCompleted, OrderConfirmed, OrderLineAccepted, OrderLineCancelRefused,
+        OrderLineCancelRequested, OrderLineCancelled, OrderLineRejected, OrderLineReturnDeclined,
+        OrderLineReturnRequested, OrderLineReturned, OrderLineSplit, OrderPlaced, Orders,
+    },
 };
+
+/// The position of the last event of a write: one for each line, and one for the order.
+#[expect(clippy::cast_possible_truncation, reason = "40")]
+const MAX_EVENT_INDEX: u8 = MAX_LINES_WITH_PARTS as u8;
 
 /// The timeline has an event that this release can't rebuild.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,28 +27,50 @@ impl Order {
     /// [`UnknownEvent`] if the timeline has an event of another release.
     pub fn rebuild_events(&self) -> Result<Vec<Event>, UnknownEvent> {
         let own = self.timeline.iter().filter(|entry| entry.source == Orders::NAME);
+        // Most events are of a version soon after that of the event before them.
+        let mut from = 1;
         own.map(|entry| {
             let event = match entry.kind.as_str() {
-                OrderPlaced::TYPE => self.rebuild::<OrderPlaced>(entry),
-                OrderConfirmed::TYPE => self.rebuild::<OrderConfirmed>(entry),
-                OrderCancelled::TYPE => self.rebuild::<OrderCancelled>(entry),
+                OrderPlaced::TYPE => self.rebuild::<OrderPlaced>(entry, from),
+                OrderConfirmed::TYPE => self.rebuild::<OrderConfirmed>(entry, from),
+                OrderCancelled::TYPE => self.rebuild::<OrderCancelled>(entry, from),
+                OrderCompleted::TYPE => self.rebuild::<OrderCompleted>(entry, from),
+                OrderLineAccepted::TYPE => self.rebuild::<OrderLineAccepted>(entry, from),
+                OrderLineRejected::TYPE => self.rebuild::<OrderLineRejected>(entry, from),
+                OrderLineCancelRequested::TYPE => {
+                    self.rebuild::<OrderLineCancelRequested>(entry, from)
+                }
+                OrderLineCancelRefused::TYPE => self.rebuild::<OrderLineCancelRefused>(entry, from),
+                OrderLineCancelled::TYPE => self.rebuild::<OrderLineCancelled>(entry, from),
+                OrderLineReturnRequested::TYPE => {
+                    self.rebuild::<OrderLineReturnRequested>(entry, from)
+                }
+                OrderLineReturned::TYPE => self.rebuild::<OrderLineReturned>(entry, from),
+                OrderLineReturnDeclined::TYPE => {
+                    self.rebuild::<OrderLineReturnDeclined>(entry, from)
+                }
+                OrderLineSplit::TYPE => self.rebuild::<OrderLineSplit>(entry, from),
                 _ => None,
             };
-            event.ok_or_else(|| UnknownEvent(format!("{} {}", entry.kind, entry.id)))
+            let unknown = || UnknownEvent(format!("{} {}", entry.kind, entry.id));
+            event.inspect(|event| from = event.sequence).ok_or_else(unknown)
         })
         .collect()
     }
 
-    fn rebuild<P: Payload>(&self, entry: &TimelineEntry) -> Option<Event> {
+    fn rebuild<P: Payload>(&self, entry: &TimelineEntry, from: u64) -> Option<Event> {
         let payload = P::deserialize(&entry.data).ok()?;
         let cause = EventContext {
             correlationid: Some(self.order_id.to_string()),
             causationid: entry.causationid,
             traceparent: entry.traceparent.clone(),
         };
-        // An event's id is derived from the order's version, which the timeline doesn't hold.
-        let event = (1..=self.version)
-            .map(|version| Event::new(&payload, version, 0, entry.time, &cause))
+        // An event's id is derived from the order's version and the event's position in the write,
+        // which the timeline doesn't hold.
+        let event = (from..=self.version)
+            .chain(1..from)
+            .flat_map(|version| (0..=MAX_EVENT_INDEX).map(move |index| (version, index)))
+            .map(|(version, index)| Event::new(&payload, version, index, entry.time, &cause))
             .find(|event| event.id == entry.id)?;
         Some(Event { data: entry.data.clone(), ..event })
     }

@@ -1,19 +1,23 @@
 //! The order aggregate: placed once, then changed by events.
 
 use super::{
+    keyed_request::RequestRecord,
+    line::OrderLine,
+    line_deliveries::DeliveryStep,
+    line_terms::LineTerms,
     placement_limit::ClientDigest,
     quote::{PricingTerms, Quote},
     request::OrderRequest,
-    timeline::TimelineEntry,
+    timeline::{ArchivedTimeline, TimelineEntry},
 };
 use rialto_contracts::{
     Event, EventContext, Payload,
-    orders::{CancelReason, OrderCancelled, OrderConfirmed, OrderPlaced, PlacedLine},
+    orders::{
+        CancelReason, CompletedLine, OrderCancelled, OrderCompleted, OrderConfirmed,
+        OrderLineState, OrderPlaced, PlacedLine,
+    },
 };
-use rialto_kernel::{
-    Address, Amount, Currency, OrderId, PlantedBug, ProductId, Quantity, SellerId, Timestamp,
-    UserId,
-};
+use rialto_kernel::{Address, Amount, Currency, OrderId, PlantedBug, SellerId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -37,7 +41,17 @@ pub struct Order {
     pub created_at: Timestamp,
     /// The deadline after which no charge is started, and a PENDING order is cancelled.
     pub expires_at: Timestamp,
+    /// `None` if it wasn't confirmed, or by a release that didn't store it.
+    #[serde(default)]
+    pub confirmed_at: Option<Timestamp>,
+    /// The time limits of its lines, as of its placement.
+    #[serde(default)]
+    pub line_terms: LineTerms,
+    /// The newest entries; of a complete timeline, all.
     pub timeline: Vec<TimelineEntry>,
+    /// What was moved out of `timeline`.
+    #[serde(default, skip_serializing_if = "ArchivedTimeline::is_empty")]
+    pub archived: ArchivedTimeline,
     /// The buyer is unregistered: the address is erased when the order closes.
     #[serde(default, rename = "buyer_gone")]
     pub buyer_unregistered: bool,
@@ -49,12 +63,14 @@ pub struct Order {
 pub enum OrderState {
     Pending,
     Confirmed,
+    /// No line was open any more, and at least one was delivered. Final: returns change its lines.
+    Completed,
     Cancelled,
 }
 
 /// A text isn't an order state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be PENDING, CONFIRMED or CANCELLED")]
+#[error("must be PENDING, CONFIRMED, COMPLETED or CANCELLED")]
 pub struct OrderStateError;
 
 impl OrderState {
@@ -63,6 +79,7 @@ impl OrderState {
         match self {
             Self::Pending => "PENDING",
             Self::Confirmed => "CONFIRMED",
+            Self::Completed => "COMPLETED",
             Self::Cancelled => "CANCELLED",
         }
     }
@@ -74,32 +91,11 @@ impl std::str::FromStr for OrderState {
         match text {
             "PENDING" => Ok(Self::Pending),
             "CONFIRMED" => Ok(Self::Confirmed),
+            "COMPLETED" => Ok(Self::Completed),
             "CANCELLED" => Ok(Self::Cancelled),
             _ => Err(OrderStateError),
         }
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderLine {
-    /// The line's number within the order, from 1.
-    pub line_no: u32,
-    pub product_id: ProductId,
-    pub seller_id: SellerId,
-    pub title: String,
-    pub quantity: Quantity,
-    pub unit_price: Amount,
-    /// The line's price with its part of the shipping fee.
-    pub share: Amount,
-    pub state: OrderLineState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[schema(as = LineState)]
-pub enum OrderLineState {
-    Ordered,
-    Cancelled,
 }
 
 /// The next version of an order, and the events to publish with it.
@@ -109,13 +105,18 @@ pub struct OrderUpdate {
     pub events: Vec<Event>,
 }
 
-/// The effect of another service's event on a PENDING order.
+/// The effect of another service's event: on a PENDING order, or on a line of a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
     /// Recorded in the timeline; the state doesn't change.
     RecordOnly,
     Confirm,
     Cancel(CancelReason),
+    /// Delivery has published something about a line.
+    Deliver {
+        line_no: u32,
+        step: DeliveryStep,
+    },
 }
 
 impl Order {
@@ -139,6 +140,12 @@ impl Order {
             unit_price: line.unit_price,
             share: line.share,
             state: OrderLineState::Ordered,
+            part: None,
+            delivery_started: false,
+            delivered_at: None,
+            cancel_request: None,
+            return_request: None,
+            requests: Vec::new(),
         });
         let order = Self {
             order_id,
@@ -154,7 +161,10 @@ impl Order {
             client: None,
             created_at: now,
             expires_at: now.plus(terms.pending_deadline),
+            confirmed_at: None,
+            line_terms: terms.lines,
             timeline: Vec::new(),
+            archived: ArchivedTimeline::default(),
             buyer_unregistered: false,
             version: 1,
         };
@@ -171,7 +181,7 @@ impl Order {
     }
 
     /// Applies an event of another service; `None` if it was applied before. An event that arrives
-    /// after the order left PENDING is only recorded.
+    /// too late to change the order or its line is only recorded.
     #[must_use]
     pub fn apply(
         &self,
@@ -180,22 +190,23 @@ impl Order {
         now: Timestamp,
         cause: &EventContext,
     ) -> Option<OrderUpdate> {
-        let applied = self.timeline.iter().any(|entry| entry.id == event.id);
-        if applied && !PlantedBug::EventAppliedTwice.is_planted() {
+        if self.has_recorded(event.id) && !PlantedBug::EventAppliedTwice.is_planted() {
             return None;
         }
         let late = self.state != OrderState::Pending;
         if late && PlantedBug::LateEventNotRecorded.is_planted() {
             return None;
         }
-        let mut order = Self { version: self.version + 1, ..self.clone() };
-        order.timeline.push(event.into());
-        let change = OrderUpdate { order, events: Vec::new() };
+        let mut change = self.next_version();
+        change.order.timeline.push(event.into());
+        if let Transition::Deliver { line_no, step } = transition {
+            return Some(change.apply_delivery(line_no, step, now, cause));
+        }
         if late && !PlantedBug::LateEventApplied.is_planted() {
             return Some(change);
         }
         Some(match transition {
-            Transition::RecordOnly => change,
+            Transition::RecordOnly | Transition::Deliver { .. } => change,
             Transition::Confirm => change.confirm(now, cause),
             Transition::Cancel(reason) => change.cancel(reason, now, cause),
         })
@@ -214,8 +225,30 @@ impl Order {
         if self.state != OrderState::Pending && !PlantedBug::CancelledInAnyState.is_planted() {
             return Err(self.state);
         }
+        Ok(self.next_version().cancel(reason, now, cause))
+    }
+
+    /// The next version, without a change yet.
+    pub(super) fn next_version(&self) -> OrderUpdate {
         let order = Self { version: self.version + 1, ..self.clone() };
-        Ok(OrderUpdate { order, events: Vec::new() }.cancel(reason, now, cause))
+        OrderUpdate { order, events: Vec::new() }
+    }
+
+    /// When it was confirmed, if it was.
+    #[must_use]
+    pub fn confirmed_at(&self) -> Option<Timestamp> {
+        let recorded = || self.timeline.iter().find(|entry| entry.kind == OrderConfirmed::TYPE);
+        self.confirmed_at.or_else(|| Some(recorded()?.time))
+    }
+
+    /// Whether it is CONFIRMED, or was before it ended.
+    #[must_use]
+    pub fn was_confirmed(&self) -> bool {
+        match self.state {
+            OrderState::Pending => false,
+            OrderState::Confirmed | OrderState::Completed => true,
+            OrderState::Cancelled => self.confirmed_at().is_some(),
+        }
     }
 
     /// Marks the buyer as unregistered and erases the address, now if the order is closed, else
@@ -224,32 +257,36 @@ impl Order {
     pub fn erase_buyer_data(&self) -> Option<OrderUpdate> {
         let missed = self.is_open() && PlantedBug::OpenOrdersNotMarked.is_planted();
         (!self.buyer_unregistered && !missed).then(|| {
-            let order =
-                Self { version: self.version + 1, buyer_unregistered: true, ..self.clone() };
-            OrderUpdate { order: order.erase_if_closed(), events: Vec::new() }
+            let mut change = self.next_version();
+            change.order.buyer_unregistered = true;
+            change.erase_if_closed()
         })
     }
 
-    fn erase_if_closed(mut self) -> Self {
-        if self.buyer_unregistered && self.state == OrderState::Cancelled {
-            self.address = None;
-        }
-        self
+    /// The request about a line that had the same Idempotency-Key.
+    #[must_use]
+    pub fn request_with_key_of(&self, record: &RequestRecord) -> Option<&RequestRecord> {
+        let mut requests = self.lines.iter().flat_map(|line| &line.requests);
+        requests.find(|earlier| earlier.has_key_of(record))
     }
 
-    /// The sellers of the open lines, if the order is CONFIRMED.
+    /// The sellers of the open lines, once the order is confirmed.
     #[must_use]
     pub fn sellers_with_open_lines(&self) -> BTreeSet<SellerId> {
-        let confirmed = self.state == OrderState::Confirmed;
-        let open =
-            self.lines.iter().filter(|line| confirmed && line.state == OrderLineState::Ordered);
+        let confirmed = self.state != OrderState::Pending;
+        let open = self.lines.iter().filter(|line| confirmed && line.is_open());
         open.map(|line| line.seller_id).collect()
     }
 
-    /// Whether the order isn't closed yet.
+    /// Whether the order or a line of it isn't closed yet.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state != OrderState::Cancelled
+        match self.state {
+            OrderState::Pending | OrderState::Confirmed => true,
+            OrderState::Completed | OrderState::Cancelled => {
+                self.lines.iter().any(OrderLine::is_open)
+            }
+        }
     }
 
     fn placed_lines(&self) -> Vec<PlacedLine> {
@@ -269,6 +306,7 @@ impl Order {
 impl OrderUpdate {
     fn confirm(mut self, now: Timestamp, cause: &EventContext) -> Self {
         self.order.state = OrderState::Confirmed;
+        self.order.confirmed_at = Some(now);
         self.order.client = None;
         let confirmed = OrderConfirmed {
             order_id: self.order.order_id,
@@ -279,24 +317,65 @@ impl OrderUpdate {
     }
 
     fn cancel(mut self, reason: CancelReason, now: Timestamp, cause: &EventContext) -> Self {
-        self.order.state = OrderState::Cancelled;
-        self.order.reason = Some(reason);
         self.order.client = None;
         if !PlantedBug::CancelledLinesLeftOpen.is_planted() {
             for line in &mut self.order.lines {
                 line.state = OrderLineState::Cancelled;
             }
         }
+        self.close_cancelled(reason, now, cause)
+    }
+
+    /// Closes the order, whose lines have ended, as CANCELLED.
+    pub(super) fn close_cancelled(
+        mut self,
+        reason: CancelReason,
+        now: Timestamp,
+        cause: &EventContext,
+    ) -> Self {
+        self.order.state = OrderState::Cancelled;
+        self.order.reason = Some(reason);
         if !PlantedBug::AddressKeptAtCancellation.is_planted() {
-            self.order = self.order.erase_if_closed();
+            self = self.erase_if_closed();
         }
         let cancelled =
             OrderCancelled { order_id: self.order.order_id, user_id: self.order.user_id, reason };
         self.emit(&cancelled, now, cause)
     }
 
+    /// Closes the order, whose lines have ended, as COMPLETED.
+    pub(super) fn complete(mut self, now: Timestamp, cause: &EventContext) -> Self {
+        self.order.state = OrderState::Completed;
+        let lines = self.order.lines.iter().map(|line| CompletedLine {
+            line_no: line.line_no,
+            product_id: line.product_id,
+            quantity: line.quantity,
+            state: line.state,
+        });
+        let completed = OrderCompleted {
+            order_id: self.order.order_id,
+            user_id: self.order.user_id,
+            lines: lines.collect(),
+        };
+        self.erase_if_closed().emit(&completed, now, cause)
+    }
+
+    /// Erases the personal data of a closed order whose buyer is unregistered.
+    pub(super) fn erase_if_closed(mut self) -> Self {
+        if self.order.buyer_unregistered && !self.order.is_open() {
+            self.order.address = None;
+            self.order.lines.iter_mut().for_each(OrderLine::erase_reasons);
+        }
+        self
+    }
+
     /// Adds an event to the events to publish and to the order's timeline.
-    fn emit<P: Payload>(mut self, payload: &P, now: Timestamp, cause: &EventContext) -> Self {
+    pub(super) fn emit<P: Payload>(
+        mut self,
+        payload: &P,
+        now: Timestamp,
+        cause: &EventContext,
+    ) -> Self {
         let index = u8::try_from(self.events.len()).unwrap_or(u8::MAX);
         let event = Event::new(payload, self.order.version, index, now, cause);
         self.order.timeline.push((&event).into());
@@ -379,6 +458,15 @@ mod tests {
         let closed = cancelled(&order, CancelReason::Timeout).unwrap();
         assert!(closed.address.is_some());
         assert_eq!(closed.erase_buyer_data().unwrap().order.address, None);
+    }
+
+    #[test]
+    fn orders_of_the_first_release_know_when_they_were_confirmed() {
+        let mut order = confirmed(&placed_order().order, LATER).order;
+        assert_eq!(order.confirmed_at, Some(LATER));
+        order.confirmed_at = None;
+        assert_eq!(order.confirmed_at(), Some(LATER));
+        assert_eq!(placed_order().order.confirmed_at(), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The current price of a requested order.
 
-use super::{product::Product, request::RequestedLine};
+use super::{line_terms::LineTerms, product::Product, request::RequestedLine};
 use rialto_kernel::{Amount, AmountError, Currency, PlantedBug, ProductId, Quantity, SellerId};
 use std::{collections::HashMap, time::Duration};
 
@@ -12,6 +12,7 @@ pub struct PricingTerms {
     pub free_shipping_from: Amount,
     /// The time that an order may stay PENDING.
     pub pending_deadline: Duration,
+    pub lines: LineTerms,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

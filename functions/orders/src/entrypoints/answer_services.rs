@@ -1,6 +1,6 @@
 use crate::{
     adapters::dynamodb::DynamoOrders,
-    application::internal_api::{has_open_orders, recent_orders},
+    application::internal_api::{has_open_orders, order_address, recent_orders},
     domain::order::Order,
     ports::OpenLineReader,
 };
@@ -28,6 +28,9 @@ async fn handle(store: DynamoOrders, request: OrdersRequest) -> Result<Value, Fa
         }
         OrdersRequest::HasOpenLines(request) => {
             reply(&request, &store.has_open_lines(request.seller_id).await?)
+        }
+        OrdersRequest::GetOrderAddress(request) => {
+            reply(&request, &order_address(&store, request.order_id).await?)
         }
     }
 }

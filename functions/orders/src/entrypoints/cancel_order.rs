@@ -12,8 +12,9 @@ pub fn main() {
 
 /// Cancel an order
 ///
-/// Cancels all lines of a PENDING order; in any other state it fails with that `state`. For its
-/// buyer and supervisors.
+/// Cancels all lines of a PENDING order. After the confirmation, it requests the cancellation of each
+/// line that can still be cancelled; if none can, it fails with the order's `state`. For its buyer and
+/// supervisors.
 #[utoipa::path(
     post, path = "/orders/{order_id}/cancel",
     params(("order_id" = OrderId, Path)),

@@ -4,7 +4,10 @@ use crate::{
     domain::order::Transition,
     ports::{FailedPaymentCounter, OrderWriter},
 };
-use rialto_contracts::{orders::CancelReason, payments::Payments};
+use rialto_contracts::{
+    orders::CancelReason,
+    payments::{PaymentFailed, Payments},
+};
 use rialto_kernel::PlantedBug;
 use rialto_lambda::sqs::{self, Failure, Message, Outcome};
 
@@ -22,9 +25,10 @@ pub async fn handle(
 ) -> Result<Outcome, Failure> {
     let (order, transition) = match Payments::decode(&message.event)? {
         Payments::PaymentCaptured(captured) => (captured.order_id, Transition::Confirm),
-        Payments::PaymentFailed(failed) => {
-            (failed.order_id, Transition::Cancel(CancelReason::PaymentFailed))
-        }
+        Payments::PaymentFailed(failed) => (failed.order_id, failed_payment(&failed)),
+        Payments::PaymentActionRequired(required) => (required.order_id, Transition::RecordOnly),
+        Payments::DisputeOpened(opened) => (opened.order_id, Transition::RecordOnly),
+        Payments::DisputeClosed(closed) => (closed.order_id, Transition::RecordOnly),
         Payments::RefundIssued(issued) => (issued.order_id, Transition::RecordOnly),
         Payments::RefundFailed(failed) => (failed.order_id, Transition::RecordOnly),
         Payments::Other => return Ok(Outcome::Ignored),
@@ -33,5 +37,14 @@ pub async fn handle(
     match apply_event(&store, order, &message.event, transition, &context, now).await {
         Err(_) if PlantedBug::FailureAcknowledged.is_planted() => Ok(Outcome::Ignored),
         applied => Ok(applied?.into()),
+    }
+}
+
+/// Only the last failed attempt cancels the order.
+fn failed_payment(failed: &PaymentFailed) -> Transition {
+    match failed.reason.as_str() {
+        _ if failed.retry_until.is_some() => Transition::RecordOnly,
+        "expired" => Transition::Cancel(CancelReason::Timeout),
+        _ => Transition::Cancel(CancelReason::PaymentFailed),
     }
 }

@@ -1,8 +1,12 @@
-use super::views::OrderBody;
+use super::views::{OrderBody, requester};
 use crate::{
     adapters::{accounts::AccountsClient, dynamodb::DynamoOrders},
-    application::place_order::{PlaceOrder, PlaceOrderError, PlacementTerms, place_order},
+    application::{
+        get_order::Requester,
+        place_order::{PlaceOrder, PlaceOrderError, PlacementTerms, place_order},
+    },
     domain::{
+        line_terms::LineTerms,
         placement_limit::{ClientDigest, PlacementLimits},
         quote::{PricingTerms, Quote},
         request::{MAX_LINES, OrderRequest, PaymentMethod, RequestedLine, ShippingAddress},
@@ -11,8 +15,9 @@ use crate::{
 use rialto_kernel::{
     AddressId, Amount, Currency, Fields, Invalid, ProductId, Quantity, Timestamp, UserId,
     settings::{
-        CURRENCY, FAILED_PAYMENTS_PER_BUYER, FREE_SHIPPING_FROM, PENDING_DEADLINE,
-        PLACEMENTS_PER_BUYER, SHIPPING_FEE,
+        ACCEPT_DEADLINE, CANCEL_DEADLINE, CURRENCY, FAILED_PAYMENTS_PER_BUYER, FREE_SHIPPING_FROM,
+        HOLD_RETRY, PENDING_DEADLINE, PLACEMENTS_PER_BUYER, RETURN_DEADLINE, RETURN_WINDOW,
+        SHIPPING_FEE,
     },
 };
 use rialto_lambda::{
@@ -44,6 +49,11 @@ impl PlaceOrderState {
             PENDING_DEADLINE.name,
             PLACEMENTS_PER_BUYER.name,
             FAILED_PAYMENTS_PER_BUYER.name,
+            ACCEPT_DEADLINE.name,
+            CANCEL_DEADLINE.name,
+            HOLD_RETRY.name,
+            RETURN_WINDOW.name,
+            RETURN_DEADLINE.name,
         ]);
         Self {
             store: DynamoOrders::open(app),
@@ -192,6 +202,7 @@ pub(crate) async fn handle(state: PlaceOrderState, request: Request) -> Result<R
     let PlaceOrderState { store, accounts, settings } = state;
     let command = PlaceOrder {
         user_id: request.path("user_id")?,
+        by_supervisor: requester(request.caller()?) == Requester::Supervisor,
         idempotency_key: request.idempotency_key()?,
         request: request.json::<PlaceOrderRequest>()?.parse()?,
         client: request.source.map(ClientDigest::new),
@@ -218,6 +229,13 @@ async fn placement_terms(settings: &Settings) -> Result<PlacementTerms, Settings
         shipping_fee: settings.get(&SHIPPING_FEE).await?,
         free_shipping_from: settings.get(&FREE_SHIPPING_FROM).await?,
         pending_deadline,
+        lines: LineTerms {
+            accept_deadline: settings.get(&ACCEPT_DEADLINE).await?,
+            cancel_deadline: settings.get(&CANCEL_DEADLINE).await?,
+            hold_retry: settings.get(&HOLD_RETRY).await?,
+            return_window: settings.get(&RETURN_WINDOW).await?,
+            return_deadline: settings.get(&RETURN_DEADLINE).await?,
+        },
     };
     let limits = PlacementLimits {
         placements: settings.get(&PLACEMENTS_PER_BUYER).await?,
@@ -251,7 +269,8 @@ mod tests {
     use super::*;
     use crate::fixtures::{address, buyer, client, product};
     use rialto_aws::Stage;
-    use rialto_kernel::SystemClock;
+    use rialto_kernel::{SessionId, SystemClock};
+    use rialto_lambda::caller::{Account, Caller};
     use rialto_testkit::http::{SequenceStub, StubResponse, serve_in_order};
     use serde_json::{Value, json};
     use std::time::Duration;
@@ -297,7 +316,9 @@ mod tests {
         request.headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         request.body = serde_json::to_vec(&body).unwrap();
         request.source = Some("192.0.2.1".parse().unwrap());
-        handle(PlaceOrderState::open(&app), request.received_at(NOW)).await
+        let caller = Caller { account: Account::User(buyer()), session: SessionId::generate(NOW) };
+        let request = request.authenticated_as(caller).received_at(NOW);
+        handle(PlaceOrderState::open(&app), request).await
     }
 
     #[tokio::test]

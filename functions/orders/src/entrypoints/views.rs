@@ -2,11 +2,15 @@
 
 use crate::{
     application::get_order::{OrderView, Requester},
-    domain::order::{Order, OrderLine, OrderLineState, OrderState},
+    domain::{
+        line::{OrderLine, ReturnRequest},
+        order::{Order, OrderState},
+    },
 };
-use rialto_contracts::orders::CancelReason;
+use rialto_contracts::orders::{CancelReason, OrderLineState};
 use rialto_kernel::{
-    Address, Amount, Currency, DropOff, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId,
+    Address, Amount, Currency, DropOff, OrderId, OrderNumber, ProductId, Quantity, SellerId,
+    Timestamp, UserId,
 };
 use rialto_lambda::caller::{Account, Caller};
 use serde::Serialize;
@@ -17,6 +21,8 @@ use utoipa::ToSchema;
 #[schema(as = Order)]
 pub struct OrderBody {
     pub order_id: OrderId,
+    /// For people: nearly unique.
+    pub order_number: OrderNumber,
     pub user_id: UserId,
     pub state: OrderState,
     /// The reason of the cancellation, if it is CANCELLED.
@@ -46,6 +52,8 @@ pub struct OrderBody {
 pub struct OrderLineBody {
     /// The line's number within the order, from 1.
     pub line_no: u32,
+    /// The number of the line as it was placed, of which this one is a part.
+    pub root: u32,
     pub product_id: ProductId,
     pub seller_id: SellerId,
     pub title: String,
@@ -56,6 +64,36 @@ pub struct OrderLineBody {
     pub state: OrderLineState,
     /// The buyer's review of the line, if any.
     pub review_id: Option<String>,
+    /// The last return request, if any.
+    #[serde(rename = "return", skip_serializing_if = "Option::is_none")]
+    pub return_request: Option<LineReturnBody>,
+}
+
+/// A return request of a line.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LineReturn)]
+pub struct LineReturnBody {
+    pub requested_at: Timestamp,
+    /// The buyer's reason. Omitted once the seller declined the return.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The seller's reason for declining it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decline_reason: Option<String>,
+    /// The amount to refund, once it is RETURNED.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund: Option<Amount>,
+}
+
+impl From<&ReturnRequest> for LineReturnBody {
+    fn from(request: &ReturnRequest) -> Self {
+        Self {
+            requested_at: request.requested_at,
+            reason: request.reason.as_ref().map(ToString::to_string),
+            decline_reason: request.decline_reason.as_ref().map(ToString::to_string),
+            refund: request.outcome.map(|outcome| outcome.refund),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -88,6 +126,7 @@ impl From<&OrderLine> for OrderLineBody {
     fn from(line: &OrderLine) -> Self {
         Self {
             line_no: line.line_no,
+            root: line.root(),
             product_id: line.product_id,
             seller_id: line.seller_id,
             title: line.title.clone(),
@@ -96,6 +135,7 @@ impl From<&OrderLine> for OrderLineBody {
             share: line.share,
             state: line.state,
             review_id: None,
+            return_request: line.return_request.as_ref().map(LineReturnBody::from),
         }
     }
 }
@@ -104,6 +144,7 @@ impl From<&Order> for OrderBody {
     fn from(order: &Order) -> Self {
         Self {
             order_id: order.order_id,
+            order_number: order.number(),
             user_id: order.user_id,
             state: order.state,
             reason: order.reason,

@@ -2,9 +2,10 @@
 
 use super::place;
 use futures_util::{TryStreamExt, future::join_all};
+use rialto_contracts::{EventContext, orders::OrderLineState};
 use rialto_kernel::{
-    Clock, Counter, DueEntry, DueQueue, Increment, OrderId, ProductId, SellerId, StoreError,
-    SystemClock, Timestamp, UserId, Write,
+    Amount, Clock, Counter, DueEntry, DueQueue, Increment, OrderId, ProductId, Quantity, SellerId,
+    StoreError, SystemClock, Text, Timestamp, UserId, Write,
 };
 use rialto_lambda::sweep::due_entries;
 use rialto_orders::{
@@ -15,7 +16,10 @@ use rialto_orders::{
     },
     application::place_order::PlaceOrderError,
     domain::{
-        order::{Order, OrderLine, OrderLineState, OrderState, OrderUpdate},
+        keyed_request::RequestRecord,
+        line::{OrderLine, ReturnOutcome, ReturnRequest},
+        line_transitions::PiecesRequest,
+        order::{Order, OrderState, OrderUpdate},
         placement_limit::{
             Counted, CountedSubject, CounterIncrement, CounterKey, FAILED_PAYMENTS_WINDOW,
         },
@@ -24,7 +28,7 @@ use rialto_orders::{
     fixtures::{self, order_placed_by},
     ports::{
         FailedPaymentCounter, IdempotencyRecord, OpenLineReader, OrderLister, OrderPlacer,
-        OrderWriter, ProductReplica, UnregisteredBuyers,
+        OrderWriter, PlacementCondition, ProductReplica, UnregisteredBuyers,
     },
 };
 use std::{collections::HashMap, time::Duration};
@@ -67,10 +71,13 @@ rialto_testkit::contract! {
     expired_orders_are_found_by_deadline,
     expired_orders_of_a_shard_are_read_in_parts,
     postponed_orders_are_due_later,
+    confirmed_orders_are_found_by_their_lines_deadlines,
+    lines_are_read_as_they_were_written,
     open_lines_are_found_for_each_seller,
     cancelled_lines_leave_other_sellers_lines_open,
     responses_are_erased_with_the_address,
     unregistered_buyers_are_marked_for_placement,
+    conditional_placements_require_a_registered_buyer,
     only_newer_copies_of_products_are_stored,
     concurrent_orders_cannot_exceed_the_limit,
     orders_and_their_counters_are_stored_together,
@@ -112,9 +119,11 @@ async fn orders_and_their_counters_are_stored_together(store: impl Store) {
     let (buyer, now) = (UserId::derive(&[b"u"]), SystemClock.now());
     let ends = now.plus(Duration::from_secs(60));
     let key = key(Counted::Placements, CountedSubject::Buyer(buyer));
-    let count = |increment| vec![CounterIncrement { key: key.clone(), increment, now }];
+    let count = |increment, now| {
+        [PlacementCondition::Count(CounterIncrement { key: key.clone(), increment, now })]
+    };
     let (opening, within) =
-        (count(Increment::NewWindow { ends }), count(Increment::InWindow { limit: 2 }));
+        (count(Increment::NewWindow { ends }, now), count(Increment::InWindow { limit: 2 }, now));
     let [first, second, third] = ["1", "2", "3"].map(|number| order_placed_by(buyer, number, now));
     for (change, counts, written) in [
         (&first, &within, Write::Conflict(())),
@@ -128,7 +137,7 @@ async fn orders_and_their_counters_are_stored_together(store: impl Store) {
     }
     assert_eq!(store.order(third.order.order_id).await.unwrap(), None);
     assert_eq!(counter(&store, &key).await, Some(Counter { count: 2, window_ends: ends }));
-    let late = vec![CounterIncrement { now: ends, ..opening[0].clone() }];
+    let late = count(Increment::NewWindow { ends }, ends);
     assert_eq!(store.insert(&third, &record("r"), &late).await.unwrap(), Write::Done);
 }
 
@@ -249,6 +258,18 @@ async fn unregistered_buyers_are_marked_for_placement(store: impl Store) {
         OrderUpdate { order: Order { buyer_unregistered: true, ..change.order }, ..change };
     insert(&store, &change).await;
     assert!(store.order(change.order.order_id).await.unwrap().unwrap().buyer_unregistered);
+}
+
+async fn conditional_placements_require_a_registered_buyer(store: impl Store) {
+    let [unregistered, other] = ["u", "v"].map(|name| UserId::derive(&[name.as_bytes()]));
+    assert_eq!(store.mark_unregistered(unregistered).await.unwrap(), Write::Done);
+    let condition = [PlacementCondition::RegisteredBuyer];
+    for (buyer, written) in [(unregistered, Write::Conflict(())), (other, Write::Done)] {
+        let change = order_placed_by(buyer, &buyer.to_string(), SystemClock.now());
+        assert_eq!(store.insert(&change, &record("r"), &condition).await.unwrap(), written);
+        let stored = store.order(change.order.order_id).await.unwrap();
+        assert_eq!(stored.is_some(), written.is_done());
+    }
 }
 
 async fn insert(store: &impl Store, change: &OrderUpdate) {
@@ -411,6 +432,46 @@ async fn postponed_orders_are_due_later(store: impl Store) {
     let unknown = DueEntry { id: OrderId::derive(&[b"none"]), ..entry };
     assert_eq!(store.postpone(&unknown, deadline).await.unwrap(), Write::Conflict(()));
     assert_eq!(due(&store, later).await, []);
+}
+
+async fn confirmed_orders_are_found_by_their_lines_deadlines(store: impl Store) {
+    let change = order_placed_by(UserId::derive(&[b"u"]), "k", SystemClock.now());
+    insert(&store, &change).await;
+    let confirmed = confirmed(&change.order);
+    assert_eq!(store.save(&confirmed).await.unwrap(), Write::Done);
+    let (order, deadline) = (confirmed.order.order_id, confirmed.order.deadline().unwrap());
+    assert_eq!(due(&store, change.order.expires_at).await, []);
+    assert_eq!(due(&store, deadline).await, [order]);
+    let rejected = confirmed.order.expire(deadline, &EventContext::default()).unwrap();
+    assert_eq!(store.save(&rejected).await.unwrap(), Write::Done);
+    assert_eq!(due(&store, deadline).await, []);
+}
+
+async fn lines_are_read_as_they_were_written(store: impl Store) {
+    let (now, cause) = (SystemClock.now(), EventContext::default());
+    let change = order_placed_by(UserId::derive(&[b"u"]), "k", now);
+    insert(&store, &change).await;
+    let quantity = Quantity::new(1).unwrap();
+    let record = RequestRecord::new("cancel", 1, "k", &quantity);
+    let pieces = Some(PiecesRequest { quantity, record });
+    let confirmed = confirmed(&change.order);
+    let canceling = confirmed.order.request_cancel(1, pieces, now, &cause).unwrap();
+    let mut ended = canceling.order.clone();
+    ended.version += 1;
+    ended.lines[0].delivered_at = Some(now);
+    ended.lines[0].return_request = Some(ReturnRequest {
+        requested_at: now,
+        count: 1,
+        reason: Some(Text::parse("broken").unwrap()),
+        decline_reason: None,
+        outcome: Some(ReturnOutcome { restock: true, refund: Amount::ZERO }),
+    });
+    let ended = OrderUpdate { order: ended, events: Vec::new() };
+    for update in [confirmed, canceling, ended] {
+        assert_eq!(store.save(&update).await.unwrap(), Write::Done);
+        let read = store.order(update.order.order_id).await.unwrap();
+        assert_eq!(read, Some(update.order));
+    }
 }
 
 async fn forged_positions_are_refused(store: impl Store) {

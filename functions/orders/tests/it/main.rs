@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 mod contract;
+mod item_sizes;
+mod list_contract;
+mod list_costs;
 mod list_requests;
 mod place_requests;
+mod timeline_contract;
 
 use rialto_contracts::EventContext;
 use rialto_kernel::{Timestamp, UserId};
@@ -33,7 +37,13 @@ async fn place(
     let OrderRequest { lines, address, payment_method, expected_total } = order_request(1);
     let address = ShippingAddress::Inline(address);
     let request = OrderRequest { lines, address, payment_method, expected_total };
-    let command = PlaceOrder { user_id, idempotency_key, request, client: Some(client()) };
+    let command = PlaceOrder {
+        user_id,
+        by_supervisor: false,
+        idempotency_key,
+        request,
+        client: Some(client()),
+    };
     let limits = PlacementLimits { placements, ..placement_limits() };
     let terms = PlacementTerms { pricing: pricing_terms(), limits };
     let render = |order: &Order| order.order_id.to_string();

@@ -18,11 +18,12 @@ async fn placing_an_order_takes_two_requests_with_limits() {
     let place = |key: &'static str, limit: u32, now: Timestamp| {
         count_requests(place(&store, buyer(), key, limit, now))
     };
-    // A new window, a window that is open, and the next one.
+    // A new window, a window that is open, and the next one. The first order of a day also records
+    // the day.
     let next_window = PLACED_AT.plus(pricing_terms().pending_deadline);
-    for (key, now) in [("1", PLACED_AT), ("2", PLACED_AT), ("3", next_window)] {
+    for (key, now, expected) in [("1", PLACED_AT, 3), ("2", PLACED_AT, 2), ("3", next_window, 2)] {
         let (placed, requests) = place(key, 2, now).await;
-        assert_eq!((placed.unwrap().replayed, requests), (false, 2), "{key}");
+        assert_eq!((placed.unwrap().replayed, requests), (false, expected), "{key}");
     }
     let (replayed, requests) = place("1", 1, next_window).await;
     assert_eq!((replayed.unwrap().replayed, requests), (true, 1));

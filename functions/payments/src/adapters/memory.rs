@@ -1,8 +1,11 @@
 //! The ports in memory, for fast tests and simulation.
 
+mod disputes;
+
 use super::dynamodb::DEADLINES;
 use crate::{
     domain::{
+        dispute::DisputeReport,
         intent::{DeclineCode, IntentId, IntentState},
         ledger::LedgerEntry,
         payment::{Charge, Payment, PaymentUpdate},
@@ -153,6 +156,7 @@ pub struct MemoryProvider {
 struct ProviderState {
     intents: BTreeMap<IntentId, Intent>,
     refunds: Vec<CreatedRefund>,
+    disputes: Vec<DisputeReport>,
     /// Intents by their retained idempotency keys.
     intent_keys: BTreeMap<OrderId, IntentId>,
     /// The responses to refunds by their retained idempotency keys.
@@ -378,7 +382,10 @@ impl Provider for MemoryProvider {
     }
 
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
-        self.state().intent(intent)?.confirm()
+        let mut state = self.state();
+        let confirmed = state.intent(intent)?.confirm();
+        state.dispute_by_method(intent)?;
+        confirmed
     }
 
     async fn cancel_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
@@ -419,7 +426,7 @@ impl Provider for MemoryProvider {
         if let Some(code) = state.refuse_refunds {
             return Err(refused(code));
         }
-        let (name, amount) = (refund.try_name(), refund.amount);
+        let (name, amount) = (refund.try_name(), refund.payable());
         if let Some(response) = state.refund_keys.get(&name) {
             return Ok(response.clone());
         }
@@ -433,6 +440,9 @@ impl Provider for MemoryProvider {
         let refunded: i64 = earlier.map(|refund| refund.amount.minor_units()).sum();
         if refunded + amount.minor_units() > charged.minor_units() {
             return Err(refused("charge_already_refunded"));
+        }
+        if refunded + amount.minor_units() + state.disputed(intent) > charged.minor_units() {
+            return Err(refused("charge_disputed"));
         }
         state.refund_keys.insert(name.clone(), progress.clone());
         let created = progress.clone();

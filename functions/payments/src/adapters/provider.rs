@@ -23,6 +23,8 @@ use std::{
     time::Duration,
 };
 
+mod disputes;
+
 /// The version of Stripe's API whose requests and responses these are. Without it, Stripe would use
 /// the account's, which can be changed outside of this code.
 const API_VERSION: &str = "2026-05-27.dahlia";
@@ -389,7 +391,7 @@ impl Provider for HttpProvider {
         let name = refund.try_name();
         let form = vec![
             ("payment_intent", intent.as_str().to_owned()),
-            ("amount", refund.amount.to_string()),
+            ("amount", refund.payable().to_string()),
             ("metadata[order_id]", order.to_string()),
             ("metadata[refund_id]", name.clone()),
         ];

@@ -4,7 +4,7 @@ use crate::{
     domain::{
         intent::{ChargeOutcome, IntentId, IntentState},
         payment::{Payment, PaymentUpdate},
-        refund::{Refund, RefundOutcome, RefundProgress, RefundState},
+        refund::{Refund, RefundOutcome, RefundProgress},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
@@ -149,9 +149,10 @@ pub(super) async fn cancel_charge(
     Ok(state.outcome())
 }
 
-/// Settles the payment's pending refunds, as far as the provider has. Each is looked up there before
-/// it is created. What stays pending is left to the provider's webhook and the sweep. The pause
-/// before another try of a refused one counts from `pause_from`.
+/// Settles the payment's open refunds, as far as the provider has. Each is looked up there before
+/// it is created; while a dispute is open, none is created, and what lost disputes have taken pays
+/// them first. What stays open is left to the provider's webhook and the sweep. The pause before
+/// another try of a refused one counts from `pause_from`.
 pub(super) async fn settle_refunds(
     store: &impl PaymentWriter,
     provider: &impl Provider,
@@ -161,26 +162,30 @@ pub(super) async fn settle_refunds(
     cause: &EventContext,
 ) -> Result<Payment, SettleError> {
     let Some(intent) = payment.intent_id.clone() else { return Ok(payment) };
-    let is_pending = |refund: &&Refund| refund.state == RefundState::Pending;
-    let pending = payment.refunds.iter().filter(is_pending).map(|refund| refund.refund_id);
-    for refund_id in pending.collect::<Vec<_>>() {
+    let open = payment.refunds.iter().filter(|refund| refund.is_open());
+    for refund_id in open.map(|refund| refund.refund_id).collect::<Vec<_>>() {
         let mut attempts = 0..MAX_ATTEMPTS;
         // After a conflict the provider is read again: an outcome that was read before another was
         // recorded must not replace it.
-        while let Some(refund) = payment.refund(refund_id)
-            && refund.state == RefundState::Pending
-        {
+        while let Some(refund) = payment.refund(refund_id).filter(|refund| refund.is_open()) {
             attempts.next().ok_or(StoreError::Contended)?;
             let tried = try_refund(provider, &payment, &intent, refund, now).await?;
+            let is_settled_in_part = matches!(tried, TriedRefund::PaidByDispute);
             let change = match tried {
                 TriedRefund::Unsettled => None,
                 TriedRefund::RefusedForNow => payment.retry_refund(refund, pause_from),
+                TriedRefund::Disputed { refused } => {
+                    payment.wait_for_dispute(refund, refused, pause_from)
+                }
+                TriedRefund::PaidByDispute => payment.settle_by_dispute(refund, now, cause),
                 TriedRefund::Ended(outcome) => {
                     payment.settle_refund(refund_id, &outcome, now, cause)
                 }
             };
             let Some(change) = change else { break };
             match store.save(&change).await? {
+                // The rest is left to the provider.
+                Write::Done if is_settled_in_part => payment = change.payment,
                 Write::Done => {
                     payment = change.payment;
                     break;
@@ -219,16 +224,22 @@ pub(super) async fn record_refund(
     Err(StoreError::Contended.into())
 }
 
-/// The result of trying a pending refund.
+/// The result of trying an open refund.
 enum TriedRefund {
     /// The provider decides later, or the next try isn't due yet.
     Unsettled,
     /// Another try is to follow.
     RefusedForNow,
+    /// A dispute is open, or the provider has refused the try because of one.
+    Disputed {
+        refused: bool,
+    },
+    /// What lost disputes have taken pays it first.
+    PaidByDispute,
     Ended(RefundOutcome),
 }
 
-/// Looks a pending refund up at the provider, and creates it there if it doesn't exist.
+/// Looks an open refund up at the provider, and creates it there if it doesn't exist.
 async fn try_refund(
     provider: &impl Provider,
     payment: &Payment,
@@ -236,13 +247,22 @@ async fn try_refund(
     refund: &Refund,
     now: Timestamp,
 ) -> Result<TriedRefund, ProviderError> {
-    let progress = match provider.find_refund(intent, refund).await? {
+    let mut refund = refund.clone();
+    if PlantedBug::RefundKeyPerDelivery.is_planted() {
+        refund.tries = u32::try_from(now.millis() % 1_000_000_000).unwrap_or(2);
+    }
+    let progress = match provider.find_refund(intent, &refund).await? {
         Some(found) => found,
         None if !refund.may_be_tried(now) => return Ok(TriedRefund::Unsettled),
-        None => match provider.create_refund(payment.order_id, intent, refund).await {
+        None if payment.has_open_dispute() => return Ok(TriedRefund::Disputed { refused: false }),
+        None if !payment.unsettled_loss().is_zero() => return Ok(TriedRefund::PaidByDispute),
+        None => match provider.create_refund(payment.order_id, intent, &refund).await {
             Err(ProviderError::Refused(reason)) if Refund::may_be_tried_again(&reason) => {
                 tracing::warn!(refund = %refund.refund_id, %reason, "refund refused for now");
                 return Ok(TriedRefund::RefusedForNow);
+            }
+            Err(ProviderError::Refused(reason)) if Refund::is_disputed(&reason) => {
+                return Ok(TriedRefund::Disputed { refused: true });
             }
             Err(ProviderError::Unknown(_)) if PlantedBug::LostRefundTakenForDone.is_planted() => {
                 RefundProgress::Ended(RefundOutcome::Issued)

@@ -13,6 +13,8 @@ pub enum LedgerAccount {
     Shop,
     /// The shop's debt to a buyer whose refund failed.
     RefundDue,
+    /// What the provider has withdrawn for disputes that aren't lost.
+    Disputed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,14 @@ pub enum EntryKind {
     RefundReversed,
     /// A refund that was recorded as failed was issued by another try.
     DueRefundIssued,
+    /// A refund that was recorded as failed was paid by a lost dispute.
+    DueRefundSettled,
+    /// The provider withdrew the money of a disputed charge.
+    DisputeWithdrawn,
+    /// The provider gave money of a disputed charge back.
+    DisputeReinstated,
+    /// A dispute was lost.
+    DisputeLost,
 }
 
 /// One transfer of an order's money.
@@ -58,6 +68,10 @@ impl EntryKind {
             Self::RefundFailed => (LedgerAccount::Shop, LedgerAccount::RefundDue),
             Self::RefundReversed => (LedgerAccount::Buyer, LedgerAccount::RefundDue),
             Self::DueRefundIssued => (LedgerAccount::RefundDue, LedgerAccount::Buyer),
+            Self::DueRefundSettled => (LedgerAccount::RefundDue, LedgerAccount::Shop),
+            Self::DisputeWithdrawn => (LedgerAccount::Shop, LedgerAccount::Disputed),
+            Self::DisputeReinstated => (LedgerAccount::Disputed, LedgerAccount::Shop),
+            Self::DisputeLost => (LedgerAccount::Disputed, LedgerAccount::Buyer),
         };
         let amount = amount.minor_units();
         let debit = Posting { account: from, amount: -amount };
@@ -78,6 +92,10 @@ mod tests {
             EntryKind::RefundFailed,
             EntryKind::RefundReversed,
             EntryKind::DueRefundIssued,
+            EntryKind::DueRefundSettled,
+            EntryKind::DisputeWithdrawn,
+            EntryKind::DisputeReinstated,
+            EntryKind::DisputeLost,
         ] {
             let postings = kind.postings(Amount::new(250).unwrap());
             assert_eq!(postings.iter().map(|posting| posting.amount).sum::<i64>(), 0);

@@ -1,20 +1,28 @@
 //! The payment aggregate: an order's charge and its refunds.
 
+mod disputes;
+mod refunds;
+
+pub use disputes::MAX_DISPUTES;
+pub use refunds::{GoodwillError, Granted, MAX_GOODWILL_REFUNDS, NotCaptured};
+
 use super::{
+    dispute::Dispute,
     intent::{ChargeOutcome, DeclineCode, IntentId},
     ledger::{EntryKind, LedgerEntry},
-    refund::{Refund, RefundOutcome, RefundState},
+    refund::{Refund, RefundState},
 };
 use rialto_contracts::{
     Event, EventContext,
     inventory::StockReserved,
     orders::OrderCancelled,
-    payments::{PaymentCaptured, PaymentFailed, RefundFailed, RefundIssued},
+    payments::{PaymentCaptured, PaymentFailed},
 };
 use rialto_kernel::{
     Amount, Currency, EventId, OrderId, PaymentId, PlantedBug, RefundId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The payment of an order. An order has at most one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +42,13 @@ pub struct Payment {
     pub reason: Option<DeclineCode>,
     pub captured: Amount,
     pub refunds: Vec<Refund>,
+    /// The lines whose rejection, cancellation or return was applied, whether or not there was
+    /// anything left to refund.
+    #[serde(default)]
+    pub compensated_lines: BTreeSet<u32>,
+    /// Oldest first.
+    #[serde(default)]
+    pub disputes: Vec<Dispute>,
     /// The last event that was applied; the cause of later changes that no event causes, such as
     /// those of webhooks and sweeps.
     #[serde(default, rename = "asked_by")]
@@ -116,6 +131,8 @@ impl Payment {
             reason: None,
             captured: Amount::ZERO,
             refunds: Vec::new(),
+            compensated_lines: BTreeSet::new(),
+            disputes: Vec::new(),
             caused_by: cause.causationid,
             version: 1,
         };
@@ -209,7 +226,13 @@ impl Payment {
             return self.without_event(Self { state: PaymentState::Voided, ..failed });
         }
         let failed = Self { state: PaymentState::Failed, ..failed };
-        let payload = PaymentFailed { order_id: self.order_id, reason: reason.to_string() };
+        let payload = PaymentFailed {
+            order_id: self.order_id,
+            reason: reason.to_string(),
+            user_id: Some(self.user_id),
+            attempt: Some(1),
+            retry_until: None,
+        };
         let events = vec![Event::new(&payload, failed.version, 0, now, cause)];
         PaymentUpdate { payment: failed, expected: Some(self.version), entry: None, events }
     }
@@ -238,89 +261,6 @@ impl Payment {
         Some(self.without_event(next))
     }
 
-    /// A pending refund, with the intent that it refunds.
-    #[must_use]
-    pub fn unfinished_refund(&self) -> Option<(&IntentId, &Refund)> {
-        let pending = |refund: &&Refund| refund.state == RefundState::Pending;
-        self.intent_id.as_ref().zip(self.refunds.iter().find(pending))
-    }
-
-    /// A refund.
-    #[must_use]
-    pub fn refund(&self, refund_id: RefundId) -> Option<&Refund> {
-        self.refunds.iter().find(|refund| refund.refund_id == refund_id)
-    }
-
-    /// Records that this try of a pending refund was refused at `tried_at`, and another is to follow
-    /// after a pause. `None` if another has been recorded.
-    #[must_use]
-    pub fn retry_refund(&self, tried: &Refund, tried_at: Timestamp) -> Option<PaymentUpdate> {
-        let mut next = self.next();
-        let refund = next.refunds.iter_mut().find(|refund| *refund == tried)?;
-        if refund.state != RefundState::Pending {
-            return None;
-        }
-        refund.retry_at = Some(tried_at.plus(refund.retry_pause()));
-        refund.tries += 1;
-        Some(self.without_event(next))
-    }
-
-    /// Records a refund's outcome, which was read at the provider after this version was loaded; an
-    /// issued refund fails if the provider takes it back, and a failed one was issued if another
-    /// try succeeded. `None` if the outcome was recorded before.
-    #[must_use]
-    pub fn settle_refund(
-        &self,
-        refund_id: RefundId,
-        outcome: &RefundOutcome,
-        now: Timestamp,
-        cause: &EventContext,
-    ) -> Option<PaymentUpdate> {
-        let currency = self.charge.as_ref()?.currency;
-        let mut next = self.next();
-        let refund = next.refunds.iter_mut().find(|refund| refund.refund_id == refund_id)?;
-        let twice = PlantedBug::RefundSettledTwice.is_planted();
-        let kind = match (refund.state, outcome) {
-            (RefundState::Pending, RefundOutcome::Issued) => EntryKind::RefundIssued,
-            (RefundState::Pending, RefundOutcome::Failed { .. }) => EntryKind::RefundFailed,
-            (RefundState::Issued, RefundOutcome::Failed { .. }) => EntryKind::RefundReversed,
-            (RefundState::Failed, RefundOutcome::Issued) => EntryKind::DueRefundIssued,
-            (RefundState::Issued, RefundOutcome::Issued) if twice => EntryKind::RefundIssued,
-            (RefundState::Issued, RefundOutcome::Issued)
-            | (RefundState::Failed, RefundOutcome::Failed { .. }) => return None,
-        };
-        let (order_id, user_id, amount, line_no) =
-            (self.order_id, self.user_id, refund.amount, refund.line_no);
-        let event = match outcome {
-            RefundOutcome::Issued => {
-                refund.failed_before += u32::from(refund.state == RefundState::Failed);
-                refund.state = RefundState::Issued;
-                refund.reason = None;
-                let issued = RefundIssued { order_id, user_id, line_no, amount, refund_id };
-                Event::new(&issued, next.version, 0, now, cause)
-            }
-            RefundOutcome::Failed { reason } => {
-                refund.issued_before += u32::from(refund.state == RefundState::Issued);
-                refund.state = RefundState::Failed;
-                refund.reason = Some(reason.clone());
-                let failed = RefundFailed { order_id, user_id, line_no, amount, refund_id };
-                Event::new(&failed, next.version, 0, now, cause)
-            }
-        };
-        next.state = match next.refunded() {
-            refunded if refunded == next.captured => PaymentState::Refunded,
-            refunded if refunded.is_zero() => PaymentState::Captured,
-            _ => PaymentState::PartiallyRefunded,
-        };
-        let entry = next.entry(kind, Some(refund_id), currency, amount, now);
-        Some(PaymentUpdate {
-            expected: Some(self.version),
-            entry: Some(entry).filter(|_| !PlantedBug::RefundNotInLedger.is_planted()),
-            events: vec![event],
-            payment: next,
-        })
-    }
-
     /// The deadline of an unfinished charge or refund, after which the sweep settles it. A refund
     /// whose try was refused is due at its next one.
     #[must_use]
@@ -330,9 +270,10 @@ impl Payment {
             return Some(expires_at).filter(|_| !PlantedBug::ProcessingNotSwept.is_planted());
         }
         let swept = !PlantedBug::RefundsNotSwept.is_planted();
-        let pending =
-            self.refunds.iter().filter(|refund| refund.state == RefundState::Pending && swept);
-        pending.map(|refund| refund.retry_at.unwrap_or(expires_at)).min()
+        let unfinished =
+            |refund: &&Refund| (refund.is_open() || refund.state == RefundState::Waiting) && swept;
+        let unfinished = self.refunds.iter().filter(unfinished);
+        unfinished.map(|refund| refund.retry_at.unwrap_or(expires_at)).min()
     }
 
     /// The context of a change that no event causes: caused by the last event that was applied.
@@ -343,32 +284,6 @@ impl Payment {
             causationid: self.caused_by.filter(|_| !PlantedBug::CauseForgotten.is_planted()),
             traceparent,
         }
-    }
-
-    /// The sum of issued refunds.
-    #[must_use]
-    pub fn refunded(&self) -> Amount {
-        self.sum(|refund| refund.state == RefundState::Issued)
-    }
-
-    /// The sum of failed refunds.
-    #[must_use]
-    pub fn refund_due(&self) -> Amount {
-        self.sum(|refund| refund.state == RefundState::Failed)
-    }
-
-    /// The amount that can still be refunded: captured, less all refunds.
-    #[must_use]
-    pub fn refundable(&self) -> Amount {
-        let refunds = self.sum(|_| !PlantedBug::RefundedTwice.is_planted());
-        self.captured.minus(refunds).unwrap_or(Amount::ZERO)
-    }
-
-    fn sum(&self, filter: impl Fn(&Refund) -> bool) -> Amount {
-        let amounts =
-            self.refunds.iter().filter(|refund| filter(refund)).map(|refund| refund.amount);
-        // Refunds never exceed the captured amount, so the sum can't overflow.
-        Amount::sum(amounts).unwrap_or(self.captured)
     }
 
     fn next(&self) -> Self {
@@ -405,8 +320,11 @@ impl Payment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{
-        EXPIRES_AT, NOW, captured, intent_id, order_cancelled, pending, processing, refunding,
+    use crate::{
+        domain::refund::RefundOutcome,
+        fixtures::{
+            EXPIRES_AT, NOW, captured, intent_id, order_cancelled, pending, processing, refunding,
+        },
     };
 
     fn settle(payment: &Payment, outcome: &ChargeOutcome) -> Option<PaymentUpdate> {
@@ -509,105 +427,6 @@ mod tests {
         let captured = settle(&failed, &ChargeOutcome::Captured).unwrap();
         assert_eq!(kinds(&captured), [""; 0]);
         assert!(captured.payment.unfinished_refund().is_some());
-    }
-
-    #[test]
-    fn a_cancelled_order_is_refunded_once() {
-        let payment = refunding();
-        assert_eq!((payment.refundable(), cancel(&payment)), (Amount::ZERO, None));
-        let refund = &payment.refunds[0];
-        assert_eq!(refund.key, format!("{}#rest", payment.order_id));
-
-        let issued = settle_refund(&payment, &RefundOutcome::Issued).unwrap();
-        assert_eq!(
-            (issued.payment.state, kinds(&issued)),
-            (PaymentState::Refunded, vec!["RefundIssued"])
-        );
-        assert_eq!(issued.payment.refunded(), issued.payment.captured);
-        assert_eq!(settle_refund(&issued.payment, &RefundOutcome::Issued), None);
-        assert_eq!(cancel(&issued.payment), None);
-    }
-
-    #[test]
-    fn a_failed_refund_stays_due() {
-        let payment = refunding();
-        let outcome = RefundOutcome::Failed { reason: DeclineCode::new("charge_disputed") };
-        let failed = settle_refund(&payment, &outcome).unwrap();
-        assert_eq!(
-            (failed.payment.state, kinds(&failed)),
-            (PaymentState::Captured, vec!["RefundFailed"])
-        );
-        let payment = failed.payment;
-        assert_eq!(
-            (payment.refunded(), payment.refund_due(), payment.refundable()),
-            (Amount::ZERO, payment.captured, Amount::ZERO)
-        );
-        assert_eq!(settle_refund(&payment, &outcome), None);
-    }
-
-    #[test]
-    fn a_failed_refund_is_issued_if_another_try_succeeded() {
-        let outcome = RefundOutcome::Failed { reason: DeclineCode::new("charge_disputed") };
-        let failed = settle_refund(&refunding(), &outcome).unwrap().payment;
-        let issued = settle_refund(&failed, &RefundOutcome::Issued).unwrap();
-        assert_eq!(kinds(&issued), ["RefundIssued"]);
-        assert_eq!(issued.entry.as_ref().unwrap().kind, EntryKind::DueRefundIssued);
-        let payment = issued.payment;
-        assert_eq!((payment.state, payment.refund_due()), (PaymentState::Refunded, Amount::ZERO));
-        assert_eq!(payment.refunds[0].reason, None);
-        assert_eq!(settle_refund(&payment, &RefundOutcome::Issued), None);
-    }
-
-    #[test]
-    fn a_refund_that_is_taken_back_is_due_again() {
-        let issued = settle_refund(&refunding(), &RefundOutcome::Issued).unwrap().payment;
-        let reason = DeclineCode::new("expired_or_canceled_card");
-        let outcome = RefundOutcome::Failed { reason: reason.clone() };
-        let reversed = settle_refund(&issued, &outcome).unwrap();
-        assert_eq!(kinds(&reversed), ["RefundFailed"]);
-        assert_eq!(reversed.entry.as_ref().unwrap().kind, EntryKind::RefundReversed);
-        let payment = reversed.payment;
-        assert_eq!(
-            (&payment.refunds[0].reason, payment.refunds[0].issued_before),
-            (&Some(reason), 1)
-        );
-        assert_eq!(
-            (payment.state, payment.refunded(), payment.refund_due()),
-            (PaymentState::Captured, Amount::ZERO, payment.captured)
-        );
-        assert_eq!(settle_refund(&payment, &outcome), None);
-    }
-
-    #[test]
-    fn a_refused_try_of_a_refund_is_followed_by_another() {
-        let payment = refunding();
-        let tried = payment.refunds[0].clone();
-        let retried = payment.retry_refund(&tried, NOW).unwrap();
-        assert_eq!(retried.payment.deadline(), Some(NOW.plus(tried.retry_pause())));
-        assert_eq!((retried.payment.refunds[0].tries, kinds(&retried).len()), (2, 0));
-        assert!(retried.payment.unfinished_refund().is_some());
-        assert_eq!(retried.payment.retry_refund(&tried, NOW), None);
-        let issued = settle_refund(&payment, &RefundOutcome::Issued).unwrap().payment;
-        assert_eq!(issued.retry_refund(&issued.refunds[0], NOW), None);
-    }
-
-    #[test]
-    fn earlier_refunds_are_not_refunded_again() {
-        let mut payment = captured();
-        payment.refunds.push(Refund {
-            refund_id: RefundId::derive(&[b"line"]),
-            line_no: Some(1),
-            state: RefundState::Issued,
-            ..Refund::remaining(payment.order_id, Amount::new(300).unwrap())
-        });
-        payment.state = PaymentState::PartiallyRefunded;
-        let payment = cancel(&payment).unwrap();
-        assert_eq!(payment.refunds[1].amount.minor_units(), 2_200);
-        let refund = payment.refunds[1].refund_id;
-        let issued = payment
-            .settle_refund(refund, &RefundOutcome::Issued, NOW, &EventContext::default())
-            .unwrap();
-        assert_eq!(issued.payment.state, PaymentState::Refunded);
     }
 
     #[test]

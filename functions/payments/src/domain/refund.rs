@@ -1,7 +1,7 @@
 //! Refunds of a payment.
 
 use super::intent::DeclineCode;
-use rialto_kernel::{Amount, OrderId, RefundId, Timestamp};
+use rialto_kernel::{Amount, OrderId, RefundId, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ pub struct Refund {
     /// The refunded line; `None` for a refund of the whole order.
     pub line_no: Option<u32>,
     pub amount: Amount,
+    /// The part of the amount that a lost dispute has paid.
+    #[serde(default)]
+    pub settled: Amount,
     /// The tries so far, from 1. The provider repeats its answer to a try for a day, so that each
     /// has a key of its own.
     #[serde(default = "first_try")]
@@ -31,6 +34,27 @@ pub struct Refund {
     /// How often it was recorded as failed before its present state.
     #[serde(default)]
     pub failed_before: u32,
+    /// It has failed, and another try is under way.
+    #[serde(default)]
+    pub retrying: bool,
+    /// Why a supervisor has granted it.
+    #[serde(default)]
+    pub goodwill_reason: Option<GoodwillReason>,
+}
+
+/// Why a supervisor grants a refund.
+pub type GoodwillReason = Text<1, 200>;
+
+/// What a refund is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RefundKind {
+    /// A line that was rejected, cancelled or returned.
+    Line,
+    /// Everything that was left when the order was cancelled.
+    Order,
+    /// A supervisor's goodwill.
+    Goodwill,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -39,8 +63,12 @@ pub enum RefundState {
     /// Recorded; it may or may not have been created at the provider.
     #[serde(rename = "BEGUN")]
     Pending,
-    /// The money was refunded.
+    /// Recorded, and not sent to the provider because of a dispute.
+    Waiting,
+    /// The money was refunded by the provider, as far as a lost dispute hadn't paid it.
     Issued,
+    /// A lost dispute has paid all of it.
+    Settled,
     /// The provider refused: the money is still due, and someone has to intervene.
     Failed,
 }
@@ -71,11 +99,42 @@ const TEMPORARY_REFUSALS: [&str; 1] = ["balance_insufficient"];
 const FIRST_RETRY_PAUSE: Duration = Duration::from_secs(5 * 60);
 const LONGEST_RETRY_PAUSE: Duration = Duration::from_secs(6 * 60 * 60);
 
+/// How long a refund waits for its dispute before the provider is asked again.
+pub const DISPUTE_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Refund {
     /// Whether a refund that was refused for this reason is to be tried again.
     #[must_use]
     pub fn may_be_tried_again(reason: &DeclineCode) -> bool {
         TEMPORARY_REFUSALS.contains(&reason.as_str())
+    }
+
+    /// Whether it was refused because the charge is disputed.
+    #[must_use]
+    pub fn is_disputed(reason: &DeclineCode) -> bool {
+        reason.as_str() == "charge_disputed"
+    }
+
+    /// What the refund is for.
+    #[must_use]
+    pub const fn kind(&self) -> RefundKind {
+        match (self.line_no, &self.goodwill_reason) {
+            (Some(_), _) => RefundKind::Line,
+            (None, Some(_)) => RefundKind::Goodwill,
+            (None, None) => RefundKind::Order,
+        }
+    }
+
+    /// The part of the amount that the provider is to pay.
+    #[must_use]
+    pub fn payable(&self) -> Amount {
+        self.amount.minus(self.settled).unwrap_or(Amount::ZERO)
+    }
+
+    /// Whether the provider is to be asked for it, or has been and may still pay it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == RefundState::Pending || self.retrying
     }
 
     /// The name of the current try: `ref_…`, and from the second on `ref_…#2`.
@@ -132,19 +191,43 @@ impl Refund {
     /// A refund of everything that remains of an order's payment.
     #[must_use]
     pub fn remaining(order: OrderId, amount: Amount) -> Self {
-        let key = format!("{order}#rest");
-        let refund_id = RefundId::derive(&[order.to_string().as_bytes(), key.as_bytes()]);
+        Self::pending(order, format!("{order}#rest"), amount)
+    }
+
+    /// A refund of one line of an order.
+    #[must_use]
+    pub fn of_line(order: OrderId, line_no: u32, amount: Amount) -> Self {
+        let pending = Self::pending(order, format!("{order}#{line_no}"), amount);
+        Self { line_no: Some(line_no), ..pending }
+    }
+
+    /// A refund that a supervisor grants. Each key grants one.
+    #[must_use]
+    pub fn of_goodwill(
+        order: OrderId,
+        key_digest: &str,
+        amount: Amount,
+        reason: GoodwillReason,
+    ) -> Self {
+        let pending = Self::pending(order, format!("{order}#goodwill#{key_digest}"), amount);
+        Self { goodwill_reason: Some(reason), ..pending }
+    }
+
+    fn pending(order: OrderId, key: String, amount: Amount) -> Self {
         Self {
-            refund_id,
+            refund_id: RefundId::derive(&[order.to_string().as_bytes(), key.as_bytes()]),
             key,
             line_no: None,
             amount,
+            settled: Amount::ZERO,
             tries: first_try(),
             retry_at: None,
             state: RefundState::Pending,
             reason: None,
             issued_before: 0,
             failed_before: 0,
+            retrying: false,
+            goodwill_reason: None,
         }
     }
 }
@@ -201,7 +284,8 @@ mod tests {
         let refund = Refund::remaining(OrderId::derive(&[b"o"]), Amount::new(400).unwrap());
         let mut stored = serde_json::to_value(&refund).unwrap();
         stored.as_object_mut().unwrap().retain(|name, _| {
-            !matches!(name.as_str(), "tries" | "retry_at" | "issued_before" | "failed_before")
+            !["tries", "retry_at", "issued_before", "failed_before", "settled", "retrying"]
+                .contains(&name.as_str())
         });
         assert_eq!(serde_json::from_value::<Refund>(stored).unwrap(), refund);
     }

@@ -2,8 +2,9 @@ use crate::{
     adapters::dynamodb::DynamoPayments,
     application::get_payment::{GetPaymentError, get_payment},
     domain::{
+        dispute::{Dispute, DisputeStanding},
         payment::{Payment, PaymentState},
-        refund::{Refund, RefundState},
+        refund::{Refund, RefundKind, RefundState},
     },
 };
 use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId};
@@ -26,19 +27,37 @@ pub struct PaymentBody {
     pub captured: Amount,
     /// The amount that was refunded.
     pub refunded: Amount,
+    /// The amount of refunds that a lost dispute has paid.
+    pub settled: Amount,
+    /// The amount of refunds that wait for a dispute.
+    pub waiting: Amount,
     /// The amount of failed refunds, which is still due to the buyer.
     pub refund_due: Amount,
     pub currency: Currency,
     /// Oldest first.
     pub refunds: Vec<RefundBody>,
+    /// The dispute that was opened last; null if there was none.
+    pub dispute: Option<DisputeBody>,
 }
 
-/// A refund, issued or pending.
+/// A dispute of the charge by the buyer's bank.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Dispute)]
+pub struct DisputeBody {
+    /// The provider's id.
+    pub dispute_id: String,
+    pub state: DisputeStanding,
+    pub amount: Amount,
+}
+
+/// A refund in any state.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Refund)]
 pub struct RefundBody {
     pub refund_id: RefundId,
-    /// The refunded line; null for a refund of the whole order.
+    /// What it is for.
+    pub kind: RefundKind,
+    /// The refunded line; null unless the refund is for a line.
     pub line_no: Option<u32>,
     pub amount: Amount,
     pub state: RefundState,
@@ -53,10 +72,23 @@ impl PaymentBody {
             state: payment.state,
             captured: payment.captured,
             refunded: payment.refunded(),
+            settled: payment.settled(),
+            waiting: payment.waiting(),
             refund_due: payment.refund_due(),
             currency: payment.charge.as_ref()?.currency,
             refunds: payment.refunds.iter().map(RefundBody::from).collect(),
+            dispute: payment.disputes.last().map(DisputeBody::from),
         })
+    }
+}
+
+impl From<&Dispute> for DisputeBody {
+    fn from(dispute: &Dispute) -> Self {
+        Self {
+            dispute_id: dispute.dispute_id.as_str().to_owned(),
+            state: dispute.state,
+            amount: dispute.amount,
+        }
     }
 }
 
@@ -64,6 +96,7 @@ impl From<&Refund> for RefundBody {
     fn from(refund: &Refund) -> Self {
         Self {
             refund_id: refund.refund_id,
+            kind: refund.kind(),
             line_no: refund.line_no,
             amount: refund.amount,
             state: refund.state,
@@ -116,7 +149,7 @@ mod tests {
         let payment = refunded.payment;
         let body = serde_json::to_value(PaymentBody::from_payment(&payment).unwrap()).unwrap();
         let refund = json!({
-            "refund_id": refund_id, "line_no": null, "amount": 2500, "state": "ISSUED",
+            "refund_id": refund_id, "kind": "ORDER", "line_no": null, "amount": 2500, "state": "ISSUED",
         });
         let expected = json!({
             "order_id": payment.order_id,
@@ -124,9 +157,12 @@ mod tests {
             "state": "REFUNDED",
             "captured": 2500,
             "refunded": 2500,
+            "settled": 0,
+            "waiting": 0,
             "refund_due": 0,
             "currency": "EUR",
             "refunds": [refund],
+            "dispute": null,
         });
         assert_eq!(body, expected);
     }

@@ -1,10 +1,13 @@
 use crate::{
     adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
-    application::receive_webhook::{
-        ChargeNotification, ReceiveWebhookError, WebhookOutcome, receive_webhook,
+    application::{
+        receive_dispute::receive_dispute,
+        receive_webhook::{
+            ChargeNotification, ReceiveWebhookError, WebhookOutcome, receive_webhook,
+        },
     },
-    domain::intent::IntentId,
-    ports::{PaymentReader, PaymentWriter, Provider},
+    domain::{dispute::DisputeId, intent::IntentId},
+    ports::{DisputeProvider, PaymentReader, PaymentWriter, Provider},
 };
 use rialto_kernel::{OrderId, RefundId, settings::WEBHOOK_SECRET, signature};
 use rialto_lambda::{
@@ -39,7 +42,7 @@ impl WebhookState {
     }
 }
 
-/// The provider's event. Only the charge or refund that it names is used.
+/// The provider's event. Only the charge, refund or dispute that it names is used.
 #[derive(Debug, Deserialize)]
 struct ProviderEvent {
     #[serde(rename = "type")]
@@ -60,7 +63,22 @@ const OUTCOME_EVENTS: [&str; 3] =
 /// instead of the others by API versions before 2024-10-28.
 const REFUND_EVENTS: [&str; 3] = ["refund.failed", "refund.updated", "charge.refund.updated"];
 
+/// Events that report a change of a dispute.
+const DISPUTE_EVENTS: [&str; 5] = [
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+];
+
 impl ProviderEvent {
+    /// The dispute that the event is about; `None` for other events.
+    fn parse_dispute(&self) -> Option<DisputeId> {
+        let id = self.data.object["id"].as_str()?;
+        DISPUTE_EVENTS.contains(&self.kind.as_str()).then(|| DisputeId::parse(id))?
+    }
+
     /// The charge or refund that the event is about; `None` for other events, and for charges and
     /// refunds without an order.
     fn parse_notification(&self) -> Option<ChargeNotification> {
@@ -85,8 +103,8 @@ impl ProviderEvent {
 ///
 /// For the payment provider: an event in Stripe's form, signed in `Stripe-Signature` (`t=…,v1=…`,
 /// an HMAC of `<t>.<body>`; `t` within five minutes; several `v1` while the secret is rotated). A
-/// wrong signature or timestamp is 400 `invalid`. The webhook only identifies a charge or a refund;
-/// its state is fetched from the provider and its outcome recorded. Other events, repeated ones and
+/// wrong signature or timestamp is 400 `invalid`. The webhook only identifies a charge, a
+/// refund or a dispute; its state is fetched from the provider and recorded. Other events, repeated ones and
 /// those of unknown charges are acknowledged without an effect.
 #[utoipa::path(
     post, path = "/webhooks/payments",
@@ -103,7 +121,7 @@ pub(crate) async fn handle(state: WebhookState, request: Request) -> Result<Resp
 
 async fn receive(
     store: &(impl PaymentReader + PaymentWriter),
-    provider: &impl Provider,
+    provider: &(impl Provider + DisputeProvider),
     secret: &str,
     request: &Request,
 ) -> Result<Response, Problem> {
@@ -116,11 +134,17 @@ async fn receive(
         .map_err(|error| Problem::field(HEADER, error))?;
     let event: ProviderEvent = serde_json::from_slice(&request.body)
         .map_err(|_| Problem::field("body", "must be an event of the payment provider"))?;
+    let traceparent = Some(InvocationContext::current().trace.traceparent());
+    if let Some(dispute) = event.parse_dispute() {
+        let outcome =
+            receive_dispute(store, provider, &dispute, traceparent, request.now()).await?;
+        tracing::info!(dispute = dispute.as_str(), ?outcome, "dispute notification handled");
+        return Ok(Response::no_content());
+    }
     let Some(notification) = event.parse_notification() else {
         tracing::info!(kind = event.kind, "ignored provider event");
         return Ok(Response::no_content());
     };
-    let traceparent = Some(InvocationContext::current().trace.traceparent());
     let outcome =
         receive_webhook(store, provider, &notification, traceparent, request.now()).await?;
     let (order, intent) = (notification.order_id, notification.intent.as_str());

@@ -242,7 +242,7 @@ fn processing_charges_stay_open_until_the_provider_decides() {
 fn a_refused_refund_stays_due() {
     each_crash(|crash| {
         let simulation = Simulation::new("pm_card_visa");
-        simulation.provider.refuse_refunds("charge_disputed");
+        simulation.provider.refuse_refunds("expired_or_canceled_card");
         let messages = [
             MessageDelivery::new(StockReserved),
             MessageDelivery::new(OrderCancelled).crashing(&[crash]),

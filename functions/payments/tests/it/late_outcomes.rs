@@ -475,7 +475,7 @@ fn create_refund_unnoticed(simulation: &Simulation, payment: &Payment) {
 #[test]
 fn a_refund_recorded_as_failed_is_issued_by_a_concurrent_try() {
     let (simulation, begun) = begun_refund();
-    simulation.provider.refuse_refunds("charge_disputed");
+    simulation.provider.refuse_refunds("expired_or_canceled_card");
     deliver(&simulation, &events(&[OrderCancelled]));
     let failed = simulation.payment().unwrap();
     assert_eq!(failed.refunds[0].state, RefundState::Failed);
@@ -511,7 +511,7 @@ impl PaymentWriter for OvertakenFailure<'_> {
 #[test]
 fn a_refusal_does_not_replace_a_refund_that_was_issued() {
     let (simulation, begun) = begun_refund();
-    simulation.provider.refuse_refunds("charge_disputed");
+    simulation.provider.refuse_refunds("expired_or_canceled_card");
     let store = OvertakenFailure(&simulation, &begun);
     let notification = ChargeNotification {
         order_id: simulation.order,

@@ -1,13 +1,15 @@
 //! One binary: the contract suite of the store's ports, on memory and on a real engine; the
 //! requests to the provider and their repetitions; crashes, repetitions and interleavings of a
-//! payment's steps; and changes during a slow step.
+//! payment's steps; changes during a slow step; and refunds of lines in any order.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 mod concurrent_cancellation;
 mod contract;
 mod crashes;
+mod disputes;
 mod late_outcomes;
+mod line_refunds;
 mod provider;
 mod retries;
 mod simulation;

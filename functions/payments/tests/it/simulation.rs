@@ -22,12 +22,13 @@ use rialto_payments::{
         sweep::sweep,
     },
     domain::{
+        dispute::{DisputeId, DisputeReport},
         intent::{IntentId, IntentState},
         ledger::LedgerAccount,
         payment::{Charge, Payment, PaymentState, PaymentUpdate},
         refund::{Refund, RefundProgress},
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
+    ports::{DisputeProvider, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use std::{
     pin::Pin,
@@ -417,6 +418,15 @@ impl PaymentWriter for FaultyConnection<'_> {
             self.mark_state_read();
         }
         Ok(saved)
+    }
+}
+
+impl DisputeProvider for FaultyConnection<'_> {
+    async fn retrieve_dispute(&self, dispute: &DisputeId) -> Result<DisputeReport, ProviderError> {
+        self.call_provider(self.simulation.provider.retrieve_dispute(dispute)).await
+    }
+    async fn intent_order(&self, intent: &IntentId) -> Result<Option<OrderId>, ProviderError> {
+        self.call_provider(self.simulation.provider.intent_order(intent)).await
     }
 }
 

@@ -130,6 +130,9 @@ mod tests {
             Ok(ProviderObject::Refund(refund)) => {
                 StoredResponse { status: 200, body: refund.id.clone() }
             }
+            Ok(ProviderObject::Dispute(dispute)) => {
+                StoredResponse { status: 200, body: dispute.id.clone() }
+            }
             Err(error) => StoredResponse { status: 400, body: error.to_string() },
         }
     }

@@ -1,6 +1,9 @@
 //! Payment intents and their refunds as the simulated provider processes them.
 
-use super::method::TestPaymentMethod;
+use super::{
+    dispute::{DisputeStatus, ProviderDispute},
+    method::TestPaymentMethod,
+};
 use rialto_kernel::{Timestamp, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +29,8 @@ pub struct PaymentIntent {
     pub charge: Option<String>,
     /// Oldest first.
     pub refunds: Vec<ProviderRefund>,
+    #[serde(default)]
+    pub dispute: Option<ProviderDispute>,
     /// The number of confirmations that failed transiently.
     #[serde(rename = "trips")]
     pub transient_failures: u32,
@@ -107,6 +112,11 @@ pub enum IntentCommand {
         amount: Option<u64>,
         metadata: Metadata,
     },
+    /// Decides the dispute of an intent's charge.
+    CloseDispute {
+        id: String,
+        status: DisputeStatus,
+    },
 }
 
 /// The object that a command returns.
@@ -114,6 +124,7 @@ pub enum IntentCommand {
 pub enum ProviderObject {
     Intent(PaymentIntent),
     Refund(ProviderRefund),
+    Dispute(ProviderDispute),
 }
 
 /// Errors of the provider, simulated ones included.
@@ -129,6 +140,12 @@ pub enum ProviderError {
     NoPaymentMethod { intent: Box<PaymentIntent> },
     #[error("the payment intent has no successful charge")]
     NotCharged { id: String },
+    #[error("the charge is disputed")]
+    Disputed { charge: String },
+    #[error("the payment intent has no dispute")]
+    NotDisputed { id: String },
+    #[error("the dispute was decided in another way")]
+    DisputeClosed { id: String },
     #[error("the charge is fully refunded")]
     AlreadyRefunded { charge: String },
     #[error("the refund exceeds the {refundable} left to refund")]
@@ -176,11 +193,14 @@ pub struct IntentTransition {
 }
 
 impl IntentTransition {
-    fn changed(intent: PaymentIntent, result: Result<ProviderObject, ProviderError>) -> Self {
+    pub(super) fn changed(
+        intent: PaymentIntent,
+        result: Result<ProviderObject, ProviderError>,
+    ) -> Self {
         Self { intent: Some(intent), result, slow: false }
     }
 
-    const fn rejected(error: ProviderError) -> Self {
+    pub(super) const fn rejected(error: ProviderError) -> Self {
         Self { intent: None, result: Err(error), slow: false }
     }
 }
@@ -191,7 +211,10 @@ impl IntentCommand {
     pub fn intent(&self) -> &str {
         match self {
             Self::Create(new) => &new.id,
-            Self::Confirm { id, .. } | Self::Cancel { id } | Self::Refund { id, .. } => id,
+            Self::Confirm { id, .. }
+            | Self::Cancel { id }
+            | Self::Refund { id, .. }
+            | Self::CloseDispute { id, .. } => id,
         }
     }
 
@@ -208,6 +231,8 @@ impl IntentCommand {
             Self::Cancel { .. } => {
                 existing().map_or_else(IntentTransition::rejected, PaymentIntent::cancel)
             }
+            Self::CloseDispute { status, .. } => existing()
+                .map_or_else(IntentTransition::rejected, |intent| intent.close_dispute(*status)),
             Self::Refund { amount, metadata, .. } => existing()
                 .map_or_else(IntentTransition::rejected, |intent| {
                     intent.refund(*amount, metadata, now)
@@ -235,6 +260,7 @@ impl PaymentIntent {
             decline: None,
             charge: None,
             refunds: Vec::new(),
+            dispute: None,
             // An intent that is confirmed at creation doesn't exist yet, so its failures couldn't
             // be counted: it skips them.
             transient_failures: if new.confirm { 3 } else { 0 },
@@ -252,7 +278,7 @@ impl PaymentIntent {
     }
 
     /// A copy with the next version.
-    fn next(&self) -> Self {
+    pub(super) fn next(&self) -> Self {
         Self { version: self.version + 1, ..self.clone() }
     }
 
@@ -275,6 +301,10 @@ impl PaymentIntent {
         match method {
             TestPaymentMethod::Visa => {
                 IntentTransition::changed(paid(), Ok(ProviderObject::Intent(paid())))
+            }
+            TestPaymentMethod::Dispute => {
+                let disputed = confirmed.disputed();
+                IntentTransition::changed(disputed.clone(), Ok(ProviderObject::Intent(disputed)))
             }
             TestPaymentMethod::Slow => IntentTransition {
                 slow: true,
@@ -348,6 +378,9 @@ impl PaymentIntent {
         let (PaymentIntentState::Succeeded, Some(charge)) = (self.state, &self.charge) else {
             return IntentTransition::rejected(ProviderError::NotCharged { id: self.id.clone() });
         };
+        if self.blocks_refunds() {
+            return IntentTransition::rejected(ProviderError::Disputed { charge: charge.clone() });
+        }
         let left = self.amount.saturating_sub(self.refunded());
         if left == 0 {
             return IntentTransition::rejected(ProviderError::AlreadyRefunded {

@@ -29,10 +29,13 @@ pub enum TestPaymentMethod {
     /// Stays processing for ever.
     #[serde(rename = "pm_sim_stuck")]
     Stuck,
+    /// Succeeds, and is disputed at once.
+    #[serde(rename = "pm_sim_dispute")]
+    Dispute,
 }
 
 impl TestPaymentMethod {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Visa,
         Self::Declined,
         Self::InsufficientFunds,
@@ -41,6 +44,7 @@ impl TestPaymentMethod {
         Self::Lost,
         Self::Async,
         Self::Stuck,
+        Self::Dispute,
     ];
 
     #[must_use]
@@ -54,6 +58,7 @@ impl TestPaymentMethod {
             Self::Lost => "pm_sim_lost",
             Self::Async => "pm_sim_async",
             Self::Stuck => "pm_sim_stuck",
+            Self::Dispute => "pm_sim_dispute",
         }
     }
 

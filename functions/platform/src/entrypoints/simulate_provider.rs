@@ -9,7 +9,10 @@ use crate::{
     application::simulate_provider::{
         IdempotentRequest, SimulateError, SimulatorResponse, simulate_provider,
     },
-    domain::intent::{IntentCommand, NewPaymentIntent, ProviderError},
+    domain::{
+        dispute,
+        intent::{IntentCommand, NewPaymentIntent, ProviderError},
+    },
     ports::{IntentStore, RateLimiter},
 };
 use form::Form;
@@ -162,6 +165,23 @@ async fn route(
             form.finish()?;
             execute(store, request, refund).await
         }
+        ("GET", ["v1", "disputes", id]) => {
+            let intent = match dispute::intent_of(id) {
+                Some(intent) => store.intent(&intent).await?,
+                None => None,
+            };
+            let dispute = intent.and_then(|intent| intent.dispute);
+            let dispute = dispute.ok_or_else(|| ErrorResponse::no_such_dispute(id))?;
+            Ok((responses::dispute(&dispute), ResponseTiming::Prompt))
+        }
+        ("POST", ["v1", "simulator", "disputes", id, "close"]) => {
+            let mut form = Form::read(request)?;
+            let status = form.dispute_status()?;
+            form.finish()?;
+            let intent =
+                dispute::intent_of(id).ok_or_else(|| ErrorResponse::no_such_dispute(id))?;
+            execute(store, request, IntentCommand::CloseDispute { id: intent, status }).await
+        }
         ("GET", ["v1", "refunds"]) => list_refunds(store, request).await,
         _ => Err(ErrorResponse::unknown_url(&request.method, path).into()),
     }
@@ -255,6 +275,9 @@ impl From<&ProviderError> for ErrorResponse {
             }
             ProviderError::NoPaymentMethod { intent } => Self::no_payment_method(intent),
             ProviderError::NotCharged { id } => Self::not_charged(id),
+            ProviderError::Disputed { charge } => Self::disputed(charge),
+            ProviderError::NotDisputed { id } => Self::no_such_dispute(id),
+            ProviderError::DisputeClosed { id } => Self::dispute_closed(id),
             ProviderError::AlreadyRefunded { charge } => Self::already_refunded(charge),
             ProviderError::ExceedsRefundable { refundable } => {
                 Self::exceeds_refundable(*refundable)

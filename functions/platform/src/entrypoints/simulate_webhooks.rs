@@ -1,5 +1,5 @@
 //! The simulator's webhooks: a consumer of its table's stream lets processing charges succeed and
-//! reports each by a webhook.
+//! reports each by a webhook, as it does each dispute.
 
 use super::simulate_provider::responses;
 use crate::{
@@ -94,11 +94,16 @@ async fn settle(
         tracing::warn!(setting = WEBHOOK_URL.name, "charge succeeded; no webhook URL configured");
         return Ok(0);
     };
-    let body = responses::succeeded(&intent);
-    for _ in 0..DELIVERIES {
-        sender.deliver(&body, &signature::sign(secret, body.as_bytes(), now)).await?;
+    let disputed = intent.dispute.as_ref().map(responses::disputed);
+    let bodies = [Some(responses::succeeded(&intent)), disputed];
+    let mut delivered = 0;
+    for body in bodies.iter().flatten() {
+        for _ in 0..DELIVERIES {
+            sender.deliver(body, &signature::sign(secret, body.as_bytes(), now)).await?;
+            delivered += 1;
+        }
     }
-    Ok(DELIVERIES)
+    Ok(delivered)
 }
 
 #[cfg(test)]
@@ -107,6 +112,7 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryIntents, MemoryWebhookSender},
         domain::{
+            dispute::DisputeStatus,
             intent::{
                 IntentCommand, Metadata, NewPaymentIntent, PaymentIntent, PaymentIntentState,
             },
@@ -187,6 +193,39 @@ mod tests {
             0
         );
         assert_eq!(state(&store).await, PaymentIntentState::Succeeded);
+    }
+
+    #[tokio::test]
+    async fn a_dispute_is_reported_when_it_is_opened_and_closed() {
+        let store = MemoryIntents::default();
+        let new = NewPaymentIntent {
+            method: Some(TestPaymentMethod::Dispute),
+            confirm: true,
+            ..NewPaymentIntent::new("pi_1", 1_000, "eur")
+        };
+        let intent = IntentCommand::Create(new).decide(None, NOW).intent.unwrap();
+        assert_eq!(store.write(Some(&intent), None).await.unwrap(), Write::Done);
+        let sender = MemoryWebhookSender::default();
+        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 4);
+        let close =
+            IntentCommand::CloseDispute { id: intent.id.clone(), status: DisputeStatus::Lost };
+        let closed = close.decide(Some(&intent), NOW).intent.unwrap();
+        assert_eq!(store.write(Some(&closed), None).await.unwrap(), Write::Done);
+        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 4);
+        let events = sender.deliveries().into_iter().map(|(body, _)| {
+            let event: Value = serde_json::from_str(&body).unwrap();
+            let object = &event["data"]["object"];
+            let status = object["status"].as_str().unwrap().to_owned();
+            (event["type"].as_str().unwrap().to_owned(), status)
+        });
+        let events: std::collections::BTreeSet<_> = events.collect();
+        let expected = [
+            ("charge.dispute.closed", "lost"),
+            ("charge.dispute.created", "needs_response"),
+            ("payment_intent.succeeded", "succeeded"),
+        ];
+        let expected = expected.map(|(kind, status)| (kind.to_owned(), status.to_owned()));
+        assert_eq!(events.into_iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub enum ProblemCode {
     NotFound,
     MethodNotAllowed,
     IllegalTransition,
+    CancelPending,
     NotOrderable,
     InsufficientStock,
     PriceChanged,
@@ -42,6 +43,7 @@ impl ProblemCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::IllegalTransition
+            | Self::CancelPending
             | Self::NotOrderable
             | Self::InsufficientStock
             | Self::PriceChanged
@@ -70,6 +72,7 @@ impl ProblemCode {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::IllegalTransition => "Not allowed in the current state",
+            Self::CancelPending => "Delivery not held yet",
             Self::NotOrderable => "Product not available for ordering",
             Self::InsufficientStock => "Insufficient stock",
             Self::PriceChanged => "Price changed",
@@ -132,6 +135,13 @@ impl Problem {
     #[must_use]
     pub fn field(field: impl Into<String>, message: impl std::fmt::Display) -> Self {
         Invalid::field(field, message).into()
+    }
+
+    /// Names the fields that are the reason, where the code isn't `invalid`.
+    #[must_use]
+    pub fn errors(mut self, fields: Invalid) -> Self {
+        self.errors = fields.0;
+        self
     }
 
     /// Adds a member, such as `state`.

@@ -39,6 +39,12 @@ impl Request {
         self.caller.ok_or_else(|| Problem::new(ProblemCode::Unauthenticated))
     }
 
+    /// The request as authenticated for this caller, for tests of handlers.
+    #[must_use]
+    pub fn authenticated_as(self, caller: Caller) -> Self {
+        Self { caller: Some(caller), ..self }
+    }
+
     /// The time at which the request was received, by the application's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -7,7 +7,7 @@ use rialto_e2e::{
     local::{Local, gateway_authorizes, skip_on_localstack},
     shop::{DemoAccount, NewProduct, OrderDraft, Shop},
 };
-use rialto_kernel::{AddressId, OrderId, ProductId, Role, SessionId};
+use rialto_kernel::{AddressId, DeliveryId, OrderId, ParcelId, ProductId, Role, SessionId};
 use rialto_lambda::{
     access::{self, Access, ROUTES, Route},
     token::Claims,
@@ -45,7 +45,12 @@ impl AccessFixture {
         let path = path.replace("{product_id}", &self.product).replace("{order_id}", &self.order);
         let path =
             path.replace("{session_id}", &SessionId::derive(&[b"no such session"]).to_string());
-        path.replace("{address_id}", &AddressId::derive(&[b"no such address"]).to_string())
+        let path =
+            path.replace("{address_id}", &AddressId::derive(&[b"no such address"]).to_string());
+        let path =
+            path.replace("{delivery_id}", &DeliveryId::derive(&[b"no such delivery"]).to_string());
+        let path = path.replace("{line_no}", "1");
+        path.replace("{parcel_id}", &ParcelId::derive(&[b"no such parcel"]).to_string())
     }
 
     /// A call of the route that is only invalid because of its body.

@@ -445,7 +445,23 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
             let body = Some(json!({ "quantity": 1, "reason": fixture.mark }));
             Input { body, required: vec!["/quantity", "/reason"], bad, keyed: true, ..none }
         }
+        "payments-refund-order" => {
+            let mut bad = bad_number("/amount", "amount", 1, 1_000_000_000_000);
+            bad.extend(bad_text("/reason", "reason", 200));
+            let body = Some(json!({ "amount": 1, "reason": fixture.mark }));
+            Input { body, required: vec!["/amount", "/reason"], bad, keyed: true, ..none }
+        }
         "orders-place-order" => order(fixture),
+        "delivery-set-status" => delivery_status(),
+        "delivery-add-parcel" => parcel(),
+        "delivery-set-parcel-status" => Input {
+            body: Some(json!({ "status": "DELIVERED" })),
+            required: vec!["/status"],
+            bad: [json!("DELIVERING"), json!("delivered"), json!(""), json!(1), json!(null)]
+                .map(|value| ("/status", value, "status"))
+                .into(),
+            ..none
+        },
         "catalog-list-products" => Input {
             queries: list(&[
                 ("category_id=cat_1", "category_id"),
@@ -469,8 +485,33 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
             queries: list(&[("state=pending", "state"), ("state=", "state"), ("state=SHIPPED", "state")]),
             ..none
         },
-        "catalog-list-seller-products" | "inventory-list-movements" => Input { queries: list(&[]), ..none },
+        "orders-list-seller-orders" => Input {
+            queries: list(&[
+                ("state=ordered", "state"),
+                ("state=", "state"),
+                ("state=OTHER", "state"),
+                ("state=PENDING", "state"),
+            ]),
+            ..none
+        },
+        "orders-list-orders" => Input {
+            queries: list(&[
+                ("state=pending", "state"),
+                ("state=", "state"),
+                ("number=", "number"),
+                ("number=261126", "number"),
+                ("number=261126-7K3F9Q2O", "number"),
+            ]),
+            ..none
+        },
+        "catalog-list-seller-products"
+        | "inventory-list-movements"
+        | "delivery-list-user-deliveries"
+        | "delivery-list-seller-deliveries" => Input { queries: list(&[]), ..none },
         "catalog-get-product"
+        | "delivery-confirm-receipt"
+        | "delivery-get-delivery"
+        | "delivery-get-parcel"
         | "inventory-get-stock"
         | "orders-get-order"
         | "orders-cancel-order"
@@ -484,6 +525,49 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
         | "platform-get-event-docs" => none,
         _ => return None,
     })
+}
+
+fn delivery_status() -> Input {
+    let status = |value: Value| ("/status", value, "status");
+    Input {
+        body: Some(json!({ "status": "DELIVERING", "carrier": "DHL", "tracking_number": "1" })),
+        required: vec!["/status", "/carrier", "/tracking_number"],
+        bad: [
+            [json!("CONFIRMED"), json!("delivering"), json!(""), json!(1), json!(null)]
+                .map(status)
+                .into(),
+            bad_text("/carrier", "carrier", 50),
+            bad_text("/tracking_number", "tracking_number", 100),
+        ]
+        .concat(),
+        ..Input::default()
+    }
+}
+
+fn parcel() -> Input {
+    let id = |number: u8| rialto_kernel::DeliveryId::derive(&[&[number]]).to_string();
+    let many: Vec<String> = (0..21).map(id).collect();
+    let ids = |value: Value, field: &'static str| ("/delivery_ids", value, field);
+    let body = json!({ "delivery_ids": [id(0)], "carrier": "DHL", "tracking_number": "1" });
+    Input {
+        body: Some(body),
+        required: vec!["/delivery_ids", "/carrier", "/tracking_number"],
+        bad: [
+            vec![
+                ids(json!([]), "delivery_ids"),
+                ids(json!(many), "delivery_ids"),
+                ids(json!(id(0)), "delivery_ids"),
+                ids(json!([id(0), "dlv_1"]), "delivery_ids[1]"),
+                ids(json!([id(0), id(1), id(0)]), "delivery_ids[2]"),
+                ids(json!([7]), "delivery_ids[0]"),
+            ],
+            bad_text("/carrier", "carrier", 50),
+            bad_text("/tracking_number", "tracking_number", 100),
+        ]
+        .concat(),
+        keyed: true,
+        ..Input::default()
+    }
 }
 
 /// A JSON pointer in the notation of problems: `/lines/0/quantity` becomes `lines[0].quantity`.
@@ -538,7 +622,9 @@ impl BadInputFixture {
         let path =
             route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
         let path = path.replace("{product_id}", &self.product).replace("{order_id}", &self.order);
-        path.replace("{address_id}", "adr_01kaka00000000000000000001")
+        let path = path.replace("{address_id}", "adr_01kaka00000000000000000001");
+        let path = path.replace("{delivery_id}", "dlv_01kaka00000000000000000001");
+        path.replace("{parcel_id}", "pcl_01kaka00000000000000000001")
     }
 
     /// A call by an account that may call the route.
@@ -586,6 +672,8 @@ impl BadInputFixture {
             "{order_id}",
             "{session_id}",
             "{address_id}",
+            "{delivery_id}",
+            "{parcel_id}",
         ] {
             if !route.path.contains(name) {
                 continue;
@@ -596,6 +684,8 @@ impl BadInputFixture {
                 "{product_id}" => "prd",
                 "{session_id}" => "ses",
                 "{address_id}" => "adr",
+                "{delivery_id}" => "dlv",
+                "{parcel_id}" => "pcl",
                 _ => "ord",
             };
             let canonical = format!("{prefix}_01kaka00000000000000000001");
@@ -632,6 +722,11 @@ impl BadInputFixture {
             "catalog-change-product" => Some(json!({ "price": 1 })),
             "catalog-set-product-status" => Some(json!({ "status": "SOLD_OUT" })),
             "inventory-adjust-stock" => Some(json!({ "quantity": 1, "reason": self.mark })),
+            "delivery-set-status" | "delivery-set-parcel-status" => {
+                Some(json!({ "status": "DELIVERED" }))
+            }
+            "delivery-add-parcel" => parcel().body,
+            "payments-refund-order" => Some(json!({ "amount": 1, "reason": self.mark })),
             "orders-place-order" => Some(OrderDraft::of(&[(&self.product, 1)]).body()),
             _ => None,
         }

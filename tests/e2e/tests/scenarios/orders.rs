@@ -4,7 +4,8 @@ use rialto_e2e::{
     fixture::Fixture,
     invariants::SagaTables,
     retries::with_short_visibility_timeout,
-    shop::{DECLINES, LACKS_FUNDS, NewProduct, OrderDraft},
+    shop::{DECLINES, DemoAccount, LACKS_FUNDS, NewProduct, OrderDraft, Shop},
+    wait::eventually,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +40,9 @@ async fn a_paid_order_is_confirmed() {
     assert_eq!(placed.header("location"), Some(format!("../../orders/{order}").as_str()));
     let placed = placed.data(201);
     assert_eq!(placed["state"], "PENDING");
+    let (day, tail) = placed["order_number"].as_str().unwrap().split_once('-').unwrap();
+    assert_eq!(format!("20{day}"), placed["created_at"].as_str().unwrap()[..10].replace('-', ""));
+    assert!(order.ends_with(&tail.to_lowercase()) && tail.len() == 8, "{placed}");
     // 3 × 1200, and the shipping fee below 5000.
     assert_eq!((&placed["total"], &placed["shipping_fee"]), (&json!(3900), &json!(300)));
 
@@ -89,6 +93,23 @@ async fn an_order_from_several_sellers_is_confirmed() {
     for hidden in ["address", "total", "payment_method"] {
         assert!(seen.get(hidden).is_none(), "a seller sees the {hidden}: {seen}");
     }
+    let listed = format!("/sellers/{}/orders?state=ORDERED", other.id);
+    wait_for_list(&shop, &other, &listed, &[seen]).await;
+
+    // Supervisors find the order by its number, in lower case too.
+    let supervisor = shop.supervisor().await;
+    let whole = shop.order(&supervisor, &order).await;
+    let number = whole["order_number"].as_str().unwrap().to_lowercase();
+    wait_for_list(&shop, &supervisor, &format!("/orders?number={number}"), &[whole]).await;
+}
+
+/// Waits until a list is exactly this, because indexes lag.
+async fn wait_for_list(shop: &Shop, by: &DemoAccount, path: &str, expected: &[Value]) {
+    eventually(path, async || {
+        let listed = shop.pages(Some(by), path).await.concat();
+        if listed == expected { Ok(()) } else { Err(format!("got {listed:?}")) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -286,6 +286,7 @@ const SECRETS: &[(&str, &[&str])] = &[
             "PaymentsOnInventoryFunction",
             "PaymentsOnOrdersFunction",
             "PaymentsReceiveWebhookFunction",
+            "PaymentsRefundOrderFunction",
             "PaymentsSweepFunction",
         ],
     ),

@@ -293,3 +293,24 @@ async fn irrelevant_webhooks_are_acknowledged_and_ignored() {
     }
     assert_eq!(payment.stored().await.state, PaymentState::Processing);
 }
+
+#[tokio::test]
+async fn every_event_about_a_dispute_has_it_retrieved() {
+    for kind in DISPUTE_EVENTS {
+        let payment = ProcessingPayment::new().await;
+        payment.provider.end_processing(payment.order, &IntentState::Succeeded);
+        let amount = Amount::new(2_500).unwrap();
+        let dispute = payment.provider.open_dispute(payment.order, amount).unwrap();
+        // Whatever else the event says isn't used.
+        let object = json!({"id": dispute, "object": "dispute", "status": "won", "amount": 1});
+        let event = json!({"id": "evt_1", "type": kind, "data": {"object": object}}).to_string();
+        assert_eq!(payment.post(SECRET, &signed(event.as_bytes())).await, Ok(()));
+        let stored = payment.stored().await;
+        assert!(stored.has_open_dispute(), "{kind}");
+        assert_eq!((stored.disputes[0].amount, stored.withdrawn()), (amount, amount));
+    }
+    let payment = ProcessingPayment::new().await;
+    let unknown = json!({"type": "charge.dispute.created", "data": {"object": {"id": "du_9"}}});
+    let unknown = unknown.to_string();
+    assert_eq!(payment.post(SECRET, &signed(unknown.as_bytes())).await, Ok(()));
+}

@@ -1,7 +1,7 @@
 //! Parsing of form fields and query parameters.
 
 use super::responses::ErrorResponse;
-use crate::domain::{intent::Metadata, method::TestPaymentMethod};
+use crate::domain::{dispute::DisputeStatus, intent::Metadata, method::TestPaymentMethod};
 use rialto_lambda::http::Request;
 use std::collections::BTreeMap;
 
@@ -74,6 +74,18 @@ impl Form {
         TestPaymentMethod::parse(&name)
             .map(Some)
             .ok_or_else(|| ErrorResponse::no_such_payment_method(&name))
+    }
+
+    /// The decision of a dispute.
+    pub(super) fn dispute_status(&mut self) -> Result<DisputeStatus, ErrorResponse> {
+        match self.required("status")?.as_str() {
+            "won" => Ok(DisputeStatus::Won),
+            "lost" => Ok(DisputeStatus::Lost),
+            other => {
+                let message = format!("Invalid status: {other}; must be one of won or lost");
+                Err(ErrorResponse::parameter("status", &message))
+            }
+        }
     }
 
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, ErrorResponse> {

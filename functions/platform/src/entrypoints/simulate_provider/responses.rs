@@ -1,6 +1,7 @@
 //! Responses in the provider's format.
 
 use crate::domain::{
+    dispute::{DisputeStatus, ProviderDispute},
     idempotency::StoredResponse,
     intent::{
         DeclineReason, PaymentIntent, PaymentIntentState, ProviderError, ProviderObject,
@@ -20,6 +21,9 @@ pub(super) fn render(result: &Result<ProviderObject, ProviderError>) -> StoredRe
         Ok(ProviderObject::Refund(refund)) => {
             StoredResponse { status: 200, body: refund_object(refund).to_string() }
         }
+        Ok(ProviderObject::Dispute(dispute)) => {
+            StoredResponse { status: 200, body: dispute_object(dispute).to_string() }
+        }
         Err(error) => {
             let response = ErrorResponse::from(error);
             StoredResponse { status: response.status, body: response.body().to_string() }
@@ -29,6 +33,10 @@ pub(super) fn render(result: &Result<ProviderObject, ProviderError>) -> StoredRe
 
 pub(super) fn intent(intent: &PaymentIntent) -> Response {
     json_response(200, &intent_object(intent))
+}
+
+pub(super) fn dispute(dispute: &ProviderDispute) -> Response {
+    json_response(200, &dispute_object(dispute))
 }
 
 pub(super) fn refunds(refunds: &[ProviderRefund], has_more: bool) -> Response {
@@ -77,6 +85,57 @@ pub(in crate::entrypoints) fn succeeded(intent: &PaymentIntent) -> String {
         "type": "payment_intent.succeeded",
     })
     .to_string()
+}
+
+/// The webhook event of a dispute: that it was opened, or decided.
+pub(in crate::entrypoints) fn disputed(dispute: &ProviderDispute) -> String {
+    let kind = match dispute.status {
+        DisputeStatus::NeedsResponse => "charge.dispute.created",
+        DisputeStatus::Won | DisputeStatus::Lost => "charge.dispute.closed",
+    };
+    let id = digest::hex(&digest::sha256(&[dispute.id.as_bytes(), kind.as_bytes()])[..12]);
+    json!({
+        "id": format!("evt_{id}"),
+        "object": "event",
+        "created": dispute.created.seconds(),
+        "data": {"object": dispute_object(dispute)},
+        "livemode": false,
+        "pending_webhooks": 1,
+        "type": kind,
+    })
+    .to_string()
+}
+
+fn dispute_object(dispute: &ProviderDispute) -> Value {
+    let transactions: Vec<_> = dispute
+        .balance_changes()
+        .into_iter()
+        .map(|amount| {
+            json!({
+                "object": "balance_transaction",
+                "amount": amount,
+                "currency": dispute.currency,
+                "fee": 0,
+                "net": amount,
+                "source": dispute.id,
+                "type": "adjustment",
+            })
+        })
+        .collect();
+    json!({
+        "id": dispute.id,
+        "object": "dispute",
+        "amount": dispute.amount,
+        "balance_transactions": transactions,
+        "charge": dispute.charge,
+        "created": dispute.created.seconds(),
+        "currency": dispute.currency,
+        "livemode": false,
+        "metadata": {},
+        "payment_intent": dispute.intent,
+        "reason": "fraudulent",
+        "status": dispute.status,
+    })
 }
 
 fn refund_object(refund: &ProviderRefund) -> Value {
@@ -218,6 +277,22 @@ impl ErrorResponse {
         ))
         .with("code", "payment_intent_unexpected_state")
         .with("param", "payment_intent")
+    }
+
+    pub(super) fn no_such_dispute(id: &str) -> Self {
+        Self::new(404, "invalid_request_error", &format!("No such dispute: '{id}'"))
+            .with("code", "resource_missing")
+            .with("param", "dispute")
+    }
+
+    pub(super) fn disputed(charge: &str) -> Self {
+        Self::invalid(&format!("Charge {charge} has been charged back; cannot issue a refund."))
+            .with("code", "charge_disputed")
+    }
+
+    pub(super) fn dispute_closed(id: &str) -> Self {
+        Self::invalid(&format!("Dispute {id} is already closed."))
+            .with("code", "dispute_already_closed")
     }
 
     pub(super) fn already_refunded(charge: &str) -> Self {

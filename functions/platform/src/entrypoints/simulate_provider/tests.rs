@@ -43,6 +43,37 @@ async fn created(store: &MemoryIntents, method: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_disputed_charge_is_retrieved_and_closed() {
+    let store = MemoryIntents::default();
+    let id = created(&store, "pm_sim_dispute").await;
+    let (status, _) = send(&store, "POST", &format!("v1/payment_intents/{id}/confirm"), "").await;
+    assert_eq!(status, 200);
+    let dispute_id = id.replace("pi_", "du_");
+    let path = format!("v1/disputes/{dispute_id}");
+    let (status, dispute) = send(&store, "GET", &path, "").await;
+    assert_eq!((status, &dispute["status"]), (200, &"needs_response".into()));
+    assert_eq!(dispute["payment_intent"], id);
+    assert_eq!(dispute["balance_transactions"][0]["amount"], -1000);
+    let refund = format!("payment_intent={id}&amount=400");
+    let (status, refused) = send(&store, "POST", "v1/refunds", &refund).await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &"charge_disputed".into()));
+
+    let close = format!("v1/simulator/disputes/{dispute_id}/close");
+    for bad in ["", "status=open"] {
+        let (status, error) = send(&store, "POST", &close, bad).await;
+        assert_eq!((status, &error["error"]["param"]), (400, &"status".into()));
+    }
+    let (status, closed) = send(&store, "POST", &close, "status=won").await;
+    assert_eq!((status, &closed["status"]), (200, &"won".into()));
+    assert_eq!(send(&store, "POST", "v1/refunds", &refund).await.0, 200);
+    assert_eq!(send(&store, "POST", &close, "status=lost").await.0, 400);
+    for unknown in ["du_none", "pi_none"] {
+        let (status, _) = send(&store, "GET", &format!("v1/disputes/{unknown}"), "").await;
+        assert_eq!(status, 404);
+    }
+}
+
+#[tokio::test]
 async fn a_payment_is_created_confirmed_and_refunded() {
     let store = MemoryIntents::default();
     let id = created(&store, "pm_card_visa").await;

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_delivery::entrypoints::list_seller_deliveries::main();
+}

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_delivery::entrypoints::on_orders::main();
+}

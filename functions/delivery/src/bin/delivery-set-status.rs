@@ -1,0 +1,3 @@
+fn main() {
+    rialto_delivery::entrypoints::set_status::main();
+}

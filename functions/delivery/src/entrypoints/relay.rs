@@ -1,0 +1,3 @@
+pub fn main() {
+    rialto_relay::serve("delivery-relay", None);
+}

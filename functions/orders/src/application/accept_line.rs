@@ -1,0 +1,19 @@
+use super::change_line::{ChangeLineError, ChangedLine, LineRequest, change_line};
+use crate::{domain::order::Order, ports::OrderWriter};
+use rialto_contracts::EventContext;
+use rialto_kernel::Timestamp;
+
+/// Accepts an ORDERED line, for its seller or a supervisor.
+///
+/// # Errors
+/// [`ChangeLineError`]; nothing was changed then.
+pub async fn accept_line(
+    store: &impl OrderWriter,
+    request: &LineRequest,
+    now: Timestamp,
+    cause: &EventContext,
+) -> Result<ChangedLine, ChangeLineError> {
+    let change =
+        |order: &Order, cause: &EventContext| order.accept_line(request.line_no, now, cause);
+    change_line(store, request, None, cause, change).await
+}

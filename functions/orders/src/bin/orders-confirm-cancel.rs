@@ -1,0 +1,3 @@
+fn main() {
+    rialto_orders::entrypoints::confirm_cancel::main();
+}

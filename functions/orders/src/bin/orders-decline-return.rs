@@ -1,0 +1,3 @@
+fn main() {
+    rialto_orders::entrypoints::decline_return::main();
+}

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_orders::entrypoints::list_seller_orders::main();
+}

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_orders::entrypoints::return_line::main();
+}

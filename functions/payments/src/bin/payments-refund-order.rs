@@ -1,0 +1,3 @@
+fn main() {
+    rialto_payments::entrypoints::refund_order::main();
+}
