@@ -1,14 +1,20 @@
 """Runs MiniStack with patches for what this project needs."""
 
 import asyncio
+import contextlib
 import copy
 import os
+import queue
 import signal
+import socket
 import socketserver
 import sys
+import threading
+import types
 
 import hypercorn.asyncio
 from ministack.app import main
+from ministack.core import lambda_runtime
 from ministack.services import dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
 
@@ -56,6 +62,61 @@ def decoded_method_settings(settings):
 
 
 provisioners._apigw_method_settings = decoded_method_settings
+
+# Like AWS, MiniStack starts an execution environment for each concurrent invocation. Here they are
+# processes on the same two or so processors: hundreds that start at once make every call time out.
+# Invocations wait for one of a few environments of their function instead, and start another one
+# only if none becomes free.
+MAX_ENVIRONMENTS = 4  # per function
+ENVIRONMENT_TIMEOUT = 10  # seconds
+environments = {}
+execute_function = lambda_svc._execute_function_provided_warm
+
+
+def execute_in_free_environment(func, event, request_id):
+    config = func.get("config") or func
+    name = config.get("FunctionName")
+    available = environments.setdefault(name, threading.Semaphore(MAX_ENVIRONMENTS))
+    acquired = available.acquire(timeout=ENVIRONMENT_TIMEOUT)
+    try:
+        return execute_function(func, event, request_id)
+    finally:
+        if acquired:
+            available.release()
+
+
+lambda_svc._execute_function_provided_warm = execute_in_free_environment
+
+# Each idle environment has a thread that waits for the next invocation and one that waits for
+# connections. Both end their wait ten times a second to see whether they should stop, so a few hundred
+# environments take a whole processor. They are woken to stop instead.
+IDLE_POLL_INTERVAL = 5  # seconds
+
+
+class InvocationQueue(queue.Queue):
+    def get(self, block=True, timeout=None):
+        return super().get(block, timeout and max(timeout, IDLE_POLL_INTERVAL))
+
+
+lambda_runtime.queue = types.SimpleNamespace(
+    Queue=InvocationQueue, Empty=queue.Empty, Full=queue.Full
+)
+serve_forever = socketserver.BaseServer.serve_forever
+
+
+def serve_until_woken(self, poll_interval=None):
+    serve_forever(self, IDLE_POLL_INTERVAL)
+
+
+def shutdown(self):
+    self._BaseServer__shutdown_request = True
+    with contextlib.suppress(OSError):
+        socket.create_connection(self.server_address[:2], timeout=1).close()
+    self._BaseServer__is_shut_down.wait()
+
+
+socketserver.BaseServer.serve_forever = serve_until_woken
+socketserver.BaseServer.shutdown = shutdown
 
 # On SIGTERM, MiniStack stops serving requests at once but goes on invoking functions. These fail at
 # their first AWS call, so messages use up their receive count, and MiniStack waits for functions

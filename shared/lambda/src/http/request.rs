@@ -131,8 +131,8 @@ impl Request {
             return Err(Problem::new(ProblemCode::TooLarge).detail("A body may have up to 64 KiB."));
         }
         let json = &mut serde_json::Deserializer::from_slice(&self.body);
-        let parsed =
-            serde_path_to_error::deserialize(&mut *json).map_err(|error| unreadable(&error))?;
+        let parsed = serde_path_to_error::deserialize(&mut *json)
+            .map_err(|error| unreadable(&error, &self.body))?;
         json.end().map_err(|_| Problem::field("body", "must be one JSON value"))?;
         Ok(parsed)
     }
@@ -223,9 +223,10 @@ impl Query<'_> {
 }
 
 /// The problem of a body that isn't of the request's type, naming the field.
-fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>, body: &[u8]) -> Problem {
     let inner = error.inner();
-    if inner.is_syntax() || inner.is_eof() || inner.is_io() {
+    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    if (inner.is_syntax() || inner.is_eof() || inner.is_io()) && !is_json() {
         return Problem::field("body", "must be JSON");
     }
     let message = inner.to_string();
@@ -246,7 +247,9 @@ fn unreadable(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem 
         return Problem::field(below(name), "must be given once");
     }
     let field = if path == "." { "body".to_owned() } else { path };
-    Problem::field(field, plain_message(message))
+    // Where the name of an enum's variant is expected, any other value is an error of syntax.
+    let message = if inner.is_syntax() { "must be a string" } else { &plain_message(message) };
+    Problem::field(field, message)
 }
 
 /// A serde message without the client's text and the names of Rust's types.
@@ -365,9 +368,9 @@ mod tests {
 
     /// A message of serde's, as a client gets it.
     fn message_of<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
-        let json = &mut serde_json::Deserializer::from_str(json);
-        let error = serde_path_to_error::deserialize::<_, T>(json).unwrap_err();
-        let response = unreadable(&error).into_response();
+        let parser = &mut serde_json::Deserializer::from_str(json);
+        let error = serde_path_to_error::deserialize::<_, T>(parser).unwrap_err();
+        let response = unreadable(&error, json.as_bytes()).into_response();
         let problem: serde_json::Value = serde_json::from_str(&response.body).unwrap();
         problem["errors"][0]["message"].as_str().unwrap().to_owned()
     }
@@ -403,6 +406,13 @@ mod tests {
         A,
         B,
         C,
+    }
+
+    #[test]
+    fn a_value_of_another_type_than_a_name_must_be_a_string() {
+        for value in ["1", "null", "true", "[]"] {
+            assert_eq!(message_of::<One>(value), "must be a string", "{value}");
+        }
     }
 
     #[derive(Debug, Deserialize)]

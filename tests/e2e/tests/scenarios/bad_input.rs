@@ -95,6 +95,18 @@ fn bad_number(
     .into()
 }
 
+/// The same where null is a missing field.
+fn bad_optional_number(
+    place: &'static str,
+    field: &'static str,
+    min: i64,
+    max: i64,
+) -> Vec<(&'static str, Value, &'static str)> {
+    let mut bad = bad_number(place, field, min, max);
+    bad.retain(|(_, value, _)| !value.is_null());
+    bad
+}
+
 /// Queries that are invalid for every list, and those of one list.
 fn list(own: &[(&str, &'static str)]) -> Vec<(String, &'static str)> {
     let common = [
@@ -167,7 +179,7 @@ fn order(fixture: &BadInputFixture) -> Input {
     let method = |value: Value| ("/payment_method", value, "payment_method");
     let phone = |value: Value| ("/address/phone", value, "address.phone");
     let drop_off = |value: Value| ("/address/drop_off", value, "address.drop_off");
-    let mut bad = [
+    let bad = [
         [json!([]), json!(vec![line.clone(); 21]), json!("none"), json!({}), json!(null)]
             .map(lines)
             .into(),
@@ -197,11 +209,9 @@ fn order(fixture: &BadInputFixture) -> Input {
             .into(),
         [json!(""), json!("ROOF"), json!("door"), json!(1)].map(drop_off).into(),
         vec![("/address", json!("7 Nowhere Lane"), "address")],
-        bad_number("/expected_total", "expected_total", 0, 1_000_000_000_000),
+        bad_optional_number("/expected_total", "expected_total", 0, 1_000_000_000_000),
     ]
     .concat();
-    // `expected_total` may be null.
-    bad.retain(|(place, value, _)| !(*place == "/expected_total" && value.is_null()));
     Input {
         body: Some(OrderDraft::of(&[(&fixture.product, 1)]).body()),
         required: vec![
@@ -452,6 +462,35 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
             Input { body, required: vec!["/amount", "/reason"], bad, keyed: true, ..none }
         }
         "orders-place-order" => order(fixture),
+        "orders-split-line" => Input {
+            body: Some(json!({ "quantity": 1 })),
+            required: vec!["/quantity"],
+            bad: bad_number("/quantity", "quantity", 1, 999),
+            keyed: true,
+            ..none
+        },
+        "orders-cancel-line" => Input {
+            body: Some(json!({ "quantity": 1 })),
+            bad: bad_optional_number("/quantity", "quantity", 1, 999),
+            keyed: true,
+            ..none
+        },
+        "orders-return-line" => {
+            let mut bad = bad_optional_number("/quantity", "quantity", 1, 999);
+            bad.extend(bad_text("/reason", "reason", 200));
+            let body = Some(json!({ "quantity": 1, "reason": fixture.mark }));
+            Input { body, required: vec!["/reason"], bad, keyed: true, ..none }
+        }
+        "orders-confirm-return" => {
+            let mut bad = bad_optional_number("/refund", "refund", 0, 1_000_000_000_000);
+            bad.extend([json!("yes"), json!(1)].map(|value| ("/restock", value, "restock")));
+            Input { body: Some(json!({ "refund": 0, "restock": false })), bad, ..none }
+        }
+        "orders-decline-return" => {
+            let bad = bad_text("/reason", "reason", 200);
+            let body = Some(json!({ "reason": fixture.mark }));
+            Input { body, required: vec!["/reason"], bad, ..none }
+        }
         "delivery-set-status" => delivery_status(),
         "delivery-add-parcel" => parcel(),
         "delivery-set-parcel-status" => Input {
@@ -515,6 +554,9 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
         | "inventory-get-stock"
         | "orders-get-order"
         | "orders-cancel-order"
+        | "orders-accept-line"
+        | "orders-reject-line"
+        | "orders-confirm-cancel"
         | "orders-get-timeline"
         | "payments-get-payment"
         // Unsigned bodies aren't parsed; see webhooks.rs.
@@ -623,6 +665,7 @@ impl BadInputFixture {
             route.path.replace("{user_id}", &self.buyer.id).replace("{seller_id}", &self.seller.id);
         let path = path.replace("{product_id}", &self.product).replace("{order_id}", &self.order);
         let path = path.replace("{address_id}", "adr_01kaka00000000000000000001");
+        let path = path.replace("{line_no}", "1");
         let path = path.replace("{delivery_id}", "dlv_01kaka00000000000000000001");
         path.replace("{parcel_id}", "pcl_01kaka00000000000000000001")
     }
@@ -662,7 +705,7 @@ impl BadInputFixture {
         cases
     }
 
-    /// Calls with malformed ids, which aren't found.
+    /// Calls with malformed ids and line numbers, which aren't found.
     fn ids(&self, route: &Route) -> Vec<Case> {
         let mut cases = Vec::new();
         for name in [
@@ -700,17 +743,28 @@ impl BadInputFixture {
                 canonical.to_uppercase(),
                 canonical.replace('k', "u"),
             ] {
-                let path = route.path.replace(name, &id);
-                let call = self.shop.http.request(route.method, path).token(&self.supervisor.token);
-                let call = match self.good_body(route) {
-                    Some(body) => call.json(&body).header("idempotency-key", self.mark.clone()),
-                    None => call,
-                };
-                let what = format!("the id {id}");
-                cases.push(Case { what, call, status: 404, code: "not_found", fields: Vec::new() });
+                let path = route.path.replace(name, &id).replace("{line_no}", "1");
+                cases.push(self.not_found(route, path, format!("the id {id}")));
+            }
+        }
+        if route.path.contains("{line_no}") {
+            let path = route.path.replace("{order_id}", &self.order);
+            for line in ["nonsense", "%20", "-1", "0", "2", "1.5", "4294967296"] {
+                let path = path.replace("{line_no}", line);
+                cases.push(self.not_found(route, path, format!("the line {line}")));
             }
         }
         cases
+    }
+
+    /// A call with a valid body, whose path names nothing.
+    fn not_found(&self, route: &Route, path: String, what: String) -> Case {
+        let call = self.shop.http.request(route.method, path).token(&self.supervisor.token);
+        let call = match self.good_body(route) {
+            Some(body) => call.json(&body).header("idempotency-key", self.mark.clone()),
+            None => call,
+        };
+        Case { what, call, status: 404, code: "not_found", fields: Vec::new() }
     }
 
     /// A valid body, for requests with an invalid path only.
@@ -728,6 +782,8 @@ impl BadInputFixture {
             "delivery-add-parcel" => parcel().body,
             "payments-refund-order" => Some(json!({ "amount": 1, "reason": self.mark })),
             "orders-place-order" => Some(OrderDraft::of(&[(&self.product, 1)]).body()),
+            "orders-split-line" => Some(json!({ "quantity": 1 })),
+            "orders-return-line" | "orders-decline-return" => Some(json!({ "reason": self.mark })),
             _ => None,
         }
     }
