@@ -121,8 +121,11 @@ impl HttpRequest {
 }
 
 impl HttpResponse {
+    /// The value of a header; its name is compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
     }
 
     pub fn text(&self) -> String {

@@ -1,5 +1,6 @@
-//! Several services in one process, in virtual time: no deployment is needed.
+//! Tests that need no deployment.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
+mod http;
 mod provider_limit;

@@ -268,7 +268,7 @@ async fn a_split_line_is_shipped_in_one_parcel() {
         }
     })
     .await;
-    assert_eq!(send().await.header("idempotent-replayed"), Some("true"));
+    assert_eq!(send().await.header("Idempotent-Replayed"), Some("true"));
     let path = format!("/parcels/{}", parcel["parcel_id"].as_str().unwrap());
     let seen = sale.shop.get(&path).token(&sale.buyer.token).send().await.data(200);
     assert_eq!(seen["deliveries"].as_array().map(Vec::len), Some(2), "{seen}");
