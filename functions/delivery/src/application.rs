@@ -1,6 +1,7 @@
 //! One use case a file, named as the route or event that it serves.
 
 pub mod add_parcel;
+pub mod change_delivery;
 pub mod confirm_receipt;
 pub mod get_delivery;
 pub mod get_parcel;

@@ -4,26 +4,29 @@
 #![allow(clippy::unwrap_used, reason = "fixtures are valid")]
 
 use crate::{
+    adapters::memory::MemoryDelivery,
     application::{
         on_line_changed::on_line_changed,
         on_order_confirmed::on_order_confirmed,
         set_status::{ReportedStatus, set_status},
     },
     domain::{
-        delivery::{DeliveryDeadlines, delivery_id},
+        delivery::{DeliveryDeadlines, DeliveryRecord, DeliveryUpdate, delivery_id},
         draft::WriteContext,
         line_change::{LineChange, LineChangeKind},
+        parcel::Parcel,
     },
-    ports::DeliveryWriter,
+    ports::{DeliveryReader, DeliveryWriter},
 };
 use rialto_contracts::{
     EventContext,
     orders::{LineSnapshot, LineSplit, OrderConfirmed, OrderLineState, PlacedLine},
 };
 use rialto_kernel::{
-    Amount, DeliveryId, IfMatch, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId, Write,
+    Amount, DeliveryId, IfMatch, OrderId, ParcelId, ProductId, Quantity, SellerId, StoreError,
+    Timestamp, UserId, Write,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 #[must_use]
 pub fn order_id() -> OrderId {
@@ -183,4 +186,45 @@ pub async fn insert_delivered(store: &impl DeliveryWriter, pieces: &[u32]) -> Ve
             .unwrap();
     }
     ids
+}
+
+/// A store whose writes are done but reported as conflicts, after which another event may be
+/// applied.
+#[derive(Debug, Clone)]
+pub struct LostResponses {
+    pub store: MemoryDelivery,
+    pub later: Option<LineChange>,
+}
+
+impl LostResponses {
+    #[must_use]
+    pub const fn of(store: MemoryDelivery) -> Self {
+        Self { store, later: None }
+    }
+}
+
+impl DeliveryReader for LostResponses {
+    async fn records(
+        &self,
+        ids: &[DeliveryId],
+    ) -> Result<BTreeMap<DeliveryId, DeliveryRecord>, StoreError> {
+        self.store.records(ids).await
+    }
+
+    async fn parcel(&self, parcel: ParcelId) -> Result<Option<Parcel>, StoreError> {
+        self.store.parcel(parcel).await
+    }
+}
+
+impl DeliveryWriter for LostResponses {
+    async fn save(&self, update: &DeliveryUpdate) -> Result<Write, StoreError> {
+        assert_eq!(self.store.save(update).await?, Write::Done);
+        if let Some(change) = &self.later {
+            assert_eq!(
+                on_line_changed(&self.store, change, &write_at(9)).await.unwrap(),
+                Write::Done
+            );
+        }
+        Ok(Write::Conflict(()))
+    }
 }

@@ -10,10 +10,11 @@ use rialto_contracts::EventContext;
 use rialto_delivery::{
     application::{
         add_parcel::{AddParcel, AddParcelError, add_parcel},
+        change_delivery::ChangeDeliveryError,
         confirm_receipt::confirm_receipt,
         get_parcel::ParcelError,
         set_parcel_status::set_parcel_delivered,
-        set_status::{ChangeDeliveryError, ReportedStatus, set_status},
+        set_status::{ReportedStatus, set_status},
         sweep::sweep,
     },
     domain::{

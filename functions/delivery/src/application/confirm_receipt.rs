@@ -1,4 +1,4 @@
-use super::{get_delivery::load_delivery, set_status::ChangeDeliveryError};
+use super::change_delivery::{ChangeDeliveryError, change_delivery};
 use crate::{
     domain::{
         delivery::LineDelivery,
@@ -6,7 +6,7 @@ use crate::{
     },
     ports::DeliveryWriter,
 };
-use rialto_kernel::{DeliveryId, StoreError, UserId, store::MAX_ATTEMPTS};
+use rialto_kernel::{DeliveryId, UserId};
 
 /// Confirms, for the buyer, that the pieces of a DELIVERED delivery have arrived.
 ///
@@ -18,39 +18,23 @@ pub async fn confirm_receipt(
     is_buyer: impl Fn(UserId) -> bool,
     write: &WriteContext,
 ) -> Result<LineDelivery, ChangeDeliveryError> {
-    // Not `store::update`: an attempt has to recognise the previous one's write.
-    let mut attempted = None;
-    for _ in 0..MAX_ATTEMPTS {
-        let delivery = load_delivery(store, delivery_id).await?;
-        let delivery = delivery.filter(|delivery| is_buyer(delivery.user_id));
-        let delivery = delivery.ok_or(ChangeDeliveryError::NotFound)?;
-        // A write whose response was lost is repeated by the SDK, and then conflicts with itself.
-        if attempted.as_ref() == Some(&delivery) {
-            return Ok(delivery);
-        }
+    let may_change = |delivery: &LineDelivery| is_buyer(delivery.user_id);
+    change_delivery(store, delivery_id, may_change, |delivery| {
         let mut draft = DeliveryDraft::of(delivery);
         draft.confirm_receipt(write)?;
-        let confirmed = draft.delivery().clone();
-        if store.save(&std::iter::once(draft).collect()).await?.is_done() {
-            return Ok(confirmed);
-        }
-        attempted = Some(confirmed);
-    }
-    Err(StoreError::Contended.into())
+        Ok(draft)
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{delivery::IllegalDeliveryTransition, parcel::Parcel};
     use crate::{
         adapters::memory::MemoryDelivery,
-        domain::delivery::{DeliveryRecord, DeliveryState, DeliveryUpdate},
-        fixtures::{buyer, insert_delivered, insert_started, write_at},
-        ports::DeliveryReader,
+        domain::delivery::{DeliveryState, IllegalDeliveryTransition},
+        fixtures::{LostResponses, buyer, insert_delivered, insert_started, write_at},
     };
-    use rialto_kernel::{ParcelId, Write};
-    use std::collections::BTreeMap;
 
     async fn confirm(
         store: &impl DeliveryWriter,
@@ -97,34 +81,11 @@ mod tests {
         assert!(matches!(refused, Err(ChangeDeliveryError::NotFound)));
     }
 
-    /// A store whose writes are done but reported as conflicts.
-    struct LostResponses(MemoryDelivery);
-
-    impl DeliveryReader for LostResponses {
-        async fn records(
-            &self,
-            ids: &[DeliveryId],
-        ) -> Result<BTreeMap<DeliveryId, DeliveryRecord>, StoreError> {
-            self.0.records(ids).await
-        }
-
-        async fn parcel(&self, parcel: ParcelId) -> Result<Option<Parcel>, StoreError> {
-            self.0.parcel(parcel).await
-        }
-    }
-
-    impl DeliveryWriter for LostResponses {
-        async fn save(&self, update: &DeliveryUpdate) -> Result<Write, StoreError> {
-            assert_eq!(self.0.save(update).await?, Write::Done);
-            Ok(Write::Conflict(()))
-        }
-    }
-
     #[tokio::test]
     async fn a_receipt_that_conflicts_with_itself_is_confirmed() {
         let store = MemoryDelivery::default();
         let id = insert_delivered(&store, &[2]).await[0];
-        let confirmed = confirm(&LostResponses(store), id).await.unwrap();
+        let confirmed = confirm(&LostResponses::of(store), id).await.unwrap();
         assert_eq!(confirmed.state, DeliveryState::Confirmed);
     }
 }

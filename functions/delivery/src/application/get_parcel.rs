@@ -21,6 +21,14 @@ impl ParcelView {
         let states = self.deliveries.iter().map(|delivery| (delivery.delivery_id, delivery.state));
         ETag::of(&states.collect::<Vec<_>>())
     }
+
+    /// Whether its deliveries are the results of an attempted write of these, or of later ones.
+    pub(super) fn contains_write(&self, attempted: &[LineDelivery]) -> bool {
+        let stored = |attempted: &LineDelivery| {
+            self.deliveries.iter().any(|delivery| delivery.contains_write(attempted))
+        };
+        !attempted.is_empty() && attempted.iter().all(stored)
+    }
 }
 
 /// An error of the use cases of one parcel. Nothing was changed.

@@ -1,15 +1,12 @@
 use super::get_parcel::{ParcelError, ParcelView, get_parcel};
 use crate::{
     domain::{
-        delivery::{DeliveryDeadlines, DeliveryState, DeliveryUpdate},
+        delivery::{DeliveryDeadlines, DeliveryState, LineDelivery},
         draft::{DeliveryDraft, WriteContext},
     },
     ports::DeliveryWriter,
 };
-use rialto_kernel::{
-    IfMatch, ParcelId, SellerId, StoreError,
-    store::{self, Attempt},
-};
+use rialto_kernel::{IfMatch, ParcelId, SellerId, StoreError, store::MAX_ATTEMPTS};
 
 /// Records that a parcel was delivered: its deliveries that are DELIVERING become DELIVERED in one
 /// write, and the others stay as they are.
@@ -24,27 +21,43 @@ pub async fn set_parcel_delivered(
     deadlines: &DeliveryDeadlines,
     write: &WriteContext,
 ) -> Result<ParcelView, ParcelError> {
-    store::update(|| async {
+    // Not `store::update`: an attempt has to recognise the previous one's write.
+    let mut attempted = Vec::new();
+    for _ in 0..MAX_ATTEMPTS {
         let mut view = get_parcel(store, parcel, |_, seller| is_seller(seller)).await?;
+        // A write whose response was lost is repeated by the SDK, and then conflicts with itself.
+        if view.contains_write(&attempted) {
+            return Ok(view);
+        }
         if_match.check(&view.etag())?;
-        let mut drafts = Vec::new();
-        for delivery in &mut view.deliveries {
-            if delivery.state != DeliveryState::Delivering {
-                continue;
-            }
-            let mut draft = DeliveryDraft::of(delivery.clone());
-            // It is DELIVERING, so this can't be refused.
-            draft.complete(deadlines, write).map_err(|_| StoreError::Contended)?;
-            *delivery = draft.delivery().clone();
-            drafts.push(draft);
-        }
+        let drafts = complete_deliveries(&mut view, deadlines, write)?;
         if drafts.is_empty() {
-            return Ok(Attempt::Done(view));
+            return Ok(view);
         }
-        let update: DeliveryUpdate = drafts.into_iter().collect();
-        Ok(store.save(&update).await?.into_attempt(view))
-    })
-    .await
+        attempted = drafts.iter().map(|draft| draft.delivery().clone()).collect();
+        if store.save(&drafts.into_iter().collect()).await?.is_done() {
+            return Ok(view);
+        }
+    }
+    Err(StoreError::Contended.into())
+}
+
+/// Completes the deliveries that are DELIVERING.
+fn complete_deliveries(
+    view: &mut ParcelView,
+    deadlines: &DeliveryDeadlines,
+    write: &WriteContext,
+) -> Result<Vec<DeliveryDraft>, StoreError> {
+    let mut drafts = Vec::new();
+    let delivering = |of: &&mut LineDelivery| of.state == DeliveryState::Delivering;
+    for delivery in view.deliveries.iter_mut().filter(delivering) {
+        let mut draft = DeliveryDraft::of(delivery.clone());
+        // It is DELIVERING, so this can't be refused.
+        draft.complete(deadlines, write).map_err(|_| StoreError::Contended)?;
+        *delivery = draft.delivery().clone();
+        drafts.push(draft);
+    }
+    Ok(drafts)
 }
 
 #[cfg(test)]
@@ -56,7 +69,7 @@ mod tests {
             add_parcel::{AddParcel, add_parcel},
             set_status::{ReportedStatus, set_status},
         },
-        fixtures::{self, deadlines, insert_accepted, write_at},
+        fixtures::{self, LostResponses, deadlines, insert_accepted, write_at},
     };
 
     async fn store_with_parcel() -> (MemoryDelivery, ParcelId) {
@@ -81,7 +94,7 @@ mod tests {
     async fn a_delivered_parcel_completes_its_deliveries_once() {
         let (store, parcel) = store_with_parcel().await;
         let view = set(&store, parcel, 9).await;
-        let delivered = |of: &crate::domain::delivery::LineDelivery| of.delivered_at;
+        let delivered = |of: &LineDelivery| of.delivered_at;
         assert!(view.deliveries.iter().all(|of| delivered(of) == Some(write_at(9).now)));
         let events = store.published_events().len();
         assert_eq!(set(&store, parcel, 10).await, view);
@@ -111,6 +124,19 @@ mod tests {
         let refused =
             set_parcel_delivered(&store, parcel, &seen, |_| true, &deadlines(), &write).await;
         assert!(matches!(refused, Err(ParcelError::Changed(_))));
+    }
+
+    #[tokio::test]
+    async fn a_parcel_that_conflicts_with_itself_is_delivered() {
+        let (store, parcel) = store_with_parcel().await;
+        let view = get_parcel(&store, parcel, |_, _| true).await.unwrap();
+        let seen = IfMatch::parse(view.etag().as_str()).unwrap();
+        let lost = LostResponses::of(store.clone());
+        let (deadlines, write) = (deadlines(), write_at(9));
+        let set = set_parcel_delivered(&lost, parcel, &seen, |_| true, &deadlines, &write);
+        let view = set.await.unwrap();
+        assert_eq!(get_parcel(&store, parcel, |_, _| true).await.unwrap(), view);
+        assert!(view.deliveries.iter().all(|of| of.state == DeliveryState::Delivered));
     }
 
     #[tokio::test]

@@ -1,35 +1,18 @@
-use super::get_delivery::load_delivery;
+use super::change_delivery::{ChangeDeliveryError, change_delivery};
 use crate::{
     domain::{
-        delivery::{DeliveryDeadlines, IllegalDeliveryTransition, LineDelivery, Shipment},
+        delivery::{DeliveryDeadlines, LineDelivery, Shipment},
         draft::{DeliveryDraft, WriteContext},
     },
     ports::DeliveryWriter,
 };
-use rialto_kernel::{
-    DeliveryId, IfMatch, PreconditionFailed, SellerId, StoreError,
-    store::{self, Attempt},
-};
+use rialto_kernel::{DeliveryId, IfMatch, SellerId};
 
 /// What a seller reports of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportedStatus {
     Delivering { carrier: String, tracking_number: String },
     Delivered,
-}
-
-/// An error of a change of a delivery. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeDeliveryError {
-    /// It doesn't exist, or the requester may not change it.
-    #[error("delivery not found")]
-    NotFound,
-    #[error(transparent)]
-    Changed(#[from] PreconditionFailed),
-    #[error(transparent)]
-    IllegalTransition(#[from] IllegalDeliveryTransition),
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Records what the delivery's seller reports. The same report again changes nothing.
@@ -45,12 +28,10 @@ pub async fn set_status(
     deadlines: &DeliveryDeadlines,
     write: &WriteContext,
 ) -> Result<LineDelivery, ChangeDeliveryError> {
-    store::update(|| async {
-        let delivery = load_delivery(store, delivery_id).await?;
-        let delivery = delivery.filter(|delivery| is_seller(delivery.seller_id));
-        let delivery = delivery.ok_or(ChangeDeliveryError::NotFound)?;
+    let may_change = |delivery: &LineDelivery| is_seller(delivery.seller_id);
+    change_delivery(store, delivery_id, may_change, |delivery| {
         if_match.check(&delivery.etag())?;
-        let mut draft = DeliveryDraft::of(delivery.clone());
+        let mut draft = DeliveryDraft::of(delivery);
         match status.clone() {
             ReportedStatus::Delivering { carrier, tracking_number } => {
                 let (parcel_id, started_at) = (None, write.now);
@@ -59,12 +40,7 @@ pub async fn set_status(
             }
             ReportedStatus::Delivered => draft.complete(deadlines, write)?,
         }
-        if !draft.is_changed() {
-            return Ok(Attempt::Done(delivery));
-        }
-        let changed = draft.delivery().clone();
-        let update = std::iter::once(draft).collect();
-        Ok(store.save(&update).await?.into_attempt(changed))
+        Ok(draft)
     })
     .await
 }
@@ -74,8 +50,13 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::MemoryDelivery,
-        domain::delivery::DeliveryState,
-        fixtures::{self, deadlines, insert_accepted, insert_prepared, write_at},
+        domain::{
+            delivery::{DeliveryState, IllegalDeliveryTransition},
+            line_change::LineChangeKind,
+        },
+        fixtures::{
+            self, LostResponses, change, deadlines, insert_accepted, insert_prepared, write_at,
+        },
     };
 
     fn delivering() -> ReportedStatus {
@@ -92,7 +73,7 @@ mod tests {
     }
 
     async fn set_matching(
-        store: &MemoryDelivery,
+        store: &impl DeliveryWriter,
         delivery: DeliveryId,
         status: &ReportedStatus,
         if_match: &IfMatch,
@@ -144,6 +125,21 @@ mod tests {
         let refused = set_matching(&store, id, &ReportedStatus::Delivered, &seen, 6).await;
         assert!(matches!(refused, Err(ChangeDeliveryError::Changed(_))));
         assert_eq!(store.deliveries(), [sent]);
+    }
+
+    #[tokio::test]
+    async fn a_status_that_conflicts_with_itself_is_set() {
+        let late_request = change(1, 2, LineChangeKind::CancelRequested);
+        for later in [None, Some(late_request)] {
+            let stored = MemoryDelivery::default();
+            let id = insert_accepted(&stored, &[2]).await[0];
+            let store = LostResponses { store: stored.clone(), later };
+            for (status, second) in [(delivering(), 5), (ReportedStatus::Delivered, 6)] {
+                let seen = IfMatch::parse(stored.deliveries()[0].etag().as_str()).unwrap();
+                let set = set_matching(&store, id, &status, &seen, second).await.unwrap();
+                assert_eq!(stored.deliveries(), [set]);
+            }
+        }
     }
 
     #[tokio::test]

@@ -150,6 +150,15 @@ impl LineDelivery {
         ETag::of(&(self.state, sent_by))
     }
 
+    /// Whether it is the result of this attempted write, or of later ones after that. The times of
+    /// the shipment and of its arrival are those of their writes.
+    #[must_use]
+    pub fn contains_write(&self, attempted: &Self) -> bool {
+        let delivered = attempted.delivered_at.is_none_or(|at| self.delivered_at == Some(at));
+        let later = self.version > attempted.version && self.shipment == attempted.shipment;
+        self == attempted || (later && delivered && !attempted.state.is_final())
+    }
+
     /// The parcel that it is in.
     #[must_use]
     pub fn parcel_id(&self) -> Option<ParcelId> {

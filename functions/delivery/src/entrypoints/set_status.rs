@@ -2,7 +2,10 @@ use super::{
     deadlines_state::DeadlinesState,
     views::{Carrier, DeliveryBody, TrackingNumber, write_context},
 };
-use crate::application::set_status::{ChangeDeliveryError, ReportedStatus, set_status};
+use crate::application::{
+    change_delivery::ChangeDeliveryError,
+    set_status::{ReportedStatus, set_status},
+};
 use rialto_kernel::{DeliveryId, Fields, Invalid};
 use rialto_lambda::http::{self, Data, Problem, ProblemBody, ProblemCode, Request, Response};
 use serde::Deserialize;
