@@ -1,6 +1,7 @@
 //! One use case a file, named as the route or the event that it serves.
 
 pub mod adjust_stock;
+mod change_reservation;
 pub mod get_stock;
 pub mod list_movements;
 pub mod on_order_cancelled;

@@ -1,7 +1,5 @@
-use crate::{
-    domain::reservation::Reservation,
-    ports::{Reservations, ReserveOutcome},
-};
+use super::change_reservation::change_reservation;
+use crate::{domain::reservation::Reservation, ports::Reservations};
 use rialto_contracts::{EventContext, orders::OrderCancelled};
 use rialto_kernel::{PlantedBug, StoreError, Timestamp, Write};
 
@@ -17,19 +15,12 @@ pub async fn on_order_cancelled(
     now: Timestamp,
 ) -> Result<Write, StoreError> {
     let order = event.order_id;
-    let change = match store.reservation(order).await? {
-        None if PlantedBug::EarlyCancellationNotReserved.is_planted() => {
-            return Ok(Write::Conflict(()));
-        }
-        None => Reservation::tombstone(order, cause),
-        Some(reservation) => match reservation.release(now, cause) {
-            None => return Ok(Write::Conflict(())),
-            Some(change) => change,
-        },
-    };
-    match store.apply(&change).await? {
-        ReserveOutcome::Done => Ok(Write::Done),
-        _ if PlantedBug::LostCancellationAcknowledged.is_planted() => Ok(Write::Conflict(())),
-        _ => Err(StoreError::Contended),
-    }
+    change_reservation(store, order, |reservation| {
+        Ok(match reservation {
+            None if PlantedBug::EarlyCancellationNotReserved.is_planted() => None,
+            None => Some(Reservation::tombstone(order, cause)),
+            Some(reservation) => reservation.release(now, cause),
+        })
+    })
+    .await
 }

@@ -1,4 +1,5 @@
-use crate::ports::{Reservations, ReserveOutcome};
+use super::change_reservation::change_reservation;
+use crate::ports::Reservations;
 use rialto_contracts::{EventContext, orders::OrderConfirmed};
 use rialto_kernel::{OrderId, StoreError, Timestamp, Write};
 
@@ -22,11 +23,9 @@ pub async fn on_order_confirmed(
     now: Timestamp,
 ) -> Result<Write, OnOrderConfirmedError> {
     let order = event.order_id;
-    let reservation =
-        store.reservation(order).await?.ok_or(OnOrderConfirmedError::NoReservation(order))?;
-    let Some(change) = reservation.fulfil(now, cause) else { return Ok(Write::Conflict(())) };
-    match store.apply(&change).await? {
-        ReserveOutcome::Done => Ok(Write::Done),
-        _ => Err(StoreError::Contended.into()),
-    }
+    change_reservation(store, order, |reservation| {
+        let reservation = reservation.ok_or(OnOrderConfirmedError::NoReservation(order))?;
+        Ok(reservation.fulfil(now, cause))
+    })
+    .await
 }

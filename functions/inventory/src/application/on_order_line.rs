@@ -1,7 +1,5 @@
-use crate::{
-    domain::reserved_line::LineEnd,
-    ports::{Reservations, ReserveOutcome},
-};
+use super::change_reservation::change_reservation;
+use crate::{domain::reserved_line::LineEnd, ports::Reservations};
 use rialto_contracts::{
     EventContext,
     orders::{LineMismatch, LineSnapshot},
@@ -32,13 +30,9 @@ pub async fn on_order_line(
     now: Timestamp,
 ) -> Result<Write, OnOrderLineError> {
     let order = line.order_id;
-    let reservation =
-        store.reservation(order).await?.ok_or(OnOrderLineError::NoReservation(order))?;
-    let Some(change) = reservation.apply_line_event(line, end, now, cause)? else {
-        return Ok(Write::Conflict(()));
-    };
-    match store.apply(&change).await? {
-        ReserveOutcome::Done => Ok(Write::Done),
-        _ => Err(StoreError::Contended.into()),
-    }
+    change_reservation(store, order, |reservation| {
+        let reservation = reservation.ok_or(OnOrderLineError::NoReservation(order))?;
+        Ok(reservation.apply_line_event(line, end, now, cause)?)
+    })
+    .await
 }

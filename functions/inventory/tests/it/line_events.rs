@@ -18,15 +18,16 @@ use rialto_inventory::{
     },
     domain::{
         movement::MovementCause,
+        reservation::{Reservation, ReservationUpdate},
         reserved_line::{LineEnd, LineState},
         stock::Stock,
     },
-    ports::{Reservations, StockInitializer},
+    ports::{Reservations, ReserveOutcome, StockInitializer},
 };
 use rialto_kernel::{
-    Amount, Currency, OrderId, ProductId, Quantity, SellerId, Timestamp, UserId, Write,
+    Amount, Currency, OrderId, ProductId, Quantity, SellerId, StoreError, Timestamp, UserId, Write,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 const INITIAL_STOCK: u32 = 40;
@@ -170,7 +171,7 @@ async fn reserved(placed: &OrderPlaced) -> MemoryInventory {
     store
 }
 
-async fn handle(store: &MemoryInventory, placed: &OrderPlaced, arrival: &Arrival) -> Write {
+async fn handle(store: &impl Reservations, placed: &OrderPlaced, arrival: &Arrival) -> Write {
     let cause = EventContext::default();
     let (order_id, user_id) = (placed.order_id, placed.user_id);
     match arrival {
@@ -302,4 +303,49 @@ async fn a_line_event_before_its_reservation_is_redelivered() {
     let outcome = on_order_line(&store, line, None, &EventContext::default(), NOW).await;
     assert!(matches!(outcome, Err(OnOrderLineError::NoReservation(_))));
     assert_eq!(store.reservation(line.order_id).await, Ok(None));
+}
+
+/// A store in which another event is applied before the first write.
+struct OvertakenStore<'a> {
+    store: MemoryInventory,
+    placed: &'a OrderPlaced,
+    first: Mutex<Option<Arrival>>,
+}
+
+impl Reservations for OvertakenStore<'_> {
+    async fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StoreError> {
+        self.store.reservation(order).await
+    }
+
+    async fn apply(&self, change: &ReservationUpdate) -> Result<ReserveOutcome, StoreError> {
+        let first = self.first.lock().unwrap().take();
+        if let Some(first) = first {
+            assert_eq!(handle(&self.store, self.placed, &first).await, Write::Done);
+        }
+        self.store.apply(change).await
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_applied_after_one_that_came_first() {
+    let mut lines = Lines::of(placed(&mut Random(1)));
+    let ends = [LineEnd::Cancelled, LineEnd::Restocked, LineEnd::WrittenOff];
+    let ended: Vec<_> = lines.lines.drain(..).zip(ends).collect();
+    let mut events: Vec<_> =
+        ended.into_iter().map(|((line, _), end)| Arrival::Line(line, Some(end))).collect();
+    events.extend([Arrival::Confirmed, Arrival::Cancelled]);
+    for (first, second) in events.iter().flat_map(|first| events.iter().map(move |of| (first, of)))
+    {
+        let mut expected = Vec::new();
+        for both in [[first, second], [second, first]] {
+            let store = reserved(&lines.placed).await;
+            handle_all(&store, &lines.placed, both.into_iter()).await;
+            expected.push(end_state(&store));
+        }
+        let store = reserved(&lines.placed).await;
+        let first = Mutex::new(Some(first.clone()));
+        let overtaken = OvertakenStore { store: store.clone(), placed: &lines.placed, first };
+        let _: Write = handle(&overtaken, &lines.placed, second).await;
+        assert!(expected.contains(&end_state(&store)));
+    }
 }
