@@ -36,8 +36,8 @@ impl Snapshot {
     /// Delivery handles an event about a line.
     fn deliver(&mut self, line: LineSnapshot, kind: LineChangeKind, cause: EventContext) {
         let mut deliveries = LineDeliveries::new(self.deliveries.clone());
-        let write = WriteContext { now: NOW, cause };
-        deliveries.apply(&LineChange::new(line, kind), &write).unwrap();
+        let change = LineChange::new(cause.causationid.unwrap(), line, kind);
+        deliveries.apply(&change, &WriteContext { now: NOW, cause }).unwrap();
         self.apply_deliveries(deliveries.into_update([]));
     }
 

@@ -3,10 +3,10 @@
 use super::{line_change::LineChange, parcel::Parcel};
 use rialto_contracts::{Event, orders::PlacedLine};
 use rialto_kernel::{
-    DeliveryId, ETag, OrderId, ParcelId, ProductId, Quantity, SellerId, Timestamp, UserId,
+    DeliveryId, ETag, EventId, OrderId, ParcelId, ProductId, Quantity, SellerId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// The lines that an order can have, with the parts that were split off.
 pub const MAX_LINES: u32 = 40;
@@ -45,6 +45,9 @@ pub struct LineDelivery {
     #[serde(default)]
     pub due_at: Option<Timestamp>,
     pub created_at: Timestamp,
+    /// The events that requested the line's cancellation. Each gets one response.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub answered_requests: BTreeSet<EventId>,
     pub version: u64,
 }
 
@@ -138,6 +141,7 @@ impl LineDelivery {
             delivered_at: None,
             due_at: None,
             created_at: now,
+            answered_requests: BTreeSet::new(),
             version: 1,
         }
     }
@@ -274,7 +278,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::line_change::LineChangeKind,
-        fixtures::{confirmed_order, line, order_id, split},
+        fixtures::{confirmed_order, line, line_change, order_id, split},
     };
     use rialto_contracts::orders::OrderLineState;
 
@@ -284,7 +288,7 @@ mod tests {
 
     #[test]
     fn an_early_change_is_recorded_once() {
-        let change = LineChange { line: line(1, 4, &[]), kind: LineChangeKind::Accepted };
+        let change = line_change(line(1, 4, &[]), LineChangeKind::Accepted);
         let once = expected().with_change(&change).unwrap();
         assert_eq!((once.version, once.early.len()), (1, 1));
         assert_eq!(once.with_change(&change), None);
@@ -295,8 +299,8 @@ mod tests {
     #[test]
     fn an_early_change_with_more_splits_replaces_the_known_one() {
         let kind = LineChangeKind::CancelRequested;
-        let first = LineChange { line: line(1, 4, &[]), kind };
-        let again = LineChange { line: line(1, 3, &[split(2, 1, 1)]), kind };
+        let first = line_change(line(1, 4, &[]), kind);
+        let again = line_change(line(1, 3, &[split(2, 1, 1)]), kind);
         let known = expected().with_change(&first).unwrap().with_change(&again).unwrap();
         assert_eq!(known.early, [again]);
         assert_eq!(known.with_change(&first), None);
@@ -340,7 +344,7 @@ mod tests {
         let mut known = expected();
         for line in lines {
             for kind in kinds {
-                known = known.with_change(&LineChange { line: line.clone(), kind }).unwrap();
+                known = known.with_change(&line_change(line.clone(), kind)).unwrap();
             }
         }
         let size = serde_json::to_string(&known).unwrap().len();

@@ -12,7 +12,8 @@ use rialto_contracts::{
     },
     orders::{LineCopy, LineSplit, OrderLineState},
 };
-use rialto_kernel::{Quantity, Timestamp};
+use rialto_kernel::{EventId, Quantity, Timestamp};
+use std::collections::BTreeSet;
 
 /// Time and context of a write.
 #[derive(Debug, Clone)]
@@ -113,8 +114,12 @@ impl DeliveryDraft {
         }
     }
 
-    /// Responds to a requested cancellation: what hasn't started is held and can't start any more.
-    pub(super) fn respond_to_cancel_request(&mut self, write: &WriteContext) {
+    /// Responds once to a requested cancellation: what hasn't started is held and can't start any
+    /// more.
+    pub(super) fn respond_to_cancel_request(&mut self, request: EventId, write: &WriteContext) {
+        if !self.delivery.answered_requests.insert(request) {
+            return;
+        }
         if self.delivery.state.has_started() {
             let not_held = event_of!(self.delivery, DeliveryNotHeld {});
             return self.publish(&not_held, write);
@@ -264,6 +269,7 @@ impl LineCopy for DeliveryDraft {
             initial_quantity: split.quantity,
             quantity: split.quantity,
             accepted,
+            answered_requests: BTreeSet::new(),
             version: 1,
             ..self.delivery.clone()
         })
@@ -402,15 +408,23 @@ mod tests {
     }
 
     #[test]
-    fn each_cancel_request_gets_a_response() {
+    fn each_cancel_request_gets_one_response() {
         for state in STATES {
             let mut draft = DeliveryDraft::of(stored(state, true));
-            draft.respond_to_cancel_request(&write_at(1));
+            let request = EventId::derive(&[b"request"]);
+            draft.respond_to_cancel_request(request, &write_at(1));
             let (delivery, events) = written(draft);
             let held = [DeliveryState::Prepared, DeliveryState::Held].contains(&state);
             assert_eq!(delivery.state, if held { DeliveryState::Held } else { state });
             let response = if state.has_started() { "DeliveryNotHeld" } else { "DeliveryHeld" };
             assert_eq!(events, [response]);
+
+            let mut again = DeliveryDraft::of(delivery);
+            again.respond_to_cancel_request(request, &write_at(2));
+            assert!(!again.is_changed());
+            let repeated = EventId::derive(&[b"repeated"]);
+            again.respond_to_cancel_request(repeated, &write_at(2));
+            assert_eq!(written(again).1, [response]);
         }
     }
 

@@ -1,12 +1,13 @@
 //! What orders' events say about a line, as far as deliveries depend on it.
 
 use rialto_contracts::orders::{LineSnapshot, LineSplit, OrderLineState};
-use rialto_kernel::DeliveryId;
+use rialto_kernel::{DeliveryId, EventId};
 use serde::{Deserialize, Serialize};
 
-/// A change of a line, with the line after it.
+/// A change of a line, with the event that is about it and the line after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineChange {
+    pub event_id: EventId,
     pub line: LineSnapshot,
     pub kind: LineChangeKind,
 }
@@ -26,9 +27,9 @@ impl LineChange {
     /// A change of a line. Splits of completed lines are left out: they are about returns, and
     /// change no delivery.
     #[must_use]
-    pub fn new(mut line: LineSnapshot, kind: LineChangeKind) -> Self {
+    pub fn new(event_id: EventId, mut line: LineSnapshot, kind: LineChangeKind) -> Self {
         line.splits.retain(|split| !is_completed(split));
-        Self { line, kind }
+        Self { event_id, line, kind }
     }
 
     /// The ids of the deliveries that it can concern: of the line as it was placed, and its parts.

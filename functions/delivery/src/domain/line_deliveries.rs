@@ -47,7 +47,9 @@ impl LineDeliveries {
         match change.kind {
             LineChangeKind::Accepted => draft.accept(),
             LineChangeKind::Rejected | LineChangeKind::Cancelled => draft.cancel(),
-            LineChangeKind::CancelRequested => draft.respond_to_cancel_request(write),
+            LineChangeKind::CancelRequested => {
+                draft.respond_to_cancel_request(change.event_id, write);
+            }
             LineChangeKind::Split => {}
         }
         Ok(())
@@ -126,7 +128,8 @@ mod tests {
     use crate::{
         domain::delivery::{DeliveryState, Shipment},
         fixtures::{
-            accepted_split, change, confirmed_order, deadlines, line, order_id, split, write_at,
+            accepted_split, change, confirmed_order, deadlines, line, line_change, order_id, split,
+            write_at,
         },
     };
     use rialto_contracts::{Event, orders::LineSplit};
@@ -152,7 +155,7 @@ mod tests {
         splits: &[LineSplit],
         kind: LineChangeKind,
     ) -> LineChange {
-        LineChange::new(line(line_no, pieces, splits), kind)
+        line_change(line(line_no, pieces, splits), kind)
     }
 
     /// The line number, pieces, state and acceptance of each delivery.

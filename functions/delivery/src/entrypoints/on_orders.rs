@@ -38,5 +38,6 @@ pub async fn handle(store: impl DeliveryWriter, message: Message) -> Result<Outc
         Orders::OrderLineSplit(event) => (event.line(), LineChangeKind::Split),
         _ => return Ok(Outcome::Ignored),
     };
-    Ok(on_line_changed(&store, &LineChange::new(line, kind), &write).await?.into())
+    let change = LineChange::new(message.event.id, line, kind);
+    Ok(on_line_changed(&store, &change, &write).await?.into())
 }

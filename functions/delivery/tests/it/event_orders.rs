@@ -14,9 +14,13 @@ use rialto_delivery::{
         draft::WriteContext,
         line_change::{LineChange, LineChangeKind},
     },
-    fixtures::{accepted_split, buyer, confirmed_order, line, order_id, split, write_at},
+    fixtures::{
+        accepted_split, buyer, change, confirmed_order, line, line_change, order_id, split,
+        write_at,
+    },
 };
-use rialto_kernel::Write;
+use rialto_kernel::{EventId, Write};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Clone)]
 enum OrdersEvent {
@@ -93,7 +97,7 @@ fn cancelled() -> OrdersEvent {
 
 /// An event about a line of the root 1.
 fn changed(line_no: u32, pieces: u32, splits: &[LineSplit], kind: LineChangeKind) -> OrdersEvent {
-    OrdersEvent::Changed(LineChange::new(line(line_no, pieces, splits), kind))
+    OrdersEvent::Changed(line_change(line(line_no, pieces, splits), kind))
 }
 
 #[tokio::test]
@@ -146,7 +150,7 @@ async fn a_cancelled_order_of_two_lines_ends_the_same() {
         changed(1, 3, &[], LineChangeKind::Accepted),
         changed(3, 2, &[first], LineChangeKind::CancelRequested),
         changed(1, 1, &[first], LineChangeKind::CancelRequested),
-        OrdersEvent::Changed(LineChange::new(second_line, LineChangeKind::Rejected)),
+        OrdersEvent::Changed(line_change(second_line, LineChangeKind::Rejected)),
         cancelled(),
     ];
     let expected = [
@@ -166,18 +170,31 @@ async fn a_cancellation_before_the_confirmation_leaves_no_delivery_open() {
     assert_eq!((store.deliveries().len(), store.published_events().len()), (2, 0));
 }
 
+/// A cancel request of a line of two pieces, published again as often as `repeats`.
+fn cancel_request(repeats: u8) -> OrdersEvent {
+    let requested = change(1, 2, LineChangeKind::CancelRequested);
+    OrdersEvent::Changed(LineChange { event_id: EventId::derive(&[&[repeats]]), ..requested })
+}
+
 #[tokio::test]
-async fn each_repeated_cancel_request_gets_a_new_event() {
-    let store = MemoryDelivery::default();
-    let requested = changed(1, 2, &[], LineChangeKind::CancelRequested);
-    handle(&store, &requested, &write_at(1)).await;
-    handle(&store, &confirmed(&[2]), &write_at(2)).await;
-    for second in 3..6 {
-        handle(&store, &requested, &write_at(second)).await;
+async fn each_repeated_cancel_request_gets_one_new_event() {
+    for before_confirmation in [true, false] {
+        let store = MemoryDelivery::default();
+        let mut events = vec![cancel_request(0), confirmed(&[2])];
+        if !before_confirmation {
+            events.reverse();
+        }
+        events.extend((1..4).map(cancel_request));
+        // Each is received several times.
+        for event in events.iter().chain(&events).chain(events.iter().rev()) {
+            handle(&store, event, &write_at(3)).await;
+        }
+        let events = store.published_events();
+        let held: BTreeSet<_> = events
+            .iter()
+            .filter(|event| event.kind == "DeliveryHeld")
+            .map(|event| event.id)
+            .collect();
+        assert_eq!((held.len(), events.len()), (4, 5));
     }
-    let events = store.published_events();
-    let mut held: Vec<_> =
-        events.iter().filter(|event| event.kind == "DeliveryHeld").map(|event| event.id).collect();
-    held.dedup();
-    assert_eq!(held.len(), 4);
 }
