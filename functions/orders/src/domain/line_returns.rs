@@ -31,7 +31,8 @@ impl Order {
         let line = &self.lines[at];
         let window_ends =
             line.delivered_at.map(|delivered_at| delivered_at.plus(self.line_terms.return_window));
-        if window_ends.is_some_and(|window_ends| window_ends < now) {
+        // Without a known delivery the window would never end.
+        if window_ends.is_none_or(|window_ends| window_ends < now) {
             return Err(LineError::ReturnWindowOver);
         }
         let count = line.return_request.as_ref().map_or(0, |request| request.count);

@@ -379,6 +379,14 @@ fn a_return_is_requested_within_its_window() {
 }
 
 #[test]
+fn a_line_without_a_time_of_delivery_is_not_returned() {
+    let mut order = completed(1);
+    order.lines[0].delivered_at = None;
+    let refused = order.request_return(1, reason(), None, NOW, &cause());
+    assert_eq!(refused, Err(LineError::ReturnWindowOver));
+}
+
+#[test]
 fn a_return_is_requested_three_times_at_most() {
     let mut order = completed(5);
     for _ in 0..MAX_RETURN_REQUESTS {
