@@ -15,8 +15,8 @@ use crate::{
     ports::{DeliveryLister, DeliveryPage, DeliveryReader, DeliveryWriter},
 };
 use rialto_dynamo::{
-    AttributeValue, DueIndex, Item, Key, PartitionQuery, Precondition, Table, item_key, read_item,
-    write_item,
+    AttributeValue, DueIndex, Item, Key, PartitionQuery, Precondition, Table, item_key, number,
+    read_item, write_item,
 };
 use rialto_kernel::{
     DeliveryId, DueEntry, DueQueue, ParcelId, SellerId, StoreError, Timestamp, UserId, Write,
@@ -67,7 +67,13 @@ fn read_record(item: Item) -> Result<DeliveryRecord, StoreError> {
 fn delivery_item(write: &DeliveryWrite) -> Result<Item, StoreError> {
     let key = delivery_key(write.record.delivery_id());
     match &write.record {
-        DeliveryRecord::Expected(expected) => write_item(&key, expected, &write.events),
+        DeliveryRecord::Expected(expected) => {
+            let mut item = write_item(&key, expected, &write.events)?;
+            if let Some(expires_at) = expected.expires_at() {
+                item.insert("ttl".to_owned(), number(expires_at.seconds()));
+            }
+            Ok(item)
+        }
         DeliveryRecord::Prepared(delivery) => {
             let mut item = write_item(&key, delivery, &write.events)?;
             item.extend(index_attributes(delivery));

@@ -7,7 +7,7 @@ use crate::{
 };
 use rialto_contracts::orders::OrderCancelled;
 use rialto_kernel::{
-    DeliveryId, OrderId, StoreError, Write,
+    DeliveryId, OrderId, StoreError, Timestamp, Write,
     store::{self, Attempt},
 };
 
@@ -22,6 +22,7 @@ const FIRST_LINE: u32 = 1;
 pub async fn on_order_cancelled(
     store: &impl DeliveryWriter,
     event: &OrderCancelled,
+    now: Timestamp,
 ) -> Result<Write, StoreError> {
     let order = event.order_id;
     // The event doesn't say which lines the order has, but their ids can be derived.
@@ -29,7 +30,7 @@ pub async fn on_order_cancelled(
     let ids: &[DeliveryId] = &ids.collect::<Vec<_>>();
     store::update(|| async move {
         let records = store.records(ids).await?.into_values().collect();
-        match cancel_order(order, records) {
+        match cancel_order(order, records, now) {
             Some(update) => Ok(store.save(&update).await?.into_attempt(Write::Done)),
             None => Ok(Attempt::Done(Write::Conflict(()))),
         }
@@ -38,7 +39,11 @@ pub async fn on_order_cancelled(
 }
 
 /// The write of a cancellation; `None` if there is nothing to cancel.
-fn cancel_order(order: OrderId, records: Vec<DeliveryRecord>) -> Option<DeliveryUpdate> {
+fn cancel_order(
+    order: OrderId,
+    records: Vec<DeliveryRecord>,
+    now: Timestamp,
+) -> Option<DeliveryUpdate> {
     let first = delivery_id(order, FIRST_LINE);
     let mut expected = ExpectedDelivery::new(first, order);
     let mut drafts = Vec::new();
@@ -50,7 +55,7 @@ fn cancel_order(order: OrderId, records: Vec<DeliveryRecord>) -> Option<Delivery
         }
     }
     if drafts.is_empty() {
-        return expected.with_cancelled_order().map(DeliveryUpdate::from);
+        return expected.with_cancelled_order(now).map(DeliveryUpdate::from);
     }
     drafts.iter_mut().for_each(DeliveryDraft::cancel);
     let update: DeliveryUpdate = drafts.into_iter().collect();

@@ -11,6 +11,10 @@ use std::{collections::BTreeSet, time::Duration};
 /// The lines that an order can have, with the parts that were split off.
 pub const MAX_LINES: u32 = 40;
 
+/// How long the cancellation of an order that wasn't confirmed is known: longer than the
+/// confirmation can stay in a queue and, after a redrive, in a dead-letter queue (14 days each).
+pub const CANCELLED_ORDER_RETENTION: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 /// The id of a line's delivery.
 #[must_use]
 pub fn delivery_id(order: OrderId, line_no: u32) -> DeliveryId {
@@ -177,7 +181,9 @@ impl LineDelivery {
 pub struct ExpectedDelivery {
     pub delivery_id: DeliveryId,
     pub order_id: OrderId,
-    pub order_cancelled: bool,
+    /// When the order's cancellation arrived, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_cancelled_at: Option<Timestamp>,
     /// One for each line and kind.
     pub early: Vec<LineChange>,
     pub version: u64,
@@ -186,7 +192,7 @@ pub struct ExpectedDelivery {
 impl ExpectedDelivery {
     #[must_use]
     pub const fn new(delivery_id: DeliveryId, order_id: OrderId) -> Self {
-        Self { delivery_id, order_id, order_cancelled: false, early: Vec::new(), version: 0 }
+        Self { delivery_id, order_id, order_cancelled_at: None, early: Vec::new(), version: 0 }
     }
 
     /// Adds a change; `None` if it is known.
@@ -206,12 +212,18 @@ impl ExpectedDelivery {
 
     /// Records that the order is cancelled; `None` if it is known.
     #[must_use]
-    pub fn with_cancelled_order(&self) -> Option<Self> {
-        (!self.order_cancelled).then(|| Self {
-            order_cancelled: true,
+    pub fn with_cancelled_order(&self, now: Timestamp) -> Option<Self> {
+        self.order_cancelled_at.is_none().then(|| Self {
+            order_cancelled_at: Some(now),
             version: self.version + 1,
             ..self.clone()
         })
+    }
+
+    /// When it may be deleted. An order that was cancelled while it was PENDING is never confirmed.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.order_cancelled_at?.plus(CANCELLED_ORDER_RETENTION))
     }
 }
 
@@ -308,9 +320,12 @@ mod tests {
 
     #[test]
     fn an_early_cancellation_of_the_order_is_recorded_once() {
-        let cancelled = expected().with_cancelled_order().unwrap();
-        assert!(cancelled.order_cancelled);
-        assert_eq!(cancelled.with_cancelled_order(), None);
+        let (first, later) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+        assert_eq!(expected().expires_at(), None);
+        let cancelled = expected().with_cancelled_order(first).unwrap();
+        assert_eq!(cancelled.order_cancelled_at, Some(first));
+        assert_eq!(cancelled.expires_at(), Some(first.plus(CANCELLED_ORDER_RETENTION)));
+        assert_eq!(cancelled.with_cancelled_order(later), None);
     }
 
     #[test]

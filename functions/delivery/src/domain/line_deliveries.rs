@@ -112,7 +112,7 @@ pub fn prepare_order(
             DeliveryRecord::Expected(record) => expected.insert(id, record),
         };
     }
-    let order_cancelled = expected.values().any(|record| record.order_cancelled);
+    let order_cancelled = expected.values().any(|record| record.order_cancelled_at.is_some());
     let mut drafts = Vec::new();
     for line in &order.lines {
         let line = LineDelivery::prepare(order.order_id, order.user_id, line, write.now);

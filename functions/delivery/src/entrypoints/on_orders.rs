@@ -28,7 +28,7 @@ pub async fn handle(store: impl DeliveryWriter, message: Message) -> Result<Outc
             return Ok(on_order_confirmed(&store, &order, &write).await?.into());
         }
         Orders::OrderCancelled(order) => {
-            return Ok(on_order_cancelled(&store, &order).await?.into());
+            return Ok(on_order_cancelled(&store, &order, write.now).await?.into());
         }
         Orders::OrderLineAccepted(event) => (event.line(), LineChangeKind::Accepted),
         Orders::OrderLineRejected(event) => (event.line(), LineChangeKind::Rejected),

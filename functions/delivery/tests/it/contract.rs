@@ -9,8 +9,8 @@ use rialto_delivery::{
     },
     domain::{
         delivery::{
-            DeliveryRecord, DeliveryState, DeliveryUpdate, DeliveryWrite, ExpectedDelivery,
-            LineDelivery, delivery_id,
+            CANCELLED_ORDER_RETENTION, DeliveryRecord, DeliveryState, DeliveryUpdate,
+            DeliveryWrite, ExpectedDelivery, LineDelivery, delivery_id,
         },
         line_change::LineChangeKind,
         parcel::{Parcel, parcel_id},
@@ -18,6 +18,7 @@ use rialto_delivery::{
     fixtures::{buyer, change, confirmed_order, order_id, seller, write_at},
     ports::{DeliveryLister, DeliveryPage, DeliveryWriter},
 };
+use rialto_dynamo::Key;
 use rialto_kernel::{
     DeliveryId, DueEntry, DueQueue, OrderId, ParcelId, SellerId, StoreError, Timestamp, UserId,
     Write,
@@ -61,7 +62,7 @@ async fn expected_deliveries_read_back(store: impl Store) {
     let early = early.with_change(&change(1, 2, LineChangeKind::Accepted)).unwrap();
     assert_eq!(store.save(&early.clone().into()).await.unwrap(), Write::Done);
     assert_eq!(store.save(&early.clone().into()).await.unwrap(), Write::Conflict(()));
-    let cancelled = early.with_cancelled_order().unwrap();
+    let cancelled = early.with_cancelled_order(write_at(1).now).unwrap();
     assert_eq!(store.save(&cancelled.clone().into()).await.unwrap(), Write::Done);
     let unknown = delivery_id(order_id(), 2);
     let records = store.records(&[id, unknown]).await.unwrap();
@@ -179,7 +180,7 @@ async fn deliveries_of_a_seller_are_paged_newest_first(store: impl Store) {
     let theirs = LineDelivery { seller_id: other, ..numbered(9) };
     assert_eq!(store.save(&update([theirs])).await.unwrap(), Write::Done);
     let expecting = ExpectedDelivery::new(delivery_id(order_id(), 1), order_id());
-    let expecting = expecting.with_cancelled_order().unwrap();
+    let expecting = expecting.with_cancelled_order(write_at(1).now).unwrap();
     assert_eq!(store.save(&expecting.into()).await.unwrap(), Write::Done);
     for limit in [1, 3, 7, 100] {
         assert_eq!(pages(&store, List::OfSeller(seller()), limit).await, expected, "{limit}");
@@ -267,4 +268,27 @@ async fn forged_positions_are_refused(store: impl Store) {
         assert_eq!(store.list_under_way(user, 20, by).await, refused, "{position:?}");
         assert_eq!(store.list_by_seller(seller(), 20, by).await, refused, "{position:?}");
     }
+}
+
+#[tokio::test]
+async fn an_expected_delivery_of_a_cancelled_order_has_a_ttl() {
+    let table = rialto_testkit::new_table(SERVICE).await;
+    let store = DynamoDelivery::on(table.clone());
+    let id = delivery_id(order_id(), 1);
+    let ttl = async || {
+        let key = Key::new(format!("DELIVERY#{id}"), "DELIVERY");
+        let ttl = table.get(&key).await.unwrap().unwrap().remove("ttl");
+        ttl.map(|ttl| ttl.as_n().unwrap().clone())
+    };
+    let early = ExpectedDelivery::new(id, order_id());
+    let early = early.with_change(&change(1, 2, LineChangeKind::Accepted)).unwrap();
+    assert_eq!(store.save(&early.clone().into()).await.unwrap(), Write::Done);
+    assert_eq!(ttl().await, None);
+    let cancelled = early.with_cancelled_order(write_at(1).now).unwrap();
+    assert_eq!(store.save(&cancelled.clone().into()).await.unwrap(), Write::Done);
+    let expires_at = write_at(1).now.plus(CANCELLED_ORDER_RETENTION);
+    assert_eq!(ttl().await, Some(expires_at.seconds().to_string()));
+    let prepared = LineDelivery { version: 3, ..delivery(order_id(), 1) };
+    assert_eq!(store.save(&update([prepared])).await.unwrap(), Write::Done);
+    assert_eq!(ttl().await, None);
 }

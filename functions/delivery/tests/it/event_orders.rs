@@ -32,7 +32,7 @@ enum OrdersEvent {
 async fn handle(store: &MemoryDelivery, event: &OrdersEvent, write: &WriteContext) {
     let written = match event {
         OrdersEvent::Confirmed(order) => on_order_confirmed(store, order, write).await.unwrap(),
-        OrdersEvent::Cancelled(order) => on_order_cancelled(store, order).await.unwrap(),
+        OrdersEvent::Cancelled(order) => on_order_cancelled(store, order, write.now).await.unwrap(),
         OrdersEvent::Changed(change) => on_line_changed(store, change, write).await.unwrap(),
     };
     // An event that changes nothing is acknowledged, too.
