@@ -104,9 +104,10 @@ impl DeliveryDraft {
         self.delivery.accepted = true;
     }
 
-    /// Publishes that the delivery was prepared, unless it was cancelled before that.
+    /// Publishes that the delivery was prepared, unless it was cancelled before that and was never
+    /// held.
     pub(super) fn publish_prepared(&mut self, write: &WriteContext) {
-        if self.delivery.state != DeliveryState::Cancelled {
+        if self.delivery.state != DeliveryState::Cancelled || !self.events.is_empty() {
             let prepared = event_of!(self.delivery, DeliveryPrepared {});
             self.publish(&prepared, write);
             // It comes first: the others respond to what arrived before.

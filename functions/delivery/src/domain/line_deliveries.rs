@@ -313,6 +313,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_cancelled_early_was_prepared_and_held() {
+        let id = crate::domain::delivery::delivery_id(order_id(), 1);
+        let early = ExpectedDelivery::new(id, order_id())
+            .with_change(&change(1, 4, LineChangeKind::CancelRequested))
+            .and_then(|early| early.with_change(&change(1, 4, LineChangeKind::Cancelled)))
+            .unwrap();
+        let records = BTreeMap::from([(id, DeliveryRecord::Expected(early))]);
+        let order = confirmed_order(order_id(), &[4]);
+        let update = prepare_order(&order, &records, &write_at(WRITE)).unwrap().unwrap();
+        assert_eq!(summary(&update), [(1, 4, DeliveryState::Cancelled, false)]);
+        assert_eq!(kinds(&update.deliveries[0].events), ["DeliveryPrepared", "DeliveryHeld"]);
+    }
+
+    #[test]
     fn a_line_rejected_early_is_never_prepared() {
         let id = crate::domain::delivery::delivery_id(order_id(), 1);
         let early = ExpectedDelivery::new(id, order_id());
