@@ -137,7 +137,7 @@ impl Shop {
         let supervisor = self.session(Role::Supervisor).await?;
         let view: OrderLinesView =
             self.api.get(format!("/orders/{order}")).by(&supervisor).read().await?;
-        let path = format!("/users/{}/deliveries?limit=100", view.user_id);
+        let path = format!("/users/{}/deliveries", view.user_id);
         let listed: Vec<DeliveryView> = self.api.get(path).by(&supervisor).read_all().await?;
         let delivery = listed
             .iter()

@@ -63,7 +63,7 @@ async fn reconcile_reports_corrupted_stock_and_payments() {
     );
     assert!(!stocked.out.contains(&order), "nothing is wrong with the order: {stocked}");
     let paid = paid.with_status(1);
-    assert!(paid.out.contains(&format!("{order}: live lines cost ")), "{paid}");
+    assert!(paid.out.contains(&format!("{order}: the lines cost ")), "{paid}");
     assert!(paid.out.contains(&format!("{order}: the ledger has ")), "{paid}");
     assert!(paid.err.contains("things don't agree"), "{paid}");
     rialto.run(&format!("reconcile --product {product} --order {order}")).await.with_status(0);

@@ -70,7 +70,7 @@ async fn duplicate_webhooks_confirm_the_order_once() {
     shop.timeline_events(
         &buyer,
         &order,
-        &["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"],
+        &["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed", "DeliveryPrepared"],
     )
     .await;
     eventually("two webhooks to be handled", async || {
@@ -101,7 +101,8 @@ async fn concurrent_webhooks_for_a_charge_are_recorded_once() {
         "CONFIRMED"
     );
     fixture.wait_until_consistent().await;
-    let types = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
+    let types =
+        ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed", "DeliveryPrepared"];
     fixture.shop.timeline_events(&fixture.buyer, &fixture.order, &types).await;
 }
 
