@@ -7,7 +7,11 @@ use super::{
     },
     Check, while_pending,
 };
-use rialto_contracts::orders::CancelReason;
+use rialto_contracts::{
+    Payload,
+    delivery::{DeliveryHeld, DeliveryNotHeld},
+    orders::{CancelReason, OrderLineCancelRequested},
+};
 use rialto_orders::domain::{order::Order, timeline::TimelineEntry};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -29,7 +33,8 @@ impl Check<'_> {
             "a part of the timeline is missing".to_owned()
         });
         for entry in &order.timeline {
-            let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause));
+            let caused = entry.causationid.is_none_or(|cause| ids.contains(&cause))
+                || responds_to_cancel_request(order, entry);
             let has_cause = entry.causationid.is_some();
             self.expect_as(
                 "timeline-causes",
@@ -53,6 +58,17 @@ impl Check<'_> {
             format!("{:?}: the timeline has {recorded:?}, expected {expected:?}", order.state)
         });
     }
+}
+
+/// Whether an event is delivery's response to a cancel request that the timeline has. The request
+/// is recorded once, and a response may be to one of the events that repeated it.
+fn responds_to_cancel_request(order: &Order, entry: &TimelineEntry) -> bool {
+    let is_request = |other: &TimelineEntry| {
+        other.kind == OrderLineCancelRequested::TYPE
+            && other.data["line_no"] == entry.data["line_no"]
+    };
+    [DeliveryHeld::TYPE, DeliveryNotHeld::TYPE].contains(&entry.kind.as_str())
+        && order.timeline.iter().any(is_request)
 }
 
 /// Whether an event needs a causing event. `None` if it can be without, because a person or a sweep

@@ -118,6 +118,23 @@ fn changed_lines_satisfy_every_invariant() {
 }
 
 #[test]
+fn a_response_needs_a_cancel_request_in_the_timeline() {
+    let (mut snapshot, requested) = cancel_requested();
+    let event: OrderLineCancelRequested = payload(&requested);
+    snapshot.apply_line(&event.line(), None, &caused_by(&requested));
+    let deadline = snapshot.orders[0].deadline().unwrap();
+    let update = snapshot.orders[0].expire(deadline, &no_cause()).unwrap();
+    let repeated = snapshot.change_order(update).remove(0);
+    assert!(!snapshot.orders[0].has_recorded(repeated.id));
+    snapshot.deliver(event.line(), LineChangeKind::CancelRequested, caused_by(&repeated));
+    assert_eq!(broken(&snapshot), Vec::<String>::new());
+
+    snapshot.orders[0].timeline.retain(|entry| entry.kind != OrderLineCancelRequested::TYPE);
+    let unasked = broken(&snapshot).join("\n");
+    assert!(unasked.contains("DeliveryHeld was caused by"), "{unasked}");
+}
+
+#[test]
 fn a_split_that_inventory_lacks_is_reported() {
     let lost = corrupted(split(), |snapshot| {
         let line = &mut snapshot.reservations[0].lines;

@@ -272,7 +272,7 @@ impl OrderUpdate {
         update.emit_line(at, OrderLineCancelRequested::new, now, cause)
     }
 
-    /// Publishes a cancel request again that delivery hasn't responded to.
+    /// Publishes a cancel request again that delivery hasn't responded to. The timeline has it once.
     pub(super) fn repeat_cancel_request(
         mut self,
         at: usize,
@@ -283,7 +283,8 @@ impl OrderUpdate {
             request.published_at = now;
             request.repeats += 1;
         }
-        self.emit_line(at, OrderLineCancelRequested::new, now, cause)
+        let event = OrderLineCancelRequested::new(self.order.line_snapshot(at));
+        self.emit_again(&event, now, cause)
     }
 
     /// Ends a cancel request: the line isn't cancelled.

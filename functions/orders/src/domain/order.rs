@@ -376,13 +376,29 @@ impl OrderUpdate {
         now: Timestamp,
         cause: &EventContext,
     ) -> Self {
-        let index = u8::try_from(self.events.len()).unwrap_or(u8::MAX);
-        let event = Event::new(payload, self.order.version, index, now, cause);
+        let event = self.next_event(payload, now, cause);
         self.order.timeline.push((&event).into());
         if self.order.version == 1 || !PlantedBug::EndNotPublished.is_planted() {
             self.events.push(event);
         }
         self
+    }
+
+    /// Adds an event to the events to publish that says again what the timeline has.
+    pub(super) fn emit_again<P: Payload>(
+        mut self,
+        payload: &P,
+        now: Timestamp,
+        cause: &EventContext,
+    ) -> Self {
+        let event = self.next_event(payload, now, cause);
+        self.events.push(event);
+        self
+    }
+
+    fn next_event<P: Payload>(&self, payload: &P, now: Timestamp, cause: &EventContext) -> Event {
+        let index = u8::try_from(self.events.len()).unwrap_or(u8::MAX);
+        Event::new(payload, self.order.version, index, now, cause)
     }
 }
 
