@@ -1,6 +1,6 @@
 use crate::{
     domain::{
-        delivery::{DeliveryRecord, LineDelivery},
+        delivery::{DeliveryRecord, DeliveryState, LineDelivery},
         parcel::Parcel,
     },
     ports::DeliveryReader,
@@ -15,11 +15,14 @@ pub struct ParcelView {
 }
 
 impl ParcelView {
-    /// The entity tag: of what the parcel's seller can change.
+    /// The entity tag: of what the parcel's seller can change, which is only that pieces under way
+    /// are delivered. Their number falls with each such change. Neither a part that joins the parcel
+    /// nor a confirmed receipt changes it.
     #[must_use]
     pub fn etag(&self) -> ETag {
-        let states = self.deliveries.iter().map(|delivery| (delivery.delivery_id, delivery.state));
-        ETag::of(&states.collect::<Vec<_>>())
+        let delivering = |of: &&LineDelivery| of.state == DeliveryState::Delivering;
+        let under_way = self.deliveries.iter().filter(delivering);
+        ETag::of(&under_way.map(|delivery| delivery.quantity.get()).sum::<u32>())
     }
 
     /// Whether its deliveries are the results of an attempted write of these, or of later ones.

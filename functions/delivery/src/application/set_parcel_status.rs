@@ -67,9 +67,15 @@ mod tests {
         adapters::memory::MemoryDelivery,
         application::{
             add_parcel::{AddParcel, add_parcel},
+            confirm_receipt::confirm_receipt,
+            on_line_changed::on_line_changed,
             set_status::{ReportedStatus, set_status},
         },
-        fixtures::{self, LostResponses, deadlines, insert_accepted, write_at},
+        domain::line_change::LineChangeKind,
+        fixtures::{
+            self, LostResponses, accepted_split, deadlines, insert_accepted, line, line_change,
+            write_at,
+        },
     };
 
     async fn store_with_parcel() -> (MemoryDelivery, ParcelId) {
@@ -124,6 +130,29 @@ mod tests {
         let refused =
             set_parcel_delivered(&store, parcel, &seen, |_| true, &deadlines(), &write).await;
         assert!(matches!(refused, Err(ParcelError::Changed(_))));
+    }
+
+    #[tokio::test]
+    async fn the_etag_covers_what_is_under_way() {
+        let (store, parcel) = store_with_parcel().await;
+        let etag = async || get_parcel(&store, parcel, |_, _| true).await.unwrap().etag();
+        let sent = etag().await;
+        let part = line(3, 1, &[accepted_split(3, 1, 1)]);
+        let split = line_change(part, LineChangeKind::Split);
+        assert!(on_line_changed(&store, &split, &write_at(6)).await.unwrap().is_done());
+        assert_eq!(store.parcels()[0].delivery_ids.len(), 3);
+        assert_eq!(etag().await, sent);
+
+        let first = store.parcels()[0].delivery_ids[0];
+        let status = ReportedStatus::Delivered;
+        let (any, deadlines, write) = (IfMatch::Any, deadlines(), write_at(7));
+        let alone = set_status(&store, first, &status, &any, |_| true, &deadlines, &write);
+        assert_eq!(alone.await.unwrap().state, DeliveryState::Delivered);
+        let partly = etag().await;
+        assert_ne!(partly, sent);
+        confirm_receipt(&store, first, |_| true, &write_at(8)).await.unwrap();
+        assert_eq!(etag().await, partly);
+        assert_ne!(set(&store, parcel, 9).await.etag(), partly);
     }
 
     #[tokio::test]
