@@ -14,4 +14,5 @@ pub mod placement_limit;
 pub mod product;
 pub mod quote;
 pub mod request;
+mod stored_lines;
 pub mod timeline;

@@ -25,6 +25,7 @@ pub struct OrderLine {
     pub line_no: u32,
     pub product_id: ProductId,
     pub seller_id: SellerId,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub title: String,
     pub quantity: Quantity,
     pub unit_price: Amount,

@@ -28,6 +28,7 @@ pub struct Order {
     pub state: OrderState,
     /// The reason of the cancellation, if it is CANCELLED.
     pub reason: Option<CancelReason>,
+    #[serde(with = "super::stored_lines")]
     pub lines: Vec<OrderLine>,
     pub shipping_fee: Amount,
     pub total: Amount,
