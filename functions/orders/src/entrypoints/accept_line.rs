@@ -1,7 +1,4 @@
-use super::{
-    line_requests::{changed, line_request},
-    views::OrderBody,
-};
+use super::{line_requests::change_line, views::OrderBody};
 use crate::{adapters::dynamodb::DynamoOrders, application::accept_line::accept_line};
 use rialto_kernel::OrderId;
 use rialto_lambda::http::{self, Data, Problem, ProblemBody, Request, Response};
@@ -26,7 +23,5 @@ pub fn main() {
     ),
 )]
 pub(crate) async fn handle(store: DynamoOrders, request: Request) -> Result<Response, Problem> {
-    let line = line_request(&request)?;
-    let (now, cause) = (request.now(), request.event_context());
-    Ok(changed(&accept_line(&store, &line, now, &cause).await?))
+    change_line(&store, &request, accept_line).await
 }

@@ -2,14 +2,15 @@
 
 use super::views::{OrderBody, requester};
 use crate::{
+    adapters::dynamodb::DynamoOrders,
     application::change_line::{ChangeLineError, ChangedLine, LineRequest},
     domain::{
         keyed_request::RequestRecord,
         line_transitions::{LineError, PiecesRequest},
     },
 };
-use rialto_contracts::orders::OrderLineState;
-use rialto_kernel::Quantity;
+use rialto_contracts::{EventContext, orders::OrderLineState};
+use rialto_kernel::{Quantity, Timestamp};
 use rialto_lambda::http::{Problem, ProblemCode, Request, Response};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -52,6 +53,21 @@ pub(super) fn optional_pieces(
 ) -> Result<Option<PiecesRequest>, Problem> {
     let Some(quantity) = quantity else { return Ok(None) };
     Ok(Some(pieces_request(action, line, quantity, request.idempotency_key()?, body)))
+}
+
+/// Handles a request that has no other parameters than its path.
+pub(super) async fn change_line(
+    store: &DynamoOrders,
+    request: &Request,
+    change: impl AsyncFn(
+        &DynamoOrders,
+        &LineRequest,
+        Timestamp,
+        &EventContext,
+    ) -> Result<ChangedLine, ChangeLineError>,
+) -> Result<Response, Problem> {
+    let line = line_request(request)?;
+    Ok(changed(&change(store, &line, request.now(), &request.event_context()).await?))
 }
 
 /// Responds with the order as it is now.
