@@ -45,7 +45,7 @@ impl DueIndex {
         self.partition_for_shard(self.shard_of(id))
     }
 
-    fn shard_of(&self, id: &str) -> u8 {
+    pub(crate) fn shard_of(&self, id: &str) -> u8 {
         digest::sha256(&[id.as_bytes()])[0] % self.shards.max(1)
     }
 
@@ -53,26 +53,6 @@ impl DueIndex {
     #[must_use]
     pub fn partition_for_shard(&self, shard: u8) -> String {
         format!("{}#{shard}", self.prefix)
-    }
-
-    /// Selects, for a store in memory, what [`Table::due`] reads.
-    #[must_use]
-    pub fn select<T: Ord + Display>(
-        &self,
-        entries: impl IntoIterator<Item = DueEntry<T>>,
-        shard: u8,
-        now: Timestamp,
-        after: Option<&DueEntry<T>>,
-        limit: usize,
-    ) -> Vec<DueEntry<T>> {
-        let mut due: Vec<_> = entries
-            .into_iter()
-            .filter(|entry| entry.deadline <= now && after.is_none_or(|after| entry > after))
-            .filter(|entry| self.shard_of(&entry.id.to_string()) == shard)
-            .collect();
-        due.sort_unstable();
-        due.truncate(limit);
-        due
     }
 }
 
@@ -160,6 +140,7 @@ fn log_malformed(item: &Item, sort: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MemoryDueList;
     use rialto_kernel::OrderId;
     use rialto_testkit::http::{StubResponse, serve};
     use serde_json::{Value, json};
@@ -175,6 +156,12 @@ mod tests {
         ids.zip(0..)
             .map(|(id, at)| DueEntry { deadline: START.plus(Duration::from_secs(at)), id })
             .collect()
+    }
+
+    fn list_of(entries: &[DueEntry<OrderId>]) -> MemoryDueList<OrderId> {
+        let mut list = MemoryDueList::default();
+        entries.iter().for_each(|entry| list.set(entry.id, Some(entry.deadline)));
+        list
     }
 
     /// A table whose index has these entries and malformed sort keys in shard 0, a page of 100 at
@@ -208,17 +195,18 @@ mod tests {
     #[tokio::test]
     async fn only_due_entries_of_the_shard_are_read_in_order() {
         let (entries, table) = (entries(), table(&entries(), &[]));
+        let list = list_of(&entries);
         for (seconds, limit, expected) in
             [(3, 2_000, 0..4), (240, 2_000, 0..241), (240, 1, 0..1), (1_000, 400, 0..400)]
         {
             let now = START.plus(Duration::from_secs(seconds));
             let due: Vec<DueEntry<OrderId>> = table.due(&INDEX, 0, now, None, limit).await.unwrap();
             assert_eq!(due, entries[expected]);
-            assert_eq!(INDEX.select(entries.clone(), 0, now, None, limit), due);
+            assert_eq!(list.due(&INDEX, 0, now, None, limit), due);
             let other: Vec<DueEntry<OrderId>> =
                 table.due(&INDEX, 7, now, None, limit).await.unwrap();
             assert_eq!(other, []);
-            assert_eq!(INDEX.select(entries.clone(), 7, now, None, limit), []);
+            assert_eq!(list.due(&INDEX, 7, now, None, limit), []);
         }
     }
 
@@ -229,7 +217,7 @@ mod tests {
         let after = Some(&entries[199]);
         let due = table.due(&INDEX, 0, now, after, 250).await.unwrap();
         assert_eq!(due, entries[200..450]);
-        assert_eq!(INDEX.select(entries.clone(), 0, now, after, 250), due);
+        assert_eq!(list_of(&entries).due(&INDEX, 0, now, after, 250), due);
         assert_eq!(table.due(&INDEX, 0, now, entries.last(), 250).await.unwrap(), []);
     }
 

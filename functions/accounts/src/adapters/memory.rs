@@ -15,6 +15,7 @@ use crate::domain::{
     rate_limit::RateLimitKey, reset::PasswordReset, session::Session,
 };
 use rialto_contracts::Event;
+use rialto_dynamo::MemoryDueList;
 use rialto_kernel::{AccountId, SessionId, Timestamp, UserId};
 use std::{
     collections::BTreeMap,
@@ -33,7 +34,7 @@ struct State {
     profiles: BTreeMap<UserId, Profile>,
     address_books: BTreeMap<AccountId, AddressBook>,
     /// The time from which a closed account is due for erasure.
-    due: BTreeMap<AccountId, Timestamp>,
+    due: MemoryDueList<AccountId>,
     /// By [`crate::domain::contact::Email::key`].
     credentials: BTreeMap<String, Credential>,
     resets: BTreeMap<String, PasswordReset>,

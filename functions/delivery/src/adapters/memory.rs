@@ -9,6 +9,7 @@ use crate::{
     ports::{DeliveryLister, DeliveryPage, DeliveryReader, DeliveryWriter, OrderAddresses},
 };
 use rialto_contracts::Event;
+use rialto_dynamo::MemoryDueList;
 use rialto_kernel::{
     Address, DeliveryId, DueEntry, DueQueue, OrderId, ParcelId, SellerId, StoreError, Timestamp,
     UserId, Write,
@@ -29,7 +30,7 @@ struct State {
     records: BTreeMap<DeliveryId, DeliveryRecord>,
     parcels: BTreeMap<ParcelId, Parcel>,
     /// When the sweep visits deliveries next.
-    deadlines: BTreeMap<DeliveryId, Timestamp>,
+    deadlines: MemoryDueList<DeliveryId>,
     published_events: Vec<Event>,
 }
 
@@ -105,10 +106,7 @@ impl DeliveryWriter for MemoryDelivery {
                 DeliveryRecord::Expected(_) => None,
                 DeliveryRecord::Prepared(delivery) => delivery.due_at,
             };
-            match due_at {
-                Some(due_at) => state.deadlines.insert(id, due_at),
-                None => state.deadlines.remove(&id),
-            };
+            state.deadlines.set(id, due_at);
             state.records.insert(write.record.delivery_id(), write.record.clone());
             state.published_events.extend(write.events.iter().cloned());
         }
@@ -169,9 +167,7 @@ impl DueQueue for MemoryDelivery {
         after: Option<&DueEntry<DeliveryId>>,
         limit: usize,
     ) -> Result<Vec<DueEntry<DeliveryId>>, StoreError> {
-        let state = self.state();
-        let entries = state.deadlines.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
-        Ok(DEADLINES.select(entries, shard, now, after, limit))
+        Ok(self.state().deadlines.due(&DEADLINES, shard, now, after, limit))
     }
 
     async fn postpone(
@@ -179,13 +175,7 @@ impl DueQueue for MemoryDelivery {
         entry: &DueEntry<DeliveryId>,
         until: Timestamp,
     ) -> Result<Write, StoreError> {
-        match self.state().deadlines.get_mut(&entry.id) {
-            Some(deadline) if *deadline == entry.deadline => {
-                *deadline = until;
-                Ok(Write::Done)
-            }
-            _ => Ok(Write::Conflict(())),
-        }
+        Ok(self.state().deadlines.postpone(entry, until))
     }
 }
 

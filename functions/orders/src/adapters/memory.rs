@@ -18,6 +18,7 @@ use crate::{
     },
 };
 use rialto_contracts::{Event, orders::OrderLineState};
+use rialto_dynamo::MemoryDueList;
 use rialto_kernel::{
     Address, AddressId, Counter, DueEntry, DueQueue, Increment, OrderId, OrderNumber, PlantedBug,
     ProductId, SellerId, StoreError, Timestamp, UserId, Write,
@@ -38,7 +39,7 @@ struct State {
     orders: BTreeMap<OrderId, (Order, IdempotencyRecord)>,
     timeline_parts: BTreeMap<OrderId, Vec<TimelinePart>>,
     /// When the sweep visits orders next.
-    deadlines: BTreeMap<OrderId, Timestamp>,
+    deadlines: MemoryDueList<OrderId>,
     products: BTreeMap<ProductId, Product>,
     unregistered_buyers: BTreeSet<UserId>,
     counters: BTreeMap<CounterKey, Counter>,
@@ -155,7 +156,7 @@ impl OrderPlacer for MemoryOrders {
         }
         state.counters.extend(counted);
         state.orders.insert(id, (change.order.clone(), record.clone()));
-        state.deadlines.insert(id, change.order.expires_at);
+        state.deadlines.set(id, Some(change.order.expires_at));
         state.published_events.extend(change.events.iter().cloned());
         Ok(Write::Done)
     }
@@ -188,10 +189,7 @@ impl OrderWriter for MemoryOrders {
                 if order.address.is_none() {
                     *record = IdempotencyRecord::empty();
                 }
-                match order.deadline() {
-                    Some(deadline) => state.deadlines.insert(order.order_id, deadline),
-                    None => state.deadlines.remove(&order.order_id),
-                };
+                state.deadlines.set(order.order_id, order.deadline());
                 state.published_events.extend(change.events.iter().cloned());
                 Ok(Write::Done)
             }
@@ -277,9 +275,7 @@ impl DueQueue for MemoryOrders {
         after: Option<&DueEntry<OrderId>>,
         limit: usize,
     ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
-        let state = self.state();
-        let entries = state.deadlines.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
-        Ok(DEADLINES.select(entries, shard, now, after, limit))
+        Ok(self.state().deadlines.due(&DEADLINES, shard, now, after, limit))
     }
 
     async fn postpone(
@@ -287,13 +283,7 @@ impl DueQueue for MemoryOrders {
         entry: &DueEntry<OrderId>,
         until: Timestamp,
     ) -> Result<Write, StoreError> {
-        match self.state().deadlines.get_mut(&entry.id) {
-            Some(deadline) if *deadline == entry.deadline => {
-                *deadline = until;
-                Ok(Write::Done)
-            }
-            _ => Ok(Write::Conflict(())),
-        }
+        Ok(self.state().deadlines.postpone(entry, until))
     }
 }
 

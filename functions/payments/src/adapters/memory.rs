@@ -14,6 +14,7 @@ use crate::{
     ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::Event;
+use rialto_dynamo::MemoryDueList;
 use rialto_kernel::{
     Amount, DueEntry, DueQueue, OrderId, PlantedBug, StoreError, Timestamp, Write,
 };
@@ -32,7 +33,7 @@ pub struct MemoryPayments {
 struct PaymentsState {
     payments: BTreeMap<OrderId, Payment>,
     /// When the sweep visits payments next.
-    deadlines: BTreeMap<OrderId, Timestamp>,
+    deadlines: MemoryDueList<OrderId>,
     entries: Vec<LedgerEntry>,
     published_events: Vec<Event>,
 }
@@ -97,10 +98,7 @@ impl PaymentWriter for MemoryPayments {
             return Ok(Write::Conflict(Box::new(stored)));
         }
         state.payments.insert(order, change.payment.clone());
-        match change.payment.deadline() {
-            Some(deadline) => state.deadlines.insert(order, deadline),
-            None => state.deadlines.remove(&order),
-        };
+        state.deadlines.set(order, change.payment.deadline());
         state.entries.extend(change.entry.clone());
         state.published_events.extend(change.events.iter().cloned());
         Ok(Write::Done)
@@ -118,9 +116,7 @@ impl DueQueue for MemoryPayments {
         after: Option<&DueEntry<OrderId>>,
         limit: usize,
     ) -> Result<Vec<DueEntry<OrderId>>, StoreError> {
-        let state = self.state();
-        let entries = state.deadlines.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
-        Ok(DEADLINES.select(entries, shard, now, after, limit))
+        Ok(self.state().deadlines.due(&DEADLINES, shard, now, after, limit))
     }
 
     async fn postpone(
@@ -128,13 +124,7 @@ impl DueQueue for MemoryPayments {
         entry: &DueEntry<OrderId>,
         until: Timestamp,
     ) -> Result<Write, StoreError> {
-        match self.state().deadlines.get_mut(&entry.id) {
-            Some(deadline) if *deadline == entry.deadline => {
-                *deadline = until;
-                Ok(Write::Done)
-            }
-            _ => Ok(Write::Conflict(())),
-        }
+        Ok(self.state().deadlines.postpone(entry, until))
     }
 }
 

@@ -22,7 +22,7 @@ impl AccountCloser for MemoryAccounts {
             return Ok(Write::Conflict(()));
         }
         state.credentials.remove(&email);
-        state.due.insert(account.account_id, erasure_check_at);
+        state.due.set(account.account_id, Some(erasure_check_at));
         state.published_events.extend_from_slice(events);
         Ok(Write::Done)
     }
@@ -46,9 +46,7 @@ impl DueQueue for MemoryAccounts {
         after: Option<&DueEntry<AccountId>>,
         limit: usize,
     ) -> Result<Vec<DueEntry<AccountId>>, StoreError> {
-        let state = self.state();
-        let entries = state.due.iter().map(|(&id, &deadline)| DueEntry { deadline, id });
-        Ok(ERASURE_INDEX.select(entries, shard, now, after, limit))
+        Ok(self.state().due.due(&ERASURE_INDEX, shard, now, after, limit))
     }
 
     async fn postpone(
@@ -56,13 +54,7 @@ impl DueQueue for MemoryAccounts {
         entry: &DueEntry<AccountId>,
         until: Timestamp,
     ) -> Result<Write, StoreError> {
-        match self.state().due.get_mut(&entry.id) {
-            Some(deadline) if *deadline == entry.deadline => {
-                *deadline = until;
-                Ok(Write::Done)
-            }
-            _ => Ok(Write::Conflict(())),
-        }
+        Ok(self.state().due.postpone(entry, until))
     }
 }
 
@@ -77,7 +69,7 @@ impl ErasureQueue for MemoryAccounts {
         if let Some(stored) = state.accounts.get_mut(&account.account_id) {
             stored.last_login_at = None;
         }
-        state.due.remove(&account.account_id);
+        state.due.set(account.account_id, None);
         Ok(Write::Done)
     }
 }
