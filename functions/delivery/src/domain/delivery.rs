@@ -229,6 +229,7 @@ impl ExpectedDelivery {
 
 /// What is stored under a delivery's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost all are prepared")]
 pub enum DeliveryRecord {
     /// The order's OrderConfirmed hasn't arrived yet.
     Expected(ExpectedDelivery),
