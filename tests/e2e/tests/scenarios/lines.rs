@@ -143,7 +143,12 @@ impl TwoSellers {
     /// Waits until the tables of all services agree.
     async fn check(&self) {
         let products = self.products.each_ref().map(String::as_str);
-        SagaTables::wait_until_consistent(&self.shop.aws, &products, std::slice::from_ref(&self.order)).await;
+        SagaTables::wait_until_consistent(
+            &self.shop.aws,
+            &products,
+            std::slice::from_ref(&self.order),
+        )
+        .await;
     }
 }
 
