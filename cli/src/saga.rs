@@ -35,6 +35,8 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 pub(crate) enum Wait {
     /// A consumer must process an event.
     Event { kind: &'static str, consumer: &'static str },
+    /// The buyer must authenticate the payment.
+    Buyer,
     /// The payment provider must settle a charge or refund.
     Provider(&'static str),
 }
@@ -185,6 +187,7 @@ fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
             event("StockReserved", "payments-on-inventory")
         }
         (Some(_), Some(PaymentState::Processing)) => Wait::Provider("the charge"),
+        (Some(_), Some(PaymentState::RequiresAction)) => Wait::Buyer,
         (Some(_), Some(PaymentState::Failed)) => event("PaymentFailed", "orders-on-payments"),
         (Some(_), Some(_)) => event("PaymentCaptured", "orders-on-payments"),
     }
@@ -208,12 +211,10 @@ fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait>
     let pending = Wait::Event { kind: "OrderCancelled", consumer: "payments-on-orders" };
     match payment {
         None => waits.push(pending),
-        Some(payment) if payment.state == PaymentState::Processing && payment.cancel_requested => {
+        Some(payment) if payment.is_charging() && payment.cancel_requested => {
             waits.push(Wait::Provider("the charge"));
         }
-        Some(payment)
-            if matches!(payment.state, PaymentState::Pending | PaymentState::Processing) =>
-        {
+        Some(payment) if payment.state == PaymentState::Pending || payment.is_charging() => {
             waits.push(pending);
         }
         Some(payment) if payment.state == PaymentState::Captured && payment.refunds.is_empty() => {
@@ -272,6 +273,10 @@ impl Stuck {
                 };
                 format!("no dead letter has it: see the log of {consumer}; {resend}{still}")
             }
+            Wait::Buyer => {
+                "nothing is wrong before its deadline, when the payment and the order end"
+                    .to_owned()
+            }
             Wait::Provider(_) => {
                 "see the log of payments and the payment at the provider (the payment's intent_id)"
                     .to_owned()
@@ -284,6 +289,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event { kind, consumer } => write!(f, "{kind} to be processed by {consumer}"),
+            Self::Buyer => f.write_str("the buyer to authenticate the payment"),
             Self::Provider(what) => write!(f, "the provider to settle {what}"),
         }
     }

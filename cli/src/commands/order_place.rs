@@ -31,7 +31,8 @@ pub(crate) struct OrderPlace {
     ///
     /// The simulator accepts pm_card_visa, declines pm_card_chargeDeclined and
     /// pm_card_chargeDeclinedInsufficientFunds, and simulates trouble with pm_sim_slow,
-    /// pm_sim_flaky, pm_sim_lost and pm_sim_async.
+    /// pm_sim_flaky, pm_sim_lost and pm_sim_async. pm_sim_3ds needs the buyer's authentication,
+    /// pm_sim_dispute is disputed.
     #[arg(long, value_name = "METHOD", default_value = "pm_card_visa")]
     method: String,
     /// Follow the order, as rialto order timeline --follow does

@@ -310,10 +310,10 @@ impl<'a> Check<'a> {
             format!("a payment ({:?}) without its order", payment.state)
         });
         let unended = match payment.state {
-            PaymentState::Processing if payment.cancel_requested => {
+            _ if payment.is_charging() && payment.cancel_requested => {
                 Some((Severity::InProgress, "the provider hasn't settled the charge".to_owned()))
             }
-            PaymentState::Pending | PaymentState::Processing => {
+            PaymentState::Pending | PaymentState::Processing | PaymentState::RequiresAction => {
                 Some((while_pending(order), format!("its payment is {:?}", payment.state)))
             }
             _ => None,

@@ -126,6 +126,9 @@ fn releases(order: &Order, held: &Reservation) -> usize {
 
 fn payment_events(payment: &Payment) -> Vec<&'static str> {
     let mut kinds = Vec::new();
+    if payment.action_required {
+        kinds.push("PaymentActionRequired");
+    }
     // A failure is published unless the order was cancelled before. After a published failure, a
     // success isn't published.
     if payment.reason.is_some() && !payment.cancel_requested {
@@ -149,8 +152,8 @@ fn payment_events(payment: &Payment) -> Vec<&'static str> {
     kinds
 }
 
-/// The events about a delivery: those of its state, and the timeline's responses to cancel requests,
-/// one for each time that one is received.
+/// The events about a delivery: those of its state, and the timeline's responses to cancel
+/// requests, one for each time that one is received.
 fn delivery_events(order: &Order, delivery: &LineDelivery) -> Vec<&'static str> {
     let recorded = |kind: &'static str| {
         let entries = order.timeline.iter();

@@ -7,7 +7,7 @@
 
 use crate::domain::{
     dispute::{DisputeId, DisputeReport},
-    intent::{DeclineCode, IntentId, IntentState},
+    intent::{DeclineCode, IntentId, IntentState, NextAction},
     ledger::LedgerEntry,
     payment::{Charge, Payment, PaymentUpdate},
     refund::{Refund, RefundProgress},
@@ -54,6 +54,15 @@ pub enum ProviderError {
     /// As [`Unknown`](Self::Unknown), but the provider asks not to repeat the request.
     #[error("payment provider asks not to repeat the request: {0}")]
     Unrepeatable(String),
+}
+
+/// The part of the payment provider that buyers need.
+pub trait ActionProvider {
+    /// How the buyer can authenticate a charge; `None` if the intent doesn't require it now.
+    fn next_action(
+        &self,
+        intent: &IntentId,
+    ) -> impl Future<Output = Result<Option<NextAction>, ProviderError>> + Send;
 }
 
 /// The payment provider. What can be repeated without a check in between is repeated by the

@@ -1,5 +1,6 @@
 //! Types and rules, without I/O.
 
+pub mod action;
 pub mod dispute;
 pub mod health;
 pub mod idempotency;

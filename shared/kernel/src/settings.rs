@@ -225,6 +225,26 @@ pub const PROVIDER_URL: Setting<String> = Setting {
     parse: provider_url,
 };
 
+/// The time after a failed charge within which the buyer may try another payment method.
+pub const RETRY_WINDOW: Setting<Duration> = Setting {
+    name: "payments/retry-window",
+    default: "0",
+    range: "0 to 86400 seconds; 0: a failed charge is final",
+    doc: "How long after a failed charge the buyer may pay with another payment method, at most \
+          until the order's deadline. Applies to payments that begin afterwards.",
+    parse: |text| seconds(text, 0, 86_400),
+};
+
+/// Where the provider sends a buyer who has authenticated a payment.
+pub const RETURN_URL: Setting<String> = Setting {
+    name: "payments/return-url",
+    default: "",
+    range: "an https URL of at most 1000 characters; http only to this machine; empty for none",
+    doc: "The shop's page to which the provider sends a buyer after an authentication (3-D \
+          Secure). If empty, payment methods that need a redirect are refused.",
+    parse: |text| if text.trim().is_empty() { Ok(String::new()) } else { page_url(text) },
+};
+
 /// The secret that the payment provider signs its webhooks with.
 pub const WEBHOOK_SECRET: Setting<String> = Setting {
     name: "payments/webhook-secret",
@@ -316,6 +336,8 @@ pub const ALL: &[Description] = describe![
     SHIPPING_FEE,
     PROVIDER_KEY(secret),
     PROVIDER_URL,
+    RETRY_WINDOW,
+    RETURN_URL,
     WEBHOOK_SECRET(secret),
     CURRENCY,
     SIMULATOR_KEY(secret),
@@ -364,6 +386,20 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
         }
     }
     Ok(origins)
+}
+
+/// A page of the shop, with a query if need be.
+fn page_url(text: &str) -> Result<String, String> {
+    let url = text.trim();
+    let (address, query) =
+        url.split_once('?').map_or((url, ""), |(address, query)| (address, query));
+    provider_url(address)?;
+    let plain = query.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:?=&%+".contains(&b));
+    if plain && url.len() <= 1_000 {
+        Ok(url.to_owned())
+    } else {
+        Err("must have at most 1000 characters, and a plain query".to_owned())
+    }
 }
 
 /// The provider's key travels with each request: unencrypted only to this machine.
@@ -448,6 +484,19 @@ mod tests {
         let local = "http://localhost:4566/_aws/execute-api/a1b2/local";
         assert_eq!((PROVIDER_URL.parse)(local).unwrap(), local);
         assert_eq!((PROVIDER_URL.parse)("https://api.stripe.com/").unwrap(), PROVIDER_URL.default);
+    }
+
+    #[test]
+    fn a_return_url_is_a_page_or_nothing() {
+        for url in ["", "https://shop.example/paid?order=1&lang=en", "http://localhost:3001/paid"] {
+            assert_eq!((RETURN_URL.parse)(url).unwrap(), url);
+        }
+        let long = format!("https://shop.example/{}", "a".repeat(1_000));
+        for bad in ["shop", "http://shop.example", "https://shop.example/?a='b'", &long] {
+            assert!((RETURN_URL.parse)(bad).is_err(), "{bad}");
+        }
+        assert_eq!((RETRY_WINDOW.parse)(RETRY_WINDOW.default), Ok(Duration::ZERO));
+        assert!((RETRY_WINDOW.parse)("86401").is_err());
     }
 
     #[test]

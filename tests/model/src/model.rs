@@ -3,8 +3,8 @@
 use crate::{
     properties::properties,
     state::{
-        Delivery, Event, Intent, Invocation, Order, PaymentState, Reason, Reservation, Saga, State,
-        Stock, Trigger,
+        Delivery, Event, Intent, Invocation, Order, Reason, Reservation, Saga, State, Stock,
+        Trigger,
     },
 };
 use stateright::{Model, Property};
@@ -87,7 +87,7 @@ pub enum Action {
     TimeOut { order: usize },
     /// The deadline of all orders passes.
     PassDeadline,
-    /// The provider ends a charge that it is processing.
+    /// The provider ends a charge that it is processing, or the buyer one that needs it.
     EndCharge { order: usize, succeeds: bool },
     /// The provider forgets all idempotency keys.
     ForgetKeys,
@@ -207,7 +207,7 @@ impl SagaModel {
                 actions.push(Action::Invoke { order, trigger: Trigger::Sweep });
             }
         }
-        if saga.provider.intents.has(Intent::Processing) {
+        if saga.provider.intents.iter().any(Intent::is_left_to_others) {
             for succeeds in [true, false] {
                 actions.push(Action::EndCharge { order, succeeds });
             }
@@ -227,8 +227,7 @@ impl SagaModel {
 
     fn sweep_is_due(&self, state: &State, saga: &Saga) -> bool {
         let open = saga.is_payment_open();
-        let charging =
-            saga.payment.is_some_and(|payment| payment.state == PaymentState::Processing);
+        let charging = saga.payment.is_some_and(|payment| payment.is_charging());
         state.late && open && !(charging && self.makes(Mistake::SweepsNoCharges))
     }
 
@@ -270,7 +269,7 @@ impl SagaModel {
                 let end = if succeeds { Intent::Succeeded } else { Intent::Failed };
                 let intents = &mut next.sagas[order].provider.intents;
                 let ended = intents.iter().map(|intent| match intent {
-                    Intent::Processing => end,
+                    Intent::Processing | Intent::RequiresAction => end,
                     intent => intent,
                 });
                 intents.replace(&ended.collect::<Vec<_>>());
@@ -319,9 +318,13 @@ impl SagaModel {
                     saga.published.insert(Event::OrderConfirmed);
                 }
             }
-            Delivery::PaymentFailedToOrders => saga.cancel(Reason::PaymentFailed),
+            Delivery::PaymentFailedToOrders => {
+                let expired = saga.payment.is_some_and(|payment| payment.expired);
+                saga.cancel(if expired { Reason::Timeout } else { Reason::PaymentFailed });
+            }
             Delivery::StockReservedToOrders
             | Delivery::StockReleasedToOrders
+            | Delivery::PaymentActionRequiredToOrders
             | Delivery::RefundIssuedToOrders => return,
             Delivery::OrderCancelledToPayments | Delivery::StockReservedToPayments => {
                 unreachable!("payments is invoked")
@@ -421,7 +424,7 @@ impl fmt::Display for Action {
             Self::PassDeadline => f.write_str("the deadline passes"),
             Self::EndCharge { order, succeeds } => {
                 let end = if *succeeds { "succeed" } else { "fail" };
-                write!(f, "{order}: the provider lets the charge {end}")
+                write!(f, "{order}: the provider or the buyer lets the charge {end}")
             }
             Self::ForgetKeys => f.write_str("the provider forgets all idempotency keys"),
         }

@@ -18,13 +18,21 @@ impl Intent {
     pub const fn has_ended(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Canceled)
     }
+
+    /// Whether the provider or the buyer ends the charge.
+    #[must_use]
+    pub const fn is_left_to_others(self) -> bool {
+        matches!(self, Self::Processing | Self::RequiresAction)
+    }
 }
 
 impl Continuation {
     /// The next call of an invocation that settles charges and refunds.
-    const fn call(self) -> Option<Call> {
+    const fn call(self, late: bool) -> Option<Call> {
         match self {
             Self::Charge => Some(Call::Retrieve(Self::Charge)),
+            Self::Buyer if late => Some(Call::Retrieve(Self::Charge)),
+            Self::Buyer => None,
             Self::Refund => Some(Call::FindRefund),
             Self::End => None,
         }
@@ -34,7 +42,7 @@ impl Continuation {
     const fn refund(self) -> Option<Call> {
         match self {
             Self::Refund => Some(Call::FindRefund),
-            Self::Charge | Self::End => None,
+            Self::Charge | Self::Buyer | Self::End => None,
         }
     }
 }
@@ -43,7 +51,7 @@ impl Saga {
     /// The answers that the next call of an invocation can get.
     #[must_use]
     pub fn answers(&self, invocation: Invocation, provider: Provider) -> Vec<Answer> {
-        let sweeps = invocation.trigger == Trigger::Sweep;
+        let leaves = matches!(invocation.trigger, Trigger::Sweep | Trigger::OrderCancelled);
         match invocation.next {
             Call::CreateIntent if self.provider.refuses => vec![Answer::Refusal],
             Call::CreateIntent
@@ -61,8 +69,9 @@ impl Saga {
                     states.map(|state| [Answer::Charge(state), Answer::LostCharge(state)]);
                 answers.concat()
             }
-            // The sweep leaves the payment to the next one, as after a crash.
-            Call::CancelIntent if !sweeps && provider == Provider::Complete => {
+            // The sweep leaves the payment to the next one, and a cancellation to the next
+            // delivery, as after a crash.
+            Call::CancelIntent if !leaves && provider == Provider::Complete => {
                 vec![Answer::Determined, Answer::Lost]
             }
             _ => vec![Answer::Determined],
@@ -112,7 +121,7 @@ impl SagaModel {
                 let payment = *saga.payment.get_or_insert(Payment::pending());
                 match payment.state {
                     PaymentState::Pending if !late => Some(Call::CreateIntent),
-                    _ => payment.continuation().call(),
+                    _ => payment.continuation().call(late),
                 }
             }
             Trigger::OrderCancelled => {
@@ -125,6 +134,10 @@ impl SagaModel {
                 match payment.state {
                     PaymentState::Pending => payment.state = PaymentState::Voided,
                     PaymentState::Processing => payment.cancel_requested = true,
+                    PaymentState::RequiresAction => {
+                        payment.cancel_requested = true;
+                        return Some(Call::CancelIntent);
+                    }
                     PaymentState::Captured
                         if payment.refund.is_none() && !self.makes(Mistake::KeepsMoney) =>
                     {
@@ -134,8 +147,14 @@ impl SagaModel {
                 }
                 payment.continuation().refund()
             }
-            Trigger::Webhook => Some(Call::Retrieve(saga.payment?.continuation())),
-            Trigger::Sweep => saga.payment?.continuation().call(),
+            Trigger::Webhook => {
+                let continuation = match saga.payment?.continuation() {
+                    Continuation::Buyer => Continuation::Charge,
+                    other => other,
+                };
+                Some(Call::Retrieve(continuation))
+            }
+            Trigger::Sweep => saga.payment?.continuation().call(late),
         }
     }
 
@@ -170,11 +189,11 @@ impl SagaModel {
                     saga.published.insert(Event::PaymentFailed);
                     return None;
                 }
-                payment.continuation().call()
+                payment.continuation().call(late)
             }
             Call::CancelUnrecorded { intent, then } => {
                 saga.cancel_intent(intent);
-                then.call()
+                then.call(late)
             }
             Call::Retrieve(continuation) => {
                 self.retrieve(saga.recorded_intent()?, invocation.trigger, continuation)
@@ -182,20 +201,36 @@ impl SagaModel {
             Call::RetrieveAgain => outcome(saga.recorded_intent()?).map(Call::RecordOutcome),
             Call::ReadPayment => {
                 let payment = saga.payment?;
-                let may_confirm =
-                    payment.state == PaymentState::Processing && !payment.cancel_requested && !late;
-                Some(if may_confirm { Call::ConfirmIntent } else { Call::CancelIntent })
+                let goes_on = payment.is_charging() && !payment.cancel_requested && !late;
+                Some(if goes_on { Call::ConfirmIntent } else { Call::CancelIntent })
             }
+            Call::ReadForAction => {
+                let payment = saga.payment?;
+                match payment.state {
+                    _ if payment.cancel_requested || late => Some(Call::CancelIntent),
+                    PaymentState::Processing => Some(Call::RecordAction),
+                    PaymentState::RequiresAction => None,
+                    _ => Some(Call::CancelIntent),
+                }
+            }
+            Call::RecordAction => record_action(saga, late),
             Call::ConfirmIntent => confirm(saga, answer),
             Call::CancelIntent => {
                 let canceled = saga.cancel_intent(saga.payment?.intent?);
                 Some(match (canceled, answer) {
-                    (true, Answer::Determined) => Call::RecordOutcome(false),
-                    (false, _) if invocation.trigger == Trigger::Sweep => Call::RetrieveAgain,
+                    (true, Answer::Determined) => Call::RecordOutcome(Intent::Canceled),
+                    (false, _)
+                        if matches!(
+                            invocation.trigger,
+                            Trigger::Sweep | Trigger::OrderCancelled
+                        ) =>
+                    {
+                        Call::RetrieveAgain
+                    }
                     _ => Call::Retrieve(Continuation::Charge),
                 })
             }
-            Call::RecordOutcome(succeeded) => self.record_outcome(saga, succeeded),
+            Call::RecordOutcome(outcome) => self.record_outcome(saga, outcome),
             Call::FindRefund if saga.provider.refunds > 0 && !self.makes(Mistake::RefundsAgain) => {
                 Some(Call::RecordRefund)
             }
@@ -229,7 +264,7 @@ impl SagaModel {
         continuation: Continuation,
     ) -> Option<Call> {
         match (outcome(intent), continuation, trigger) {
-            (Some(succeeded), Continuation::Charge, _) => Some(Call::RecordOutcome(succeeded)),
+            (Some(outcome), Continuation::Charge, _) => Some(Call::RecordOutcome(outcome)),
             (Some(_), ..) | (None, _, Trigger::Webhook) => continuation.refund(),
             (None, _, Trigger::Sweep) => Some(Call::CancelIntent),
             (None, ..) => match intent {
@@ -238,26 +273,29 @@ impl SagaModel {
                     Some(Call::ConfirmIntent)
                 }
                 Intent::RequiresConfirmation => Some(Call::ReadPayment),
+                Intent::RequiresAction => Some(Call::ReadForAction),
                 _ => Some(Call::CancelIntent),
             },
         }
     }
 
-    fn record_outcome(&self, saga: &mut Saga, succeeded: bool) -> Option<Call> {
+    fn record_outcome(&self, saga: &mut Saga, outcome: Intent) -> Option<Call> {
         let payment = saga.payment.as_mut()?;
-        match (succeeded, payment.state) {
-            (true, PaymentState::Processing) => {
+        match (outcome, payment.is_charging()) {
+            (Intent::Succeeded, true) => {
                 payment.state = PaymentState::Captured;
                 if payment.cancel_requested && !self.makes(Mistake::IgnoresRequestedCancellations) {
                     payment.refund = Some(RefundState::Pending);
                 }
                 saga.published.insert(Event::PaymentCaptured);
             }
-            (false, PaymentState::Processing) if payment.cancel_requested => {
+            (_, true) if payment.cancel_requested => {
                 payment.state = PaymentState::Voided;
             }
-            (false, PaymentState::Processing) => {
+            (_, true) => {
                 payment.state = PaymentState::Failed;
+                // Only what is out of time is cancelled, or what belongs to a cancelled order.
+                payment.expired = outcome == Intent::Canceled;
                 saga.published.insert(Event::PaymentFailed);
             }
             _ => {}
@@ -277,9 +315,24 @@ fn record_intent(saga: &mut Saga, intent: u8, late: bool) -> Option<Call> {
     }
     let then = payment.continuation();
     if payment.intent == Some(intent) {
-        then.call()
+        then.call(late)
     } else {
         Some(Call::CancelUnrecorded { intent, then })
+    }
+}
+
+/// Leaves the charge to the buyer, unless its order was cancelled since the payment was read; out
+/// of time, it is cancelled.
+fn record_action(saga: &mut Saga, late: bool) -> Option<Call> {
+    let payment = saga.payment.as_mut()?;
+    if payment.state == PaymentState::Processing && !payment.cancel_requested {
+        payment.state = PaymentState::RequiresAction;
+        saga.published.insert(Event::PaymentActionRequired);
+    }
+    match payment.is_charging() {
+        true if payment.cancel_requested || late => Some(Call::ReadForAction),
+        true => None,
+        false => payment.continuation().refund(),
     }
 }
 
@@ -289,10 +342,10 @@ fn confirm(saga: &mut Saga, answer: Answer) -> Option<Call> {
         Answer::Charge(state) => {
             saga.provider.intents.set(position, state);
             match outcome(state) {
-                Some(succeeded) => Some(Call::RecordOutcome(succeeded)),
+                Some(outcome) => Some(Call::RecordOutcome(outcome)),
                 // The provider's webhook or the sweep brings the outcome.
                 None if state == Intent::Processing => None,
-                None => Some(Call::CancelIntent),
+                None => Some(Call::ReadForAction),
             }
         }
         Answer::LostCharge(state) => {
@@ -304,11 +357,10 @@ fn confirm(saga: &mut Saga, answer: Answer) -> Option<Call> {
     }
 }
 
-/// Whether the charge has succeeded; `None` if it hasn't ended.
-const fn outcome(intent: Intent) -> Option<bool> {
+/// The final state of an intent whose charge has ended.
+const fn outcome(intent: Intent) -> Option<Intent> {
     match intent {
-        Intent::Succeeded => Some(true),
-        Intent::Failed | Intent::Canceled => Some(false),
+        Intent::Succeeded | Intent::Failed | Intent::Canceled => Some(intent),
         Intent::RequiresConfirmation | Intent::RequiresAction | Intent::Processing => None,
     }
 }

@@ -149,8 +149,9 @@ const SOMETIMES: [(&str, Condition); 16] = [
     }),
     ("the sweep cancels an unfinished charge", |_, state| {
         any(state, |saga| {
-            let records =
-                |next| next == Call::RecordOutcome(false) && saga.recorded_intent().is_some();
+            let records = |next| {
+                next == Call::RecordOutcome(Intent::Canceled) && saga.recorded_intent().is_some()
+            };
             saga.recorded_intent() == Some(Intent::Canceled)
                 && saga.invocations.iter().any(|invocation| {
                     invocation.trigger == Trigger::Sweep && records(invocation.next)
@@ -160,12 +161,37 @@ const SOMETIMES: [(&str, Condition); 16] = [
 ];
 
 /// Reached with a provider that does everything.
-const WITH_COMPLETE_PROVIDER: [(&str, Condition); 3] = [
+const WITH_COMPLETE_PROVIDER: [(&str, Condition); 7] = [
     ("the provider decides later", |_, state| {
         any(state, |saga| saga.provider.intents.has(Intent::Processing))
     }),
     ("the provider refuses the payment method", |_, state| {
         any(state, |saga| saga.provider.refuses && has(saga, PaymentState::Failed))
+    }),
+    ("a charge that needs the buyer succeeds", |_, state| {
+        any(state, |saga| {
+            saga.published.has(Event::PaymentActionRequired)
+                && saga.published.has(Event::PaymentCaptured)
+                && saga.order == Order::Confirmed
+        })
+    }),
+    ("a charge that needs the buyer is abandoned", |_, state| {
+        at_rest(state, |saga| {
+            saga.published.has(Event::PaymentActionRequired)
+                && saga.payment.is_some_and(|payment| payment.expired)
+                && saga.order == Order::Cancelled(Reason::Timeout)
+        })
+    }),
+    ("a cancellation comes while a charge needs the buyer", |_, state| {
+        any(state, |saga| cancelled_in_charge(saga) && has(saga, PaymentState::RequiresAction))
+    }),
+    ("the buyer acts while a charge is cancelled", |_, state| {
+        any(state, |saga| {
+            saga.recorded_intent() == Some(Intent::Succeeded)
+                && cancelled_in_charge(saga)
+                && saga.published.has(Event::PaymentActionRequired)
+                && saga.invocations.iter().any(|invocation| invocation.next == Call::CancelIntent)
+        })
     }),
     ("an intent needs the buyer and is canceled", |_, state| {
         any(state, |saga| {
@@ -206,7 +232,7 @@ const WITH_CONCURRENCY: [(&str, Condition); 6] = [
             saga.published.has(Event::PaymentCaptured)
                 && saga.invocations.iter().any(|invocation| {
                     invocation.trigger == Trigger::StockReserved
-                        && invocation.next == Call::RecordOutcome(true)
+                        && invocation.next == Call::RecordOutcome(Intent::Succeeded)
                 })
         })
     }),

@@ -115,10 +115,11 @@ impl Call {
             Self::RecordIntent(_)
             | Self::RecordRefusal
             | Self::RecordOutcome(_)
+            | Self::RecordAction
             | Self::RecordRefund => "payments.save",
             Self::CancelUnrecorded { .. } | Self::CancelIntent => "provider.cancel_intent",
             Self::Retrieve(_) | Self::RetrieveAgain => "provider.retrieve_intent",
-            Self::ReadPayment => "payments.payment",
+            Self::ReadPayment | Self::ReadForAction => "payments.payment",
             Self::ConfirmIntent => "provider.confirm_intent",
             Self::FindRefund => "provider.find_refund",
             Self::CreateRefund => "provider.create_refund",
@@ -145,7 +146,7 @@ fn payment_method(actions: &[Action], number: usize) -> &'static str {
         Answer::Charge(intent) | Answer::LostCharge(intent) => Some(match intent {
             Intent::Failed => "pm_card_chargeDeclined",
             Intent::Processing => "pm_sim_async",
-            Intent::RequiresAction => "pm_card_authenticationRequired",
+            Intent::RequiresAction => "pm_sim_3ds",
             _ => "pm_card_visa",
         }),
         Answer::Determined | Answer::Lost => None,
@@ -238,7 +239,9 @@ impl Replay {
                 } else {
                     IntentState::Failed { reason: DeclineCode::new("generic_decline") }
                 };
-                self.provider.end_processing(self.placed[order].order, &state);
+                let order = self.placed[order].order;
+                self.provider.end_processing(order, &state);
+                self.provider.act(order, succeeds);
             }
             Action::Cancel { order } => {
                 let Placed { order, buyer, .. } = self.placed[order];
@@ -303,6 +306,7 @@ impl Replay {
             | Delivery::StockReleasedToOrders => ready(on_inventory::handle(orders, message))?,
             Delivery::PaymentCapturedToOrders
             | Delivery::PaymentFailedToOrders
+            | Delivery::PaymentActionRequiredToOrders
             | Delivery::RefundIssuedToOrders => ready(on_payments::handle(orders, message))?,
             Delivery::OrderCancelledToPayments | Delivery::StockReservedToPayments => {
                 return Err("payments is invoked".to_owned());
@@ -353,10 +357,9 @@ impl Replay {
                 let intent = intent.ok_or("the payment has no intent")?;
                 let notification =
                     ChargeNotification { order_id: placed.order, intent, refund: None };
-                let now = self.now();
                 Box::pin(async move {
                     let received =
-                        receive_webhook(&store, &provider, &notification, None, now).await;
+                        receive_webhook(&store, &provider, &notification, None, &*clock).await;
                     received.map(drop).map_err(|error| error.to_string())
                 })
             }
@@ -566,7 +569,7 @@ impl Replay {
         let mut intents = List::default();
         for intent in &placed.intents {
             let state = ready(self.provider.retrieve_intent(intent))?;
-            intents.push(observe_intent(&state.map_err(|error| error.to_string())?));
+            intents.push(observe_intent(&state.map_err(|error| error.to_string())?)?);
         }
         let refunds = self.provider.created_refunds(placed.order);
         Ok(Saga {
@@ -638,6 +641,7 @@ fn observe_payment(payment: &StoredPayment, intents: &[IntentId]) -> Result<Paym
     let state = match payment.state {
         StoredPaymentState::Pending => PaymentState::Pending,
         StoredPaymentState::Processing => PaymentState::Processing,
+        StoredPaymentState::RequiresAction => PaymentState::RequiresAction,
         StoredPaymentState::Captured => PaymentState::Captured,
         StoredPaymentState::Failed => PaymentState::Failed,
         StoredPaymentState::Voided => PaymentState::Voided,
@@ -664,18 +668,21 @@ fn observe_payment(payment: &StoredPayment, intents: &[IntentId]) -> Result<Paym
         refunds => return Err(format!("{} refunds", refunds.len())),
     };
     let cancel_requested = payment.cancel_requested;
-    Ok(Payment { state, tombstone: payment.charge.is_none(), intent, cancel_requested, refund })
+    let (tombstone, reason) = (payment.charge.is_none(), payment.reason.as_ref());
+    let expired = reason.is_some_and(|reason| reason.as_str() == "expired") && !cancel_requested;
+    Ok(Payment { state, tombstone, intent, cancel_requested, expired, refund })
 }
 
-const fn observe_intent(intent: &IntentState) -> Intent {
-    match intent {
+fn observe_intent(intent: &IntentState) -> Result<Intent, Disagreement> {
+    Ok(match intent {
         IntentState::RequiresConfirmation => Intent::RequiresConfirmation,
         IntentState::RequiresAction => Intent::RequiresAction,
         IntentState::Processing => Intent::Processing,
         IntentState::Succeeded => Intent::Succeeded,
         IntentState::Failed { .. } => Intent::Failed,
         IntentState::Canceled => Intent::Canceled,
-    }
+        IntentState::Unusable => return Err("the intent is unusable".to_owned()),
+    })
 }
 
 /// A store whose list of deadlines has one order only, so that a sweep visits no other.

@@ -75,6 +75,8 @@ pub struct Payment {
     pub intent: Option<u8>,
     /// The order was cancelled while the charge was processing.
     pub cancel_requested: bool,
+    /// The charge failed as its intent was cancelled, out of time.
+    pub expired: bool,
     pub refund: Option<RefundState>,
 }
 
@@ -82,6 +84,7 @@ pub struct Payment {
 pub enum PaymentState {
     Pending,
     Processing,
+    RequiresAction,
     Captured,
     Failed,
     Voided,
@@ -130,6 +133,7 @@ pub enum Event {
     StockReleased,
     PaymentCaptured,
     PaymentFailed,
+    PaymentActionRequired,
     RefundIssued,
 }
 
@@ -146,6 +150,7 @@ pub enum Delivery {
     StockReleasedToOrders,
     PaymentCapturedToOrders,
     PaymentFailedToOrders,
+    PaymentActionRequiredToOrders,
     RefundIssuedToOrders,
 }
 
@@ -189,10 +194,14 @@ pub enum Call {
     RetrieveAgain,
     /// Reads the payment, because its order may have been cancelled.
     ReadPayment,
+    /// Reads the payment, whose charge the buyer has to authenticate, for the same reason.
+    ReadForAction,
+    /// Records that the buyer has to authenticate the charge.
+    RecordAction,
     ConfirmIntent,
     CancelIntent,
-    /// Records the charge's outcome: whether it succeeded.
-    RecordOutcome(bool),
+    /// Records the charge's outcome: the intent's final state.
+    RecordOutcome(Intent),
     FindRefund,
     CreateRefund,
     /// Records that the refund was issued.
@@ -204,6 +213,8 @@ pub enum Call {
 pub enum Continuation {
     /// The charge is unfinished: settles it.
     Charge,
+    /// The charge is left to the buyer: settles it only out of time.
+    Buyer,
     /// The refund is unfinished: settles it.
     Refund,
     /// There is nothing to do.
@@ -211,7 +222,7 @@ pub enum Continuation {
 }
 
 impl Event {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::OrderPlaced,
         Self::OrderConfirmed,
         Self::OrderCancelled,
@@ -220,6 +231,7 @@ impl Event {
         Self::StockReleased,
         Self::PaymentCaptured,
         Self::PaymentFailed,
+        Self::PaymentActionRequired,
         Self::RefundIssued,
     ];
 
@@ -231,7 +243,7 @@ impl Event {
 }
 
 impl Delivery {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::OrderPlacedToInventory,
         Self::OrderConfirmedToInventory,
         Self::OrderCancelledToInventory,
@@ -242,6 +254,7 @@ impl Delivery {
         Self::StockReleasedToOrders,
         Self::PaymentCapturedToOrders,
         Self::PaymentFailedToOrders,
+        Self::PaymentActionRequiredToOrders,
         Self::RefundIssuedToOrders,
     ];
 
@@ -259,6 +272,7 @@ impl Delivery {
             Self::StockReleasedToOrders => Event::StockReleased,
             Self::PaymentCapturedToOrders => Event::PaymentCaptured,
             Self::PaymentFailedToOrders => Event::PaymentFailed,
+            Self::PaymentActionRequiredToOrders => Event::PaymentActionRequired,
             Self::RefundIssuedToOrders => Event::RefundIssued,
         }
     }
@@ -268,7 +282,10 @@ impl Delivery {
     pub const fn is_only_recorded(self) -> bool {
         matches!(
             self,
-            Self::StockReservedToOrders | Self::StockReleasedToOrders | Self::RefundIssuedToOrders
+            Self::StockReservedToOrders
+                | Self::StockReleasedToOrders
+                | Self::PaymentActionRequiredToOrders
+                | Self::RefundIssuedToOrders
         )
     }
 
@@ -368,6 +385,7 @@ impl Payment {
             tombstone: false,
             intent: None,
             cancel_requested: false,
+            expired: false,
             refund: None,
         }
     }
@@ -377,10 +395,18 @@ impl Payment {
         Self { state: PaymentState::Voided, tombstone: true, ..Self::pending() }
     }
 
+    /// Whether the charge was started and hasn't ended.
+    #[must_use]
+    pub const fn is_charging(&self) -> bool {
+        matches!(self.state, PaymentState::Processing | PaymentState::RequiresAction)
+    }
+
     /// What an invocation that has read this payment does next.
     #[must_use]
     pub fn continuation(&self) -> Continuation {
-        if self.state == PaymentState::Processing {
+        if self.state == PaymentState::RequiresAction && !self.cancel_requested {
+            Continuation::Buyer
+        } else if self.is_charging() {
             Continuation::Charge
         } else if self.refund == Some(RefundState::Pending) {
             Continuation::Refund

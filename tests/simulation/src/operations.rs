@@ -199,6 +199,7 @@ impl World {
                     IntentState::Succeeded
                 };
                 self.end_charge(order, &state);
+                self.act_as_buyer(order, state == IntentState::Succeeded);
             }
             10 => self.sweep_orders(),
             11 => self.sweep_payments(),
@@ -268,6 +269,18 @@ impl World {
         self.provider.end_processing(order, state);
     }
 
+    /// The buyer accepts or declines an order's charges that require it, and the provider sends
+    /// webhooks. At the end of a run the others stay abandoned.
+    fn act_as_buyer(&mut self, order: OrderId, accepts: bool) {
+        if self.provider.act(order, accepts) == 0 {
+            return;
+        }
+        self.note(|| format!("the buyer authenticates a charge: {accepts}"));
+        for intent in self.provider.intents(order) {
+            self.webhooks.push(Operation::Webhook { order, intent, refund: None });
+        }
+    }
+
     /// The provider ends all pending refunds, and sends webhooks.
     pub(crate) fn end_refunds(&mut self, outcome: &RefundOutcome) {
         self.provider.end_refunds(outcome);
@@ -323,7 +336,7 @@ impl World {
             self.payment(order).is_some_and(|payment| payment.intent_id.as_ref() == Some(&intent));
         self.record_webhook(order, recorded);
         let id = self.next_id();
-        let now = self.clock().now();
+        let clock = self.clock();
         let (store, provider) = (self.payments_for(id), self.provider_for(id));
         let name = self.name(&order.to_string());
         let about = if refund.is_some() { "refund" } else { "charge" };
@@ -332,7 +345,7 @@ impl World {
         let (subject, origin) = (order.to_string(), Origin::Request(operation));
         let notification = ChargeNotification { order_id: order, intent, refund };
         self.start(id, "payments-receive-webhook", subject, origin, async move {
-            match receive_webhook(&store, &provider, &notification, None, now).await {
+            match receive_webhook(&store, &provider, &notification, None, &*clock).await {
                 Ok(outcome) => {
                     Ending::WebhookAnswered { recorded: outcome == WebhookOutcome::Recorded }
                 }

@@ -125,7 +125,7 @@ pub fn point_workloads() -> Vec<(&'static str, Workload)> {
     vec![
         ("paid", with("pm_card_visa", &[])),
         ("declined", with("pm_card_chargeDeclined", &[])),
-        ("needs the buyer", with("pm_card_authenticationRequired", &[])),
+        ("needs the buyer", with("pm_sim_3ds", &[])),
         ("answer lost", with("pm_sim_lost", &[])),
         ("out of stock", Workload::single("pm_card_visa", 2, 1)),
         // Its charge succeeds after the cancellation, and is refunded.

@@ -29,7 +29,7 @@ const METHODS: [&str; 12] = [
     "pm_card_visa",
     "pm_card_chargeDeclined",
     "pm_card_chargeDeclinedInsufficientFunds",
-    "pm_card_authenticationRequired",
+    "pm_sim_3ds",
     "pm_sim_async",
     "pm_sim_async",
     "pm_sim_async",

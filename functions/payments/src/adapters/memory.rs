@@ -6,12 +6,12 @@ use super::dynamodb::DEADLINES;
 use crate::{
     domain::{
         dispute::DisputeReport,
-        intent::{DeclineCode, IntentId, IntentState},
+        intent::{DeclineCode, IntentId, IntentState, NextAction},
         ledger::LedgerEntry,
         payment::{Charge, Payment, PaymentUpdate},
         refund::{Refund, RefundOutcome, RefundProgress},
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
+    ports::{ActionProvider, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::Event;
 use rialto_dynamo::MemoryDueList;
@@ -267,6 +267,25 @@ impl MemoryProvider {
         }
     }
 
+    /// Puts an intent into a state.
+    pub fn set_state(&self, intent: &IntentId, state: IntentState) {
+        if let Some(intent) = self.state().intents.get_mut(intent) {
+            intent.state = state;
+        }
+    }
+
+    /// The buyer accepts or declines an order's charges that require it; returns their number.
+    pub fn act(&self, order: OrderId, accept: bool) -> usize {
+        let reason = DeclineCode::new("payment_intent_authentication_failure");
+        let acted = if accept { IntentState::Succeeded } else { IntentState::Failed { reason } };
+        let mut state = self.state();
+        let waiting = state
+            .intents
+            .values_mut()
+            .filter(|intent| intent.order == order && intent.state == IntentState::RequiresAction);
+        waiting.map(|intent| intent.state = acted.clone()).count()
+    }
+
     /// An order's intents in any state, sorted by id.
     #[must_use]
     pub fn intents(&self, order: OrderId) -> Vec<IntentId> {
@@ -314,7 +333,7 @@ impl Intent {
         self.state = match self.method.as_str() {
             "pm_card_chargeDeclined" => declined("generic_decline"),
             "pm_card_chargeDeclinedInsufficientFunds" => declined("insufficient_funds"),
-            "pm_card_authenticationRequired" => IntentState::RequiresAction,
+            "pm_card_authenticationRequired" | "pm_sim_3ds" => IntentState::RequiresAction,
             "pm_sim_async" => IntentState::Processing,
             "pm_sim_flaky" if self.failed_confirmations < 3 => {
                 self.failed_confirmations += 1;
@@ -332,6 +351,17 @@ impl Intent {
             return Err(ProviderError::Unknown("the connection was reset".to_owned()));
         }
         Ok(self.state.clone())
+    }
+}
+
+impl ActionProvider for MemoryProvider {
+    async fn next_action(&self, intent: &IntentId) -> Result<Option<NextAction>, ProviderError> {
+        let required = self.state().intent(intent)?.state == IntentState::RequiresAction;
+        let id = intent.as_str();
+        Ok(required.then(|| NextAction {
+            url: Some(format!("https://provider.example/{id}")),
+            client_secret: Some(format!("{id}_secret_1")),
+        }))
     }
 }
 

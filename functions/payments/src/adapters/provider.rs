@@ -2,18 +2,18 @@
 
 use crate::{
     domain::{
-        intent::{DeclineCode, IntentId, IntentState},
+        intent::{DeclineCode, IntentId, IntentState, NextAction},
         payment::Charge,
         refund::{Refund, RefundOutcome, RefundProgress},
     },
-    ports::{Provider, ProviderError},
+    ports::{ActionProvider, Provider, ProviderError},
 };
 use aws_smithy_runtime_api::client::{http::SharedHttpConnector, orchestrator::HttpRequest};
 use aws_smithy_types::body::SdkBody;
 use rialto_aws::http::{self, Connector, ResponseLimits, TrustedRoots, WholeResponse};
 use rialto_kernel::{
     Backoff, OrderId,
-    settings::{PROVIDER_KEY, PROVIDER_URL},
+    settings::{PROVIDER_KEY, PROVIDER_URL, RETURN_URL},
 };
 use rialto_lambda::{FunctionContext, settings::Settings, telemetry::InvocationContext};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -37,8 +37,8 @@ const LIMITS: ResponseLimits = ResponseLimits { time: Duration::from_secs(4), by
 /// The pauses between attempts.
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(4) };
-/// The attempts of a request that fails for other reasons than a rate limit or a lock, or outside of
-/// an invocation.
+/// The attempts of a request that fails for other reasons than a rate limit or a lock, or outside
+/// of an invocation.
 const MAX_ATTEMPTS: u32 = 4;
 /// The time that another attempt and the write after it may take. No request is repeated with less
 /// time left.
@@ -101,7 +101,7 @@ impl HttpProvider {
 
     #[must_use]
     pub fn with(settings: Arc<Settings>) -> Self {
-        settings.prefetch(&[PROVIDER_URL.name, PROVIDER_KEY.name]);
+        settings.prefetch(&[PROVIDER_URL.name, PROVIDER_KEY.name, RETURN_URL.name]);
         Self { settings, connector: Arc::default() }
     }
 
@@ -237,6 +237,18 @@ struct IntentBody {
     id: String,
     status: String,
     last_payment_error: Option<ErrorBody>,
+    next_action: Option<NextActionBody>,
+    client_secret: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NextActionBody {
+    redirect_to_url: Option<RedirectBody>,
+}
+
+#[derive(Deserialize)]
+struct RedirectBody {
+    url: Option<String>,
 }
 
 impl IntentBody {
@@ -249,9 +261,8 @@ impl IntentBody {
             ("requires_payment_method", Some(error)) => {
                 IntentState::Failed { reason: error.reason() }
             }
-            ("requires_payment_method" | "requires_action" | "requires_capture", _) => {
-                IntentState::RequiresAction
-            }
+            ("requires_action", _) => IntentState::RequiresAction,
+            ("requires_payment_method" | "requires_capture", _) => IntentState::Unusable,
             _ => {
                 return Err(ProviderError::Unknown("unknown intent status".to_owned()));
             }
@@ -292,6 +303,25 @@ impl RefundBody {
 /// The metadata key of a refund that holds the name of its try.
 const REFUND_ID_KEY: &str = "refund_id";
 
+impl HttpProvider {
+    /// The page for buyers who have authenticated a payment; empty without one.
+    async fn return_url(&self) -> Result<String, ProviderError> {
+        let url = self.settings.get(&RETURN_URL).await;
+        url.map_err(|error| ProviderError::Unknown(error.to_string()))
+    }
+}
+
+impl ActionProvider for HttpProvider {
+    async fn next_action(&self, intent: &IntentId) -> Result<Option<NextAction>, ProviderError> {
+        let path = format!("/v1/payment_intents/{}", intent.as_str());
+        let body: IntentBody = self.fetch(ProviderRequest::get(path)).await?;
+        let required = body.state()? == IntentState::RequiresAction;
+        let redirect = body.next_action.and_then(|action| action.redirect_to_url);
+        let url = redirect.and_then(|redirect| redirect.url);
+        Ok(required.then_some(NextAction { url, client_secret: body.client_secret }))
+    }
+}
+
 impl Provider for HttpProvider {
     async fn wait_to_repeat(&self, failures: u32, error: &ProviderError) -> bool {
         let time_left = InvocationContext::current().time_left();
@@ -319,13 +349,14 @@ impl Provider for HttpProvider {
         charge: &Charge,
     ) -> Result<IntentId, ProviderError> {
         let order = order.to_string();
+        let redirects = if self.return_url().await?.is_empty() { "never" } else { "always" };
         let form = vec![
             ("amount", charge.total.to_string()),
             ("currency", charge.currency.to_string().to_ascii_lowercase()),
             ("payment_method", charge.payment_method.clone()),
-            // Off-session: the buyer can't be redirected.
             ("automatic_payment_methods[enabled]", "true".to_owned()),
-            ("automatic_payment_methods[allow_redirects]", "never".to_owned()),
+            // Methods that redirect the buyer need an address to return to.
+            ("automatic_payment_methods[allow_redirects]", redirects.to_owned()),
             ("metadata[order_id]", order.clone()),
         ];
         let request = ProviderRequest::post("/v1/payment_intents".to_owned(), form, Some(&order));
@@ -343,7 +374,9 @@ impl Provider for HttpProvider {
     /// would replay a failure for a day.
     async fn confirm_intent(&self, intent: &IntentId) -> Result<IntentState, ProviderError> {
         let path = format!("/v1/payment_intents/{}/confirm", intent.as_str());
-        let request = ProviderRequest::post(path, Vec::new(), None);
+        let return_url = self.return_url().await?;
+        let form = Some(("return_url", return_url)).filter(|(_, url)| !url.is_empty());
+        let request = ProviderRequest::post(path, form.into_iter().collect(), None);
         match self.send::<IntentBody>(&request).await {
             Ok(intent) => intent.state(),
             Err(Failure { error: ProviderError::Refused(reason), is_decline: true, .. }) => {

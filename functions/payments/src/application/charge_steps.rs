@@ -49,41 +49,110 @@ pub(super) async fn update_payment(
     Err(StoreError::Contended)
 }
 
-/// Settles a charge: confirms its intent, or cancels it if it must not be charged any more. `None`
-/// while the provider is still processing it. After every failed request the intent is retrieved
-/// before another, so that no confirmation is repeated for a charge that has begun, and the message
-/// isn't left to the queue for one that has ended.
+/// How far a charge has come at the provider.
+pub(super) enum ChargeProgress {
+    Ended(ChargeOutcome),
+    /// The provider decides later.
+    Processing,
+    /// The buyer has to authenticate the charge. With the payment as it was read then.
+    ActionRequired(Box<Payment>),
+}
+
+/// Settles a started charge as far as the provider has, and records that. `known` is the state of
+/// the intent, if it was read just now.
+pub(super) async fn settle_started_charge(
+    store: &(impl PaymentReader + PaymentWriter),
+    provider: &impl Provider,
+    mut payment: Payment,
+    intent: &IntentId,
+    mut known: Option<IntentState>,
+    cause: &EventContext,
+    clock: &(impl Clock + ?Sized),
+) -> Result<Payment, SettleError> {
+    // Left to the buyer twice: after a cancellation was stored meanwhile, the intent is cancelled.
+    for _ in 0..MAX_ROUNDS {
+        let state = known.take();
+        let (read, state) =
+            match settle_charge(store, provider, &payment, intent, state, clock).await? {
+                ChargeProgress::Ended(outcome) => {
+                    let settle = |payment: &Payment| payment.settle(&outcome, clock.now(), cause);
+                    return Ok(update_payment(store, payment, settle).await?);
+                }
+                ChargeProgress::Processing => (payment, IntentState::Processing),
+                ChargeProgress::ActionRequired(read) => (*read, IntentState::RequiresAction),
+            };
+        payment = record_progress(store, read, &state, cause, clock).await?;
+        let left = state == IntentState::Processing || payment.waits_for_buyer(clock.now());
+        if left || !payment.is_charging() {
+            return Ok(payment);
+        }
+        known = Some(state);
+    }
+    Err(SettleError::Unresolvable(payment.order_id))
+}
+
+/// Records the state of an intent whose charge hasn't ended.
+pub(super) async fn record_progress(
+    store: &impl PaymentWriter,
+    payment: Payment,
+    state: &IntentState,
+    cause: &EventContext,
+    clock: &(impl Clock + ?Sized),
+) -> Result<Payment, StoreError> {
+    let record = |payment: &Payment| match state {
+        IntentState::RequiresAction => payment.require_action(clock.now(), cause),
+        IntentState::Processing => payment.resume_processing(),
+        _ => None,
+    };
+    update_payment(store, payment, record).await
+}
+
+/// Settles a charge: confirms its intent, or cancels it if it must not be charged any more. It
+/// stays open while the provider or the buyer has to act. After every failed request the intent is
+/// retrieved before another, so that no confirmation is repeated for a charge that has begun, and
+/// the message isn't left to the queue for one that has ended.
 ///
-/// `unconfirmed` means that the intent was created and recorded just now, so that it can't have
-/// been confirmed.
-pub(super) async fn settle_charge(
+/// `known` is the state of the intent, if it was read just now. One that requires confirmation was
+/// created and recorded just now, so that it can't have been confirmed.
+async fn settle_charge(
     store: &impl PaymentReader,
     provider: &impl Provider,
     payment: &Payment,
     intent: &IntentId,
-    unconfirmed: bool,
+    known: Option<IntentState>,
     clock: &(impl Clock + ?Sized),
-) -> Result<Option<ChargeOutcome>, SettleError> {
-    let mut state = if unconfirmed {
-        IntentState::RequiresConfirmation
-    } else {
-        provider.retrieve_intent(intent).await?
+) -> Result<ChargeProgress, SettleError> {
+    let unconfirmed = known == Some(IntentState::RequiresConfirmation);
+    let mut state = match known {
+        Some(state) => state,
+        None => provider.retrieve_intent(intent).await?,
     };
     let mut just_written = unconfirmed.then_some(payment);
     let (mut rounds, mut failures) = (0, 0);
     let mut unrepeatable = None;
     while rounds < MAX_ROUNDS {
         if let Some(outcome) = state.outcome() {
-            return Ok(Some(outcome));
+            return Ok(ChargeProgress::Ended(outcome));
         }
         if state == IntentState::Processing {
-            return Ok(None);
+            return Ok(ChargeProgress::Processing);
         }
+        let going_on = match state {
+            IntentState::RequiresConfirmation | IntentState::RequiresAction => {
+                let just_written = just_written.take();
+                going_on(store, payment.order_id, just_written, clock).await?
+            }
+            _ => None,
+        };
+        let confirm = match (&state, going_on) {
+            (IntentState::RequiresAction, Some(payment)) => {
+                return Ok(ChargeProgress::ActionRequired(Box::new(payment)));
+            }
+            (_, going_on) => going_on.is_some(),
+        };
         if let Some(error) = unrepeatable {
             return Err(SettleError::Provider(error));
         }
-        let confirm = state == IntentState::RequiresConfirmation
-            && may_confirm(store, payment.order_id, just_written.take(), clock).await?;
         let response = if confirm {
             provider.confirm_intent(intent).await
         } else {
@@ -115,20 +184,20 @@ pub(super) async fn settle_charge(
     Err(SettleError::Unresolvable(payment.order_id))
 }
 
-/// Whether an order's charge may be confirmed now. The payment is read again, because its order may
+/// The payment, if its charge may go on now. It is read again, because its order may
 /// have been cancelled since; only a payment that was written just now isn't, so that a charge
 /// without complications reads nothing.
-async fn may_confirm(
+async fn going_on(
     store: &impl PaymentReader,
     order: OrderId,
     just_written: Option<&Payment>,
     clock: &(impl Clock + ?Sized),
-) -> Result<bool, StoreError> {
-    if let Some(payment) = just_written {
-        return Ok(payment.may_confirm(clock.now()));
-    }
-    let stored = store.payment(order).await?;
-    Ok(stored.is_some_and(|payment| payment.may_confirm(clock.now())))
+) -> Result<Option<Payment>, StoreError> {
+    let stored = match just_written {
+        Some(payment) => Some(payment.clone()),
+        None => store.payment(order).await?,
+    };
+    Ok(stored.filter(|payment| payment.may_go_on(clock.now())))
 }
 
 /// Cancels a charge past its deadline, unless it has ended, and returns its outcome. `None` if the
@@ -138,9 +207,18 @@ pub(super) async fn cancel_charge(
     intent: &IntentId,
 ) -> Result<Option<ChargeOutcome>, ProviderError> {
     let state = provider.retrieve_intent(intent).await?;
-    if let Some(outcome) = state.outcome() {
-        return Ok(Some(outcome));
+    match state.outcome() {
+        Some(outcome) => Ok(Some(outcome)),
+        None => cancel_open_charge(provider, intent).await,
     }
+}
+
+/// Cancels a charge that may still be open, and returns its outcome. `None` if the provider can't
+/// cancel it yet.
+pub(super) async fn cancel_open_charge(
+    provider: &impl Provider,
+    intent: &IntentId,
+) -> Result<Option<ChargeOutcome>, ProviderError> {
     let state = match provider.cancel_intent(intent).await {
         // It has ended since it was read, or it can't be stopped.
         Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,

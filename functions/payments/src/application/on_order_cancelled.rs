@@ -1,6 +1,6 @@
-use super::charge_steps::{SettleError, settle_refunds, update_payment};
+use super::charge_steps::{SettleError, cancel_open_charge, settle_refunds, update_payment};
 use crate::{
-    domain::payment::Payment,
+    domain::payment::{Payment, PaymentState},
     ports::{PaymentWriter, Provider},
 };
 use rialto_contracts::{EventContext, orders::OrderCancelled};
@@ -15,7 +15,8 @@ pub enum OnOrderCancelledError {
     Settle(#[from] SettleError),
 }
 
-/// Prevents further charges of the order and refunds what was captured. If the cancellation arrives
+/// Prevents further charges of the order and refunds what was captured. A charge that waits for the
+/// buyer is cancelled at once, and recorded as the provider reports it. If the cancellation arrives
 /// before its payment, a tombstone is stored, and the order is never charged.
 ///
 /// # Errors
@@ -34,6 +35,32 @@ pub async fn on_order_cancelled(
     };
     let version = stored.version;
     let cancelled = update_payment(store, stored, |payment| payment.cancel(cause)).await?;
-    let payment = settle_refunds(store, provider, cancelled, now, now, cause).await?;
+    let ended = end_action(store, provider, cancelled, cause, now).await?;
+    let payment = settle_refunds(store, provider, ended, now, now, cause).await?;
     Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
+}
+
+/// Cancels a charge that waits for the buyer.
+async fn end_action(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    payment: Payment,
+    cause: &EventContext,
+    now: Timestamp,
+) -> Result<Payment, SettleError> {
+    let intent = match &payment.intent_id {
+        Some(intent)
+            if payment.state == PaymentState::RequiresAction && payment.cancel_requested =>
+        {
+            intent
+        }
+        _ => return Ok(payment),
+    };
+    match cancel_open_charge(provider, intent).await? {
+        Some(outcome) => {
+            let settle = |payment: &Payment| payment.settle(&outcome, now, cause);
+            Ok(update_payment(store, payment, settle).await?)
+        }
+        None => Ok(payment),
+    }
 }

@@ -1,7 +1,7 @@
-use super::charge_steps::{SettleError, settle_charge, settle_refunds, update_payment};
+use super::charge_steps::{SettleError, settle_refunds, settle_started_charge};
 use crate::{
     domain::{
-        intent::ChargeOutcome,
+        intent::{ChargeOutcome, IntentState},
         payment::{Payment, PaymentState},
     },
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
@@ -38,7 +38,7 @@ pub async fn on_stock_reserved(
         Write::Conflict(stored) => (*stored.clone(), stored.version),
     };
     let started = start_charge(store, provider, payment, cause, clock).await?;
-    let settled = settle_started_charge(store, provider, started, cause, clock).await?;
+    let settled = continue_charge(store, provider, started, cause, clock).await?;
     let now = clock.now();
     let payment = settle_refunds(store, provider, settled, now, now, cause).await?;
     Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
@@ -104,24 +104,21 @@ async fn cancel_unrecorded(provider: &impl Provider, attempt: &Payment, stored: 
     }
 }
 
-/// Settles the charge at the provider and records its outcome.
-async fn settle_started_charge(
+/// Settles the started charge, unless it is left to the buyer.
+async fn continue_charge(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
     started: StartedCharge,
     cause: &EventContext,
     clock: &(impl Clock + ?Sized),
-) -> Result<Payment, OnStockReservedError> {
+) -> Result<Payment, SettleError> {
     let StartedCharge { payment, unconfirmed } = started;
     let intent = match &payment.intent_id {
-        Some(intent) if payment.state == PaymentState::Processing => intent,
+        Some(intent) if payment.is_charging() && !payment.waits_for_buyer(clock.now()) => {
+            intent.clone()
+        }
         _ => return Ok(payment),
     };
-    match settle_charge(store, provider, &payment, intent, unconfirmed, clock).await? {
-        None => Ok(payment),
-        Some(outcome) => Ok(update_payment(store, payment, |payment| {
-            payment.settle(&outcome, clock.now(), cause)
-        })
-        .await?),
-    }
+    let known = unconfirmed.then_some(IntentState::RequiresConfirmation);
+    settle_started_charge(store, provider, payment, &intent, known, cause, clock).await
 }

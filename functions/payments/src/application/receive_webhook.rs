@@ -1,9 +1,15 @@
-use super::charge_steps::{SettleError, record_refund, settle_refunds, update_payment};
+use super::charge_steps::{
+    SettleError, record_progress, record_refund, settle_refunds, update_payment,
+};
 use crate::{
-    domain::intent::IntentId,
+    domain::{
+        intent::{IntentId, IntentState},
+        payment::Payment,
+    },
     ports::{PaymentReader, PaymentWriter, Provider},
 };
-use rialto_kernel::{OrderId, RefundId, StoreError, Timestamp};
+use rialto_contracts::EventContext;
+use rialto_kernel::{Clock, OrderId, RefundId, StoreError};
 
 /// The provider's notification that an order's charge or one of its refunds may have ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +41,7 @@ pub enum ReceiveWebhookError {
 }
 
 /// Reads the charge's or the refund's state at the provider, whatever the notification says, and
-/// records its outcome; payments of cancelled orders are refunded at once. Idempotent, and
+/// records it; payments of cancelled orders are refunded at once. Idempotent, and
 /// independent of the order in which notifications arrive.
 ///
 /// # Errors
@@ -45,7 +51,7 @@ pub async fn receive_webhook(
     provider: &impl Provider,
     notification: &ChargeNotification,
     traceparent: Option<String>,
-    now: Timestamp,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<WebhookOutcome, ReceiveWebhookError> {
     // Intents are recorded before they are confirmed, so that an unrecorded one can't have ended.
     let payment = store.payment(notification.order_id).await?;
@@ -61,21 +67,36 @@ pub async fn receive_webhook(
             return Ok(WebhookOutcome::UnknownCharge);
         }
         let intent = &notification.intent;
-        record_refund(store, provider, payment, intent, refund_id, now, &cause).await?
+        record_refund(store, provider, payment, intent, refund_id, clock.now(), &cause).await?
     } else {
         let state = provider.retrieve_intent(&notification.intent).await;
-        match state.map_err(SettleError::from)?.outcome() {
-            Some(outcome) => {
-                update_payment(store, payment, |payment| payment.settle(&outcome, now, &cause))
-                    .await?
-            }
-            None => payment,
-        }
+        let state = state.map_err(SettleError::from)?;
+        record_charge(store, payment, &state, &cause, clock).await?
     };
+    let now = clock.now();
     let payment = settle_refunds(store, provider, payment, now, now, &cause).await?;
     Ok(if payment.version == version {
         WebhookOutcome::Unchanged
     } else {
         WebhookOutcome::Recorded
     })
+}
+
+/// Records the state of a charge's intent.
+async fn record_charge(
+    store: &impl PaymentWriter,
+    payment: Payment,
+    state: &IntentState,
+    cause: &EventContext,
+    clock: &(impl Clock + ?Sized),
+) -> Result<Payment, StoreError> {
+    match state.outcome() {
+        Some(outcome) => {
+            let settle = |payment: &Payment| payment.settle(&outcome, clock.now(), cause);
+            update_payment(store, payment, settle).await
+        }
+        // Past its deadline it is about to be cancelled.
+        None if !payment.may_charge(clock.now()) => Ok(payment),
+        None => record_progress(store, payment, state, cause, clock).await,
+    }
 }

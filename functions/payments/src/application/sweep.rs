@@ -3,11 +3,7 @@ use super::{
     receive_dispute::record_dispute,
 };
 use crate::{
-    domain::{
-        dispute::DisputeStanding,
-        payment::{Payment, PaymentState},
-        refund::RefundState,
-    },
+    domain::{dispute::DisputeStanding, payment::Payment, refund::RefundState},
     ports::{DisputeProvider, PaymentReader, PaymentWriter, Provider},
 };
 use rialto_contracts::EventContext;
@@ -63,7 +59,7 @@ async fn settle(
     let payment = store.payment(order).await?;
     let Some(mut payment) = payment.filter(is_due) else { return Ok(Visit::Waiting) };
     let cause = payment.cause(traceparent.map(str::to_owned));
-    if let (PaymentState::Processing, Some(intent)) = (payment.state, &payment.intent_id)
+    if let Some(intent) = payment.intent_id.as_ref().filter(|_| payment.is_charging())
         && let Some(outcome) = cancel_charge(provider, intent).await.map_err(SettleError::from)?
     {
         payment =

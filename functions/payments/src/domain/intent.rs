@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for IntentId {
 pub enum IntentState {
     /// Nothing is charged until the intent is confirmed.
     RequiresConfirmation,
-    /// Requires customer action, which isn't possible off-session.
+    /// The buyer has to authenticate the charge.
     RequiresAction,
     /// The provider decides later.
     Processing,
@@ -51,13 +51,19 @@ pub enum IntentState {
         reason: DeclineCode,
     },
     Canceled,
+    /// A state in which the charge can't end by itself, such as without a payment method.
+    Unusable,
 }
 
 /// The final outcome of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeOutcome {
     Captured,
-    Failed { reason: DeclineCode },
+    Failed {
+        reason: DeclineCode,
+    },
+    /// Nothing was charged, and nothing can be any more.
+    Canceled,
 }
 
 impl IntentState {
@@ -76,9 +82,28 @@ impl IntentState {
                 Some(ChargeOutcome::Captured)
             }
             Self::Failed { reason } => Some(ChargeOutcome::Failed { reason: reason.clone() }),
-            Self::Canceled => Some(ChargeOutcome::Failed { reason: DeclineCode::new("canceled") }),
-            Self::RequiresConfirmation | Self::RequiresAction | Self::Processing => None,
+            Self::Canceled => Some(ChargeOutcome::Canceled),
+            Self::RequiresConfirmation
+            | Self::RequiresAction
+            | Self::Processing
+            | Self::Unusable => None,
         }
+    }
+}
+
+/// How the buyer can authenticate a charge. It lets its holder pay: it is neither stored nor
+/// logged, and only shown to the buyer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NextAction {
+    /// The page to send the buyer to; `None` if the provider's script has to show it.
+    pub url: Option<String>,
+    /// What the provider's script needs.
+    pub client_secret: Option<String>,
+}
+
+impl std::fmt::Debug for NextAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NextAction { … }")
     }
 }
 
@@ -120,6 +145,13 @@ mod tests {
         for bad in ["", "pi/../refunds", "pi?x", "pi 1", &"p".repeat(256)] {
             assert_eq!(IntentId::parse(bad), Err(IntentIdError), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_next_action_is_not_logged() {
+        let (url, client_secret) = (Some("https://a".to_owned()), Some("secret".to_owned()));
+        let logged = format!("{:?}", NextAction { url, client_secret });
+        assert!(!logged.contains("secret") && !logged.contains("https"), "{logged}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The payment aggregate: an order's charge and its refunds.
 
+mod charging;
 mod disputes;
 mod refunds;
 
@@ -8,16 +9,11 @@ pub use refunds::{GoodwillError, Granted, MAX_GOODWILL_REFUNDS, NotCaptured};
 
 use super::{
     dispute::Dispute,
-    intent::{ChargeOutcome, DeclineCode, IntentId},
+    intent::{DeclineCode, IntentId},
     ledger::{EntryKind, LedgerEntry},
     refund::{Refund, RefundState},
 };
-use rialto_contracts::{
-    Event, EventContext,
-    inventory::StockReserved,
-    orders::OrderCancelled,
-    payments::{PaymentCaptured, PaymentFailed},
-};
+use rialto_contracts::{Event, EventContext, inventory::StockReserved, orders::OrderCancelled};
 use rialto_kernel::{
     Amount, Currency, EventId, OrderId, PaymentId, PlantedBug, RefundId, Timestamp, UserId,
 };
@@ -36,6 +32,9 @@ pub struct Payment {
     pub charge: Option<Charge>,
     /// The provider's id of the charge, from PROCESSING on.
     pub intent_id: Option<IntentId>,
+    /// PaymentActionRequired was published.
+    #[serde(default)]
+    pub action_required: bool,
     /// The order was cancelled while its charge was processing: a capture will be refunded.
     pub cancel_requested: bool,
     /// The provider's code, if the charge failed.
@@ -63,6 +62,8 @@ pub enum PaymentState {
     Pending,
     /// The intent was created at the provider; it may or may not have been confirmed.
     Processing,
+    /// The charge is processing, and the buyer has to authenticate it.
+    RequiresAction,
     Captured,
     /// The charge was declined.
     Failed,
@@ -127,6 +128,7 @@ impl Payment {
             state,
             charge,
             intent_id: None,
+            action_required: false,
             cancel_requested: false,
             reason: None,
             captured: Amount::ZERO,
@@ -139,104 +141,6 @@ impl Payment {
         PaymentUpdate { payment, expected: None, entry: None, events: Vec::new() }
     }
 
-    /// Whether the order may still be charged.
-    #[must_use]
-    pub fn may_charge(&self, now: Timestamp) -> bool {
-        let in_time = self.charge.as_ref().is_some_and(|charge| {
-            now < charge.expires_at || PlantedBug::ChargedAfterDeadline.is_planted()
-        });
-        in_time && !self.cancel_requested
-    }
-
-    /// Whether the started charge may be confirmed.
-    #[must_use]
-    pub fn may_confirm(&self, now: Timestamp) -> bool {
-        self.state == PaymentState::Processing && self.may_charge(now)
-    }
-
-    /// Records the created, unconfirmed intent. `None` unless the payment is PENDING.
-    #[must_use]
-    pub fn record_intent(&self, intent: &IntentId) -> Option<PaymentUpdate> {
-        if self.state != PaymentState::Pending {
-            return None;
-        }
-        let processing = Self {
-            state: PaymentState::Processing,
-            intent_id: Some(intent.clone()),
-            ..self.next()
-        };
-        Some(self.without_event(processing))
-    }
-
-    /// Records the charge's outcome, and in the same write the refund of a cancelled order's
-    /// capture. `None` if the outcome was recorded before.
-    #[must_use]
-    pub fn settle(
-        &self,
-        outcome: &ChargeOutcome,
-        now: Timestamp,
-        cause: &EventContext,
-    ) -> Option<PaymentUpdate> {
-        use PaymentState::{Failed, Pending, Processing, Voided};
-        match (outcome, self.state) {
-            (ChargeOutcome::Captured, Processing | Voided | Failed) => self.capture(now, cause),
-            (ChargeOutcome::Captured, PaymentState::Captured)
-                if PlantedBug::CapturedTwice.is_planted() =>
-            {
-                self.capture(now, cause)
-            }
-            (ChargeOutcome::Failed { reason }, Pending | Processing) => {
-                Some(self.fail(reason, now, cause))
-            }
-            _ => None,
-        }
-    }
-
-    fn capture(&self, now: Timestamp, cause: &EventContext) -> Option<PaymentUpdate> {
-        let charge = self.charge.as_ref()?;
-        let mut captured =
-            Self { state: PaymentState::Captured, captured: charge.total, ..self.next() };
-        let marked = self.cancel_requested && !PlantedBug::MarkNotReadAtCapture.is_planted();
-        if marked || self.state != PaymentState::Processing {
-            captured.refunds.push(Refund::remaining(self.order_id, charge.total));
-        }
-        let payload = PaymentCaptured {
-            order_id: self.order_id,
-            payment_id: self.payment_id,
-            amount: charge.total,
-        };
-        // PaymentFailed was published: a PaymentCaptured that arrives before it would confirm the
-        // order.
-        let events = match self.state {
-            PaymentState::Failed => Vec::new(),
-            _ => vec![Event::new(&payload, captured.version, 0, now, cause)],
-        };
-        let entry = captured.entry(EntryKind::Captured, None, charge.currency, charge.total, now);
-        Some(PaymentUpdate {
-            expected: Some(self.version),
-            entry: Some(entry),
-            events,
-            payment: captured,
-        })
-    }
-
-    fn fail(&self, reason: &DeclineCode, now: Timestamp, cause: &EventContext) -> PaymentUpdate {
-        let failed = Self { reason: Some(reason.clone()), ..self.next() };
-        if self.cancel_requested && !PlantedBug::DeclineOfCancelledPublished.is_planted() {
-            return self.without_event(Self { state: PaymentState::Voided, ..failed });
-        }
-        let failed = Self { state: PaymentState::Failed, ..failed };
-        let payload = PaymentFailed {
-            order_id: self.order_id,
-            reason: reason.to_string(),
-            user_id: Some(self.user_id),
-            attempt: Some(1),
-            retry_until: None,
-        };
-        let events = vec![Event::new(&payload, failed.version, 0, now, cause)];
-        PaymentUpdate { payment: failed, expected: Some(self.version), entry: None, events }
-    }
-
     /// Applies the order's cancellation: voids a pending payment, marks a processing one, and adds
     /// a refund of what remains of a captured one. `None` if nothing changes.
     #[must_use]
@@ -246,7 +150,7 @@ impl Payment {
             PaymentState::Pending if !PlantedBug::PendingNotVoided.is_planted() => {
                 next.state = PaymentState::Voided;
             }
-            PaymentState::Processing
+            PaymentState::Processing | PaymentState::RequiresAction
                 if !self.cancel_requested && !PlantedBug::ProcessingNotMarked.is_planted() =>
             {
                 next.cancel_requested = true;
@@ -266,7 +170,7 @@ impl Payment {
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let expires_at = self.charge.as_ref()?.expires_at;
-        if self.state == PaymentState::Processing {
+        if self.is_charging() {
             return Some(expires_at).filter(|_| !PlantedBug::ProcessingNotSwept.is_planted());
         }
         let swept = !PlantedBug::RefundsNotSwept.is_planted();
@@ -320,6 +224,7 @@ impl Payment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::intent::ChargeOutcome;
     use crate::{
         domain::refund::RefundOutcome,
         fixtures::{
@@ -339,53 +244,9 @@ mod tests {
         ChargeOutcome::Failed { reason: DeclineCode::new("insufficient_funds") }
     }
 
-    fn kinds(change: &PaymentUpdate) -> Vec<&str> {
-        change.events.iter().map(|event| event.kind.as_str()).collect()
-    }
-
     fn settle_refund(payment: &Payment, outcome: &RefundOutcome) -> Option<PaymentUpdate> {
         let refund = payment.refunds[0].refund_id;
         payment.settle_refund(refund, outcome, NOW, &EventContext::default())
-    }
-
-    #[test]
-    fn a_charge_is_settled_once() {
-        let captured = settle(&processing(), &ChargeOutcome::Captured).unwrap();
-        assert_eq!(kinds(&captured), ["PaymentCaptured"]);
-        assert_eq!(captured.payment.captured.minor_units(), 2_500);
-        assert_eq!(captured.entry.as_ref().unwrap().payment_version, captured.payment.version);
-        assert_eq!(settle(&captured.payment, &ChargeOutcome::Captured), None);
-        assert_eq!(settle(&captured.payment, &declined()), None);
-
-        let failed = settle(&processing(), &declined()).unwrap();
-        assert_eq!(
-            (failed.payment.state, kinds(&failed)),
-            (PaymentState::Failed, vec!["PaymentFailed"])
-        );
-        assert_eq!(failed.entry, None);
-        assert_eq!(settle(&failed.payment, &declined()), None);
-    }
-
-    #[test]
-    fn only_a_started_charge_is_captured() {
-        assert_eq!(settle(&pending(), &ChargeOutcome::Captured), None);
-        assert_eq!(processing().record_intent(&IntentId::parse("pi_2").unwrap()), None);
-    }
-
-    #[test]
-    fn no_charge_is_allowed_after_deadline_or_cancellation() {
-        assert!(processing().may_charge(Timestamp::from_millis(1_999)));
-        assert!(!processing().may_charge(EXPIRES_AT));
-        assert!(!cancel(&processing()).unwrap().may_charge(NOW));
-    }
-
-    #[test]
-    fn only_an_open_started_charge_may_be_confirmed() {
-        assert!(processing().may_confirm(NOW));
-        assert!(!processing().may_confirm(EXPIRES_AT));
-        assert!(!cancel(&processing()).unwrap().may_confirm(NOW));
-        assert!(!pending().may_confirm(NOW));
-        assert!(!settle(&processing(), &declined()).unwrap().payment.may_confirm(NOW));
     }
 
     #[test]
@@ -397,36 +258,6 @@ mod tests {
         let tombstone = Payment::tombstone(&order_cancelled(), &EventContext::default());
         assert_eq!(tombstone.payment.state, PaymentState::Voided);
         assert_eq!(settle(&tombstone.payment, &ChargeOutcome::Captured), None);
-    }
-
-    #[test]
-    fn a_cancellation_during_a_charge_decides_its_outcome() {
-        let marked = cancel(&processing()).unwrap();
-        assert_eq!((marked.state, cancel(&marked)), (PaymentState::Processing, None));
-
-        let failed = settle(&marked, &declined()).unwrap();
-        assert_eq!((failed.payment.state, failed.events), (PaymentState::Voided, vec![]));
-
-        let captured = settle(&marked, &ChargeOutcome::Captured).unwrap();
-        assert_eq!(
-            (captured.payment.state, kinds(&captured)),
-            (PaymentState::Captured, vec!["PaymentCaptured"])
-        );
-        assert_eq!(captured.payment.unfinished_refund().unwrap().1.amount.minor_units(), 2_500);
-        assert_eq!(cancel(&captured.payment), None);
-    }
-
-    #[test]
-    fn a_capture_after_a_failure_is_recorded_with_its_refund() {
-        let voided = settle(&cancel(&processing()).unwrap(), &declined()).unwrap().payment;
-        let captured = settle(&voided, &ChargeOutcome::Captured).unwrap();
-        assert_eq!(kinds(&captured), ["PaymentCaptured"]);
-        assert!(captured.payment.unfinished_refund().is_some());
-
-        let failed = settle(&processing(), &declined()).unwrap().payment;
-        let captured = settle(&failed, &ChargeOutcome::Captured).unwrap();
-        assert_eq!(kinds(&captured), [""; 0]);
-        assert!(captured.payment.unfinished_refund().is_some());
     }
 
     #[test]

@@ -1,19 +1,25 @@
 use crate::{
-    adapters::dynamodb::DynamoPayments,
-    application::get_payment::{GetPaymentError, get_payment},
+    adapters::{dynamodb::DynamoPayments, provider::HttpProvider},
+    application::get_payment::{GetPaymentError, ViewedPayment, Viewer, get_payment},
     domain::{
         dispute::{Dispute, DisputeStanding},
+        intent::NextAction,
         payment::{Payment, PaymentState},
         refund::{Refund, RefundKind, RefundState},
     },
 };
-use rialto_kernel::{Amount, Currency, OrderId, PaymentId, RefundId};
-use rialto_lambda::http::{self, Data, Problem, Request, Response};
+use rialto_kernel::{AccountId, Amount, Currency, OrderId, PaymentId, RefundId, UserId};
+use rialto_lambda::{
+    caller::Caller,
+    http::{self, Data, Problem, Request, Response},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub fn main() {
-    http::serve("payments-get-payment", |app| http::handler(DynamoPayments::open(app), handle));
+    http::serve("payments-get-payment", |app| {
+        http::handler((DynamoPayments::open(app), HttpProvider::open(app)), handle)
+    });
 }
 
 /// An order's payment. Amounts are in minor units of `currency`.
@@ -38,6 +44,32 @@ pub struct PaymentBody {
     pub refunds: Vec<RefundBody>,
     /// The dispute that was opened last; null if there was none.
     pub dispute: Option<DisputeBody>,
+    /// How the buyer can authenticate the payment, while its state is REQUIRES_ACTION. Only for the
+    /// buyer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_action: Option<NextActionBody>,
+}
+
+/// How the buyer can authenticate a payment. It must not be stored or logged.
+#[derive(Serialize, ToSchema)]
+#[schema(as = NextAction)]
+pub struct NextActionBody {
+    /// The page to send the buyer to; null if the provider's script has to show it.
+    pub url: Option<String>,
+    /// What the provider's script needs.
+    pub client_secret: Option<String>,
+}
+
+impl std::fmt::Debug for NextActionBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NextActionBody { … }")
+    }
+}
+
+impl From<NextAction> for NextActionBody {
+    fn from(NextAction { url, client_secret }: NextAction) -> Self {
+        Self { url, client_secret }
+    }
 }
 
 /// A dispute of the charge by the buyer's bank.
@@ -65,6 +97,11 @@ pub struct RefundBody {
 
 impl PaymentBody {
     /// `None` for a tombstone: the order was cancelled before its payment.
+    pub(super) fn from_viewed(viewed: ViewedPayment) -> Option<Self> {
+        let next_action = viewed.next_action.map(NextActionBody::from);
+        Some(Self { next_action, ..Self::from_payment(&viewed.payment)? })
+    }
+
     fn from_payment(payment: &Payment) -> Option<Self> {
         Some(Self {
             order_id: payment.order_id,
@@ -78,6 +115,7 @@ impl PaymentBody {
             currency: payment.charge.as_ref()?.currency,
             refunds: payment.refunds.iter().map(RefundBody::from).collect(),
             dispute: payment.disputes.last().map(DisputeBody::from),
+            next_action: None,
         })
     }
 }
@@ -107,17 +145,31 @@ impl From<&Refund> for RefundBody {
 /// Get an order's payment
 ///
 /// For the order's buyer and supervisors. The payment exists once the order's stock is reserved.
+/// While its state is REQUIRES_ACTION, the buyer gets the provider's page for the authentication;
+/// if the provider doesn't respond, the response is 503.
 #[utoipa::path(
     get, path = "/orders/{order_id}/payment",
     params(("order_id" = OrderId, Path)),
     responses((status = 200, body = Data<PaymentBody>)),
 )]
-pub(crate) async fn handle(store: DynamoPayments, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn handle(
+    (store, provider): (DynamoPayments, HttpProvider),
+    request: Request,
+) -> Result<Response, Problem> {
     let caller = request.caller()?;
     let order = request.path("order_id")?;
-    let payment = get_payment(&store, order, |user| caller.acts_for_user(user)).await?;
-    let body = PaymentBody::from_payment(&payment).ok_or_else(Problem::not_found)?;
+    let viewed = get_payment(&store, &provider, order, |user| viewer(caller, user)).await?;
+    let body = PaymentBody::from_viewed(viewed).ok_or_else(Problem::not_found)?;
     Ok(Response::ok(&body))
+}
+
+/// How a caller sees the payments of a buyer.
+pub(super) fn viewer(caller: Caller, buyer: UserId) -> Viewer {
+    match caller.account {
+        AccountId::User(user) if user == buyer => Viewer::Buyer,
+        AccountId::Supervisor(_) => Viewer::Supervisor,
+        _ => Viewer::Other,
+    }
 }
 
 impl From<GetPaymentError> for Problem {
@@ -125,6 +177,7 @@ impl From<GetPaymentError> for Problem {
         match error {
             GetPaymentError::NotFound => Self::not_found(),
             GetPaymentError::Store(error) => error.into(),
+            GetPaymentError::Provider(error) => Self::unavailable(error),
         }
     }
 }
@@ -165,6 +218,21 @@ mod tests {
             "dispute": null,
         });
         assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn a_payment_body_has_the_next_action_unlogged() {
+        let next_action = Some(NextAction {
+            url: Some("https://provider.example/1".to_owned()),
+            client_secret: Some("pi_1_secret_1".to_owned()),
+        });
+        let viewed = ViewedPayment { payment: refunding(), next_action };
+        let body = PaymentBody::from_viewed(viewed).unwrap();
+        assert!(!format!("{body:?}").contains("secret_1"));
+        assert_eq!(
+            serde_json::to_value(body).unwrap()["next_action"],
+            json!({"url": "https://provider.example/1", "client_secret": "pi_1_secret_1"})
+        );
     }
 
     #[test]

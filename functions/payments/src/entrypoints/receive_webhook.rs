@@ -9,7 +9,7 @@ use crate::{
     domain::{dispute::DisputeId, intent::IntentId},
     ports::{DisputeProvider, PaymentReader, PaymentWriter, Provider},
 };
-use rialto_kernel::{OrderId, RefundId, settings::WEBHOOK_SECRET, signature};
+use rialto_kernel::{Clock, OrderId, RefundId, settings::WEBHOOK_SECRET, signature};
 use rialto_lambda::{
     FunctionContext,
     http::{self, Problem, Request, Response},
@@ -29,6 +29,7 @@ pub(crate) struct WebhookState {
     store: DynamoPayments,
     provider: HttpProvider,
     settings: Arc<Settings>,
+    clock: Arc<dyn Clock>,
 }
 
 impl WebhookState {
@@ -38,6 +39,7 @@ impl WebhookState {
             store: DynamoPayments::open(app),
             provider: HttpProvider::open(app),
             settings: Arc::clone(&app.settings),
+            clock: Arc::clone(&app.clock),
         }
     }
 }
@@ -55,9 +57,14 @@ struct EventData {
     object: Value,
 }
 
-/// Events that report a charge's outcome.
-const OUTCOME_EVENTS: [&str; 3] =
-    ["payment_intent.canceled", "payment_intent.payment_failed", "payment_intent.succeeded"];
+/// Events that report how far a charge has come.
+const CHARGE_EVENTS: [&str; 5] = [
+    "payment_intent.canceled",
+    "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.requires_action",
+    "payment_intent.succeeded",
+];
 
 /// Events that report a refund's outcome, also one that fails after it succeeded. The last is sent
 /// instead of the others by API versions before 2024-10-28.
@@ -83,7 +90,7 @@ impl ProviderEvent {
     /// refunds without an order.
     fn parse_notification(&self) -> Option<ChargeNotification> {
         let (kind, object) = (self.kind.as_str(), &self.data.object);
-        let (intent, refund) = if OUTCOME_EVENTS.contains(&kind) {
+        let (intent, refund) = if CHARGE_EVENTS.contains(&kind) {
             (&object["id"], None)
         } else if REFUND_EVENTS.contains(&kind) {
             // The name of a try: an id and, from the second on, its number.
@@ -103,8 +110,8 @@ impl ProviderEvent {
 ///
 /// For the payment provider: an event in Stripe's form, signed in `Stripe-Signature` (`t=…,v1=…`,
 /// an HMAC of `<t>.<body>`; `t` within five minutes; several `v1` while the secret is rotated). A
-/// wrong signature or timestamp is 400 `invalid`. The webhook only identifies a charge, a
-/// refund or a dispute; its state is fetched from the provider and recorded. Other events, repeated ones and
+/// wrong signature or timestamp is 400 `invalid`. The webhook only identifies a charge, a refund or
+/// a dispute; its state is fetched from the provider and recorded. Other events, repeated ones and
 /// those of unknown charges are acknowledged without an effect.
 #[utoipa::path(
     post, path = "/webhooks/payments",
@@ -116,7 +123,7 @@ impl ProviderEvent {
 )]
 pub(crate) async fn handle(state: WebhookState, request: Request) -> Result<Response, Problem> {
     let secret = state.settings.get(&WEBHOOK_SECRET).await.map_err(Problem::unavailable)?;
-    receive(&state.store, &state.provider, &secret, &request).await
+    receive(&state.store, &state.provider, &secret, &request, &*state.clock).await
 }
 
 async fn receive(
@@ -124,6 +131,7 @@ async fn receive(
     provider: &(impl Provider + DisputeProvider),
     secret: &str,
     request: &Request,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<Response, Problem> {
     if secret.is_empty() {
         return Err(Problem::unavailable(format!("setting {} is empty", WEBHOOK_SECRET.name)));
@@ -145,8 +153,7 @@ async fn receive(
         tracing::info!(kind = event.kind, "ignored provider event");
         return Ok(Response::no_content());
     };
-    let outcome =
-        receive_webhook(store, provider, &notification, traceparent, request.now()).await?;
+    let outcome = receive_webhook(store, provider, &notification, traceparent, clock).await?;
     let (order, intent) = (notification.order_id, notification.intent.as_str());
     match outcome {
         WebhookOutcome::UnknownCharge => tracing::warn!(%order, intent, "unknown charge"),

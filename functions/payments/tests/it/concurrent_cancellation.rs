@@ -146,7 +146,7 @@ fn assert_not_confirmed_when_late(simulation: &Simulation, step: ChargeStep) {
     let payment = simulation.check(false);
     assert_eq!(
         (payment.state, payment.reason),
-        (PaymentState::Failed, Some(DeclineCode::new("canceled")))
+        (PaymentState::Failed, Some(DeclineCode::new("expired")))
     );
 }
 

@@ -13,14 +13,13 @@ use rialto_payments::domain::{
 };
 
 /// Payment methods, and the final state of a payment whose order isn't cancelled.
-pub(crate) const METHODS: [(&str, PaymentState); 8] = [
+pub(crate) const METHODS: [(&str, PaymentState); 7] = [
     ("pm_card_visa", PaymentState::Captured),
     ("pm_sim_lost", PaymentState::Captured),
     ("pm_sim_flaky", PaymentState::Captured),
     ("pm_sim_slow", PaymentState::Captured),
     ("pm_card_chargeDeclined", PaymentState::Failed),
     ("pm_card_chargeDeclinedInsufficientFunds", PaymentState::Failed),
-    ("pm_card_authenticationRequired", PaymentState::Failed),
     ("pm_unknown", PaymentState::Failed),
 ];
 
@@ -206,7 +205,7 @@ fn a_charge_settled_after_its_deadline_is_not_repeated() {
     let payment = simulation.check(false);
     assert_eq!(
         (payment.state, payment.reason),
-        (PaymentState::Failed, Some(DeclineCode::new("canceled")))
+        (PaymentState::Failed, Some(DeclineCode::new("expired")))
     );
 }
 

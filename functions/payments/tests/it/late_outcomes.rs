@@ -6,7 +6,7 @@ use crate::{
     simulation::{
         self, CrashPoint, Event,
         Event::{OrderCancelled, StockReserved, Succeeded, Swept},
-        IN_TIME, MessageDelivery, Simulation, TOO_LATE, each_crash, ready, sweep_run,
+        FixedClock, IN_TIME, MessageDelivery, Simulation, TOO_LATE, each_crash, ready, sweep_run,
     },
 };
 use rialto_kernel::{
@@ -227,7 +227,7 @@ fn only_unfinished_payments_are_swept_after_the_deadline() {
     let payment = simulation.check(false);
     assert_eq!(
         (payment.state, payment.reason),
-        (PaymentState::Failed, Some(DeclineCode::new("canceled")))
+        (PaymentState::Failed, Some(DeclineCode::new("expired")))
     );
     assert_eq!(ready(simulation.due(TOO_LATE)).unwrap(), []);
 }
@@ -285,13 +285,14 @@ fn pending_refund() -> (Simulation, Payment) {
 
 /// The provider's webhook about the payment's refund.
 fn notify(simulation: &Simulation, payment: &Payment, now: Timestamp) -> WebhookOutcome {
+    let clock = FixedClock(now);
     let notification = ChargeNotification {
         order_id: simulation.order,
         intent: payment.intent_id.clone().unwrap(),
         refund: Some(payment.refunds[0].refund_id),
     };
     let (store, provider) = (&simulation.store, &simulation.provider);
-    ready(receive_webhook(store, provider, &notification, None, now)).unwrap()
+    ready(receive_webhook(store, provider, &notification, None, &clock)).unwrap()
 }
 
 #[test]
@@ -518,8 +519,13 @@ fn a_refusal_does_not_replace_a_refund_that_was_issued() {
         intent: begun.intent_id.clone().unwrap(),
         refund: None,
     };
-    let received =
-        ready(receive_webhook(&store, &simulation.provider, &notification, None, IN_TIME));
+    let received = ready(receive_webhook(
+        &store,
+        &simulation.provider,
+        &notification,
+        None,
+        &FixedClock(IN_TIME),
+    ));
     assert!(received.is_ok(), "{received:?}");
     assert_eq!(simulation.check(true).state, PaymentState::Refunded);
     assert_eq!(simulation.published(), ["PaymentCaptured", "RefundIssued"]);

@@ -13,3 +13,4 @@ mod line_refunds;
 mod provider;
 mod retries;
 mod simulation;
+mod three_d_secure;

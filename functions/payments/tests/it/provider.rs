@@ -5,11 +5,11 @@ use rialto_lambda::settings::Settings;
 use rialto_payments::{
     adapters::provider::HttpProvider,
     domain::{
-        intent::{DeclineCode, IntentId, IntentState},
+        intent::{DeclineCode, IntentId, IntentState, NextAction},
         payment::Charge,
         refund::{Refund, RefundOutcome, RefundProgress},
     },
-    ports::{Provider, ProviderError},
+    ports::{ActionProvider, Provider, ProviderError},
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -199,7 +199,8 @@ async fn intent_states_are_parsed() {
     for (status, error, state) in [
         ("requires_confirmation", Value::Null, IntentState::RequiresConfirmation),
         ("requires_action", Value::Null, IntentState::RequiresAction),
-        ("requires_payment_method", Value::Null, IntentState::RequiresAction),
+        ("requires_payment_method", Value::Null, IntentState::Unusable),
+        ("requires_capture", Value::Null, IntentState::Unusable),
         ("requires_payment_method", error, failed("insufficient_funds")),
         ("requires_payment_method", expired, failed("expired_card")),
         ("processing", Value::Null, IntentState::Processing),
@@ -247,6 +248,63 @@ async fn declined_confirmations_are_failed_charges() {
     let server = ProviderStub::responding(400, &unexpected_state).await;
     let refused = ProviderError::Refused(DeclineCode::new("payment_intent_unexpected_state"));
     assert_eq!(server.provider.confirm_intent(&intent()).await, Err(refused));
+}
+
+/// A provider whose buyers return to this page.
+fn returning(server: &ProviderStub, return_url: &str) -> HttpProvider {
+    let settings = [
+        ("payments/provider-url", server.url.as_str()),
+        ("payments/provider-key", KEY),
+        ("payments/return-url", return_url),
+    ];
+    HttpProvider::with(Arc::new(Settings::fixed(&settings)))
+}
+
+#[tokio::test]
+async fn buyers_return_to_the_page_of_the_setting() {
+    let page = "https://shop.example/paid?lang=en";
+    let server =
+        ProviderStub::responding(200, &json!({"id": "pi_1", "status": "requires_action"})).await;
+    let confirmed = returning(&server, page).confirm_intent(&intent()).await;
+    assert_eq!(confirmed, Ok(IntentState::RequiresAction));
+    let body = server.request().body;
+    let form = form_urlencoded::parse(body.as_bytes()).into_owned();
+    assert_eq!(form.collect::<Vec<_>>(), [("return_url".to_owned(), page.to_owned())]);
+
+    let created = json!({"id": "pi_1", "status": "requires_confirmation"});
+    for (return_url, redirects) in [(page, "always"), ("", "never")] {
+        let server = ProviderStub::responding(200, &created).await;
+        returning(&server, return_url).create_intent(order(), &charge()).await.unwrap();
+        let body = server.request().body;
+        assert!(body.contains(&format!("allow_redirects%5D={redirects}")), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn next_actions_are_retrieved() {
+    let redirect = |url: &str| json!({"type": "redirect_to_url", "redirect_to_url": {"url": url}});
+    let script = json!({"type": "use_stripe_sdk", "use_stripe_sdk": {}});
+    let action = |url: Option<&str>| NextAction {
+        url: url.map(str::to_owned),
+        client_secret: Some("pi_1_secret_1".to_owned()),
+    };
+    let page = "https://hooks.stripe.com/redirect/1";
+    for (status, next_action, expected) in [
+        ("requires_action", redirect(page), Some(action(Some(page)))),
+        ("requires_action", script, Some(action(None))),
+        ("succeeded", Value::Null, None),
+        ("canceled", Value::Null, None),
+    ] {
+        let body = json!({
+            "id": "pi_1", "status": status, "next_action": next_action,
+            "client_secret": "pi_1_secret_1",
+        });
+        let server = ProviderStub::responding(200, &body).await;
+        assert_eq!(server.provider.next_action(&intent()).await, Ok(expected), "{body}");
+        assert_eq!(server.request().line, "GET /stage/v1/payment_intents/pi_1");
+    }
+    let server = ProviderStub::responding(503, &json!({})).await;
+    assert!(is_unknown(&server.provider.next_action(&intent()).await));
 }
 
 #[tokio::test]

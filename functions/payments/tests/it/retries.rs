@@ -1,6 +1,6 @@
 //! Repeated requests to the provider within one invocation, in virtual time.
 
-use crate::simulation::{Event::StockReserved, IN_TIME, Simulation};
+use crate::simulation::{Event::StockReserved, FixedClock, IN_TIME, Simulation};
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector},
@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use rialto_contracts::EventContext;
-use rialto_kernel::{Amount, Clock, Timestamp, Write};
+use rialto_kernel::{Amount, Write};
 use rialto_lambda::{settings::Settings, telemetry::InvocationContext};
 use rialto_payments::{
     adapters::provider::HttpProvider,
@@ -102,14 +102,6 @@ async fn within_20_seconds<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (output, started.elapsed())
 }
 
-struct FixedClock;
-
-impl Clock for FixedClock {
-    fn now(&self) -> Timestamp {
-        IN_TIME
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_lost_confirmation_is_asked_for_at_once() {
     for lost in [failure(500), None] {
@@ -121,7 +113,8 @@ async fn a_lost_confirmation_is_asked_for_at_once() {
             intent_with("succeeded"),
         ]);
         let (event, cause) = (simulation.stock_reserved(), EventContext::default());
-        let charge = on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock);
+        let charge =
+            on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock(IN_TIME));
         let (charged, took) = within_20_seconds(charge).await;
         assert_eq!(charged.unwrap(), Write::Done);
         let payment = simulation.payment().unwrap();
@@ -149,7 +142,8 @@ async fn a_confirmation_is_not_repeated_without_asking() {
         intent_with("succeeded"),
     ]);
     let (event, cause) = (simulation.stock_reserved(), EventContext::default());
-    let charge = on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock);
+    let charge =
+        on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock(IN_TIME));
     assert_eq!(within_20_seconds(charge).await.0.unwrap(), Write::Done);
     let (confirm, retrieve) =
         ("POST /v1/payment_intents/pi_1/confirm", "GET /v1/payment_intents/pi_1");
@@ -173,7 +167,8 @@ async fn an_unrepeatable_confirmation_is_retrieved_only() {
             intent_with(found),
         ]);
         let (event, cause) = (simulation.stock_reserved(), EventContext::default());
-        let charge = on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock);
+        let charge =
+            on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock(IN_TIME));
         let charged = within_20_seconds(charge).await.0;
         assert_eq!(charged.is_ok(), state == PaymentState::Captured, "{charged:?}");
         assert_eq!(simulation.payment().unwrap().state, state);

@@ -58,6 +58,12 @@ pub(crate) enum Event {
     OrderCancelled,
     /// The charge, if it is processing, succeeds, and the provider sends its webhook.
     Succeeded,
+    /// The buyer authenticates the charge, if that is required, and the provider sends its webhook.
+    Accepted,
+    /// As [`Accepted`](Self::Accepted), but the buyer declines.
+    Declined,
+    /// The provider sends the webhook of a charge that waits for the buyer.
+    ActionRequired,
     /// The sweep runs after the charge's deadline.
     Swept,
 }
@@ -299,13 +305,16 @@ impl<'a> FaultyConnection<'a> {
                 self.simulation
                     .provider
                     .end_processing(self.simulation.order, &IntentState::Succeeded);
-                let notification = ChargeNotification {
-                    order_id: self.simulation.order,
-                    intent: self.simulation.notified_intent(),
-                    refund: None,
-                };
-                let handled = receive_webhook(self, self, &notification, None, now).await;
-                handled.map(drop).map_err(|error| error.to_string())
+                self.notify().await
+            }
+            Event::Accepted | Event::Declined => {
+                next_turn().await;
+                self.simulation.provider.act(self.simulation.order, event == Event::Accepted);
+                self.notify().await
+            }
+            Event::ActionRequired => {
+                next_turn().await;
+                self.notify().await
             }
             Event::Swept => {
                 let summary = sweep(self, self, &sweep_run(now)).await;
@@ -313,6 +322,17 @@ impl<'a> FaultyConnection<'a> {
                 if summary.failed == 0 { Ok(()) } else { Err(format!("{summary:?}")) }
             }
         }
+    }
+
+    /// The provider's webhook about the order's charge.
+    async fn notify(&self) -> Result<(), String> {
+        let notification = ChargeNotification {
+            order_id: self.simulation.order,
+            intent: self.simulation.notified_intent(),
+            refund: None,
+        };
+        let handled = receive_webhook(self, self, &notification, None, self).await;
+        handled.map(drop).map_err(|error| error.to_string())
     }
 
     async fn request<T, E>(
@@ -354,6 +374,16 @@ impl<'a> FaultyConnection<'a> {
             self.state_read.swap(false, Ordering::Relaxed),
             "the provider's state wasn't read before"
         );
+    }
+}
+
+/// A clock that always shows this time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FixedClock(pub(crate) Timestamp);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0
     }
 }
 

@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn confirm() -> IntentCommand {
-        IntentCommand::Confirm { id: "pi_1".to_owned(), method: None }
+        IntentCommand::Confirm { id: "pi_1".to_owned(), method: None, return_url: None }
     }
 
     fn refund(amount: u64) -> IntentCommand {

@@ -1,6 +1,7 @@
 //! Payment intents and their refunds as the simulated provider processes them.
 
 use super::{
+    action::BuyerAction,
     dispute::{DisputeStatus, ProviderDispute},
     method::TestPaymentMethod,
 };
@@ -27,6 +28,15 @@ pub struct PaymentIntent {
     pub decline: Option<DeclineReason>,
     /// The id of the last charge, declined or not: `ch_…`
     pub charge: Option<String>,
+    /// Where the buyer is sent after an authentication.
+    #[serde(default)]
+    pub return_url: Option<String>,
+    /// The buyer's action, after the last confirmation that required one.
+    #[serde(default)]
+    pub action: Option<BuyerAction>,
+    /// The event that this version is reported by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<IntentEvent>,
     /// Oldest first.
     pub refunds: Vec<ProviderRefund>,
     #[serde(default)]
@@ -43,6 +53,7 @@ pub struct PaymentIntent {
 pub enum PaymentIntentState {
     RequiresPaymentMethod,
     RequiresConfirmation,
+    RequiresAction,
     Processing,
     Succeeded,
     Canceled,
@@ -53,6 +64,29 @@ pub enum PaymentIntentState {
 pub enum DeclineReason {
     GenericDecline,
     InsufficientFunds,
+    /// The buyer declined the authentication.
+    AuthenticationFailure,
+}
+
+/// What a webhook reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentEvent {
+    Succeeded,
+    PaymentFailed,
+    RequiresAction,
+}
+
+impl IntentEvent {
+    /// The name in the type of the event.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::PaymentFailed => "payment_failed",
+            Self::RequiresAction => "requires_action",
+        }
+    }
 }
 
 /// A refund of a charge.
@@ -76,6 +110,7 @@ pub struct NewPaymentIntent {
     pub currency: String,
     pub metadata: Metadata,
     pub method: Option<TestPaymentMethod>,
+    pub return_url: Option<String>,
     /// Whether to confirm it at once.
     pub confirm: bool,
 }
@@ -90,6 +125,7 @@ impl NewPaymentIntent {
             currency: currency.into(),
             metadata: Metadata::new(),
             method: None,
+            return_url: None,
             confirm: false,
         }
     }
@@ -102,6 +138,12 @@ pub enum IntentCommand {
     Confirm {
         id: String,
         method: Option<TestPaymentMethod>,
+        return_url: Option<String>,
+    },
+    /// The buyer accepts or declines the charge.
+    Act {
+        id: String,
+        action: BuyerAction,
     },
     Cancel {
         id: String,
@@ -212,6 +254,7 @@ impl IntentCommand {
         match self {
             Self::Create(new) => &new.id,
             Self::Confirm { id, .. }
+            | Self::Act { id, .. }
             | Self::Cancel { id }
             | Self::Refund { id, .. }
             | Self::CloseDispute { id, .. } => id,
@@ -225,8 +268,12 @@ impl IntentCommand {
             || current.ok_or_else(|| ProviderError::NotFound { id: self.intent().to_owned() });
         match self {
             Self::Create(new) => PaymentIntent::create(new, now),
-            Self::Confirm { method, .. } => {
-                existing().map_or_else(IntentTransition::rejected, |intent| intent.confirm(*method))
+            Self::Confirm { method, return_url, .. } => existing()
+                .map_or_else(IntentTransition::rejected, |intent| {
+                    intent.confirm(*method, return_url.clone())
+                }),
+            Self::Act { action, .. } => {
+                existing().map_or_else(IntentTransition::rejected, |intent| intent.act(*action))
             }
             Self::Cancel { .. } => {
                 existing().map_or_else(IntentTransition::rejected, PaymentIntent::cancel)
@@ -259,6 +306,9 @@ impl PaymentIntent {
             method: new.method,
             decline: None,
             charge: None,
+            return_url: new.return_url.clone(),
+            action: None,
+            event: None,
             refunds: Vec::new(),
             dispute: None,
             // An intent that is confirmed at creation doesn't exist yet, so its failures couldn't
@@ -269,7 +319,8 @@ impl PaymentIntent {
         if !new.confirm {
             return IntentTransition::changed(intent.clone(), Ok(ProviderObject::Intent(intent)));
         }
-        let IntentTransition { intent: confirmed, result, slow } = intent.confirm(None);
+        let IntentTransition { intent: confirmed, result, slow } =
+            intent.confirm(None, new.return_url.clone());
         IntentTransition {
             intent: confirmed.map(|confirmed| Self { version: 1, ..confirmed }),
             result,
@@ -277,12 +328,16 @@ impl PaymentIntent {
         }
     }
 
-    /// A copy with the next version.
+    /// A copy with the next version, which no event reports.
     pub(super) fn next(&self) -> Self {
-        Self { version: self.version + 1, ..self.clone() }
+        Self { version: self.version + 1, event: None, ..self.clone() }
     }
 
-    fn confirm(&self, method: Option<TestPaymentMethod>) -> IntentTransition {
+    fn confirm(
+        &self,
+        method: Option<TestPaymentMethod>,
+        return_url: Option<String>,
+    ) -> IntentTransition {
         if !matches!(
             self.state,
             PaymentIntentState::RequiresPaymentMethod | PaymentIntentState::RequiresConfirmation
@@ -295,8 +350,14 @@ impl PaymentIntent {
             });
         };
         let charge = self.new_charge();
-        let confirmed =
-            Self { method: Some(method), charge: Some(charge), decline: None, ..self.next() };
+        let confirmed = Self {
+            method: Some(method),
+            charge: Some(charge),
+            decline: None,
+            action: None,
+            return_url: return_url.or_else(|| self.return_url.clone()),
+            ..self.next()
+        };
         let paid = || Self { state: PaymentIntentState::Succeeded, ..confirmed.clone() };
         match method {
             TestPaymentMethod::Visa => {
@@ -330,6 +391,7 @@ impl PaymentIntent {
                     Ok(ProviderObject::Intent(processing)),
                 )
             }
+            TestPaymentMethod::ThreeDSecure => confirmed.require_action(),
             TestPaymentMethod::Declined => confirmed.declined(DeclineReason::GenericDecline),
             TestPaymentMethod::InsufficientFunds => {
                 confirmed.declined(DeclineReason::InsufficientFunds)
@@ -362,7 +424,7 @@ impl PaymentIntent {
         })
     }
 
-    fn new_charge(&self) -> String {
+    pub(super) fn new_charge(&self) -> String {
         format!("ch_{}", suffix(&[self.id.as_bytes(), &self.version.to_be_bytes()]))
     }
 
@@ -422,7 +484,7 @@ impl PaymentIntent {
 }
 
 /// The suffix of an id derived from these parts.
-fn suffix(parts: &[&[u8]]) -> String {
+pub(super) fn suffix(parts: &[&[u8]]) -> String {
     digest::hex(&digest::sha256(parts)[..12])
 }
 
@@ -441,7 +503,8 @@ mod tests {
     }
 
     fn confirm(intent: &PaymentIntent) -> IntentTransition {
-        IntentCommand::Confirm { id: intent.id.clone(), method: None }.decide(Some(intent), NOW)
+        IntentCommand::Confirm { id: intent.id.clone(), method: None, return_url: None }
+            .decide(Some(intent), NOW)
     }
 
     fn refund(intent: &PaymentIntent, amount: Option<u64>) -> IntentTransition {
@@ -482,6 +545,7 @@ mod tests {
             let other = IntentCommand::Confirm {
                 id: intent.id.clone(),
                 method: Some(TestPaymentMethod::Visa),
+                return_url: None,
             };
             let paid = other.decide(Some(&intent), NOW).intent.unwrap();
             assert_eq!((paid.state, paid.decline), (PaymentIntentState::Succeeded, None));

@@ -26,6 +26,9 @@ pub enum TestPaymentMethod {
     /// Stays processing until a webhook reports its success.
     #[serde(rename = "pm_sim_async")]
     Async,
+    /// Needs the buyer's authentication, which accepts or declines.
+    #[serde(rename = "pm_sim_3ds")]
+    ThreeDSecure,
     /// Stays processing for ever.
     #[serde(rename = "pm_sim_stuck")]
     Stuck,
@@ -35,7 +38,7 @@ pub enum TestPaymentMethod {
 }
 
 impl TestPaymentMethod {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Visa,
         Self::Declined,
         Self::InsufficientFunds,
@@ -43,6 +46,7 @@ impl TestPaymentMethod {
         Self::Flaky,
         Self::Lost,
         Self::Async,
+        Self::ThreeDSecure,
         Self::Stuck,
         Self::Dispute,
     ];
@@ -57,6 +61,7 @@ impl TestPaymentMethod {
             Self::Flaky => "pm_sim_flaky",
             Self::Lost => "pm_sim_lost",
             Self::Async => "pm_sim_async",
+            Self::ThreeDSecure => "pm_sim_3ds",
             Self::Stuck => "pm_sim_stuck",
             Self::Dispute => "pm_sim_dispute",
         }

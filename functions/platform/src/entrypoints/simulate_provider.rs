@@ -2,6 +2,7 @@
 //! format.
 
 mod form;
+mod page;
 pub(super) mod responses;
 
 use crate::{
@@ -10,8 +11,8 @@ use crate::{
         IdempotentRequest, SimulateError, SimulatorResponse, simulate_provider,
     },
     domain::{
-        dispute,
-        intent::{IntentCommand, NewPaymentIntent, ProviderError},
+        dispute::{self, ProviderDispute},
+        intent::{IntentCommand, NewPaymentIntent, PaymentIntent, ProviderError},
     },
     ports::{IntentStore, RateLimiter},
 };
@@ -19,7 +20,7 @@ use form::Form;
 use responses::ErrorResponse;
 use rialto_kernel::{
     StoreError, digest,
-    settings::{SIMULATOR_KEY, SIMULATOR_RATE_LIMIT},
+    settings::{PROVIDER_URL, SIMULATOR_KEY, SIMULATOR_RATE_LIMIT},
 };
 use rialto_lambda::{
     FunctionContext,
@@ -42,13 +43,14 @@ fn build(app: &FunctionContext) -> Result<http::RawHandler, StartError> {
         return Err(StartError::NotForProd(app.function));
     }
     let (store, settings) = (DynamoIntents::open(app), Arc::clone(&app.settings));
-    settings.prefetch(&[SIMULATOR_KEY.name, SIMULATOR_RATE_LIMIT.name]);
+    settings.prefetch(&[PROVIDER_URL.name, SIMULATOR_KEY.name, SIMULATOR_RATE_LIMIT.name]);
     Ok(Arc::new(move |request| {
         let (store, settings) = (store.clone(), Arc::clone(&settings));
         Box::pin(async move {
             let key = settings.get(&SIMULATOR_KEY).await?;
             let rate_limit = settings.get(&SIMULATOR_RATE_LIMIT).await?;
-            let simulator = Simulator { store, key, rate_limit };
+            let base = settings.get(&PROVIDER_URL).await?;
+            let simulator = Simulator { store, key, rate_limit, base };
             let (response, timing) = simulator.handle(&request).await?;
             if timing == ResponseTiming::Slow {
                 tokio::time::sleep(SLOW_RESPONSE_DELAY).await;
@@ -73,6 +75,8 @@ pub struct Simulator<S> {
     pub key: String,
     /// The requests that are processed in a second; 0 without a limit.
     pub rate_limit: u32,
+    /// The address that clients reach it at: all of it before `/v1/…`.
+    pub base: String,
 }
 
 impl<S: IntentStore + RateLimiter + Sync> Simulator<S> {
@@ -94,11 +98,162 @@ impl<S: IntentStore + RateLimiter + Sync> Simulator<S> {
         &self,
         request: &Request,
     ) -> Result<(Response, ResponseTiming), HandlerError> {
-        authenticate(&self.key, request)?;
+        let path = request.path.get("proxy").map_or("", |path| path.trim_matches('/'));
+        let parts: Vec<&str> = path.split('/').collect();
+        let page = match parts.as_slice() {
+            ["v1", "simulator", "intents", id, "action"]
+                if request.header("authorization").is_none() =>
+            {
+                Some(*id)
+            }
+            _ => None,
+        };
+        if page.is_none() {
+            authenticate(&self.key, request)?;
+        }
         if self.rate_limit > 0 && !self.store.admit(self.rate_limit, request.now()).await? {
             return Err(ErrorResponse::rate_limited().into());
         }
-        route(&self.store, request).await
+        match page {
+            Some(id) => Ok((self.page(request, id).await?, ResponseTiming::Prompt)),
+            None => self.route(request, path, &parts).await,
+        }
+    }
+
+    async fn route(
+        &self,
+        request: &Request,
+        path: &str,
+        parts: &[&str],
+    ) -> Result<(Response, ResponseTiming), HandlerError> {
+        let store = &self.store;
+        match (request.method.as_str(), parts) {
+            ("POST", ["v1", "payment_intents"]) => self.execute(request, create(request)?).await,
+            ("GET", ["v1", "payment_intents", id]) => {
+                let intent = intent(store, id).await?;
+                Ok((responses::intent(&intent, &self.base), ResponseTiming::Prompt))
+            }
+            ("POST", ["v1", "payment_intents", id, "confirm"]) => {
+                let mut form = Form::read(request)?;
+                let confirm = IntentCommand::Confirm {
+                    id: (*id).to_owned(),
+                    method: form.method()?,
+                    return_url: form.return_url()?,
+                };
+                form.finish()?;
+                self.execute(request, confirm).await
+            }
+            ("POST", ["v1", "payment_intents", id, "cancel"]) => {
+                Form::read(request)?.finish()?;
+                self.execute(request, IntentCommand::Cancel { id: (*id).to_owned() }).await
+            }
+            ("POST", ["v1", "simulator", "intents", id, "action"]) => {
+                let mut form = Form::read(request)?;
+                let act = IntentCommand::Act { id: (*id).to_owned(), action: form.action()? };
+                form.finish()?;
+                self.execute(request, act).await
+            }
+            ("POST", ["v1", "refunds"]) => {
+                let mut form = Form::read(request)?;
+                let refund = IntentCommand::Refund {
+                    id: form.required("payment_intent")?,
+                    amount: form.amount("amount")?,
+                    metadata: form.metadata()?,
+                };
+                form.finish()?;
+                self.execute(request, refund).await
+            }
+            ("GET", ["v1", "refunds"]) => list_refunds(store, request).await,
+            ("GET", ["v1", "disputes", id]) => {
+                let dispute = dispute(store, id).await?;
+                Ok((responses::dispute(&dispute), ResponseTiming::Prompt))
+            }
+            ("POST", ["v1", "simulator", "disputes", id, "close"]) => {
+                let mut form = Form::read(request)?;
+                let status = form.dispute_status()?;
+                form.finish()?;
+                let id = disputed_intent(id)?;
+                self.execute(request, IntentCommand::CloseDispute { id, status }).await
+            }
+            _ => Err(ErrorResponse::unknown_url(&request.method, path).into()),
+        }
+    }
+
+    /// The page on which the buyer acts on an intent, and its form.
+    async fn page(&self, request: &Request, id: &str) -> Result<Response, HandlerError> {
+        let response = match request.method.as_str() {
+            "GET" => self.show(request, id).await,
+            "POST" => self.submit(request, id).await,
+            method => {
+                Err(ErrorResponse::unknown_url(method, "v1/simulator/intents/…/action").into())
+            }
+        };
+        match response {
+            Err(HandlerError::Response(error)) => Ok(page::error(error.status(), error.message())),
+            response => response,
+        }
+    }
+
+    async fn show(&self, request: &Request, id: &str) -> Result<Response, HandlerError> {
+        let intent = intent(&self.store, id).await?;
+        authenticate_buyer(&intent, &mut Form::of_query(request))?;
+        Ok(page::of(&intent))
+    }
+
+    async fn submit(&self, request: &Request, id: &str) -> Result<Response, HandlerError> {
+        let mut form = Form::read(request)?;
+        authenticate_buyer(&intent(&self.store, id).await?, &mut form)?;
+        let act = IntentCommand::Act { id: id.to_owned(), action: form.action()? };
+        form.finish()?;
+        self.execute(request, act).await?;
+        Ok(page::of(&intent(&self.store, id).await?))
+    }
+
+    async fn execute(
+        &self,
+        request: &Request,
+        command: IntentCommand,
+    ) -> Result<(Response, ResponseTiming), HandlerError> {
+        let path = request.path.get("proxy").map_or("", String::as_str);
+        let idempotent = IdempotentRequest {
+            command,
+            idempotency_key: request.header("idempotency-key"),
+            request_hash: digest::hex(&digest::sha256(&[path.as_bytes(), &request.body])),
+        };
+        let render = |result: &_| responses::render(result, &self.base);
+        let SimulatorResponse { response, replayed, slow } =
+            simulate_provider(&self.store, &idempotent, render, request.now()).await?;
+        let response = Response::raw(response.status, "application/json", response.body);
+        let response =
+            if replayed { response.header("Idempotent-Replayed", "true") } else { response };
+        Ok((response, if slow { ResponseTiming::Slow } else { ResponseTiming::Prompt }))
+    }
+}
+
+async fn intent(store: &impl IntentStore, id: &str) -> Result<PaymentIntent, HandlerError> {
+    let intent = store.intent(id).await?;
+    intent.ok_or_else(|| ErrorResponse::no_such_intent(id, "intent").into())
+}
+
+/// The id of the intent that a dispute is about.
+fn disputed_intent(dispute_id: &str) -> Result<String, ErrorResponse> {
+    dispute::intent_of(dispute_id).ok_or_else(|| ErrorResponse::no_such_dispute(dispute_id))
+}
+
+async fn dispute(store: &impl IntentStore, id: &str) -> Result<ProviderDispute, HandlerError> {
+    let intent = store.intent(&disputed_intent(id)?).await?;
+    let dispute = intent.and_then(|intent| intent.dispute);
+    dispute.ok_or_else(|| ErrorResponse::no_such_dispute(id).into())
+}
+
+/// Requires the secret of the intent, which its buyer has.
+fn authenticate_buyer(intent: &PaymentIntent, form: &mut Form) -> Result<(), ErrorResponse> {
+    let given = form.required("client_secret")?;
+    let hash = |secret: &str| digest::sha256(&[secret.as_bytes()]);
+    if hash(&given) == hash(&intent.client_secret()) {
+        Ok(())
+    } else {
+        Err(ErrorResponse::wrong_client_secret())
     }
 }
 
@@ -130,63 +285,6 @@ impl From<StoreError> for HandlerError {
     }
 }
 
-async fn route(
-    store: &impl IntentStore,
-    request: &Request,
-) -> Result<(Response, ResponseTiming), HandlerError> {
-    let path = request.path.get("proxy").map_or("", |path| path.trim_matches('/'));
-    let parts: Vec<&str> = path.split('/').collect();
-    match (request.method.as_str(), parts.as_slice()) {
-        ("POST", ["v1", "payment_intents"]) => execute(store, request, create(request)?).await,
-        ("GET", ["v1", "payment_intents", id]) => {
-            let intent = store
-                .intent(id)
-                .await?
-                .ok_or_else(|| ErrorResponse::no_such_intent(id, "intent"))?;
-            Ok((responses::intent(&intent), ResponseTiming::Prompt))
-        }
-        ("POST", ["v1", "payment_intents", id, "confirm"]) => {
-            let mut form = Form::read(request)?;
-            let confirm = IntentCommand::Confirm { id: (*id).to_owned(), method: form.method()? };
-            form.finish()?;
-            execute(store, request, confirm).await
-        }
-        ("POST", ["v1", "payment_intents", id, "cancel"]) => {
-            Form::read(request)?.finish()?;
-            execute(store, request, IntentCommand::Cancel { id: (*id).to_owned() }).await
-        }
-        ("POST", ["v1", "refunds"]) => {
-            let mut form = Form::read(request)?;
-            let refund = IntentCommand::Refund {
-                id: form.required("payment_intent")?,
-                amount: form.amount("amount")?,
-                metadata: form.metadata()?,
-            };
-            form.finish()?;
-            execute(store, request, refund).await
-        }
-        ("GET", ["v1", "disputes", id]) => {
-            let intent = match dispute::intent_of(id) {
-                Some(intent) => store.intent(&intent).await?,
-                None => None,
-            };
-            let dispute = intent.and_then(|intent| intent.dispute);
-            let dispute = dispute.ok_or_else(|| ErrorResponse::no_such_dispute(id))?;
-            Ok((responses::dispute(&dispute), ResponseTiming::Prompt))
-        }
-        ("POST", ["v1", "simulator", "disputes", id, "close"]) => {
-            let mut form = Form::read(request)?;
-            let status = form.dispute_status()?;
-            form.finish()?;
-            let intent =
-                dispute::intent_of(id).ok_or_else(|| ErrorResponse::no_such_dispute(id))?;
-            execute(store, request, IntentCommand::CloseDispute { id: intent, status }).await
-        }
-        ("GET", ["v1", "refunds"]) => list_refunds(store, request).await,
-        _ => Err(ErrorResponse::unknown_url(&request.method, path).into()),
-    }
-}
-
 /// Requires the simulator's key. Without one in the settings, every request is rejected.
 fn authenticate(key: &str, request: &Request) -> Result<(), ErrorResponse> {
     let given = request
@@ -209,6 +307,7 @@ fn create(request: &Request) -> Result<IntentCommand, HandlerError> {
     let new = NewPaymentIntent {
         metadata: form.metadata()?,
         method: form.method()?,
+        return_url: form.return_url()?,
         confirm: form.flag("confirm")?,
         ..NewPaymentIntent::new(id, amount, form.currency()?)
     };
@@ -220,24 +319,6 @@ fn new_id() -> Result<String, Failure> {
     let mut random = [0; 12];
     getrandom::fill(&mut random).map_err(|error| error.to_string())?;
     Ok(format!("pi_{}", digest::hex(&random)))
-}
-
-async fn execute(
-    store: &impl IntentStore,
-    request: &Request,
-    command: IntentCommand,
-) -> Result<(Response, ResponseTiming), HandlerError> {
-    let path = request.path.get("proxy").map_or("", String::as_str);
-    let idempotent = IdempotentRequest {
-        command,
-        idempotency_key: request.header("idempotency-key"),
-        request_hash: digest::hex(&digest::sha256(&[path.as_bytes(), &request.body])),
-    };
-    let SimulatorResponse { response, replayed, slow } =
-        simulate_provider(store, &idempotent, responses::render, request.now()).await?;
-    let response = Response::raw(response.status, "application/json", response.body);
-    let response = if replayed { response.header("Idempotent-Replayed", "true") } else { response };
-    Ok((response, if slow { ResponseTiming::Slow } else { ResponseTiming::Prompt }))
 }
 
 /// Lists refunds newest first, 10 by default, like the provider.

@@ -1,10 +1,11 @@
-//! The simulator's webhooks: a consumer of its table's stream lets processing charges succeed and
-//! reports each by a webhook, as it does each dispute.
+//! The simulator's webhooks: a consumer of its table's stream lets processing charges succeed, and
+//! reports each of them, each change that has an event and each dispute by a webhook.
 
 use super::simulate_provider::responses;
 use crate::{
     adapters::{dynamodb::DynamoIntents, webhook_sender::HttpWebhookSender},
     application::settle_charge::settle_charge,
+    domain::intent::IntentEvent,
     ports::{IntentStore, WebhookSender},
 };
 use rialto_kernel::{
@@ -43,6 +44,19 @@ struct Record {
 struct IntentChange {
     #[serde(rename = "Keys")]
     keys: Keys,
+    #[serde(rename = "NewImage", default)]
+    new_image: NewImage,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct NewImage {
+    event: Option<EventName>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EventName {
+    #[serde(rename = "S")]
+    event: IntentEvent,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,29 +87,37 @@ fn build(app: &FunctionContext) -> boot::Handler {
             for record in &stream.records {
                 let key = &record.dynamodb.keys.pk.text;
                 let Some(intent) = key.strip_prefix("INTENT#") else { continue };
-                delivered += settle(&store, sender.as_ref(), &secret, intent, clock.now()).await?;
+                let event = record.dynamodb.new_image.event.as_ref().map(|name| name.event);
+                let (sender, now) = (sender.as_ref(), clock.now());
+                delivered += report(&store, sender, &secret, intent, event, now).await?;
             }
             Ok(json!({ "delivered": delivered }))
         })
     })
 }
 
-/// Settles a charge and delivers its webhooks; returns their number. After an error the stream
-/// redelivers the record.
-async fn settle(
+/// Delivers the webhooks of a change, which settles a charge without an event; returns their
+/// number. After an error the stream redelivers the record.
+async fn report(
     store: &impl IntentStore,
     sender: Option<&impl WebhookSender>,
     secret: &str,
     id: &str,
+    event: Option<IntentEvent>,
     now: Timestamp,
 ) -> Result<usize, Failure> {
-    let Some(intent) = settle_charge(store, id).await? else { return Ok(0) };
+    let intent = match event {
+        Some(_) => store.intent(id).await?,
+        None => settle_charge(store, id).await?,
+    };
+    let Some(intent) = intent else { return Ok(0) };
     let Some(sender) = sender else {
-        tracing::warn!(setting = WEBHOOK_URL.name, "charge succeeded; no webhook URL configured");
+        tracing::warn!(setting = WEBHOOK_URL.name, "charge changed; no webhook URL configured");
         return Ok(0);
     };
     let disputed = intent.dispute.as_ref().map(responses::disputed);
-    let bodies = [Some(responses::succeeded(&intent)), disputed];
+    let changed = responses::event(&intent, event.unwrap_or(IntentEvent::Succeeded));
+    let bodies = [Some(changed), disputed];
     let mut delivered = 0;
     for body in bodies.iter().flatten() {
         for _ in 0..DELIVERIES {
@@ -112,6 +134,7 @@ mod tests {
     use crate::{
         adapters::memory::{MemoryIntents, MemoryWebhookSender},
         domain::{
+            action::BuyerAction,
             dispute::DisputeStatus,
             intent::{
                 IntentCommand, Metadata, NewPaymentIntent, PaymentIntent, PaymentIntentState,
@@ -149,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_settled_charge_is_reported_by_two_signed_webhooks() {
         let (store, sender) = (store(&[]).await, MemoryWebhookSender::default());
-        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 2);
+        assert_eq!(report(&store, Some(&sender), SECRET, "pi_1", None, NOW).await.unwrap(), 2);
         assert_eq!(state(&store).await, PaymentIntentState::Succeeded);
         let deliveries = sender.deliveries();
         assert_eq!((deliveries.len(), &deliveries[0].0), (2, &deliveries[1].0));
@@ -164,11 +187,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_event_of_a_change_is_reported_whatever_followed() {
+        let refund =
+            IntentCommand::Refund { id: "pi_1".to_owned(), amount: None, metadata: [].into() };
+        let new = NewPaymentIntent {
+            method: Some(TestPaymentMethod::ThreeDSecure),
+            confirm: true,
+            ..NewPaymentIntent::new("pi_1", 1_000, "eur")
+        };
+        let (store, sender) = (MemoryIntents::default(), MemoryWebhookSender::default());
+        let act = IntentCommand::Act { id: "pi_1".to_owned(), action: BuyerAction::Accept };
+        let mut intent: Option<PaymentIntent> = None;
+        for (step, event) in [
+            (IntentCommand::Create(new), Some("requires_action")),
+            (act, Some("succeeded")),
+            (refund, None),
+        ] {
+            let next = step.decide(intent.as_ref(), NOW).intent.unwrap();
+            assert_eq!(next.event.map(IntentEvent::as_str), event);
+            assert_eq!(store.write(Some(&next), None).await.unwrap(), Write::Done);
+            intent = Some(next);
+        }
+        for event in [IntentEvent::RequiresAction, IntentEvent::Succeeded] {
+            let sent = report(&store, Some(&sender), SECRET, "pi_1", Some(event), NOW);
+            assert_eq!(sent.await.unwrap(), 2);
+        }
+        let kinds = sender.deliveries().into_iter().map(|(body, _)| {
+            serde_json::from_str::<Value>(&body).unwrap()["type"].as_str().unwrap().to_owned()
+        });
+        let (action, success) = ("payment_intent.requires_action", "payment_intent.succeeded");
+        assert_eq!(kinds.collect::<Vec<_>>(), [action, action, success, success]);
+    }
+
+    #[tokio::test]
     async fn failed_deliveries_are_repeated() {
         let (store, sender) = (store(&[]).await, MemoryWebhookSender::default());
         sender.fail_next(1);
-        assert!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.is_err());
-        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 2);
+        assert!(report(&store, Some(&sender), SECRET, "pi_1", None, NOW).await.is_err());
+        assert_eq!(report(&store, Some(&sender), SECRET, "pi_1", None, NOW).await.unwrap(), 2);
         assert_eq!(sender.deliveries().len(), 2);
         assert_eq!(store.intent("pi_1").await.unwrap().unwrap().version, 2);
     }
@@ -177,8 +233,8 @@ mod tests {
     async fn cancelled_charges_are_not_reported() {
         let cancelled = [IntentCommand::Cancel { id: "pi_1".to_owned() }];
         let (store, sender) = (store(&cancelled).await, MemoryWebhookSender::default());
-        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 0);
-        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_2", NOW).await.unwrap(), 0);
+        assert_eq!(report(&store, Some(&sender), SECRET, "pi_1", None, NOW).await.unwrap(), 0);
+        assert_eq!(report(&store, Some(&sender), SECRET, "pi_2", None, NOW).await.unwrap(), 0);
         assert_eq!(
             (state(&store).await, sender.deliveries().len()),
             (PaymentIntentState::Canceled, 0)
@@ -189,7 +245,7 @@ mod tests {
     async fn charges_are_settled_without_a_webhook_url() {
         let store = store(&[]).await;
         assert_eq!(
-            settle(&store, None::<&MemoryWebhookSender>, SECRET, "pi_1", NOW).await.unwrap(),
+            report(&store, None::<&MemoryWebhookSender>, SECRET, "pi_1", None, NOW).await.unwrap(),
             0
         );
         assert_eq!(state(&store).await, PaymentIntentState::Succeeded);
@@ -206,12 +262,12 @@ mod tests {
         let intent = IntentCommand::Create(new).decide(None, NOW).intent.unwrap();
         assert_eq!(store.write(Some(&intent), None).await.unwrap(), Write::Done);
         let sender = MemoryWebhookSender::default();
-        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 4);
+        assert_eq!(report(&store, Some(&sender), SECRET, "pi_1", None, NOW).await.unwrap(), 4);
         let close =
             IntentCommand::CloseDispute { id: intent.id.clone(), status: DisputeStatus::Lost };
         let closed = close.decide(Some(&intent), NOW).intent.unwrap();
         assert_eq!(store.write(Some(&closed), None).await.unwrap(), Write::Done);
-        assert_eq!(settle(&store, Some(&sender), SECRET, "pi_1", NOW).await.unwrap(), 4);
+        assert_eq!(report(&store, Some(&sender), SECRET, "pi_1", None, NOW).await.unwrap(), 4);
         let events = sender.deliveries().into_iter().map(|(body, _)| {
             let event: Value = serde_json::from_str(&body).unwrap();
             let object = &event["data"]["object"];
@@ -233,5 +289,15 @@ mod tests {
         let record = json!({"Records": [{"dynamodb": {"Keys": {"pk": {"S": "INTENT#pi_1"}, "sk": {"S": "INTENT"}}}}]});
         let stream = StreamEvent::deserialize(record).unwrap();
         assert_eq!(stream.records[0].dynamodb.keys.pk.text, "INTENT#pi_1");
+        assert!(stream.records[0].dynamodb.new_image.event.is_none());
+    }
+
+    #[test]
+    fn a_stream_record_names_its_event() {
+        let image = json!({"event": {"S": "payment_failed"}, "version": {"N": "3"}});
+        let record = json!({"Keys": {"pk": {"S": "INTENT#pi_1"}}, "NewImage": image});
+        let stream = StreamEvent::deserialize(json!({"Records": [{"dynamodb": record}]})).unwrap();
+        let event = stream.records[0].dynamodb.new_image.event.as_ref();
+        assert_eq!(event.unwrap().event, IntentEvent::PaymentFailed);
     }
 }

@@ -38,7 +38,10 @@ fn created() -> PaymentIntent {
 }
 
 fn confirmed(intent: &PaymentIntent) -> PaymentIntent {
-    execute(&IntentCommand::Confirm { id: intent.id.clone(), method: None }, Some(intent))
+    execute(
+        &IntentCommand::Confirm { id: intent.id.clone(), method: None, return_url: None },
+        Some(intent),
+    )
 }
 
 fn refunded(intent: &PaymentIntent, amount: u64) -> PaymentIntent {

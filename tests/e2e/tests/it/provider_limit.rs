@@ -222,8 +222,12 @@ fn reserved(number: usize, now: Timestamp) -> StockReserved {
 async fn a_sale_beyond_the_providers_limit_is_charged_in_full() {
     const ORDERS: usize = 1_000;
     let clock = VirtualClock(Instant::now());
-    let simulator =
-        Simulator { store: MemoryIntents::default(), key: KEY.to_owned(), rate_limit: 25 };
+    let simulator = Simulator {
+        store: MemoryIntents::default(),
+        key: KEY.to_owned(),
+        rate_limit: 25,
+        base: String::new(),
+    };
     let provider =
         SimulatedProvider { simulator, clock, processed: Arc::default(), rejected: Arc::default() };
     let settings =

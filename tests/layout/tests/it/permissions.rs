@@ -283,6 +283,7 @@ const SECRETS: &[(&str, &[&str])] = &[
     (
         "payments/provider-key",
         &[
+            "PaymentsGetPaymentFunction",
             "PaymentsOnInventoryFunction",
             "PaymentsOnOrdersFunction",
             "PaymentsReceiveWebhookFunction",

@@ -72,7 +72,7 @@ impl ProcessingPayment {
 
     /// Posts a webhook; returns the problem's code and text, if any.
     async fn post(&self, secret: &str, request: &Request) -> Result<(), (ProblemCode, String)> {
-        match receive(&self.store, &self.provider, secret, request).await {
+        match receive(&self.store, &self.provider, secret, request, &StoppedClock).await {
             Ok(response) => {
                 assert_eq!((response.status, response.body.as_str()), (204, ""));
                 Ok(())
@@ -276,7 +276,7 @@ async fn irrelevant_webhooks_are_acknowledged_and_ignored() {
     let another = OrderId::derive(&[b"another"]);
     for event in [
         with("/type", json!("customer.created")),
-        with("/type", json!("payment_intent.processing")),
+        with("/type", json!("payment_intent.created")),
         with("/data/object", json!({})),
         with("/data/object", json!("pi_1")),
         with("/data/object/metadata", json!(null)),

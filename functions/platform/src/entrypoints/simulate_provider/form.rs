@@ -1,7 +1,9 @@
 //! Parsing of form fields and query parameters.
 
 use super::responses::ErrorResponse;
-use crate::domain::{dispute::DisputeStatus, intent::Metadata, method::TestPaymentMethod};
+use crate::domain::{
+    action::BuyerAction, dispute::DisputeStatus, intent::Metadata, method::TestPaymentMethod,
+};
 use rialto_lambda::http::Request;
 use std::collections::BTreeMap;
 
@@ -85,6 +87,23 @@ impl Form {
                 let message = format!("Invalid status: {other}; must be one of won or lost");
                 Err(ErrorResponse::parameter("status", &message))
             }
+        }
+    }
+
+    pub(super) fn action(&mut self) -> Result<BuyerAction, ErrorResponse> {
+        BuyerAction::parse(&self.required("action")?)
+            .ok_or_else(|| ErrorResponse::parameter("action", "Must be accept or decline."))
+    }
+
+    /// A web address without characters that a URL escapes.
+    pub(super) fn return_url(&mut self) -> Result<Option<String>, ErrorResponse> {
+        let Some(url) = self.take("return_url") else { return Ok(None) };
+        let is_web = url.starts_with("https://") || url.starts_with("http://");
+        let plain = url.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\`".contains(&b));
+        if is_web && plain && url.len() <= 2_000 {
+            Ok(Some(url))
+        } else {
+            Err(ErrorResponse::parameter("return_url", "Not a valid URL"))
         }
     }
 

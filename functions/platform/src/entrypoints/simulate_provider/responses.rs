@@ -4,19 +4,19 @@ use crate::domain::{
     dispute::{DisputeStatus, ProviderDispute},
     idempotency::StoredResponse,
     intent::{
-        DeclineReason, PaymentIntent, PaymentIntentState, ProviderError, ProviderObject,
-        ProviderRefund,
+        DeclineReason, IntentEvent, PaymentIntent, PaymentIntentState, ProviderError,
+        ProviderObject, ProviderRefund,
     },
 };
 use rialto_kernel::digest;
 use rialto_lambda::http::Response;
 use serde_json::{Value, json};
 
-/// Renders the result of a command as the client sees it.
-pub(super) fn render(result: &Result<ProviderObject, ProviderError>) -> StoredResponse {
+/// Renders the result of a command as the client sees it. `base` is the simulator's address.
+pub(super) fn render(result: &Result<ProviderObject, ProviderError>, base: &str) -> StoredResponse {
     match result {
         Ok(ProviderObject::Intent(intent)) => {
-            StoredResponse { status: 200, body: intent_object(intent).to_string() }
+            StoredResponse { status: 200, body: intent_object(intent, base).to_string() }
         }
         Ok(ProviderObject::Refund(refund)) => {
             StoredResponse { status: 200, body: refund_object(refund).to_string() }
@@ -31,8 +31,8 @@ pub(super) fn render(result: &Result<ProviderObject, ProviderError>) -> StoredRe
     }
 }
 
-pub(super) fn intent(intent: &PaymentIntent) -> Response {
-    json_response(200, &intent_object(intent))
+pub(super) fn intent(intent: &PaymentIntent, base: &str) -> Response {
+    json_response(200, &intent_object(intent, base))
 }
 
 pub(super) fn dispute(dispute: &ProviderDispute) -> Response {
@@ -51,38 +51,52 @@ fn json_response(status: u16, body: &Value) -> Response {
     Response::raw(status, "application/json", body.to_string())
 }
 
-fn intent_object(intent: &PaymentIntent) -> Value {
+fn intent_object(intent: &PaymentIntent, base: &str) -> Value {
     let received = if intent.state == PaymentIntentState::Succeeded { intent.amount } else { 0 };
+    let next_action =
+        (intent.state == PaymentIntentState::RequiresAction).then(|| next_action(intent, base));
     json!({
         "id": intent.id,
         "object": "payment_intent",
         "amount": intent.amount,
         "amount_received": received,
         "capture_method": "automatic",
+        "client_secret": intent.client_secret(),
         "created": intent.created.seconds(),
         "currency": intent.currency,
         "last_payment_error": intent.decline.map(decline_object),
         "latest_charge": intent.charge,
         "livemode": false,
         "metadata": intent.metadata,
-        "next_action": null,
+        "next_action": next_action,
         "payment_method": intent.method,
         "payment_method_types": ["card"],
         "status": intent.state,
     })
 }
 
-/// The webhook event of a charge's success. It has the same id each time it is delivered.
-pub(in crate::entrypoints) fn succeeded(intent: &PaymentIntent) -> String {
-    let id = digest::hex(&digest::sha256(&[intent.id.as_bytes(), b"succeeded"])[..12]);
+/// The page on which the buyer accepts or declines.
+fn next_action(intent: &PaymentIntent, base: &str) -> Value {
+    let (id, secret) = (&intent.id, intent.client_secret());
+    let url = format!("{base}/v1/simulator/intents/{id}/action?client_secret={secret}");
+    json!({
+        "type": "redirect_to_url",
+        "redirect_to_url": {"return_url": intent.return_url, "url": url},
+    })
+}
+
+/// A webhook event about an intent. It has the same id each time it is delivered.
+pub(in crate::entrypoints) fn event(intent: &PaymentIntent, event: IntentEvent) -> String {
+    let kind = event.as_str();
+    let id = digest::hex(&digest::sha256(&[intent.id.as_bytes(), kind.as_bytes()])[..12]);
     json!({
         "id": format!("evt_{id}"),
         "object": "event",
         "created": intent.created.seconds(),
-        "data": {"object": intent_object(intent)},
+        "data": {"object": intent_object(intent, "")},
         "livemode": false,
         "pending_webhooks": 1,
-        "type": "payment_intent.succeeded",
+        "type": format!("payment_intent.{kind}"),
     })
     .to_string()
 }
@@ -157,6 +171,11 @@ fn decline_object(decline: DeclineReason) -> Value {
     let message = match decline {
         DeclineReason::GenericDecline => "Your card was declined.",
         DeclineReason::InsufficientFunds => "Your card has insufficient funds.",
+        DeclineReason::AuthenticationFailure => {
+            let message = "The payment method has failed authentication.";
+            let code = "payment_intent_authentication_failure";
+            return json!({"type": "invalid_request_error", "code": code, "message": message});
+        }
     };
     json!({"type": "card_error", "code": "card_declined", "decline_code": decline, "message": message})
 }
@@ -186,6 +205,14 @@ impl ErrorResponse {
         json!({"error": self.error})
     }
 
+    pub(super) const fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(super) fn message(&self) -> &str {
+        self.error["message"].as_str().unwrap_or_default()
+    }
+
     pub(super) fn into_response(self) -> Response {
         json_response(self.status, &self.body())
     }
@@ -196,6 +223,10 @@ impl ErrorResponse {
 
     pub(super) fn wrong_key() -> Self {
         Self::new(401, "invalid_request_error", "Invalid API Key provided.")
+    }
+
+    pub(super) fn wrong_client_secret() -> Self {
+        Self::new(401, "invalid_request_error", "The client_secret isn't that of the intent.")
     }
 
     pub(super) fn unknown_url(method: &str, path: &str) -> Self {
@@ -250,7 +281,7 @@ impl ErrorResponse {
         let error = decline_object(decline);
         Self { status: 402, error }
             .with("charge", intent.charge.clone())
-            .with("payment_intent", intent_object(intent))
+            .with("payment_intent", intent_object(intent, ""))
     }
 
     pub(super) fn unexpected_state(intent: &PaymentIntent, action: &str) -> Self {
@@ -260,7 +291,7 @@ impl ErrorResponse {
             "You cannot {action} this PaymentIntent because it has a status of {state}."
         ))
         .with("code", "payment_intent_unexpected_state")
-        .with("payment_intent", intent_object(intent))
+        .with("payment_intent", intent_object(intent, ""))
     }
 
     pub(super) fn no_payment_method(intent: &PaymentIntent) -> Self {
@@ -268,7 +299,7 @@ impl ErrorResponse {
             "You cannot confirm this PaymentIntent because it's missing a payment method.",
         )
         .with("code", "payment_intent_unexpected_state")
-        .with("payment_intent", intent_object(intent))
+        .with("payment_intent", intent_object(intent, ""))
     }
 
     pub(super) fn not_charged(id: &str) -> Self {

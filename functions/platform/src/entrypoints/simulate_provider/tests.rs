@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 const KEY: &str = "sk_test_1";
+const BASE: &str = "http://127.0.0.1/simulator";
 
 fn request(method: &str, path: &str, body: &str) -> Request {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
@@ -23,7 +24,7 @@ fn request(method: &str, path: &str, body: &str) -> Request {
 }
 
 fn simulator(store: &MemoryIntents) -> Simulator<MemoryIntents> {
-    Simulator { store: store.clone(), key: KEY.to_owned(), rate_limit: 0 }
+    Simulator { store: store.clone(), key: KEY.to_owned(), rate_limit: 0, base: BASE.to_owned() }
 }
 
 async fn response_to(store: &MemoryIntents, request: &Request) -> (u16, Value) {
@@ -268,4 +269,117 @@ async fn requests_over_the_rate_limit_are_rejected_unprocessed() {
     );
     let (_, intent) = send(&request.received_at(Timestamp::from_millis(2_000))).await;
     assert_eq!(intent["status"], "succeeded");
+}
+
+/// A request of the buyer's browser, without the simulator's key.
+fn browser(method: &str, path: &str, body: &str) -> Request {
+    let mut request = request(method, path, body);
+    request.headers.remove("authorization");
+    request
+}
+
+/// An intent that waits for the buyer, and the address of the buyer's page.
+async fn waiting(store: &MemoryIntents) -> (String, String) {
+    let id = created(store, "pm_sim_3ds").await;
+    let confirm = format!("v1/payment_intents/{id}/confirm");
+    let form = "return_url=https%3A%2F%2Fshop.example%2Fback%3Fa%3D1%26b%3D2";
+    let (status, intent) = send(store, "POST", &confirm, form).await;
+    assert_eq!((status, &intent["status"]), (200, &"requires_action".into()));
+    let redirect = &intent["next_action"]["redirect_to_url"];
+    assert_eq!(redirect["return_url"], "https://shop.example/back?a=1&b=2");
+    let url = redirect["url"].as_str().unwrap().to_owned();
+    let secret = intent["client_secret"].as_str().unwrap();
+    assert!(url.ends_with(&format!("/action?client_secret={secret}")), "{url}");
+    let (_, retrieved) = send(store, "GET", &format!("v1/payment_intents/{id}"), "").await;
+    assert_eq!(retrieved, intent);
+    (id, url.strip_prefix(&format!("{BASE}/")).unwrap().to_owned())
+}
+
+async fn status_of(store: &MemoryIntents, id: &str) -> Value {
+    let (_, intent) = send(store, "GET", &format!("v1/payment_intents/{id}"), "").await;
+    intent["status"].clone()
+}
+
+#[tokio::test]
+async fn a_buyer_accepts_on_a_page_with_one_effect() {
+    let store = MemoryIntents::default();
+    let (id, url) = waiting(&store).await;
+    let (path, secret) = url.split_once("?client_secret=").unwrap();
+    let (page, _) = simulator(&store).handle(&browser("GET", &url, "")).await.unwrap();
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("<form method=\"post\">") && page.body.contains(secret));
+    assert_eq!(status_of(&store, &id).await, "requires_action");
+
+    for action in ["accept", "accept", "decline", "accept", "accept"] {
+        let form = format!("client_secret={secret}&action={action}");
+        let clicked = browser("POST", path, &form);
+        let (page, _) = simulator(&store).handle(&clicked).await.unwrap();
+        assert_eq!(page.status, 200);
+        assert!(page.body.contains("href=\"https://shop.example/back?a=1&amp;b=2\""));
+        assert!(!page.body.contains("<form"), "{}", page.body);
+    }
+    assert_eq!(status_of(&store, &id).await, "succeeded");
+    assert_eq!(store.intent(&id).await.unwrap().unwrap().version, 3);
+}
+
+#[tokio::test]
+async fn the_key_accepts_and_declines_without_the_page() {
+    let store = MemoryIntents::default();
+    let (id, url) = waiting(&store).await;
+    let (path, _) = url.split_once('?').unwrap();
+    let (status, body) = send(&store, "POST", path, "action=perhaps").await;
+    assert_eq!((status, &body["error"]["param"]), (400, &"action".into()));
+    let (status, declined) = send(&store, "POST", path, "action=decline").await;
+    assert_eq!((status, &declined["status"]), (200, &"requires_payment_method".into()));
+    let code = &declined["last_payment_error"]["code"];
+    assert_eq!(code, "payment_intent_authentication_failure");
+    let (_, again) = send(&store, "POST", path, "action=accept").await;
+    assert_eq!(again, declined);
+
+    let (id_of_other, url) = waiting(&store).await;
+    send(&store, "POST", &format!("v1/payment_intents/{id_of_other}/cancel"), "").await;
+    let (path, _) = url.split_once('?').unwrap();
+    let (status, body) = send(&store, "POST", path, "action=accept").await;
+    assert_eq!((status, &body["error"]["code"]), (400, &"payment_intent_unexpected_state".into()));
+    assert_eq!(status_of(&store, &id).await, "requires_payment_method");
+    let visa = created(&store, "pm_card_visa").await;
+    let path = format!("v1/simulator/intents/{visa}/action");
+    assert_eq!(send(&store, "POST", &path, "action=accept").await.0, 400);
+}
+
+#[tokio::test]
+async fn the_page_requires_the_intents_secret() {
+    let store = MemoryIntents::default();
+    let (id, url) = waiting(&store).await;
+    let (_, url_of_other) = waiting(&store).await;
+    let (path, _) = url.split_once('?').unwrap();
+    let (_, secret_of_other) = url_of_other.split_once("?client_secret=").unwrap();
+    for request in [
+        browser("GET", path, ""),
+        browser("GET", &format!("{path}?client_secret={secret_of_other}"), ""),
+        browser("GET", "v1/simulator/intents/pi_none/action?client_secret=x", ""),
+        browser("POST", path, "action=accept"),
+        browser("POST", path, &format!("client_secret={secret_of_other}&action=accept")),
+        browser("PUT", path, ""),
+    ] {
+        let (response, _) = simulator(&store).handle(&request).await.unwrap();
+        assert!([400, 401, 404].contains(&response.status), "{request:?}");
+    }
+    let path = format!("v1/payment_intents/{id}");
+    let (response, _) = simulator(&store).handle(&browser("GET", &path, "")).await.unwrap();
+    assert_eq!(response.status, 401);
+    assert_eq!(status_of(&store, &id).await, "requires_action");
+}
+
+#[tokio::test]
+async fn a_return_url_is_a_web_address() {
+    let store = MemoryIntents::default();
+    for url in ["shop.example", "javascript:alert(1)", "https://shop.example/<b>"] {
+        let id = created(&store, "pm_sim_3ds").await;
+        let form: String =
+            form_urlencoded::Serializer::new(String::new()).append_pair("return_url", url).finish();
+        let path = format!("v1/payment_intents/{id}/confirm");
+        let (status, body) = send(&store, "POST", &path, &form).await;
+        assert_eq!((status, &body["error"]["param"]), (400, &"return_url".into()), "{url}");
+    }
 }
