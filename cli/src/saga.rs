@@ -35,7 +35,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 pub(crate) enum Wait {
     /// A consumer must process an event.
     Event { kind: &'static str, consumer: &'static str },
-    /// The buyer must authenticate the payment.
+    /// The buyer must authenticate the payment, or may pay again.
     Buyer,
     /// The payment provider must settle a charge or refund.
     Provider(&'static str),
@@ -183,11 +183,18 @@ fn pending(held: Option<&Reservation>, payment: Option<&Payment>) -> Wait {
     match (held.map(|held| held.outcome), payment.map(|payment| payment.state)) {
         (None, _) => event("OrderPlaced", "inventory-on-orders"),
         (Some(ReservationOutcome::Rejected), _) => event("StockRejected", "orders-on-inventory"),
+        // The sweep takes a further attempt to the provider.
+        (Some(_), Some(PaymentState::Pending))
+            if payment.is_some_and(|payment| payment.attempt() > 1) =>
+        {
+            Wait::Provider("the charge")
+        }
         (Some(_), None | Some(PaymentState::Pending)) => {
             event("StockReserved", "payments-on-inventory")
         }
         (Some(_), Some(PaymentState::Processing)) => Wait::Provider("the charge"),
         (Some(_), Some(PaymentState::RequiresAction)) => Wait::Buyer,
+        _ if payment.is_some_and(|payment| payment.retry_until.is_some()) => Wait::Buyer,
         (Some(_), Some(PaymentState::Failed)) => event("PaymentFailed", "orders-on-payments"),
         (Some(_), Some(_)) => event("PaymentCaptured", "orders-on-payments"),
     }
@@ -214,7 +221,11 @@ fn cancelled(held: Option<&Reservation>, payment: Option<&Payment>) -> Vec<Wait>
         Some(payment) if payment.is_charging() && payment.cancel_requested => {
             waits.push(Wait::Provider("the charge"));
         }
-        Some(payment) if payment.state == PaymentState::Pending || payment.is_charging() => {
+        Some(payment)
+            if payment.state == PaymentState::Pending
+                || payment.is_charging()
+                || payment.retry_until.is_some() =>
+        {
             waits.push(pending);
         }
         Some(payment) if payment.state == PaymentState::Captured && payment.refunds.is_empty() => {
@@ -289,7 +300,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Event { kind, consumer } => write!(f, "{kind} to be processed by {consumer}"),
-            Self::Buyer => f.write_str("the buyer to authenticate the payment"),
+            Self::Buyer => f.write_str("the buyer to authenticate the payment, or to pay again"),
             Self::Provider(what) => write!(f, "the provider to settle {what}"),
         }
     }

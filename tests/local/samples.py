@@ -32,6 +32,8 @@ EXPECTED_ERRORS = {
     "delivery-set-parcel-status": 404,  # nothing was sent
     "delivery-set-status": 409,  # the line isn't accepted
     "orders-cancel-order": 409,  # the order is CONFIRMED
+    "payments-pay-again": 404,  # the order is unknown
+    "payments-refund-order": 404,  # the order is unknown
 }
 
 

@@ -313,6 +313,9 @@ impl<'a> Check<'a> {
             _ if payment.is_charging() && payment.cancel_requested => {
                 Some((Severity::InProgress, "the provider hasn't settled the charge".to_owned()))
             }
+            PaymentState::Failed if payment.retry_until.is_some() => {
+                Some((while_pending(order), "it may be paid again".to_owned()))
+            }
             PaymentState::Pending | PaymentState::Processing | PaymentState::RequiresAction => {
                 Some((while_pending(order), format!("its payment is {:?}", payment.state)))
             }
@@ -329,12 +332,10 @@ impl<'a> Check<'a> {
         self.expect("refund-keys", about.clone(), keys.len() == payment.refunds.len(), || {
             "refunded twice under one key".to_owned()
         });
-        self.expect("disputes-settled", about, payment.settled() <= payment.lost(), || {
-            format!(
-                "{} settled by disputes, which took {}",
-                payment.settled().minor_units(),
-                payment.lost().minor_units()
-            )
+        let settled: i64 = payment.refunds.iter().map(|refund| refund.settled.minor_units()).sum();
+        let lost = payment.lost().minor_units();
+        self.expect("disputes-settled", about, settled <= lost, || {
+            format!("{settled} settled by disputes, which took {lost}")
         });
         self.ledger_of(payment);
     }
@@ -347,10 +348,21 @@ impl<'a> Check<'a> {
         self.expect("ledger-captures", about.clone(), captures <= 1, || {
             format!("captured {captures} times")
         });
+        // The refund of a success beside the capture isn't one of the capture.
+        let surplus = payment.refunds.iter().filter(|refund| refund.attempt.is_some());
+        let surplus: BTreeSet<_> = surplus.map(|refund| refund.refund_id).collect();
+        let is_surplus = |entry: &ledger::LedgerEntry| {
+            entry.refund_id.is_some_and(|refund| surplus.contains(&refund))
+        };
+        let successes =
+            entries.iter().filter(|entry| entry.kind == EntryKind::SurplusCaptured).count();
+        self.expect("ledger-surplus", about.clone(), successes == surplus.len(), || {
+            format!("{successes} successes beside the capture, {} refunds of them", surplus.len())
+        });
         // The amount of an entry is what the credited account gains.
         let sum = |kind| -> i64 {
-            let postings =
-                entries.iter().filter(|entry| entry.kind == kind).flat_map(|entry| &entry.postings);
+            let of_kind = entries.iter().filter(|entry| entry.kind == kind && !is_surplus(entry));
+            let postings = of_kind.flat_map(|entry| &entry.postings);
             postings.map(|posting| posting.amount.max(0)).sum()
         };
         // What failed after it was issued, less what was issued after it failed.

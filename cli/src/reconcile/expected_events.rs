@@ -125,15 +125,9 @@ fn releases(order: &Order, held: &Reservation) -> usize {
 }
 
 fn payment_events(payment: &Payment) -> Vec<&'static str> {
-    let mut kinds = Vec::new();
-    if payment.action_required {
-        kinds.push("PaymentActionRequired");
-    }
-    // A failure is published unless the order was cancelled before. After a published failure, a
-    // success isn't published.
-    if payment.reason.is_some() && !payment.cancel_requested {
-        kinds.push("PaymentFailed");
-    } else if payment.captured.minor_units() > 0 {
+    let mut kinds = vec!["PaymentActionRequired"; payment.published_actions()];
+    kinds.extend(iter::repeat_n("PaymentFailed", payment.published_failures()));
+    if payment.published_capture() {
         kinds.push("PaymentCaptured");
     }
     for refund in &payment.refunds {

@@ -124,12 +124,16 @@ pub(crate) fn at(stage: Stage) -> (Snapshot, Vec<Event>) {
     if stage == Stage::Reserved {
         return (snapshot, reserved);
     }
-    snapshot.apply_payment(Payment::pending(&payload(&reserved[0]), &caused_by(&reserved[0])));
+    snapshot.apply_payment(Payment::pending(
+        &payload(&reserved[0]),
+        Duration::ZERO,
+        &caused_by(&reserved[0]),
+    ));
     if stage == Stage::Opened {
         return (snapshot, reserved);
     }
     snapshot.apply_payment(
-        snapshot.payments[0].record_intent(&IntentId::parse("pi_1").unwrap()).unwrap(),
+        snapshot.payments[0].record_intent(&IntentId::parse("pi_1").unwrap(), NOW).unwrap(),
     );
     let end = match stage {
         Stage::Captured => ChargeOutcome::Captured,

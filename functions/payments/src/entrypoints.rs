@@ -3,6 +3,7 @@
 pub mod get_payment;
 pub mod on_inventory;
 pub mod on_orders;
+pub mod pay_again;
 pub mod receive_webhook;
 pub mod refund_order;
 pub mod relay;
@@ -10,5 +11,10 @@ pub mod sweep;
 
 /// This service's part of the API document.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(get_payment::handle, receive_webhook::handle, refund_order::handle))]
+#[openapi(paths(
+    get_payment::handle,
+    pay_again::handle,
+    receive_webhook::handle,
+    refund_order::handle,
+))]
 pub struct ApiDocument;

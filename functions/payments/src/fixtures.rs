@@ -10,6 +10,7 @@ use rialto_contracts::{
     orders::{CancelReason, OrderCancelled},
 };
 use rialto_kernel::{Amount, Currency, OrderId, Timestamp, UserId};
+use std::time::Duration;
 
 /// Before [`EXPIRES_AT`].
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_000);
@@ -38,11 +39,11 @@ pub(crate) fn intent_id() -> IntentId {
 }
 
 pub(crate) fn pending() -> Payment {
-    Payment::pending(&stock_reserved(), &EventContext::default()).payment
+    Payment::pending(&stock_reserved(), Duration::ZERO, &EventContext::default()).payment
 }
 
 pub(crate) fn processing() -> Payment {
-    pending().record_intent(&intent_id()).unwrap().payment
+    pending().record_intent(&intent_id(), NOW).unwrap().payment
 }
 
 pub(crate) fn captured() -> Payment {

@@ -110,6 +110,10 @@ planted_bugs! {
     DeclineTakenForSuccess,
     /// A success is recorded each time that it is received.
     CapturedTwice,
+    /// A success beside the capture is neither recorded nor refunded.
+    SecondSuccessIgnored,
+    /// A repeated request to pay again makes another attempt.
+    PaidAgainTwice,
     /// A capture is recorded without reading that its order was cancelled.
     MarkNotReadAtCapture,
     /// The decline of a cancelled order's charge is published.

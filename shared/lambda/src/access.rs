@@ -123,6 +123,7 @@ pub const ROUTES: &[Route] = &[
         SELLER,
     ),
     route("payments-get-payment", "GET", "/orders/{order_id}/payment", BUYER),
+    route("payments-pay-again", "POST", "/orders/{order_id}/payment", BUYER),
     route("payments-refund-order", "POST", "/orders/{order_id}/refunds", SUPERVISOR),
     route("payments-receive-webhook", "POST", "/webhooks/payments", Access::Provider),
     route("delivery-list-user-deliveries", "GET", "/users/{user_id}/deliveries", OWN_USER),

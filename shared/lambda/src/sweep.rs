@@ -49,6 +49,12 @@ impl SweepRun {
         self.ends_at.since(self.clock.now())
     }
 
+    /// The later of `now` and the clock's time: by it a deadline has passed that has for either.
+    #[must_use]
+    pub fn latest(&self) -> Timestamp {
+        self.now.max(self.clock.now())
+    }
+
     /// The time that pauses count from: the earlier of `now` and the clock's, so that a run with a
     /// later `now` doesn't hide for that long what stays open.
     #[must_use]
@@ -82,6 +88,8 @@ pub enum Visit {
     Settled,
     /// The item has to be visited again.
     Waiting,
+    /// The item has to be visited again, by this time at the latest.
+    WaitingUntil(Timestamp),
 }
 
 /// The result of a sweep, in entries.
@@ -133,12 +141,16 @@ where
         .take_while(|_| std::future::ready(run.time_left() >= policy.reserve))
         .map(|entry| async move {
             let entry = entry?;
-            Ok(match visit(entry.id.clone()).await {
-                Ok(Visit::Settled) => Outcome::Settled,
-                Ok(Visit::Waiting) => match queue.postpone(&entry, until).await? {
+            let wait = async |until| {
+                Ok(match queue.postpone(&entry, until).await? {
                     Write::Done => Outcome::Waiting,
                     Write::Conflict(()) => Outcome::Skipped,
-                },
+                })
+            };
+            Ok(match visit(entry.id.clone()).await {
+                Ok(Visit::Settled) => Outcome::Settled,
+                Ok(Visit::Waiting) => wait(until).await?,
+                Ok(Visit::WaitingUntil(latest)) => wait(until.min(latest)).await?,
                 Err(error) => {
                     tracing::error!(id = %entry.id, %error, "not settled; a later sweep retries");
                     match queue.postpone(&entry, until).await? {

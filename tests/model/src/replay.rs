@@ -15,6 +15,7 @@ use rialto_inventory::{
 };
 use rialto_kernel::{Clock, DueEntry, DueQueue, OrderId, StoreError, Timestamp, UserId, Write};
 use rialto_lambda::{
+    settings::Settings,
     sqs::{Failure, Message, Outcome},
     sweep::SweepRun,
     telemetry::Trace,
@@ -342,7 +343,8 @@ impl Replay {
             Trigger::StockReserved => {
                 use rialto_payments::entrypoints::on_inventory::{ChargeState, handle};
                 let message = self.published(order, Event::StockReserved)?;
-                let state = ChargeState { store, provider, clock };
+                let settings = Arc::new(Settings::fixed(&[]));
+                let state = ChargeState { store, provider, settings, clock };
                 Box::pin(async move { succeeds(handle(state, message).await) })
             }
             Trigger::OrderCancelled => {

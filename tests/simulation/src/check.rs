@@ -7,7 +7,11 @@ use crate::{
 use rialto_cli::reconcile::{Discrepancy, Snapshot, findings};
 use rialto_kernel::{Amount, OrderId, ProductId, Timestamp, UserId};
 use rialto_orders::ports::OrderPlacer as _;
-use std::{fmt, time::Duration};
+use rialto_payments::domain::{
+    payment::Payment,
+    refund::{Refund, RefundState},
+};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// How far the clock of an invocation is off at most.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(3);
@@ -85,13 +89,24 @@ pub fn violations(world: &World) -> Vec<Violation> {
         let charges = world.provider.charges(order);
         let at_provider = sum(charges) - sum(world.provider.refunds(order));
         let payment = snapshot.payments.iter().find(|payment| payment.order_id == order);
+        let surplus = payment.map_or_else(Vec::new, surplus_refunds);
+        let unrefunded = surplus.iter().filter(|refund| refund.state != RefundState::Issued);
+        let unrefunded: i64 = unrefunded.map(|refund| refund.amount.minor_units()).sum();
         let recorded = payment
-            .map_or(0, |payment| payment.captured.minor_units() - payment.refunded().minor_units());
+            .map_or(0, |payment| payment.captured.minor_units() - payment.refunded().minor_units())
+            + unrefunded;
         expect("provider-money", at_provider == recorded, &|| {
             format!("the provider has {at_provider} of the buyer's money, the payment {recorded}")
         });
         let captures = world.provider.charges(order).len();
-        expect("charged-once", captures <= 1, &|| format!("charged {captures} times"));
+        expect("charged-once", captures <= 1 + surplus.len(), &|| {
+            format!("charged {captures} times, {} refunded whole", surplus.len())
+        });
+        let keys = payment.map_or_else(Vec::new, attempt_keys);
+        let distinct: BTreeSet<_> = keys.iter().collect();
+        expect("attempt-keys", keys.len() == distinct.len(), &|| {
+            "two attempts to pay under one Idempotency-Key".to_owned()
+        });
         let stored = snapshot.orders.iter().find(|stored| stored.order_id == order);
         expect("order-stored", placement.response.is_none() || stored.is_some(), &|| {
             "answered, but not stored".to_owned()
@@ -115,6 +130,17 @@ pub fn violations(world: &World) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// The refunds of attempts that succeeded beside the capture.
+fn surplus_refunds(payment: &Payment) -> Vec<&Refund> {
+    payment.refunds.iter().filter(|refund| refund.attempt.is_some()).collect()
+}
+
+/// The Idempotency-Keys that have begun an attempt to pay.
+fn attempt_keys(payment: &Payment) -> Vec<&str> {
+    let earlier = payment.failed_attempts.iter().filter_map(|attempt| attempt.key.as_ref());
+    earlier.chain(&payment.attempt_key).map(|key| key.key.as_str()).collect()
 }
 
 /// Copies of products in orders that aren't as new as in catalog.
@@ -142,8 +168,8 @@ fn stale_products(world: &World) -> Vec<Violation> {
 }
 
 impl World {
-    /// Records a violation if an invocation is about to charge an order whose deadline has passed. To
-    /// be called when it has just reached the point.
+    /// Records a violation if an invocation is about to charge an order whose deadline has passed.
+    /// To be called when it has just reached the point.
     pub(crate) fn check_charge(&mut self, id: InvocationId) {
         let charges = |point: &Point| {
             point.name == "provider.confirm_intent" && point.moment == Moment::Before

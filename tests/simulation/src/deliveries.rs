@@ -12,8 +12,11 @@ use crate::{
 use rialto_contracts::Event;
 use rialto_delivery::adapters::memory::MemoryDelivery;
 use rialto_inventory::adapters::memory::MemoryInventory;
-use rialto_kernel::PlantedBug;
-use rialto_lambda::sqs::{Failure, Message, Outcome};
+use rialto_kernel::{PlantedBug, settings::RETRY_WINDOW};
+use rialto_lambda::{
+    settings::Settings,
+    sqs::{Failure, Message, Outcome},
+};
 use rialto_orders::adapters::memory::MemoryOrders;
 use rialto_payments::adapters::memory::{MemoryPayments, MemoryProvider};
 use std::{pin::Pin, sync::Arc, time::Duration};
@@ -107,7 +110,10 @@ impl World {
             }
             Consumer::PaymentsOnInventory => {
                 use rialto_payments::entrypoints::on_inventory::{ChargeState, handle};
-                Box::pin(handle(ChargeState { store: payments, provider, clock }, delivered))
+                let window = self.workload.retry_window.as_secs().to_string();
+                let settings = Arc::new(Settings::fixed(&[(RETRY_WINDOW.name, &window)]));
+                let state = ChargeState { store: payments, provider, settings, clock };
+                Box::pin(handle(state, delivered))
             }
             Consumer::PaymentsOnOrders => Box::pin(
                 rialto_payments::entrypoints::on_orders::handle((payments, provider), delivered),

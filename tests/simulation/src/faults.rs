@@ -37,10 +37,12 @@ pub enum Fault {
     RefundTrouble,
     /// The provider drops its idempotency keys.
     ForgottenKeys,
+    /// A charge that has failed or was cancelled succeeds after all.
+    LateSuccess,
 }
 
 impl Fault {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Crash,
         Self::Failure,
         Self::LostResponse,
@@ -56,6 +58,7 @@ impl Fault {
         Self::Outage,
         Self::RefundTrouble,
         Self::ForgottenKeys,
+        Self::LateSuccess,
     ];
 
     /// The largest chance in a thousand, at what the fault is about: a point, a message, a step.
@@ -71,6 +74,7 @@ impl Fault {
             Self::Outage => 3,
             Self::RefundTrouble => 300,
             Self::ForgottenKeys => 100,
+            Self::LateSuccess => 500,
         }
     }
 }

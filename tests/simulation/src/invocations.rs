@@ -6,7 +6,7 @@ use crate::{
     io::InvocationId,
     queues::QueuedMessage,
     races::Race,
-    workload::Operation,
+    workload::{Operation, PaymentOperation},
     world::World,
 };
 use rialto_kernel::{Clock, Timestamp};
@@ -57,6 +57,10 @@ pub(crate) enum Ending {
     },
     Cancelled,
     LineChanged,
+    /// The answer to a further attempt to pay, and whether it is a repeated one.
+    PaidAgain {
+        replayed: bool,
+    },
     /// A webhook's answer: whether it recorded something.
     WebhookAnswered {
         recorded: bool,
@@ -254,6 +258,20 @@ impl World {
                     format!("order {placement}: answered as cancelled, and isn't")
                 });
             }
+            (
+                Ending::PaidAgain { replayed },
+                Operation::PayAgain(PaymentOperation { placement, .. }),
+            ) => {
+                self.note(|| format!("#{id} {function}: paid again, repeated {replayed}"));
+                let order = self.workload.placements[*placement].order;
+                let attempts = self.payment(order).map_or(0, |payment| payment.attempt());
+                self.expect("paid-again-answer", attempts > 1, || {
+                    format!("order {placement}: answered as paid again, and isn't")
+                });
+                if replayed {
+                    self.races.reach(Race::RepeatedAttempt);
+                }
+            }
             (Ending::WebhookAnswered { recorded }, Operation::Webhook { order, refund, .. }) => {
                 self.note(|| format!("#{id} {function}: answered, recorded {recorded}"));
                 if recorded && refund.is_some() {
@@ -335,6 +353,7 @@ impl World {
             | Operation::Cancel { .. }
             | Operation::Line(_)
             | Operation::Deliver(_)
+            | Operation::PayAgain(_)
                 if self.choose(4) < 3 =>
             {
                 self.workload.operations.push(operation);

@@ -32,6 +32,7 @@ mod line_operations;
 #[cfg(test)]
 mod named_cases;
 mod operations;
+mod payment_operations;
 pub mod planted;
 pub mod queues;
 pub mod races;

@@ -73,6 +73,7 @@ impl World {
             }
             Operation::Line(operation) => self.change_line(operation),
             Operation::Deliver(operation) => self.report_delivery(operation),
+            Operation::PayAgain(operation) => self.pay_again(operation),
             Operation::UnregisterBuyer(buyer) => self.unregister(buyer),
             Operation::AdjustStock { product, quantity, key } => {
                 self.adjust_stock(product, quantity, key);
@@ -204,6 +205,7 @@ impl World {
             10 => self.sweep_orders(),
             11 => self.sweep_payments(),
             17 | 18 => self.sweep_delivery(),
+            19 => self.succeed_late(order),
             12..=14 if self.happens(Fault::RefundTrouble) => self.trouble_refunds(),
             15 if !self.invocations.values().any(is_of_payments)
                 && self.happens(Fault::ForgottenKeys) =>
@@ -253,7 +255,7 @@ impl World {
         }
     }
 
-    fn payment(&self, order: OrderId) -> Option<Payment> {
+    pub(crate) fn payment(&self, order: OrderId) -> Option<Payment> {
         self.payments.payments().into_iter().find(|payment| payment.order_id == order)
     }
 
@@ -290,9 +292,9 @@ impl World {
     fn send_refund_webhooks(&mut self, of: impl Fn(&Refund) -> bool) {
         for payment in self.payments.payments() {
             let order = payment.order_id;
-            let Some(intent) = payment.intent_id else { continue };
             for refund in payment.refunds.iter().filter(|refund| of(refund)) {
-                let (intent, refund) = (intent.clone(), Some(refund.refund_id));
+                let Some(intent) = payment.refunded_intent(refund).cloned() else { continue };
+                let refund = Some(refund.refund_id);
                 self.webhooks.push(Operation::Webhook { order, intent, refund });
             }
         }
@@ -332,9 +334,13 @@ impl World {
     }
 
     fn webhook(&mut self, order: OrderId, intent: IntentId, refund: Option<RefundId>) {
-        let recorded =
-            self.payment(order).is_some_and(|payment| payment.intent_id.as_ref() == Some(&intent));
-        self.record_webhook(order, recorded);
+        let payment = self.payment(order);
+        let latest = payment.as_ref().map(Payment::attempt);
+        let attempt = payment.and_then(|payment| payment.attempt_of(&intent));
+        if attempt.is_some() && attempt < latest {
+            self.races.reach(Race::WebhookOfEarlierAttempt);
+        }
+        self.record_webhook(order, attempt.is_some());
         let id = self.next_id();
         let clock = self.clock();
         let (store, provider) = (self.payments_for(id), self.provider_for(id));

@@ -119,12 +119,30 @@ pub enum Race {
     CancellationBeforeLineEnd,
     /// A line was rejected, as it wasn't accepted in time.
     UnacceptedLine,
+    /// A failed payment was followed by a further attempt.
+    PaidAgain,
+    /// A repeated further attempt got the payment as it was.
+    RepeatedAttempt,
+    /// Two further attempts to pay one order were handled at once.
+    ConcurrentAttempts,
+    /// The time to pay again passed.
+    TimeToPayAgainEnded,
+    /// A webhook was about an attempt that another had followed.
+    WebhookOfEarlierAttempt,
+    /// An attempt succeeded that another had followed.
+    EarlierAttemptCaptured,
+    /// An attempt succeeded beside another.
+    SuccessBesideCapture,
+    /// A buyer authenticated a charge.
+    AuthenticatedCharge,
+    /// A buyer didn't authenticate a charge in time.
+    AbandonedCharge,
     /// All invocations ended at once while an order was PENDING.
     OutageWithPendingOrder,
 }
 
 impl Race {
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 59] = [
         Self::CancellationBeforeReservation,
         Self::CancellationBeforePayment,
         Self::ReservationAfterCancellation,
@@ -174,6 +192,15 @@ impl Race {
         Self::SplitInAnotherEvent,
         Self::CancellationBeforeLineEnd,
         Self::UnacceptedLine,
+        Self::PaidAgain,
+        Self::RepeatedAttempt,
+        Self::ConcurrentAttempts,
+        Self::TimeToPayAgainEnded,
+        Self::WebhookOfEarlierAttempt,
+        Self::EarlierAttemptCaptured,
+        Self::SuccessBesideCapture,
+        Self::AuthenticatedCharge,
+        Self::AbandonedCharge,
         Self::OutageWithPendingOrder,
     ];
 }

@@ -5,7 +5,7 @@ use crate::{
     faults::{Fault, Faults, PointFault, Policy},
     queues::Rules,
     races::Races,
-    workload::{LineAction, LineOperation, LineRequest, Operation, Workload},
+    workload::{LineAction, LineOperation, LineRequest, Operation, PaymentOperation, Workload},
     world::World,
 };
 use fastrand::Rng;
@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 /// Orders of a run at most.
@@ -122,6 +123,13 @@ pub fn point_workloads() -> Vec<(&'static str, Workload)> {
         let request = LineRequest { line_no, action, pieces };
         Operation::Line(LineOperation::new(0, line_no, Some(request)))
     };
+    let paid_again = |method| {
+        let again = Operation::PayAgain(PaymentOperation::new(0, 0, method));
+        Workload {
+            retry_window: Duration::from_secs(600),
+            ..with("pm_card_chargeDeclined", &[again])
+        }
+    };
     vec![
         ("paid", with("pm_card_visa", &[])),
         ("declined", with("pm_card_chargeDeclined", &[])),
@@ -135,6 +143,8 @@ pub fn point_workloads() -> Vec<(&'static str, Workload)> {
             "a part rejected",
             with("pm_card_visa", &[line(1, LineAction::Split), line(2, LineAction::Reject)]),
         ),
+        ("paid again", paid_again("pm_card_visa")),
+        ("failed again", paid_again("pm_card_chargeDeclined")),
         ("buyer unregistered", with("pm_card_chargeDeclined", &[Operation::UnregisterBuyer(0)])),
     ]
 }

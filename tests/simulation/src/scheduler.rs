@@ -180,6 +180,7 @@ impl World {
         if self.choose(2) == 1 {
             self.pass_line_deadlines();
         }
+        self.record_payments();
         self.record_refunds();
         self.record_lines();
     }

@@ -104,6 +104,8 @@ pub enum Operation {
     Line(LineOperation),
     /// A seller reports a delivery, or its buyer confirms the receipt.
     Deliver(DeliveryOperation),
+    /// A buyer pays an order again whose payment has failed.
+    PayAgain(PaymentOperation),
     UnregisterBuyer(usize),
     /// The provider's webhook about a charge, or one of its refunds.
     Webhook {
@@ -185,6 +187,27 @@ impl DeliveryOperation {
     }
 }
 
+/// A further attempt to pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentOperation {
+    pub placement: usize,
+    /// Its Idempotency-Key, which two requests may have.
+    pub key: u8,
+    pub method: &'static str,
+    /// How often it may still be put off, as the payment hasn't failed yet.
+    pub waits: u8,
+}
+
+impl PaymentOperation {
+    #[must_use]
+    pub const fn new(placement: usize, key: u8, method: &'static str) -> Self {
+        Self { placement, key, method, waits: 30 }
+    }
+}
+
+/// How long after a failure a buyer may pay again, in seconds.
+const RETRY_WINDOWS: [u64; 4] = [0, 0, 120, 3_600];
+
 type RandomOperation = fn(&mut Rng, &Workload) -> Operation;
 
 /// What may follow a placement: the chance in a hundred, and a random operation.
@@ -207,6 +230,8 @@ const FOLLOWING: [(u8, RandomOperation); 6] = [
 /// The operations of a run, in the order in which they begin, and what they are about.
 #[derive(Debug, Clone, Default)]
 pub struct Workload {
+    /// How long after a failure a buyer may pay again.
+    pub retry_window: Duration,
     pub products: Vec<Product>,
     pub buyers: Vec<UserId>,
     pub placements: Vec<Placement>,
@@ -216,7 +241,8 @@ pub struct Workload {
 impl Workload {
     /// A random workload of at most `max_orders` orders.
     pub fn random(rng: &mut Rng, max_orders: usize) -> Self {
-        let mut workload = Self::default();
+        let retry_window = Duration::from_secs(RETRY_WINDOWS[rng.usize(..RETRY_WINDOWS.len())]);
+        let mut workload = Self { retry_window, ..Self::default() };
         for number in 0..rng.usize(1..=3) {
             workload.products.push(Product {
                 id: ProductId::derive(&[&number.to_be_bytes()]),
@@ -251,6 +277,7 @@ impl Workload {
         let buyer = UserId::derive(&[b"buyer"]);
         let lines = vec![line(product.id, quantity)];
         Self {
+            retry_window: Duration::ZERO,
             products: vec![product],
             buyers: vec![buyer],
             placements: vec![placement(buyer, "key".to_owned(), lines, method)],
@@ -277,6 +304,13 @@ impl Workload {
             self.operations.push(Operation::Line(operation));
             let operation = DeliveryOperation::new(placement, rng.u32(..), None);
             self.operations.push(Operation::Deliver(operation));
+        }
+        let attempts = if self.retry_window.is_zero() { 0 } else { rng.usize(0..=3) };
+        for _ in 0..attempts {
+            let placement = rng.usize(..self.placements.len());
+            let method = METHODS[rng.usize(..METHODS.len())];
+            let operation = PaymentOperation::new(placement, rng.u8(..3), method);
+            self.operations.push(Operation::PayAgain(operation));
         }
         for (chance, operation) in FOLLOWING {
             if rng.u8(..100) < chance {

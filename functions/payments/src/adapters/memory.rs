@@ -148,7 +148,7 @@ struct ProviderState {
     refunds: Vec<CreatedRefund>,
     disputes: Vec<DisputeReport>,
     /// Intents by their retained idempotency keys.
-    intent_keys: BTreeMap<OrderId, IntentId>,
+    intent_keys: BTreeMap<(OrderId, u32), IntentId>,
     /// The responses to refunds by their retained idempotency keys.
     refund_keys: BTreeMap<String, RefundProgress>,
     /// The code of refusals of refunds.
@@ -376,7 +376,7 @@ impl Provider for MemoryProvider {
         charge: &Charge,
     ) -> Result<IntentId, ProviderError> {
         let mut state = self.state();
-        if let Some(existing) = state.intent_keys.get(&order) {
+        if let Some(existing) = state.intent_keys.get(&(order, charge.attempt)) {
             return Ok(existing.clone());
         }
         let method = charge.payment_method.clone();
@@ -393,7 +393,7 @@ impl Provider for MemoryProvider {
             failed_confirmations: 0,
         };
         state.intents.insert(id.clone(), intent);
-        state.intent_keys.insert(order, id.clone());
+        state.intent_keys.insert((order, charge.attempt), id.clone());
         Ok(id)
     }
 

@@ -349,6 +349,11 @@ impl Provider for HttpProvider {
         charge: &Charge,
     ) -> Result<IntentId, ProviderError> {
         let order = order.to_string();
+        // Each attempt has a key of its own.
+        let key = match charge.attempt {
+            0 | 1 => order.clone(),
+            number => format!("{order}#{number}"),
+        };
         let redirects = if self.return_url().await?.is_empty() { "never" } else { "always" };
         let form = vec![
             ("amount", charge.total.to_string()),
@@ -359,7 +364,7 @@ impl Provider for HttpProvider {
             ("automatic_payment_methods[allow_redirects]", redirects.to_owned()),
             ("metadata[order_id]", order.clone()),
         ];
-        let request = ProviderRequest::post("/v1/payment_intents".to_owned(), form, Some(&order));
+        let request = ProviderRequest::post("/v1/payment_intents".to_owned(), form, Some(&key));
         let intent: IntentBody = self.fetch(request).await?;
         IntentId::parse(&intent.id)
             .map_err(|error| ProviderError::Unknown(format!("intent id {error}")))

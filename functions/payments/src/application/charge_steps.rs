@@ -72,18 +72,20 @@ pub(super) async fn settle_started_charge(
     // Left to the buyer twice: after a cancellation was stored meanwhile, the intent is cancelled.
     for _ in 0..MAX_ROUNDS {
         let state = known.take();
-        let (read, state) =
-            match settle_charge(store, provider, &payment, intent, state, clock).await? {
-                ChargeProgress::Ended(outcome) => {
-                    let settle = |payment: &Payment| payment.settle(&outcome, clock.now(), cause);
-                    return Ok(update_payment(store, payment, settle).await?);
-                }
-                ChargeProgress::Processing => (payment, IntentState::Processing),
-                ChargeProgress::ActionRequired(read) => (*read, IntentState::RequiresAction),
-            };
-        payment = record_progress(store, read, &state, cause, clock).await?;
+        let (read, state) = match settle_charge(store, provider, &payment, intent, state, clock)
+            .await?
+        {
+            ChargeProgress::Ended(outcome) => {
+                let settle =
+                    |payment: &Payment| payment.settle_intent(intent, &outcome, clock.now(), cause);
+                return Ok(update_payment(store, payment, settle).await?);
+            }
+            ChargeProgress::Processing => (payment, IntentState::Processing),
+            ChargeProgress::ActionRequired(read) => (*read, IntentState::RequiresAction),
+        };
+        payment = record_progress(store, read, intent, &state, cause, clock).await?;
         let left = state == IntentState::Processing || payment.waits_for_buyer(clock.now());
-        if left || !payment.is_charging() {
+        if left || !payment.is_charging() || payment.intent_id.as_ref() != Some(intent) {
             return Ok(payment);
         }
         known = Some(state);
@@ -95,11 +97,14 @@ pub(super) async fn settle_started_charge(
 pub(super) async fn record_progress(
     store: &impl PaymentWriter,
     payment: Payment,
+    intent: &IntentId,
     state: &IntentState,
     cause: &EventContext,
     clock: &(impl Clock + ?Sized),
 ) -> Result<Payment, StoreError> {
     let record = |payment: &Payment| match state {
+        // Another attempt has followed.
+        _ if payment.intent_id.as_ref() != Some(intent) => None,
         IntentState::RequiresAction => payment.require_action(clock.now(), cause),
         IntentState::Processing => payment.resume_processing(),
         _ => None,
@@ -140,7 +145,7 @@ async fn settle_charge(
         let going_on = match state {
             IntentState::RequiresConfirmation | IntentState::RequiresAction => {
                 let just_written = just_written.take();
-                going_on(store, payment.order_id, just_written, clock).await?
+                going_on(store, payment.order_id, intent, just_written, clock).await?
             }
             _ => None,
         };
@@ -190,6 +195,7 @@ async fn settle_charge(
 async fn going_on(
     store: &impl PaymentReader,
     order: OrderId,
+    intent: &IntentId,
     just_written: Option<&Payment>,
     clock: &(impl Clock + ?Sized),
 ) -> Result<Option<Payment>, StoreError> {
@@ -197,7 +203,9 @@ async fn going_on(
         Some(payment) => Some(payment.clone()),
         None => store.payment(order).await?,
     };
-    Ok(stored.filter(|payment| payment.may_go_on(clock.now())))
+    Ok(stored.filter(|payment| {
+        payment.intent_id.as_ref() == Some(intent) && payment.may_go_on(clock.now())
+    }))
 }
 
 /// Cancels a charge past its deadline, unless it has ended, and returns its outcome. `None` if the
@@ -219,12 +227,19 @@ pub(super) async fn cancel_open_charge(
     provider: &impl Provider,
     intent: &IntentId,
 ) -> Result<Option<ChargeOutcome>, ProviderError> {
-    let state = match provider.cancel_intent(intent).await {
+    Ok(cancel_or_retrieve(provider, intent).await?.outcome())
+}
+
+/// Cancels an intent, or retrieves the state in which it can't be cancelled.
+pub(super) async fn cancel_or_retrieve(
+    provider: &impl Provider,
+    intent: &IntentId,
+) -> Result<IntentState, ProviderError> {
+    match provider.cancel_intent(intent).await {
         // It has ended since it was read, or it can't be stopped.
-        Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await?,
-        response => response?,
-    };
-    Ok(state.outcome())
+        Err(ProviderError::Refused(_)) => provider.retrieve_intent(intent).await,
+        response => response,
+    }
 }
 
 /// Settles the payment's open refunds, as far as the provider has. Each is looked up there before
@@ -239,7 +254,6 @@ pub(super) async fn settle_refunds(
     pause_from: Timestamp,
     cause: &EventContext,
 ) -> Result<Payment, SettleError> {
-    let Some(intent) = payment.intent_id.clone() else { return Ok(payment) };
     let open = payment.refunds.iter().filter(|refund| refund.is_open());
     for refund_id in open.map(|refund| refund.refund_id).collect::<Vec<_>>() {
         let mut attempts = 0..MAX_ATTEMPTS;
@@ -247,7 +261,8 @@ pub(super) async fn settle_refunds(
         // recorded must not replace it.
         while let Some(refund) = payment.refund(refund_id).filter(|refund| refund.is_open()) {
             attempts.next().ok_or(StoreError::Contended)?;
-            let tried = try_refund(provider, &payment, &intent, refund, now).await?;
+            let Some(intent) = payment.refunded_intent(refund) else { break };
+            let tried = try_refund(provider, &payment, intent, refund, now).await?;
             let is_settled_in_part = matches!(tried, TriedRefund::PaidByDispute);
             let change = match tried {
                 TriedRefund::Unsettled => None,
@@ -333,7 +348,9 @@ async fn try_refund(
         Some(found) => found,
         None if !refund.may_be_tried(now) => return Ok(TriedRefund::Unsettled),
         None if payment.has_open_dispute() => return Ok(TriedRefund::Disputed { refused: false }),
-        None if !payment.unsettled_loss().is_zero() => return Ok(TriedRefund::PaidByDispute),
+        None if !payment.unsettled_loss(refund.attempt).is_zero() => {
+            return Ok(TriedRefund::PaidByDispute);
+        }
         None => match provider.create_refund(payment.order_id, intent, &refund).await {
             Err(ProviderError::Refused(reason)) if Refund::may_be_tried_again(&reason) => {
                 tracing::warn!(refund = %refund.refund_id, %reason, "refund refused for now");

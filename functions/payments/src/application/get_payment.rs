@@ -83,6 +83,7 @@ mod tests {
     };
     use rialto_contracts::{EventContext, inventory::StockReserved};
     use rialto_kernel::{Clock, Timestamp, Write};
+    use std::time::Duration;
 
     struct StoppedClock;
 
@@ -113,7 +114,9 @@ mod tests {
         let reserved =
             StockReserved { payment_method: "pm_sim_3ds".to_owned(), ..stock_reserved() };
         let cause = EventContext::default();
-        let charged = on_stock_reserved(&store, &provider, &reserved, &cause, &StoppedClock).await;
+        let charged =
+            on_stock_reserved(&store, &provider, &reserved, Duration::ZERO, &cause, &StoppedClock)
+                .await;
         assert_eq!(charged.unwrap(), Write::Done);
         let get_as = |viewer| get_payment(&store, &provider, reserved.order_id, move |_| viewer);
         let viewed = get_as(Viewer::Buyer).await.unwrap();

@@ -52,13 +52,13 @@ async fn end_action(
         Some(intent)
             if payment.state == PaymentState::RequiresAction && payment.cancel_requested =>
         {
-            intent
+            &intent.clone()
         }
         _ => return Ok(payment),
     };
     match cancel_open_charge(provider, intent).await? {
         Some(outcome) => {
-            let settle = |payment: &Payment| payment.settle(&outcome, now, cause);
+            let settle = |payment: &Payment| payment.settle_intent(intent, &outcome, now, cause);
             Ok(update_payment(store, payment, settle).await?)
         }
         None => Ok(payment),

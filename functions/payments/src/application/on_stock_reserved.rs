@@ -1,13 +1,11 @@
-use super::charge_steps::{SettleError, settle_refunds, settle_started_charge};
+use super::{charge::charge_order, charge_steps::SettleError};
 use crate::{
-    domain::{
-        intent::{ChargeOutcome, IntentState},
-        payment::{Payment, PaymentState},
-    },
-    ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
+    domain::payment::Payment,
+    ports::{PaymentReader, PaymentWriter, Provider},
 };
 use rialto_contracts::{EventContext, inventory::StockReserved};
-use rialto_kernel::{Clock, PlantedBug, StoreError, Write};
+use rialto_kernel::{Clock, StoreError, Write};
+use std::time::Duration;
 
 /// An error after which the queue must redeliver the event.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +18,8 @@ pub enum OnStockReservedError {
 
 /// Charges the order by three writes: the pending payment, the provider's intent before it is
 /// confirmed, and the outcome. A repeated event continues where the previous attempt stopped. After
-/// the deadline or the order's cancellation no charge is started. `clock` is read before each step
+/// the deadline or the order's cancellation no charge is started. After a failure the buyer may pay
+/// again for `retry_window`. `clock` is read before each step
 /// that depends on the deadline, because earlier steps take time.
 ///
 /// # Errors
@@ -29,96 +28,15 @@ pub async fn on_stock_reserved(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &impl Provider,
     event: &StockReserved,
+    retry_window: Duration,
     cause: &EventContext,
     clock: &(impl Clock + ?Sized),
 ) -> Result<Write, OnStockReservedError> {
-    let pending = Payment::pending(event, cause);
+    let pending = Payment::pending(event, retry_window, cause);
     let (payment, version) = match store.save(&pending).await? {
         Write::Done => (pending.payment, 0),
         Write::Conflict(stored) => (*stored.clone(), stored.version),
     };
-    let started = start_charge(store, provider, payment, cause, clock).await?;
-    let settled = continue_charge(store, provider, started, cause, clock).await?;
-    let now = clock.now();
-    let payment = settle_refunds(store, provider, settled, now, now, cause).await?;
+    let payment = charge_order(store, provider, payment, cause, clock).await?;
     Ok(if payment.version == version { Write::Conflict(()) } else { Write::Done })
-}
-
-struct StartedCharge {
-    payment: Payment,
-    /// The intent was recorded just now, so that it can't have been confirmed.
-    unconfirmed: bool,
-}
-
-/// Creates the intent at the provider and records its id, or that the provider refuses the charge.
-async fn start_charge(
-    store: &impl PaymentWriter,
-    provider: &impl Provider,
-    payment: Payment,
-    cause: &EventContext,
-    clock: &(impl Clock + ?Sized),
-) -> Result<StartedCharge, OnStockReservedError> {
-    let unchanged = |payment| Ok(StartedCharge { payment, unconfirmed: false });
-    let charge = match &payment.charge {
-        Some(charge)
-            if payment.state == PaymentState::Pending && payment.may_charge(clock.now()) =>
-        {
-            charge
-        }
-        _ => return unchanged(payment),
-    };
-    let change = match provider.create_intent(payment.order_id, charge).await {
-        Ok(intent) => {
-            if PlantedBug::ConfirmedBeforeRecorded.is_planted() {
-                provider.confirm_intent(&intent).await.ok();
-            }
-            payment.record_intent(&intent)
-        }
-        Err(ProviderError::Refused(reason)) => {
-            payment.settle(&ChargeOutcome::Failed { reason }, clock.now(), cause)
-        }
-        Err(error) => return Err(SettleError::from(error).into()),
-    };
-    let Some(change) = change else { return unchanged(payment) };
-    match store.save(&change).await? {
-        Write::Done => Ok(StartedCharge { payment: change.payment, unconfirmed: true }),
-        // A concurrent attempt may have started the charge, about which a refusal of this attempt
-        // says nothing.
-        Write::Conflict(stored) => {
-            cancel_unrecorded(provider, &change.payment, &stored).await;
-            unchanged(*stored)
-        }
-    }
-}
-
-/// Cancels the intent of an attempt that couldn't record it, because the order was cancelled
-/// meanwhile. It was never confirmed: if it can't be cancelled, it stays without an effect.
-async fn cancel_unrecorded(provider: &impl Provider, attempt: &Payment, stored: &Payment) {
-    let Some(intent) = &attempt.intent_id else { return };
-    if stored.intent_id.as_ref() == Some(intent) {
-        return;
-    }
-    if let Err(error) = provider.cancel_intent(intent).await {
-        let (order, intent) = (stored.order_id, intent.as_str());
-        tracing::warn!(%order, intent, %error, "unused intent not cancelled");
-    }
-}
-
-/// Settles the started charge, unless it is left to the buyer.
-async fn continue_charge(
-    store: &(impl PaymentReader + PaymentWriter),
-    provider: &impl Provider,
-    started: StartedCharge,
-    cause: &EventContext,
-    clock: &(impl Clock + ?Sized),
-) -> Result<Payment, SettleError> {
-    let StartedCharge { payment, unconfirmed } = started;
-    let intent = match &payment.intent_id {
-        Some(intent) if payment.is_charging() && !payment.waits_for_buyer(clock.now()) => {
-            intent.clone()
-        }
-        _ => return Ok(payment),
-    };
-    let known = unconfirmed.then_some(IntentState::RequiresConfirmation);
-    settle_started_charge(store, provider, payment, &intent, known, cause, clock).await
 }

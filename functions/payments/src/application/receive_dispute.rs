@@ -1,6 +1,6 @@
 use super::{
     charge_steps::{SettleError, settle_refunds, update_payment},
-    receive_webhook::{ReceiveWebhookError, WebhookOutcome},
+    receive_webhook::{ReceiveWebhookError, WebhookOutcome, record_charge},
 };
 use crate::{
     domain::{
@@ -10,7 +10,7 @@ use crate::{
     ports::{DisputeProvider, PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{StoreError, Timestamp, Write, store::MAX_ATTEMPTS};
+use rialto_kernel::{Clock, StoreError, Timestamp, Write, store::MAX_ATTEMPTS};
 
 /// Reads a dispute at the provider, whatever the notification says, and records it; once it is
 /// decided, the refunds that waited for it are taken further. Idempotent, and independent of the
@@ -23,7 +23,7 @@ pub async fn receive_dispute(
     provider: &(impl Provider + DisputeProvider),
     dispute_id: &DisputeId,
     traceparent: Option<String>,
-    now: Timestamp,
+    clock: &(impl Clock + ?Sized),
 ) -> Result<WebhookOutcome, ReceiveWebhookError> {
     let report = match provider.retrieve_dispute(dispute_id).await {
         Err(ProviderError::Refused(_)) => return Ok(WebhookOutcome::UnknownCharge),
@@ -32,14 +32,14 @@ pub async fn receive_dispute(
     let order = provider.intent_order(&report.intent_id).await.map_err(SettleError::from)?;
     let Some(order) = order else { return Ok(WebhookOutcome::UnknownCharge) };
     let payment = store.payment(order).await?;
-    let Some(payment) =
-        payment.filter(|payment| payment.intent_id.as_ref() == Some(&report.intent_id))
-    else {
+    let is_attempt = |payment: &Payment| payment.attempt_of(&report.intent_id).is_some();
+    let Some(payment) = payment.filter(is_attempt) else {
         return Ok(WebhookOutcome::UnknownCharge);
     };
     let version = payment.version;
     let cause = payment.cause(traceparent);
-    let payment = record_charge(store, provider, payment, &report, now, &cause).await?;
+    let payment = record_disputed_charge(store, provider, payment, &report, &cause, clock).await?;
+    let now = clock.now();
     let payment = record_dispute(store, payment, &report, now, &cause).await?;
     let payment =
         update_payment(store, payment, |payment| payment.resume_refunds(now, now)).await?;
@@ -51,21 +51,21 @@ pub async fn receive_dispute(
     })
 }
 
-/// Records the outcome of the disputed charge, whose own webhook may still be on its way.
-async fn record_charge(
+/// Records the success of the disputed charge, whose own webhook may still be on its way.
+async fn record_disputed_charge(
     store: &impl PaymentWriter,
     provider: &impl Provider,
     payment: Payment,
     report: &DisputeReport,
-    now: Timestamp,
     cause: &EventContext,
-) -> Result<Payment, ReceiveWebhookError> {
-    if !payment.captured.is_zero() {
+    clock: &(impl Clock + ?Sized),
+) -> Result<Payment, SettleError> {
+    let intent = &report.intent_id;
+    if payment.has_success_of(intent) {
         return Ok(payment);
     }
-    let state = provider.retrieve_intent(&report.intent_id).await.map_err(SettleError::from)?;
-    let Some(outcome) = state.outcome() else { return Ok(payment) };
-    Ok(update_payment(store, payment, |payment| payment.settle(&outcome, now, cause)).await?)
+    let state = provider.retrieve_intent(intent).await?;
+    record_charge(store, provider, payment, intent, &state, cause, clock).await
 }
 
 /// Records everything that the provider reports of a dispute, one difference in each write.

@@ -1,9 +1,9 @@
 use super::charge_steps::{
-    SettleError, record_progress, record_refund, settle_refunds, update_payment,
+    SettleError, cancel_charge, record_progress, record_refund, settle_refunds, update_payment,
 };
 use crate::{
     domain::{
-        intent::{IntentId, IntentState},
+        intent::{ChargeOutcome, IntentId, IntentState},
         payment::Payment,
     },
     ports::{PaymentReader, PaymentWriter, Provider},
@@ -55,23 +55,21 @@ pub async fn receive_webhook(
 ) -> Result<WebhookOutcome, ReceiveWebhookError> {
     // Intents are recorded before they are confirmed, so that an unrecorded one can't have ended.
     let payment = store.payment(notification.order_id).await?;
-    let Some(payment) =
-        payment.filter(|payment| payment.intent_id.as_ref() == Some(&notification.intent))
-    else {
+    let intent = &notification.intent;
+    let Some(payment) = payment.filter(|payment| payment.attempt_of(intent).is_some()) else {
         return Ok(WebhookOutcome::UnknownCharge);
     };
     let version = payment.version;
     let cause = payment.cause(traceparent);
     let payment = if let Some(refund_id) = notification.refund {
-        if payment.refund(refund_id).is_none() {
+        let refund = payment.refund(refund_id);
+        if refund.and_then(|refund| payment.refunded_intent(refund)) != Some(intent) {
             return Ok(WebhookOutcome::UnknownCharge);
         }
-        let intent = &notification.intent;
         record_refund(store, provider, payment, intent, refund_id, clock.now(), &cause).await?
     } else {
-        let state = provider.retrieve_intent(&notification.intent).await;
-        let state = state.map_err(SettleError::from)?;
-        record_charge(store, payment, &state, &cause, clock).await?
+        let state = provider.retrieve_intent(intent).await.map_err(SettleError::from)?;
+        record_charge(store, provider, payment, intent, &state, &cause, clock).await?
     };
     let now = clock.now();
     let payment = settle_refunds(store, provider, payment, now, now, &cause).await?;
@@ -82,21 +80,49 @@ pub async fn receive_webhook(
     })
 }
 
-/// Records the state of a charge's intent.
-async fn record_charge(
+/// Records the state of an attempt's intent.
+pub(super) async fn record_charge(
     store: &impl PaymentWriter,
-    payment: Payment,
+    provider: &impl Provider,
+    mut payment: Payment,
+    intent: &IntentId,
     state: &IntentState,
     cause: &EventContext,
     clock: &(impl Clock + ?Sized),
-) -> Result<Payment, StoreError> {
-    match state.outcome() {
-        Some(outcome) => {
-            let settle = |payment: &Payment| payment.settle(&outcome, clock.now(), cause);
-            update_payment(store, payment, settle).await
-        }
+) -> Result<Payment, SettleError> {
+    let Some(outcome) = state.outcome() else {
         // Past its deadline it is about to be cancelled.
-        None if !payment.may_charge(clock.now()) => Ok(payment),
-        None => record_progress(store, payment, state, cause, clock).await,
+        if !payment.may_charge(clock.now()) {
+            return Ok(payment);
+        }
+        return Ok(record_progress(store, payment, intent, state, cause, clock).await?);
+    };
+    if outcome == ChargeOutcome::Captured {
+        payment = end_later_attempt(store, provider, payment, intent, cause, clock).await?;
+    }
+    let settle = |payment: &Payment| payment.settle_intent(intent, &outcome, clock.now(), cause);
+    Ok(update_payment(store, payment, settle).await?)
+}
+
+/// Before the success of an earlier attempt is recorded, the current one is cancelled, unless it
+/// has succeeded too.
+async fn end_later_attempt(
+    store: &impl PaymentWriter,
+    provider: &impl Provider,
+    payment: Payment,
+    succeeded: &IntentId,
+    cause: &EventContext,
+    clock: &(impl Clock + ?Sized),
+) -> Result<Payment, SettleError> {
+    let later = payment.intent_id.clone().filter(|current| current != succeeded);
+    let Some(later) = later.filter(|_| payment.is_charging()) else { return Ok(payment) };
+    match cancel_charge(provider, &later).await? {
+        None => Err(SettleError::Unresolvable(payment.order_id)),
+        Some(outcome @ ChargeOutcome::Captured) => {
+            let settle =
+                |payment: &Payment| payment.settle_intent(&later, &outcome, clock.now(), cause);
+            Ok(update_payment(store, payment, settle).await?)
+        }
+        Some(_) => Ok(payment),
     }
 }

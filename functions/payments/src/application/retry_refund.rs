@@ -43,7 +43,7 @@ mod tests {
     use rialto_contracts::EventContext;
     use rialto_kernel::{Amount, Clock, Write};
     use rialto_lambda::sweep::SweepRun;
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
     struct StoppedClock;
 
@@ -57,7 +57,9 @@ mod tests {
     async fn refused() -> (MemoryPayments, MemoryProvider, Payment) {
         let (store, provider) = (MemoryPayments::default(), MemoryProvider::default());
         let (reserved, cause) = (stock_reserved(), EventContext::default());
-        let paid = on_stock_reserved(&store, &provider, &reserved, &cause, &StoppedClock).await;
+        let window = Duration::ZERO;
+        let paid =
+            on_stock_reserved(&store, &provider, &reserved, window, &cause, &StoppedClock).await;
         assert_eq!(paid.unwrap(), Write::Done);
         provider.refuse_refunds("expired_or_canceled_card");
         let cancelled = order_cancelled();

@@ -1,13 +1,20 @@
 use super::{
-    charge_steps::{SettleError, cancel_charge, settle_refunds, update_payment},
+    charge::charge_order,
+    charge_steps::{
+        SettleError, cancel_charge, settle_refunds, settle_started_charge, update_payment,
+    },
     receive_dispute::record_dispute,
 };
 use crate::{
-    domain::{dispute::DisputeStanding, payment::Payment, refund::RefundState},
+    domain::{
+        dispute::DisputeStanding,
+        payment::{Payment, PaymentState},
+        refund::RefundState,
+    },
     ports::{DisputeProvider, PaymentReader, PaymentWriter, Provider},
 };
 use rialto_contracts::EventContext;
-use rialto_kernel::{DueQueue, OrderId, StoreError, Timestamp};
+use rialto_kernel::{Clock, DueQueue, OrderId, StoreError, Timestamp};
 use rialto_lambda::sweep::{SweepPolicy, SweepRun, SweepSummary, Visit, visit_due};
 use std::time::Duration;
 
@@ -27,10 +34,11 @@ pub enum SweepError {
     Settle(#[from] SettleError),
 }
 
-/// Settles payments with an unfinished charge or refund past their deadline: a charge is cancelled
-/// unless it has ended, and its outcome recorded; an open refund is settled, and one that waits for
-/// a dispute is taken further. The index only lists
-/// candidates; the payment itself decides. What stays open is postponed.
+/// Takes unfinished payments further. A charge that began a minute ago, or a further attempt, is
+/// continued; past the deadline a charge is cancelled unless it has ended, and its outcome
+/// recorded. The time to pay again is ended, an open refund settled, and one that waits for a
+/// dispute taken further. The index only lists candidates; the payment itself decides. What stays
+/// open is postponed.
 ///
 /// # Errors
 /// [`StoreError`] if the candidates can't be listed or postponed.
@@ -41,9 +49,18 @@ pub async fn sweep(
 ) -> Result<SweepSummary, StoreError> {
     let traceparent = run.event_context().traceparent;
     let traceparent = traceparent.as_deref();
-    let (now, pause_from) = (run.now, run.pauses_from());
-    let visit = |order| settle(store, provider, order, now, pause_from, traceparent);
+    let pause_from = run.pauses_from();
+    let visit = |order| settle(store, provider, order, run, pause_from, traceparent);
     visit_due(store, run, &POLICY, visit).await
+}
+
+/// The time of a run by which deadlines have passed: of its `now` and its clock, the later.
+struct LatestTime<'a>(&'a SweepRun);
+
+impl Clock for LatestTime<'_> {
+    fn now(&self) -> Timestamp {
+        self.0.latest()
+    }
 }
 
 /// Settles one payment.
@@ -51,23 +68,61 @@ async fn settle(
     store: &(impl PaymentReader + PaymentWriter),
     provider: &(impl Provider + DisputeProvider),
     order: OrderId,
-    now: Timestamp,
+    run: &SweepRun,
     pause_from: Timestamp,
     traceparent: Option<&str>,
 ) -> Result<Visit, SweepError> {
+    let now = run.now;
     let is_due = |payment: &Payment| payment.deadline().is_some_and(|deadline| deadline <= now);
     let payment = store.payment(order).await?;
-    let Some(mut payment) = payment.filter(is_due) else { return Ok(Visit::Waiting) };
+    let Some(payment) = payment.filter(is_due) else { return Ok(Visit::Waiting) };
     let cause = payment.cause(traceparent.map(str::to_owned));
-    if let Some(intent) = payment.intent_id.as_ref().filter(|_| payment.is_charging())
-        && let Some(outcome) = cancel_charge(provider, intent).await.map_err(SettleError::from)?
-    {
-        payment =
-            update_payment(store, payment, |payment| payment.settle(&outcome, now, &cause)).await?;
-    }
+    let payment = update_payment(store, payment, |payment| payment.end_retry(now, &cause)).await?;
+    let payment = advance(store, provider, payment, run, &cause).await?;
     let payment = resume_refunds(store, provider, payment, now, pause_from, &cause).await?;
     let payment = settle_refunds(store, provider, payment, now, pause_from, &cause).await?;
-    Ok(if is_due(&payment) { Visit::Waiting } else { Visit::Settled })
+    if !is_due(&payment) {
+        return Ok(Visit::Settled);
+    }
+    // What may still be charged is visited again at its deadline.
+    let deadline = payment.charge.as_ref().map(|charge| charge.expires_at);
+    Ok(match deadline {
+        Some(deadline) if deadline > now => Visit::WaitingUntil(deadline),
+        _ => Visit::Waiting,
+    })
+}
+
+/// Continues the charge, or ends it after its deadline.
+async fn advance(
+    store: &(impl PaymentReader + PaymentWriter),
+    provider: &impl Provider,
+    payment: Payment,
+    run: &SweepRun,
+    cause: &EventContext,
+) -> Result<Payment, SettleError> {
+    let clock = LatestTime(run);
+    let in_time = payment
+        .charge
+        .as_ref()
+        .is_some_and(|charge| run.now < charge.expires_at && clock.now() < charge.expires_at);
+    let intent = payment.intent_id.clone().filter(|_| payment.is_charging());
+    match intent {
+        None if in_time && payment.state == PaymentState::Pending => {
+            charge_order(store, provider, payment, cause, &clock).await
+        }
+        None => Ok(payment),
+        Some(intent) if in_time => {
+            settle_started_charge(store, provider, payment, &intent, None, cause, &clock).await
+        }
+        Some(intent) => match cancel_charge(provider, &intent).await? {
+            Some(outcome) => {
+                let settle =
+                    |payment: &Payment| payment.settle_intent(&intent, &outcome, run.now, cause);
+                Ok(update_payment(store, payment, settle).await?)
+            }
+            None => Ok(payment),
+        },
+    }
 }
 
 /// Takes refunds further that have waited for a dispute, after reading it at the provider.

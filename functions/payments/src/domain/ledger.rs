@@ -21,6 +21,8 @@ pub enum LedgerAccount {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EntryKind {
     Captured,
+    /// A charge succeeded beside the capture; it is refunded whole.
+    SurplusCaptured,
     RefundIssued,
     RefundFailed,
     /// The provider took an issued refund back.
@@ -63,7 +65,7 @@ impl EntryKind {
     #[must_use]
     pub fn postings(self, amount: Amount) -> Vec<Posting> {
         let (from, to) = match self {
-            Self::Captured => (LedgerAccount::Buyer, LedgerAccount::Shop),
+            Self::Captured | Self::SurplusCaptured => (LedgerAccount::Buyer, LedgerAccount::Shop),
             Self::RefundIssued => (LedgerAccount::Shop, LedgerAccount::Buyer),
             Self::RefundFailed => (LedgerAccount::Shop, LedgerAccount::RefundDue),
             Self::RefundReversed => (LedgerAccount::Buyer, LedgerAccount::RefundDue),
@@ -88,6 +90,7 @@ mod tests {
     fn the_postings_of_an_entry_sum_to_zero() {
         for kind in [
             EntryKind::Captured,
+            EntryKind::SurplusCaptured,
             EntryKind::RefundIssued,
             EntryKind::RefundFailed,
             EntryKind::RefundReversed,

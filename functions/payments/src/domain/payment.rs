@@ -1,5 +1,6 @@
 //! The payment aggregate: an order's charge and its refunds.
 
+mod attempts;
 mod charging;
 mod disputes;
 mod refunds;
@@ -13,12 +14,14 @@ use super::{
     ledger::{EntryKind, LedgerEntry},
     refund::{Refund, RefundState},
 };
+use attempts::ATTEMPT_PAUSE;
+pub use attempts::{AttemptKey, FailedAttempt, MAX_PAYMENT_ATTEMPTS};
 use rialto_contracts::{Event, EventContext, inventory::StockReserved, orders::OrderCancelled};
 use rialto_kernel::{
     Amount, Currency, EventId, OrderId, PaymentId, PlantedBug, RefundId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// The payment of an order. An order has at most one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,16 +33,40 @@ pub struct Payment {
     pub state: PaymentState,
     /// `None` in a tombstone: the order was cancelled first and is never charged.
     pub charge: Option<Charge>,
-    /// The provider's id of the charge, from PROCESSING on.
+    /// The provider's id of the current attempt's charge, from PROCESSING on.
     pub intent_id: Option<IntentId>,
-    /// PaymentActionRequired was published.
+    /// The request that began the current attempt; `None` for the first.
+    #[serde(default)]
+    pub attempt_key: Option<AttemptKey>,
+    /// The attempts before the current one, in order.
+    #[serde(default)]
+    pub failed_attempts: Vec<FailedAttempt>,
+    /// When the further attempt, or the charge at the provider, began.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// For how many seconds the buyer may pay again after a failure.
+    #[serde(default)]
+    pub retry_window: u64,
+    /// Until when the buyer may pay again, while FAILED.
+    #[serde(default)]
+    pub retry_until: Option<Timestamp>,
+    /// The time to pay again has passed, and PaymentFailed was published once more.
+    #[serde(default)]
+    pub retry_ended: bool,
+    /// PaymentActionRequired was published for the current attempt.
     #[serde(default)]
     pub action_required: bool,
     /// The order was cancelled while its charge was processing: a capture will be refunded.
     pub cancel_requested: bool,
-    /// The provider's code, if the charge failed.
+    /// The provider's code, if the current attempt failed.
     pub reason: Option<DeclineCode>,
     pub captured: Amount,
+    /// The attempt whose charge is the capture.
+    #[serde(default)]
+    pub captured_attempt: Option<u32>,
+    /// Whether PaymentCaptured was published with the capture.
+    #[serde(default)]
+    pub capture_published: Option<bool>,
     pub refunds: Vec<Refund>,
     /// The lines whose rejection, cancellation or return was applied, whether or not there was
     /// anything left to refund.
@@ -80,8 +107,42 @@ pub struct Charge {
     pub currency: Currency,
     /// The provider's id of the buyer's payment method.
     pub payment_method: String,
+    /// The number of the attempt, from 1.
+    #[serde(default = "first_attempt")]
+    pub attempt: u32,
     /// The deadline, at and after which no charge is confirmed.
     pub expires_at: Timestamp,
+}
+
+const fn first_attempt() -> u32 {
+    1
+}
+
+/// The provider's id of a payment method, such as `pm_card_visa`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentMethodId(String);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be pm_ and 1 to 61 letters, digits and underscores")]
+pub struct PaymentMethodIdError;
+
+impl PaymentMethodId {
+    /// # Errors
+    /// [`PaymentMethodIdError`] if `text` has another form.
+    pub fn parse(text: &str) -> Result<Self, PaymentMethodIdError> {
+        let name = text.strip_prefix("pm_").ok_or(PaymentMethodIdError)?;
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if plain && (1..=61).contains(&name.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(PaymentMethodIdError)
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The next version of a payment, with its ledger entry and the events to publish.
@@ -95,16 +156,25 @@ pub struct PaymentUpdate {
 }
 
 impl Payment {
-    /// Creates the payment of an order whose stock is reserved. Nothing is charged yet.
+    /// Creates the payment of an order whose stock is reserved. Nothing is charged yet. After a
+    /// failure the buyer may pay again for `retry_window`.
     #[must_use]
-    pub fn pending(reserved: &StockReserved, cause: &EventContext) -> PaymentUpdate {
+    pub fn pending(
+        reserved: &StockReserved,
+        retry_window: Duration,
+        cause: &EventContext,
+    ) -> PaymentUpdate {
         let charge = Charge {
             total: reserved.total,
             currency: reserved.currency,
             payment_method: reserved.payment_method.clone(),
+            attempt: first_attempt(),
             expires_at: reserved.expires_at,
         };
-        Self::first(reserved.order_id, reserved.user_id, PaymentState::Pending, Some(charge), cause)
+        let (order, user) = (reserved.order_id, reserved.user_id);
+        let first = Self::first(order, user, PaymentState::Pending, Some(charge), cause);
+        let payment = Self { retry_window: retry_window.as_secs(), ..first.payment };
+        PaymentUpdate { payment, ..first }
     }
 
     /// Creates the tombstone of an order that was cancelled before it had a payment: it is never
@@ -128,10 +198,18 @@ impl Payment {
             state,
             charge,
             intent_id: None,
+            attempt_key: None,
+            failed_attempts: Vec::new(),
+            since: None,
+            retry_window: 0,
+            retry_until: None,
+            retry_ended: false,
             action_required: false,
             cancel_requested: false,
             reason: None,
             captured: Amount::ZERO,
+            captured_attempt: None,
+            capture_published: None,
             refunds: Vec::new(),
             compensated_lines: BTreeSet::new(),
             disputes: Vec::new(),
@@ -141,14 +219,19 @@ impl Payment {
         PaymentUpdate { payment, expected: None, entry: None, events: Vec::new() }
     }
 
-    /// Applies the order's cancellation: voids a pending payment, marks a processing one, and adds
-    /// a refund of what remains of a captured one. `None` if nothing changes.
+    /// Applies the order's cancellation: voids a pending payment and one that might be paid again,
+    /// marks a processing one, and adds a refund of what remains of a captured one. `None` if
+    /// nothing changes.
     #[must_use]
     pub fn cancel(&self, cause: &EventContext) -> Option<PaymentUpdate> {
         let mut next = Self { caused_by: cause.causationid.or(self.caused_by), ..self.next() };
         match self.state {
             PaymentState::Pending if !PlantedBug::PendingNotVoided.is_planted() => {
                 next.state = PaymentState::Voided;
+            }
+            PaymentState::Failed if self.retry_until.is_some() => {
+                next.state = PaymentState::Voided;
+                next.retry_until = None;
             }
             PaymentState::Processing | PaymentState::RequiresAction
                 if !self.cancel_requested && !PlantedBug::ProcessingNotMarked.is_planted() =>
@@ -165,13 +248,22 @@ impl Payment {
         Some(self.without_event(next))
     }
 
-    /// The deadline of an unfinished charge or refund, after which the sweep settles it. A refund
-    /// whose try was refused is due at its next one.
+    /// When the sweep is to visit the payment: an unfinished charge a minute after it began and at
+    /// its deadline, a further attempt a minute after it began, an unfinished refund at the
+    /// deadline or, if a try was refused, at its next one, and a failed charge when the time to pay
+    /// again is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
         let expires_at = self.charge.as_ref()?.expires_at;
+        let minute_later = self.since.map(|since| since.plus(ATTEMPT_PAUSE));
         if self.is_charging() {
-            return Some(expires_at).filter(|_| !PlantedBug::ProcessingNotSwept.is_planted());
+            let due = minute_later.map_or(expires_at, |due| due.min(expires_at));
+            return Some(due).filter(|_| !PlantedBug::ProcessingNotSwept.is_planted());
+        }
+        match self.state {
+            PaymentState::Pending if self.attempt() > 1 => return minute_later,
+            PaymentState::Failed if self.retry_until.is_some() => return self.retry_until,
+            _ => {}
         }
         let swept = !PlantedBug::RefundsNotSwept.is_planted();
         let unfinished =
@@ -250,10 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn payment_methods_have_the_form_of_the_provider() {
+        assert_eq!(PaymentMethodId::parse("pm_card_visa").unwrap().as_str(), "pm_card_visa");
+        for bad in ["", "pm_", "card", "pm_a b", "pm_ä", &format!("pm_{}", "x".repeat(62))] {
+            assert_eq!(PaymentMethodId::parse(bad), Err(PaymentMethodIdError), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_cancelled_order_without_a_charge_is_voided() {
         let voided = cancel(&pending()).unwrap();
         assert_eq!(voided.state, PaymentState::Voided);
-        assert_eq!(voided.record_intent(&intent_id()), None);
+        assert_eq!(voided.record_intent(&intent_id(), NOW), None);
         assert_eq!(cancel(&voided), None);
         let tombstone = Payment::tombstone(&order_cancelled(), &EventContext::default());
         assert_eq!(tombstone.payment.state, PaymentState::Voided);
@@ -284,7 +384,7 @@ mod tests {
         };
         let (reserved, cancelled) = (caused_by("reserved"), caused_by("cancelled"));
         let pending = Payment { caused_by: reserved.causationid, ..pending() };
-        let processing = pending.record_intent(&intent_id()).unwrap().payment;
+        let processing = pending.record_intent(&intent_id(), NOW).unwrap().payment;
         assert_eq!(processing.cause(None).causationid, reserved.causationid);
         assert_eq!(processing.cause(None).correlationid, Some(processing.order_id.to_string()));
         let marked = processing.cancel(&cancelled).unwrap().payment;

@@ -14,6 +14,10 @@ pub struct Refund {
     pub key: String,
     /// The refunded line; `None` for a refund of the whole order.
     pub line_no: Option<u32>,
+    /// The attempt whose success beside the capture is given back; `None` for a refund of the
+    /// capture.
+    #[serde(default)]
+    pub attempt: Option<u32>,
     pub amount: Amount,
     /// The part of the amount that a lost dispute has paid.
     #[serde(default)]
@@ -55,6 +59,8 @@ pub enum RefundKind {
     Order,
     /// A supervisor's goodwill.
     Goodwill,
+    /// An attempt to pay that succeeded beside another.
+    Attempt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -118,10 +124,11 @@ impl Refund {
     /// What the refund is for.
     #[must_use]
     pub const fn kind(&self) -> RefundKind {
-        match (self.line_no, &self.goodwill_reason) {
-            (Some(_), _) => RefundKind::Line,
-            (None, Some(_)) => RefundKind::Goodwill,
-            (None, None) => RefundKind::Order,
+        match (self.line_no, &self.goodwill_reason, self.attempt) {
+            (Some(_), _, _) => RefundKind::Line,
+            (None, Some(_), _) => RefundKind::Goodwill,
+            (None, None, Some(_)) => RefundKind::Attempt,
+            (None, None, None) => RefundKind::Order,
         }
     }
 
@@ -213,11 +220,19 @@ impl Refund {
         Self { goodwill_reason: Some(reason), ..pending }
     }
 
+    /// A refund of the whole charge of an attempt that succeeded beside another.
+    #[must_use]
+    pub fn of_attempt(order: OrderId, attempt: u32, amount: Amount) -> Self {
+        let pending = Self::pending(order, format!("{order}#attempt#{attempt}"), amount);
+        Self { attempt: Some(attempt), ..pending }
+    }
+
     fn pending(order: OrderId, key: String, amount: Amount) -> Self {
         Self {
             refund_id: RefundId::derive(&[order.to_string().as_bytes(), key.as_bytes()]),
             key,
             line_no: None,
+            attempt: None,
             amount,
             settled: Amount::ZERO,
             tries: first_try(),

@@ -8,7 +8,7 @@ use crate::{
         refund::{Refund, RefundKind, RefundState},
     },
 };
-use rialto_kernel::{AccountId, Amount, Currency, OrderId, PaymentId, RefundId, UserId};
+use rialto_kernel::{AccountId, Amount, Currency, OrderId, PaymentId, RefundId, Timestamp, UserId};
 use rialto_lambda::{
     caller::Caller,
     http::{self, Data, Problem, Request, Response},
@@ -40,10 +40,15 @@ pub struct PaymentBody {
     /// The amount of failed refunds, which is still due to the buyer.
     pub refund_due: Amount,
     pub currency: Currency,
+    /// The payment method of the latest attempt.
+    pub payment_method: String,
     /// Oldest first.
     pub refunds: Vec<RefundBody>,
     /// The dispute that was opened last; null if there was none.
     pub dispute: Option<DisputeBody>,
+    /// Until when the order may be paid with another payment method, while that is possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_until: Option<Timestamp>,
     /// How the buyer can authenticate the payment, while its state is REQUIRES_ACTION. Only for the
     /// buyer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,12 +102,13 @@ pub struct RefundBody {
 
 impl PaymentBody {
     /// `None` for a tombstone: the order was cancelled before its payment.
-    pub(super) fn from_viewed(viewed: ViewedPayment) -> Option<Self> {
+    pub(super) fn from_viewed(viewed: ViewedPayment, now: Timestamp) -> Option<Self> {
         let next_action = viewed.next_action.map(NextActionBody::from);
-        Some(Self { next_action, ..Self::from_payment(&viewed.payment)? })
+        Some(Self { next_action, ..Self::from_payment(&viewed.payment, now)? })
     }
 
-    fn from_payment(payment: &Payment) -> Option<Self> {
+    fn from_payment(payment: &Payment, now: Timestamp) -> Option<Self> {
+        let charge = payment.charge.as_ref()?;
         Some(Self {
             order_id: payment.order_id,
             payment_id: payment.payment_id,
@@ -112,9 +118,11 @@ impl PaymentBody {
             settled: payment.settled(),
             waiting: payment.waiting(),
             refund_due: payment.refund_due(),
-            currency: payment.charge.as_ref()?.currency,
+            currency: charge.currency,
+            payment_method: charge.payment_method.clone(),
             refunds: payment.refunds.iter().map(RefundBody::from).collect(),
             dispute: payment.disputes.last().map(DisputeBody::from),
+            retry_until: payment.retry_until.filter(|_| payment.may_pay_again(now)),
             next_action: None,
         })
     }
@@ -159,7 +167,7 @@ pub(crate) async fn handle(
     let caller = request.caller()?;
     let order = request.path("order_id")?;
     let viewed = get_payment(&store, &provider, order, |user| viewer(caller, user)).await?;
-    let body = PaymentBody::from_viewed(viewed).ok_or_else(Problem::not_found)?;
+    let body = PaymentBody::from_viewed(viewed, request.now()).ok_or_else(Problem::not_found)?;
     Ok(Response::ok(&body))
 }
 
@@ -193,14 +201,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn payment_bodies_omit_the_payment_method() {
+    fn a_payment_body_shows_what_was_paid_and_refunded() {
         let refunding = refunding();
         let refund_id = refunding.refunds[0].refund_id;
         let cause = EventContext::default();
         let refunded =
             refunding.settle_refund(refund_id, &RefundOutcome::Issued, NOW, &cause).unwrap();
         let payment = refunded.payment;
-        let body = serde_json::to_value(PaymentBody::from_payment(&payment).unwrap()).unwrap();
+        let body = serde_json::to_value(PaymentBody::from_payment(&payment, NOW).unwrap()).unwrap();
         let refund = json!({
             "refund_id": refund_id, "kind": "ORDER", "line_no": null, "amount": 2500, "state": "ISSUED",
         });
@@ -214,6 +222,7 @@ mod tests {
             "waiting": 0,
             "refund_due": 0,
             "currency": "EUR",
+            "payment_method": "pm_card_visa",
             "refunds": [refund],
             "dispute": null,
         });
@@ -227,7 +236,7 @@ mod tests {
             client_secret: Some("pi_1_secret_1".to_owned()),
         });
         let viewed = ViewedPayment { payment: refunding(), next_action };
-        let body = PaymentBody::from_viewed(viewed).unwrap();
+        let body = PaymentBody::from_viewed(viewed, NOW).unwrap();
         assert!(!format!("{body:?}").contains("secret_1"));
         assert_eq!(
             serde_json::to_value(body).unwrap()["next_action"],
@@ -238,6 +247,6 @@ mod tests {
     #[test]
     fn a_tombstone_has_no_payment_body() {
         let tombstone = Payment::tombstone(&order_cancelled(), &EventContext::default());
-        assert!(PaymentBody::from_payment(&tombstone.payment).is_none());
+        assert!(PaymentBody::from_payment(&tombstone.payment, NOW).is_none());
     }
 }

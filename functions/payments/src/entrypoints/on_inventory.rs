@@ -4,9 +4,10 @@ use crate::{
     ports::{PaymentReader, PaymentWriter, Provider},
 };
 use rialto_contracts::inventory::Inventory;
-use rialto_kernel::Clock;
+use rialto_kernel::{Clock, settings::RETRY_WINDOW};
 use rialto_lambda::{
     FunctionContext,
+    settings::Settings,
     sqs::{self, Failure, Message, Outcome},
 };
 use std::sync::Arc;
@@ -15,19 +16,23 @@ pub fn main() {
     sqs::consume("payments-on-inventory", 10, |app| sqs::handler(ChargeState::open(app), handle));
 }
 
-/// What the handler needs: the store, the provider, and the clock that deadlines are checked by.
+/// What the handler needs: the store, the provider, the settings, and the clock that deadlines are
+/// checked by.
 #[derive(Clone)]
 pub struct ChargeState<S, P> {
     pub store: S,
     pub provider: P,
+    pub settings: Arc<Settings>,
     pub clock: Arc<dyn Clock>,
 }
 
 impl ChargeState<DynamoPayments, HttpProvider> {
     fn open(app: &FunctionContext) -> Self {
+        app.settings.prefetch(&[RETRY_WINDOW.name]);
         Self {
             store: DynamoPayments::open(app),
             provider: HttpProvider::open(app),
+            settings: Arc::clone(&app.settings),
             clock: Arc::clone(&app.clock),
         }
     }
@@ -41,11 +46,14 @@ pub async fn handle(
     state: ChargeState<impl PaymentReader + PaymentWriter, impl Provider>,
     message: Message,
 ) -> Result<Outcome, Failure> {
-    let ChargeState { store, provider, clock } = state;
+    let ChargeState { store, provider, settings, clock } = state;
     match Inventory::decode(&message.event)? {
         Inventory::StockReserved(reserved) => {
             let context = message.event_context();
-            Ok(on_stock_reserved(&store, &provider, &reserved, &context, &*clock).await?.into())
+            let window = settings.get(&RETRY_WINDOW).await?;
+            let charged =
+                on_stock_reserved(&store, &provider, &reserved, window, &context, &*clock);
+            Ok(charged.await?.into())
         }
         Inventory::StockRejected(_)
         | Inventory::StockReleased(_)

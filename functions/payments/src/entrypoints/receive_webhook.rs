@@ -144,8 +144,7 @@ async fn receive(
         .map_err(|_| Problem::field("body", "must be an event of the payment provider"))?;
     let traceparent = Some(InvocationContext::current().trace.traceparent());
     if let Some(dispute) = event.parse_dispute() {
-        let outcome =
-            receive_dispute(store, provider, &dispute, traceparent, request.now()).await?;
+        let outcome = receive_dispute(store, provider, &dispute, traceparent, clock).await?;
         tracing::info!(dispute = dispute.as_str(), ?outcome, "dispute notification handled");
         return Ok(Response::no_content());
     }

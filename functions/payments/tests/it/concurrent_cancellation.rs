@@ -17,6 +17,7 @@ use rialto_payments::{
     ports::{PaymentReader, PaymentWriter, Provider, ProviderError},
 };
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChargeStep {
@@ -50,7 +51,8 @@ impl<'a> ChargeAttempt<'a> {
             confirmations: AtomicU32::new(0),
         };
         let (event, cause) = (simulation.stock_reserved(), EventContext::default());
-        let charged = ready(on_stock_reserved(&attempt, &attempt, &event, &cause, &attempt));
+        let charged =
+            ready(on_stock_reserved(&attempt, &attempt, &event, Duration::ZERO, &cause, &attempt));
         assert!(charged.is_ok(), "{charged:?}");
         attempt.confirmations.into_inner()
     }

@@ -65,8 +65,14 @@ async fn save_refused(store: &impl Store, change: &PaymentUpdate) -> Payment {
     }
 }
 
+fn pending(reserved: &StockReserved) -> PaymentUpdate {
+    Payment::pending(reserved, Duration::ZERO, &EventContext::default())
+}
+
 fn record_intent(payment: &Payment) -> PaymentUpdate {
-    payment.record_intent(&IntentId::parse("pi_1").unwrap()).unwrap()
+    // As late as can be, so that only the deadline makes it due.
+    let started_at = payment.charge.as_ref().unwrap().expires_at;
+    payment.record_intent(&IntentId::parse("pi_1").unwrap(), started_at).unwrap()
 }
 
 fn settle(payment: &Payment, outcome: &ChargeOutcome) -> PaymentUpdate {
@@ -76,23 +82,23 @@ fn settle(payment: &Payment, outcome: &ChargeOutcome) -> PaymentUpdate {
 async fn payments_are_created_once(store: impl Store) {
     let reserved = reserved();
     assert_eq!(store.payment(reserved.order_id).await.unwrap(), None);
-    let pending = Payment::pending(&reserved, &EventContext::default());
-    let payment = save(&store, pending.clone()).await;
-    assert_eq!(save_refused(&store, &pending).await, payment);
+    let created = pending(&reserved);
+    let payment = save(&store, created.clone()).await;
+    assert_eq!(save_refused(&store, &created).await, payment);
     let processing = save(&store, record_intent(&payment)).await;
-    assert_eq!(save_refused(&store, &pending).await, processing);
+    assert_eq!(save_refused(&store, &created).await, processing);
     assert_eq!(store.payment(reserved.order_id).await.unwrap(), Some(processing));
 }
 
 async fn saving_requires_the_previous_version(store: impl Store) {
-    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let payment = save(&store, pending(&reserved())).await;
     let cancelled = save(&store, payment.cancel(&EventContext::default()).unwrap()).await;
     assert_eq!(save_refused(&store, &record_intent(&payment)).await, cancelled);
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(cancelled));
 }
 
 async fn payments_are_saved_with_their_ledger_entries(store: impl Store) {
-    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let payment = save(&store, pending(&reserved())).await;
     let processing = save(&store, record_intent(&payment)).await;
     let capture = settle(&processing, &ChargeOutcome::Captured);
     let marked = save(&store, processing.cancel(&EventContext::default()).unwrap()).await;
@@ -117,7 +123,7 @@ async fn payments_are_saved_with_their_ledger_entries(store: impl Store) {
 }
 
 async fn payments_are_read_as_they_were_saved(store: impl Store) {
-    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let payment = save(&store, pending(&reserved())).await;
     let processing = save(&store, record_intent(&payment)).await;
     let captured = save(&store, settle(&processing, &ChargeOutcome::Captured)).await;
     let refunding = save(&store, captured.cancel(&EventContext::default()).unwrap()).await;
@@ -131,7 +137,7 @@ async fn payments_are_read_as_they_were_saved(store: impl Store) {
     let failed = save(&store, failed.unwrap()).await;
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(failed));
 
-    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let payment = save(&store, pending(&reserved())).await;
     let declined = ChargeOutcome::Failed { reason: DeclineCode::new("insufficient_funds") };
     let declined = save(&store, settle(&payment, &declined)).await;
     assert_eq!(store.payment(payment.order_id).await.unwrap(), Some(declined));
@@ -145,10 +151,7 @@ async fn tombstones_prevent_later_payments(store: impl Store) {
         reason: CancelReason::OutOfStock,
     };
     let tombstone = save(&store, Payment::tombstone(&cancelled, &EventContext::default())).await;
-    assert_eq!(
-        save_refused(&store, &Payment::pending(&reserved, &EventContext::default())).await,
-        tombstone
-    );
+    assert_eq!(save_refused(&store, &pending(&reserved)).await, tombstone);
 }
 
 #[tokio::test]
@@ -156,7 +159,8 @@ async fn a_charge_takes_three_round_trips() {
     let store = DynamoPayments::on(rialto_testkit::new_table(SERVICE).await);
     let provider = MemoryProvider::default();
     let (reserved, cause) = (reserved(), EventContext::default());
-    let charge = || on_stock_reserved(&store, &provider, &reserved, &cause, &SystemClock);
+    let charge =
+        || on_stock_reserved(&store, &provider, &reserved, Duration::ZERO, &cause, &SystemClock);
     let (charged, calls) = rialto_aws::calls::count_requests(charge()).await;
     assert_eq!((charged.unwrap(), calls), (Write::Done, 3));
     let (again, calls) = rialto_aws::calls::count_requests(charge()).await;
@@ -172,7 +176,7 @@ async fn events_stay_in_the_outbox_until_the_next_write() {
         let item = table.get(&key).await.unwrap().unwrap();
         item.get(rialto_dynamo::OUTBOX).map(|events| events.as_s().unwrap().clone())
     };
-    let payment = save(&store, Payment::pending(&reserved(), &EventContext::default())).await;
+    let payment = save(&store, pending(&reserved())).await;
     assert_eq!(outbox(payment.order_id).await, None);
     let processing = save(&store, record_intent(&payment)).await;
     let capture = settle(&processing, &ChargeOutcome::Captured);
@@ -192,7 +196,7 @@ async fn due_orders(store: &impl Store, now: Timestamp) -> Vec<OrderId> {
 
 async fn postponed_payments_are_due_later(store: impl Store) {
     let reserved = reserved();
-    let pending = save(&store, Payment::pending(&reserved, &EventContext::default())).await;
+    let pending = save(&store, pending(&reserved)).await;
     let processing = save(&store, record_intent(&pending)).await;
     let entry = DueEntry { deadline: reserved.expires_at, id: reserved.order_id };
     let later = reserved.expires_at.plus(Duration::from_secs(300));
@@ -215,10 +219,10 @@ async fn unfinished_payments_are_due_at_their_deadline(store: impl Store) {
     let mut both = vec![first.order_id, second.order_id];
     both.sort_unstable();
 
-    let pending = save(&store, Payment::pending(&first, &EventContext::default())).await;
+    let first_payment = save(&store, pending(&first)).await;
     assert_eq!(due(deadline).await, []);
-    let processing = save(&store, record_intent(&pending)).await;
-    let other = save(&store, Payment::pending(&second, &EventContext::default())).await;
+    let processing = save(&store, record_intent(&first_payment)).await;
+    let other = save(&store, pending(&second)).await;
     let other = save(&store, record_intent(&other)).await;
     assert_eq!(due(SystemClock.now()).await, []);
     assert_eq!(due(deadline).await, both);

@@ -25,6 +25,7 @@ use rialto_payments::{
     },
     ports::LedgerReader,
 };
+use std::time::Duration;
 
 const NOW: Timestamp = IN_TIME;
 
@@ -40,7 +41,8 @@ async fn paid(method: &'static str) -> Simulation {
     let simulation = Simulation::new(method);
     let (reserved, cause) = (simulation.stock_reserved(), EventContext::default());
     let (store, provider) = (&simulation.store, &simulation.provider);
-    let paid = on_stock_reserved(store, provider, &reserved, &cause, &StoppedClock).await;
+    let clock = &StoppedClock;
+    let paid = on_stock_reserved(store, provider, &reserved, Duration::ZERO, &cause, clock).await;
     assert_eq!(paid.unwrap(), Write::Done);
     simulation
 }
@@ -51,7 +53,7 @@ fn amount(minor_units: i64) -> Amount {
 
 async fn receive(simulation: &Simulation, dispute: &DisputeId) -> WebhookOutcome {
     let (store, provider) = (&simulation.store, &simulation.provider);
-    receive_dispute(store, provider, dispute, None, NOW).await.unwrap()
+    receive_dispute(store, provider, dispute, None, &StoppedClock).await.unwrap()
 }
 
 async fn cancel(simulation: &Simulation) {

@@ -20,6 +20,7 @@ use rialto_payments::{
     },
     ports::{LedgerReader, PaymentReader},
 };
+use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -124,7 +125,9 @@ impl Shop {
         };
         let cause = EventContext::default();
         let (store, provider) = (&shop.store, &shop.provider);
-        let paid = on_stock_reserved(store, provider, &reserved, &cause, &Clock).await.unwrap();
+        let paid = on_stock_reserved(store, provider, &reserved, Duration::ZERO, &cause, &Clock)
+            .await
+            .unwrap();
         assert_eq!(paid, Write::Done);
         shop
     }

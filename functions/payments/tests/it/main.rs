@@ -10,6 +10,7 @@ mod crashes;
 mod disputes;
 mod late_outcomes;
 mod line_refunds;
+mod paying_again;
 mod provider;
 mod retries;
 mod simulation;

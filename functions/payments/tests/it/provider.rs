@@ -129,6 +129,7 @@ fn charge() -> Charge {
         total: Amount::new(2_500).unwrap(),
         currency: Currency::parse("EUR").unwrap(),
         payment_method: "pm_card_visa".to_owned(),
+        attempt: 1,
         expires_at: Timestamp::from_millis(1),
     }
 }
@@ -180,6 +181,17 @@ async fn intents_are_created_with_the_orders_idempotency_key() {
             ("metadata[order_id]", order.as_str()),
         ]
     );
+}
+
+#[tokio::test]
+async fn each_further_attempt_has_an_idempotency_key_of_its_own() {
+    let body = json!({"id": "pi_2", "status": "requires_confirmation"});
+    let server = ProviderStub::responding(200, &body).await;
+    let charge = Charge { attempt: 2, ..charge() };
+    assert!(server.provider.create_intent(order(), &charge).await.is_ok());
+    let request = server.request();
+    assert_eq!(request.header("idempotency-key"), Some(format!("{}#2", order()).as_str()));
+    assert!(request.body.ends_with(&format!("metadata%5Border_id%5D={}", order())));
 }
 
 #[tokio::test]

@@ -113,8 +113,14 @@ async fn a_lost_confirmation_is_asked_for_at_once() {
             intent_with("succeeded"),
         ]);
         let (event, cause) = (simulation.stock_reserved(), EventContext::default());
-        let charge =
-            on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock(IN_TIME));
+        let charge = on_stock_reserved(
+            &simulation.store,
+            &provider,
+            &event,
+            Duration::ZERO,
+            &cause,
+            &FixedClock(IN_TIME),
+        );
         let (charged, took) = within_20_seconds(charge).await;
         assert_eq!(charged.unwrap(), Write::Done);
         let payment = simulation.payment().unwrap();
@@ -142,8 +148,14 @@ async fn a_confirmation_is_not_repeated_without_asking() {
         intent_with("succeeded"),
     ]);
     let (event, cause) = (simulation.stock_reserved(), EventContext::default());
-    let charge =
-        on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock(IN_TIME));
+    let charge = on_stock_reserved(
+        &simulation.store,
+        &provider,
+        &event,
+        Duration::ZERO,
+        &cause,
+        &FixedClock(IN_TIME),
+    );
     assert_eq!(within_20_seconds(charge).await.0.unwrap(), Write::Done);
     let (confirm, retrieve) =
         ("POST /v1/payment_intents/pi_1/confirm", "GET /v1/payment_intents/pi_1");
@@ -167,8 +179,14 @@ async fn an_unrepeatable_confirmation_is_retrieved_only() {
             intent_with(found),
         ]);
         let (event, cause) = (simulation.stock_reserved(), EventContext::default());
-        let charge =
-            on_stock_reserved(&simulation.store, &provider, &event, &cause, &FixedClock(IN_TIME));
+        let charge = on_stock_reserved(
+            &simulation.store,
+            &provider,
+            &event,
+            Duration::ZERO,
+            &cause,
+            &FixedClock(IN_TIME),
+        );
         let charged = within_20_seconds(charge).await.0;
         assert_eq!(charged.is_ok(), state == PaymentState::Captured, "{charged:?}");
         assert_eq!(simulation.payment().unwrap().state, state);

@@ -9,8 +9,7 @@ use rialto_contracts::{
     orders::{CancelReason, OrderCancelled},
 };
 use rialto_kernel::{
-    Amount, Clock, Currency, DueEntry, DueQueue, OrderId, StoreError, SystemClock, Timestamp,
-    UserId, Write,
+    Amount, Clock, Currency, DueEntry, DueQueue, OrderId, StoreError, Timestamp, UserId, Write,
 };
 use rialto_lambda::sweep::{SweepRun, due_entries};
 use rialto_payments::{
@@ -18,6 +17,7 @@ use rialto_payments::{
     application::{
         on_order_cancelled::on_order_cancelled,
         on_stock_reserved::on_stock_reserved,
+        pay_again::{PayAgain, PayAgainError, pay_again},
         receive_webhook::{ChargeNotification, receive_webhook},
         sweep::sweep,
     },
@@ -37,6 +37,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 pub(crate) const TOTAL: i64 = 2_500;
@@ -50,6 +51,9 @@ pub(crate) struct Simulation {
     pub(crate) provider: MemoryProvider,
     pub(crate) order: OrderId,
     payment_method: &'static str,
+    /// For how long the buyer may pay again after a failure.
+    retry_window: Duration,
+    expires_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +70,10 @@ pub(crate) enum Event {
     ActionRequired,
     /// The sweep runs after the charge's deadline.
     Swept,
+    /// The buyer pays again with a payment method, under an Idempotency-Key. A refusal is handled.
+    PaidAgain(&'static str, &'static str),
+    /// The provider sends the webhook of an attempt.
+    Notified(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +116,20 @@ impl Simulation {
             provider: MemoryProvider::default(),
             order,
             payment_method,
+            retry_window: Duration::ZERO,
+            expires_at: TOO_LATE,
         }
+    }
+
+    /// An order whose buyer may pay again until its deadline.
+    pub(crate) fn retryable(payment_method: &'static str) -> Self {
+        Self { retry_window: Duration::from_secs(600), ..Self::new(payment_method) }
+    }
+
+    /// As [`retryable`](Self::retryable), with a deadline long after [`TOO_LATE`].
+    pub(crate) fn lasting(payment_method: &'static str) -> Self {
+        let expires_at = IN_TIME.plus(Duration::from_secs(900));
+        Self { expires_at, ..Self::retryable(payment_method) }
     }
 
     /// Another order at the same store and provider.
@@ -243,7 +264,7 @@ impl Simulation {
             total: Amount::new(TOTAL).unwrap(),
             currency: Currency::parse("EUR").unwrap(),
             payment_method: self.payment_method.to_owned(),
-            expires_at: TOO_LATE,
+            expires_at: self.expires_at,
         }
     }
 
@@ -292,7 +313,15 @@ impl<'a> FaultyConnection<'a> {
         match event {
             Event::StockReserved => {
                 let event = self.simulation.stock_reserved();
-                let handled = on_stock_reserved(self, self, &event, &cause, self).await;
+                let handled = on_stock_reserved(
+                    self,
+                    self,
+                    &event,
+                    self.simulation.retry_window,
+                    &cause,
+                    self,
+                )
+                .await;
                 handled.map(drop).map_err(|error| error.to_string())
             }
             Event::OrderCancelled => {
@@ -316,6 +345,21 @@ impl<'a> FaultyConnection<'a> {
                 next_turn().await;
                 self.notify().await
             }
+            Event::PaidAgain(payment_method, idempotency_key) => {
+                let order = self.simulation.order;
+                let request = PayAgain { order, payment_method, idempotency_key };
+                match pay_again(self, self, &request, |_| true, None, self).await {
+                    Ok(_) | Err(PayAgainError::NotRetryable(_)) => Ok(()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+            Event::Notified(attempt) => {
+                next_turn().await;
+                let payment = self.simulation.payment();
+                let intent = payment.and_then(|payment| payment.intent_of(attempt).cloned());
+                let unknown = IntentId::parse("pi_none").unwrap();
+                self.notify_of(intent.unwrap_or(unknown)).await
+            }
             Event::Swept => {
                 let summary = sweep(self, self, &sweep_run(now)).await;
                 let summary = summary.map_err(|error| error.to_string())?;
@@ -326,11 +370,12 @@ impl<'a> FaultyConnection<'a> {
 
     /// The provider's webhook about the order's charge.
     async fn notify(&self) -> Result<(), String> {
-        let notification = ChargeNotification {
-            order_id: self.simulation.order,
-            intent: self.simulation.notified_intent(),
-            refund: None,
-        };
+        self.notify_of(self.simulation.notified_intent()).await
+    }
+
+    async fn notify_of(&self, intent: IntentId) -> Result<(), String> {
+        let order_id = self.simulation.order;
+        let notification = ChargeNotification { order_id, intent, refund: None };
         let handled = receive_webhook(self, self, &notification, None, self).await;
         handled.map(drop).map_err(|error| error.to_string())
     }
@@ -389,7 +434,7 @@ impl Clock for FixedClock {
 
 /// A run of the sweep with more time than it needs.
 pub(crate) fn sweep_run(now: Timestamp) -> SweepRun {
-    SweepRun::new(now, Timestamp::from_millis(i64::MAX), Arc::new(SystemClock))
+    SweepRun::new(now, Timestamp::from_millis(i64::MAX), Arc::new(FixedClock(now)))
 }
 
 /// Waits once, so that the explorer can run another message first.

@@ -232,13 +232,13 @@ async fn a_sale_beyond_the_providers_limit_is_charged_in_full() {
         SimulatedProvider { simulator, clock, processed: Arc::default(), rejected: Arc::default() };
     let settings =
         [("payments/provider-url", URL.trim_end_matches('/')), ("payments/provider-key", KEY)];
+    let settings = Arc::new(Settings::fixed(&settings));
+    let connector = SharedHttpConnector::new(provider.clone());
     let store = MemoryPayments::default();
     let state = ChargeState {
         store: store.clone(),
-        provider: HttpProvider::over(
-            Arc::new(Settings::fixed(&settings)),
-            SharedHttpConnector::new(provider.clone()),
-        ),
+        provider: HttpProvider::over(Arc::clone(&settings), connector),
+        settings,
         clock: Arc::new(clock),
     };
     let mut queue = Queue::default();

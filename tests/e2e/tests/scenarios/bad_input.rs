@@ -461,6 +461,15 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
             let body = Some(json!({ "amount": 1, "reason": fixture.mark }));
             Input { body, required: vec!["/amount", "/reason"], bad, keyed: true, ..none }
         }
+        "payments-pay-again" => Input {
+            body: Some(json!({ "payment_method": "pm_card_visa" })),
+            required: vec!["/payment_method"],
+            bad: [json!(""), json!("pm_"), json!("card"), json!("pm_a b"), json!(1)]
+                .map(|method| ("/payment_method", method, "payment_method"))
+                .into(),
+            keyed: true,
+            ..none
+        },
         "orders-place-order" => order(fixture),
         "orders-split-line" => Input {
             body: Some(json!({ "quantity": 1 })),
@@ -781,6 +790,7 @@ impl BadInputFixture {
             }
             "delivery-add-parcel" => parcel().body,
             "payments-refund-order" => Some(json!({ "amount": 1, "reason": self.mark })),
+            "payments-pay-again" => Some(json!({ "payment_method": "pm_card_visa" })),
             "orders-place-order" => Some(OrderDraft::of(&[(&self.product, 1)]).body()),
             "orders-split-line" => Some(json!({ "quantity": 1 })),
             "orders-return-line" | "orders-decline-return" => Some(json!({ "reason": self.mark })),

@@ -286,6 +286,7 @@ const SECRETS: &[(&str, &[&str])] = &[
             "PaymentsGetPaymentFunction",
             "PaymentsOnInventoryFunction",
             "PaymentsOnOrdersFunction",
+            "PaymentsPayAgainFunction",
             "PaymentsReceiveWebhookFunction",
             "PaymentsRefundOrderFunction",
             "PaymentsSweepFunction",

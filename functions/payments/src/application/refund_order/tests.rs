@@ -9,6 +9,7 @@ use crate::{
 };
 use rialto_contracts::EventContext;
 use rialto_kernel::{Clock, Write};
+use std::time::Duration;
 
 struct StoppedClock;
 
@@ -22,7 +23,8 @@ async fn paid() -> (MemoryPayments, MemoryProvider) {
     use crate::application::on_stock_reserved::on_stock_reserved;
     let (store, provider) = (MemoryPayments::default(), MemoryProvider::default());
     let (reserved, cause) = (stock_reserved(), EventContext::default());
-    let paid = on_stock_reserved(&store, &provider, &reserved, &cause, &StoppedClock).await;
+    let window = Duration::ZERO;
+    let paid = on_stock_reserved(&store, &provider, &reserved, window, &cause, &StoppedClock).await;
     assert_eq!(paid.unwrap(), Write::Done);
     (store, provider)
 }
@@ -93,7 +95,7 @@ async fn only_a_captured_payment_is_refunded() {
     let shop = (MemoryPayments::default(), MemoryProvider::default());
     let missing = refund(&shop, &request("k", 1)).await;
     assert!(matches!(missing, Err(RefundOrderError::NotFound)), "{missing:?}");
-    let stored = Payment::pending(&stock_reserved(), &EventContext::default());
+    let stored = Payment::pending(&stock_reserved(), Duration::ZERO, &EventContext::default());
     assert_eq!(shop.0.save(&stored).await, Ok(Write::Done));
     let refused = refusal(refund(&shop, &request("k", 1)).await);
     assert_eq!(refused, GoodwillError::NotCaptured(NotCaptured(PaymentState::Pending)));

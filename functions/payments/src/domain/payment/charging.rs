@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use rialto_contracts::{
     Event, EventContext,
-    payments::{PaymentActionRequired, PaymentCaptured, PaymentFailed},
+    payments::{PaymentActionRequired, PaymentCaptured},
 };
 use rialto_kernel::{PlantedBug, Timestamp};
 
@@ -45,13 +45,14 @@ impl Payment {
 
     /// Records the created, unconfirmed intent. `None` unless the payment is PENDING.
     #[must_use]
-    pub fn record_intent(&self, intent: &IntentId) -> Option<PaymentUpdate> {
+    pub fn record_intent(&self, intent: &IntentId, now: Timestamp) -> Option<PaymentUpdate> {
         if self.state != PaymentState::Pending {
             return None;
         }
         let processing = Self {
             state: PaymentState::Processing,
             intent_id: Some(intent.clone()),
+            since: Some(now),
             ..self.next()
         };
         Some(self.without_event(processing))
@@ -66,8 +67,11 @@ impl Payment {
         }
         let waiting =
             Self { state: PaymentState::RequiresAction, action_required: true, ..self.next() };
-        let payload =
-            PaymentActionRequired { order_id: self.order_id, user_id: self.user_id, attempt: 1 };
+        let payload = PaymentActionRequired {
+            order_id: self.order_id,
+            user_id: self.user_id,
+            attempt: self.attempt(),
+        };
         let event = Event::new(&payload, waiting.version, 0, now, cause);
         let events = if self.action_required { Vec::new() } else { vec![event] };
         Some(PaymentUpdate { events, ..self.without_event(waiting) })
@@ -82,8 +86,25 @@ impl Payment {
         waits.then(|| self.without_event(processing))
     }
 
-    /// Records the charge's outcome, and in the same write the refund of a cancelled order's
-    /// capture. `None` if the outcome was recorded before.
+    /// Records the outcome of an attempt's charge. One that was followed by another can only
+    /// succeed: its failure was recorded before. `None` if the outcome was.
+    #[must_use]
+    pub fn settle_intent(
+        &self,
+        intent: &IntentId,
+        outcome: &ChargeOutcome,
+        now: Timestamp,
+        cause: &EventContext,
+    ) -> Option<PaymentUpdate> {
+        match self.attempt_of(intent)? {
+            current if current == self.attempt() => self.settle(outcome, now, cause),
+            earlier if *outcome == ChargeOutcome::Captured => self.succeed(earlier, now, cause),
+            _ => None,
+        }
+    }
+
+    /// Records the outcome of the current attempt, and in the same write the refund of a cancelled
+    /// order's capture. `None` if the outcome was recorded before.
     #[must_use]
     pub fn settle(
         &self,
@@ -91,16 +112,10 @@ impl Payment {
         now: Timestamp,
         cause: &EventContext,
     ) -> Option<PaymentUpdate> {
-        use PaymentState::{Failed, Pending, Processing, RequiresAction, Voided};
+        use PaymentState::{Pending, Processing, RequiresAction};
         match (outcome, self.state) {
-            (ChargeOutcome::Captured, Processing | RequiresAction | Voided | Failed) => {
-                self.capture(now, cause)
-            }
-            (ChargeOutcome::Captured, PaymentState::Captured)
-                if PlantedBug::CapturedTwice.is_planted() =>
-            {
-                self.capture(now, cause)
-            }
+            (ChargeOutcome::Captured, Pending) => None,
+            (ChargeOutcome::Captured, _) => self.succeed(self.attempt(), now, cause),
             (ChargeOutcome::Failed { reason }, Pending | Processing | RequiresAction) => {
                 Some(self.fail(reason, now, cause))
             }
@@ -114,12 +129,35 @@ impl Payment {
         }
     }
 
-    fn capture(&self, now: Timestamp, cause: &EventContext) -> Option<PaymentUpdate> {
+    /// Records the success of an attempt: the capture, unless there is another.
+    fn succeed(&self, attempt: u32, now: Timestamp, cause: &EventContext) -> Option<PaymentUpdate> {
+        if !self.is_captured() {
+            return self.capture(attempt, now, cause);
+        }
+        let captured = self.captured_attempt.unwrap_or_else(|| self.attempt());
+        match attempt == captured {
+            true if PlantedBug::CapturedTwice.is_planted() => self.capture(attempt, now, cause),
+            true => None,
+            false if PlantedBug::SecondSuccessIgnored.is_planted() => None,
+            false => self.capture_surplus(attempt, now),
+        }
+    }
+
+    fn capture(&self, attempt: u32, now: Timestamp, cause: &EventContext) -> Option<PaymentUpdate> {
         let charge = self.charge.as_ref()?;
-        let mut captured =
-            Self { state: PaymentState::Captured, captured: charge.total, ..self.next() };
+        // PaymentFailed without a time to pay again was published: a PaymentCaptured that arrives
+        // before it would confirm the order.
+        let has_failed = self.state == PaymentState::Failed && self.retry_until.is_none();
+        let mut captured = Self {
+            state: PaymentState::Captured,
+            captured: charge.total,
+            captured_attempt: Some(attempt),
+            capture_published: Some(!has_failed),
+            retry_until: None,
+            ..self.next()
+        };
         let marked = self.cancel_requested && !PlantedBug::MarkNotReadAtCapture.is_planted();
-        if marked || !self.is_charging() {
+        if marked || has_failed || self.state == PaymentState::Voided {
             captured.refunds.push(Refund::remaining(self.order_id, charge.total));
         }
         let payload = PaymentCaptured {
@@ -127,12 +165,8 @@ impl Payment {
             payment_id: self.payment_id,
             amount: charge.total,
         };
-        // PaymentFailed was published: a PaymentCaptured that arrives before it would confirm the
-        // order.
-        let events = match self.state {
-            PaymentState::Failed => Vec::new(),
-            _ => vec![Event::new(&payload, captured.version, 0, now, cause)],
-        };
+        let event = Event::new(&payload, captured.version, 0, now, cause);
+        let events = if has_failed { Vec::new() } else { vec![event] };
         let entry = captured.entry(EntryKind::Captured, None, charge.currency, charge.total, now);
         Some(PaymentUpdate {
             expected: Some(self.version),
@@ -147,15 +181,9 @@ impl Payment {
         if self.cancel_requested && !PlantedBug::DeclineOfCancelledPublished.is_planted() {
             return self.without_event(Self { state: PaymentState::Voided, ..failed });
         }
-        let failed = Self { state: PaymentState::Failed, ..failed };
-        let payload = PaymentFailed {
-            order_id: self.order_id,
-            reason: reason.to_string(),
-            user_id: Some(self.user_id),
-            attempt: Some(1),
-            retry_until: None,
-        };
-        let events = vec![Event::new(&payload, failed.version, 0, now, cause)];
+        let retry_until = self.next_retry_until(now);
+        let failed = Self { state: PaymentState::Failed, retry_until, ..failed };
+        let events = vec![failed.failure(now, cause)];
         PaymentUpdate { payment: failed, expected: Some(self.version), entry: None, events }
     }
 }
@@ -214,7 +242,7 @@ mod tests {
     #[test]
     fn only_a_started_charge_is_captured() {
         assert_eq!(settle(&pending(), &ChargeOutcome::Captured), None);
-        assert_eq!(processing().record_intent(&IntentId::parse("pi_2").unwrap()), None);
+        assert_eq!(processing().record_intent(&IntentId::parse("pi_2").unwrap(), NOW), None);
     }
 
     #[test]
@@ -271,7 +299,7 @@ mod tests {
             (PaymentState::RequiresAction, vec!["PaymentActionRequired"])
         );
         assert_eq!(require_action(&required.payment), None);
-        assert_eq!(required.payment.deadline(), Some(EXPIRES_AT));
+        assert_eq!(required.payment.deadline(), processing().deadline());
 
         let resumed = required.payment.resume_processing().unwrap();
         assert_eq!((resumed.payment.state, kinds(&resumed).len()), (PaymentState::Processing, 0));

@@ -42,10 +42,16 @@ impl Payment {
         Amount::sum(withdrawn).unwrap_or(Amount::MAX)
     }
 
-    /// What lost disputes have taken and no refund was settled with.
+    /// What lost disputes have taken of the capture, or of an attempt that succeeded beside it, and
+    /// no refund was settled with.
     #[must_use]
-    pub fn unsettled_loss(&self) -> Amount {
-        self.lost().minus(self.settled()).unwrap_or(Amount::ZERO)
+    pub fn unsettled_loss(&self, attempt: Option<u32>) -> Amount {
+        let intent = self.succeeded_intent(attempt);
+        let disputes = self.disputes.iter().filter(|of| Some(&of.intent_id) == intent);
+        let lost = Amount::sum(disputes.map(|dispute| dispute.taken)).unwrap_or(Amount::MAX);
+        let refunds = self.refunds.iter().filter(|refund| refund.attempt == attempt);
+        let settled = Amount::sum(refunds.map(|refund| refund.settled)).unwrap_or(Amount::MAX);
+        lost.minus(settled).unwrap_or(Amount::ZERO)
     }
 
     /// Records the next difference between a dispute and what the provider reports of it: that it
@@ -244,7 +250,7 @@ impl Payment {
         cause: &EventContext,
     ) -> Option<PaymentUpdate> {
         let currency = self.charge.as_ref()?.currency;
-        let amount = self.unsettled_loss().min(tried.payable());
+        let amount = self.unsettled_loss(tried.attempt).min(tried.payable());
         let mut next = self.next();
         let refund = next.refunds.iter_mut().find(|refund| *refund == tried)?;
         if amount.is_zero() || !refund.is_open() {

@@ -76,7 +76,7 @@ impl Payment {
     }
 
     /// Whether the charge was captured, whatever was refunded since.
-    const fn is_captured(&self) -> bool {
+    pub(super) const fn is_captured(&self) -> bool {
         use PaymentState::{Captured, PartiallyRefunded, Refunded};
         matches!(self.state, Captured | PartiallyRefunded | Refunded)
     }
@@ -108,7 +108,7 @@ impl Payment {
         if granted >= MAX_GOODWILL_REFUNDS {
             return Err(GoodwillError::TooMany);
         }
-        let left = self.refundable().minus(self.unsettled_loss()).unwrap_or(Amount::ZERO);
+        let left = self.refundable().minus(self.unsettled_loss(None)).unwrap_or(Amount::ZERO);
         if amount > left {
             return Err(GoodwillError::MoreThanLeft { left });
         }
@@ -120,7 +120,22 @@ impl Payment {
     /// An open refund, with the intent that it refunds.
     #[must_use]
     pub fn unfinished_refund(&self) -> Option<(&IntentId, &Refund)> {
-        self.intent_id.as_ref().zip(self.refunds.iter().find(|refund| refund.is_open()))
+        let refund = self.refunds.iter().find(|refund| refund.is_open())?;
+        Some((self.refunded_intent(refund)?, refund))
+    }
+
+    /// The intent that a refund gives back: the capture's, or that of another success.
+    #[must_use]
+    pub fn refunded_intent(&self, refund: &Refund) -> Option<&IntentId> {
+        self.succeeded_intent(refund.attempt)
+    }
+
+    /// The intent of the capture, or of an attempt that succeeded beside it.
+    pub(super) fn succeeded_intent(&self, attempt: Option<u32>) -> Option<&IntentId> {
+        match attempt {
+            Some(attempt) => self.intent_of(attempt),
+            None => self.captured_intent(),
+        }
     }
 
     /// A refund.
@@ -255,20 +270,26 @@ impl Payment {
     /// The sum of what lost disputes have paid of refunds.
     #[must_use]
     pub fn settled(&self) -> Amount {
-        self.sum(self.refunds.iter().map(|refund| refund.settled))
+        self.sum(self.refunds_of_capture().map(|refund| refund.settled))
     }
 
     /// The amount that can still be refunded: captured, less all refunds.
     #[must_use]
     pub fn refundable(&self) -> Amount {
         let counted = |_: &&Refund| !PlantedBug::RefundedTwice.is_planted();
-        let refunds = self.sum(self.refunds.iter().filter(counted).map(|refund| refund.amount));
+        let refunds = self.refunds_of_capture().filter(counted);
+        let refunds = self.sum(refunds.map(|refund| refund.amount));
         self.captured.minus(refunds).unwrap_or(Amount::ZERO)
     }
 
     /// The sum of what the provider pays of the refunds in a state.
     fn payable(&self, state: RefundState) -> Amount {
-        self.sum(self.refunds.iter().filter(|refund| refund.state == state).map(Refund::payable))
+        let in_state = self.refunds_of_capture().filter(|refund| refund.state == state);
+        self.sum(in_state.map(Refund::payable))
+    }
+
+    fn refunds_of_capture(&self) -> impl Iterator<Item = &Refund> {
+        self.refunds.iter().filter(|refund| refund.attempt.is_none())
     }
 
     fn sum(&self, amounts: impl Iterator<Item = Amount>) -> Amount {

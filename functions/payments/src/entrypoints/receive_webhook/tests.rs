@@ -15,6 +15,7 @@ use rialto_contracts::{
 use rialto_kernel::{Amount, Clock, Currency, Timestamp, UserId, Write};
 use rialto_lambda::http::ProblemCode;
 use serde_json::json;
+use std::time::Duration;
 
 const SECRET: &str = "whsec_test";
 /// The time of requests without a gateway's event.
@@ -52,9 +53,15 @@ impl ProcessingPayment {
             expires_at: Timestamp::from_millis(1_000),
         };
         let (store, provider) = (&payment.store, &payment.provider);
-        let charged =
-            on_stock_reserved(store, provider, &reserved, &EventContext::default(), &StoppedClock)
-                .await;
+        let charged = on_stock_reserved(
+            store,
+            provider,
+            &reserved,
+            Duration::ZERO,
+            &EventContext::default(),
+            &StoppedClock,
+        )
+        .await;
         assert_eq!(charged.unwrap(), Write::Done);
         payment
     }

@@ -2,13 +2,14 @@ use super::*;
 use crate::{
     domain::{
         dispute::DisputeStanding::{Lost, Open, Warning, Won},
-        intent::DeclineCode,
-        payment::{GoodwillError, Granted, PaymentState},
+        intent::{ChargeOutcome, DeclineCode, IntentId},
+        payment::{AttemptKey, GoodwillError, Granted, PaymentState},
         refund::{GoodwillReason, RefundOutcome},
     },
-    fixtures::{NOW, captured, intent_id, refunding},
+    fixtures::{NOW, captured, intent_id, refunding, stock_reserved},
 };
 use rialto_contracts::payments::Payments;
+use std::time::Duration;
 
 fn amount(minor_units: i64) -> Amount {
     Amount::new(minor_units).unwrap()
@@ -88,7 +89,7 @@ fn money_that_moves_after_a_decision_is_recorded() {
     assert_eq!(written, ["DisputeOpened", "DisputeClosed"]);
     let (lost, written) = record(&lost, &report(Lost, 2_500));
     assert_eq!(written, ["DisputeWithdrawn 2500", "DisputeLost 2500"]);
-    assert_eq!(lost.unsettled_loss(), amount(2_500));
+    assert_eq!(lost.unsettled_loss(None), amount(2_500));
 
     let won = disputed(&captured(), Won, 2_500);
     assert_eq!(record(&won, &report(Won, 0)).1, ["DisputeReinstated 2500"]);
@@ -221,4 +222,40 @@ fn a_payment_stored_without_disputes_has_none() {
     let fields = stored.as_object_mut().unwrap();
     fields.retain(|name, _| !["disputes", "compensated_lines"].contains(&name.as_str()));
     assert_eq!(serde_json::from_value::<Payment>(stored).unwrap(), payment);
+}
+
+/// A payment whose second attempt is the capture, and whose first has succeeded as well.
+fn with_surplus() -> Payment {
+    let cause = EventContext::default();
+    let second = IntentId::parse("pi_second").unwrap();
+    let settle = |payment: &Payment, intent: &IntentId, outcome: &ChargeOutcome| {
+        payment.settle_intent(intent, outcome, NOW, &cause).unwrap().payment
+    };
+    let first = Payment::pending(&stock_reserved(), Duration::from_secs(600), &cause).payment;
+    let first = first.record_intent(&intent_id(), NOW).unwrap().payment;
+    let declined = ChargeOutcome::Failed { reason: DeclineCode::new("insufficient_funds") };
+    let failed = settle(&first, &intent_id(), &declined);
+    let key = AttemptKey::of("key", "pm_card_visa");
+    let again = failed.pay_again("pm_card_visa", key, NOW).unwrap().payment;
+    let again = again.record_intent(&second, NOW).unwrap().payment;
+    let captured = settle(&again, &second, &ChargeOutcome::Captured);
+    settle(&captured, &intent_id(), &ChargeOutcome::Captured)
+}
+
+#[test]
+fn a_lost_dispute_settles_refunds_of_its_charge_only() {
+    let lost = disputed(&with_surplus(), Lost, 2_500);
+    assert_eq!(
+        (lost.unsettled_loss(None), lost.unsettled_loss(Some(1))),
+        (amount(0), amount(2_500))
+    );
+    let cause = EventContext::default();
+    let cancelled = lost.cancel(&cause).unwrap().payment;
+    let [surplus, rest] = &cancelled.refunds[..] else { panic!("{:?}", cancelled.refunds) };
+    assert_eq!(cancelled.settle_by_dispute(rest, NOW, &cause), None);
+    let settled = cancelled.settle_by_dispute(surplus, NOW, &cause).unwrap().payment;
+    assert_eq!(settled.refunds[0].state, RefundState::Settled);
+    // Neither is part of the capture.
+    assert_eq!((settled.settled(), settled.unsettled_loss(Some(1))), (amount(0), amount(0)));
+    assert_eq!(settled.state, PaymentState::Captured);
 }

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_payments::entrypoints::pay_again::main();
+}
