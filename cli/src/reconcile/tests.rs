@@ -127,6 +127,7 @@ pub(crate) fn at(stage: Stage) -> (Snapshot, Vec<Event>) {
     snapshot.apply_payment(Payment::pending(
         &payload(&reserved[0]),
         Duration::ZERO,
+        NOW,
         &caused_by(&reserved[0]),
     ));
     if stage == Stage::Opened {

@@ -8,17 +8,9 @@ pub mod memory;
 use crate::domain::order::Order;
 use rialto_kernel::{OrderId, StoreError, Timestamp};
 
-/// The number of days with orders that a page of all orders examines at most.
-const LISTED_DAYS: u32 = 31;
-
 /// The position of an order in lists by time, which is also its sort key there.
 fn list_position(order: &Order) -> String {
     format!("{}#{}", order.created_at, order.order_id)
-}
-
-/// The position after the last order of a day in a list, newest first.
-fn end_of_day(day: &str) -> String {
-    format!("{day}T00:00:00.000Z#ord_{:026}", 0)
 }
 
 /// Refuses a position, which comes from a client, that [`list_position`] can't have returned.
@@ -37,9 +29,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_day_is_a_position() {
-        let end = end_of_day("2026-11-26");
+        let end = dynamodb::ALL_ORDERS.end_of_day("2026-11-26");
         assert_eq!(check_list_position(Some(&end)), Ok(()));
-        let first = Timestamp::parse("2026-11-26T00:00:00.000Z").unwrap();
-        assert!(end < format!("{first}#{}", OrderId::derive(&[b"o"])));
     }
 }

@@ -5,6 +5,7 @@ mod charge;
 pub mod charge_steps;
 pub mod compensate_line;
 pub mod get_payment;
+pub mod list_payments;
 pub mod on_order_cancelled;
 pub mod on_stock_reserved;
 pub mod pay_again;

@@ -39,7 +39,7 @@ pub(crate) fn intent_id() -> IntentId {
 }
 
 pub(crate) fn pending() -> Payment {
-    Payment::pending(&stock_reserved(), Duration::ZERO, &EventContext::default()).payment
+    Payment::pending(&stock_reserved(), Duration::ZERO, NOW, &EventContext::default()).payment
 }
 
 pub(crate) fn processing() -> Payment {

@@ -9,7 +9,7 @@ use crate::domain::{
     dispute::{DisputeId, DisputeReport},
     intent::{DeclineCode, IntentId, IntentState, NextAction},
     ledger::LedgerEntry,
-    payment::{Charge, Payment, PaymentUpdate},
+    payment::{Charge, Payment, PaymentState, PaymentUpdate},
     refund::{Refund, RefundProgress},
 };
 use rialto_kernel::{OrderId, StoreError, Write};
@@ -29,6 +29,20 @@ pub trait PaymentWriter {
         &self,
         change: &PaymentUpdate,
     ) -> impl Future<Output = Result<Write<Box<Payment>>, StoreError>> + Send;
+}
+
+/// A page of a list, and the position after which there may be more.
+pub type PaymentPage = (Vec<Payment>, Option<String>);
+
+pub trait PaymentLister {
+    /// All payments with a charge, newest first, optionally only those in `state`. A page may be
+    /// short, or empty, although another one follows.
+    fn list_all(
+        &self,
+        state: Option<PaymentState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> impl Future<Output = Result<PaymentPage, StoreError>> + Send;
 }
 
 pub trait LedgerReader {

@@ -6,6 +6,7 @@ mod counter;
 mod delete;
 mod due;
 mod item;
+mod lists;
 mod memory_due_list;
 mod query;
 mod table;
@@ -18,6 +19,7 @@ pub use aws_sdk_dynamodb::types::{
 pub use counter::{CountOutcome, read_counter};
 pub use due::DueIndex;
 pub use item::{Item, Key, OUTBOX, item_key, number, outbox, read_item, write_item};
+pub use lists::{DayIndex, DayList, EntryList, ListedRecords, RecordedDay};
 pub use memory_due_list::MemoryDueList;
 pub use query::PartitionQuery;
 pub use table::{Precondition, Table};

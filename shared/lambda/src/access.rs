@@ -124,6 +124,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route("payments-get-payment", "GET", "/orders/{order_id}/payment", BUYER),
     route("payments-pay-again", "POST", "/orders/{order_id}/payment", BUYER),
+    route("payments-list-payments", "GET", "/payments", SUPERVISOR),
     route("payments-refund-order", "POST", "/orders/{order_id}/refunds", SUPERVISOR),
     route("payments-receive-webhook", "POST", "/webhooks/payments", Access::Provider),
     route("delivery-list-user-deliveries", "GET", "/users/{user_id}/deliveries", OWN_USER),

@@ -2,9 +2,10 @@
 //!
 //! Items: `ORDER#<id>` holds `ORDER`, `PRODUCT#<id>` holds `PRODUCT`, and `BUYER#<id>` holds
 //! `BUYER` once the buyer is unregistered. `BUYER#<id>` and `CLIENT#<digest>` hold
-//! `COUNTER#PLACEMENTS` and `COUNTER#FAILED-PAYMENTS` of the current window. `ORDER#<id>` also holds `SELLER#<seller>` for each
-//! seller but the first: entries of the indexes `by_seller` and `by_open_seller` only;
-//! and `TIMELINE#<number>` for each part of its timeline that was moved out of `ORDER`.
+//! `COUNTER#PLACEMENTS` and `COUNTER#FAILED-PAYMENTS` of the current window. `ORDER#<id>` also
+//! holds `SELLER#<seller>` for each seller but the first: entries of the indexes `by_seller` and
+//! `by_open_seller` only; and `TIMELINE#<number>` for each part of its timeline that was moved out
+//! of `ORDER`.
 //!
 //! Indexes: `by_buyer` lists a buyer's orders by time, `by_deadline` orders by their next deadline,
 //! `by_number` the orders with an order number, `by_day` the orders of a day, `by_seller`
@@ -31,28 +32,24 @@ use crate::{
         UnregisteredBuyers,
     },
 };
-use lists::{day_index_keys, order_key_of};
+use lists::order_key_of;
 use rialto_contracts::orders::CancelReason;
 use rialto_dynamo::{
-    AttributeValue, CountOutcome, DueIndex, Key, OUTBOX, PartitionQuery, Precondition, Table,
-    outbox, read_counter, read_item, write_item,
+    AttributeValue, CountOutcome, DayIndex, DueIndex, Key, OUTBOX, PartitionQuery, Precondition,
+    RecordedDay, Table, outbox, read_counter, read_item, write_item,
 };
 use rialto_kernel::{
     Address, DueEntry, DueQueue, OrderId, ProductId, SellerId, StoreError, Timestamp, UserId, Write,
 };
 use rialto_lambda::FunctionContext;
 use serde::Serialize;
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex},
-};
+use std::collections::HashSet;
 
 /// The ports, implemented on the service's table.
 #[derive(Debug, Clone)]
 pub struct DynamoOrders {
     table: Table,
-    /// The last day that is known to be recorded.
-    recorded_day: Arc<Mutex<Option<String>>>,
+    recorded_day: RecordedDay,
 }
 
 /// Orders read at a time: as many as a BatchGetItem returns.
@@ -60,6 +57,10 @@ const READ_CHUNK: u32 = 100;
 
 /// Orders by their next deadline, sharded because one partition would limit the write rate.
 pub const DEADLINES: DueIndex = DueIndex { index: "by_deadline", prefix: "PENDING", shards: 8 };
+
+/// All orders by day.
+pub const ALL_ORDERS: DayIndex =
+    DayIndex { index: "by_day", shards: 8, first_id: "ord_00000000000000000000000000" };
 
 fn order_key(order: OrderId) -> Key {
     Key::new(format!("ORDER#{order}"), "ORDER")
@@ -97,7 +98,7 @@ impl DynamoOrders {
 
     #[must_use]
     pub fn on(table: Table) -> Self {
-        Self { table, recorded_day: Arc::default() }
+        Self { table, recorded_day: RecordedDay::default() }
     }
 }
 
@@ -140,9 +141,9 @@ impl OrderPlacer for DynamoOrders {
         item.extend(write_item(&key, record, &[])?);
         item.extend(index_keys("by_buyer", format!("BUYER#{}", order.user_id), order));
         item.extend(index_keys("by_number", format!("NUMBER#{}", order.number()), order));
-        item.extend(day_index_keys(order));
+        item.extend(ALL_ORDERS.attributes(order.order_id, order.created_at));
         item.extend(DEADLINES.attributes(order.order_id, order.expires_at));
-        self.record_day(order).await?;
+        self.recorded_day.record(&self.table, order.created_at).await?;
         if conditions.is_empty() {
             return self.table.put(item, Precondition::Absent).await.map(Write::unit);
         }
@@ -215,8 +216,8 @@ struct OrderPatch<'a> {
     version: u64,
 }
 
-/// An entry of `by_seller` and `by_open_seller`, for a seller other than the one that the order item
-/// itself lists.
+/// An entry of `by_seller` and `by_open_seller`, for a seller other than the one that the order
+/// item itself lists.
 #[derive(Serialize)]
 struct SellerIndexItem {
     version: u64,

@@ -1,17 +1,20 @@
 //! The ports on the service's table.
 //!
 //! Items: `ORDER#<id>` holds `PAYMENT` and the ledger entries, `LEDGER#<the payment's version>`.
-//! Index `by_deadline` lists payments with an unfinished charge or refund, by deadline.
+//! Index `by_deadline` lists payments with something unfinished by deadline, `by_day` the payments
+//! of a day. `DAYS` holds `DAY#<day>` for each day with payments.
 
+use super::{check_list_position, list_position};
 use crate::{
     domain::{
         ledger::LedgerEntry,
-        payment::{Payment, PaymentUpdate},
+        payment::{Payment, PaymentState, PaymentUpdate},
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter},
+    ports::{LedgerReader, PaymentLister, PaymentPage, PaymentReader, PaymentWriter},
 };
 use rialto_dynamo::{
-    DueIndex, Key, PartitionQuery, Precondition, Table, TransactWriteItem, read_item, write_item,
+    DayIndex, DueIndex, Key, ListedRecords, PartitionQuery, Precondition, RecordedDay, Table,
+    TransactWriteItem, item_key, read_item, write_item,
 };
 use rialto_kernel::{DueEntry, DueQueue, OrderId, StoreError, Timestamp, Write};
 use rialto_lambda::FunctionContext;
@@ -20,10 +23,15 @@ use rialto_lambda::FunctionContext;
 #[derive(Debug, Clone)]
 pub struct DynamoPayments {
     table: Table,
+    recorded_day: RecordedDay,
 }
 
 /// Payments by deadline, sharded because one partition would limit the write rate.
 pub const DEADLINES: DueIndex = DueIndex { index: "by_deadline", prefix: "OPEN", shards: 8 };
+
+/// All payments with a charge, by day.
+pub const ALL_PAYMENTS: DayIndex =
+    DayIndex { index: "by_day", shards: 8, first_id: "ord_00000000000000000000000000" };
 
 fn payment_key(order: OrderId) -> Key {
     Key::new(format!("ORDER#{order}"), "PAYMENT")
@@ -36,8 +44,8 @@ impl DynamoPayments {
     }
 
     #[must_use]
-    pub const fn on(table: Table) -> Self {
-        Self { table }
+    pub fn on(table: Table) -> Self {
+        Self { table, recorded_day: RecordedDay::default() }
     }
 
     fn put_entry(&self, entry: &LedgerEntry) -> Result<TransactWriteItem, StoreError> {
@@ -62,6 +70,12 @@ impl PaymentWriter for DynamoPayments {
         if let Some(deadline) = payment.deadline() {
             item.extend(DEADLINES.attributes(payment.order_id, deadline));
         }
+        if let Some(created_at) = payment.created_at {
+            item.extend(ALL_PAYMENTS.attributes(payment.order_id, created_at));
+            if change.expected.is_none() {
+                self.recorded_day.record(&self.table, created_at).await?;
+            }
+        }
         let expect = change.expected.map_or(Precondition::Absent, Precondition::Version);
         let stored = match &change.entry {
             None => match self.table.put(item, expect).await? {
@@ -81,6 +95,21 @@ impl PaymentWriter for DynamoPayments {
             }
         };
         read_item(stored).map(|stored| Write::Conflict(Box::new(stored)))
+    }
+}
+
+impl PaymentLister for DynamoPayments {
+    async fn list_all(
+        &self,
+        state: Option<PaymentState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<PaymentPage, StoreError> {
+        check_list_position(position)?;
+        let list = self.table.days(ALL_PAYMENTS, position).await?;
+        let matches = |payment: &Payment| payment.is_in(state);
+        let payments = ListedRecords { key: item_key, matches, position: list_position };
+        self.table.list(&list, payments, limit, position).await
     }
 }
 

@@ -2,16 +2,19 @@
 
 mod disputes;
 
-use super::dynamodb::DEADLINES;
+use super::{check_list_position, dynamodb::DEADLINES, list_position};
 use crate::{
     domain::{
         dispute::DisputeReport,
         intent::{DeclineCode, IntentId, IntentState, NextAction},
         ledger::LedgerEntry,
-        payment::{Charge, Payment, PaymentUpdate},
+        payment::{Charge, Payment, PaymentState, PaymentUpdate},
         refund::{Refund, RefundOutcome, RefundProgress},
     },
-    ports::{ActionProvider, LedgerReader, PaymentReader, PaymentWriter, Provider, ProviderError},
+    ports::{
+        ActionProvider, LedgerReader, PaymentLister, PaymentPage, PaymentReader, PaymentWriter,
+        Provider, ProviderError,
+    },
 };
 use rialto_contracts::Event;
 use rialto_dynamo::MemoryDueList;
@@ -77,6 +80,29 @@ impl MemoryPayments {
 impl PaymentReader for MemoryPayments {
     async fn payment(&self, order: OrderId) -> Result<Option<Payment>, StoreError> {
         Ok(self.state().payments.get(&order).cloned())
+    }
+}
+
+impl PaymentLister for MemoryPayments {
+    async fn list_all(
+        &self,
+        state: Option<PaymentState>,
+        limit: u32,
+        position: Option<&str>,
+    ) -> Result<PaymentPage, StoreError> {
+        check_list_position(position)?;
+        let is_listed = |payment: &&Payment| {
+            let is_after = position.is_none_or(|last| list_position(payment).as_str() < last);
+            payment.created_at.is_some() && payment.is_in(state) && is_after
+        };
+        let stored = self.state();
+        let mut payments: Vec<Payment> =
+            stored.payments.values().filter(is_listed).cloned().collect();
+        payments.sort_by_key(|payment| std::cmp::Reverse(list_position(payment)));
+        let more = payments.len() > limit as usize;
+        payments.truncate(limit as usize);
+        let next = payments.last().filter(|_| more).map(list_position);
+        Ok((payments, next))
     }
 }
 

@@ -32,7 +32,7 @@ pub async fn on_stock_reserved(
     cause: &EventContext,
     clock: &(impl Clock + ?Sized),
 ) -> Result<Write, OnStockReservedError> {
-    let pending = Payment::pending(event, retry_window, cause);
+    let pending = Payment::pending(event, retry_window, clock.now(), cause);
     let (payment, version) = match store.save(&pending).await? {
         Write::Done => (pending.payment, 0),
         Write::Conflict(stored) => (*stored.clone(), stored.version),

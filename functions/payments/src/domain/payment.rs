@@ -31,6 +31,9 @@ pub struct Payment {
     pub order_id: OrderId,
     pub user_id: UserId,
     pub state: PaymentState,
+    /// `None` in a tombstone, and in a payment of an earlier release: neither is listed.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
     /// `None` in a tombstone: the order was cancelled first and is never charged.
     pub charge: Option<Charge>,
     /// The provider's id of the current attempt's charge, from PROCESSING on.
@@ -100,6 +103,30 @@ pub enum PaymentState {
     Refunded,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be PENDING, PROCESSING, REQUIRES_ACTION, CAPTURED, FAILED, VOIDED, PARTIALLY_REFUNDED or \
+     REFUNDED"
+)]
+pub struct PaymentStateError;
+
+impl std::str::FromStr for PaymentState {
+    type Err = PaymentStateError;
+    fn from_str(text: &str) -> Result<Self, PaymentStateError> {
+        match text {
+            "PENDING" => Ok(Self::Pending),
+            "PROCESSING" => Ok(Self::Processing),
+            "REQUIRES_ACTION" => Ok(Self::RequiresAction),
+            "CAPTURED" => Ok(Self::Captured),
+            "FAILED" => Ok(Self::Failed),
+            "VOIDED" => Ok(Self::Voided),
+            "PARTIALLY_REFUNDED" => Ok(Self::PartiallyRefunded),
+            "REFUNDED" => Ok(Self::Refunded),
+            _ => Err(PaymentStateError),
+        }
+    }
+}
+
 /// The amount to charge, its payment method and its deadline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
@@ -162,6 +189,7 @@ impl Payment {
     pub fn pending(
         reserved: &StockReserved,
         retry_window: Duration,
+        now: Timestamp,
         cause: &EventContext,
     ) -> PaymentUpdate {
         let charge = Charge {
@@ -173,7 +201,8 @@ impl Payment {
         };
         let (order, user) = (reserved.order_id, reserved.user_id);
         let first = Self::first(order, user, PaymentState::Pending, Some(charge), cause);
-        let payment = Self { retry_window: retry_window.as_secs(), ..first.payment };
+        let (created_at, retry_window) = (Some(now), retry_window.as_secs());
+        let payment = Self { created_at, retry_window, ..first.payment };
         PaymentUpdate { payment, ..first }
     }
 
@@ -196,6 +225,7 @@ impl Payment {
             order_id,
             user_id,
             state,
+            created_at: None,
             charge,
             intent_id: None,
             attempt_key: None,
@@ -246,6 +276,12 @@ impl Payment {
             _ => return None,
         }
         Some(self.without_event(next))
+    }
+
+    /// Whether the payment is in `state`, if one is given.
+    #[must_use]
+    pub fn is_in(&self, state: Option<PaymentState>) -> bool {
+        state.is_none_or(|state| self.state == state)
     }
 
     /// When the sweep is to visit the payment: an unfinished charge a minute after it began and at
@@ -339,6 +375,29 @@ mod tests {
     fn settle_refund(payment: &Payment, outcome: &RefundOutcome) -> Option<PaymentUpdate> {
         let refund = payment.refunds[0].refund_id;
         payment.settle_refund(refund, outcome, NOW, &EventContext::default())
+    }
+
+    #[test]
+    fn a_state_is_parsed_as_it_is_written() {
+        use PaymentState::{
+            Captured, Failed, PartiallyRefunded, Pending, Processing, Refunded, RequiresAction,
+            Voided,
+        };
+        let states = [
+            Pending,
+            Processing,
+            RequiresAction,
+            Captured,
+            Failed,
+            Voided,
+            PartiallyRefunded,
+            Refunded,
+        ];
+        for state in states {
+            let written = serde_json::to_value(state).unwrap();
+            assert_eq!(written.as_str().unwrap().parse(), Ok(state));
+        }
+        assert_eq!("pending".parse::<PaymentState>(), Err(PaymentStateError));
     }
 
     #[test]

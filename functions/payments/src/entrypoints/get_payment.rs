@@ -107,7 +107,7 @@ impl PaymentBody {
         Some(Self { next_action, ..Self::from_payment(&viewed.payment, now)? })
     }
 
-    fn from_payment(payment: &Payment, now: Timestamp) -> Option<Self> {
+    pub(super) fn from_payment(payment: &Payment, now: Timestamp) -> Option<Self> {
         let charge = payment.charge.as_ref()?;
         Some(Self {
             order_id: payment.order_id,

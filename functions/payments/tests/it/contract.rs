@@ -7,7 +7,8 @@ use rialto_contracts::{
     orders::{CancelReason, OrderCancelled},
 };
 use rialto_kernel::{
-    Amount, Clock, Currency, DueEntry, DueQueue, OrderId, SystemClock, Timestamp, UserId, Write,
+    Amount, Clock, Currency, DueEntry, DueQueue, OrderId, StoreError, SystemClock, Timestamp,
+    UserId, Write,
 };
 use rialto_lambda::sweep::due_entries;
 use rialto_payments::{
@@ -19,15 +20,21 @@ use rialto_payments::{
     application::on_stock_reserved::on_stock_reserved,
     domain::{
         intent::{ChargeOutcome, DeclineCode, IntentId},
-        payment::{Payment, PaymentUpdate},
+        payment::{Payment, PaymentState, PaymentUpdate},
         refund::RefundOutcome,
     },
-    ports::{LedgerReader, PaymentReader, PaymentWriter},
+    ports::{LedgerReader, PaymentLister, PaymentReader, PaymentWriter},
 };
 use std::time::Duration;
 
-trait Store: PaymentReader + PaymentWriter + LedgerReader + DueQueue<Id = OrderId> + Sync {}
-impl<S: PaymentReader + PaymentWriter + LedgerReader + DueQueue<Id = OrderId> + Sync> Store for S {}
+trait Store:
+    PaymentReader + PaymentWriter + PaymentLister + LedgerReader + DueQueue<Id = OrderId> + Sync
+{
+}
+impl<S> Store for S where
+    S: PaymentReader + PaymentWriter + PaymentLister + LedgerReader + DueQueue<Id = OrderId> + Sync
+{
+}
 
 rialto_testkit::contract! {
     memory: MemoryPayments::default(),
@@ -39,6 +46,9 @@ rialto_testkit::contract! {
     tombstones_prevent_later_payments,
     unfinished_payments_are_due_at_their_deadline,
     postponed_payments_are_due_later,
+    payments_of_all_days_are_listed_newest_first,
+    payments_of_a_state_are_listed,
+    forged_positions_of_payments_are_refused,
 }
 
 fn reserved() -> StockReserved {
@@ -66,7 +76,7 @@ async fn save_refused(store: &impl Store, change: &PaymentUpdate) -> Payment {
 }
 
 fn pending(reserved: &StockReserved) -> PaymentUpdate {
-    Payment::pending(reserved, Duration::ZERO, &EventContext::default())
+    Payment::pending(reserved, Duration::ZERO, SystemClock.now(), &EventContext::default())
 }
 
 fn record_intent(payment: &Payment) -> PaymentUpdate {
@@ -158,6 +168,8 @@ async fn tombstones_prevent_later_payments(store: impl Store) {
 async fn a_charge_takes_three_round_trips() {
     let store = DynamoPayments::on(rialto_testkit::new_table(SERVICE).await);
     let provider = MemoryProvider::default();
+    // The first payment of a day takes one more, for the day.
+    save(&store, pending(&reserved())).await;
     let (reserved, cause) = (reserved(), EventContext::default());
     let charge =
         || on_stock_reserved(&store, &provider, &reserved, Duration::ZERO, &cause, &SystemClock);
@@ -243,4 +255,66 @@ async fn unfinished_payments_are_due_at_their_deadline(store: impl Store) {
     );
     save(&store, issued.unwrap()).await;
     assert_eq!(due(deadline).await, []);
+}
+
+async fn pages(
+    store: &impl Store,
+    state: Option<PaymentState>,
+    limit: u32,
+) -> Vec<(Timestamp, OrderId)> {
+    let (mut listed, mut position) = (Vec::new(), None);
+    loop {
+        let (page, next) = store.list_all(state, limit, position.as_deref()).await.unwrap();
+        assert!(page.len() <= limit as usize);
+        assert!(next.is_none() || next != position, "a page repeats its position");
+        listed.extend(page.iter().map(|of| (of.created_at.unwrap(), of.order_id)));
+        position = next;
+        if position.is_none() {
+            return listed;
+        }
+    }
+}
+
+/// Stores 40 payments, three a day and some of the same time, and a tombstone, which isn't listed.
+async fn store_of_all_days(store: &impl Store) -> Vec<Payment> {
+    let cause = EventContext::default();
+    let mut stored = Vec::new();
+    for number in 0..40_i64 {
+        let created_at = Timestamp::from_millis(number / 3 * 24 * 3_600_000 + number % 2);
+        let pending = Payment::pending(&reserved(), Duration::ZERO, created_at, &cause);
+        stored.push(save(store, pending).await);
+    }
+    let (order_id, user_id) = (OrderId::generate(SystemClock.now()), UserId::derive(&[b"u"]));
+    let cancelled = OrderCancelled { order_id, user_id, reason: CancelReason::Buyer };
+    save(store, Payment::tombstone(&cancelled, &cause)).await;
+    stored
+}
+
+async fn payments_of_all_days_are_listed_newest_first(store: impl Store) {
+    let stored = store_of_all_days(&store).await;
+    let mut expected: Vec<_> =
+        stored.iter().map(|of| (of.created_at.unwrap(), of.order_id)).collect();
+    expected.sort_unstable_by(|one, other| other.cmp(one));
+    for limit in [1, 3, 7, 40, 100] {
+        assert_eq!(pages(&store, None, limit).await, expected, "page size {limit}");
+    }
+}
+
+async fn payments_of_a_state_are_listed(store: impl Store) {
+    let stored = store_of_all_days(&store).await;
+    for payment in stored.iter().step_by(5) {
+        save(&store, payment.cancel(&EventContext::default()).unwrap()).await;
+    }
+    for (state, count) in
+        [(PaymentState::Voided, 8), (PaymentState::Pending, 32), (PaymentState::Failed, 0)]
+    {
+        assert_eq!(pages(&store, Some(state), 3).await.len(), count, "{state:?}");
+    }
+}
+
+async fn forged_positions_of_payments_are_refused(store: impl Store) {
+    for position in rialto_testkit::fixtures::forged_positions() {
+        let listed = store.list_all(None, 20, Some(&position)).await;
+        assert_eq!(listed, Err(StoreError::InvalidPosition), "{position:?}");
+    }
 }

@@ -455,6 +455,10 @@ async fn input(fixture: &BadInputFixture, function: &str) -> Option<Input> {
             let body = Some(json!({ "quantity": 1, "reason": fixture.mark }));
             Input { body, required: vec!["/quantity", "/reason"], bad, keyed: true, ..none }
         }
+        "payments-list-payments" => Input {
+            queries: list(&[("state=pending", "state"), ("state=", "state"), ("state=PAID", "state")]),
+            ..none
+        },
         "payments-refund-order" => {
             let mut bad = bad_number("/amount", "amount", 1, 1_000_000_000_000);
             bad.extend(bad_text("/reason", "reason", 200));

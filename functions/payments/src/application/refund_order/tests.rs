@@ -95,7 +95,7 @@ async fn only_a_captured_payment_is_refunded() {
     let shop = (MemoryPayments::default(), MemoryProvider::default());
     let missing = refund(&shop, &request("k", 1)).await;
     assert!(matches!(missing, Err(RefundOrderError::NotFound)), "{missing:?}");
-    let stored = Payment::pending(&stock_reserved(), Duration::ZERO, &EventContext::default());
+    let stored = Payment::pending(&stock_reserved(), Duration::ZERO, NOW, &EventContext::default());
     assert_eq!(shop.0.save(&stored).await, Ok(Write::Done));
     let refused = refusal(refund(&shop, &request("k", 1)).await);
     assert_eq!(refused, GoodwillError::NotCaptured(NotCaptured(PaymentState::Pending)));

@@ -232,7 +232,7 @@ mod tests {
 
     /// A payment whose first attempt is processing, and may be followed by others.
     fn retryable() -> Payment {
-        let pending = Payment::pending(&stock_reserved(), Duration::from_secs(600), &cause());
+        let pending = Payment::pending(&stock_reserved(), Duration::from_secs(600), NOW, &cause());
         pending.payment.record_intent(&intent(1), NOW).unwrap().payment
     }
 

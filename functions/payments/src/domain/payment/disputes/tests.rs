@@ -231,7 +231,7 @@ fn with_surplus() -> Payment {
     let settle = |payment: &Payment, intent: &IntentId, outcome: &ChargeOutcome| {
         payment.settle_intent(intent, outcome, NOW, &cause).unwrap().payment
     };
-    let first = Payment::pending(&stock_reserved(), Duration::from_secs(600), &cause).payment;
+    let first = Payment::pending(&stock_reserved(), Duration::from_secs(600), NOW, &cause).payment;
     let first = first.record_intent(&intent_id(), NOW).unwrap().payment;
     let declined = ChargeOutcome::Failed { reason: DeclineCode::new("insufficient_funds") };
     let failed = settle(&first, &intent_id(), &declined);

@@ -1,0 +1,3 @@
+fn main() {
+    rialto_payments::entrypoints::list_payments::main();
+}
