@@ -231,7 +231,7 @@ fn a_late_success_of_a_failed_attempt_is_the_capture() {
 }
 
 #[test]
-fn a_webhook_of_the_first_after_the_second_is_refunded_on_its_own() {
+fn a_first_success_after_the_second_is_refunded_on_its_own() {
     each_crash(|crash| {
         let simulation = failed();
         pay(&simulation, VISA, "k").unwrap();

@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_of_a_failed_attempt_is_the_capture_while_there_is_time() {
+    fn a_success_of_a_failed_attempt_is_the_capture_in_time() {
         for (payment, attempt) in [(failed(1), 1), (failed(2), 1), (failed(2), 2)] {
             let captured = settle(&payment, attempt, &ChargeOutcome::Captured).unwrap();
             assert_eq!(kinds(&captured), ["PaymentCaptured"]);
