@@ -57,6 +57,10 @@ pub const PAYS: &str = "pm_card_visa";
 pub const DECLINES: &str = "pm_card_chargeDeclined";
 pub const LACKS_FUNDS: &str = "pm_card_chargeDeclinedInsufficientFunds";
 
+/// The events of a paid order with one line, each the cause of the next.
+pub const EVENTS_OF_A_SALE: [&str; 5] =
+    ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed", "DeliveryPrepared"];
+
 impl OrderDraft {
     /// An order paid with a valid card, under a new idempotency key.
     pub fn of(lines: &[(&str, i64)]) -> Self {

@@ -12,7 +12,7 @@ use rialto_e2e::{
     logs,
     operator::{Cli, CommandOutput},
     retries::with_few_receives,
-    shop::{DemoAccount, NewProduct, OrderDraft, PERSONAL, Shop},
+    shop::{DemoAccount, EVENTS_OF_A_SALE, NewProduct, OrderDraft, PERSONAL, Shop},
     tables::{TableSnapshot, table},
     wait::eventually,
 };
@@ -163,8 +163,7 @@ async fn a_redriven_dead_letter_completes_its_order() {
         .with_status(0);
     assert!(redriven.out.contains(&order), "{redriven}");
     assert_eq!(shop.wait_until_settled(buyer, &order).await["state"], "CONFIRMED");
-    let events = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
-    shop.timeline_events(buyer, &order, &events).await;
+    shop.timeline_events(buyer, &order, &EVENTS_OF_A_SALE).await;
     SagaTables::wait_until_consistent(&shop.aws, &[product], std::slice::from_ref(&order)).await;
     assert_eq!(shop.stock(seller, product).await, (8, 0, 2));
 

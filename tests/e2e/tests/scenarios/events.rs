@@ -44,6 +44,7 @@ const PUBLISHED: &[&str] = &[
     "PaymentFailed",
     "OrderConfirmed",
     "OrderCancelled",
+    "DeliveryPrepared",
 ];
 
 /// The committed schemas by `dataschema`.

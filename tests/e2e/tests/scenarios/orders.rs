@@ -4,7 +4,7 @@ use rialto_e2e::{
     fixture::Fixture,
     invariants::SagaTables,
     retries::with_short_visibility_timeout,
-    shop::{DECLINES, DemoAccount, LACKS_FUNDS, NewProduct, OrderDraft, Shop},
+    shop::{DECLINES, DemoAccount, EVENTS_OF_A_SALE, LACKS_FUNDS, NewProduct, OrderDraft, Shop},
     wait::eventually,
 };
 use serde_json::{Value, json};
@@ -46,8 +46,7 @@ async fn a_paid_order_is_confirmed() {
     // 3 × 1200, and the shipping fee below 5000.
     assert_eq!((&placed["total"], &placed["shipping_fee"]), (&json!(3900), &json!(300)));
 
-    let types = ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed"];
-    let timeline = shop.timeline_events(&buyer, &order, &types).await;
+    let timeline = shop.timeline_events(&buyer, &order, &EVENTS_OF_A_SALE).await;
     assert_chained(&timeline);
     for at in 1..timeline.len() {
         assert_eq!(

@@ -6,7 +6,7 @@ use rialto_e2e::{
     invariants::SagaTables,
     logs,
     provider::{STUCK, Signer, Simulator, event, webhook},
-    shop::{DemoAccount, NewProduct, OrderDraft, Shop},
+    shop::{DemoAccount, EVENTS_OF_A_SALE, NewProduct, OrderDraft, Shop},
     tables::TableSnapshot,
     wait::eventually,
 };
@@ -67,12 +67,7 @@ async fn duplicate_webhooks_confirm_the_order_once() {
     let since = SystemClock.now().millis();
     let order = shop.place(&buyer, &OrderDraft::of(&[(&product, 1)]).paid_by("pm_sim_async")).await;
     assert_eq!(shop.wait_until_settled(&buyer, &order).await["state"], "CONFIRMED");
-    shop.timeline_events(
-        &buyer,
-        &order,
-        &["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed", "DeliveryPrepared"],
-    )
-    .await;
+    shop.timeline_events(&buyer, &order, &EVENTS_OF_A_SALE).await;
     eventually("two webhooks to be handled", async || {
         let lines = logs::lines(&shop.aws, "payments", since, &order).await;
         let handled = |line: &&logs::Line| {
@@ -101,9 +96,7 @@ async fn concurrent_webhooks_for_a_charge_are_recorded_once() {
         "CONFIRMED"
     );
     fixture.wait_until_consistent().await;
-    let types =
-        ["OrderPlaced", "StockReserved", "PaymentCaptured", "OrderConfirmed", "DeliveryPrepared"];
-    fixture.shop.timeline_events(&fixture.buyer, &fixture.order, &types).await;
+    fixture.shop.timeline_events(&fixture.buyer, &fixture.order, &EVENTS_OF_A_SALE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
