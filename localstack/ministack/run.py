@@ -88,8 +88,8 @@ def execute_in_free_environment(func, event, request_id):
 lambda_svc._execute_function_provided_warm = execute_in_free_environment
 
 # Each idle environment has a thread that waits for the next invocation and one that waits for
-# connections. Both end their wait ten times a second to see whether they should stop, so a few hundred
-# environments take a whole processor. They are woken to stop instead.
+# connections. Both end their wait ten times a second to see whether they should stop, so a few
+# hundred environments take a whole processor. They are woken to stop instead.
 IDLE_POLL_INTERVAL = 5  # seconds
 
 

@@ -4,7 +4,7 @@ use crate::{
     check::Violation,
     faults::{Fault, Policy},
     io::InvocationId,
-    queues::QueuedMessage,
+    queues::{QueuedMessage, VISIBILITY},
     races::Race,
     workload::{Operation, PaymentOperation},
     world::World,
@@ -24,6 +24,10 @@ use std::{
 
 /// Lambda ends the invocations of routes after this time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Those of consumers end here. A consumer has 30 seconds at most in `template.yaml`, but the workload
+/// also has consumers that are slower than the visibility time of their messages.
+const CONSUMER_TIMEOUT: Duration = Duration::from_secs(4 * VISIBILITY.as_secs());
 
 /// The clock of an invocation.
 #[derive(Debug)]
@@ -320,11 +324,13 @@ impl World {
         }
     }
 
-    /// Ends the requests that took too long.
+    /// Ends the invocations that took too long.
     pub(crate) fn time_out(&mut self) {
         let now = self.now();
         let late = |invocation: &Invocation| {
-            invocation.message.is_none() && now.since(invocation.started) > REQUEST_TIMEOUT
+            let is_request = invocation.message.is_none();
+            let limit = if is_request { REQUEST_TIMEOUT } else { CONSUMER_TIMEOUT };
+            now.since(invocation.started) > limit
         };
         let late: Vec<InvocationId> = self
             .invocations
