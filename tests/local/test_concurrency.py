@@ -53,14 +53,14 @@ class ConcurrencyTest(unittest.TestCase):
         payments = ("payments-on-inventory", "payments-on-orders")
         self.assertEqual(FUNCTIONS.payments_consumers, payments)
         self.assertIn("orders-relay", FUNCTIONS.relays)
-        self.assertEqual((len(FUNCTIONS.relays), FUNCTIONS.relay_concurrency), (5, 20))
+        self.assertEqual((len(FUNCTIONS.relays), FUNCTIONS.relay_concurrency), (6, 24))
         self.assertEqual(read_defaults(TEMPLATE)["ReserveConsumersConcurrency"], "no")
 
     def test_a_small_account_deploys_with_small_consumers(self):
         small = {"ConsumerConcurrency": "2", "ProviderConcurrency": "2"}
         self.assertEqual(errors(SMALL, **small), [])
         self.assertIn("take all of it", notes(SMALL, **small))
-        self.assertIn("the relays up to 20", notes(SMALL, **small))
+        self.assertIn("the relays up to 24", notes(SMALL, **small))
 
     def test_consumers_above_the_limit_are_refused(self):
         (error,) = errors(SMALL)
@@ -86,8 +86,8 @@ class ConcurrencyTest(unittest.TestCase):
         self.assertEqual(len(errors(others, ReservedForAuthorizer="451")), 1)
 
     def test_consumers_and_relays_are_compared_with_the_unreserved_part(self):
-        # Consumers without a reservation use up to 190, relays 20.
-        for unreserved, warned in ((210, True), (211, False)):
+        # Consumers without a reservation use up to 230, relays 24.
+        for unreserved, warned in ((254, True), (255, False)):
             others = Account(limit=1000, unreserved=unreserved, reserved_for_stage=0)
             self.assertEqual(errors(others), [])
             self.assertEqual("unreserved part is" in notes(others), warned, unreserved)
