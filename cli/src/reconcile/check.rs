@@ -21,6 +21,7 @@ use rialto_orders::domain::{
 use rialto_payments::domain::{
     ledger::{self, EntryKind},
     payment::{Payment, PaymentState},
+    refund::{Refund, RefundKind, RefundState},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -239,7 +240,8 @@ impl<'a> Check<'a> {
             format!("{:?}, a line is open: {open}, was delivered: {delivered}", order.state)
         });
         let retained = order.lines.iter().map(|line| line.retained_share().minor_units());
-        let cost: i64 = retained.sum();
+        let granted = self.payments.get(&id).map_or(0, |payment| goodwill(payment));
+        let cost = (retained.sum::<i64>() - granted).max(0);
         let received = self.payments.get(&id).map_or(0, |payment| net_amount(payment));
         let standing = self.refund_severity(id);
         self.expect_as("confirmed-paid", standing, about.clone(), received == cost, || {
@@ -328,6 +330,12 @@ impl<'a> Check<'a> {
         self.expect_as("refunds-settled", Severity::InProgress, about.clone(), begun == 0, || {
             format!("{begun} refunds are pending")
         });
+        let waiting =
+            payment.refunds.iter().filter(|refund| refund.state == RefundState::Waiting).count();
+        let waits = waiting == 0 || payment.has_open_dispute();
+        self.expect_as("refunds-waiting", Severity::InProgress, about.clone(), waits, || {
+            format!("{waiting} refunds wait, and no dispute is open")
+        });
         let keys: BTreeSet<_> = payment.refunds.iter().map(|refund| &refund.key).collect();
         self.expect("refund-keys", about.clone(), keys.len() == payment.refunds.len(), || {
             "refunded twice under one key".to_owned()
@@ -409,8 +417,16 @@ const fn while_pending(order: Option<OrderState>) -> Severity {
     }
 }
 
+/// The refunds that are under way. While a dispute is open, a failed one isn't tried again.
 fn pending_refunds(payment: &Payment) -> usize {
-    payment.refunds.iter().filter(|refund| refund.is_open()).count()
+    let waits = |refund: &Refund| refund.retrying && payment.has_open_dispute();
+    payment.refunds.iter().filter(|refund| refund.is_open() && !waits(refund)).count()
+}
+
+/// The sum of goodwill refunds, which come out of the shares of the lines.
+fn goodwill(payment: &Payment) -> i64 {
+    let granted = payment.refunds.iter().filter(|refund| refund.kind() == RefundKind::Goodwill);
+    granted.map(|refund| refund.amount.minor_units()).sum()
 }
 
 /// The money of a payment that the shop has, leaving out that a dispute may have taken it.

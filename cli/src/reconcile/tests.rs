@@ -9,7 +9,7 @@ use rialto_delivery::domain::{
 };
 use rialto_dynamo::{Key, write_item};
 use rialto_inventory::domain::{reservation::ReservationUpdate as Held, reserved_line::LineState};
-use rialto_kernel::{Amount, SellerId, Timestamp};
+use rialto_kernel::{Amount, SellerId, Text, Timestamp};
 use rialto_orders::{
     domain::{
         line_deliveries::DeliveryStep,
@@ -19,8 +19,9 @@ use rialto_orders::{
     fixtures::placed_order,
 };
 use rialto_payments::domain::{
+    dispute::{DisputeId, DisputeReport, DisputeStanding},
     intent::{ChargeOutcome, DeclineCode, IntentId},
-    payment::{PaymentState, PaymentUpdate as Paid},
+    payment::{Granted, PaymentState, PaymentUpdate as Paid},
     refund::{Refund, RefundOutcome, RefundState},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -520,6 +521,77 @@ fn pending_refunds_are_in_progress() {
         .push(Refund::remaining(snapshot.orders[0].order_id, Amount::new(2_300).unwrap()));
     assert_eq!(wrong(&snapshot), Severity::InProgress);
     assert!(in_progress(&snapshot).contains(&"1 refunds are pending".to_owned()));
+}
+
+/// The snapshot after a supervisor granted this refund, which is pending.
+fn goodwill(minor_units: i64) -> Snapshot {
+    let mut snapshot = paid();
+    let (amount, reason) = (Amount::new(minor_units).unwrap(), Text::parse("late").unwrap());
+    let Ok(Granted::Now(update)) = snapshot.payments[0].grant_goodwill("key", amount, &reason)
+    else {
+        panic!("not granted");
+    };
+    snapshot.apply_payment(*update);
+    snapshot
+}
+
+#[test]
+fn goodwill_refunds_satisfy_every_invariant() {
+    for minor_units in [1, 2_300] {
+        let issued = with_issued_refund(goodwill(minor_units));
+        assert_eq!(broken(&issued), Vec::<String>::new());
+        let lost = corrupted(issued, |snapshot| drop(snapshot.ledger.pop()));
+        assert!(lost.contains("the ledger has 0 as RefundIssued"), "{lost}");
+    }
+}
+
+/// The snapshot after the provider reported this of a dispute of everything.
+fn with_dispute(mut snapshot: Snapshot, state: DisputeStanding) -> Snapshot {
+    let payment = &snapshot.payments[0];
+    let report = DisputeReport {
+        dispute_id: DisputeId::parse("du_1").unwrap(),
+        intent_id: payment.intent_id.clone().unwrap(),
+        amount: payment.captured,
+        state,
+        withdrawn: if state == DisputeStanding::Won { Amount::ZERO } else { payment.captured },
+    };
+    while let Some(update) =
+        snapshot.payments[0].record_dispute(&report, NOW, &snapshot.payments[0].cause(None))
+    {
+        for event in snapshot.apply_payment(update) {
+            apply(&mut snapshot.orders[0], &event, Transition::RecordOnly);
+        }
+    }
+    snapshot
+}
+
+#[test]
+fn refunds_wait_for_open_disputes_only() {
+    let disputed = with_dispute(goodwill(100), DisputeStanding::Open);
+    let payment = &disputed.payments[0];
+    let waits = payment.wait_for_dispute(&payment.refunds[0], false, NOW).unwrap();
+    let mut waiting = disputed;
+    waiting.apply_payment(waits);
+    assert_eq!(broken(&waiting), Vec::<String>::new());
+    let won = with_dispute(waiting, DisputeStanding::Won);
+    assert_eq!(in_progress(&won), ["1 refunds wait, and no dispute is open"]);
+    assert_eq!(findings(&won, NOW).len(), 1, "{:?}", broken(&won));
+}
+
+#[test]
+fn failed_refunds_wait_for_disputes_too() {
+    let mut failed = goodwill(100);
+    let payment = &failed.payments[0];
+    let outcome = RefundOutcome::Failed { reason: DeclineCode::new("expired_or_canceled_card") };
+    let refund_id = payment.refunds[0].refund_id;
+    let settled = payment.settle_refund(refund_id, &outcome, NOW, &payment.cause(None)).unwrap();
+    let events = failed.apply_payment(settled);
+    apply(&mut failed.orders[0], &events[0], Transition::RecordOnly);
+    let retried = failed.payments[0].retry_failed_refund(refund_id, NOW).unwrap();
+    failed.apply_payment(retried);
+    assert_eq!(in_progress(&failed), ["1 refunds are pending"]);
+    let disputed = with_dispute(failed, DisputeStanding::Open);
+    assert_eq!(broken(&disputed), Vec::<String>::new());
 }
 
 #[test]

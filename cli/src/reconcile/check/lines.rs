@@ -3,7 +3,10 @@
 use super::{super::Subject, Check};
 use rialto_contracts::orders::{OrderLineState, OrderPlaced};
 use rialto_inventory::domain::reserved_line::{LineState, ReservedLine};
-use rialto_orders::domain::{line::OrderLine, order::Order};
+use rialto_orders::domain::{
+    line::{OrderLine, ReturnOutcome},
+    order::Order,
+};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -43,6 +46,7 @@ impl Check<'_> {
                 format!("line {} is {:?}, its stock {state:?}", line.line_no, line.state)
             });
         }
+        self.returns(order);
         let compensated =
             self.payments.get(&order.order_id).map(|payment| &payment.compensated_lines);
         let ended = order.lines.iter().filter(|line| !line.is_live()).map(|line| line.line_no);
@@ -50,6 +54,19 @@ impl Check<'_> {
         self.expect("lines-compensated", about, compensated == Some(&ended), || {
             format!("lines {ended:?} have ended, payments has compensated {compensated:?}")
         });
+    }
+
+    /// A seller grants at most the share of a returned line.
+    fn returns(&mut self, order: &Order) {
+        for line in &order.lines {
+            let outcome = line.return_request.as_ref().and_then(|request| request.outcome);
+            let Some(ReturnOutcome { refund, .. }) = outcome else { continue };
+            let about = Subject::Order(order.order_id);
+            self.expect("lines-refund", about, refund <= line.share, || {
+                let (refund, share) = (refund.minor_units(), line.share.minor_units());
+                format!("line {} was returned for {refund}, its share is {share}", line.line_no)
+            });
+        }
     }
 
     /// The lines of each root sum to it as it was placed.

@@ -3,11 +3,16 @@
 use super::*;
 use rialto_contracts::orders::{
     LineSnapshot, OrderLineCancelRequested, OrderLineCancelled, OrderLineRejected, OrderLineSplit,
+    OrderLineState,
 };
 use rialto_delivery::domain::line_change::{LineChange, LineChangeKind};
 use rialto_inventory::domain::reserved_line::LineEnd;
 use rialto_kernel::Quantity;
-use rialto_orders::domain::{keyed_request::RequestRecord, line_transitions::PiecesRequest};
+use rialto_orders::domain::{
+    keyed_request::RequestRecord,
+    line::{ReturnOutcome, ReturnRequest},
+    line_transitions::PiecesRequest,
+};
 
 fn no_cause() -> EventContext {
     EventContext::default()
@@ -172,4 +177,21 @@ fn a_missing_release_is_reported() {
         snapshot.orders[0].timeline.retain(|entry| entry.kind != "StockReleased");
     });
     assert!(lost.contains("\"StockReleased\": 1"), "{lost}");
+}
+
+#[test]
+fn a_return_for_more_than_the_share_is_reported() {
+    let above = corrupted(paid(), |snapshot| {
+        let line = &mut snapshot.orders[0].lines[0];
+        let refund = Amount::new(line.share.minor_units() + 1).unwrap();
+        line.state = OrderLineState::Returned;
+        line.return_request = Some(ReturnRequest {
+            requested_at: NOW,
+            count: 1,
+            reason: None,
+            decline_reason: None,
+            outcome: Some(ReturnOutcome { restock: true, refund }),
+        });
+    });
+    assert!(above.contains("line 1 was returned for 2301, its share is 2300"), "{above}");
 }
