@@ -74,6 +74,23 @@ pub struct DisputeReport {
     pub withdrawn: Amount,
 }
 
+impl DisputeReport {
+    /// Whether it was made before what is recorded was reported, or contradicts its decision. Money
+    /// is withdrawn until the decision and from then on, if the shop has won, only reinstated.
+    #[must_use]
+    pub fn is_older_than(&self, recorded: &Dispute) -> bool {
+        use DisputeStanding::{Lost, Open, Warning, Won};
+        match (recorded.state, self.state) {
+            (Warning, _) => false,
+            (Open, Warning) => true,
+            (Open, Open) => self.withdrawn < recorded.withdrawn,
+            (Open, Won | Lost) => false,
+            (Won, state) => state != Won || self.withdrawn > recorded.withdrawn,
+            (Lost, state) => state != Lost || self.withdrawn < recorded.withdrawn,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,7 +56,8 @@ impl Payment {
 
     /// Records the next difference between a dispute and what the provider reports of it: that it
     /// was opened, what was withdrawn or reinstated, or how it was decided, each with its event and
-    /// ledger entry. The caller saves and repeats until there is none. A decision is final.
+    /// ledger entry. The caller saves and repeats until there is none. A decision is final, and a
+    /// report that is older than what is recorded changes nothing.
     #[must_use]
     pub fn record_dispute(
         &self,
@@ -67,6 +68,9 @@ impl Payment {
         let Some(recorded) = self.dispute(&report.dispute_id) else {
             return self.add_dispute(report, now, cause);
         };
+        if report.is_older_than(recorded) {
+            return None;
+        }
         let mut next = self.next();
         let dispute =
             next.disputes.iter_mut().find(|dispute| dispute.dispute_id == report.dispute_id)?;
@@ -78,7 +82,6 @@ impl Payment {
                 let opened = next.opened(&report.dispute_id, now, cause);
                 Some(PaymentUpdate { events: opened, ..self.without_event(next) })
             }
-            (DisputeStanding::Lost, _) if report.withdrawn < recorded.withdrawn => None,
             _ if report.withdrawn != recorded.withdrawn => {
                 dispute.withdrawn = report.withdrawn;
                 self.move_money(next, recorded.withdrawn, report.withdrawn, now)

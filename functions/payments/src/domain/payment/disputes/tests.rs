@@ -96,6 +96,23 @@ fn money_that_moves_after_a_decision_is_recorded() {
 }
 
 #[test]
+fn an_older_report_of_a_dispute_changes_nothing() {
+    let open = disputed(&captured(), Open, 2_500);
+    let (won, lost) = (disputed(&open, Won, 0), disputed(&open, Lost, 2_500));
+    for (payment, older) in [
+        (&open, report(Warning, 0)),
+        (&open, report(Open, 0)),
+        (&won, report(Warning, 0)),
+        (&won, report(Open, 2_500)),
+        (&won, report(Won, 2_500)),
+        (&lost, report(Open, 2_500)),
+        (&lost, report(Lost, 0)),
+    ] {
+        assert_eq!(record(payment, &older).1, [""; 0], "{older:?}");
+    }
+}
+
+#[test]
 fn an_inquiry_blocks_nothing_and_moves_nothing() {
     let (warned, written) = record(&captured(), &report(Warning, 2_500));
     assert_eq!(written, [""; 0]);
