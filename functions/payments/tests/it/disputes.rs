@@ -212,6 +212,73 @@ async fn an_inquiry_is_recorded_without_an_effect() {
     assert_eq!(simulation.published(), ["PaymentCaptured", "RefundIssued"]);
 }
 
+const SHARE: i64 = 700;
+
+/// Payments handles the return of a line.
+async fn return_line(simulation: &Simulation) -> Payment {
+    let line = LineRefund::new(simulation.order, 1, amount(SHARE));
+    let (store, provider, cause) =
+        (&simulation.store, &simulation.provider, EventContext::default());
+    assert!(compensate_line(store, provider, &line, &cause, NOW).await.is_ok());
+    check(simulation).await
+}
+
+/// The bank decides, and its webhook arrives. What the provider refunds and the dispute settles.
+async fn decide(simulation: &Simulation, dispute: &DisputeId, won: bool) -> (i64, i64) {
+    simulation.provider.close_dispute(dispute, won);
+    receive(simulation, dispute).await;
+    let payment = check(simulation).await;
+    assert_eq!((payment.waiting(), payment.refund_due()), (Amount::ZERO, Amount::ZERO));
+    (payment.refunded().minor_units(), payment.settled().minor_units())
+}
+
+#[tokio::test]
+async fn a_return_after_a_dispute_began_waits_for_its_end() {
+    for (won, expected) in [(true, (SHARE, 0)), (false, (0, SHARE))] {
+        let simulation = paid("pm_card_visa").await;
+        let dispute = simulation.provider.open_dispute(simulation.order, amount(TOTAL)).unwrap();
+        receive(&simulation, &dispute).await;
+        for _ in 0..2 {
+            assert_eq!(return_line(&simulation).await.waiting(), amount(SHARE));
+        }
+        assert_eq!(simulation.provider.created_refunds(simulation.order), 0);
+        assert_eq!(decide(&simulation, &dispute, won).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_return_during_which_a_dispute_begins_waits() {
+    for (won, expected) in [(true, (SHARE, 0)), (false, (0, SHARE))] {
+        let simulation = paid("pm_card_visa").await;
+        // Its webhook arrives after the return.
+        let dispute = simulation.provider.open_dispute(simulation.order, amount(TOTAL)).unwrap();
+        assert_eq!(return_line(&simulation).await.waiting(), amount(SHARE));
+        receive(&simulation, &dispute).await;
+        assert_eq!(return_line(&simulation).await.waiting(), amount(SHARE));
+        assert_eq!(simulation.provider.created_refunds(simulation.order), 0);
+        assert_eq!(decide(&simulation, &dispute, won).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_after_a_return_leaves_its_refund() {
+    for won in [true, false] {
+        let simulation = paid("pm_card_visa").await;
+        assert_eq!(return_line(&simulation).await.refunded(), amount(SHARE));
+        let dispute = simulation.provider.open_dispute(simulation.order, amount(TOTAL)).unwrap();
+        receive(&simulation, &dispute).await;
+        assert_eq!(check(&simulation).await.waiting(), Amount::ZERO);
+        assert_eq!(decide(&simulation, &dispute, won).await, (SHARE, 0));
+        // What the dispute took pays the next refund.
+        cancel(&simulation).await;
+        let rest = TOTAL - SHARE;
+        let payment = check(&simulation).await;
+        let returned = (payment.refunded().minor_units(), payment.settled().minor_units());
+        assert_eq!(returned, if won { (TOTAL, 0) } else { (SHARE, rest) });
+        assert_eq!(payment.state, PaymentState::Refunded);
+    }
+}
+
 /// Applies one of the things that can happen to a paid order.
 async fn step(simulation: &Simulation, number: u32, argument: i64) {
     let (store, provider) = (&simulation.store, &simulation.provider);

@@ -1,6 +1,7 @@
 //! One binary: the contract suite of the store's ports, on memory and on a real engine; the
 //! requests to the provider and their repetitions; crashes, repetitions and interleavings of a
-//! payment's steps; changes during a slow step; and refunds of lines in any order.
+//! payment's steps; changes during a slow step; refunds of lines in any order; disputes; and the
+//! size of the largest payment.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
@@ -8,6 +9,7 @@ mod concurrent_cancellation;
 mod contract;
 mod crashes;
 mod disputes;
+mod item_sizes;
 mod late_outcomes;
 mod line_refunds;
 mod paying_again;
