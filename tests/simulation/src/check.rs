@@ -8,10 +8,15 @@ use rialto_cli::reconcile::{Discrepancy, Snapshot, findings};
 use rialto_kernel::{Amount, OrderId, ProductId, Timestamp, UserId};
 use rialto_orders::ports::OrderPlacer as _;
 use rialto_payments::domain::{
+    dispute::DisputeStanding,
     payment::Payment,
     refund::{Refund, RefundState},
 };
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 /// How far the clock of an invocation is off at most.
 const MAX_CLOCK_SKEW: Duration = Duration::from_secs(3);
@@ -107,6 +112,11 @@ pub fn violations(world: &World) -> Vec<Violation> {
         expect("attempt-keys", keys.len() == distinct.len(), &|| {
             "two attempts to pay under one Idempotency-Key".to_owned()
         });
+        expect("provider-disputes", disputes_agree(world, order, payment), &|| {
+            format!("the payment doesn't have the disputes {:?}", world.disputes(order))
+        });
+        let failed = payment.map_or_else(Vec::new, |payment| failed_refunds(world, payment));
+        expect("refunds-failed", failed.is_empty(), &|| format!("still failed: {failed:?}"));
         let stored = snapshot.orders.iter().find(|stored| stored.order_id == order);
         expect("order-stored", placement.response.is_none() || stored.is_some(), &|| {
             "answered, but not stored".to_owned()
@@ -120,6 +130,7 @@ pub fn violations(world: &World) -> Vec<Violation> {
             "the address of an unregistered buyer is still there".to_owned()
         });
     }
+    violations.extend(repeated_responses(world));
     violations.extend(stale_products(world));
     violations.extend(world.complaints.iter().cloned());
     // By the numbers that the trace has.
@@ -141,6 +152,44 @@ fn surplus_refunds(payment: &Payment) -> Vec<&Refund> {
 fn attempt_keys(payment: &Payment) -> Vec<&str> {
     let earlier = payment.failed_attempts.iter().filter_map(|attempt| attempt.key.as_ref());
     earlier.chain(&payment.attempt_key).map(|key| key.key.as_str()).collect()
+}
+
+/// Whether a payment has recorded what the provider reports of an order's disputes.
+fn disputes_agree(world: &World, order: OrderId, payment: Option<&Payment>) -> bool {
+    world.disputes(order).iter().all(|report| {
+        let recorded = payment.and_then(|payment| payment.dispute(&report.dispute_id));
+        recorded.is_some_and(|recorded| {
+            let taken = report.state == DisputeStanding::Lost && recorded.taken != report.withdrawn;
+            (recorded.state, recorded.withdrawn) == (report.state, report.withdrawn) && !taken
+        })
+    })
+}
+
+/// The failed refunds that shouldn't be: because of a dispute they wait, and none is left after all
+/// were tried again, unless a dispute is open.
+fn failed_refunds<'a>(world: &World, payment: &'a Payment) -> Vec<&'a Refund> {
+    let retried = world.refunds_retried && !payment.has_open_dispute();
+    let disputed = |refund: &Refund| refund.reason.as_ref().is_some_and(Refund::is_disputed);
+    let failed = payment.refunds.iter().filter(|refund| refund.state == RefundState::Failed);
+    failed.filter(|refund| retried || disputed(refund)).collect()
+}
+
+/// DeliveryHeld and DeliveryNotHeld by which one cancel request was answered more than once.
+fn repeated_responses(world: &World) -> Vec<Violation> {
+    let mut responses = BTreeMap::new();
+    for event in world.delivery.published_events_from(0) {
+        if matches!(event.kind.as_str(), "DeliveryHeld" | "DeliveryNotHeld") {
+            let request = (event.correlationid, event.subject, event.causationid);
+            responses.entry(request).or_insert_with(BTreeSet::new).insert(event.id);
+        }
+    }
+    let repeated = responses.into_iter().filter(|(_, events)| events.len() > 1);
+    repeated
+        .map(|((order, ..), events)| {
+            let what = format!("{order}: a cancel request had {} responses", events.len());
+            Violation::new("cancel-answered-once", what)
+        })
+        .collect()
 }
 
 /// Copies of products in orders that aren't as new as in catalog.
@@ -185,5 +234,19 @@ impl World {
         let late = self.now().since(charge.expires_at);
         let what = format!("{subject}: charged {late:?} after the deadline");
         self.expect("charge-in-time", late <= MAX_CLOCK_SKEW, || what);
+    }
+
+    /// Records a violation if an invocation that has read of an open dispute is about to send a
+    /// refund of its payment to the provider, or to grant one.
+    pub(crate) fn check_refund(&mut self, id: InvocationId, call: &str) {
+        let Some(invocation) = self.invocations.get(&id) else { return };
+        let grants = invocation.function == "payments-refund-order" && invocation.has_read_payment;
+        let refunds = match call {
+            "provider.create_refund" => true,
+            "payments.save" => grants,
+            _ => false,
+        };
+        let what = format!("{}: refunded while a dispute is open", invocation.subject);
+        self.expect("refund-undisputed", !refunds || !invocation.reads_open_dispute, || what);
     }
 }

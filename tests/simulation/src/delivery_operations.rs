@@ -26,7 +26,7 @@ use rialto_kernel::IfMatch;
 use rialto_lambda::sweep::SweepRun;
 use std::time::Duration;
 
-const DEADLINES: DeliveryDeadlines = DeliveryDeadlines {
+pub(crate) const DEADLINES: DeliveryDeadlines = DeliveryDeadlines {
     delivery: Duration::from_secs(30 * 24 * 3_600),
     receipt: Duration::from_secs(7 * 24 * 3_600),
 };

@@ -39,10 +39,12 @@ pub enum Fault {
     ForgottenKeys,
     /// A charge that has failed or was cancelled succeeds after all.
     LateSuccess,
+    /// The buyer's bank inquires about a charge, disputes it, or decides a dispute.
+    Dispute,
 }
 
 impl Fault {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Crash,
         Self::Failure,
         Self::LostResponse,
@@ -59,6 +61,7 @@ impl Fault {
         Self::RefundTrouble,
         Self::ForgottenKeys,
         Self::LateSuccess,
+        Self::Dispute,
     ];
 
     /// The largest chance in a thousand, at what the fault is about: a point, a message, a step.
@@ -75,6 +78,7 @@ impl Fault {
             Self::RefundTrouble => 300,
             Self::ForgottenKeys => 100,
             Self::LateSuccess => 500,
+            Self::Dispute => 400,
         }
     }
 }

@@ -9,9 +9,10 @@ use crate::{
     workload::{Operation, PaymentOperation},
     world::World,
 };
-use rialto_kernel::{Clock, Timestamp};
+use rialto_kernel::{Clock, RefundId, Timestamp};
 use rialto_lambda::sqs::{Failure, Outcome};
 use rialto_orders::domain::order::OrderState;
+use rialto_payments::domain::payment::GoodwillError;
 use std::{
     pin::Pin,
     sync::{
@@ -65,6 +66,13 @@ pub(crate) enum Ending {
     PaidAgain {
         replayed: bool,
     },
+    /// The answer to a goodwill refund: whether it is a repeated one, and the refund.
+    Granted {
+        refund: RefundId,
+        replayed: bool,
+    },
+    /// A goodwill refund was refused.
+    NotGranted(GoodwillError),
     /// A webhook's answer: whether it recorded something.
     WebhookAnswered {
         recorded: bool,
@@ -96,6 +104,14 @@ pub(crate) struct Invocation {
     pub(crate) refund_unrecorded: bool,
     /// The provider's response to a confirmation was lost.
     pub(crate) charge_response_lost: bool,
+    /// The payment has an open dispute, as it was when it was last read or written.
+    pub(crate) reads_open_dispute: bool,
+    /// Its last call to payments' store has read the payment.
+    pub(crate) has_read_payment: bool,
+    /// The payment had a refund that waits for a dispute, at some time.
+    pub(crate) reads_waiting_refund: bool,
+    /// It has none any more.
+    pub(crate) resumes_refund: bool,
 }
 
 /// A waker that remembers that it was called.
@@ -153,6 +169,10 @@ impl World {
             charge_unrecorded: false,
             refund_unrecorded: false,
             charge_response_lost: false,
+            reads_open_dispute: false,
+            has_read_payment: false,
+            reads_waiting_refund: false,
+            resumes_refund: false,
         };
         self.invocations.insert(id, invocation);
         self.poll(id);
@@ -276,6 +296,22 @@ impl World {
                     self.races.reach(Race::RepeatedAttempt);
                 }
             }
+            (Ending::Granted { refund, replayed }, Operation::GrantRefund(operation)) => {
+                self.note(|| format!("#{id} {function}: granted, repeated {replayed}"));
+                let order = self.workload.placements[operation.placement].order;
+                let payment = self.payment(order);
+                let stored = payment.is_some_and(|payment| payment.refund(refund).is_some());
+                self.expect("goodwill-answer", stored, || {
+                    format!("order {}: a refund was granted, and isn't", operation.placement)
+                });
+                if replayed {
+                    self.races.reach(Race::RepeatedGoodwill);
+                }
+            }
+            (Ending::NotGranted(error), _) => {
+                self.note(|| format!("#{id} {function}: not granted: {error}"));
+                self.record_refusal(error);
+            }
             (Ending::WebhookAnswered { recorded }, Operation::Webhook { order, refund, .. }) => {
                 self.note(|| format!("#{id} {function}: answered, recorded {recorded}"));
                 if recorded && refund.is_some() {
@@ -347,7 +383,9 @@ impl World {
     /// its webhooks until they are answered.
     pub(crate) fn repeat(&mut self, operation: Operation) {
         match operation {
-            Operation::Webhook { .. } => self.webhooks.push(operation),
+            Operation::Webhook { .. } | Operation::DisputeWebhook { .. } => {
+                self.webhooks.push(operation);
+            }
             Operation::Place(number) => {
                 let placement = &mut self.workload.placements[number];
                 if placement.attempts > 0 {
@@ -360,6 +398,8 @@ impl World {
             | Operation::Line(_)
             | Operation::Deliver(_)
             | Operation::PayAgain(_)
+            | Operation::GrantRefund(_)
+            | Operation::RetryRefund { .. }
                 if self.choose(4) < 3 =>
             {
                 self.workload.operations.push(operation);

@@ -1,10 +1,10 @@
 //! Simulation of the order saga.
 //!
-//! The consumers' handlers and the use cases of orders, inventory and payments run on the adapters
-//! in memory, in one thread, under a scheduler that decides everything by a seed: the order of all
-//! steps, deliveries, duplicates, delays, crashes, failed calls and lost responses, and the time.
-//! The same seed gives the same run. After the faults have ended and everything has settled, the
-//! invariants of `rialto reconcile` must hold.
+//! The consumers' handlers and the use cases of orders, inventory, payments and delivery run on the
+//! adapters in memory, in one thread, under a scheduler that decides everything by a seed: the
+//! order of all steps, deliveries, duplicates, delays, crashes, failed calls and lost responses,
+//! and the time. The same seed gives the same run. After the faults have ended and everything has
+//! settled, the invariants of `rialto reconcile` must hold.
 //!
 //! - [`io`]: the points at which an invocation waits for the scheduler
 //! - [`stores`]: the services' ports, with such a point before and after every call
@@ -12,8 +12,8 @@
 //! - [`queues`]: queues with visibility, redelivery and dead letters, and the bus's rules
 //! - [`workload`]: what buyers, sellers and supervisors do
 //! - [`faults`]: the chances of faults
-//! - [`world`]: the state of a run; `scheduler`, `invocations`, `deliveries` and `operations` are
-//!   its steps
+//! - [`world`]: the state of a run; `scheduler`, `invocations`, `deliveries`, `operations` and the
+//!   operations on lines, deliveries and refunds are its steps
 //! - [`races`]: how often the races that matter were reached
 //! - [`check`]: the invariants
 //! - [`planted`]: bugs that the invariants must find
@@ -36,6 +36,7 @@ mod payment_operations;
 pub mod planted;
 pub mod queues;
 pub mod races;
+mod refund_operations;
 pub mod run;
 mod scheduler;
 pub mod stores;

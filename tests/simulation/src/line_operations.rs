@@ -23,6 +23,9 @@ use rialto_orders::{
 };
 use std::time::Duration;
 
+/// What a seller refunds of a returned line's share, in percent. Above it is refused.
+const RETURN_PERCENTS: [Option<u8>; 5] = [None, Some(0), Some(50), Some(100), Some(150)];
+
 /// Why a request about a line wasn't done.
 enum Refusal {
     Line,
@@ -85,17 +88,18 @@ impl World {
             Accept, Cancel, ConfirmCancel, ConfirmReturn, DeclineReturn, Reject, Return, Split,
         };
         let line = &order.lines[self.choose(order.lines.len())];
-        let (restocked, written_off) =
-            (ConfirmReturn { restock: true }, ConfirmReturn { restock: false });
+        let restock = self.choose(2) == 0;
+        let confirm =
+            ConfirmReturn { restock, percent: RETURN_PERCENTS[self.choose(RETURN_PERCENTS.len())] };
         let fitting: &[LineAction] = match line.state {
             OrderLineState::Ordered => &[Accept, Accept, Accept, Reject, Split, Cancel],
             OrderLineState::Accepted => &[Split, Cancel],
             OrderLineState::Canceling => &[ConfirmCancel],
             OrderLineState::Completed => &[Return],
-            OrderLineState::ReturnRequested => &[restocked, written_off, DeclineReturn],
+            OrderLineState::ReturnRequested => &[confirm, confirm, DeclineReturn],
             _ => &[],
         };
-        let any = [Accept, Reject, Split, Cancel, ConfirmCancel, Return, restocked, DeclineReturn];
+        let any = [Accept, Reject, Split, Cancel, ConfirmCancel, Return, confirm, DeclineReturn];
         let actions = if fitting.is_empty() || self.choose(8) == 7 { &any } else { fitting };
         let action = actions[self.choose(actions.len())];
         let takes_pieces = matches!(action, Split | Cancel | Return);
@@ -154,12 +158,11 @@ fn change(
         LineAction::Cancel => order.request_cancel(line_no, pieces, now, cause),
         LineAction::ConfirmCancel => order.confirm_cancel(line_no, now, cause),
         LineAction::Return => order.request_return(line_no, reason(), pieces, now, cause),
-        LineAction::ConfirmReturn { restock } => {
-            // A seller retains a part of the share of what isn't restocked.
+        LineAction::ConfirmReturn { restock, percent } => {
             let line = order.lines.iter().find(|line| line.line_no == line_no);
-            let refund = line
-                .filter(|_| !restock)
-                .and_then(|line| Amount::new(line.share.minor_units() / 2).ok());
+            let refund = line.zip(percent).and_then(|(line, percent)| {
+                Amount::new(line.share.minor_units() * i64::from(percent) / 100).ok()
+            });
             order.confirm_return(line_no, restock, refund, now, cause)
         }
         LineAction::DeclineReturn => order.decline_return(line_no, reason(), now, cause),

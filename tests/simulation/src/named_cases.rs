@@ -1,5 +1,6 @@
 //! Mistakes that other systems made, each as a run whose steps are given.
 
+mod disputes;
 mod lines;
 
 use crate::{

@@ -74,6 +74,8 @@ impl World {
             Operation::Line(operation) => self.change_line(operation),
             Operation::Deliver(operation) => self.report_delivery(operation),
             Operation::PayAgain(operation) => self.pay_again(operation),
+            Operation::GrantRefund(operation) => self.grant_refund(operation),
+            Operation::RetryRefund { order, refund } => self.retry_refund(order, refund),
             Operation::UnregisterBuyer(buyer) => self.unregister(buyer),
             Operation::AdjustStock { product, quantity, key } => {
                 self.adjust_stock(product, quantity, key);
@@ -82,6 +84,7 @@ impl World {
             Operation::PlaceOther(number) => self.place(number, true),
             Operation::Cancel { placement, by_supervisor } => self.cancel(placement, by_supervisor),
             Operation::Webhook { order, intent, refund } => self.webhook(order, intent, refund),
+            Operation::DisputeWebhook { order, dispute } => self.dispute_webhook(order, dispute),
         }
     }
 
@@ -213,6 +216,11 @@ impl World {
                 self.note(|| "the provider drops its idempotency keys".to_owned());
                 self.provider.drop_idempotency_keys();
             }
+            20..=23 if self.happens(Fault::Dispute) => {
+                let order = self.order_to_dispute(order);
+                self.dispute(order);
+            }
+            24 => self.retry_failed_refunds(order),
             _ => {}
         }
     }
@@ -234,6 +242,11 @@ impl World {
 
     /// The webhook that the provider sends after a request of an invocation.
     pub(crate) fn send_webhook_of(&mut self, id: InvocationId, request: &str) {
+        let sweeps = self.invocations.get(&id).is_some_and(|of| of.function == "payments-sweep");
+        if sweeps && request == "provider.create_refund" {
+            // It works on several orders.
+            self.send_refund_webhooks(Refund::is_open);
+        }
         let payment = self.invocations.get(&id).and_then(|invocation| {
             let mut payments = self.payments.payments().into_iter();
             payments.find(|payment| payment.order_id.to_string() == invocation.subject)
@@ -247,10 +260,13 @@ impl World {
         match request {
             "provider.confirm_intent" => {
                 self.webhooks.push(Operation::Webhook { order, intent, refund: None });
+                let disputes = self.disputes(order).into_iter().map(|of| of.dispute_id);
+                let webhook = |dispute| Operation::DisputeWebhook { order, dispute };
+                self.webhooks.extend(disputes.map(webhook));
             }
-            "provider.create_refund" => self.send_refund_webhooks(|of| {
-                of.state == RefundState::Pending && payment.refunds.contains(of)
-            }),
+            "provider.create_refund" => {
+                self.send_refund_webhooks(|of| of.is_open() && payment.refunds.contains(of));
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 //! never reached means that the simulation doesn't test what it claims to. Faults are counted too.
 
 use crate::{
+    delivery_operations::DEADLINES,
     faults::{Fault, PointFault},
     invocations::Invocation,
     io::{InvocationId, Kind, Moment, Observation, Point},
@@ -10,12 +11,12 @@ use crate::{
     world::World,
 };
 use rialto_inventory::domain::reserved_line::{LineState, ReservedLine};
-use rialto_kernel::OrderId;
+use rialto_kernel::{OrderId, Timestamp};
 use rialto_lambda::sqs::Outcome;
 use rialto_orders::domain::order::{Order, OrderState};
 use rialto_payments::domain::{
     payment::{Payment, PaymentState},
-    refund::RefundState,
+    refund::{RefundKind, RefundState},
 };
 use std::fmt;
 
@@ -137,12 +138,40 @@ pub enum Race {
     AuthenticatedCharge,
     /// A buyer didn't authenticate a charge in time.
     AbandonedCharge,
+    /// A line was returned with a part of its share.
+    ReturnedForLess,
+    /// A return was confirmed by its deadline.
+    UnansweredReturn,
+    /// A receipt was confirmed by its deadline.
+    UnconfirmedReceipt,
+    /// A dispute was open when payments handled a return.
+    DisputeBeforeReturn,
+    /// A charge was disputed while a line's return was requested.
+    DisputeDuringReturn,
+    /// A charge was disputed after a line's return.
+    DisputeAfterReturn,
+    /// The provider refused a refund because of a dispute whose webhook hadn't come.
+    RefundRefusedInDispute,
+    /// A refund that had waited for a dispute was sent after it was won.
+    RefundAfterDispute,
+    /// A lost dispute settled a refund.
+    RefundSettledByDispute,
+    /// A goodwill refund was issued.
+    GoodwillIssued,
+    /// A goodwill refund was refused, as less was left.
+    GoodwillAboveLeft,
+    /// A goodwill refund was refused, as a dispute was open.
+    GoodwillDuringDispute,
+    /// A repeated goodwill refund got the first one's answer.
+    RepeatedGoodwill,
+    /// A failed refund was issued by a further try.
+    FailedRefundIssued,
     /// All invocations ended at once while an order was PENDING.
     OutageWithPendingOrder,
 }
 
 impl Race {
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 73] = [
         Self::CancellationBeforeReservation,
         Self::CancellationBeforePayment,
         Self::ReservationAfterCancellation,
@@ -201,6 +230,20 @@ impl Race {
         Self::SuccessBesideCapture,
         Self::AuthenticatedCharge,
         Self::AbandonedCharge,
+        Self::ReturnedForLess,
+        Self::UnansweredReturn,
+        Self::UnconfirmedReceipt,
+        Self::DisputeBeforeReturn,
+        Self::DisputeDuringReturn,
+        Self::DisputeAfterReturn,
+        Self::RefundRefusedInDispute,
+        Self::RefundAfterDispute,
+        Self::RefundSettledByDispute,
+        Self::GoodwillIssued,
+        Self::GoodwillAboveLeft,
+        Self::GoodwillDuringDispute,
+        Self::RepeatedGoodwill,
+        Self::FailedRefundIssued,
         Self::OutageWithPendingOrder,
     ];
 }
@@ -280,6 +323,9 @@ impl World {
             ("payments.save", Moment::After) => {
                 invocation.charge_unrecorded = false;
                 invocation.refund_unrecorded = false;
+            }
+            ("provider.create_refund", Moment::Before) if invocation.resumes_refund => {
+                self.races.reach(Race::RefundAfterDispute);
             }
             ("provider.retrieve_intent", Moment::Before) if invocation.charge_response_lost => {
                 self.races.reach(Race::LostChargeRetrieved);
@@ -470,6 +516,9 @@ impl World {
                 };
                 payment().is_some_and(rest).then_some(Race::CancellationBeforeLineEnd)
             }
+            (Consumer::PaymentsOnOrders, "OrderLineReturned") => payment()
+                .is_some_and(|payment| payment.has_open_dispute())
+                .then_some(Race::DisputeBeforeReturn),
             (Consumer::OrdersOnInventory, "StockRejected") => Some(Race::OutOfStock),
             (Consumer::OrdersOnCatalog, _) => {
                 self.is_busy_with("orders-place-order").then_some(Race::ChangeDuringPlacement)
@@ -489,15 +538,26 @@ impl World {
 
     /// Records what the lines of a run show.
     pub(crate) fn record_lines(&mut self) {
-        let late = |order: &Order| {
-            let deadline = order.confirmed_at().map(|at| at.plus(order.line_terms.accept_deadline));
-            order
-                .timeline
-                .iter()
-                .any(|entry| entry.kind == "OrderLineRejected" && Some(entry.time) >= deadline)
-        };
-        if self.orders.orders().iter().any(late) {
-            self.races.reach(Race::UnacceptedLine);
+        for order in self.orders.orders() {
+            let terms = &order.line_terms;
+            let unaccepted = order.confirmed_at().map(|at| at.plus(terms.accept_deadline));
+            if has_event_from(&order, "OrderLineRejected", unaccepted) {
+                self.races.reach(Race::UnacceptedLine);
+            }
+            for line in &order.lines {
+                let unconfirmed = line.delivered_at.map(|at| at.plus(DEADLINES.receipt));
+                if has_event_from(&order, "ReceiptConfirmed", unconfirmed) {
+                    self.races.reach(Race::UnconfirmedReceipt);
+                }
+                let Some(request) = &line.return_request else { continue };
+                let unanswered = request.requested_at.plus(terms.return_deadline);
+                if has_event_from(&order, "OrderLineReturned", Some(unanswered)) {
+                    self.races.reach(Race::UnansweredReturn);
+                }
+                if request.outcome.is_some_and(|outcome| outcome.refund < line.share) {
+                    self.races.reach(Race::ReturnedForLess);
+                }
+            }
         }
     }
 
@@ -511,6 +571,21 @@ impl World {
             if refund.tries > 1 {
                 self.races.reach(Race::RefundRepeated);
             }
+            if refund.state == RefundState::Issued && refund.failed_before > 0 {
+                self.races.reach(Race::FailedRefundIssued);
+            }
+            if refund.state == RefundState::Issued && refund.kind() == RefundKind::Goodwill {
+                self.races.reach(Race::GoodwillIssued);
+            }
+            if !refund.settled.is_zero() {
+                self.races.reach(Race::RefundSettledByDispute);
+            }
         }
     }
+}
+
+/// Whether an order's timeline has such an event at this time or later.
+fn has_event_from(order: &Order, kind: &str, from: Option<Timestamp>) -> bool {
+    let mut entries = order.timeline.iter();
+    from.is_some_and(|from| entries.any(|entry| entry.kind == kind && entry.time >= from))
 }

@@ -5,7 +5,10 @@ use crate::{
     faults::{Fault, Faults, PointFault, Policy},
     queues::Rules,
     races::Races,
-    workload::{LineAction, LineOperation, LineRequest, Operation, PaymentOperation, Workload},
+    workload::{
+        LineAction, LineOperation, LineRequest, Operation, PaymentOperation, RefundOperation,
+        Workload, amount,
+    },
     world::World,
 };
 use fastrand::Rng;
@@ -130,6 +133,7 @@ pub fn point_workloads() -> Vec<(&'static str, Workload)> {
             ..with("pm_card_chargeDeclined", &[again])
         }
     };
+    let goodwill = Operation::GrantRefund(RefundOperation::new(0, 0, Some(amount(100))));
     vec![
         ("paid", with("pm_card_visa", &[])),
         ("declined", with("pm_card_chargeDeclined", &[])),
@@ -145,6 +149,8 @@ pub fn point_workloads() -> Vec<(&'static str, Workload)> {
         ),
         ("paid again", paid_again("pm_card_visa")),
         ("failed again", paid_again("pm_card_chargeDeclined")),
+        ("goodwill", with("pm_card_visa", &[goodwill.clone(), goodwill])),
+        ("disputed", with("pm_sim_dispute", &[line(1, LineAction::Reject)])),
         ("buyer unregistered", with("pm_card_chargeDeclined", &[Operation::UnregisterBuyer(0)])),
     ]
 }

@@ -8,7 +8,7 @@ use crate::{
     world::{SOURCES, Source, World},
 };
 use rialto_orders::domain::order::{Order, OrderState};
-use rialto_payments::domain::{intent::IntentState, refund::RefundOutcome};
+use rialto_payments::domain::{intent::IntentState, payment::Payment, refund::RefundOutcome};
 use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 /// Invocations at once.
@@ -149,7 +149,9 @@ impl World {
         self.delivery_index.catch_up();
         self.provider.accept_refunds();
         self.provider.stop_holding_refunds();
+        self.decide_disputes();
         self.drain();
+        let retries = self.choose(2) == 1;
         for round in 0..200 {
             if self.steps > MAX_STEPS {
                 let what = "the run doesn't settle".to_owned();
@@ -164,6 +166,10 @@ impl World {
             }
             self.end_charges();
             self.end_refunds(&RefundOutcome::Issued);
+            if round == 0 && retries {
+                self.retry_all_failed_refunds();
+                self.drain();
+            }
             // Beyond the deadline of the last order in a few rounds.
             self.advance(Duration::from_secs(if round < 2 { 60 } else { 300 }));
             self.sweep_orders();
@@ -171,7 +177,7 @@ impl World {
             self.drain();
             let pending = |world: &Self| {
                 world.orders.orders().iter().any(|order| order.state == OrderState::Pending)
-                    || world.payments.payments().iter().any(|payment| payment.deadline().is_some())
+                    || world.payments.payments().iter().any(is_unsettled)
             };
             if round > 0 && !repeated && redriven == 0 && !pending(self) && !self.is_busy() {
                 break;
@@ -291,10 +297,12 @@ impl World {
             None => {
                 if moment == Moment::Before {
                     self.note(|| format!("#{id} {function}: {name}"));
+                    self.check_refund(id, name);
                 }
                 self.board.decide(ticket, Decision::Proceed);
                 self.poll(id);
                 if moment == Moment::Before {
+                    self.record_disputes_read(id, name);
                     self.send_webhook_of(id, name);
                 }
             }
@@ -324,4 +332,10 @@ impl World {
         });
         fails.then_some(PointFault::Fail)
     }
+}
+
+/// Whether something of a payment is left to do, other than by the bank.
+fn is_unsettled(payment: &Payment) -> bool {
+    let waits = payment.has_open_dispute() && payment.unfinished_refund().is_none();
+    payment.deadline().is_some() && !waits
 }

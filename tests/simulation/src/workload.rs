@@ -19,7 +19,7 @@ use rialto_orders::{
         request::{OrderRequest, PaymentMethod, RequestedLine, ShippingAddress, order_id},
     },
 };
-use rialto_payments::domain::intent::IntentId;
+use rialto_payments::domain::{dispute::DisputeId, intent::IntentId};
 use std::time::Duration;
 
 /// Payment methods of the provider in memory, some more often than others.
@@ -37,6 +37,9 @@ const METHODS: [&str; 12] = [
     "pm_sim_lost",
     "pm_unknown",
 ];
+
+/// Operations on the lines that follow a placement at most, and as many on their deliveries.
+const MOST_LINE_OPERATIONS: usize = 30;
 
 /// A request to place an order, which its client repeats until it is answered.
 #[derive(Debug, Clone)]
@@ -106,12 +109,24 @@ pub enum Operation {
     Deliver(DeliveryOperation),
     /// A buyer pays an order again whose payment has failed.
     PayAgain(PaymentOperation),
+    /// A supervisor grants a refund for goodwill.
+    GrantRefund(RefundOperation),
+    /// The command line has a failed refund tried again.
+    RetryRefund {
+        order: OrderId,
+        refund: RefundId,
+    },
     UnregisterBuyer(usize),
     /// The provider's webhook about a charge, or one of its refunds.
     Webhook {
         order: OrderId,
         intent: IntentId,
         refund: Option<RefundId>,
+    },
+    /// The provider's webhook about a dispute of an order's charge.
+    DisputeWebhook {
+        order: OrderId,
+        dispute: DisputeId,
     },
 }
 
@@ -124,7 +139,11 @@ pub enum LineAction {
     Cancel,
     ConfirmCancel,
     Return,
-    ConfirmReturn { restock: bool },
+    /// With a refund of a part of the share, in percent; `None` for the default.
+    ConfirmReturn {
+        restock: bool,
+        percent: Option<u8>,
+    },
     DeclineReturn,
 }
 
@@ -208,10 +227,29 @@ impl PaymentOperation {
 /// How long after a failure a buyer may pay again, in seconds.
 const RETRY_WINDOWS: [u64; 4] = [0, 0, 120, 3_600];
 
+/// A supervisor's refund for goodwill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefundOperation {
+    pub placement: usize,
+    /// Its Idempotency-Key, which two requests may have.
+    pub key: u8,
+    /// `None`: one that may be granted, or a bit too much, chosen when it begins.
+    pub amount: Option<Amount>,
+    /// How often it may still be put off, as nothing is captured yet.
+    pub waits: u8,
+}
+
+impl RefundOperation {
+    #[must_use]
+    pub const fn new(placement: usize, key: u8, amount: Option<Amount>) -> Self {
+        Self { placement, key, amount, waits: 30 }
+    }
+}
+
 type RandomOperation = fn(&mut Rng, &Workload) -> Operation;
 
 /// What may follow a placement: the chance in a hundred, and a random operation.
-const FOLLOWING: [(u8, RandomOperation); 6] = [
+const FOLLOWING: [(u8, RandomOperation); 7] = [
     (45, |rng, workload| Operation::Cancel {
         placement: rng.usize(..workload.placements.len()),
         by_supervisor: rng.bool(),
@@ -225,6 +263,10 @@ const FOLLOWING: [(u8, RandomOperation); 6] = [
     (6, |rng, workload| Operation::WithdrawProduct(rng.usize(..workload.products.len()))),
     (6, |rng, workload| Operation::PlaceOther(rng.usize(..workload.placements.len()))),
     (8, |rng, workload| Operation::UnregisterBuyer(rng.usize(..workload.buyers.len()))),
+    (20, |rng, workload| {
+        let placement = rng.usize(..workload.placements.len());
+        Operation::GrantRefund(RefundOperation::new(placement, rng.u8(..2), None))
+    }),
 ];
 
 /// The operations of a run, in the order in which they begin, and what they are about.
@@ -257,8 +299,13 @@ impl Workload {
         for number in 0..rng.usize(1..=3) {
             workload.buyers.push(UserId::derive(&[&number.to_be_bytes()]));
         }
-        for _ in 0..rng.usize(1..=max_orders.max(1)) {
-            workload.add_order(rng);
+        // Some have few orders with long lives, so that lines get as far as their returns.
+        let (orders, operations) = match rng.u8(..4) {
+            0 => (max_orders.min(3), MOST_LINE_OPERATIONS),
+            _ => (max_orders, 8),
+        };
+        for _ in 0..rng.usize(1..=orders.max(1)) {
+            workload.add_order(rng, operations);
         }
         workload
     }
@@ -285,7 +332,7 @@ impl Workload {
         }
     }
 
-    fn add_order(&mut self, rng: &mut Rng) {
+    fn add_order(&mut self, rng: &mut Rng, operations: usize) {
         let buyer = self.buyers[rng.usize(..self.buyers.len())];
         // Several lines may have the same product: what counts is their sum.
         let lines = (0..rng.usize(1..=3))
@@ -297,7 +344,7 @@ impl Workload {
         for _ in 0..if rng.u8(..8) == 0 { 2 } else { 1 } {
             self.operations.push(Operation::Place(number));
         }
-        let lines = if rng.u8(..3) == 0 { 0 } else { rng.usize(1..=8) };
+        let lines = if rng.u8(..3) == 0 { 0 } else { rng.usize(1..=operations) };
         for _ in 0..lines {
             let placement = rng.usize(..self.placements.len());
             let operation = LineOperation::new(placement, rng.u32(..), None);

@@ -81,6 +81,8 @@ pub struct World {
     pub(crate) handled: BTreeMap<(Consumer, String, String), u64>,
     /// Orders of which a refund's response was lost.
     pub(crate) lost_refunds: BTreeSet<String>,
+    /// All failed refunds were tried again, after the faults had ended.
+    pub(crate) refunds_retried: bool,
     pub(crate) span: Trace,
 }
 
@@ -118,6 +120,7 @@ impl World {
             adjusted: BTreeMap::new(),
             handled: BTreeMap::new(),
             lost_refunds: BTreeSet::new(),
+            refunds_retried: false,
             span: Trace::start(),
         }
     }
