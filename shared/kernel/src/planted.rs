@@ -50,6 +50,14 @@ planted_bugs! {
     CancelledLinesLeftOpen,
     /// The line that a part is split off keeps its whole share.
     ShareNotSplit,
+    /// A part has the price of its pieces as its share, not its portion of the line's share.
+    PartShareByPrice,
+    /// A seller confirms a cancellation that delivery doesn't hold.
+    CancelConfirmedUnheld,
+    /// A cancel request stays open although the delivery had started.
+    NotHeldIgnored,
+    /// A return is refunded above the line's share.
+    ReturnRefundedAboveShare,
     /// An order whose last open line was rejected isn't cancelled.
     OrderLeftWithoutLines,
     /// The end of an order isn't published.
@@ -86,6 +94,8 @@ planted_bugs! {
     SoldAfterEnd,
     /// Inventory splits lines by OrderLineSplit only.
     OtherSplitsIgnored,
+    /// The pieces of a return that aren't restocked are available again.
+    WrittenOffRestocked,
     /// Inventory doesn't store a cancellation that arrives before its order.
     EarlyCancellationNotReserved,
     /// Inventory acknowledges a cancellation that lost a race against the reservation.
@@ -98,6 +108,16 @@ planted_bugs! {
     AdjustedBelowZero,
     /// An adjustment overwrites a concurrent change of the stock.
     AdjustmentNotConditional,
+    /// A held delivery still starts.
+    HeldDeliveryStarted,
+    /// A delivery starts before its line is accepted.
+    UnacceptedDeliveryStarted,
+    /// A cancel request that is delivered twice is answered twice.
+    CancelRequestAnsweredTwice,
+    /// Delivery doesn't store changes of a line that arrive before its order's confirmation.
+    EarlyLineChangeForgotten,
+    /// What happened to a started delivery isn't published for a part that is split off it.
+    PartProgressNotPublished,
     /// A charge is begun after the order's deadline.
     ChargedAfterDeadline,
     /// The charge is confirmed before its intent is recorded.
@@ -138,6 +158,22 @@ planted_bugs! {
     RefundKeyPerDelivery,
     /// A lost answer to a refund is taken for its success.
     LostRefundTakenForDone,
+    /// A goodwill refund is granted above what is left.
+    GoodwillAboveLeft,
+    /// A repeated request for a goodwill refund grants another.
+    GoodwillGrantedTwice,
+    /// A goodwill refund is granted while a dispute is open.
+    GoodwillGrantedInDispute,
+    /// A refund is sent to the provider while a dispute is open.
+    RefundSentInDispute,
+    /// A refund that the provider refuses because of a dispute counts as failed.
+    DisputedRefundFailed,
+    /// The refunds that waited for a dispute aren't due when it is decided.
+    WaitingRefundsNotDue,
+    /// A lost dispute settles more of a refund than it has taken.
+    SettledAboveLoss,
+    /// The further try of a failed refund has the key of the one before.
+    RetriedUnderSameKey,
     /// The sweep doesn't find charges that are still processing.
     ProcessingNotSwept,
     /// The sweep doesn't find pending refunds.

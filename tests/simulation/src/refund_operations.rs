@@ -108,7 +108,7 @@ impl World {
         let operation = Operation::DisputeWebhook { order, dispute: dispute.clone() };
         let (subject, origin) = (order.to_string(), Origin::Request(operation));
         self.start(id, "payments-receive-webhook", subject, origin, async move {
-            match receive_dispute(&store, &provider, &dispute, None, &clock).await {
+            match receive_dispute(&store, &provider, &dispute, None, &*clock).await {
                 Ok(outcome) => {
                     Ending::WebhookAnswered { recorded: outcome == WebhookOutcome::Recorded }
                 }

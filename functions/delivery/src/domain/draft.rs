@@ -12,7 +12,7 @@ use rialto_contracts::{
     },
     orders::{LineCopy, LineSplit, OrderLineState},
 };
-use rialto_kernel::{EventId, Quantity, Timestamp};
+use rialto_kernel::{EventId, PlantedBug, Quantity, Timestamp};
 use std::collections::BTreeSet;
 
 /// Time and context of a write.
@@ -118,7 +118,9 @@ impl DeliveryDraft {
     /// Responds once to a requested cancellation: what hasn't started is held and can't start any
     /// more.
     pub(super) fn respond_to_cancel_request(&mut self, request: EventId, write: &WriteContext) {
-        if !self.delivery.answered_requests.insert(request) {
+        if !self.delivery.answered_requests.insert(request)
+            && !PlantedBug::CancelRequestAnsweredTwice.is_planted()
+        {
             return;
         }
         if self.delivery.state.has_started() {
@@ -154,7 +156,10 @@ impl DeliveryDraft {
         if state == DeliveryState::Delivering && self.is_sent_by(&shipment) {
             return Ok(());
         }
-        if state != DeliveryState::Prepared || !self.delivery.accepted {
+        let accepted = self.delivery.accepted || PlantedBug::UnacceptedDeliveryStarted.is_planted();
+        let starts = state == DeliveryState::Prepared
+            || (state == DeliveryState::Held && PlantedBug::HeldDeliveryStarted.is_planted());
+        if !starts || !accepted {
             return Err(IllegalDeliveryTransition(state));
         }
         self.set_state(DeliveryState::Delivering);
@@ -212,6 +217,9 @@ impl DeliveryDraft {
     /// Publishes for a part that has started what was published for the line that it was split
     /// off, from DeliveryStarted on.
     pub(super) fn publish_progress(&mut self, write: &WriteContext) {
+        if PlantedBug::PartProgressNotPublished.is_planted() {
+            return;
+        }
         if self.delivery.state.has_started() {
             self.publish_started(write);
         }

@@ -83,6 +83,9 @@ impl LineState {
                 (Self::Released, MovementCause::Released)
             }
             LineEnd::Cancelled | LineEnd::Restocked => (Self::Returned, MovementCause::Returned),
+            LineEnd::WrittenOff if PlantedBug::WrittenOffRestocked.is_planted() => {
+                (LineState::Returned, MovementCause::Returned)
+            }
             LineEnd::WrittenOff => (Self::WrittenOff, MovementCause::WrittenOff),
         };
         Some(LineTransition { from, to, cause })

@@ -167,6 +167,11 @@ impl OrderLine {
         let weight = |pieces: Quantity| Amount::new(pieces.get().into()).ok();
         let shares = self.share.split(&[weight(remaining)?, weight(pieces)?]);
         let [remaining_share, part_share] = *shares.as_slice() else { return None };
+        let part_share = if PlantedBug::PartShareByPrice.is_planted() {
+            Amount::new(self.unit_price.minor_units() * i64::from(pieces.get())).ok()?
+        } else {
+            part_share
+        };
         let part =
             LinePart { root: self.root(), from: self.line_no, quantity: pieces, state: self.state };
         let new = Self {

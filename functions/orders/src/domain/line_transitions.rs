@@ -152,7 +152,9 @@ impl Order {
     ) -> Result<OrderUpdate, LineError> {
         let (update, at) = self.change_line(line_no, &[OrderLineState::Canceling])?;
         let request = update.order.lines[at].cancel_request;
-        if request.and_then(|request| request.held_at).is_none() {
+        if request.and_then(|request| request.held_at).is_none()
+            && !PlantedBug::CancelConfirmedUnheld.is_planted()
+        {
             return Err(LineError::CancelPending);
         }
         Ok(update.cancel_line(at, now, cause).end_without_open_lines(now, cause))

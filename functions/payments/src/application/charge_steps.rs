@@ -347,7 +347,9 @@ async fn try_refund(
     let progress = match provider.find_refund(intent, &refund).await? {
         Some(found) => found,
         None if !refund.may_be_tried(now) => return Ok(TriedRefund::Unsettled),
-        None if payment.has_open_dispute() => return Ok(TriedRefund::Disputed { refused: false }),
+        None if payment.has_open_dispute() && !PlantedBug::RefundSentInDispute.is_planted() => {
+            return Ok(TriedRefund::Disputed { refused: false });
+        }
         None if !payment.unsettled_loss(refund.attempt).is_zero() => {
             return Ok(TriedRefund::PaidByDispute);
         }
@@ -356,7 +358,10 @@ async fn try_refund(
                 tracing::warn!(refund = %refund.refund_id, %reason, "refund refused for now");
                 return Ok(TriedRefund::RefusedForNow);
             }
-            Err(ProviderError::Refused(reason)) if Refund::is_disputed(&reason) => {
+            Err(ProviderError::Refused(reason))
+                if Refund::is_disputed(&reason)
+                    && !PlantedBug::DisputedRefundFailed.is_planted() =>
+            {
                 return Ok(TriedRefund::Disputed { refused: true });
             }
             Err(ProviderError::Unknown(_)) if PlantedBug::LostRefundTakenForDone.is_planted() => {

@@ -10,7 +10,7 @@ use rialto_contracts::{
     Event, EventContext,
     payments::{DisputeClosed, DisputeOpened, RefundIssued, RefundMeans},
 };
-use rialto_kernel::{Amount, RefundId, Timestamp};
+use rialto_kernel::{Amount, PlantedBug, RefundId, Timestamp};
 
 /// The disputes that an order can have. Further ones aren't recorded.
 pub const MAX_DISPUTES: usize = 10;
@@ -163,7 +163,8 @@ impl Payment {
         cause: &EventContext,
     ) -> Option<PaymentUpdate> {
         for refund in &mut next.refunds {
-            if refund.state == RefundState::Waiting || refund.retrying {
+            let waits = refund.state == RefundState::Waiting || refund.retrying;
+            if waits && !PlantedBug::WaitingRefundsNotDue.is_planted() {
                 refund.retry_at = Some(now);
             }
         }
@@ -259,6 +260,8 @@ impl Payment {
         if amount.is_zero() || !refund.is_open() {
             return None;
         }
+        let above = PlantedBug::SettledAboveLoss.is_planted();
+        let amount = if above { tried.payable() } else { amount };
         refund.settled = refund.settled.plus(amount).ok()?;
         let was_due = refund.state == RefundState::Failed;
         if refund.payable().is_zero() {

@@ -93,7 +93,8 @@ impl Payment {
         reason: &GoodwillReason,
     ) -> Result<Granted, GoodwillError> {
         let refund = Refund::of_goodwill(self.order_id, key_digest, amount, reason.clone());
-        if let Some(earlier) = self.refunds.iter().find(|earlier| earlier.key == refund.key) {
+        let earlier = self.refunds.iter().find(|earlier| earlier.key == refund.key);
+        if let Some(earlier) = earlier.filter(|_| !PlantedBug::GoodwillGrantedTwice.is_planted()) {
             let is_same = (earlier.amount, &earlier.goodwill_reason)
                 == (refund.amount, &refund.goodwill_reason);
             return if is_same { Ok(Granted::Before) } else { Err(GoodwillError::KeyReused) };
@@ -101,7 +102,7 @@ impl Payment {
         if !self.is_captured() {
             return Err(GoodwillError::NotCaptured(NotCaptured(self.state)));
         }
-        if self.has_open_dispute() {
+        if self.has_open_dispute() && !PlantedBug::GoodwillGrantedInDispute.is_planted() {
             return Err(GoodwillError::Disputed(self.state));
         }
         let granted = self.refunds.iter().filter(|of| of.kind() == RefundKind::Goodwill).count();
@@ -109,7 +110,7 @@ impl Payment {
             return Err(GoodwillError::TooMany);
         }
         let left = self.refundable().minus(self.unsettled_loss(None)).unwrap_or(Amount::ZERO);
-        if amount > left {
+        if amount > left && !PlantedBug::GoodwillAboveLeft.is_planted() {
             return Err(GoodwillError::MoreThanLeft { left });
         }
         let mut next = self.next();
@@ -173,7 +174,7 @@ impl Payment {
         }
         refund.retrying = true;
         refund.retry_at = Some(now);
-        refund.tries += 1;
+        refund.tries += u32::from(!PlantedBug::RetriedUnderSameKey.is_planted());
         Some(self.without_event(next))
     }
 
