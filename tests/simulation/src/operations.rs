@@ -245,7 +245,7 @@ impl World {
         let sweeps = self.invocations.get(&id).is_some_and(|of| of.function == "payments-sweep");
         if sweeps && request == "provider.create_refund" {
             // It works on several orders.
-            self.send_refund_webhooks(Refund::is_open);
+            self.send_refund_webhooks(may_be_created);
         }
         let payment = self.invocations.get(&id).and_then(|invocation| {
             let mut payments = self.payments.payments().into_iter();
@@ -265,7 +265,7 @@ impl World {
                 self.webhooks.extend(disputes.map(webhook));
             }
             "provider.create_refund" => {
-                self.send_refund_webhooks(|of| of.is_open() && payment.refunds.contains(of));
+                self.send_refund_webhooks(|of| may_be_created(of) && payment.refunds.contains(of));
             }
             _ => {}
         }
@@ -302,7 +302,7 @@ impl World {
     /// The provider ends all pending refunds, and sends webhooks.
     pub(crate) fn end_refunds(&mut self, outcome: &RefundOutcome) {
         self.provider.end_refunds(outcome);
-        self.send_refund_webhooks(|refund| refund.state == RefundState::Pending);
+        self.send_refund_webhooks(Refund::is_open);
     }
 
     fn send_refund_webhooks(&mut self, of: impl Fn(&Refund) -> bool) {
@@ -428,6 +428,12 @@ impl World {
             }
         });
     }
+}
+
+/// Whether the provider may just have created a try of a refund, also of one that has been recorded
+/// as failed meanwhile.
+const fn may_be_created(refund: &Refund) -> bool {
+    !matches!(refund.state, RefundState::Issued | RefundState::Settled)
 }
 
 fn is_of_payments(invocation: &Invocation) -> bool {
