@@ -95,8 +95,12 @@ pub fn violations(world: &World) -> Vec<Violation> {
         let at_provider = sum(charges) - sum(world.provider.refunds(order));
         let payment = snapshot.payments.iter().find(|payment| payment.order_id == order);
         let surplus = payment.map_or_else(Vec::new, surplus_refunds);
-        let unrefunded = surplus.iter().filter(|refund| refund.state != RefundState::Issued);
-        let unrefunded: i64 = unrefunded.map(|refund| refund.amount.minor_units()).sum();
+        // What a dispute took isn't refunded.
+        let unrefunded = surplus.iter().map(|refund| match refund.state {
+            RefundState::Issued => refund.settled.minor_units(),
+            _ => refund.amount.minor_units(),
+        });
+        let unrefunded: i64 = unrefunded.sum();
         let recorded = payment
             .map_or(0, |payment| payment.captured.minor_units() - payment.refunded().minor_units())
             + unrefunded;
