@@ -7,9 +7,13 @@ use rialto_kernel::{Amount, EventId};
 use rialto_payments::domain::{
     dispute::{DisputeId, DisputeReport, DisputeStanding},
     intent::{ChargeOutcome, DeclineCode, IntentId},
-    payment::{Granted, MAX_DISPUTES, MAX_GOODWILL_REFUNDS, Payment, PaymentUpdate},
+    payment::{
+        AttemptKey, Granted, MAX_DISPUTES, MAX_GOODWILL_REFUNDS, MAX_PAYMENT_ATTEMPTS, Payment,
+        PaymentUpdate,
+    },
     refund::{GoodwillReason, RefundOutcome},
 };
+use std::time::Duration;
 
 /// The limit of an item.
 const ITEM_BYTES: usize = 150_000;
@@ -60,17 +64,28 @@ impl LargePayment {
         self.payment = update.payment;
     }
 
-    /// Charges an order with the largest total and the longest ids.
+    /// Charges an order with the largest total and the longest ids, at the last attempt.
     fn captured() -> Self {
         let reserved = Simulation::new(LONGEST_METHOD).stock_reserved();
         let reserved = StockReserved { total: Amount::MAX, ..reserved };
-        let pending = Payment::pending(&reserved, &cause());
+        let window = Duration::from_secs(3_600);
+        let pending = Payment::pending(&reserved, window, IN_TIME, &cause());
         let mut large = Self { payment: pending.payment.clone(), item: 0, event: 0 };
         large.save(pending);
-        let intent = IntentId::parse(&"i".repeat(255)).unwrap();
-        large.save(large.payment.record_intent(&intent).unwrap());
-        large.save(large.payment.settle(&ChargeOutcome::Captured, IN_TIME, &cause()).unwrap());
+        let reason = DeclineCode::new(&"c".repeat(100));
+        for attempt in 1..MAX_PAYMENT_ATTEMPTS {
+            large.charge(attempt, &ChargeOutcome::Failed { reason: reason.clone() });
+            let key = AttemptKey::of(&attempt.to_string(), LONGEST_METHOD);
+            large.save(large.payment.pay_again(LONGEST_METHOD, key, IN_TIME).unwrap());
+        }
+        large.charge(MAX_PAYMENT_ATTEMPTS, &ChargeOutcome::Captured);
         large
+    }
+
+    fn charge(&mut self, attempt: u32, outcome: &ChargeOutcome) {
+        let intent = IntentId::parse(&format!("{attempt:0255}")).unwrap();
+        self.save(self.payment.record_intent(&intent, IN_TIME).unwrap());
+        self.save(self.payment.settle(outcome, IN_TIME, &cause()).unwrap());
     }
 
     fn grant_goodwill(&mut self, number: usize) {
@@ -137,6 +152,7 @@ fn the_largest_payment_stays_within_its_limits() {
     let refunds = payment.refunds.len();
     assert_eq!(refunds, LINES as usize + MAX_GOODWILL_REFUNDS + 1);
     assert_eq!(payment.disputes.len(), MAX_DISPUTES);
+    assert_eq!(payment.attempt(), MAX_PAYMENT_ATTEMPTS);
     println!(
         "{refunds} refunds, {MAX_DISPUTES} disputes: payment {} KiB, event {event} bytes",
         item.div_ceil(1_024)
