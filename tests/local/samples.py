@@ -32,8 +32,13 @@ EXPECTED_ERRORS = {
     "delivery-set-parcel-status": 404,  # nothing was sent
     "delivery-set-status": 409,  # the line isn't accepted
     "orders-cancel-order": 409,  # the order is CONFIRMED
+    "orders-confirm-return": 409,  # the sample of orders-confirm-cancel cancelled the line
+    "orders-decline-return": 409,  # the same
+    "orders-reject-line": 409,  # the same
+    "orders-return-line": 409,  # the same
+    "orders-split-line": 409,  # the same
     "payments-pay-again": 404,  # the order is unknown
-    "payments-refund-order": 404,  # the order is unknown
+    "payments-refund-order": 409,  # the sample of payments-on-orders voided the payment
 }
 
 
