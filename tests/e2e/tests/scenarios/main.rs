@@ -19,6 +19,7 @@ mod logs;
 mod orders;
 mod oversell;
 mod pagination;
+mod payments;
 mod platform;
 mod poison_messages;
 mod preconditions;
