@@ -1,14 +1,17 @@
-//! Payments that their buyer has to authenticate (3-D Secure), and the list of all payments.
+//! Payments that their buyer authenticates (3-D Secure), disputes, and the list of all payments.
 
 use futures_util::future::join_all;
+use rialto_aws::SecretStore;
 use rialto_e2e::{
     fixture::Fixture,
     http::{HttpClient, HttpResponse},
     invariants::SagaTables,
+    operator::Cli,
     provider::Simulator,
-    shop::{NewProduct, OrderDraft},
+    shop::{NewProduct, OrderDraft, Shop, unique},
     wait::eventually,
 };
+use rialto_kernel::settings::PROVIDER_KEY;
 use serde_json::{Value, json};
 
 /// A payment method that the buyer has to authenticate.
@@ -116,4 +119,52 @@ async fn supervisors_list_payments_by_state() {
         if is_listed().await { Err("it is") } else { Ok(()) }
     })
     .await;
+}
+
+/// Decides a dispute, as the bank does.
+async fn close_dispute(shop: &Shop, dispute: &Value, status: &str) {
+    let cli = Cli::new(env!("CARGO_BIN_EXE_operator"), shop);
+    let provider = cli.run("config get payments/provider-url").await.with_status(0);
+    let secret = shop.aws.stage.secret(PROVIDER_KEY.name);
+    let key = SecretStore::new(&shop.aws.config).get(&secret).await.unwrap().unwrap();
+    let path = format!("/v1/simulator/disputes/{}/close", dispute.as_str().unwrap());
+    let call = HttpClient::new(provider.out.trim()).request("POST", path).token(&key);
+    let call = call.body("application/x-www-form-urlencoded", format!("status={status}"));
+    assert_eq!(call.send().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_wait_until_a_dispute_is_decided() {
+    for (status, refunded, settled) in [("won", 1_700, 0), ("lost", 0, 1_700)] {
+        let fixture = Fixture::new(&NewProduct::new("Disputed", 700, 10)).await;
+        let Fixture { shop, seller, buyer, product } = &fixture;
+        let draft = OrderDraft::of(&[(product, 2)]).paid_by("pm_sim_dispute");
+        let order = shop.place(buyer, &draft).await;
+        assert_eq!(shop.wait_until_settled(buyer, &order).await["state"], "CONFIRMED");
+        let payment_with = async |field: &str, expected: Value| {
+            eventually(&format!("{field} of the payment to be {expected}"), async || {
+                let payment = shop.payment(buyer, &order).await.data(200);
+                let found = payment.pointer(field) == Some(&expected);
+                if found { Ok(payment) } else { Err(payment.to_string()) }
+            })
+            .await
+        };
+        let disputed = payment_with("/dispute/state", json!("OPEN")).await;
+        let goodwill = json!({ "amount": 100, "reason": "late" });
+        let refund = shop.post(format!("/orders/{order}/refunds"), &goodwill);
+        let refund = refund.token(&shop.supervisor().await.token);
+        let refused = refund.header("Idempotency-Key", unique("goodwill")).send().await;
+        refused.problem(409, "illegal_transition");
+        let reject = shop.post(format!("/orders/{order}/lines/1/reject"), &json!({}));
+        reject.token(&seller.token).send().await.data(200);
+        payment_with("/waiting", json!(1_700)).await;
+        close_dispute(shop, &disputed["dispute"]["dispute_id"], status).await;
+        payment_with("/refunded", json!(refunded)).await;
+        payment_with("/settled", json!(settled)).await;
+        let simulator = Simulator::open(&shop.aws);
+        assert_eq!(simulator.charges(&order).await, [(1_700, refunded)]);
+        let orders = std::slice::from_ref(&order);
+        SagaTables::wait_until_consistent(&shop.aws, &[product], orders).await;
+        assert_eq!(shop.stock(seller, product).await, (10, 0, 0));
+    }
 }
