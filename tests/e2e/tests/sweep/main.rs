@@ -1,6 +1,8 @@
 //! The sweeps with a simulated time. They run after all other tests, because they settle everything
 //! on the stage.
 
+mod paying_again;
+
 use rialto_e2e::{
     fixture::Fixture,
     invariants::SagaTables,
@@ -37,11 +39,15 @@ async fn fixture() -> SweepFixture {
     fixture
 }
 
+/// Runs a service's sweep as if it were this many minutes later.
+async fn sweep(shop: &Shop, service: &str, minutes: u64) -> Value {
+    let now = SystemClock.now().plus(Duration::from_secs(minutes * 60));
+    shop.aws.invoke(&format!("{service}-sweep"), &json!({ "now": now })).await
+}
+
 impl SweepFixture {
-    /// Runs a service's sweep as if it were this many minutes later.
     async fn sweep(&self, service: &str, minutes: u64) -> Value {
-        let now = SystemClock.now().plus(Duration::from_secs(minutes * 60));
-        self.shop.aws.invoke(&format!("{service}-sweep"), &json!({ "now": now })).await
+        sweep(&self.shop, service, minutes).await
     }
 
     async fn wait_for_payment(&self, state: &str) {
